@@ -1,0 +1,240 @@
+"""The command line: thin commands over the same request that the page and the API make.
+
+Results go to standard output, everything else to standard error; with `--json` the last
+line of standard output is one JSON object. Exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped.
+"""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from eichi.errors import EichiError, InputError
+from eichi.events import Event, Finished, Stopped, message
+from eichi.flags import option_flags, read_request
+from eichi.options import VideoOptions, walk
+from eichi.settings import Settings, load_settings
+from eichi.words import say
+
+FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, help=say("cli.help"))
+@click.version_option(package_name="framepack-eichi")
+def main() -> None:
+    pass
+
+
+def json_flag(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help=say("cli.json"))(command)
+
+
+def out_flag(command: Command) -> Command:
+    return click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))(command)
+
+
+@main.command(help=say("cli.generate"))
+@option_flags
+@out_flag
+@json_flag
+def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
+    with _surface(as_json) as settings:
+        _run(read_request(assignments, flags), out or settings.outputs, settings, as_json)
+
+
+@main.command(help=say("cli.demo"))
+@click.option("--model", default="tiny", show_default=True, help=say("option.model"))
+@out_flag
+@json_flag
+def demo(model: str, out: Path | None, as_json: bool) -> None:
+    with _surface(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
+        prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
+        options = VideoOptions(model=model, image=picture, prompt=prompt, seconds=2.0, seed=1)
+        _run(options, out or settings.outputs, settings, as_json)
+
+
+@main.command(help=say("cli.plan"))
+@option_flags
+@json_flag
+def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+    from eichi.prepare import make_plan
+
+    with _surface(as_json) as settings:
+        made = make_plan(read_request(assignments, flags))
+        if as_json:
+            _print_json(made.describe())
+            return
+        for note in made.notes:
+            _tell(say(note.id, settings.language, **note.values))
+        click.echo(say("plan.summary", settings.language, **_summary(made.describe())))
+        for section in made.sections:
+            values = {
+                "number": section.number,
+                "start": section.start_frame,
+                "end": section.end_frame - 1,
+                "order": section.order + 1,
+                "anchor": section.anchor,
+                "padding": section.padding,
+                "prompt": section.prompt,
+            }
+            click.echo(say("plan.section", settings.language, **values))
+
+
+@main.command(help=say("cli.inspect"))
+@click.argument("file", type=click.Path(path_type=Path))
+@json_flag
+def inspect(file: Path, as_json: bool) -> None:
+    from eichi.video.metadata import read_record
+
+    with _surface(as_json) as settings:
+        record = read_record(file)
+        if as_json:
+            _print_json(record)
+            return
+        click.echo(say("inspect.summary", settings.language, **_summary(record), seed=record["seed"]))
+        for field in walk(VideoOptions):
+            click.echo(f"  {field.key} = {_at(record['request'], field.key)}")
+        for name, number in record["versions"].items():
+            click.echo(f"  {name} {number}")
+
+
+@main.command(help=say("cli.models"))
+@json_flag
+def models(as_json: bool) -> None:
+    from eichi.catalog import find, known
+    from eichi.models.locate import present
+
+    with _surface(as_json) as settings:
+        rows = []
+        for name in known():
+            entry = find(name)
+            here = present(entry, settings.models)
+            rows.append({"name": name, "direction": entry.direction, "present": here, "embedded": entry.embedded})
+        if as_json:
+            _print_json({"models": rows, "folder": str(settings.models)})
+            return
+        for row in rows:
+            state = "models.embedded" if row["embedded"] else "models.present" if row["present"] else "models.absent"
+            direction = say(f"models.{row['direction']}", settings.language)
+            click.echo(f"{row['name']:<14}{say(state, settings.language):<24}{direction}")
+        click.echo(say("models.folder", settings.language, folder=settings.models))
+
+
+@main.command(help=say("cli.doctor"))
+@json_flag
+def doctor(as_json: bool) -> None:
+    from eichi.doctor import examine
+
+    with _surface(as_json) as settings:
+        report = examine(settings)
+        if as_json:
+            _print_json({"findings": [vars(finding) for finding in report]})
+        else:
+            for finding in report:
+                mark = {"good": "✓", "warn": "!", "bad": "✗"}[finding.state]
+                click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
+        if any(finding.state == "bad" for finding in report):
+            sys.exit(FAILED)
+
+
+def _run(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
+    """Plan, check, generate, with progress on standard error; ends the program where the job was stopped."""
+    from eichi.prepare import check_run, make_plan
+
+    plan = make_plan(options)
+    check_run(plan, out, settings.models)
+    from eichi.models.load import Components  # torch is loaded only now that the request is known to be good
+    from eichi.pipeline.generate import generate as run
+    from eichi.progress import show
+
+    components = Components(plan.entry, settings.models, settings.device)
+    with _interrupt() as stop:
+        last = show(run(plan, out, components, stop), settings.language)
+    _finish(last, as_json, settings.language)
+
+
+def _finish(last: Event, as_json: bool, language: str) -> None:
+    """Say how a job ended."""
+    values = message(last)
+    del values["event"]
+    if isinstance(last, Stopped):
+        if as_json:
+            _print_json(values | {"stopped": True})
+        else:
+            click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **values))
+        sys.exit(STOPPED)
+    assert isinstance(last, Finished), "a run ends finished, stopped or in an error"
+    if as_json:
+        _print_json(values)
+    else:
+        click.echo(say("run.finished", language, **values))
+
+
+def _at(values: dict[str, Any], key: str) -> Any:
+    """The value at a dotted key; None where an older file did not know it."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None  # type: ignore[assignment]
+    return values
+
+
+def _summary(values: dict[str, Any]) -> dict[str, Any]:
+    """The figures that a plan and a record share."""
+    sections = values["sections"]
+    count = sections if isinstance(sections, int) else len(sections)
+    return {key: values[key] for key in ("model", "seconds", "frames", "width", "height")} | {"sections": count}
+
+
+@contextmanager
+def _interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks the job to stop after the current step; a second one ends the program at once."""
+    asked = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _surface(as_json: bool) -> Iterator[Settings]:
+    """Settings for a command; its errors as one sentence and an exit code."""
+    language = "en"
+    try:
+        settings = load_settings()
+        language = settings.language
+        yield settings
+    except EichiError as error:
+        _fail(error, language, as_json)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+
+
+def _fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
+    sentence = error.say(language)
+    if as_json:
+        _print_json({"error": error.id, "message": sentence})
+    _tell(say("cli.error", language, sentence=sentence))
+    sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    click.echo(json.dumps(values, ensure_ascii=False, default=str))
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,89 @@
+"""Looks at the machine and says what a user should know: versions, device, codecs, folders, models.
+
+Torch is imported inside the checks that need it. Every finding is an id with values, so that it can be said in any
+language; `warn` is worth knowing, `bad` keeps the program from working.
+"""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from eichi.catalog import find, known
+from eichi.errors import EichiError
+from eichi.models.locate import present
+from eichi.prepare import check_folder
+from eichi.settings import Settings
+from eichi.video.metadata import LIBRARIES
+
+ROOM_GB = 2.0  # free disk under this is worth a word
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    id: str
+    state: Literal["good", "warn", "bad"] = "good"
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings, in the order to be read."""
+    return [*_versions(), *_device(settings), *_codec(), *_folders(settings), *_models(settings)]
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("doctor.python", values={"version": platform.python_version(), "system": platform.platform()})
+    for name in LIBRARIES:
+        try:
+            yield Finding("doctor.library", values={"name": name, "version": version(name)})
+        except PackageNotFoundError:
+            yield Finding("doctor.library_missing", "bad", {"name": name})
+
+
+def _device(settings: Settings) -> Iterator[Finding]:
+    import torch
+
+    from eichi.models.load import pick_device
+
+    try:
+        device = pick_device(settings.device)
+    except EichiError as error:
+        yield Finding(error.id, "bad", error.values)
+        return
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        name = torch.cuda.get_device_name(device)
+        yield Finding("doctor.gpu", values={"name": name, "free": free / 2**30, "total": total / 2**30})
+    else:
+        yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
+
+
+def _codec() -> Iterator[Finding]:
+    import av
+
+    here = "libx264" in av.codecs_available
+    yield Finding("doctor.codec" if here else "doctor.codec_missing", "good" if here else "bad")
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    for folder in (settings.home, settings.outputs):
+        try:
+            check_folder(folder)
+        except EichiError as error:
+            yield Finding(error.id, "bad", error.values)
+            continue
+        free = shutil.disk_usage(folder).free / 2**30
+        state: Literal["good", "warn"] = "good" if free >= ROOM_GB else "warn"
+        yield Finding("doctor.folder", state, {"folder": str(folder.resolve()), "free": free})
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    for name in known():
+        if present(find(name), settings.models):
+            yield Finding("doctor.model", values={"name": name})
+        else:
+            yield Finding("doctor.model_absent", "warn", {"name": name})

@@ -1,0 +1,60 @@
+"""What can go wrong, in our own words.
+
+    EichiError
+    ├── InputError            the request cannot be done as it stands; exit code 2
+    │   ├── OptionError       an option: unknown, out of range, not for this model
+    │   ├── PictureError      a picture: missing, unreadable, too large
+    │   ├── ModelError        a model: unknown, not on this machine, damaged
+    │   └── FolderError       the place for results cannot be written
+    └── RunError              the request was fine, the run was not; exit code 1
+        └── DeviceError       the device ran out of memory or failed
+
+An error carries the id of its sentence and the values in it, so that every surface can say it in the user's
+language. Foreign errors are translated where they enter (one place per boundary) and chained.
+"""
+
+from eichi.words import ENGLISH, say
+
+
+class EichiError(Exception):
+    """An error with a sentence: what happened, where, and what to do about it."""
+
+    def __init__(self, id: str, **values: object) -> None:
+        super().__init__(id, values)
+        self.id = id
+        self.values = values
+
+    def say(self, language: str = ENGLISH) -> str:
+        """The sentence in a language."""
+        return say(self.id, language, **self.values)
+
+    def __str__(self) -> str:
+        return self.say()
+
+
+class InputError(EichiError):
+    pass
+
+
+class OptionError(InputError):
+    pass
+
+
+class PictureError(InputError):
+    pass
+
+
+class ModelError(InputError):
+    pass
+
+
+class FolderError(InputError):
+    pass
+
+
+class RunError(EichiError):
+    pass
+
+
+class DeviceError(RunError):
+    pass

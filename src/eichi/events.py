@@ -1,0 +1,108 @@
+"""What a running job says, as small frozen messages of plain values.
+
+The generator of `pipeline.generate` yields them; the command line, the page, the store and the writer follow.
+Only `FramesReady` carries pixels: it never leaves the process that made it.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Started:
+    """Weights are loaded and the first section begins."""
+
+    model: str
+    seed: int
+    device: str
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    sections: int
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Something was done otherwise than asked, or deserves a word; `id` names the sentence, `values` fill it."""
+
+    id: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sampling step of a section is done. `order` counts sections as they are generated, from 0."""
+
+    order: int
+    sections: int
+    step: int
+    steps: int
+
+    @property
+    def fraction(self) -> float:
+        """Share of all steps of the job that are done, 0-1."""
+        return (self.order * self.steps + self.step) / (self.sections * self.steps)
+
+
+@dataclass(frozen=True)
+class SectionDone:
+    """A section's latents are final. `computed` and `reused` count evaluations of the transformer."""
+
+    number: int
+    order: int
+    sections: int
+    computed: int
+    reused: int
+
+
+@dataclass(frozen=True)
+class FramesReady:
+    """A run of frames that will not change any more: uint8 [n, height, width, 3], the first at index `first`."""
+
+    first: int
+    frames: "NDArray[np.uint8]"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The file is in its place."""
+
+    video: str
+    poster: str
+    seed: int
+    frames: int
+    seconds: float
+    sections: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The user stopped the job. `video` is a playable file of what is finished, None where nothing is."""
+
+    video: str | None
+    seed: int
+    frames: int
+    sections: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job ended with an error; `id` names the sentence, `values` fill it."""
+
+    id: str
+    values: dict[str, Any]
+
+
+Event = Started | Adjusted | Step | SectionDone | FramesReady | Finished | Stopped | Failed
+
+
+def message(event: Event) -> dict[str, Any]:
+    """An event as JSON-ready values, its kind under `event`. Pixels are left out: only their place is told."""
+    if isinstance(event, FramesReady):
+        return {"event": "FramesReady", "first": event.first, "frames": len(event.frames)}
+    return {"event": type(event).__name__, **asdict(event)}

@@ -1,0 +1,143 @@
+"""The history that a section sees, and the drawing of one section's latents.
+
+Both directions keep the nineteen newest latents and no more: 1 at full, 2 at half, 16 at a quarter of the resolution.
+The standard model makes the end of a video first, so its history lies after the window and new latents go in front;
+F1's history lies before the window and new latents go behind. Slots that nothing has filled yet are zero.
+
+Knows nothing of pictures, prompts' words, files or frames.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from diffusers import HunyuanVideoFramepackTransformer3DModel
+from torch import Tensor
+
+from eichi.catalog import Direction
+from eichi.models.stepcache import TeaCache
+from eichi.options import SamplingOptions
+from eichi.pipeline.conditioning import Words
+from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
+from eichi.plan.layout import CLEAN, CONTEXT, X2, X4, Layout
+
+PATCH = 2  # the transformer's tokens are 2 x 2 latent pixels
+
+
+@dataclass(frozen=True)
+class Context:
+    """History at three resolutions in time order: `clean` [1, c, 1, h, w], `x2` with 2 and `x4` with 16 latents."""
+
+    clean: Tensor
+    x2: Tensor
+    x4: Tensor
+
+
+class History:
+    """The nineteen latents next to the window, newest nearest to it. `latents` is [1, c, 19, h, w] in time order."""
+
+    def __init__(self, direction: Direction, like: Tensor) -> None:
+        """Empty history for latents shaped like `like` [1, c, 1, h, w]."""
+        self.direction = direction
+        self.latents = torch.zeros_like(like).repeat(1, 1, CONTEXT, 1, 1)
+
+    def push(self, latents: Tensor) -> None:
+        """Take in new latents [1, c, n, h, w], in time order."""
+        if self.direction == "reverse":
+            self.latents = torch.cat([latents, self.latents], dim=2)[:, :, :CONTEXT]
+        else:
+            self.latents = torch.cat([self.latents, latents], dim=2)[:, :, -CONTEXT:]
+
+    def context(self) -> Context:
+        """What the next section sees."""
+        if self.direction == "reverse":
+            return Context(*torch.split(self.latents, [CLEAN, X2, X4], dim=2))
+        x4, x2, clean = torch.split(self.latents, [X4, X2, CLEAN], dim=2)
+        return Context(clean, x2, x4)
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that one section's latents are drawn from. `anchor` [1, c, 1, h, w] sits at position 0."""
+
+    layout: Layout
+    anchor: Tensor
+    context: Context
+    image: Tensor
+    vision: Tensor
+    positive: Words
+    negative: Words | None
+
+
+class Denoiser:
+    """The transformer's prediction of x0 for one section, guided; counts its evaluations."""
+
+    def __init__(
+        self,
+        transformer: HunyuanVideoFramepackTransformer3DModel,
+        section: Section,
+        options: SamplingOptions,
+        cache: TeaCache | None,
+    ) -> None:
+        self.transformer = transformer
+        self.section = section
+        self.options = options
+        self.cache = cache
+        self.evaluations = 0
+        self.device, self.dtype = transformer.device, transformer.dtype
+        self.fixed = self._fixed()
+
+    def __call__(self, state: Tensor, sigma: float) -> Tensor:
+        """x0 [1, c, w, h, w'] in float32 from a state at noise level `sigma`."""
+        velocity = self._evaluate("positive", self.section.positive, state, sigma)
+        if self.section.negative is not None:
+            negative = self._evaluate("negative", self.section.negative, state, sigma)
+            velocity = guide(velocity, negative, self.options.cfg, self.options.rescale)
+        return state - sigma * velocity
+
+    def _evaluate(self, branch: str, words: Words, state: Tensor, sigma: float) -> Tensor:
+        if self.cache is not None:
+            self.cache.branch = branch
+        self.evaluations += 1
+        velocity: Tensor = self.transformer(
+            hidden_states=state.to(self.dtype),
+            timestep=torch.tensor([1000.0 * sigma], device=self.device, dtype=self.dtype),
+            encoder_hidden_states=words.states,
+            encoder_attention_mask=words.mask,
+            pooled_projections=words.pooled,
+            return_dict=False,
+            **self.fixed,
+        )[0]
+        return velocity.float()
+
+    def _fixed(self) -> dict[str, Tensor]:
+        """The inputs that are the same at every step."""
+        section, layout = self.section, self.section.layout
+        given = torch.cat([section.anchor, section.context.clean], dim=2)
+        return {
+            "image_embeds": section.vision,
+            "indices_latents": torch.tensor(layout.window),
+            "guidance": torch.tensor([1000.0 * self.options.guidance], device=self.device, dtype=self.dtype),
+            "latents_clean": given.to(self.device, self.dtype),
+            "indices_latents_clean": torch.tensor([*layout.start, *layout.clean]),
+            "latents_history_2x": section.context.x2.to(self.device, self.dtype),
+            "indices_latents_history_2x": torch.tensor(layout.x2),
+            "latents_history_4x": section.context.x4.to(self.device, self.dtype),
+            "indices_latents_history_4x": torch.tensor(layout.x4),
+        }
+
+
+def sample_section(denoiser: Denoiser, generator: torch.Generator) -> Iterator[Tensor]:
+    """Draw a section's latents [1, c, window, h, w]; yields the prediction after every step, the last is the result.
+
+    The noise is drawn on the CPU in float32 whatever the device, so that a seed means the same everywhere.
+    """
+    image, options = denoiser.section.image, denoiser.options
+    _, channels, _, height, width = image.shape
+    window = len(denoiser.section.layout.window)
+    noise = torch.randn((1, channels, window, height, width), generator=generator)
+    # Users turn a strength of 1.00-1.02; the share of noise is its inverse.
+    strength = 1.0 / options.image_strength
+    factor = shift(window * height * width // PATCH**2)
+    begin = start(noise, image, strength).to(denoiser.device)
+    yield from unipc(denoiser, begin, schedule(options.steps, factor, strength))

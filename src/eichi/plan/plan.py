@@ -1,0 +1,205 @@
+"""A request becomes a plan: what is shown before the start, printed by `eichi plan`, and run, to the letter.
+
+Pure: no tensors, no files. What cannot be done is refused here, in a sentence that says what to change.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eichi.catalog import Entry
+from eichi.errors import OptionError
+from eichi.events import Adjusted
+from eichi.options import MAX_SEED, VideoOptions
+from eichi.plan import keyframes
+from eichi.plan.layout import Layout, forward_layout, reverse_layout
+from eichi.plan.size import nearest
+from eichi.plan.timeline import (
+    WINDOWS,
+    frame_count,
+    frame_span,
+    latent_count,
+    padding_latents,
+    real_seconds,
+    section_count,
+)
+
+
+@dataclass(frozen=True)
+class SectionPlan:
+    """One section: latents [first, first + window) of the video, frames [start_frame, end_frame).
+
+    `number` is the user's (from the end of the video for the standard model, from its start for F1), `order` the
+    place in generation. `anchor` names the image at position 0; `padding` is in latents.
+    """
+
+    number: int
+    order: int
+    padding: int
+    first: int
+    start_frame: int
+    end_frame: int
+    prompt: str
+    anchor: str
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved request. `options` has a seed and a resolution; `images` are the pictures it needs, by name."""
+
+    options: VideoOptions
+    entry: Entry
+    seed: int
+    height: int
+    width: int
+    window: int
+    sections: tuple[SectionPlan, ...]
+    images: dict[str, Path]
+    notes: tuple[Adjusted, ...]
+
+    @property
+    def latents(self) -> int:
+        """Latents of the whole video."""
+        return latent_count(self.window, len(self.sections))
+
+    @property
+    def frames(self) -> int:
+        return frame_count(self.latents)
+
+    @property
+    def seconds(self) -> float:
+        return real_seconds(self.frames)
+
+    def describe(self) -> dict[str, Any]:
+        """The plan as JSON-ready values: what `eichi plan --json` prints and the page draws."""
+        return {
+            "model": self.entry.name,
+            "direction": self.entry.direction,
+            "seconds": round(self.seconds, 3),
+            "frames": self.frames,
+            "latents": self.latents,
+            "width": self.width,
+            "height": self.height,
+            "seed": self.options.seed,
+            "images": {name: str(path) for name, path in self.images.items()},
+            "sections": [_describe(section) for section in self.sections],
+        }
+
+
+def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> Plan:
+    """Resolve a request for a model and a start picture of (width, height) pixels. Raises OptionError.
+
+    A seed that was left open is drawn here, so that a plan is complete and can be run again.
+    """
+    if options.image is None:
+        raise OptionError("error.image.required", flag="--image")
+    _check_direction(options, entry)
+    resolution = options.resolution or entry.resolution
+    if resolution not in entry.sizes:
+        known = ", ".join(map(str, entry.sizes))
+        raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
+    height, width = nearest(entry.sizes[resolution], *picture)
+    window = WINDOWS[options.section_size]
+    count = section_count(options.seconds, window)
+    keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count)
+    keyframes.check_numbers("keyframes.prompts", options.keyframes.prompts, count)
+    seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
+    images = {keyframes.START: options.image}
+    if options.keyframes.final is not None:
+        images[keyframes.FINAL] = options.keyframes.final
+    images |= {keyframes.section_image(k): path for k, path in sorted(options.keyframes.sections.items())}
+    return Plan(
+        options=options.model_copy(update={"seed": seed, "resolution": resolution}),
+        entry=entry,
+        seed=seed,
+        height=height,
+        width=width,
+        window=window,
+        sections=_sections(options, entry, window, count),
+        images=images,
+        notes=_notes(options, real_seconds(frame_count(latent_count(window, count)))),
+    )
+
+
+def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> tuple[SectionPlan, ...]:
+    """All sections in generation order."""
+    reverse = entry.direction == "reverse"
+    pads = padding_latents(count, window, options.sampling.padding) if reverse else (0,) * count
+    made = []
+    for order, padding in enumerate(pads):
+        place = count - 1 - order if reverse else order
+        first = 1 + place * window
+        # The start image's own frame belongs to the section that follows it.
+        start, end = frame_span(0 if place == 0 else first, first + window)
+        made.append(
+            SectionPlan(
+                number=order,
+                order=order,
+                padding=padding,
+                first=first,
+                start_frame=start,
+                end_frame=end,
+                prompt=_prompt(options, order),
+                anchor=keyframes.anchor(order, options.keyframes.sections) if reverse else keyframes.START,
+                layout=reverse_layout(window, padding) if reverse else forward_layout(window),
+            )
+        )
+    return tuple(made)
+
+
+def _prompt(options: VideoOptions, number: int) -> str:
+    """A section's own prompt replaces the common one; a blank one does not count."""
+    own = options.keyframes.prompts.get(number, "")
+    return own if own.strip() else options.prompt
+
+
+def _check_direction(options: VideoOptions, entry: Entry) -> None:
+    """No control is silently ignored: one that the model's direction cannot use is refused."""
+    keys, sampling = options.keyframes, options.sampling
+    asked = {
+        "reverse": {"sampling.image_strength": sampling.image_strength != 1.0},
+        "forward": {
+            "keyframes.final": keys.final is not None,
+            "keyframes.sections": bool(keys.sections),
+            "sampling.padding": sampling.padding is not None,
+        },
+    }
+    for key, given in asked[entry.direction].items():
+        if given:
+            raise OptionError(f"error.direction.{entry.direction}", key=key, model=entry.name)
+
+
+def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
+    """What deserves a word before the start."""
+    notes = []
+    if not options.prompt.strip():
+        notes.append(Adjusted("note.prompt.empty", {}))
+    if options.negative.strip() and options.sampling.cfg == 1.0:
+        notes.append(Adjusted("note.negative.unused", {}))
+    if options.keyframes.final is None and options.keyframes.final_strength != 1.0:
+        notes.append(Adjusted("note.final.strength", {}))
+    if abs(seconds - options.seconds) >= 0.05:
+        notes.append(Adjusted("note.seconds", {"asked": options.seconds, "real": round(seconds, 2)}))
+    return tuple(notes)
+
+
+def _describe(section: SectionPlan) -> dict[str, Any]:
+    layout = section.layout
+    return {
+        "number": section.number,
+        "order": section.order,
+        "padding": section.padding,
+        "start_frame": section.start_frame,
+        "end_frame": section.end_frame,
+        "prompt": section.prompt,
+        "anchor": section.anchor,
+        "positions": {
+            "start": list(layout.start),
+            "window": list(layout.window),
+            "clean": list(layout.clean),
+            "x2": list(layout.x2),
+            "x4": list(layout.x4),
+        },
+    }

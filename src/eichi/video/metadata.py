@@ -1,0 +1,106 @@
+"""The request inside its results: written into PNG and MP4, read back from both.
+
+A result carries a record: the whole request, the plan's figures, the seed, the versions that made it. In a PNG it is
+a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`.
+Records hold no time and no place of the result, so that equal requests make equal files.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from eichi.errors import InputError
+from eichi.plan.plan import Plan
+
+KEY = "eichi"
+LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
+
+
+def record(plan: Plan) -> dict[str, Any]:
+    """What a result of this plan carries."""
+    return {
+        "kind": "video",
+        "request": plan.options.dump(),
+        "model": plan.entry.name,
+        "seed": plan.seed,
+        "width": plan.width,
+        "height": plan.height,
+        "frames": plan.frames,
+        "seconds": round(plan.seconds, 3),
+        "sections": len(plan.sections),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def tags(values: Mapping[str, Any]) -> dict[str, str]:
+    """A record as MP4 tags; `comment` is what players show."""
+    request = values["request"]
+    return {KEY: json.dumps(values, ensure_ascii=False, sort_keys=True), "comment": request["prompt"]}
+
+
+def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -> None:
+    """Write a picture [height, width, 3] with its record, aside and renamed."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(KEY, json.dumps(values, ensure_ascii=False, sort_keys=True))
+    info.add_itxt("parameters", parameters(values))
+    draft = path.with_name(f".{path.name}.part")
+    Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)
+    os.replace(draft, path)
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    """The text that A1111 and its kin read: prompt, negative prompt, one line of settings."""
+    request = values["request"]
+    sampling = request["sampling"]
+    settings = {
+        "Steps": sampling["steps"],
+        "Sampler": "UniPC",
+        "CFG scale": sampling["cfg"],
+        "Distilled CFG Scale": sampling["guidance"],
+        "Seed": values["seed"],
+        "Size": f"{values['width']}x{values['height']}",
+        "Model": values["model"],
+    }
+    lines = [request["prompt"]]
+    if request["negative"]:
+        lines.append(f"Negative prompt: {request['negative']}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    return "\n".join(lines)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a PNG or an MP4 that was made here. Raises InputError for any other file."""
+    if not path.is_file():
+        raise InputError("error.file.missing", path=path)
+    text = _png_text(path) or _mp4_text(path)
+    if text is None:
+        raise InputError("error.file.record", path=path)
+    try:
+        values: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise InputError("error.file.record", path=path) from error
+    return values
+
+
+def _png_text(path: Path) -> str | None:
+    try:
+        with Image.open(path) as image:
+            return str(image.info[KEY]) if KEY in image.info else None
+    except (UnidentifiedImageError, OSError):
+        return None
+
+
+def _mp4_text(path: Path) -> str | None:
+    try:
+        with av.open(str(path)) as container:
+            return container.metadata.get(KEY)
+    except av.FFmpegError:
+        return None
