@@ -63,11 +63,11 @@ def build(folder: Path, like: str = "framepack") -> Path:
             intermediate_size=32,
             num_hidden_layers=1,
             num_attention_heads=2,
-            image_size=32,
-            patch_size=16,
+            image_size=64,
+            patch_size=32,
         )
     ).save_pretrained(folder / "image_encoder")
-    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder / "feature_extractor")
+    SiglipImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder / "feature_extractor")
     (folder / CARD).write_text(json.dumps({"like": like}), encoding="utf-8")
     return folder
 

@@ -20,7 +20,7 @@ class EichiError(Exception):
     """An error with a sentence: what happened, where, and what to do about it."""
 
     def __init__(self, id: str, **values: object) -> None:
-        super().__init__(id, values)
+        super().__init__(id)  # pickle restores the rest from __dict__
         self.id = id
         self.values = values
 

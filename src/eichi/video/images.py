@@ -80,5 +80,5 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise PictureError("error.picture.unknown", path=path) from error
     except Image.DecompressionBombError as error:
         raise PictureError("error.picture.large", path=path, limit=MAX_PIXELS // 1_000_000) from error
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's readers raise on damaged files
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:  # what Pillow's readers raise on damaged files
         raise PictureError("error.picture.damaged", path=path, reason=error) from error

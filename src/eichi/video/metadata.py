@@ -94,7 +94,7 @@ def _png_text(path: Path) -> str | None:
     try:
         with Image.open(path) as image:
             return str(image.info[KEY]) if KEY in image.info else None
-    except (UnidentifiedImageError, OSError):
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return None
 
 

@@ -1,0 +1,46 @@
+# `make demo` and `make test` set up what they need in .venv, on a machine that has Python 3.11 or newer.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench train behaviour clean
+
+demo: .venv/ready
+	$(BIN)/eichi demo --out outputs
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/ready-dev
+	$(BIN)/python -m benchmarks
+
+train: .venv/ready-train
+	nice -n 10 $(BIN)/python -m training all
+
+behaviour: .venv/ready-train
+	$(BIN)/python -m training report
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) --editable ".[dev]"
+	touch $@
+
+.venv/ready-train: .venv/ready
+	$(PIP) --editable ".[dev,train]"
+	touch $@
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,36 @@
+"""What every test stands on: a home and a working folder of its own, nothing from the developer's machine."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+# Deadlines would time the machine, a database would write beside the tests.
+settings.register_profile("eichi", deadline=None, database=None, derandomize=True, max_examples=50)
+settings.load_profile("eichi")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """EICHI_HOME and the hub's cache below `tmp_path`, which is also the working folder; no other variable of ours."""
+    for name in list(os.environ):
+        if name.startswith(("EICHI_", "HF_")):
+            monkeypatch.delenv(name)
+    home, hub = tmp_path / "home", tmp_path / "hub"
+    monkeypatch.setenv("EICHI_HOME", str(home))
+    monkeypatch.setenv("HF_HOME", str(hub))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # The hub library read its variables when it was first imported.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub / "hub"))
+    monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A small picture, wider than high."""
+    path = tmp_path / "picture.png"
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    return path

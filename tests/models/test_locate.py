@@ -1,0 +1,86 @@
+"""The three places of a model: a folder, the models folder, the hub's cache."""
+
+from pathlib import Path
+
+import pytest
+
+from eichi.catalog import CARD, Entry, Source, find
+from eichi.errors import ModelError
+from eichi.models.locate import MARKS, locate, present
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def lay(entry: Entry, root: Path, skip: str = "") -> dict[str, Path]:
+    """Every part of a model as one mark file, below `root` by repository and folder."""
+    folders = {}
+    for part, source in entry.parts.items():
+        folders[part] = root / (source.repository or "") / source.folder
+        if part != skip:
+            mark(folders[part], part)
+    return folders
+
+
+def mark(folder: Path, part: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKS.get(part, "config.json")).write_text("{}", encoding="utf-8")
+
+
+def cache(hub: Path, source: Source, part: str) -> Path:
+    """A part as huggingface_hub keeps it: models--owner--name/{refs/main,snapshots/<commit>/…}."""
+    assert source.repository is not None
+    storage = hub / f"models--{source.repository.replace('/', '--')}"
+    (storage / "refs").mkdir(parents=True, exist_ok=True)
+    (storage / "refs" / "main").write_text(COMMIT, encoding="utf-8")
+    folder = storage / "snapshots" / COMMIT / source.folder
+    mark(folder, part)
+    return folder
+
+
+def test_a_folder_of_weights(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    root.mkdir()
+    (root / CARD).write_text('{"like": "framepack"}', encoding="utf-8")
+    entry = find(str(root))
+    assert not present(entry, tmp_path)
+    lay(entry, root)
+    assert locate(entry, tmp_path) == {part: root / part for part in entry.parts}
+
+
+@pytest.mark.parametrize("name", ["framepack", "framepack-f1"])
+def test_the_models_folder(tmp_path: Path, name: str) -> None:
+    entry, models = find(name), tmp_path / "models"
+    folders = lay(entry, models)
+    assert locate(entry, models) == folders
+    assert folders["vae"] == models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
+
+
+def test_the_cache_of_the_hub_is_used_as_it_is(tmp_path: Path) -> None:
+    entry, hub = find("framepack"), tmp_path / "hub" / "hub"
+    folders = {part: cache(hub, source, part) for part, source in entry.parts.items()}
+    assert locate(entry, tmp_path / "models") == folders
+
+
+def test_the_models_folder_beats_the_cache_part_by_part(tmp_path: Path) -> None:
+    entry, hub, models = find("framepack"), tmp_path / "hub" / "hub", tmp_path / "models"
+    folders = {part: cache(hub, source, part) for part, source in entry.parts.items()}
+    folders["vae"] = models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
+    mark(folders["vae"], "vae")
+    assert locate(entry, models) == folders
+
+
+@pytest.mark.parametrize("part", ["transformer", "vae", "tokenizer_2", "feature_extractor"])
+def test_a_missing_part_is_named_with_its_place_and_what_to_do(tmp_path: Path, part: str) -> None:
+    entry, models = find("framepack"), tmp_path / "models"
+    folder = lay(entry, models, skip=part)[part]
+    folder.mkdir(parents=True, exist_ok=True)  # an empty folder is no part
+    assert not present(entry, models)
+    with pytest.raises(ModelError) as caught:
+        locate(entry, models)
+    wanted = ("framepack", f'"{part}"', str(entry.parts[part].repository), str(models), "tiny")
+    assert all(word in str(caught.value) for word in wanted)
+
+
+def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
+    assert not present(find("framepack-f1"), tmp_path / "models")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,121 @@
+"""TeaCache: what it skips, that branches do not mix, and that it can be taken off again."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from diffusers import HunyuanVideoFramepackTransformer3DModel
+from torch import Tensor
+
+from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
+from tests import small
+
+STEPS = 6
+# The identity: the predicted change is the change of the input itself.
+LINEAR = (1.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def transformer() -> HunyuanVideoFramepackTransformer3DModel:
+    torch.manual_seed(0)
+    return small.transformer()
+
+
+@pytest.fixture
+def clean(
+    transformer: HunyuanVideoFramepackTransformer3DModel,
+) -> Iterator[HunyuanVideoFramepackTransformer3DModel]:
+    yield transformer
+    remove_teacache(transformer)
+
+
+@torch.inference_mode()
+def call(transformer: HunyuanVideoFramepackTransformer3DModel, seed: int, time: float) -> Tensor:
+    """One evaluation of a state drawn from `seed`."""
+    noise = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=noise)
+
+    output: Tensor = transformer(
+        hidden_states=draw(1, 16, 2, 4, 4),
+        timestep=torch.tensor([time]),
+        encoder_hidden_states=draw(1, 3, small.WIDTH),
+        encoder_attention_mask=torch.ones(1, 3),
+        pooled_projections=draw(1, small.WIDTH),
+        image_embeds=draw(1, 4, small.WIDTH),
+        indices_latents=torch.arange(20, 22),
+        guidance=torch.tensor([10000.0]),
+        latents_clean=draw(1, 16, 2, 4, 4),
+        indices_latents_clean=torch.tensor([0, 19]),
+        latents_history_2x=draw(1, 16, 2, 4, 4),
+        indices_latents_history_2x=torch.arange(17, 19),
+        latents_history_4x=draw(1, 16, 16, 4, 4),
+        indices_latents_history_4x=torch.arange(1, 17),
+        return_dict=False,
+    )[0]
+    return output
+
+
+def test_zero_threshold_changes_nothing(clean: HunyuanVideoFramepackTransformer3DModel) -> None:
+    plain = [call(clean, seed, 900.0 - seed) for seed in range(STEPS)]
+    cache = apply_teacache(clean, TeaConfig(0.0, LINEAR, STEPS))
+    cached = [call(clean, seed, 900.0 - seed) for seed in range(STEPS)]
+    assert all(torch.equal(a, b) for a, b in zip(plain, cached, strict=True))
+    assert cache.reused == 0
+
+
+def test_first_and_last_are_computed(clean: HunyuanVideoFramepackTransformer3DModel) -> None:
+    plain = [call(clean, 1, 500.0 - step) for step in range(STEPS)]
+    cache = apply_teacache(clean, TeaConfig(100.0, LINEAR, STEPS))
+    cached = [call(clean, 1, 500.0 - step) for step in range(STEPS)]
+    assert cache.reused == STEPS - 2
+    assert torch.equal(cached[0], plain[0])
+    assert torch.equal(cached[-1], plain[-1])
+    assert not torch.equal(cached[2], plain[2])
+    # The tokens hardly moved, so the residual of the first step is nearly right for all.
+    assert torch.allclose(cached[2], plain[2], atol=0.1)
+
+
+def test_changes_add_up(clean: HunyuanVideoFramepackTransformer3DModel) -> None:
+    """A constant polynomial predicts 0.04 a step: three steps stay under 0.15, the fourth is computed."""
+    cache = apply_teacache(clean, TeaConfig(0.15, (0.04,), 9))
+    pattern = []
+    for step in range(9):
+        before = cache.reused
+        call(clean, 1, 500.0 - step)
+        pattern.append(cache.reused > before)
+    assert pattern == [False, True, True, True, False, True, True, True, False]
+
+
+def test_branches_have_their_own_state(clean: HunyuanVideoFramepackTransformer3DModel) -> None:
+    cache = apply_teacache(clean, TeaConfig(100.0, LINEAR, STEPS))
+    both = []
+    for step in range(STEPS):
+        for branch, seed in (("positive", 1), ("negative", 2)):
+            cache.branch = branch
+            both.append(call(clean, seed, 500.0 - step))
+    assert cache.reused == 2 * (STEPS - 2)
+    for branch, seed, mixed in (("positive", 1, both[::2]), ("negative", 2, both[1::2])):
+        cache.reset()
+        cache.branch = branch
+        alone = [call(clean, seed, 500.0 - step) for step in range(STEPS)]
+        assert all(torch.equal(a, b) for a, b in zip(alone, mixed, strict=True))
+
+
+def test_removed_leaves_no_trace(clean: HunyuanVideoFramepackTransformer3DModel) -> None:
+    plain = call(clean, 3, 100.0)
+    apply_teacache(clean, TeaConfig(100.0, LINEAR, STEPS))
+    call(clean, 4, 200.0)
+    remove_teacache(clean)
+    assert torch.equal(call(clean, 3, 100.0), plain)
+    remove_teacache(clean)
+
+
+def test_reset_forgets() -> None:
+    cache = TeaCache(TeaConfig(1.0, LINEAR, STEPS))
+    cache.decide(torch.ones(2))
+    assert cache.decide(torch.ones(2))
+    cache.reset()
+    assert cache.reused == 0
+    assert not cache.decide(torch.ones(2))

@@ -1,0 +1,201 @@
+"""The whole way from a request to a file, on a small random checkpoint: what every run must keep to."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from eichi.errors import RunError
+from eichi.events import Adjusted, Event, Finished, FramesReady, SectionDone, Started, Step, Stopped
+from eichi.models.load import Components
+from eichi.options import VideoOptions
+from eichi.pipeline.generate import generate
+from eichi.plan.plan import Plan
+from eichi.prepare import make_plan
+from eichi.video.metadata import read_record
+from tests import small
+
+
+@pytest.fixture(scope="module")
+def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
+    folder = small.build(tmp_path_factory.mktemp("framepack"))
+    return Components(small.entry(folder), folder, "cpu")
+
+
+@pytest.fixture(scope="module")
+def forward(tmp_path_factory: pytest.TempPathFactory) -> Components:
+    folder = small.build(tmp_path_factory.mktemp("framepack-f1"), "framepack-f1")
+    return Components(small.entry(folder), folder, "cpu")
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    path = tmp_path / "start.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def plan_of(components: Components, picture: Path, **values: Any) -> Plan:
+    """A short request; `values` override it."""
+    sampling = {"steps": 2} | values.pop("sampling", {})
+    values = {"image": picture, "prompt": "a {red} star", "seconds": 2, "seed": 5} | values
+    return make_plan(VideoOptions.parse(values | {"sampling": sampling}), components.entry)
+
+
+def run(plan: Plan, folder: Path, components: Components) -> Finished:
+    last = list(generate(plan, folder, components))[-1]
+    assert isinstance(last, Finished)
+    return last
+
+
+def frames_of(path: str) -> list[np.ndarray]:
+    with av.open(path) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 4])
+def test_events_tell_the_plan(components: Components, plain: Path, tmp_path: Path, seconds: int) -> None:
+    plan = plan_of(components, plain, seconds=seconds)
+    events = list(generate(plan, tmp_path / "out", components))
+    kinds = [type(event) for event in events if not isinstance(event, Adjusted)]
+    count = len(plan.sections)
+    assert kinds == [Started, *[Step, Step, SectionDone, FramesReady] * count, Finished]
+    steps = [event.fraction for event in events if isinstance(event, Step)]
+    assert steps == sorted(steps)
+    assert steps[-1] == 1.0
+    covered = np.concatenate(
+        [np.arange(e.first, e.first + len(e.frames)) for e in events if isinstance(e, FramesReady)]
+    )
+    assert sorted(covered) == list(range(plan.frames))
+
+
+def test_file_is_what_was_planned(components: Components, forward: Components, plain: Path, tmp_path: Path) -> None:
+    for model in (components, forward):
+        plan = plan_of(model, plain, section_size=0.5)
+        done = run(plan, tmp_path / model.entry.direction, model)
+        frames = frames_of(done.video)
+        assert len(frames) == plan.frames == done.frames == 61
+        assert frames[0].shape == (plan.height, plan.width, 3) == (48, 80, 3)
+        assert sorted(path.suffix for path in Path(done.video).parent.iterdir()) == [".mp4", ".png"]
+
+
+def test_same_request_same_bytes(components: Components, forward: Components, plain: Path, tmp_path: Path) -> None:
+    for model in (components, forward):
+        one, two = (run(plan_of(model, plain), tmp_path / "out", model) for _ in range(2))
+        assert one.video != two.video
+        assert digest(one.video) == digest(two.video)
+        assert digest(one.poster) == digest(two.poster)
+        other = run(plan_of(model, plain, seed=6), tmp_path / "out", model)
+        assert digest(other.video) != digest(one.video)
+
+
+def test_results_carry_the_request(components: Components, plain: Path, tmp_path: Path) -> None:
+    plan = plan_of(components, plain, seed=None)
+    done = run(plan, tmp_path / "out", components)
+    for path in (done.video, done.poster):
+        record = read_record(Path(path))
+        assert VideoOptions.parse(record["request"]) == plan.options
+        assert record["seed"] == done.seed == plan.options.seed
+        assert record["frames"] == done.frames
+        assert "torch" in record["versions"]
+    again = run(plan_of(components, plain, seed=done.seed), tmp_path / "again", components)
+    assert digest(again.video) == digest(done.video)
+
+
+def test_conditions_reach_the_model(components: Components, plain: Path, tmp_path: Path) -> None:
+    """Each of these must change the latents; on random weights no more can be asked."""
+    other = tmp_path / "other.png"
+    Image.new("RGB", (100, 60), "red").save(other)
+    plain_bytes = _frames(generate(plan_of(components, plain), tmp_path, components))
+    for values in (
+        {"prompt": "star star moves"},
+        {"keyframes": {"final": other}},
+        {"keyframes": {"sections": {0: other}}},
+        {"keyframes": {"prompts": {0: "moves left"}}},
+        {"sampling": {"guidance": 3.0}},
+        {"sampling": {"cfg": 3.0}},
+        {"sampling": {"padding": 0.3}},
+    ):
+        changed = _frames(generate(plan_of(components, plain, **values), tmp_path, components))
+        assert not np.array_equal(changed, plain_bytes), values
+
+
+def test_image_strength_reaches_f1(forward: Components, plain: Path, tmp_path: Path) -> None:
+    one = _frames(generate(plan_of(forward, plain), tmp_path, forward))
+    two = _frames(generate(plan_of(forward, plain, sampling={"image_strength": 1.02}), tmp_path, forward))
+    assert not np.array_equal(one, two)
+
+
+def _frames(events: "Any") -> np.ndarray:
+    """The frames of a run in the order of the video."""
+    runs = {event.first: event.frames for event in events if isinstance(event, FramesReady)}
+    return np.concatenate([runs[first] for first in sorted(runs)])
+
+
+def test_stopped_keeps_what_is_finished(
+    components: Components, forward: Components, plain: Path, tmp_path: Path
+) -> None:
+    for model in (components, forward):
+        folder = tmp_path / model.entry.direction
+        seen: list[Event] = []
+        plan = plan_of(model, plain, seconds=4)
+        for event in generate(plan, folder, model, stop=lambda: any(isinstance(e, FramesReady) for e in seen)):
+            seen.append(event)
+        last = seen[-1]
+        assert isinstance(last, Stopped)
+        assert last.video is not None
+        assert last.sections == 1
+        assert 0 < last.frames < plan.frames
+        assert len(frames_of(last.video)) == last.frames
+        assert [path.name for path in folder.iterdir()] == [Path(last.video).name]
+
+
+def test_stopped_at_once_leaves_nothing(components: Components, plain: Path, tmp_path: Path) -> None:
+    last = list(generate(plan_of(components, plain), tmp_path / "out", components, stop=lambda: True))[-1]
+    assert last == Stopped(None, 5, 0, 0)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_nan_is_said_and_leaves_nothing(tmp_path: Path, plain: Path) -> None:
+    folder = small.build(tmp_path / "broken")
+    model = Components(small.entry(folder), folder, "cpu")
+    torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
+    with pytest.raises(RunError, match="Section 0"):
+        list(generate(plan_of(model, plain), tmp_path / "out", model))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_teacache_counts(components: Components, plain: Path, tmp_path: Path) -> None:
+    on = {"steps": 6, "threshold": 1.0}
+    events = list(generate(plan_of(components, plain, seconds=1, sampling=on), tmp_path, components))
+    (done,) = (event for event in events if isinstance(event, SectionDone))
+    assert (done.computed, done.reused) == (2, 4)
+    both = on | {"cfg": 2.0}
+    events = list(generate(plan_of(components, plain, seconds=1, sampling=both), tmp_path, components))
+    (done,) = (event for event in events if isinstance(event, SectionDone))
+    assert (done.computed, done.reused) == (4, 8)
+
+
+def test_letterbox_keeps_the_whole_picture(components: Components, tmp_path: Path) -> None:
+    tall = tmp_path / "tall.png"
+    Image.new("RGB", (20, 90), "white").save(tall)
+    done = run(plan_of(components, tall, seconds=1, fit="letterbox"), tmp_path / "out", components)
+    poster = np.asarray(Image.open(done.poster))
+    assert poster[:, 0].max() == 0
+    assert poster[:, poster.shape[1] // 2].min() == 255
+
+
+def test_request_survives_json(components: Components, plain: Path) -> None:
+    plan = plan_of(components, plain, keyframes={"sections": {"1": str(plain)}, "prompts": {0: "left"}})
+    assert VideoOptions.parse(json.loads(json.dumps(plan.options.dump()))) == plan.options

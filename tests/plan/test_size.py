@@ -1,0 +1,36 @@
+"""Golden picks of generation.md §8.3 and §22, as (height, width)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eichi.catalog import FRAMEPACK_SIZES
+from eichi.plan.size import nearest
+
+SQUARE = {id: (id, id) for id in FRAMEPACK_SIZES} | {1080: (1056, 1056), 2160: (2144, 2144)}
+WIDE = {384: (288, 512), 512: (384, 640), 640: (480, 832), 768: (576, 960), 960: (704, 1152)} | {
+    1080: (768, 1344),
+    1280: (960, 1664),
+    1536: (1152, 1920),
+    1920: (1408, 2304),
+    2160: (1568, 2944),
+}
+
+
+@pytest.mark.parametrize("id", FRAMEPACK_SIZES)
+def test_published_picks(id: int) -> None:
+    assert nearest(FRAMEPACK_SIZES[id], 500, 500) == SQUARE[id]
+    assert nearest(FRAMEPACK_SIZES[id], 1920, 1080) == WIDE[id]
+
+
+def test_four_to_three() -> None:
+    assert nearest(FRAMEPACK_SIZES[640], 1024, 768) == (544, 704)
+
+
+@given(st.sampled_from(sorted(FRAMEPACK_SIZES)), st.integers(1, 9999), st.integers(1, 9999))
+def test_no_size_is_nearer_and_a_later_one_wins_a_tie(id: int, width: int, height: int) -> None:
+    sizes = FRAMEPACK_SIZES[id]
+    distance = [abs(height * w - width * h) for h, w in sizes]
+    place = sizes.index(nearest(sizes, width, height))
+    assert distance[place] == min(distance)
+    assert min(distance) not in distance[place + 1 :]

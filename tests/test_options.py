@@ -1,0 +1,162 @@
+"""A request goes through plain values and back; whatever is wrong with it is one sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from eichi.errors import OptionError
+from eichi.options import MAX_SEED, VideoOptions, place, walk
+from eichi.words import languages, table
+
+FIELDS = {field.key: field for field in walk(VideoOptions)}
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+paths = st.text("abc/. é日", min_size=1).map(Path)
+numbers = st.integers(-5, 400)
+
+
+def between(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_nan=False)
+
+
+requests = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": text.filter(bool),
+        "image": st.none() | paths,
+        "prompt": text,
+        "negative": text,
+        "seconds": between(0.001, 120),
+        "section_size": st.sampled_from([1.0, 0.5]),
+        "resolution": st.none() | st.integers(16, 5000),
+        "fit": st.sampled_from(["crop", "letterbox"]),
+        "seed": st.none() | st.integers(0, MAX_SEED),
+        "keyframes": st.fixed_dictionaries(
+            {},
+            optional={
+                "final": st.none() | paths,
+                "final_strength": between(0.01, 1),
+                "sections": st.dictionaries(numbers, paths, max_size=3),
+                "prompts": st.dictionaries(numbers, text, max_size=3),
+            },
+        ),
+        "sampling": st.fixed_dictionaries(
+            {},
+            optional={
+                "steps": st.integers(1, 100),
+                "guidance": between(1, 32),
+                "cfg": between(1, 32),
+                "rescale": between(0, 1),
+                "teacache": st.booleans(),
+                "threshold": between(0, 1),
+                "padding": st.none() | between(0, 3),
+                "image_strength": between(1, 1.02),
+            },
+        ),
+        "output": st.fixed_dictionaries({}, optional={"crf": st.integers(0, 100)}),
+    },
+)
+
+
+@given(requests)
+def test_a_request_survives_json(values: dict[str, Any]) -> None:
+    options = VideoOptions.parse(values)
+    dumped = options.dump()
+    assert VideoOptions.parse(json.loads(json.dumps(dumped))) == options
+    for field in FIELDS.values():  # nothing is left out of what is kept
+        at: Any = dumped
+        for part in field.key.split("."):
+            at = at[part]
+
+
+def test_defaults_of_the_document() -> None:
+    options = VideoOptions()
+    assert (options.model, options.seconds, options.section_size, options.seed) == ("tiny", 5.0, 1.0, None)
+    sampling = options.sampling
+    assert (sampling.steps, sampling.guidance, sampling.cfg, sampling.rescale) == (25, 10.0, 1.0, 0.0)
+    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, 0.15, 1.0)
+    assert (options.keyframes.final_strength, options.output.crf) == (1.0, 16)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("nope", 1, ["no option", '"nope"', "seconds"]),
+        ("sampling.nope", 1, ["no option", "sampling.nope", "sampling.steps"]),
+        ("seconds", 0, ["seconds", "120"]),
+        ("seconds", 120.01, ["seconds", "120"]),
+        ("seconds", float("nan"), ["seconds", "nan"]),
+        ("seconds", "soon", ["seconds", "'soon'"]),
+        ("section_size", 2, ["section_size", "1.0, 0.5"]),
+        ("section_size", "long", ["section_size", "1.0, 0.5"]),
+        ("fit", "stretch", ["fit", "crop, letterbox"]),
+        ("resolution", 15, ["resolution", "16"]),
+        ("seed", -1, ["seed", str(MAX_SEED)]),
+        ("seed", MAX_SEED + 1, ["seed", str(MAX_SEED)]),
+        ("seed", 1.5, ["seed", "1.5"]),
+        ("model", "", ["model"]),
+        ("prompt", 5, ["prompt", "5"]),
+        ("image", 5, ["image", "5"]),
+        ("keyframes", 5, ["keyframes", "5"]),
+        ("keyframes.final_strength", 0.001, ["keyframes.final_strength", "0.01 to 1.0"]),
+        ("keyframes.sections", {"end": "a.png"}, ["keyframes.sections", "end"]),
+        ("sampling.steps", 0, ["sampling.steps", "1 to 100"]),
+        ("sampling.steps", 101, ["sampling.steps", "1 to 100"]),
+        ("sampling.guidance", 33, ["sampling.guidance", "1.0 to 32.0"]),
+        ("sampling.cfg", 0.9, ["sampling.cfg", "1.0 to 32.0"]),
+        ("sampling.rescale", 1.1, ["sampling.rescale", "0.0 to 1.0"]),
+        ("sampling.teacache", "often", ["sampling.teacache", "'often'"]),
+        ("sampling.padding", 3.1, ["sampling.padding", "0.0 to 3.0"]),
+        ("sampling.image_strength", 1.03, ["sampling.image_strength", "1.0 to 1.02"]),
+        ("output.crf", 101, ["output.crf", "0 to 100"]),
+        pytest.param(
+            "prompt", "x" * 20_001, ["prompt", "20000"], marks=pytest.mark.xfail(strict=True, reason="shown in full")
+        ),
+        pytest.param("fit", "a\nb", ["fit"], marks=pytest.mark.xfail(strict=True, reason="the value breaks the line")),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(key: str, value: object, words: list[str]) -> None:
+    values: dict[str, Any] = {}
+    place(values, key, value)
+    with pytest.raises(OptionError) as caught:
+        VideoOptions.parse(values)
+    for language in languages():
+        sentence = caught.value.say(language)
+        assert key in sentence
+        assert "\n" not in sentence
+        assert len(sentence) < 700
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_values_may_come_as_text() -> None:
+    values = {"seconds": "2", "seed": "7", "sampling": {"teacache": "no"}, "keyframes": {"prompts": {"1": "x"}}}
+    options = VideoOptions.parse(values)
+    assert (options.seconds, options.seed, options.sampling.teacache) == (2.0, 7, False)
+    assert options.keyframes.prompts == {1: "x"}
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_every_option_has_a_default_and_its_words(key: str) -> None:
+    field = FIELDS[key]
+    assert not field.info.is_required()
+    assert all(field.id in table(language) for language in languages())
+    assert field.flag is None or field.flag.startswith("--")
+
+
+def test_walk_finds_every_field_and_no_flag_twice() -> None:
+    flags = [field.flag for field in FIELDS.values() if field.flag]
+    assert len(set(flags)) == len(flags)
+    dumped = VideoOptions().dump()
+    groups = {name for name, value in dumped.items() if isinstance(value, dict)}
+    leaves = {f"{group}.{name}" for group in groups for name in dumped[group]} | (dumped.keys() - groups)
+    assert leaves == FIELDS.keys()
+    assert [key for key in FIELDS if FIELDS[key].repeatable] == ["keyframes.sections", "keyframes.prompts"]
+
+
+def test_a_request_does_not_change() -> None:
+    with pytest.raises(ValidationError):
+        VideoOptions().seconds = 3.0  # type: ignore[misc]

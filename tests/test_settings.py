@@ -1,0 +1,66 @@
+"""Given values beat variables, variables beat the file."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from eichi.errors import OptionError
+from eichi.settings import FILE, Settings, load_settings
+
+
+def write(home: Path, text: str) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / FILE).write_text(text, encoding="utf-8")
+
+
+def test_defaults_lie_in_the_home(home: Path) -> None:
+    settings = load_settings()
+    assert (settings.home, settings.models) == (home, home / "models")
+    assert (settings.outputs, settings.device, settings.language) == (Path("outputs"), "auto", "en")
+    assert not home.exists()
+
+
+def test_precedence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, '{"outputs": "file", "device": "file", "language": "ja"}')
+    monkeypatch.setenv("EICHI_DEVICE", "variable")
+    monkeypatch.setenv("EICHI_LANGUAGE", "ru")
+    settings = Settings(language="zh-TW")
+    assert (settings.outputs, settings.device, settings.language) == (Path("file"), "variable", "zh-TW")
+    assert load_settings().language == "ru"
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        load_settings().language = "ja"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", ["settings.json", "not valid JSON"]),
+        ('{"nope": 1}', ["nope"]),
+        ('{"language": "xx"}', ["language", "'xx'", "en, ja, ru, zh-TW"]),
+        ('{"outputs": 3}', ["outputs", "3"]),
+        pytest.param("3", ["settings.json"], marks=pytest.mark.xfail(strict=True, reason="ends in a TypeError")),
+        pytest.param("[]", ["settings.json"], marks=pytest.mark.xfail(strict=True, reason="a list counts as empty")),
+    ],
+)
+def test_a_damaged_file_is_named(home: Path, text: str, words: list[str]) -> None:
+    write(home, text)
+    with pytest.raises(OptionError) as caught:
+        load_settings()
+    assert all(word in str(caught.value) for word in words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", "klingon")
+    with pytest.raises(OptionError, match="language: 'klingon'.*EICHI_ variable"):
+        load_settings()
+
+
+@pytest.mark.xfail(strict=True, reason="the home becomes the working folder while the file is looked for elsewhere")
+def test_an_empty_home_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EICHI_HOME", "")
+    assert load_settings().home.is_absolute()
