@@ -30,8 +30,24 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, help=say("cli.help"))
 @click.version_option(package_name="framepack-eichi")
-def main() -> None:
+def commands() -> None:
     pass
+
+
+def main() -> NoReturn:
+    """Run the command line; what click finds wrong with it is said like every other error."""
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _tell(error.format_message())
+        sys.exit(WRONG_INPUT)
+    except click.UsageError as error:
+        with _surface("--json" in sys.argv):
+            command = error.ctx.command_path if error.ctx else "eichi"
+            raise InputError("error.usage", reason=error.format_message(), command=command) from error
+    except click.Abort:
+        sys.exit(STOPPED)
+    sys.exit(0)
 
 
 def json_flag(command: Command) -> Command:
@@ -42,7 +58,7 @@ def out_flag(command: Command) -> Command:
     return click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))(command)
 
 
-@main.command(help=say("cli.generate"))
+@commands.command(help=say("cli.generate"))
 @option_flags
 @out_flag
 @json_flag
@@ -51,7 +67,7 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
         _run(read_request(assignments, flags), out or settings.outputs, settings, as_json)
 
 
-@main.command(help=say("cli.demo"))
+@commands.command(help=say("cli.demo"))
 @click.option("--model", default="tiny", show_default=True, help=say("option.model"))
 @out_flag
 @json_flag
@@ -62,7 +78,7 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
         _run(options, out or settings.outputs, settings, as_json)
 
 
-@main.command(help=say("cli.plan"))
+@commands.command(help=say("cli.plan"))
 @option_flags
 @json_flag
 def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
@@ -89,7 +105,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
             click.echo(say("plan.section", settings.language, **values))
 
 
-@main.command(help=say("cli.inspect"))
+@commands.command(help=say("cli.inspect"))
 @click.argument("file", type=click.Path(path_type=Path))
 @json_flag
 def inspect(file: Path, as_json: bool) -> None:
@@ -107,7 +123,7 @@ def inspect(file: Path, as_json: bool) -> None:
             click.echo(f"  {name} {number}")
 
 
-@main.command(help=say("cli.models"))
+@commands.command(help=say("cli.models"))
 @json_flag
 def models(as_json: bool) -> None:
     from eichi.catalog import find, known
@@ -129,7 +145,7 @@ def models(as_json: bool) -> None:
         click.echo(say("models.folder", settings.language, folder=settings.models))
 
 
-@main.command(help=say("cli.doctor"))
+@commands.command(help=say("cli.doctor"))
 @json_flag
 def doctor(as_json: bool) -> None:
     from eichi.doctor import examine

@@ -132,6 +132,11 @@ class VideoOptions(Options):
         return self.model_dump(mode="json")
 
 
+def quality(crf: int) -> int:
+    """x264's CRF for a user's 0-100: x264 knows 0-51, and its 0 is lossless in a profile many players show as black."""
+    return min(max(crf, 1), 51)
+
+
 def walk(model: type[Options], prefix: str = "") -> Iterator[OptionField]:
     """All options of a request, groups opened, in the order of their declaration."""
     for name, info in model.model_fields.items():

@@ -11,7 +11,7 @@ from typing import Any
 from eichi.catalog import Entry
 from eichi.errors import OptionError
 from eichi.events import Adjusted
-from eichi.options import MAX_SEED, VideoOptions
+from eichi.options import MAX_SEED, VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
 from eichi.plan.size import nearest
@@ -180,6 +180,9 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
         notes.append(Adjusted("note.negative.unused", {}))
     if options.keyframes.final is None and options.keyframes.final_strength != 1.0:
         notes.append(Adjusted("note.final.strength", {}))
+    used = quality(options.output.crf)
+    if used != options.output.crf:
+        notes.append(Adjusted("note.crf", {"asked": options.output.crf, "used": used}))
     if abs(seconds - options.seconds) >= 0.05:
         notes.append(Adjusted("note.seconds", {"asked": options.seconds, "real": round(seconds, 2)}))
     return tuple(notes)

@@ -24,18 +24,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from eichi.errors import RunError
+from eichi.options import quality
 
 FPS = 30
 BT709 = 1  # the number of BT.709 in H.264's tables of primaries, transfer and matrix
 LIMITED = 1  # "tv" range in FFmpeg's numbering
-
-# x264 knows 0-51. Its 0 is lossless in a profile that browsers and many players show as black.
-LOWEST, HIGHEST = 1, 51
-
-
-def quality(crf: int) -> int:
-    """x264's CRF for a user's 0-100."""
-    return min(max(crf, LOWEST), HIGHEST)
 
 
 class Writer:
