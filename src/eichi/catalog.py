@@ -87,8 +87,12 @@ def find(name: str) -> Entry:
     entries = _entries()
     if name in entries:
         return entries[name]
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
+    try:
+        folder = Path(name).expanduser()
+        is_folder = folder.is_dir()
+    except (OSError, RuntimeError):  # too long for a path, or the home of a user that does not exist
+        is_folder = False
+    if not is_folder:
         raise ModelError("error.model.unknown", name=name, known=", ".join(entries))
     return _folder_entry(folder)
 
@@ -101,7 +105,7 @@ def _folder_entry(folder: Path) -> Entry:
         base = _entries()[like]
     except FileNotFoundError as error:
         raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
     parts = {part: Source(None, source.folder if base.embedded else part) for part, source in base.parts.items()}
     if (folder / "transformer").is_dir():
@@ -179,31 +183,32 @@ HUNYUAN = Template(
 FRAMEPACK_TEACACHE = (733.226126, -401.131952, 67.5869174, -3.149878, 0.0961237896)
 
 
-def _mirrored(*sizes: tuple[int, int]) -> Sizes:
-    """Tall sizes with their wide twins, from the widest to the tallest as the published tables list them."""
-    both = {size for height, width in sizes for size in ((height, width), (width, height))}
-    return tuple(sorted(both))
+def _table(text: str) -> Sizes:
+    """Sizes written as "HEIGHTxWIDTH …"."""
+    pairs = (size.split("x") for size in text.split())
+    return tuple((int(height), int(width)) for height, width in pairs)
 
 
-# (height, width) by resolution id. The published tables, without 960x1080 and 1080x960: sides must be multiples
-# of 16, and those two ended every job that met them.
+# By resolution id, in the published order, which decides between equally near shapes. Without 960x1080 and 1080x960:
+# sides must be multiples of 16, and those two ended every job that met them.
 FRAMEPACK_SIZES: dict[int, Sizes] = {
-    384: _mirrored((256, 576), (288, 512), (320, 448), (352, 416), (384, 384)),
-    512: _mirrored((352, 704), (384, 640), (416, 608), (448, 576), (480, 544), (512, 512)),
-    640: _mirrored(
-        (416, 960), (448, 864), (480, 832), (512, 768), (544, 704), (576, 672), (608, 640), (640, 640)
+    384: _table("256x576 288x512 320x448 352x416 384x384 416x352 448x320 512x288 576x256"),
+    512: _table("352x704 384x640 416x608 448x576 480x544 512x512 544x480 576x448 608x416 640x384 704x352"),
+    640: _table(
+        "416x960 448x864 480x832 512x768 544x704 576x672 608x640 640x608 640x640 672x576 704x544 768x512 832x480 "
+        "864x448 960x416"
     ),
-    768: _mirrored((512, 1024), (576, 960), (640, 896), (704, 832), (768, 768)),
-    960: _mirrored((640, 1280), (704, 1152), (768, 1024), (832, 960), (896, 896), (960, 960)),
-    1080: _mirrored(
-        (720, 1440), (768, 1344), (832, 1248), (896, 1152), (1024, 1024), (1056, 1056)
+    768: _table("512x1024 576x960 640x896 704x832 768x768 832x704 896x640 960x576 1024x512"),
+    960: _table("640x1280 704x1152 768x1024 832x960 896x896 960x960 960x832 1024x768 1152x704 1280x640"),
+    1080: _table("720x1440 768x1344 832x1248 896x1152 1024x1024 1056x1056 1152x896 1248x832 1344x768 1440x720"),
+    1280: _table(
+        "832x1920 896x1728 960x1664 1024x1536 1088x1408 1152x1344 1216x1280 1280x1216 1280x1280 1344x1152 1408x1088 "
+        "1536x1024 1664x960 1728x896 1920x832"
     ),
-    1280: _mirrored(
-        (832, 1920), (896, 1728), (960, 1664), (1024, 1536), (1088, 1408), (1152, 1344), (1216, 1280), (1280, 1280)
+    1536: _table("1024x2048 1152x1920 1280x1792 1408x1664 1536x1536 1664x1408 1792x1280 1920x1152 2048x1024"),
+    1920: _table("1280x2560 1408x2304 1536x2048 1664x1920 1792x1792 1920x1920 1920x1664 2048x1536 2304x1408 2560x1280"),
+    2160: _table(
+        "1440x3232 1568x2944 1696x2720 1824x2528 1952x2368 2080x2240 2144x2144 2144x2160 2160x2144 2240x2080 2368x1952 "
+        "2528x1824 2720x1696 2944x1568 3232x1440"
     ),
-    1536: _mirrored((1024, 2048), (1152, 1920), (1280, 1792), (1408, 1664), (1536, 1536)),
-    1920: _mirrored((1280, 2560), (1408, 2304), (1536, 2048), (1664, 1920), (1792, 1792), (1920, 1920)),
-    2160: _mirrored(
-        (1440, 3232), (1568, 2944), (1696, 2720), (1824, 2528), (1952, 2368), (2080, 2240), (2144, 2144), (2144, 2160)
-    ),
-}  # fmt: skip
+}

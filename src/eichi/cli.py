@@ -17,9 +17,9 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from eichi.errors import EichiError, InputError
-from eichi.events import Event, Finished, Stopped, message
+from eichi.events import Event, Finished, FrameFinished, Stopped, message
 from eichi.flags import option_flags, read_request
-from eichi.options import VideoOptions, walk
+from eichi.options import FrameOptions, VideoOptions, walk
 from eichi.settings import Settings, load_settings
 from eichi.words import say
 
@@ -59,12 +59,21 @@ def out_flag(command: Command) -> Command:
 
 
 @commands.command(help=say("cli.generate"))
-@option_flags
+@option_flags(VideoOptions)
 @out_flag
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
     with _surface(as_json) as settings:
-        _run(read_request(assignments, flags), out or settings.outputs, settings, as_json)
+        _run(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
+
+
+@commands.command(help=say("cli.frame"))
+@option_flags(FrameOptions)
+@out_flag
+@json_flag
+def frame(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
+    with _surface(as_json) as settings:
+        _run(read_request(FrameOptions, assignments, flags), out or settings.outputs, settings, as_json)
 
 
 @commands.command(help=say("cli.demo"))
@@ -74,23 +83,23 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
 def demo(model: str, out: Path | None, as_json: bool) -> None:
     with _surface(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
-        options = VideoOptions(model=model, image=picture, prompt=prompt, seconds=2.0, seed=1)
+        options = VideoOptions.parse({"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1})
         _run(options, out or settings.outputs, settings, as_json)
 
 
 @commands.command(help=say("cli.plan"))
-@option_flags
+@option_flags(VideoOptions)
 @json_flag
 def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_plan
 
     with _surface(as_json) as settings:
-        made = make_plan(read_request(assignments, flags))
+        made = make_plan(read_request(VideoOptions, assignments, flags))
+        for note in made.notes:
+            _tell(say(note.id, settings.language, **note.values))
         if as_json:
             _print_json(made.describe())
             return
-        for note in made.notes:
-            _tell(say(note.id, settings.language, **note.values))
         click.echo(say("plan.summary", settings.language, **_summary(made.describe())))
         for section in made.sections:
             values = {
@@ -116,8 +125,12 @@ def inspect(file: Path, as_json: bool) -> None:
         if as_json:
             _print_json(record)
             return
-        click.echo(say("inspect.summary", settings.language, **_summary(record), seed=record["seed"]))
-        for field in walk(VideoOptions):
+        single = record["kind"] == "frame"
+        if single:
+            click.echo(say("inspect.frame", settings.language, **record))
+        else:
+            click.echo(say("inspect.summary", settings.language, **_summary(record), seed=record["seed"]))
+        for field in walk(FrameOptions if single else VideoOptions):
             click.echo(f"  {field.key} = {_at(record['request'], field.key)}")
         for name, number in record["versions"].items():
             click.echo(f"  {name} {number}")
@@ -139,7 +152,8 @@ def models(as_json: bool) -> None:
             _print_json({"models": rows, "folder": str(settings.models)})
             return
         for row in rows:
-            state = "models.embedded" if row["embedded"] else "models.present" if row["present"] else "models.absent"
+            place = "models.embedded" if row["embedded"] else "models.present"
+            state = place if row["present"] else "models.absent"
             direction = say(f"models.{row['direction']}", settings.language)
             click.echo(f"{row['name']:<14}{say(state, settings.language):<24}{direction}")
         click.echo(say("models.folder", settings.language, folder=settings.models))
@@ -162,19 +176,25 @@ def doctor(as_json: bool) -> None:
             sys.exit(FAILED)
 
 
-def _run(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
+def _run(options: VideoOptions | FrameOptions, out: Path, settings: Settings, as_json: bool) -> None:
     """Plan, check, generate, with progress on standard error; ends the program where the job was stopped."""
-    from eichi.prepare import check_run, make_plan
+    from eichi.plan.oneframe import FramePlan
+    from eichi.prepare import check_run, make_frame_plan, make_plan
 
-    plan = make_plan(options)
+    plan = make_frame_plan(options) if isinstance(options, FrameOptions) else make_plan(options)
     check_run(plan, out, settings.models)
     from eichi.models.load import Components  # torch is loaded only now that the request is known to be good
     from eichi.pipeline.generate import generate as run
+    from eichi.pipeline.oneframe import generate_frame
     from eichi.progress import show
 
     components = Components(plan.entry, settings.models, settings.device)
     with _interrupt() as stop:
-        last = show(run(plan, out, components, stop), settings.language)
+        if isinstance(plan, FramePlan):
+            events = generate_frame(plan, out, components, stop)
+        else:
+            events = run(plan, out, components, stop)
+        last = show(events, settings.language)
     _finish(last, as_json, settings.language)
 
 
@@ -188,11 +208,11 @@ def _finish(last: Event, as_json: bool, language: str) -> None:
         else:
             click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **values))
         sys.exit(STOPPED)
-    assert isinstance(last, Finished), "a run ends finished, stopped or in an error"
+    assert isinstance(last, Finished | FrameFinished), "a run ends finished, stopped or in an error"
     if as_json:
         _print_json(values)
     else:
-        click.echo(say("run.finished", language, **values))
+        click.echo(say("run.finished", language, file=last.video if isinstance(last, Finished) else last.image))
 
 
 def _at(values: dict[str, Any], key: str) -> Any:

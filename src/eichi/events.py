@@ -1,7 +1,7 @@
 """What a running job says, as small frozen messages of plain values.
 
 The generator of `pipeline.generate` yields them; the command line, the page, the store and the writer follow.
-Only `FramesReady` carries pixels: it never leaves the process that made it.
+`FramesReady` and `LatentsReady` carry arrays: they never leave the process that made them.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,6 +24,18 @@ class Started:
     frames: int
     seconds: float
     sections: int
+
+
+@dataclass(frozen=True)
+class FrameStarted:
+    """Weights are loaded and a single image begins. `positions` are the time positions of what it is drawn from."""
+
+    model: str
+    seed: int
+    device: str
+    width: int
+    height: int
+    positions: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -61,11 +73,27 @@ class SectionDone:
 
 
 @dataclass(frozen=True)
+class FrameDrawn:
+    """A single image's latent is final. `computed` and `reused` count evaluations of the transformer."""
+
+    computed: int
+    reused: int
+
+
+@dataclass(frozen=True)
 class FramesReady:
     """A run of frames that will not change any more: uint8 [n, height, width, 3], the first at index `first`."""
 
     first: int
     frames: "NDArray[np.uint8]"
+
+
+@dataclass(frozen=True)
+class LatentsReady:
+    """A run of final latents, scaled, float32 [1, 16, n, height/8, width/8], the first at place `first`."""
+
+    first: int
+    latents: "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,15 @@ class Finished:
     frames: int
     seconds: float
     sections: int
+
+
+@dataclass(frozen=True)
+class FrameFinished:
+    """The picture of a single image is in its place."""
+
+    image: str
+    seed: int
+    positions: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -98,11 +135,26 @@ class Failed:
     values: dict[str, Any]
 
 
-Event = Started | Adjusted | Step | SectionDone | FramesReady | Finished | Stopped | Failed
+Event = (
+    Started
+    | FrameStarted
+    | Adjusted
+    | Step
+    | SectionDone
+    | FrameDrawn
+    | FramesReady
+    | LatentsReady
+    | Finished
+    | FrameFinished
+    | Stopped
+    | Failed
+)
 
 
 def message(event: Event) -> dict[str, Any]:
     """An event as JSON-ready values, its kind under `event`. Pixels are left out: only their place is told."""
     if isinstance(event, FramesReady):
         return {"event": "FramesReady", "first": event.first, "frames": len(event.frames)}
+    if isinstance(event, LatentsReady):
+        return {"event": "LatentsReady", "first": event.first, "latents": event.latents.shape[2]}
     return {"event": type(event).__name__, **asdict(event)}

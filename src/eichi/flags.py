@@ -1,47 +1,67 @@
 """A request as command-line flags: generated from the option fields, read back into options.
 
-Values stay as they were typed until `VideoOptions.parse` reads them, so that a flag complains in the same words as a
+Values stay as they were typed until `Request.parse` reads them, so that a flag complains in the same words as a
 preset or a page. Knows no command.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from eichi.errors import OptionError
-from eichi.options import OptionField, VideoOptions, place, walk
+from eichi.errors import InputError, OptionError
+from eichi.options import OptionField, Request, place, walk
 from eichi.words import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Asked = TypeVar("Asked", bound=Request)
 
 
-def option_flags(command: Command) -> Command:
-    """The everyday flags of a request, and `--set` for everything else."""
-    command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))(command)
-    for field in reversed(list(walk(VideoOptions))):
-        if field.flag is not None:
-            command = _flag(field)(command)
-    return command
+def option_flags(kind: type[Request]) -> Callable[[Command], Command]:
+    """The everyday flags of a kind of request, `--set` for everything else, `--from` for all at once."""
+
+    def decorate(command: Command) -> Command:
+        path = click.Path(path_type=Path)
+        command = click.option("--from", "source", type=path, metavar="FILE", help=say("cli.from"))(command)
+        command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))(command)
+        for field in reversed(list(walk(kind))):
+            if field.flag is not None:
+                command = _flag(field)(command)
+        return command
+
+    return decorate
 
 
-def read_request(assignments: tuple[str, ...], flags: dict[str, Any]) -> VideoOptions:
-    """Options from `--set` and from flags, flags winning."""
-    fields = {field.key: field for field in walk(VideoOptions)}
-    values: dict[str, Any] = {}
+def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[str, Any]) -> Asked:
+    """A request from a file made here, `--set` and flags, the later winning."""
+    fields = {field.key: field for field in walk(kind)}
+    source: Path | None = flags.get("source")
+    values = {} if source is None else request_of(source, kind)
     for text in assignments:
         key, sign, value = text.partition("=")
         if not sign:
             raise OptionError("error.set.form", text=text)
         if key in fields and fields[key].repeatable:
-            raise OptionError("error.set.table", key=key, flag=fields[key].flag)
+            raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
         place(values, key, value)
     for field in fields.values():
         given = flags.get(_parameter(field))
         if given is None or given == ():
             continue
-        place(values, field.key, _table(field, given) if field.repeatable else given)
-    return VideoOptions.parse(values)
+        place(values, field.key, _table(field, given) if field.numbered else given)
+    return kind.parse(values)
+
+
+def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
+    """The request that a result was made from. Raises InputError for a file of another kind or not made here."""
+    from eichi.video.metadata import read_record
+
+    record = read_record(path)
+    if record["kind"] != kind.kind:
+        raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
+    request: dict[str, Any] = record["request"]
+    return request
 
 
 def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -49,11 +69,12 @@ def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:
     table: dict[str, str] = {}
     for pair in pairs:
         number, sign, value = pair.partition(":")
-        if not sign or not number.strip().isdigit():
+        if not sign or not number.strip().isdecimal():
             raise OptionError("error.section.form", flag=field.flag, text=pair)
-        if number.strip() in table:
-            raise OptionError("error.section.twice", flag=field.flag, number=number)
-        table[number.strip()] = value
+        section = str(int(number))
+        if section in table:
+            raise OptionError("error.section.twice", flag=field.flag, number=section)
+        table[section] = value
     return table
 
 
@@ -64,10 +85,10 @@ def _flag(field: OptionField) -> Callable[[Command], Command]:
     if field.info.annotation is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
     if field.repeatable:
-        return click.option(flag, name, multiple=True, metavar="N:VALUE", help=help)
+        return click.option(flag, name, multiple=True, metavar=field.form, help=help)
     if field.info.default is not None and field.info.default != "":
         help = f"{help} [{field.info.default}]"
-    return click.option(flag, name, default=None, metavar="|".join(map(str, field.choices)) or "VALUE", help=help)
+    return click.option(flag, name, default=None, metavar=field.form, help=help)
 
 
 def _parameter(field: OptionField) -> str:

@@ -1,59 +1,89 @@
 """What a user can ask for. Every option is declared here, once.
 
-Name, type, default, bounds and command-line flag stand on the field; its words are `option.<key>` in `locales/`.
+Name, type, default, bounds and command-line flag stand on the field; its words in `locales/` have the id
+`<words>.<name>`, `words` being of the class that declares it, so that requests which inherit a field share its words.
 Flags, page controls, the HTTP schema, presets, metadata and the reference page are all derived from these fields.
 A request is frozen and serialisable and holds no tensor. Whether it fits a model is for the plan to say.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from inspect import get_annotations
 from pathlib import Path
-from typing import Any, Literal, Self, get_origin
+from typing import Any, ClassVar, Literal, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from eichi.errors import OptionError
 
 MAX_SEED = 2**32 - 1
+# The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
+MAX_INDEX = 64
 
 
-def option(default: Any, flag: str | None = None, choices: tuple[Any, ...] = (), **bounds: Any) -> Any:
-    """A field that is an option: `flag` is its everyday flag; without one it is set by `--set key=value`."""
-    return Field(default, json_schema_extra={"flag": flag, "choices": list(choices)}, **bounds)
+def option(
+    default: Any,
+    flag: str | None = None,
+    *,
+    choices: tuple[Any, ...] = (),
+    step: float | None = None,
+    form: str | None = None,
+    **bounds: Any,
+) -> Any:
+    """A field that is an option: `flag` is its everyday flag; without one it is set by `--set key=value`.
+
+    A value is one of `choices`, where there are any, and a multiple of `step`; `form` is how it is written, where that
+    needs showing.
+    """
+    extra: dict[str, Any] = {"flag": flag, "choices": list(choices), "step": step, "form": form}
+    return Field(default, json_schema_extra=extra, **bounds)
+
+
+def _extra(info: FieldInfo, name: str) -> Any:
+    """What `option` put on a field."""
+    extra = info.json_schema_extra
+    return extra.get(name) if isinstance(extra, dict) else None
 
 
 @dataclass(frozen=True)
 class OptionField:
-    """One option as the surfaces see it: its dotted key, its declaration, its flag."""
+    """One option as the surfaces see it: its dotted key, the id of its words, its declaration, its flag."""
 
     key: str
+    id: str
     info: FieldInfo
 
     @property
-    def id(self) -> str:
-        """Id of the option's words."""
-        return f"option.{self.key}"
-
-    @property
     def flag(self) -> str | None:
-        flag = self._extra("flag")
-        return flag if isinstance(flag, str) else None
+        flag: str | None = _extra(self.info, "flag")
+        return flag
 
     @property
-    def repeatable(self) -> bool:
+    def numbered(self) -> bool:
         """Whether the option is a table of section number to value."""
         return get_origin(self.info.annotation) is dict
 
     @property
+    def repeatable(self) -> bool:
+        """Whether the option takes more than one value."""
+        return get_origin(self.info.annotation) in (dict, tuple)
+
+    @property
+    def form(self) -> str:
+        """How one value is written."""
+        form: str | None = _extra(self.info, "form")
+        if form is not None:
+            return form
+        return "N:VALUE" if self.numbered else "|".join(map(str, self.choices)) or "VALUE"
+
+    @property
     def choices(self) -> tuple[Any, ...]:
         """The allowed values, empty where any value of the type is allowed."""
-        choices = self._extra("choices")
-        return tuple(choices) if isinstance(choices, list) else ()
-
-    def _extra(self, name: str) -> object:
-        extra = self.info.json_schema_extra
-        return extra.get(name) if isinstance(extra, dict) else None
+        return tuple(_extra(self.info, "choices") or ())
 
 
 class Options(BaseModel):
@@ -61,28 +91,40 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
+    # Where the words of the fields stand that this class declares.
+    words: ClassVar[str] = "option"
+
     @field_validator("*")
     @classmethod
     def chosen(cls, value: Any, info: ValidationInfo) -> Any:
-        """A value must be among the field's choices, where it has any."""
+        """A value must be among the field's choices and on its steps, where it has any."""
         assert info.field_name is not None
-        choices = OptionField(info.field_name, cls.model_fields[info.field_name]).choices
+        field = cls.model_fields[info.field_name]
+        choices, step = _extra(field, "choices"), _extra(field, "step")
         if choices and value not in choices:
             raise ValueError("not among the choices")
+        if step is not None and value is not None and Fraction(str(value)) % Fraction(str(step)):
+            raise PydanticCustomError("step", "not a multiple of {step}", {"step": step})
         return value
 
 
 class KeyframeOptions(Options):
     """Pictures and prompts that hold for a part of the video."""
 
+    words = "option.keyframes"
+
     final: Path | None = option(None, "--final")
     final_strength: float = option(1.0, "--final-strength", ge=0.01, le=1.0)
     sections: dict[int, Path] = option({}, "--section")
     prompts: dict[int, str] = option({}, "--section-prompt")
+    copies: bool = option(False, "--copy-keyframes")
+    loop: Literal["off", "final"] = option("off", "--loop", choices=("off", "final"))
 
 
-class SamplingOptions(Options):
-    """How the latents of a section are drawn."""
+class StepOptions(Options):
+    """How latents are drawn."""
+
+    words = "option.sampling"
 
     steps: int = option(25, "--steps", ge=1, le=100)
     guidance: float = option(10.0, "--guidance", ge=1.0, le=32.0)
@@ -90,31 +132,40 @@ class SamplingOptions(Options):
     rescale: float = option(0.0, ge=0.0, le=1.0)
     teacache: bool = option(True, "--teacache")
     threshold: float = option(0.15, ge=0.0, le=1.0)
-    padding: float | None = option(None, "--padding", ge=0.0, le=3.0)
+
+
+class SamplingOptions(StepOptions):
+    """How the latents of a section are drawn."""
+
+    padding: float | None = option(None, "--padding", ge=0.0, le=3.0, step=0.1)
     image_strength: float = option(1.0, "--image-strength", ge=1.0, le=1.02)
 
 
 class OutputOptions(Options):
     """What is kept of a run, and how the file is made."""
 
+    words = "option.output"
+
     crf: int = option(16, "--crf", ge=0, le=100)
+    segments: bool = option(False)
+    stills: bool = option(False, "--stills")
+    frames: Literal["none", "last", "all"] = option("none", "--frames", choices=("none", "last", "all"))
+    latents: bool = option(False, "--latents")
 
 
-class VideoOptions(Options):
-    """A request for one video."""
+class Request(Options):
+    """What every request says: a model, a picture, a prompt, a size, a seed."""
+
+    # What a result of this request is called in its record.
+    kind: ClassVar[str]
 
     model: str = option("tiny", "--model", min_length=1)
     image: Path | None = option(None, "--image")
     prompt: str = option("", "--prompt", max_length=20_000)
     negative: str = option("", "--negative", max_length=20_000)
-    seconds: float = option(5.0, "--seconds", gt=0.0, le=120.0)
-    section_size: float = option(1.0, "--section-size", choices=(1.0, 0.5))
     resolution: int | None = option(None, "--resolution", ge=16)
     fit: Literal["crop", "letterbox"] = option("crop", choices=("crop", "letterbox"))
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
-    keyframes: KeyframeOptions = KeyframeOptions()
-    sampling: SamplingOptions = SamplingOptions()
-    output: OutputOptions = OutputOptions()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -132,6 +183,64 @@ class VideoOptions(Options):
         return self.model_dump(mode="json")
 
 
+class VideoOptions(Request):
+    """A request for one video."""
+
+    kind = "video"
+
+    seconds: float = option(5.0, "--seconds", ge=0.1, le=120.0)
+    section_size: float = option(1.0, "--section-size", choices=(1.0, 0.5))
+    keyframes: KeyframeOptions = KeyframeOptions()
+    sampling: SamplingOptions = SamplingOptions()
+    output: OutputOptions = OutputOptions()
+
+
+class ReferenceOptions(Options):
+    """A reference picture of a single image; also written `FILE[:INDEX[:MASK]]`."""
+
+    image: Path = option(...)
+    index: int | None = option(None, ge=0, le=MAX_INDEX)
+    mask: Path | None = option(None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def short(cls, value: Any) -> Any:
+        """The short form. The first `:NUMBER` or `::` ends the picture's name, so that `C:\\a.png:10` is read right."""
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"(.+?)(?::(\d*)(?::(.*))?)?", value, re.DOTALL)
+        if found is None:
+            raise ValueError("a picture is missing")
+        image, index, mask = found.groups()
+        return {"image": image, "index": index or None, "mask": mask or None}
+
+
+class ZeroOptions(Options):
+    """Which of a profile's zero latents are fed; a profile that has none is not given any."""
+
+    words = "option.zeros"
+
+    post: bool = option(True)
+    x2: bool = option(True)
+    x4: bool = option(True)
+
+
+class FrameOptions(Request):
+    """A request for one image."""
+
+    kind = "frame"
+    words = "option.frame"
+
+    profile: str = option("kisekae", "--profile", choices=("kisekae", "oichi", "musubi", "1f-mc", "comfy"))
+    target: int | None = option(None, "--target", ge=0, le=MAX_INDEX)
+    window: int = option(9, "--window", ge=1, le=MAX_INDEX)
+    references: tuple[ReferenceOptions, ...] = option((), "--reference", form="FILE[:INDEX[:MASK]]")
+    mask: Path | None = option(None, "--mask")
+    denoise: float = option(1.0, "--denoise", ge=0.01, le=1.0)
+    zeros: ZeroOptions = ZeroOptions()
+    sampling: StepOptions = StepOptions()
+
+
 def quality(crf: int) -> int:
     """x264's CRF for a user's 0-100: x264 knows 0-51, and its 0 is lossless in a profile many players show as black."""
     return min(max(crf, 1), 51)
@@ -143,7 +252,8 @@ def walk(model: type[Options], prefix: str = "") -> Iterator[OptionField]:
         if isinstance(info.annotation, type) and issubclass(info.annotation, Options):
             yield from walk(info.annotation, f"{prefix}{name}.")
         else:
-            yield OptionField(f"{prefix}{name}", info)
+            owner = next(base for base in model.__mro__ if issubclass(base, Options) and name in get_annotations(base))
+            yield OptionField(f"{prefix}{name}", f"{owner.words}.{name}", info)
 
 
 def place(values: dict[str, Any], key: str, value: Any) -> None:
@@ -151,6 +261,8 @@ def place(values: dict[str, Any], key: str, value: Any) -> None:
     *groups, name = key.split(".")
     for group in groups:
         values = values.setdefault(group, {})
+        if not isinstance(values, dict):
+            raise OptionError("error.option.value", key=group, value=_shown(values), reason="it is a group")
     values[name] = value
 
 
@@ -164,11 +276,20 @@ def _explain(error: ValidationError, model: type[Options]) -> OptionError:
         return OptionError("error.option.unknown", key=key, known=", ".join(sorted(known)))
     field = known.get(key)
     if field is not None and field.choices:
-        return OptionError("error.option.choice", key=key, value=value, choices=", ".join(map(str, field.choices)))
+        choices = ", ".join(map(str, field.choices))
+        return OptionError("error.option.choice", key=key, value=_shown(value), choices=choices)
+    if first["type"] == "step":
+        return OptionError("error.option.step", key=key, value=_shown(value), step=context["step"])
     if field is not None and {"ge", "gt", "le", "lt"} & context.keys():
         low, high = _bounds(field)
-        return OptionError("error.option.range", key=key, value=value, low=low, high=high)
-    return OptionError("error.option.value", key=key, value=repr(value), reason=first["msg"])
+        return OptionError("error.option.range", key=key, value=_shown(value), low=low, high=high)
+    return OptionError("error.option.value", key=key, value=_shown(value), reason=first["msg"])
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence."""
+    text = repr(value) if isinstance(value, str) else str(value).replace("\n", " ")
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _bounds(field: OptionField) -> tuple[object, object]:

@@ -5,16 +5,26 @@ line, the page and the store all start a job by this one call.
 """
 
 import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
+from textwrap import shorten
 
 from eichi.catalog import Entry, find
 from eichi.errors import FolderError, OptionError
-from eichi.models.locate import locate
-from eichi.options import VideoOptions
+from eichi.events import Adjusted
+from eichi.models.locate import locate, locate_part
+from eichi.models.tokens import WHOLE, Meter
+from eichi.options import FrameOptions, VideoOptions
+from eichi.plan.oneframe import FramePlan
+from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
 from eichi.settings import load_settings
-from eichi.video.images import measure
+from eichi.video.images import load, measure
+
+Resolved = TypeVar("Resolved", Plan, FramePlan)
 
 
 def make_plan(options: VideoOptions, entry: Entry | None = None) -> Plan:
@@ -23,14 +33,42 @@ def make_plan(options: VideoOptions, entry: Entry | None = None) -> Plan:
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     plan = resolve(options, entry, measure(options.image))
-    for path in plan.images.values():
+    return _examined(plan, [section.prompt for section in plan.sections])
+
+
+def make_frame_plan(options: FrameOptions, entry: Entry | None = None) -> FramePlan:
+    """The plan of a request for one image, as `make_plan` is that of a video. Raises InputError."""
+    entry = entry or find(options.model)
+    if options.image is None:
+        raise OptionError("error.image.required", flag="--image")
+    return _examined(resolve_frame(options, entry, measure(options.image)), [options.prompt])
+
+
+def _examined(plan: Resolved, texts: Iterable[str]) -> Resolved:
+    """A plan whose pictures are all there, with a word on texts that are too long."""
+    for path in plan.files:
         measure(path)
-    return plan
+    return replace(plan, notes=(*plan.notes, *cut_notes(plan.entry, texts)))
 
 
-def check_run(plan: Plan, folder: Path, models: Path | None = None) -> None:
-    """Refuse a plan that this machine cannot run: parts of the model missing, folder not writable."""
+def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
+    """A word on every text that is too long for LLaMA, with what is cut; none where the tokenizers are not here."""
+    models = load_settings().models
+    llama, clip = (locate_part(entry, part, models) for part in ("tokenizer", "tokenizer_2"))
+    if llama is None or clip is None or not (llama / WHOLE).is_file():
+        return
+    meter = Meter(entry.template, llama, clip)
+    for text in dict.fromkeys(texts):
+        *_, cut = meter.read(text).parts(text)
+        if cut.strip():
+            yield Adjusted("note.prompt.cut", {"limit": entry.template.limit, "cut": shorten(cut, 80)})
+
+
+def check_run(plan: Plan | FramePlan, folder: Path, models: Path | None = None) -> None:
+    """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable."""
     locate(plan.entry, models or load_settings().models)
+    for path in set(plan.files):
+        load(path)
     check_folder(folder)
 
 

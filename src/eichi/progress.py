@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eichi.events import Adjusted, Event, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, FrameDrawn, FrameStarted, SectionDone, Started, Step
 from eichi.words import say
 
 
@@ -22,7 +22,7 @@ def show(events: Iterable[Event], language: str) -> Event:
         for last in events:
             text = line(last, language)
             if text is not None:
-                console.print(text, markup=False)
+                console.print(text, markup=False, soft_wrap=True)
             if isinstance(last, Step):
                 values = {"order": last.order + 1, "sections": last.sections, "step": last.step, "steps": last.steps}
                 progress.update(bar, completed=last.fraction, description=say("run.step", language, **values))
@@ -37,6 +37,10 @@ def line(event: Event, language: str) -> str | None:
             return say(event.id, language, **event.values)
         case Started():
             return say("run.started", language, **vars(event))
+        case FrameStarted():
+            return say("run.frame_started", language, **vars(event))
+        case FrameDrawn():
+            return say("run.frame_drawn", language, **vars(event))
         case SectionDone():
             values = vars(event) | {"done": event.order + 1}
             return say("run.section", language, **values)

@@ -4,12 +4,14 @@ Every setting is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a ke
 folder, the variable winning. EICHI_HOME moves everything the program keeps.
 """
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, JsonConfigSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eichi.errors import OptionError
 from eichi.words import ENGLISH, languages
@@ -20,9 +22,11 @@ FILE = "settings.json"
 class Settings(BaseSettings):
     """Settings of this machine, in force for one run of the program."""
 
-    model_config = SettingsConfigDict(env_prefix="EICHI_", frozen=True, extra="forbid", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix="EICHI_", env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
+    )
 
-    home: Path = Field(default_factory=lambda: user_data_path("eichi", appauthor=False))
+    home: Path
     outputs: Path = Path("outputs")
     device: str = "auto"
     language: str = ENGLISH
@@ -44,9 +48,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Given values beat variables, variables beat the file in the home folder."""
-        home = Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False))
-        return init_settings, env_settings, JsonConfigSettingsSource(settings_cls, json_file=home / FILE)
+        """Variables beat given values, which are those of the file in the home folder."""
+        return env_settings, init_settings
 
     @property
     def models(self) -> Path:
@@ -56,11 +59,23 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """The settings of this machine. Raises OptionError naming the variable or key that is wrong."""
+    home = Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False))
     try:
-        return Settings()
+        return Settings(**{"home": home, **_read(home / FILE)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"]) from error
-    except ValueError as error:  # the file is not JSON
-        raise OptionError("error.settings.file", file=FILE, reason=str(error)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The keys of the settings file, none where there is no file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise OptionError("error.settings.file", file=path, reason=error) from error
+    if not isinstance(values, dict):
+        raise OptionError("error.settings.file", file=path, reason="not a table of keys")
+    return values

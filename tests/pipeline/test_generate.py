@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from eichi.errors import RunError
-from eichi.events import Adjusted, Event, Finished, FramesReady, SectionDone, Started, Step, Stopped
+from eichi.events import Adjusted, Event, Finished, FramesReady, LatentsReady, SectionDone, Started, Step, Stopped
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.generate import generate
@@ -70,7 +70,7 @@ def test_events_tell_the_plan(components: Components, plain: Path, tmp_path: Pat
     events = list(generate(plan, tmp_path / "out", components))
     kinds = [type(event) for event in events if not isinstance(event, Adjusted)]
     count = len(plan.sections)
-    assert kinds == [Started, *[Step, Step, SectionDone, FramesReady] * count, Finished]
+    assert kinds == [Started, *[Step, Step, LatentsReady, SectionDone, FramesReady] * count, Finished]
     steps = [event.fraction for event in events if isinstance(event, Step)]
     assert steps == sorted(steps)
     assert steps[-1] == 1.0

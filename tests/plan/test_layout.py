@@ -11,8 +11,16 @@ from eichi.plan.layout import CONTEXT, Layout, forward_layout, reverse_layout
 
 @pytest.mark.parametrize(
     ("window", "padding", "first", "post", "last"),
-    [(9, 27, 28, 37, 55), (9, 18, 19, 28, 46), (9, 9, 10, 19, 37), (9, 0, 1, 10, 28)]
-    + [(5, 13, 14, 19, 37), (5, 9, 10, 15, 33), (5, 4, 5, 10, 28), (5, 0, 1, 6, 24)],
+    [
+        (9, 27, 28, 37, 55),
+        (9, 18, 19, 28, 46),
+        (9, 9, 10, 19, 37),
+        (9, 0, 1, 10, 28),
+        (5, 13, 14, 19, 37),
+        (5, 9, 10, 15, 33),
+        (5, 4, 5, 10, 28),
+        (5, 0, 1, 6, 24),
+    ],
 )
 def test_reverse_positions(window: int, padding: int, first: int, post: int, last: int) -> None:
     assert reverse_layout(window, padding) == Layout(
@@ -38,4 +46,5 @@ def test_positions_are_consecutive_and_used_once(window: int, padding: int) -> N
         positions = [position for run in runs for position in run]
         blank = range(1, 1 + gap)
         assert sorted([*positions, *blank]) == list(range(1 + gap + window + CONTEXT))
-        assert [len(run) for run in (layout.start, layout.window, layout.clean, layout.x2, layout.x4)] == [1, window, 1, 2, 16]
+        sizes = [len(run) for run in (layout.start, layout.window, layout.clean, layout.x2, layout.x4)]
+        assert sizes == [1, window, 1, 2, 16]

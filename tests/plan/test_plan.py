@@ -51,7 +51,7 @@ def test_a_plan_is_consistent(values: dict[str, Any], data: st.DataObject) -> No
     assert plan.frames == 4 * window * count + 1
     assert [section.order for section in plan.sections] == list(range(count))
     assert (plan.height, plan.width) in plan.entry.sizes[plan.entry.resolution]
-    # Every frame and every made latent belongs to exactly one section; time runs with F1 and against the standard model.
+    # Every frame and every made latent belongs to exactly one section; the standard model makes the last one first.
     in_time = plan.sections[::-1] if reverse else plan.sections
     frames = [frame for section in in_time for frame in range(section.start_frame, section.end_frame)]
     assert frames == list(range(plan.frames))
@@ -59,11 +59,10 @@ def test_a_plan_is_consistent(values: dict[str, Any], data: st.DataObject) -> No
     # All Padding replaces the schedule, the section beside the start picture keeps none.
     padding = values["sampling"]["padding"] if reverse else None
     if padding is not None:
-        assert [section.padding for section in plan.sections] == [int(round(padding * 10) * window / 10)] * (count - 1) + [0]
+        expected = [*[round(padding * 10) * window // 10] * (count - 1), 0]
     else:
-        assert [section.padding for section in plan.sections] == [
-            window * size if reverse else 0 for size in paddings(count)
-        ]
+        expected = [window * size for size in paddings(count)] if reverse else [0] * count
+    assert [section.padding for section in plan.sections] == expected
     for section in plan.sections:
         assert section.number == section.order
         assert section.prompt == ("own" if prompts.get(section.number) == "own" else "p")
@@ -76,8 +75,12 @@ def test_a_plan_is_consistent(values: dict[str, Any], data: st.DataObject) -> No
 
 @pytest.mark.parametrize(
     ("model", "size", "spans"),
-    [("framepack", 1.0, [(73, 109), (37, 73), (0, 37)]), ("framepack-f1", 1.0, [(0, 37), (37, 73), (73, 109)])]
-    + [("framepack", 0.5, [(21, 41), (0, 21)]), ("framepack-f1", 0.5, [(0, 21), (21, 41)])],
+    [
+        ("framepack", 1.0, [(73, 109), (37, 73), (0, 37)]),
+        ("framepack-f1", 1.0, [(0, 37), (37, 73), (73, 109)]),
+        ("framepack", 0.5, [(21, 41), (0, 21)]),
+        ("framepack-f1", 0.5, [(0, 21), (21, 41)]),
+    ],
 )
 def test_frames_of_the_sections(model: str, size: float, spans: list[tuple[int, int]]) -> None:
     plan = planned(model, section_size=size, seconds=3.5 if size == 1.0 else 1.5)
@@ -144,6 +147,9 @@ def test_refusals_name_the_option_and_the_remedy(model: str, values: dict[str, A
         ({"keyframes": {"final_strength": 0.5}}, "note.final.strength"),
         ({"keyframes": {"final_strength": 0.5, "final": "e.png"}}, None),
         ({"seconds": 2.0}, "note.seconds"),
+        ({"output": {"crf": 0}}, "note.crf"),
+        ({"output": {"crf": 52}}, "note.crf"),
+        ({"output": {"crf": 51}}, None),
         ({}, None),
     ],
 )

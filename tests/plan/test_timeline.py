@@ -1,6 +1,7 @@
 """Golden values of generation.md §22; section counts follow features.md B3."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,14 @@ seconds = st.floats(0.001, 120.0, allow_nan=False) | st.integers(1, 1200).map(la
 
 @pytest.mark.parametrize(
     ("wish", "long", "short"),
-    [(0.01, 1, 1), (1, 1, 1), (2, 2, 3), (3, 2, 4), (4, 3, 6), (5, 4, 7), (6, 5, 9), (8, 7, 12), (10, 8, 15)]
-    + [(12, 10, 18), (16, 13, 24), (20, 17, 30), (30, 25, 45), (40, 33, 60), (60, 50, 90), (120, 100, 180)],
+    list(
+        zip(
+            [0.01, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 60, 120],
+            [1, 1, 2, 2, 3, 4, 5, 7, 8, 10, 13, 17, 25, 33, 50, 100],
+            [1, 1, 3, 4, 6, 7, 9, 12, 15, 18, 24, 30, 45, 60, 90, 180],
+            strict=True,
+        )
+    ),
 )
 def test_section_counts(wish: float, long: int, short: int) -> None:
     assert (section_count(wish, 9), section_count(wish, 5)) == (long, short)
@@ -56,8 +63,15 @@ def test_latents_and_frames(sections: int, window: int, latents: int, frames: in
 
 @pytest.mark.parametrize(
     ("sections", "expected"),
-    [(1, [0]), (2, [1, 0]), (3, [2, 1, 0]), (4, [3, 2, 1, 0]), (5, [3, 2, 2, 1, 0]), (8, [3, 2, 2, 2, 2, 2, 1, 0])]
-    + [(17, [3, *[2] * 14, 1, 0])],
+    [
+        (1, [0]),
+        (2, [1, 0]),
+        (3, [2, 1, 0]),
+        (4, [3, 2, 1, 0]),
+        (5, [3, 2, 2, 1, 0]),
+        (8, [3, 2, 2, 2, 2, 2, 1, 0]),
+        (17, [3, *[2] * 14, 1, 0]),
+    ],
 )
 def test_paddings(sections: int, expected: list[int]) -> None:
     assert list(paddings(sections)) == expected
@@ -68,7 +82,7 @@ def test_paddings_follow_the_formula(sections: int, window: int) -> None:
     made = paddings(sections)
     assert len(made) == sections
     assert made[-1] == 0
-    assert all(after in (before, before - 1) for before, after in zip(made, made[1:], strict=False))
+    assert all(after in (before, before - 1) for before, after in pairwise(made))
     assert made[0] == min(sections - 1, 3)
     assert padding_latents(sections, window, None) == tuple(count * window for count in made)
 

@@ -19,13 +19,17 @@ def locate(entry: Entry, models: Path) -> dict[str, Path]:
     """The folder of every part. Raises ModelError naming the first part that is not on this machine."""
     folders = {}
     for part, source in entry.parts.items():
-        mark = MARKS.get(part, "config.json")
-        folder = _folder(entry, source, models, mark)
+        folder = locate_part(entry, part, models)
         if folder is None:
             where = source.repository or entry.root
             raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models)
         folders[part] = folder
     return folders
+
+
+def locate_part(entry: Entry, part: str, models: Path) -> Path | None:
+    """The folder of one part, None where it is not on this machine."""
+    return _folder(entry, entry.parts[part], models, MARKS.get(part, "config.json"))
 
 
 def present(entry: Entry, models: Path) -> bool:

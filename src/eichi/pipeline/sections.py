@@ -16,7 +16,7 @@ from torch import Tensor
 
 from eichi.catalog import Direction
 from eichi.models.stepcache import TeaCache
-from eichi.options import SamplingOptions
+from eichi.options import StepOptions
 from eichi.pipeline.conditioning import Words
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
 from eichi.plan.layout import CLEAN, CONTEXT, X2, X4, Layout
@@ -26,7 +26,10 @@ PATCH = 2  # the transformer's tokens are 2 x 2 latent pixels
 
 @dataclass(frozen=True)
 class Context:
-    """History at three resolutions in time order: `clean` [1, c, 1, h, w], `x2` with 2 and `x4` with 16 latents."""
+    """What lies around a window, in time order, at three resolutions; `x2` and `x4` may be absent, which is no latent.
+
+    A history has 1, 2 and 16 latents: `clean` [1, c, 1, h, w], `x2` [1, c, 2, h, w], `x4` [1, c, 16, h, w].
+    """
 
     clean: Tensor
     x2: Tensor
@@ -58,12 +61,16 @@ class History:
 
 @dataclass(frozen=True)
 class Section:
-    """All that one section's latents are drawn from. `anchor` [1, c, 1, h, w] sits at position 0."""
+    """All that one section's latents are drawn from. `anchor` [1, c, 1, h, w] sits at position 0.
+
+    Sampling starts from `strength` parts of noise, the rest being `image` [1, c, 1, h, w].
+    """
 
     layout: Layout
     anchor: Tensor
     context: Context
     image: Tensor
+    strength: float
     vision: Tensor
     positive: Words
     negative: Words | None
@@ -76,7 +83,7 @@ class Denoiser:
         self,
         transformer: HunyuanVideoFramepackTransformer3DModel,
         section: Section,
-        options: SamplingOptions,
+        options: StepOptions,
         cache: TeaCache | None,
     ) -> None:
         self.transformer = transformer
@@ -120,11 +127,16 @@ class Denoiser:
             "guidance": torch.tensor([1000.0 * self.options.guidance], device=self.device, dtype=self.dtype),
             "latents_clean": given.to(self.device, self.dtype),
             "indices_latents_clean": torch.tensor([*layout.start, *layout.clean]),
-            "latents_history_2x": section.context.x2.to(self.device, self.dtype),
+            "latents_history_2x": self._present(section.context.x2),
             "indices_latents_history_2x": torch.tensor(layout.x2),
-            "latents_history_4x": section.context.x4.to(self.device, self.dtype),
+            "latents_history_4x": self._present(section.context.x4),
             "indices_latents_history_4x": torch.tensor(layout.x4),
         }
+
+    def _present(self, latents: Tensor) -> Tensor:
+        """Latents as the transformer takes them; absent ones have a stand-in without a position, see models.absent."""
+        given = latents if latents.shape[2] else torch.zeros_like(self.section.anchor)
+        return given.to(self.device, self.dtype)
 
 
 def sample_section(denoiser: Denoiser, generator: torch.Generator) -> Iterator[Tensor]:
@@ -132,12 +144,10 @@ def sample_section(denoiser: Denoiser, generator: torch.Generator) -> Iterator[T
 
     The noise is drawn on the CPU in float32 whatever the device, so that a seed means the same everywhere.
     """
-    image, options = denoiser.section.image, denoiser.options
-    _, channels, _, height, width = image.shape
-    window = len(denoiser.section.layout.window)
+    section, options = denoiser.section, denoiser.options
+    _, channels, _, height, width = section.image.shape
+    window = len(section.layout.window)
     noise = torch.randn((1, channels, window, height, width), generator=generator)
-    # Users turn a strength of 1.00-1.02; the share of noise is its inverse.
-    strength = 1.0 / options.image_strength
     factor = shift(window * height * width // PATCH**2)
-    begin = start(noise, image, strength).to(denoiser.device)
-    yield from unipc(denoiser, begin, schedule(options.steps, factor, strength))
+    begin = start(noise, section.image, section.strength).to(denoiser.device)
+    yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))

@@ -5,10 +5,11 @@ to the next image: generation runs from the end, and the anchor is what a sectio
 is the start image, "section:k" the image on section k. Knows nothing of files.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from eichi.errors import OptionError
 
+RED, BLUE = 0, 1  # the two sections whose images are copied over the even and the odd ones
 START = "image"
 FINAL = "final"
 
@@ -18,10 +19,25 @@ def section_image(number: int) -> str:
     return f"section:{number}"
 
 
-def anchor(number: int, images: Collection[int]) -> str:
-    """Name of the image that anchors section `number`, given the numbers of the sections that carry one."""
-    above = [image for image in images if image >= number]
-    return section_image(min(above)) if above else START
+def spread(images: Collection[int], sections: int, copies: bool) -> dict[int, int]:
+    """Which section's image each section carries, by section number.
+
+    With `copies`, section 0's image (red) fills the even and section 1's (blue) the odd sections, exactly as many as
+    the video has; an image set by hand stays.
+    """
+    carried = {number: number for number in images}
+    if copies:
+        for number in range(sections):
+            source = BLUE if number % 2 else RED
+            if source in images:
+                carried.setdefault(number, source)
+    return carried
+
+
+def anchor(number: int, carried: Mapping[int, int]) -> str:
+    """Name of the image that anchors section `number`: the one carried by the lowest section from `number` up."""
+    above = [section for section in carried if section >= number]
+    return section_image(carried[min(above)]) if above else START
 
 
 def check_numbers(key: str, numbers: Collection[int], sections: int) -> None:

@@ -3,7 +3,6 @@
 Pure: no tensors, no files. What cannot be done is refused here, in a sentence that says what to change.
 """
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 from eichi.catalog import Entry
 from eichi.errors import OptionError
 from eichi.events import Adjusted
-from eichi.options import MAX_SEED, VideoOptions, quality
+from eichi.options import VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
-from eichi.plan.size import nearest
+from eichi.plan.request import settle, text_notes
 from eichi.plan.timeline import (
     WINDOWS,
     frame_count,
@@ -60,6 +59,11 @@ class Plan:
     notes: tuple[Adjusted, ...]
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Every picture that is needed."""
+        return tuple(self.images.values())
+
+    @property
     def latents(self) -> int:
         """Latents of the whole video."""
         return latent_count(self.window, len(self.sections))
@@ -89,29 +93,22 @@ class Plan:
 
 
 def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> Plan:
-    """Resolve a request for a model and a start picture of (width, height) pixels. Raises OptionError.
-
-    A seed that was left open is drawn here, so that a plan is complete and can be run again.
-    """
+    """Resolve a request for a model and a start picture of (width, height) pixels. Raises OptionError."""
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     _check_direction(options, entry)
-    resolution = options.resolution or entry.resolution
-    if resolution not in entry.sizes:
-        known = ", ".join(map(str, entry.sizes))
-        raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
-    height, width = nearest(entry.sizes[resolution], *picture)
+    settled, seed, height, width = settle(options, entry, picture)
     window = WINDOWS[options.section_size]
     count = section_count(options.seconds, window)
     keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count)
     keyframes.check_numbers("keyframes.prompts", options.keyframes.prompts, count)
-    seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
     images = {keyframes.START: options.image}
-    if options.keyframes.final is not None:
-        images[keyframes.FINAL] = options.keyframes.final
+    final = _final(options)
+    if final is not None:
+        images[keyframes.FINAL] = final
     images |= {keyframes.section_image(k): path for k, path in sorted(options.keyframes.sections.items())}
     return Plan(
-        options=options.model_copy(update={"seed": seed, "resolution": resolution}),
+        options=settled,
         entry=entry,
         seed=seed,
         height=height,
@@ -127,6 +124,7 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
     """All sections in generation order."""
     reverse = entry.direction == "reverse"
     pads = padding_latents(count, window, options.sampling.padding) if reverse else (0,) * count
+    carried = keyframes.spread(options.keyframes.sections, count, options.keyframes.copies)
     made = []
     for order, padding in enumerate(pads):
         place = count - 1 - order if reverse else order
@@ -142,11 +140,18 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
                 start_frame=start,
                 end_frame=end,
                 prompt=_prompt(options, order),
-                anchor=keyframes.anchor(order, options.keyframes.sections) if reverse else keyframes.START,
+                anchor=keyframes.anchor(order, carried),
                 layout=reverse_layout(window, padding) if reverse else forward_layout(window),
             )
         )
     return tuple(made)
+
+
+def _final(options: VideoOptions) -> Path | None:
+    """The picture that the video ends on: the one given, the start picture in a loop, or none."""
+    if options.keyframes.final is None and options.keyframes.loop == "final":
+        return options.image
+    return options.keyframes.final
 
 
 def _prompt(options: VideoOptions, number: int) -> str:
@@ -163,6 +168,8 @@ def _check_direction(options: VideoOptions, entry: Entry) -> None:
         "forward": {
             "keyframes.final": keys.final is not None,
             "keyframes.sections": bool(keys.sections),
+            "keyframes.copies": keys.copies,
+            "keyframes.loop": keys.loop != "off",
             "sampling.padding": sampling.padding is not None,
         },
     }
@@ -173,12 +180,10 @@ def _check_direction(options: VideoOptions, entry: Entry) -> None:
 
 def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
     """What deserves a word before the start."""
-    notes = []
-    if not options.prompt.strip():
-        notes.append(Adjusted("note.prompt.empty", {}))
-    if options.negative.strip() and options.sampling.cfg == 1.0:
-        notes.append(Adjusted("note.negative.unused", {}))
-    if options.keyframes.final is None and options.keyframes.final_strength != 1.0:
+    notes = list(text_notes(options, options.sampling.cfg))
+    if options.keyframes.copies and not {keyframes.RED, keyframes.BLUE} & options.keyframes.sections.keys():
+        notes.append(Adjusted("note.copies.nothing", {}))
+    if _final(options) is None and options.keyframes.final_strength != 1.0:
         notes.append(Adjusted("note.final.strength", {}))
     used = quality(options.output.crf)
     if used != options.output.crf:

@@ -43,38 +43,63 @@ def load(path: Path) -> Image.Image:
         return upright.convert("RGB")
 
 
+def alpha(path: Path) -> Image.Image | None:
+    """The transparency of a picture, upright, 255 where it is opaque; None where all of it is. Raises PictureError."""
+    with _opened(path) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        if not upright.has_transparency_data:
+            return None
+        band = upright.convert("RGBA").getchannel("A")
+        return None if band.getextrema() == (255, 255) else band
+
+
+def stretch(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A mask at the (width, height) of the picture that it is for."""
+    return mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
+
+
 def fit(image: Image.Image, width: int, height: int, how: Fit) -> NDArray[np.uint8]:
-    """A picture at the size of the video, [height, width, 3]: cover and crop the middle, or letterbox on black."""
+    """A picture at the size of the video, [height, width, 3]: cover and crop the middle, or letterbox on black.
+
+    A mask, grey, goes the same way to [height, width], but without Lanczos, whose ringing would grey its black.
+    """
+    sampling = Image.Resampling.BILINEAR if image.mode == "L" else Image.Resampling.LANCZOS
     if how == "letterbox":
-        fitted = ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, color="black")
+        fitted = ImageOps.pad(image, (width, height), sampling, color="black")
     else:
-        fitted = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+        fitted = ImageOps.fit(image, (width, height), sampling)
     return np.asarray(fitted, dtype=np.uint8)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey and its kin by their full range; Pillow's own conversion would clip them to white."""
-    values = np.asarray(image, dtype=np.float64)
-    top = 1.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 65535.0 if values.max() > 255 else 255.0
+    """16-bit grey and its kin by their full range; Pillow's own conversion would clip them to white.
+
+    32-bit pictures do not say their range: up to 1 (floats), 255 or 65535 is assumed, whichever holds all values.
+    """
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    highest = values.max(initial=0.0)
+    if image.mode.startswith("I;16") or highest > 255:
+        top = 65535.0
+    else:
+        top = 1.0 if image.mode == "F" and highest <= 1.0 else 255.0
     return Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The one place where Pillow's and the system's complaints about a picture become ours."""
-    if not path.exists():
-        raise PictureError("error.picture.missing", path=path)
-    if path.is_dir():
-        raise PictureError("error.picture.folder", path=path)
     try:
+        if not path.exists():
+            raise PictureError("error.picture.missing", path=path)
+        if path.is_dir():
+            raise PictureError("error.picture.folder", path=path)
         with warnings.catch_warnings():
-            # Our own limit is checked below; Pillow's warning would only say it twice.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # What matters is refused below; Pillow's warnings about odd tags and large sizes are not for users.
+            warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise Image.DecompressionBombError
-                if not image.width or not image.height:
-                    raise PictureError("error.picture.empty", path=path)
                 yield image
     except UnidentifiedImageError as error:
         raise PictureError("error.picture.unknown", path=path) from error

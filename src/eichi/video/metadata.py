@@ -1,7 +1,8 @@
-"""The request inside its results: written into PNG and MP4, read back from both.
+"""The request inside its results: written into every file, read back from any.
 
 A result carries a record: the whole request, the plan's figures, the seed, the versions that made it. In a PNG it is
-a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`.
+a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`, in
+a latent file a string of the header.
 Records hold no time and no place of the result, so that equal requests make equal files.
 """
 
@@ -16,28 +17,30 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from safetensors import SafetensorError, safe_open
 
 from eichi.errors import InputError
+from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 
 KEY = "eichi"
 LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
 
 
-def record(plan: Plan) -> dict[str, Any]:
+def record(plan: Plan | FramePlan) -> dict[str, Any]:
     """What a result of this plan carries."""
-    return {
-        "kind": "video",
+    values = {
+        "kind": plan.options.kind,
         "request": plan.options.dump(),
         "model": plan.entry.name,
         "seed": plan.seed,
         "width": plan.width,
         "height": plan.height,
-        "frames": plan.frames,
-        "seconds": round(plan.seconds, 3),
-        "sections": len(plan.sections),
         "versions": {name: version(name) for name in LIBRARIES},
     }
+    if isinstance(plan, FramePlan):
+        return values | {"positions": plan.layout.describe()}
+    return values | {"frames": plan.frames, "seconds": round(plan.seconds, 3), "sections": len(plan.sections)}
 
 
 def tags(values: Mapping[str, Any]) -> dict[str, str]:
@@ -77,17 +80,27 @@ def parameters(values: Mapping[str, Any]) -> str:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The record of a PNG or an MP4 that was made here. Raises InputError for any other file."""
+    """The record of a PNG, an MP4 or a latent file that was made here. Raises InputError for any other file."""
     if not path.is_file():
         raise InputError("error.file.missing", path=path)
-    text = _png_text(path) or _mp4_text(path)
+    text = _latents_text(path) if path.suffix == ".safetensors" else _png_text(path) or _mp4_text(path)
     if text is None:
         raise InputError("error.file.record", path=path)
     try:
-        values: dict[str, Any] = json.loads(text)
+        values = json.loads(text)
     except ValueError as error:
         raise InputError("error.file.record", path=path) from error
+    if not (isinstance(values, dict) and isinstance(values.get("request"), dict) and "kind" in values):
+        raise InputError("error.file.record", path=path)
     return values
+
+
+def _latents_text(path: Path) -> str | None:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get(KEY)
+    except (SafetensorError, OSError):
+        return None
 
 
 def _png_text(path: Path) -> str | None:

@@ -1,0 +1,106 @@
+"""How much of a prompt each text encoder reads: exact, without weights and without torch.
+
+LLaMA reads up to 256 tokens behind its template, CLIP up to 77 with a mark at either end. So a long prompt has three
+parts: words that both see, words that only LLaMA sees, words that are cut. Counting runs at every keystroke of a page,
+hence the bare tokenizers library, which the encoders' own tokenizers are built on.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE
+
+from eichi.catalog import Template
+from eichi.errors import ModelError
+
+WHOLE = "tokenizer.json"
+CLIP_MARKS = 2  # its beginning and its end mark count among the 77
+# CLIP's words: contractions, runs of letters, single digits, runs of other signs.
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a prompt is read: tokens used of each limit, and the characters up to which each encoder sees it."""
+
+    llama: int
+    llama_limit: int
+    clip: int
+    clip_limit: int
+    llama_end: int
+    clip_end: int
+
+    def parts(self, prompt: str) -> tuple[str, str, str]:
+        """What both encoders see, what only LLaMA sees, what is cut. Together they are the prompt."""
+        seen = min(self.clip_end, self.llama_end)
+        return prompt[:seen], prompt[seen : self.llama_end], prompt[self.llama_end :]
+
+
+class Meter:
+    """Counts the tokens of prompts for one model."""
+
+    def __init__(self, template: Template, tokenizer: Path, tokenizer_2: Path) -> None:
+        """Reads the two tokenizers' folders. Raises ModelError where their files are missing or damaged."""
+        self.template = template
+        self._llama = _whole(tokenizer / WHOLE)
+        self._clip = _clip_tokenizer(tokenizer_2)
+        # Saved tokenizers may carry a truncation of their own.
+        self._llama.no_truncation()
+        self._clip.no_truncation()
+        self._clip.no_padding()
+
+    def read(self, prompt: str) -> Reading:
+        """How this prompt is read."""
+        head, tail = self.template.text.split("{}")
+        offset = len(head)
+        whole = self._llama.encode(head + prompt + tail)
+        llama = [
+            (start - offset, stop - offset)
+            for start, stop in whole.offsets[self.template.head :]
+            if start - offset < len(prompt) and stop > offset
+        ]
+        clip = self._clip.encode(prompt, add_special_tokens=False).offsets
+        room = self.template.clip_limit - CLIP_MARKS
+        return Reading(
+            llama=len(llama),
+            llama_limit=self.template.limit,
+            clip=len(clip) + CLIP_MARKS,
+            clip_limit=self.template.clip_limit,
+            llama_end=_end(llama, self.template.limit, prompt),
+            clip_end=_end(clip, room, prompt),
+        )
+
+
+def _whole(path: Path) -> Tokenizer:
+    """A tokenizer from its one file. The library raises a bare Exception for a damaged one, so JSON is read first."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ModelError("error.model.damaged", model=path.parent.parent, part=path.parent.name, reason=error) from error
+    return Tokenizer.from_str(text)
+
+
+def _end(spans: list[tuple[int, int]], room: int, prompt: str) -> int:
+    """The character behind the last token that fits; all of the prompt where all tokens fit."""
+    return len(prompt) if len(spans) <= room else spans[room - 1][1]
+
+
+def _clip_tokenizer(folder: Path) -> Tokenizer:
+    """CLIP's tokenizer from its one file, or from the vocabulary and the merges that the published one comes as."""
+    if (folder / WHOLE).is_file():
+        return _whole(folder / WHOLE)
+    vocabulary, merges = BPE.read_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    tokenizer = Tokenizer(BPE(vocabulary, merges, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(CLIP_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    return tokenizer

@@ -1,0 +1,143 @@
+"""Frame plan -> one latent -> one image -> PNG, as a generator of events.
+
+The same encoders, denoiser, sampler and decoder as for a video; what differs is the layout, which the plan holds, and
+the masks: a masked-out part of a picture is taken out of its latent, so that nothing conditions the model there. That
+is a hint to the model, not inpainting. `compute_frame` makes the pixels, `generate_frame` drains it into a file.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from eichi.errors import RunError
+from eichi.events import Adjusted, Event, FrameDrawn, FrameFinished, FramesReady, FrameStarted, Step, Stopped
+from eichi.models.absent import allow_absent
+from eichi.models.load import Components
+from eichi.pipeline.conditioning import encode_picture, encode_prompt, encode_vision
+from eichi.pipeline.decode import Decoder
+from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.sections import Context, Denoiser, Section, sample_section
+from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
+from eichi.video import images
+from eichi.video.metadata import record, save_png
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A picture at the size of the image: `pixels` [h, w, 3], and `mask` [h, w], 0 where it does not count."""
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+
+
+def generate_frame(
+    plan: FramePlan, folder: Path | str = "outputs", components: Components | None = None, stop: Stop = lambda: False
+) -> Iterator[Event]:
+    """Run a plan; the last event is FrameFinished, or Stopped once `stop()` is true. Writes `<folder>/<time>.png`.
+
+    Raises RunError; a failed or stopped job leaves no file behind.
+    """
+    components = components or own_components(plan.entry)
+    path = free_name(Path(folder), ".png")
+    pictures = [fit_picture(picture, plan) for picture in plan.pictures]
+    for picture, fitted in zip(plan.pictures, pictures, strict=True):
+        if fitted.mask is not None and picture.mask is None:
+            yield Adjusted("note.frame.alpha", {"path": str(picture.image)})
+    with boundary():
+        for event in compute_frame(plan, components, pictures):
+            if isinstance(event, FramesReady):
+                save_png(path, event.frames[0], record(plan))
+            yield event
+            if stop() and not path.exists():
+                yield Stopped(None, plan.seed, 0, 0)
+                return
+    yield FrameFinished(str(path), plan.seed, plan.layout.describe())
+
+
+@torch.inference_mode()
+def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fitted]) -> Iterator[Event]:
+    """The events of a plan, pixels included. `pictures` are the plan's."""
+    options = plan.options.sampling
+    yield from plan.notes
+
+    # 1. Words and pictures become conditions; the start picture is the only one that SigLIP sees.
+    positive = encode_prompt(components, plan.options.prompt)
+    negative = encode_prompt(components, plan.options.negative) if options.cfg != 1.0 else None
+    components.release("text_encoder", "text_encoder_2")
+    vision = encode_vision(components, pictures[0].pixels)
+    components.release("image_encoder")
+    latents = [encode_picture(components, picture.pixels) for picture in pictures]
+    image = latents[0]
+
+    # 2. Each picture at its position, without what its mask takes out; zeros where the profile has them.
+    anchor, *references = (
+        latent if picture.mask is None else masked(latent, picture.mask)
+        for latent, picture in zip(latents, pictures, strict=True)
+    )
+    section = Section(
+        layout=plan.layout.section,
+        anchor=anchor,
+        context=surroundings(plan.layout, references, like=image),
+        image=image,
+        strength=plan.options.denoise,
+        vision=vision,
+        positive=positive,
+        negative=negative,
+    )
+
+    # 3. Draw the latent.
+    device, positions = str(components.device), plan.layout.describe()
+    yield FrameStarted(plan.entry.name, plan.seed, device, plan.width, plan.height, positions)
+    generator = torch.Generator().manual_seed(plan.seed)
+    made = image
+    with allow_absent(components.transformer), step_cache(options, components) as cache:
+        denoiser = Denoiser(components.transformer, section, options, cache)
+        for step, prediction in enumerate(sample_section(denoiser, generator), start=1):
+            made = prediction.cpu()
+            yield Step(0, 1, step, options.steps)
+        reused = cache.reused if cache is not None else 0
+    if not torch.isfinite(made).all():
+        raise RunError("error.run.nan_image")
+    yield FrameDrawn(denoiser.evaluations - reused, reused)
+
+    # 4. A latent on its own is one image.
+    run = Decoder(components.vae, 1, "forward").push(0, made)
+    assert run is not None, "the only latent is a whole clip"
+    yield FramesReady(*run)
+
+
+def fit_picture(picture: Picture, plan: FramePlan) -> Fitted:
+    """A picture and its mask by one geometry; without a mask of its own, a picture's transparency is its mask."""
+    image, how = images.load(picture.image), plan.options.fit
+    mask = images.alpha(picture.image) if picture.mask is None else images.load(picture.mask).convert("L")
+    return Fitted(
+        images.fit(image, plan.width, plan.height, how),
+        # A mask belongs to its picture: it is stretched to the picture's own size before anything is cut off.
+        None if mask is None else images.fit(images.stretch(mask, image.size), plan.width, plan.height, how),
+    )
+
+
+def masked(latent: Tensor, mask: NDArray[np.uint8]) -> Tensor:
+    """A latent [1, c, 1, h, w] times its mask [8h, 8w]: white keeps, black zeroes, grey weakens."""
+    height, width = latent.shape[-2:]
+    share = torch.from_numpy(mask.copy())[None, None].float() / 255.0
+    return latent * adaptive_avg_pool2d(share, (height, width))[:, :, None]
+
+
+def surroundings(layout: FrameLayout, references: Sequence[Tensor], like: Tensor) -> Context:
+    """The references, followed by the zeros that the layout has; no latent at all where it has none."""
+
+    def zeros(count: int) -> Tensor:
+        return like.new_zeros((*like.shape[:2], count, *like.shape[3:]))
+
+    return Context(
+        clean=torch.cat([*references, zeros(len(layout.post))], dim=2),
+        x2=zeros(len(layout.x2)),
+        x4=zeros(len(layout.x4)),
+    )

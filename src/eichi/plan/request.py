@@ -1,0 +1,36 @@
+"""What every kind of request resolves in the same way: its size, its seed, what deserves a word about its texts."""
+
+import secrets
+from collections.abc import Iterator
+from typing import TypeVar
+
+from eichi.catalog import Entry
+from eichi.errors import OptionError
+from eichi.events import Adjusted
+from eichi.options import MAX_SEED, Request
+from eichi.plan.size import nearest
+
+Asked = TypeVar("Asked", bound=Request)
+
+
+def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Asked, int, int, int]:
+    """The request with its resolution and its seed filled in, then seed, height and width. Raises OptionError.
+
+    `picture` is the start picture's (width, height). A seed that was left open is drawn here, so that what is
+    resolved can be run again.
+    """
+    resolution = options.resolution or entry.resolution
+    if resolution not in entry.sizes:
+        known = ", ".join(map(str, entry.sizes))
+        raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
+    height, width = nearest(entry.sizes[resolution], *picture)
+    seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
+    return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width
+
+
+def text_notes(options: Request, cfg: float) -> Iterator[Adjusted]:
+    """Remarks on the prompts."""
+    if not options.prompt.strip():
+        yield Adjusted("note.prompt.empty", {})
+    if options.negative.strip() and cfg == 1.0:
+        yield Adjusted("note.negative.unused", {})

@@ -1,0 +1,114 @@
+"""Everything that one job leaves behind: the video, its poster, and on request stills, frames, segments, latents.
+
+Follows the events of a job and writes as they come; nothing here holds the clip's pixels. Files appear under their
+names when they are complete, each frame once, and a stopped job keeps what is finished. Only latents are collected to
+the end: they are a two-hundredth of the pixels.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Stopped
+from eichi.plan.plan import Plan
+from eichi.video.metadata import record, save_png, tags
+from eichi.video.writer import Writer
+
+# The name that eichi's own tools look for in a latent file.
+LATENTS = "history_latents"
+
+
+class Outputs:
+    """The files of one job, all named after `path`, the video. A context manager around the job."""
+
+    def __init__(self, plan: Plan, path: Path) -> None:
+        self.plan = plan
+        self.path = path
+        self.options = plan.options.output
+        self.values = record(plan)
+        self.sections = 0
+        self.writer = Writer(path, plan.width, plan.height, self.options.crf)
+        self._latents: dict[int, NDArray[np.float32]] = {}
+        self._stills = {section.end_frame - 1: section.number for section in plan.sections}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.writer.__exit__(kind, error, trace)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame of the video is written."""
+        return self.writer.encoded == self.plan.frames
+
+    def take(self, event: Event) -> None:
+        """Write what an event brings."""
+        match event:
+            case FramesReady(first, frames):
+                self.writer.add(first, frames)
+                self._pictures(first, frames)
+            case LatentsReady(first, latents) if self.options.latents:
+                self._latents[first] = latents
+            case SectionDone():
+                self.sections += 1
+
+    def finish(self, poster: NDArray[np.uint8]) -> Finished:
+        """Publish the video, its poster and what else was asked for."""
+        plan = self.plan
+        frames = self.writer.publish(tags(self.values))
+        picture = self.path.with_suffix(".png")
+        save_png(picture, poster, self.values)
+        self._keep()
+        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, len(plan.sections))
+
+    def stop(self) -> Stopped:
+        """Publish what is finished of a stopped job under a name of its own."""
+        if not self.writer.encoded:
+            return Stopped(None, self.plan.seed, 0, self.sections)
+        path = self.path.with_name(f"{self.path.stem}_stopped.mp4")
+        frames = self.writer.publish(tags(self.values), path)
+        self._keep()
+        return Stopped(str(path), self.plan.seed, frames, self.sections)
+
+    def _pictures(self, first: int, frames: NDArray[np.uint8]) -> None:
+        """Stills and frames among a run of frames."""
+        last = self.plan.sections[-1]
+        for index, pixels in enumerate(frames, start=first):
+            if self.options.stills and index in self._stills:
+                save_png(self._named(f"section{self._stills[index]}.png"), pixels, self._of_frame(index))
+            wanted = {"none": False, "all": True, "last": last.start_frame <= index < last.end_frame}
+            if wanted[self.options.frames]:
+                folder = self._named("frames")
+                folder.mkdir(exist_ok=True)
+                save_png(folder / f"{index:06d}.png", pixels, self._of_frame(index))
+
+    def _keep(self) -> None:
+        """Segments and latents, where they were asked for."""
+        if self.options.segments:
+            for path in self.writer.segments.values():
+                os.replace(path, self._named(path.name))
+        if self._latents:
+            runs = [self._latents[first] for first in sorted(self._latents)]
+            draft = self.path.with_name(f".{self.path.stem}.latents.part")
+            save_file({LATENTS: np.concatenate(runs, axis=2)}, draft, metadata=self._header(min(self._latents)))
+            os.replace(draft, self.path.with_suffix(".safetensors"))
+
+    def _header(self, first: int) -> dict[str, str]:
+        """What a latent file says of itself; `first` is not 0 in a job of the standard model that was stopped."""
+        return {**tags(self.values), "first_latent": str(first), "fps": "30", "scaled": "true"}
+
+    def _of_frame(self, index: int) -> Mapping[str, Any]:
+        """The record of one frame: the whole request, and which frame it is."""
+        return {**self.values, "frame": index}
+
+    def _named(self, end: str) -> Path:
+        return self.path.with_name(f"{self.path.stem}_{end}")

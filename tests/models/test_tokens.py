@@ -1,0 +1,58 @@
+"""The token meter against the encoders' own tokenizers."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import CLIPTokenizer
+
+from eichi.catalog import HUNYUAN, find
+from eichi.models.tokens import Meter
+
+TINY = find("tiny")
+assert TINY.root is not None
+LLAMA, CLIP = TINY.root / "tokenizer", TINY.root / "tokenizer_2"
+
+
+@pytest.fixture(scope="module")
+def meter() -> Meter:
+    return Meter(HUNYUAN, LLAMA, CLIP)
+
+
+def test_a_short_prompt_is_seen_by_both(meter: Meter) -> None:
+    reading = meter.read("a red star moves right")
+    assert (reading.llama, reading.clip) == (5, 7)
+    assert reading.parts("a red star moves right") == ("a red star moves right", "", "")
+
+
+def test_a_long_prompt_has_three_parts(meter: Meter) -> None:
+    prompt = " ".join(["star"] * 300)
+    both, llama, cut = meter.read(prompt).parts(prompt)
+    assert (len(both.split()), len((both + llama).split())) == (75 - 1, 256 - 1)  # the first "star" is two tokens
+    assert both + llama + cut == prompt
+
+
+def test_an_empty_prompt(meter: Meter) -> None:
+    reading = meter.read("")
+    assert (reading.llama, reading.clip, reading.parts("")) == (0, 2, ("", "", ""))
+
+
+@given(st.text(max_size=400))
+def test_parts_are_the_prompt(text: str) -> None:
+    reading = Meter(HUNYUAN, LLAMA, CLIP).read(text)
+    assert "".join(reading.parts(text)) == text
+    assert 0 <= min(reading.clip_end, reading.llama_end) <= reading.llama_end <= len(text)
+
+
+def test_clip_from_vocabulary_and_merges(tmp_path: Path) -> None:
+    """The published CLIP tokenizer has no tokenizer.json; ours built from its two files must agree with the library."""
+    pieces = ["s", "t", "a", "r", "st", "r</w>", "ar</w>", "star</w>", "a</w>", "!</w>", "'s</w>", "'", "s</w>"]
+    vocabulary = {piece: i for i, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\ns t\na r</w>\nst ar</w>\n' s</w>\n")
+    theirs = CLIPTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
+    meter = Meter(HUNYUAN, LLAMA, tmp_path)
+    for text in ("star", "A  STAR's star!", "", "star\nstar ! a"):
+        assert meter.read(text).clip == len(theirs(text).input_ids)

@@ -1,0 +1,308 @@
+"""The command line: its contract, its exit codes, and one sentence for whatever is wrong with a request."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eichi import VideoOptions, make_plan
+from eichi.catalog import find, known
+from eichi.cli import main
+from eichi.models.locate import MARKS
+from eichi.options import walk
+from eichi.video.metadata import record, save_png, tags
+from eichi.video.writer import Writer
+from eichi.words import languages
+from tests.pictures import encoded, header
+
+COMMANDS = ("generate", "plan", "inspect", "models", "doctor", "demo")
+PLAN_KEYS = {"model", "direction", "seconds", "frames", "width", "height", "sections"}
+SECTION_KEYS = ["number", "order", "padding", "start_frame", "end_frame", "prompt", "anchor", "positions"]
+
+
+@dataclass
+class Result:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: object) -> Result:
+        monkeypatch.setattr("sys.argv", ["eichi", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, *capsys.readouterr())
+
+    return run
+
+
+def planned(eichi: Run, picture: Path, *words: object) -> dict[str, Any]:
+    result = eichi("plan", "--image", picture, "--prompt", "p", "--json", *words)
+    assert result.code == 0, result.err
+    values: dict[str, Any] = json.loads(result.out.splitlines()[-1])
+    return values
+
+
+def tree(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def pretend(models: Path, name: str) -> None:
+    """Lay out a model's folders without its weights."""
+    for part, source in find(name).parts.items():
+        folder = models / str(source.repository) / source.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARKS.get(part, "config.json")).touch()
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=lambda words: " ".join(words) or "eichi")
+def test_help(eichi: Run, command: tuple[str, ...]) -> None:
+    result = eichi(*command, "--help")
+    assert result.code == 0
+    assert result.out.startswith("Usage:")
+    assert command or all(name in result.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["generate", "plan"])
+def test_every_everyday_option_has_its_flag(eichi: Run, command: str) -> None:
+    shown = eichi(command, "--help").out
+    assert all(field.flag in shown for field in walk(VideoOptions) if field.flag)
+    assert "--set KEY=VALUE" in shown
+
+
+def test_the_plan_contract(eichi: Run, picture: Path) -> None:
+    plan = planned(eichi, picture, "--seconds", 2, "--seed", 3)
+    assert plan.keys() >= PLAN_KEYS
+    assert plan.keys() - PLAN_KEYS == {"latents", "seed", "images"}
+    assert (plan["model"], plan["direction"], plan["frames"], plan["seconds"]) == ("tiny", "reverse", 73, 2.433)
+    assert (plan["width"], plan["height"], plan["seed"], plan["images"]) == (80, 48, 3, {"image": str(picture)})
+    assert [list(section) for section in plan["sections"]] == [SECTION_KEYS] * 2
+    assert plan["sections"][0] == {
+        "number": 0,
+        "order": 0,
+        "padding": 9,
+        "start_frame": 37,
+        "end_frame": 73,
+        "prompt": "p",
+        "anchor": "image",
+        "positions": {
+            "start": [0],
+            "window": list(range(10, 19)),
+            "clean": [19],
+            "x2": [20, 21],
+            "x4": list(range(22, 38)),
+        },
+    }
+
+
+def test_a_plan_of_everything(eichi: Run, picture: Path) -> None:
+    words = ["--model", "framepack", "--seconds", 4, "--final", picture, "--section", f"1:{picture}"]
+    words += ["--section-prompt", "0:end", "--padding", "0.5", "--resolution", 384, "--set", "section_size=0.5"]
+    plan = planned(eichi, picture, *words)
+    sections = plan["sections"]
+    assert (plan["height"], plan["width"]) == (320, 448)
+    assert [section["padding"] for section in sections] == [2, 2, 2, 2, 2, 0]
+    assert [section["anchor"] for section in sections] == ["section:1"] * 2 + ["image"] * 4
+    assert [section["prompt"] for section in sections] == ["end"] + ["p"] * 5
+    assert set(plan["images"]) == {"image", "final", "section:1"}
+
+
+def test_forward_sections_count_from_the_start(eichi: Run, picture: Path) -> None:
+    sections = planned(eichi, picture, "--model", "tiny-f1", "--seconds", 2)["sections"]
+    assert [(section["number"], section["start_frame"]) for section in sections] == [(0, 0), (1, 37)]
+    assert sections[0]["positions"] == sections[1]["positions"]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_plan_in_words(eichi: Run, picture: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", language)
+    result = eichi("plan", "--image", picture, "--seconds", 2)
+    assert result.code == 0
+    assert len(result.out.splitlines()) == 3
+    assert "80x48" in result.out
+    assert len(result.err.splitlines()) == 2  # the prompt is empty, the length is another
+    assert ("The prompt is empty" in result.err) == (language == "en")
+
+
+BAD = [
+    (["--image", "missing.png"], "missing.png"),
+    (["--image", "."], "is a folder"),
+    (["--image", "text.png"], "text.png is not a picture"),
+    (["--image", "cut.png"], "cut.png cannot be read"),
+    (["--image", "zero.png"], "zero.png"),
+    (["--image", "huge.png"], "larger than 100 megapixels"),
+    ([], "--image"),
+    (["--image", "picture.png", "--set", "nope=1"], 'no option "nope"'),
+    (["--image", "picture.png", "--steps", "101"], "1 to 100"),
+    (["--image", "picture.png", "--seconds", "121"], "120"),
+    (["--image", "picture.png", "--seconds", "soon"], "'soon'"),
+    (["--image", "picture.png", "--seed", "-1"], "4294967295"),
+    (["--image", "picture.png", "--model", "wan"], "tiny, tiny-f1, framepack, framepack-f1"),
+    (["--image", "picture.png", "--final", "missing.png"], "missing.png"),
+    (["--image", "picture.png", "--section", "9:picture.png"], "no section 9"),
+    (["--image", "picture.png", "--section", "picture.png"], "N:VALUE"),
+    (["--image", "picture.png", "--resolution", "640"], "64"),
+    (["--image", "picture.png", "--model", "tiny-f1", "--final", "picture.png"], "keyframes.final"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, picture: Path) -> Path:
+    """The working folder with a good picture and several bad ones."""
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "cut.png").write_bytes(encoded("PNG")[:2000])
+    (tmp_path / "zero.png").write_bytes(header(0, 0))
+    (tmp_path / "huge.png").write_bytes(header(30_000, 30_000))
+    return tmp_path
+
+
+def refused(eichi: Run, folder: Path, words: list[str], sentence: str, code: int = 2) -> None:
+    """Check that a command ends in one sentence, leaves nothing behind, and says the same with --json."""
+    before = tree(folder)
+    plain, machine = eichi(*words), eichi(*words, "--json")
+    assert (plain.code, machine.code) == (code, code), plain.err
+    assert plain.out == ""
+    assert plain.err.startswith("Error: ")
+    assert plain.err.count("\n") == 1
+    assert sentence in plain.err
+    assert tree(folder) == before
+    told = json.loads(machine.out.splitlines()[-1])
+    assert told["error"].startswith("error.")
+    assert f"Error: {told['message']}\n" == plain.err
+
+
+@pytest.mark.parametrize("command", ["plan", "generate"])
+@pytest.mark.parametrize(("words", "sentence"), BAD, ids=range(len(BAD)))
+def test_bad_input_is_one_sentence(eichi: Run, folder: Path, command: str, words: list[str], sentence: str) -> None:
+    refused(eichi, folder, [command, *words], sentence)
+
+
+@pytest.mark.parametrize("model", ["framepack", "framepack-f1"])
+def test_a_model_that_is_not_downloaded(eichi: Run, folder: Path, model: str) -> None:
+    words = ["generate", "--image", "picture.png", "--model", model, "--out", "new"]
+    refused(eichi, folder, words, f"Model {model} is not complete on this machine")
+
+
+@pytest.mark.parametrize("out", ["picture.png", "picture.png/below/it"])
+def test_an_output_folder_that_cannot_be_written(eichi: Run, folder: Path, home: Path, out: str) -> None:
+    pretend(home / "models", "framepack")
+    words = ["generate", "--image", "picture.png", "--model", "framepack", "--out", out]
+    refused(eichi, folder, words, f"Nothing can be written to {out}")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["plan", "--nope", "1"], "--nope"),
+        (["nope"], "nope"),
+        (["inspect"], "FILE"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(eichi: Run, tmp_path: Path, words: list[str], sentence: str) -> None:
+    refused(eichi, tmp_path, words, sentence)
+
+
+@pytest.mark.parametrize("command", [["plan"], ["models"], ["inspect", "x.png"]])
+def test_damaged_settings_are_one_sentence(
+    eichi: Run, tmp_path: Path, home: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    (home / "settings.json").write_text("{")
+    refused(eichi, tmp_path, command, "settings.json")
+
+
+def test_models_are_listed(eichi: Run, home: Path) -> None:
+    pretend(home / "models", "framepack-f1")
+    told = json.loads(eichi("models", "--json").out)
+    assert told["folder"] == str(home / "models")
+    assert [(row["name"], row["direction"], row["embedded"]) for row in told["models"]] == [
+        (name, find(name).direction, find(name).embedded) for name in known()
+    ]
+    assert [row["present"] for row in told["models"][2:]] == [False, True]
+    lines = eichi("models").out.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == list(known())
+    assert "not on this machine" in lines[2]
+    assert "not on" not in lines[3]
+
+
+@pytest.mark.parametrize("name", ["v.png", "v.mp4"])
+def test_inspect_shows_the_request(eichi: Run, tmp_path: Path, picture: Path, name: str) -> None:
+    values = record(make_plan(VideoOptions(image=picture, prompt="a {cat}\n猫", seconds=2.0, seed=5)))
+    pixels = np.zeros((1, 48, 64, 3), dtype=np.uint8)
+    if name == "v.png":
+        save_png(tmp_path / name, pixels[0], values)
+    else:
+        with Writer(tmp_path / name, 64, 48, 16) as writer:
+            writer.add(0, pixels)
+            writer.publish(tags(values))
+    told = eichi("inspect", name, "--json")
+    assert (told.code, json.loads(told.out)) == (0, values)
+    shown = eichi("inspect", name)
+    assert shown.code == 0
+    assert "73 frames" in shown.out
+    assert "seed 5" in shown.out
+    assert all(f"  {field.key} = " in shown.out for field in walk(VideoOptions))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("none.mp4", "no file none.mp4"),
+        (".", "no file"),
+        ("picture.png", "carries no request"),
+        ("text.png", "carries no request"),
+        ("huge.png", "carries no request"),
+    ],
+)
+def test_inspect_refuses_what_was_not_made_here(eichi: Run, folder: Path, name: str, sentence: str) -> None:
+    refused(eichi, folder, ["inspect", name], sentence)
+
+
+def test_doctor_fails_where_something_is_bad(eichi: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor._device", lambda settings: [])
+    good = eichi("doctor")
+    assert good.code == 0
+    assert all(line[:2] in ("✓ ", "! ") for line in good.out.splitlines())
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EICHI_OUTPUTS", "file")
+    bad = eichi("doctor", "--json")
+    assert bad.code == 1
+    assert "bad" in [finding["state"] for finding in json.loads(bad.out)["findings"]]
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["generate", "--help"], ["models"], ["plan", "--image", "picture.png", "--json"]]
+)
+def test_what_starts_fast_loads_no_torch(picture: Path, words: list[str]) -> None:
+    heavy = "torch", "diffusers", "transformers"
+    code = (
+        f"import sys; sys.argv[1:] = {words!r}\n"
+        "from eichi.cli import main\n"
+        "try: main()\n"
+        "finally: print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(heavy) & set(done.stdout.splitlines()) == set()
+    assert done.stderr == "" or words[0] == "plan"
+
+
+def test_the_program_ends_with_its_code(tmp_path: Path) -> None:
+    code = "from eichi.cli import main; main()"
+    words = [sys.executable, "-c", code, "plan", "--image", "none.png"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: There is no picture none.png. Check the name and the folder.\n"

@@ -1,0 +1,46 @@
+"""The report on the machine; torch's part is left to the runs that need torch."""
+
+from pathlib import Path
+
+import pytest
+
+from eichi.doctor import Finding, examine
+from eichi.settings import Settings
+from eichi.video.metadata import LIBRARIES
+from eichi.words import languages, say
+
+
+@pytest.fixture(autouse=True)
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor._device", lambda settings: [])
+
+
+def states(findings: list[Finding], id: str) -> list[str]:
+    return [finding.state for finding in findings if finding.id == id]
+
+
+def test_a_good_machine() -> None:
+    findings = examine(Settings())
+    assert states(findings, "doctor.library") == ["good"] * len(LIBRARIES)
+    assert states(findings, "doctor.codec") == ["good"]
+    assert len(states(findings, "doctor.folder")) == 2
+    assert {"framepack", "framepack-f1"} <= {
+        finding.values["name"] for finding in findings if finding.id == "doctor.model_absent"
+    }
+    assert "bad" not in {finding.state for finding in findings}
+
+
+def test_every_finding_can_be_said() -> None:
+    for finding in examine(Settings()):
+        assert all(say(finding.id, language, **finding.values) for language in languages())
+
+
+def test_a_folder_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    findings = examine(Settings(outputs=tmp_path / "file" / "out"))
+    assert states(findings, "error.folder.write") == ["bad"]
+
+
+def test_a_missing_library_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor.LIBRARIES", ("no-such-library",))
+    assert states(examine(Settings()), "doctor.library_missing") == ["bad"]

@@ -1,0 +1,55 @@
+"""A result gives its request back: `--from`, with changes on top."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eichi.cli import commands
+from eichi.errors import InputError
+from eichi.flags import read_request
+from eichi.options import FrameOptions, VideoOptions
+from eichi.prepare import make_plan
+from eichi.video.metadata import record, save_png
+
+
+@pytest.fixture
+def result(tmp_path: Path, picture: Path) -> Path:
+    options = VideoOptions.parse(
+        {
+            "image": picture,
+            "prompt": "a star\nturns",
+            "seconds": 3,
+            "seed": 4,
+            "keyframes": {"prompts": {0: "stop"}, "sections": {1: picture}},
+        }
+    )
+    path = tmp_path / "result.png"
+    save_png(path, np.zeros((8, 8, 3), dtype=np.uint8), record(make_plan(options)))
+    return path
+
+
+def test_everything_comes_back(result: Path, picture: Path) -> None:
+    options = read_request(VideoOptions, (), {"source": result})
+    assert make_plan(options).options == options
+    assert (options.prompt, options.seed, options.keyframes.prompts) == ("a star\nturns", 4, {0: "stop"})
+
+
+def test_flags_and_assignments_change_it(result: Path) -> None:
+    options = read_request(VideoOptions, ("sampling.rescale=0.5",), {"source": result, "seed": "9"})
+    assert (options.seed, options.sampling.rescale, options.seconds) == (9, 0.5, 3.0)
+
+
+def test_another_kind_is_refused(result: Path) -> None:
+    with pytest.raises(InputError, match="kind video"):
+        read_request(FrameOptions, (), {"source": result})
+
+
+def test_on_the_command_line(result: Path) -> None:
+    run = CliRunner().invoke(commands, ["plan", "--from", str(result), "--seconds", "1", "--set", "keyframes={}"])
+    assert run.exit_code == 2
+    run = CliRunner().invoke(commands, ["plan", "--from", str(result), "--prompt", "new", "--json"])
+    sections = json.loads(run.stdout)["sections"]
+    assert [section["prompt"] for section in sections] == ["stop", "new"]

@@ -1,0 +1,45 @@
+"""A request meets the machine: everything that is wrong is found before anything is made."""
+
+from pathlib import Path
+
+import pytest
+
+from eichi import VideoOptions, make_plan
+from eichi.catalog import find
+from eichi.errors import FolderError, ModelError, OptionError, PictureError
+from eichi.prepare import check_folder, check_run
+
+
+def test_a_plan_from_a_request(picture: Path) -> None:
+    plan = make_plan(VideoOptions(image=picture, prompt="p", seconds=2.0))
+    assert (plan.entry.name, plan.width, plan.height, plan.frames) == ("tiny", 80, 48, 73)
+    assert make_plan(VideoOptions(image=picture, model="x"), find("framepack")).width == 768
+
+
+def test_every_picture_of_a_request_is_opened(picture: Path, tmp_path: Path) -> None:
+    for keys in ({"final": tmp_path / "no.png"}, {"sections": {1: tmp_path / "no.png"}}):
+        with pytest.raises(PictureError, match=r"no\.png"):
+            make_plan(VideoOptions.parse({"image": picture, "seconds": 2, "keyframes": keys}))
+
+
+def test_what_is_missing_is_named(picture: Path) -> None:
+    with pytest.raises(OptionError, match="--image"):
+        make_plan(VideoOptions())
+    with pytest.raises(ModelError, match='"nope"'):
+        make_plan(VideoOptions(image=picture, model="nope"))
+
+
+def test_a_model_that_is_not_here_is_refused_before_a_folder_is_made(picture: Path, tmp_path: Path) -> None:
+    plan = make_plan(VideoOptions(image=picture, model="framepack"))
+    with pytest.raises(ModelError, match="not complete"):
+        check_run(plan, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_a_folder_is_made_and_tried(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        with pytest.raises(FolderError, match="file"):
+            check_folder(tmp_path / place)

@@ -1,0 +1,134 @@
+"""A result carries its request, and gives it back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from eichi.catalog import find
+from eichi.errors import InputError
+from eichi.options import VideoOptions
+from eichi.plan.plan import Plan, make_plan
+from eichi.video.metadata import KEY, LIBRARIES, parameters, read_record, record, save_png, tags
+from eichi.video.writer import Writer
+
+PIXELS = np.zeros((1, 48, 64, 3), dtype=np.uint8)
+PROMPTS = ["", "a cat", 'line one\nline two\r\n{braces} "quotes" \\ ; = #', "猫が歩く 🐈 Кошка", "x" * 20_000]
+# What a container cannot hold: half characters and the sign that ends a text.
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+
+
+def plan(prompt: str, negative: str = "", **values: Any) -> Plan:
+    request = {"image": "start.png", "prompt": prompt, "negative": negative, "seconds": 1.2, "seed": 7, **values}
+    return make_plan(VideoOptions.parse(request), find("tiny"), (96, 64))
+
+
+def save(path: Path, values: dict[str, Any]) -> None:
+    if path.suffix == ".png":
+        save_png(path, PIXELS[0], values)
+        return
+    with Writer(path, 64, 48, 16) as writer:
+        writer.add(0, PIXELS)
+        writer.publish(tags(values))
+
+
+def chunk(path: Path, content: str) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(KEY, content)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=info)
+
+
+def test_a_record_tells_the_whole_request() -> None:
+    made = plan("p", sampling={"padding": 0.3})
+    values = record(made)
+    assert VideoOptions.parse(values["request"]) == made.options
+    assert {name: values[name] for name in values.keys() - {"request", "versions"}} == {
+        "kind": "video",
+        "model": "tiny",
+        "seed": 7,
+        "width": 80,
+        "height": 48,
+        "frames": 37,
+        "seconds": 1.233,
+        "sections": 1,
+    }
+    assert tuple(values["versions"]) == LIBRARIES
+
+
+@pytest.mark.parametrize("name", ["v.png", "v.mp4"])
+@pytest.mark.parametrize("prompt", PROMPTS, ids=range(len(PROMPTS)))
+def test_a_file_gives_its_request_back(tmp_path: Path, name: str, prompt: str) -> None:
+    made = plan(prompt, negative=prompt, keyframes={"final": "é 日.png", "prompts": {0: prompt}})
+    save(tmp_path / name, record(made))
+    assert read_record(tmp_path / name) == record(made)
+    assert VideoOptions.parse(read_record(tmp_path / name)["request"]) == made.options
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@given(text)
+def test_any_prompt_survives_in_a_png(tmp_path_factory: pytest.TempPathFactory, prompt: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.png"
+    values = record(plan(prompt, negative=prompt))
+    save(path, values)
+    assert read_record(path) == values
+    with Image.open(path) as image:
+        assert image.info["parameters"] == parameters(values)
+
+
+def test_equal_requests_make_equal_files(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name, record(plan("p")))
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_players_show_the_prompt(tmp_path: Path) -> None:
+    save(tmp_path / "v.mp4", record(plan("a cat\nwalks")))
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        assert container.metadata["comment"] == "a cat\nwalks"
+
+
+@pytest.mark.parametrize(("negative", "lines"), [("", []), ("blur", ["Negative prompt: blur"])])
+def test_other_tools_read_the_parameters(negative: str, lines: list[str]) -> None:
+    settings = "Steps: 25, Sampler: UniPC, CFG scale: 1.0, Distilled CFG Scale: 10.0, Seed: 7, Size: 80x48, Model: tiny"
+    assert parameters(record(plan("a cat", negative))).split("\n") == ["a cat", *lines, settings]
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.jpg")
+    chunk(tmp_path / "broken.png", "{")
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "empty.mp4").touch()
+    with Writer(tmp_path / "plain.mp4", 64, 48, 16) as writer:
+        writer.add(0, PIXELS)
+        writer.publish({"comment": "x"})
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(InputError, match="carries no request"):
+            read_record(path)
+
+
+@pytest.mark.parametrize("name", ["none.png", "."])
+def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no file"):
+        read_record(tmp_path / name)
+
+
+def test_a_cut_file_is_refused(tmp_path: Path) -> None:
+    for name in ("v.png", "v.mp4"):
+        save(tmp_path / name, record(plan("p")))
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+        with pytest.raises(InputError, match="carries no request"):
+            read_record(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", "{}", json.dumps({"request": 1})])
+def test_json_that_is_no_record_is_refused(tmp_path: Path, content: str) -> None:
+    chunk(tmp_path / "v.png", content)
+    with pytest.raises(InputError):
+        read_record(tmp_path / "v.png")

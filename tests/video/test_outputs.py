@@ -1,0 +1,91 @@
+"""What a job leaves behind beside the video: stills, frames, segments, latents."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+from eichi.catalog import find
+from eichi.events import FramesReady, LatentsReady, SectionDone
+from eichi.options import VideoOptions
+from eichi.plan.plan import Plan, make_plan
+from eichi.video.metadata import read_record
+from eichi.video.outputs import LATENTS, Outputs
+
+
+def plan(model: str = "tiny", **output: Any) -> Plan:
+    values = {"model": model, "image": "start.png", "seconds": 2, "seed": 1, "output": output}
+    return make_plan(VideoOptions.parse(values), find(model), (64, 64))
+
+
+def shade(index: int) -> int:
+    """Brightness of a frame, so that a picture tells which frame it is."""
+    return 20 + 3 * index
+
+
+def run(made: Plan, path: Path, stop_after: int | None = None) -> list[str]:
+    """Play a job of grey frames through the outputs; returns the names of the files."""
+    with Outputs(made, path) as outputs:
+        for section in made.sections[:stop_after]:
+            index = np.arange(section.start_frame, section.end_frame)
+            frames = np.broadcast_to(shade(index)[:, None, None, None], (len(index), 64, 64, 3)).astype(np.uint8)
+            first = 0 if section.start_frame == 0 else section.first
+            count = made.window + (first == 0)
+            outputs.take(LatentsReady(first, np.full((1, 16, count, 8, 8), section.number, dtype=np.float32)))
+            outputs.take(SectionDone(section.number, section.order, len(made.sections), 1, 0))
+            outputs.take(FramesReady(section.start_frame, frames))
+        if stop_after is None:
+            outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8))
+        else:
+            outputs.stop()
+    return sorted(str(file.relative_to(path.parent)) for file in path.parent.rglob("*") if file.is_file())
+
+
+def test_nothing_more_than_asked(tmp_path: Path) -> None:
+    assert run(plan(), tmp_path / "job.mp4") == ["job.mp4", "job.png"]
+
+
+def test_stills_are_of_the_right_section(tmp_path: Path) -> None:
+    """eichi saves the end of the section before; here section 0 is the end of the video."""
+    names = run(plan(stills=True), tmp_path / "job.mp4")
+    assert names == ["job.mp4", "job.png", "job_section0.png", "job_section1.png"]
+    for number, last in ((0, 72), (1, 36)):
+        path = tmp_path / f"job_section{number}.png"
+        assert np.asarray(Image.open(path))[0, 0, 0] == shade(last)
+        assert read_record(path)["frame"] == last
+
+
+@pytest.mark.parametrize(
+    ("model", "choice", "expected"),
+    [("tiny", "all", range(73)), ("tiny", "last", range(37)), ("tiny-f1", "last", range(37, 73))],
+)
+def test_frames_once_each(tmp_path: Path, model: str, choice: str, expected: range) -> None:
+    run(plan(model, frames=choice), tmp_path / "job.mp4")
+    files = sorted((tmp_path / "job_frames").iterdir())
+    assert [int(file.stem) for file in files] == list(expected)
+    assert np.asarray(Image.open(files[0]))[0, 0, 0] == shade(expected[0])
+
+
+def test_latents_in_order_with_the_request(tmp_path: Path) -> None:
+    run(plan(latents=True), tmp_path / "job.mp4")
+    with safe_open(tmp_path / "job.safetensors", framework="numpy") as file:
+        latents = file.get_tensor(LATENTS)
+        assert file.metadata()["first_latent"] == "0"
+    assert latents.shape == (1, 16, 19, 8, 8)
+    assert latents[0, 0, :, 0, 0].tolist() == [1.0] * 10 + [0.0] * 9
+    assert read_record(tmp_path / "job.safetensors")["request"]["image"] == "start.png"
+
+
+def test_a_stopped_job_says_where_its_latents_begin(tmp_path: Path) -> None:
+    names = run(plan(latents=True), tmp_path / "job.mp4", stop_after=1)
+    assert names == ["job.safetensors", "job_stopped.mp4"]
+    with safe_open(tmp_path / "job.safetensors", framework="numpy") as file:
+        assert file.metadata()["first_latent"] == "10"
+
+
+def test_segments_are_kept_on_request(tmp_path: Path) -> None:
+    names = run(plan(segments=True), tmp_path / "job.mp4")
+    assert names == ["job.mp4", "job.png", "job_000000-000036.mp4", "job_000037-000072.mp4"]

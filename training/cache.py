@@ -1,0 +1,139 @@
+"""Clips as latents: rendered and coded once, so that a training step only reads.
+
+A clip of 145 frames becomes 37 latents, twice: `clips` holds what the encoder makes of the whole clip (the first
+frame, then averages of four), `stills` what it makes of each group's last frame alone. The program codes its start
+picture, its key frames and its Final Frame as stills, and never sees the clip.
+
+Files are numbered chunks of one picture size, float16. Rendering takes 35 ms a clip; an interrupted stage continues
+with the first missing chunk.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from training import state, world
+from training.codec import GROUP, Codec, fit
+from training.words import MOVES
+
+log = logging.getLogger(__name__)
+
+LATENTS = 37
+FRAMES = GROUP * (LATENTS - 1) + 1
+CHUNK = 250
+# Of twelve chunks eight are square, two lie and two stand (height, width).
+SIZES = ((64, 64),) * 8 + ((48, 80), (80, 48)) * 2
+# Side of the picture that the vision encoder is fed; it only ever sees the start picture.
+VISION = 64
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Latents of many clips of one size, with what was said about them and their start pictures."""
+
+    clips: torch.Tensor  # (n, 37, 16, h, w) float16
+    stills: torch.Tensor  # the same shape
+    pictures: torch.Tensor  # (n, 3, height, width) uint8
+    prompts: list[str]
+    motions: list[str]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+def codec(folder: Path) -> Codec:
+    """The linear code, fitted on first use to the pictures of the training world, half of them photographs."""
+    path = folder / "codec.pt"
+    if not path.exists():
+        rendered = [world.scene("codec", k, (64, 64)) for k in range(3000)]
+        photos = [s for s in rendered if s.kind == "photo"]
+        others = [s for s in rendered if s.kind != "photo"][: len(photos)]
+        times = [torch.tensor([float(7 * k % FRAMES)]) for k in range(len(rendered))]
+        made = fit(torch.cat([world.render(s, t) for s, t in zip(photos + others, times, strict=False)]))
+        state.save(path, {"filters": made.filters, "bias": made.bias})
+    return Codec(**state.load(path))
+
+
+def fill(folder: Path, split: str, count: int, workers: int) -> None:
+    """Render and code `count` clips of a split into chunks, several processes side by side."""
+    code = codec(folder)
+    missing = [k for k in range(count // CHUNK) if not _path(folder, split, k).exists()]
+    with get_context("spawn").Pool(workers) as pool:
+        for number in pool.imap_unordered(_Filler(folder, split, code), missing):
+            log.info("cache: %s chunk %d of %d", split, number, count // CHUNK)
+
+
+@dataclass(frozen=True)
+class _Filler:
+    """What a worker process needs to make one chunk."""
+
+    folder: Path
+    split: str
+    codec: Codec
+
+    def __call__(self, number: int) -> int:
+        torch.set_num_threads(1)
+        size = SIZES[number % len(SIZES)]
+        scenes = [world.scene(self.split, number * CHUNK + k, size) for k in range(CHUNK)]
+        state.save(_path(self.folder, self.split, number), vars(code_scenes(self.codec, scenes)))
+        return number
+
+
+def code_scenes(codec: Codec, scenes: Sequence[world.Scene]) -> Clips:
+    """Render scenes of one size and code them."""
+    clips, stills, pictures = [], [], []
+    for scene in scenes:
+        frames = world.render(scene, torch.arange(float(FRAMES)))
+        group, single = codec.clip(frames)
+        clips.append(group.half())
+        stills.append(single.half())
+        pictures.append(((frames[0] + 1) * 127.5).round().clamp(0, 255).byte())
+    return Clips(
+        torch.stack(clips),
+        torch.stack(stills),
+        torch.stack(pictures),
+        [s.prompt for s in scenes],
+        [s.motion for s in scenes],
+    )
+
+
+def read(folder: Path, split: str) -> list[Clips]:
+    """All chunks there are, joined by size."""
+    found: dict[torch.Size, list[Clips]] = {}
+    for path in sorted((folder / "clips").glob(f"{split}-*.pt")):
+        chunk = Clips(**state.load(path))
+        found.setdefault(chunk.clips.shape[-2:], []).append(chunk)
+    return [_join(chunks) for chunks in found.values()]
+
+
+def vision(picture: torch.Tensor) -> torch.Tensor:
+    """Start pictures (n, 3, height, width) uint8 as the vision processor would squash them, (n, 3, 64, 64) in -1..1."""
+    scaled = picture.float()
+    if picture.shape[-2:] != (VISION, VISION):
+        scaled = F.interpolate(scaled, (VISION, VISION), mode="bicubic", antialias=True).round().clamp(0, 255)
+    return scaled / 127.5 - 1
+
+
+def shares(clips: list[Clips]) -> dict[str, float]:
+    """How much of the cache each motion makes up, for the report."""
+    total = sum(len(c) for c in clips)
+    return {m: sum(c.motions.count(m) for c in clips) / total for m in MOVES}
+
+
+def _join(chunks: list[Clips]) -> Clips:
+    return Clips(
+        torch.cat([c.clips for c in chunks]),
+        torch.cat([c.stills for c in chunks]),
+        torch.cat([c.pictures for c in chunks]),
+        [p for c in chunks for p in c.prompts],
+        [m for c in chunks for m in c.motions],
+    )
+
+
+def _path(folder: Path, split: str, number: int) -> Path:
+    return folder / "clips" / f"{split}-{number:04d}.pt"

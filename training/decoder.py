@@ -1,0 +1,239 @@
+"""Training the VAE's decoder: from (noisy) latents back to the picture they were made of.
+
+The encoder is fixed, so this is plain regression, first on single pictures and then on short clips.
+
+Pictures: with one frame all time taps of a causal convolution see the same padded frame. Training uses the *last* tap
+alone, as a 2-D convolution, and keeps the others zero; so the trained network, run by the official 3-D forward,
+treats every frame by itself (a sum over taps would smear time), and costs two fifths.
+
+Clips: 5 latents (17 frames), which is exactly the tile in which `AutoencoderKLHunyuanVideo` decodes long clips. Now
+all taps learn. A latent stores the average of its four frames; where things are going shows only in comparison with
+the latents before, and that is what the earlier taps are for.
+
+The network starts as bilinear upsampling of each block's mean colour: residual blocks are neutral, and the colour
+travels as pairs (x, -x), which undo the last activation.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLHunyuanVideo
+from diffusers.models.autoencoders import autoencoder_kl_hunyuan_video as official
+from torch import nn
+
+from training import state, world
+from training.codec import CHANNELS, Codec, autoencoder, install
+from training.muon import Muon
+from training.photos import crop
+from training.rng import pick, stream
+
+log = logging.getLogger(__name__)
+
+SIZES = ((64, 64), (64, 64), (48, 80), (80, 48))
+CLIP = 17  # frames of the official temporal tile
+# Noise on latents, standard deviation: mostly little, sometimes as much as the transformer's own errors.
+LEAST, MOST = 0.02, 0.2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the two ways of training the decoder."""
+
+    name: str
+    batch: int
+    rate: float  # Muon's learning rate; falls to zero over the budget
+    video: bool
+
+
+PICTURES = Stage("pictures", batch=8, rate=0.025, video=False)
+CLIPS = Stage("clips", batch=2, rate=0.006, video=True)
+
+
+def train(folder: Path, codec: Codec, stage: Stage, minutes: float) -> None:
+    """Train (on) until the stage's budget of minutes is spent, then leave `vae.pt` for the export."""
+    torch.set_num_threads(1)
+    vae = autoencoder()
+    path, done = folder / f"decoder-{stage.name}.pt", folder / "vae.pt"
+    if stage.video:
+        vae.load_state_dict(state.load(done)["model"])
+    else:
+        start(codec, vae)
+    muon, adam = optimisers(vae, stage)
+    step, spent = 0, 0.0
+    if path.exists():
+        saved = state.load(path)
+        vae.load_state_dict(saved["model"])
+        muon.load_state_dict(saved["muon"])
+        adam.load_state_dict(saved["adam"])
+        step, spent = saved["step"], saved["spent"]
+
+    def keep() -> None:
+        at = {"step": step, "spent": spent}
+        state.save(path, {"model": vae.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), **at})
+        state.save(done, {"model": vae.state_dict()})
+
+    total, last = 0.0, time.monotonic()
+    with contextlib.nullcontext() if stage.video else flat():
+        while spent < minutes * 60:
+            share = max(0.0, 1 - spent / (minutes * 60))
+            for optimiser, rate in ((muon, stage.rate), (adam, stage.rate / 12)):
+                optimiser.param_groups[0]["lr"] = rate * share
+            latents, target = batch(codec, stage, step)
+            loss = distance(vae.decoder(vae.post_quant_conv(latents)), target)
+            for optimiser in (muon, adam):
+                optimiser.zero_grad()
+            loss.backward()
+            for optimiser in (muon, adam):
+                optimiser.step()
+            step, total = step + 1, total + float(loss.detach())
+            now = time.monotonic()
+            spent, last = spent + now - last, now
+            if step % 50 == 0:
+                state.note(folder / f"decoder-{stage.name}.jsonl", step=step, seconds=spent, loss=total / 50)
+                total = 0.0
+            if step % 250 == 0:
+                keep()
+                log.info("decoder %s: step %d, %.0f s, %s", stage.name, step, spent, measure(vae, codec))
+    keep()
+    log.info("decoder %s finished: step %d", stage.name, step)
+
+
+def distance(made: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mostly absolute error, which keeps edges sharp."""
+    return F.l1_loss(made, target) + 0.5 * F.mse_loss(made, target)
+
+
+def batch(codec: Codec, stage: Stage, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noisy latents (n, 16, t, h, w) and what they should decode to (n, 3, frames, height, width)."""
+    rng = stream(f"decoder {stage.name}", step)
+    height, width = pick(rng, SIZES)
+    latents, targets = [], []
+    for k in range(stage.batch):
+        if not stage.video and rng.random() < 0.5:
+            frames = crop(rng, height, width, held=False)[None] * 2 - 1
+        else:
+            scene = world.scene("train", 1_000_000 + step * stage.batch + k, (height, width))
+            first = 4.0 * int(rng.integers(0, 30))
+            frames = world.render(scene, first + torch.arange(CLIP if stage.video else 1))
+        codes, _ = codec.clip(frames)
+        if stage.video and rng.random() < 0.7:  # a later tile starts with a group's average, not with a single frame
+            frames, codes = _later(scene, first, codec)
+        latents.append(codes + float(LEAST + (MOST - LEAST) * rng.random() ** 3) * _noise(codes, step, k))
+        targets.append(frames)
+    return torch.stack(latents).transpose(1, 2), torch.stack(targets).transpose(1, 2)
+
+
+def _later(scene: world.Scene, first: float, codec: Codec) -> tuple[torch.Tensor, torch.Tensor]:
+    """A tile from inside a clip. Its first latent averages frames -3..0; the class drops the frame it decodes to."""
+    frames = world.render(scene, first + torch.arange(-3.0, CLIP))
+    means, _ = codec.clip(torch.cat([frames[:1], frames]))
+    return frames[3:], means[1:]
+
+
+def _noise(like: torch.Tensor, step: int, k: int) -> torch.Tensor:
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(step * 64 + k))
+
+
+def optimisers(vae: AutoencoderKLHunyuanVideo, stage: Stage) -> tuple[Muon, torch.optim.AdamW]:
+    """Muon for the convolutions, AdamW for norms, biases and the last convolution."""
+    vae.requires_grad_(False)
+    vae.decoder.requires_grad_(True)
+    last = vae.decoder.conv_out.conv.weight
+    matrices = [p for p in vae.decoder.parameters() if p.ndim > 1 and p is not last]
+    rest = [p for p in vae.decoder.parameters() if p.ndim == 1 or p is last]
+    return Muon(matrices, stage.rate), torch.optim.AdamW(rest, lr=stage.rate / 12, weight_decay=0.0)
+
+
+@contextlib.contextmanager
+def flat() -> Iterator[None]:
+    """Let causal 3-D convolutions see single pictures through their last time tap only, as 2-D convolutions."""
+    causal = official.HunyuanVideoCausalConv3d
+    original = causal.forward
+
+    def forward(self: official.HunyuanVideoCausalConv3d, hidden_states: torch.Tensor) -> torch.Tensor:
+        weight = self.conv.weight[:, :, -1]
+        edge = weight.shape[-1] // 2
+        frame = F.pad(hidden_states[:, :, 0], (edge,) * 4, mode="replicate")
+        return F.conv2d(frame, weight, self.conv.bias)[:, :, None]
+
+    causal.forward = forward
+    try:
+        yield
+    finally:
+        causal.forward = original
+
+
+@torch.no_grad()
+def start(codec: Codec, vae: AutoencoderKLHunyuanVideo) -> None:
+    """Write the encoder, and let the decoder begin as bilinear upsampling of the mean colour of each block."""
+    install(codec, vae)
+    decoder = vae.decoder
+    for module in decoder.modules():
+        if isinstance(module, nn.Conv3d):
+            kernel = torch.empty_like(module.weight[:, :, -1])
+            nn.init.orthogonal_(kernel)
+            module.weight.zero_()
+            module.weight[:, :, -1] = kernel
+            if module.bias is not None:
+                module.bias.zero_()
+    for module in decoder.modules():
+        if isinstance(module, official.HunyuanVideoResnetBlockCausal3D):
+            module.conv2.conv.weight.zero_()
+    blocks = torch.eye(CHANNELS).view(CHANNELS, CHANNELS, 1, 1) + codec.bias.view(1, -1, 1, 1)
+    shades = codec.decode(blocks).mean((2, 3)).T  # (3, 16): mean colour of a block per component
+    offset = codec.decode(torch.zeros(1, CHANNELS, 1, 1)).mean((2, 3))[0]
+    _colour(decoder.conv_in.conv, shades, torch.ones(1, 1), offset)
+    smooth = torch.tensor([0.25, 0.5, 0.25])  # after doubling by repetition, this makes it linear interpolation
+    for block in decoder.up_blocks:
+        for resnet in block.resnets:
+            if resnet.conv_shortcut is not None:
+                _colour(resnet.conv_shortcut.conv, None, torch.ones(1, 1))
+        for upsampler in block.upsamplers or ():
+            _colour(upsampler.conv.conv, None, smooth[:, None] * smooth)
+    out = decoder.conv_out.conv
+    out.weight.zero_()
+    for colour in range(3):
+        out.weight[colour, 4 * colour, -1, 1, 1], out.weight[colour, 4 * colour + 1, -1, 1, 1] = 0.6, -0.6
+
+
+def _colour(
+    conv: nn.Conv3d, shades: torch.Tensor | None, kernel: torch.Tensor, offset: torch.Tensor | None = None
+) -> None:
+    """Let channels 4c and 4c + 1 carry colour c and its negative: made by `shades`, or passed on as they are."""
+    edge = (conv.kernel_size[1] - kernel.shape[0]) // 2
+    for colour in range(3):
+        for channel, sign in ((4 * colour, 1.0), (4 * colour + 1, -1.0)):
+            conv.weight[channel].zero_()
+            for source in range(CHANNELS) if shades is not None else (channel,):
+                gain = 1.0 if shades is None else sign * float(shades[colour, source])
+                end = edge + kernel.shape[0]
+                conv.weight[channel, source, -1, edge:end, edge:end] = gain * kernel
+            if offset is not None and conv.bias is not None:
+                conv.bias[channel] = sign * offset[colour]
+
+
+@torch.no_grad()
+def measure(vae: AutoencoderKLHunyuanVideo, codec: Codec) -> dict[str, float]:
+    """Decibels on held-out first frames, by background, beside what the linear decoder reaches."""
+    found: dict[str, float] = {}
+    for name, wanted in (("synthetic", False), ("photo", True)):
+        scenes = [s for s in (world.scene("held", k, (64, 64)) for k in range(80)) if (s.kind == "photo") == wanted]
+        scenes = scenes[:24]
+        frames = torch.cat([world.render(s, torch.zeros(1)) for s in scenes])
+        latents = codec.encode(frames)
+        made = vae.decoder(vae.post_quant_conv(latents[:, :, None]))[:, :, 0].clamp(-1, 1)
+        found[name] = decibels(made, frames)
+        found[f"{name} linear"] = decibels(codec.decode(latents).clamp(-1, 1), frames)
+    return {k: round(v, 2) for k, v in found.items()}
+
+
+def decibels(made: torch.Tensor, target: torch.Tensor) -> float:
+    """Mean peak signal-to-noise ratio of pictures in -1..1, the first axis counting them."""
+    error = (made - target).flatten(1).square().mean(1).clamp(min=1e-8)
+    return float((10 * torch.log10(4 / error)).mean())

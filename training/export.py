@@ -1,0 +1,106 @@
+"""Writing the shipped weights: one folder per part, as on the Hugging Face hub, float16, swapped in when complete.
+
+    transformer/ transformer_f1/                    one checkpoint per direction
+    text_encoder/ tokenizer/                        Llama
+    text_encoder_2/ tokenizer_2/                    CLIP
+    vae/ image_encoder/ feature_extractor/
+    preview.json                                    latents to colours, as a 16 x 3 matrix
+    README.md                                       the model card
+
+Float16 is for storage only: on a CPU the program computes in float32. Weights are saved by the official classes, so
+each folder loads with the official `from_pretrained`.
+"""
+
+import json
+import logging
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import SiglipImageProcessor
+
+from training import cache, samples, state, world
+from training.codec import Codec, autoencoder
+from training.decoder import start
+from training.network import Net
+from training.text import saved_tokenizers
+from training.transformer import eyes
+
+log = logging.getLogger(__name__)
+
+LIMIT = 25_000_000  # bytes of package data
+
+
+def export(folder: Path, target: Path) -> None:
+    """Write whatever the state folder holds by now: forked networks, else the joint one, else an untrained one."""
+    aside = target.with_name(target.name + ".new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    code = cache.codec(folder)
+    reverse, forward = network(folder, samples.REVERSE), network(folder, samples.FORWARD)
+    vae = autoencoder()
+    if (folder / "vae.pt").exists():
+        vae.load_state_dict(state.load(folder / "vae.pt")["model"])
+    else:
+        start(code, vae)
+    parts: dict[str, nn.Module] = {
+        "transformer": reverse.transformer,
+        "transformer_f1": forward.transformer,
+        "text_encoder": reverse.llama,
+        "text_encoder_2": reverse.clip,
+        "vae": vae,
+        "image_encoder": eyes(),
+    }
+    for name, part in parts.items():
+        part.half().save_pretrained(aside / name)  # type: ignore[operator]
+    for name, tokenizer in zip(("tokenizer", "tokenizer_2"), saved_tokenizers(folder), strict=True):
+        tokenizer.save_pretrained(aside / name)
+    square = {"height": cache.VISION, "width": cache.VISION}
+    SiglipImageProcessor(size=square, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(
+        aside / "feature_extractor"
+    )
+    (aside / "preview.json").write_text(preview(code))
+    card = resources.files("training") / "card.md"
+    (aside / "README.md").write_text(card.read_text())
+    size = sum(p.stat().st_size for p in aside.rglob("*") if p.is_file())
+    if size > LIMIT:
+        raise ValueError(f"the embedded model takes {size} bytes, more than the {LIMIT} a package may carry")
+    _swap(aside, target)
+    log.info("exported %.1f MB to %s", size / 1e6, target)
+
+
+def network(folder: Path, direction: str) -> Net:
+    """The newest network for a direction, in evaluation mode."""
+    net = Net(folder)
+    for name in (direction, "joint"):
+        path = folder / f"{name}.pt"
+        if path.exists():
+            net.load_state_dict(state.load(path)["model"])
+            break
+    return net.eval().requires_grad_(False)
+
+
+def preview(code: Codec) -> str:
+    """JSON of the matrix that best turns latents into colours: rgb in 0..1 = factors^T z + bias, a pixel per cell."""
+    frames = torch.cat([world.render(world.scene("preview", k, (64, 64)), torch.zeros(1)) for k in range(400)])
+    latents = code.encode(frames).permute(0, 2, 3, 1).flatten(0, 2)
+    colours = nn.functional.avg_pool2d((frames + 1) / 2, 8).permute(0, 2, 3, 1).flatten(0, 2)
+    known = torch.cat([latents, torch.ones(len(latents), 1)], 1)
+    solved = torch.linalg.lstsq(known, colours).solution
+    rounded = [[round(float(v), 5) for v in row] for row in solved]
+    source = "least squares over block averages of the training world: rgb = factors^T z + bias, clamp 0..1"
+    rows = ",\n  ".join(json.dumps(row) for row in rounded[:-1])
+    return f'{{\n "source": "{source}",\n "factors": [\n  {rows}\n ],\n "bias": {rounded[-1]}\n}}\n'
+
+
+def _swap(aside: Path, target: Path) -> None:
+    """Put the new folder in the place of the old one; a reader finds either, except for an instant."""
+    old = target.with_name(target.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,162 @@
+"""What the transformer is shown in one training step: a window of a clip and its surroundings, as a section sees them.
+
+A clip is latents 0 (the start picture) to 36. A sample takes a window of w latents out of it and dresses it exactly
+as the program dresses a section (layouts of `eichi.plan.layout`):
+
+    reverse   the anchor lies p latents before the window: mostly the start picture, sometimes a later frame, as a
+              key frame is. Behind the window lie the latents generated before it (none, one window, two ...), then
+              the Final Frame or zeros, then zeros, 19 in all.
+    forward   the start picture, and the 19 latents before the window, zeros before the beginning.
+
+Positions always tell the true distance in time. All samples of a batch share one layout, because the rotary code of
+the official class has no batch axis. A third of the histories carries noise, since at work they are the model's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from eichi.plan.layout import CONTEXT, Layout, forward_layout, reverse_layout
+from training.cache import LATENTS, Clips
+from training.rng import Rng
+from training.words import DIRECTIONS
+
+REVERSE, FORWARD = "reverse", "forward"
+WINDOWS, SHORT_SHARE = (9, 5), 0.15
+# Shares of paddings of 0, 1, 2, 3 windows, and of any number of latents.
+PADDINGS, OTHER = (0.36, 0.28, 0.1, 0.08), 0.18
+KEY_FRAME, FINAL, ODD_LENGTH = 0.2, 0.4, 0.12
+NOISE = (0.0, 0.0, 0.05, 0.15)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a batch is made of. Only a window without neighbours teaches words: history gives the motion away."""
+
+    alone: float  # share of windows without history and Final Frame (forward: of first sections)
+    named: float  # share of clips that move in a named direction
+
+
+# Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
+EARLY, LATE = Mix(alone=0.7, named=0.75), Mix(alone=0.4, named=0.55)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A batch before noise is added. Latents are (n, 16, t, h, w) float32."""
+
+    layout: Layout
+    window: torch.Tensor
+    anchor: torch.Tensor  # (n, 16, 1, h, w)
+    history: torch.Tensor  # (n, 16, 19, h, w), in the order of time
+    rows: torch.Tensor  # of the clips, to find prompts and pictures by
+
+    @property
+    def context(self) -> dict[str, torch.Tensor]:
+        """The arguments of the transformer that describe the surroundings."""
+        return surroundings(self.layout, self.anchor, self.history)
+
+
+def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Split 19 latents of history, in the order of time, the way a layout does."""
+    if layout.clean[0] > layout.window[0]:
+        clean, x2, x4 = history.split((1, 2, 16), dim=2)
+    else:
+        x4, x2, clean = history.split((16, 2, 1), dim=2)
+    return {
+        "indices_latents": torch.tensor(layout.window),
+        "latents_clean": torch.cat([anchor, clean], 2),
+        "indices_latents_clean": torch.tensor(layout.start + layout.clean),
+        "latents_history_2x": x2,
+        "indices_latents_history_2x": torch.tensor(layout.x2),
+        "latents_history_4x": x4,
+        "indices_latents_history_4x": torch.tensor(layout.x4),
+    }
+
+
+def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix = LATE) -> tuple[int, Sample]:
+    """A batch of `count` windows; also says which of the sets of clips (one per picture size) it comes from."""
+    sizes = [len(c) for c in clips]
+    which = int(rng.choice(len(sizes), p=[s / sum(sizes) for s in sizes]))
+    rows = torch.tensor([_row(rng, clips[which], mix.named) for _ in range(count)])
+    window = WINDOWS[int(rng.random() < SHORT_SHARE)]
+    make = _reverse if direction == REVERSE else _forward
+    return which, make(rng, clips[which], rows, window, mix.alone)
+
+
+def _row(rng: Rng, clips: Clips, named: float) -> int:
+    """A clip, with probability `named` one that moves in a named direction, otherwise one that does not."""
+    wanted = rng.random() < named
+    for _ in range(100):
+        row = int(rng.integers(0, len(clips)))
+        if (clips.motions[row] in DIRECTIONS) == wanted:
+            return row
+    return row
+
+
+def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: float) -> Sample:
+    padding = _padding(rng, window)
+    anchors, windows, histories = [], [], []
+    for row in rows.tolist():
+        free = LATENTS - 1 - window - padding  # latents between start and end that are neither padding nor window
+        key = int(rng.integers(0, free + 1)) if rng.random() < KEY_FRAME else 0
+        first = key + padding + 1
+        after = first + window
+        left = LATENTS - after
+        length = int(rng.integers(0, left + 1))
+        if rng.random() > ODD_LENGTH:
+            length = window * int(rng.integers(0, left // window + 1))
+        silent = rng.random() < alone
+        behind = [] if silent else [*clips.clips[row, after : after + length]]
+        if not silent and rng.random() < FINAL:
+            behind.append(clips.stills[row, after + length - 1])
+        anchors.append(clips.stills[row, key])
+        windows.append(clips.clips[row, first:after])
+        histories.append(_padded(behind[:CONTEXT], clips, behind=True))
+    return _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories))
+
+
+def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: float) -> Sample:
+    anchors, windows, histories = [], [], []
+    for row in rows.tolist():
+        first = 1 + window * int(rng.integers(0, (LATENTS - 1) // window))
+        if rng.random() < ODD_LENGTH:
+            first = int(rng.integers(1, LATENTS - window + 1))
+        if rng.random() < alone:
+            first = 1
+        anchors.append(clips.stills[row, 0])
+        windows.append(clips.clips[row, first : first + window])
+        histories.append(_padded([*clips.clips[row, max(0, first - CONTEXT) : first]], clips, behind=False))
+    return _sample(rng, forward_layout(window), rows, (anchors, windows, histories))
+
+
+def _padding(rng: Rng, window: int) -> int:
+    """Latents between anchor and window. The program counts half-second windows as 4.5 latents here."""
+    if rng.random() < OTHER:
+        return int(rng.integers(0, 3 * window + 1))
+    sections = int(rng.choice(len(PADDINGS), p=[p / sum(PADDINGS) for p in PADDINGS]))
+    return int(sections * (9 if window == 9 else 4.5))
+
+
+def _padded(known: list[torch.Tensor], clips: Clips, behind: bool) -> torch.Tensor:
+    """Known latents and zeros, 19 in all, the zeros on the far side."""
+    zeros = torch.zeros(CONTEXT - len(known), *clips.clips.shape[2:], dtype=torch.float16)
+    parts = [*([torch.stack(known)] if known else []), zeros]
+    return torch.cat(parts if behind else parts[::-1])
+
+
+def _sample(rng: Rng, layout: Layout, rows: torch.Tensor, parts: tuple[list[torch.Tensor], ...]) -> Sample:
+    """Stack (anchors, windows, histories), put time behind the channels, and add noise to some of the histories."""
+    anchors, windows, histories = (torch.stack(p).float() for p in parts)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    levels = torch.tensor(NOISE)[torch.from_numpy(rng.integers(0, len(NOISE), len(rows)))].view(-1, 1, 1, 1, 1)
+    filled = (histories != 0).any(dim=(2, 3, 4), keepdim=True)  # zeros mean "nothing there" and stay zeros
+    histories = histories + levels * filled * torch.randn(histories.shape, generator=generator)
+    return Sample(
+        layout,
+        windows.transpose(1, 2).contiguous(),
+        anchors[:, :, None],
+        histories.transpose(1, 2).contiguous(),
+        rows,
+    )

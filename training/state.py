@@ -1,0 +1,34 @@
+"""Where training keeps what it has done: files that are written aside and renamed, and curves as lines of JSON.
+
+Knows nothing of models. A file in the state folder is either complete or absent, so a stage that is interrupted at
+any moment continues from its last checkpoint.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".tmp")
+    torch.save(dict(content), aside)
+    os.replace(aside, path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint, on the CPU. It may hold random states and options beside tensors, and is our own file."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    return content
+
+
+def note(path: Path, **values: float | str) -> None:
+    """Append one line to a curve."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as log:
+        log.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}) + "\n")

@@ -1,0 +1,191 @@
+"""The synthetic world: a picture, a sprite, one motion, a prompt, and the truth about where the sprite is.
+
+A scene is drawn from a random stream; it is then only data, and `render` shows any of its frames. Two rules make the
+words matter and are easy to break. Where a sprite starts is independent of its motion (otherwise the position gives
+the direction away, and the prompt is ignored). Speeds and periods are fixed (otherwise the same prompt has many
+answers and a small network draws their average).
+
+Lengths are in half widths: half the shorter side of the picture is 1, the centre is (0, 0), y points down.
+Times are in seconds at 30 frames a second.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from training import backgrounds, sprites
+from training.rng import Rng, pick, stream
+from training.words import CAMERA, DIRECTIONS, MOVES, prompt
+
+FPS = 30
+SPEED = 0.30  # half widths per second
+PERIOD, HEIGHT = 1.2, 0.5  # a jump: seconds, half widths
+GROWTH = math.log(1.6) / 2.4  # logarithm of the radius per second
+TURN = math.pi / 2  # radians per second
+PAN = 0.20  # half widths per second
+ZOOM = 0.14  # logarithm of the magnification per second
+LONGEST = 4.9  # seconds a scene may last; a panning camera needs this much more background
+EDGE = 0.2  # a moving sprite's centre stops this far from the frame's border
+LARGEST, SMALLEST = 0.85, 0.13  # radii between which growing and shrinking stay
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One clip before it is rendered. `sprite` is premultiplied RGBA, `backdrop` covers `extent` half widths."""
+
+    motion: str
+    prompt: str
+    backdrop: torch.Tensor  # (3, h, w) in 0..1
+    extent: tuple[float, float]  # half of the backdrop's height and width, in half widths
+    sprite: torch.Tensor | None  # (4, s, s) in 0..1
+    start: tuple[float, float]  # x, y of the sprite's centre
+    radius: float
+    size: tuple[int, int]  # height, width in pixels
+    kind: str  # of background
+    name: str  # colour and shape
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Where everything is at each of n times: the sprite in the world, the camera over it."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    radius: torch.Tensor
+    angle: torch.Tensor
+    camera: torch.Tensor  # x of the camera
+    zoom: torch.Tensor  # magnification
+
+
+def scene(split: str, number: int, size: tuple[int, int], motion: str | None = None) -> Scene:
+    """Scene `number` of a split; the split "held" has its own seeds and the photographs kept out of training."""
+    rng, held = stream(split, number), split == "held"
+    if motion is None:
+        motion = list(MOVES)[int(rng.choice(len(MOVES), p=list(MOVES.values())))]
+    camera = motion in CAMERA
+    kind = backgrounds.choose(rng, camera)
+    backdrop, extent = _backdrop(rng, kind, size, motion, held)
+    plain = (camera and rng.random() < 0.6) or (motion == "still" and rng.random() < 0.15)
+    cutout = rng.random() < 0.15
+    shape = pick(rng, sprites.TURNING if motion == "spin" else tuple(sprites.OUTLINES))
+    shade = _contrasting(rng, backdrop)
+    sprite = None if plain else sprites.draw(rng, shape, sprites.COLOURS[shade], held, cutout)
+    words = (None, None) if plain else (shape, None if cutout else shade)
+    half_height, half_width = (side / min(size) for side in size)
+    return Scene(
+        motion=motion,
+        prompt=prompt(rng, motion, *words),
+        backdrop=backdrop,
+        extent=extent,
+        sprite=sprite,
+        start=(float(rng.uniform(-0.32, 0.32)) * half_width, float(rng.uniform(-0.32, 0.32)) * half_height),
+        radius=float(rng.uniform(0.30, 0.42)),
+        size=size,
+        kind=kind,
+        name=f"{shade} {shape}",
+    )
+
+
+def poses(scene: Scene, seconds: torch.Tensor) -> Poses:
+    """The truth at the given times."""
+    t, zero, one = seconds, torch.zeros_like(seconds), torch.ones_like(seconds)
+    x, y, radius = one * scene.start[0], one * scene.start[1], one * scene.radius
+    motion = scene.motion
+    if motion in DIRECTIONS:
+        dx, dy = DIRECTIONS[motion]
+        half_height, half_width = (side / min(scene.size) for side in scene.size)
+        x = _stop(x + dx * SPEED * t, half_width - EDGE)
+        y = _stop(y + dy * SPEED * t, half_height - EDGE)
+    elif motion == "jump":
+        y = y - HEIGHT * torch.sin(math.pi * t / PERIOD).abs()
+    elif motion == "grow":
+        radius = radius * torch.exp(GROWTH * t).clamp(max=LARGEST / scene.radius)
+    elif motion == "shrink":
+        radius = radius * torch.exp(-GROWTH * t).clamp(min=SMALLEST / scene.radius)
+    return Poses(
+        x=x,
+        y=y,
+        radius=radius,
+        angle=TURN * t if motion == "spin" else zero,
+        camera=PAN * t * {"pan right": 1, "pan left": -1}.get(motion, 0),
+        zoom=torch.exp(ZOOM * t) if motion == "zoom" else one,
+    )
+
+
+def render(scene: Scene, frames: torch.Tensor, bare: bool = False) -> torch.Tensor:
+    """The frames of the given numbers as (n, 3, height, width) in -1..1; `bare` leaves the sprite out."""
+    pose = poses(scene, frames / FPS)
+    grid = _view(scene.size, pose)
+    if scene.motion in CAMERA:
+        scaled = grid / torch.tensor([scene.extent[1], scene.extent[0]])
+        back = F.grid_sample(
+            scene.backdrop.expand(len(frames), -1, -1, -1), scaled, padding_mode="reflection", align_corners=False
+        )
+    else:
+        back = scene.backdrop.expand(len(frames), -1, -1, -1)
+    if scene.sprite is not None and not bare:
+        local = _turn(grid - torch.stack([pose.x, pose.y], -1)[:, None, None], -pose.angle)
+        local = local * (sprites.MARGIN / pose.radius)[:, None, None, None]
+        painted = F.grid_sample(scene.sprite.expand(len(frames), -1, -1, -1), local, align_corners=False)
+        back = back * (1 - painted[:, 3:]) + painted[:, :3]
+    return back * 2 - 1
+
+
+def truth(scene: Scene, frames: torch.Tensor) -> torch.Tensor:
+    """The sprite's centre in each frame, (n, 2) as x and y in shares of the picture's width, the middle at 0."""
+    pose = poses(scene, frames / FPS)
+    units = min(scene.size) / 2 / scene.size[1]
+    return torch.stack([(pose.x - pose.camera) * pose.zoom, pose.y * pose.zoom], -1) * units
+
+
+def _view(size: tuple[int, int], pose: Poses) -> torch.Tensor:
+    """World coordinates of every pixel, (n, height, width, 2)."""
+    height, width = size
+    half = min(size) / 2
+    y, x = torch.meshgrid(
+        (torch.arange(height) + 0.5 - height / 2) / half, (torch.arange(width) + 0.5 - width / 2) / half, indexing="ij"
+    )
+    flat = torch.stack([x, y], -1)[None] / pose.zoom[:, None, None, None]
+    return flat + torch.stack([pose.camera, torch.zeros_like(pose.camera)], -1)[:, None, None]
+
+
+def _turn(points: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+    """Points (n, h, w, 2) turned by one angle per n."""
+    if not bool(angle.any()):
+        return points
+    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
+    x, y = points.unbind(-1)
+    return torch.stack([x * cos - y * sin, x * sin + y * cos], -1)
+
+
+def _stop(position: torch.Tensor, limit: float) -> torch.Tensor:
+    """Soft stop at ±limit: straight until 0.1 before it, then bending into it within 0.2 half widths of travel."""
+    bend = 0.1
+    over = (position.abs() - (limit - bend)).clamp(0, 2 * bend)
+    near = position.abs().clamp(max=limit - bend) + over - over**2 / (4 * bend)
+    return position.sign() * near
+
+
+def _backdrop(
+    rng: Rng, kind: str, size: tuple[int, int], motion: str, held: bool
+) -> tuple[torch.Tensor, tuple[float, float]]:
+    """A background and half of its height and width: larger than the view where the camera will need it."""
+    half_height, half_width = (side / min(size) for side in size)
+    if motion == "zoom":  # 1.4 x the view's resolution, so that the enlarged end is not blurred
+        picture = backgrounds.paint(rng, kind, round(size[0] * 1.4), round(size[1] * 1.4), held)
+        return picture, (half_height, half_width)
+    if motion in CAMERA:
+        wide = half_width + PAN * LONGEST
+        picture = backgrounds.paint(rng, kind, size[0], round(wide * min(size)), held)
+        return picture, (half_height, picture.shape[2] / min(size))
+    return backgrounds.paint(rng, kind, *size, held), (half_height, half_width)
+
+
+def _contrasting(rng: Rng, backdrop: torch.Tensor) -> str:
+    """A colour that differs from the background's average."""
+    average = backdrop.mean((1, 2)).numpy()
+    far = [name for name, rgb in sprites.COLOURS.items() if np.abs(np.array(rgb) / 255 - average).max() > 0.35]
+    return pick(rng, tuple(far) or tuple(sprites.COLOURS))
