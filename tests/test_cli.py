@@ -132,7 +132,7 @@ def test_a_plan_in_words(eichi: Run, picture: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("EICHI_LANGUAGE", language)
     result = eichi("plan", "--image", picture, "--seconds", 2)
     assert result.code == 0
-    assert len(result.out.splitlines()) == 3
+    assert len(result.out.splitlines()) == 5
     assert "80x48" in result.out
     assert len(result.err.splitlines()) == 2  # the prompt is empty, the length is another
     assert ("The prompt is empty" in result.err) == (language == "en")

@@ -5,6 +5,7 @@ line of standard output is one JSON object. Exit codes: 0 done, 1 failed, 2 wron
 """
 
 import json
+import shutil
 import signal
 import sys
 import threading
@@ -91,6 +92,7 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
 @option_flags(VideoOptions)
 @json_flag
 def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+    from eichi.drawing import draw
     from eichi.prepare import make_plan
 
     with _surface(as_json) as settings:
@@ -100,18 +102,9 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
         if as_json:
             _print_json(made.describe())
             return
-        click.echo(say("plan.summary", settings.language, **_summary(made.describe())))
-        for section in made.sections:
-            values = {
-                "number": section.number,
-                "start": section.start_frame,
-                "end": section.end_frame - 1,
-                "order": section.order + 1,
-                "anchor": section.anchor,
-                "padding": section.padding,
-                "prompt": section.prompt,
-            }
-            click.echo(say("plan.section", settings.language, **values))
+        width = shutil.get_terminal_size((100, 24)).columns
+        for line in draw(made.describe(), width, settings.language):
+            click.echo(line)
 
 
 @commands.command(help=say("cli.inspect"))
@@ -188,7 +181,7 @@ def _run(options: VideoOptions | FrameOptions, out: Path, settings: Settings, as
     from eichi.pipeline.oneframe import generate_frame
     from eichi.progress import show
 
-    components = Components(plan.entry, settings.models, settings.device)
+    components = Components(plan.entry, settings.models, settings.device, settings.cache)
     with _interrupt() as stop:
         if isinstance(plan, FramePlan):
             events = generate_frame(plan, out, components, stop)

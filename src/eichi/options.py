@@ -206,6 +206,8 @@ class ReferenceOptions(Options):
     @classmethod
     def short(cls, value: Any) -> Any:
         """The short form. The first `:NUMBER` or `::` ends the picture's name, so that `C:\\a.png:10` is read right."""
+        if isinstance(value, Path):
+            return {"image": value}
         if not isinstance(value, str):
             return value
         found = re.fullmatch(r"(.+?)(?::(\d*)(?::(.*))?)?", value, re.DOTALL)

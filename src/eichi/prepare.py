@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 from textwrap import shorten
+from typing import TypeVar
 
 from eichi.catalog import Entry, find
 from eichi.errors import FolderError, OptionError

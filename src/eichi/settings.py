@@ -52,6 +52,11 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @property
+    def cache(self) -> Path:
+        """What can be made again: encoded prompts."""
+        return self.home / "cache"
+
+    @property
     def models(self) -> Path:
         """Where downloaded and user-given models are kept."""
         return self.home / "models"

@@ -34,14 +34,15 @@ class Components:
     `transformer` in its own precision; `vae`, `text_encoder`, `text_encoder_2`, `image_encoder` in `dtype`.
     """
 
-    def __init__(self, entry: Entry, models: Path, device: str = "auto") -> None:
-        """Finds all parts, loads none. Raises ModelError where one is missing, DeviceError for a device not here."""
+    def __init__(self, entry: Entry, models: Path, device: str = "auto", cache: Path | None = None) -> None:
+        """Finds all parts, loads none; `cache` is a folder for what can be kept between jobs. Raises ModelError where one is missing, DeviceError for a device not here."""
         self.entry = entry
+        self.cache = cache
         self.device = pick_device(device)
         gpu = self.device.type != "cpu"
         self.dtype = torch.float16 if gpu else torch.float32
         self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
-        self._folders = locate(entry, models)
+        self.folders = locate(entry, models)
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -91,9 +92,9 @@ class Components:
 
     def _part(self, name: str, dtype: torch.dtype) -> Any:
         if name not in self._loaded:
-            log.debug("loading %s from %s", name, self._folders[name])
+            log.debug("loading %s from %s", name, self.folders[name])
             with _boundary(self.entry.name, name):
-                part = _LOADERS[name](self._folders[name], dtype)
+                part = _LOADERS[name](self.folders[name], dtype)
                 if isinstance(part, nn.Module):
                     part = part.requires_grad_(False).eval().to(self.device)
             self._loaded[name] = part

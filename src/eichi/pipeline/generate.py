@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from eichi.errors import RunError
 from eichi.events import Event, FramesReady, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import Words, encode_picture, encode_prompt, encode_vision
+from eichi.pipeline.conditioning import encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, sample_section
 from eichi.plan.keyframes import FINAL, START
 from eichi.plan.plan import Plan
@@ -53,8 +54,8 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     yield from plan.notes
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    words = _words(plan, components)
-    components.release("text_encoder", "text_encoder_2")
+    texts = {section.prompt for section in plan.sections} | ({plan.options.negative} if options.cfg != 1.0 else set())
+    words = read_prompts(components, texts)
     vision = encode_vision(components, pixels[START])
     components.release("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
@@ -118,14 +119,6 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
             run = decoder.push(first, made)
             if run is not None:
                 yield FramesReady(*run)
-
-
-def _words(plan: Plan, components: Components) -> dict[str, Words]:
-    """Every text that the sections need, read once."""
-    texts = {section.prompt for section in plan.sections}
-    if plan.options.sampling.cfg != 1.0:
-        texts.add(plan.options.negative)
-    return {text: encode_prompt(components, text) for text in sorted(texts)}
 
 
 def _pixels(plan: Plan) -> dict[str, NDArray[np.uint8]]:

@@ -20,7 +20,7 @@ Stop = Callable[[], bool]
 def own_components(entry: Entry) -> Components:
     """A model's components where and on which device the settings say."""
     settings = load_settings()
-    return Components(entry, settings.models, settings.device)
+    return Components(entry, settings.models, settings.device, settings.cache)
 
 
 def free_name(folder: Path, suffix: str) -> Path:

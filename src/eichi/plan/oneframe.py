@@ -10,7 +10,7 @@ Pure: numbers only. Sources: kohya's musubi-tuner (profiles musubi, 1f-mc), Fram
 ComfyUI wrapper with its one-frame node (comfy). `kisekae` is what the LoRAs for this mode were trained with.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -56,13 +56,15 @@ class Rule:
 class Profile:
     """A known way of placing pictures. `alone` is without a reference, None where one is needed.
 
-    The first reference lies at `index` unless the request says otherwise; `most` is how many there may be.
+    The first reference lies at `index` unless the request says otherwise; `most` is how many there may be, `after`
+    whether they belong behind the target.
     """
 
     alone: Rule | None
     referred: Rule
     index: int
     most: int | None = None
+    after: bool = True
 
 
 _MUSUBI = Rule(
@@ -79,7 +81,7 @@ PROFILES: dict[str, Profile] = {
         most=1,
     ),
     "musubi": Profile(alone=_MUSUBI, referred=_MUSUBI, index=13),
-    "1f-mc": Profile(alone=None, referred=Rule(target=At(0, 9), post=(At(1, 1),)), index=1, most=1),
+    "1f-mc": Profile(alone=None, referred=Rule(target=At(0, 9), post=(At(1, 1),)), index=1, most=1, after=False),
     "comfy": Profile(alone=Rule(target=At(1, -1)), referred=Rule(target=At(0, 1)), index=13, most=1),
 }
 
@@ -237,13 +239,13 @@ def _check_free(layout: FrameLayout) -> None:
             raise OptionError("error.frame.index", index=index, flag="--reference", free=max(given) + 1)
 
 
-def _notes(options: FrameOptions, rule: Rule, layout: FrameLayout) -> Iterable[Adjusted]:
+def _notes(options: FrameOptions, rule: Rule, layout: FrameLayout) -> Iterator[Adjusted]:
     """What deserves a word before the start."""
     yield from text_notes(options, options.sampling.cfg)
     if options.target is not None and options.target != layout.target:
         yield Adjusted("note.frame.target", {"asked": options.target, "used": layout.target})
     for index in layout.clean[1:]:
-        if index <= layout.target:
+        if index <= layout.target and PROFILES[options.profile].after:
             yield Adjusted("note.frame.index", {"index": index, "target": layout.target})
     if rule.x4_at_target and layout.x4:
         yield Adjusted("note.frame.oichi", {"target": layout.target})

@@ -1,0 +1,83 @@
+"""Prompts that were read before, on disk, so that the text encoders need not be loaded for them again.
+
+An entry is found by everything that its numbers depend on: the exact text, the template, the precision, and the
+encoders' files by name, size and date (hashing sixteen gigabytes would cost more than reading the prompt). Entries are
+written aside and renamed; a damaged one counts as missing. The oldest go when the folder grows over its limit.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from eichi.models.load import Components
+from eichi.pipeline.conditioning import Words, encode_prompt
+
+LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
+
+
+def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, Words]:
+    """Every text of a job, read once; the encoders' memory is given back."""
+    prompts = Prompts(components, components.cache and components.cache / "prompts")
+    words = {text: prompts.read(text) for text in sorted(texts)}
+    components.release("text_encoder", "text_encoder_2")
+    return words
+
+
+class Prompts:
+    """Reads prompts for one model, from the folder or by its encoders. Without a folder nothing is kept."""
+
+    def __init__(self, components: Components, folder: Path | None) -> None:
+        self.components = components
+        self.folder = folder
+        self.encoded = 0
+
+    def read(self, text: str) -> Words:
+        """The conditions of one prompt."""
+        path = None if self.folder is None else self.folder / f"{self._key(text)}.safetensors"
+        found = None if path is None else self._find(path)
+        if found is not None:
+            return found
+        words = encode_prompt(self.components, text)
+        self.encoded += 1
+        if path is not None:
+            self._keep(path, words)
+        return words
+
+    def _key(self, text: str) -> str:
+        template = self.components.entry.template
+        files = [
+            (part, file.name, file.stat().st_size, file.stat().st_mtime_ns)
+            for part in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+            for file in sorted(self.components.folders[part].iterdir())
+        ]
+        whole = [text, template.text, template.head, template.limit, template.clip_limit, str(self._dtype), files]
+        return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()
+
+    def _find(self, path: Path) -> Words | None:
+        try:
+            tensors = load_file(path, device=str(self.components.device))
+        except (OSError, SafetensorError):
+            return None
+        os.utime(path)  # used again: among the last to go
+        return Words(tensors["states"], tensors["mask"], tensors["pooled"])
+
+    def _keep(self, path: Path, words: Words) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+        save_file({name: tensor.contiguous() for name, tensor in vars(words).items()}, draft)
+        os.replace(draft, path)
+        files = sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        size = 0
+        for file in files:
+            size += file.stat().st_size
+            if size > LIMIT:
+                file.unlink(missing_ok=True)
+
+    @property
+    def _dtype(self) -> object:
+        return self.components.transformer_dtype

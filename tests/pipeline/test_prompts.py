@@ -1,0 +1,67 @@
+"""Prompts are read once, and found again only for the same text and the same encoders."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from eichi.models.load import Components
+from eichi.pipeline.prompts import Prompts
+from tests import small
+
+
+@pytest.fixture
+def components(tmp_path: Path) -> Components:
+    folder = small.build(tmp_path / "small")
+    return Components(small.entry(folder), folder, "cpu")
+
+
+def test_the_second_time_needs_no_encoder(components: Components, tmp_path: Path) -> None:
+    first = Prompts(components, tmp_path / "cache")
+    words = first.read("a red star")
+    fresh = Components(components.entry, tmp_path, "cpu")
+    again = Prompts(fresh, tmp_path / "cache")
+    found = again.read("a red star")
+    assert (first.encoded, again.encoded) == (1, 0)
+    assert all(torch.equal(one, other) for one, other in zip(vars(words).values(), vars(found).values(), strict=True))
+    again.read("a red  star")
+    assert again.encoded == 1
+
+
+def test_other_encoders_read_again(components: Components, tmp_path: Path) -> None:
+    Prompts(components, tmp_path / "cache").read("star")
+    weights = components.folders["text_encoder"] / "model.safetensors"
+    shutil.copy(weights, weights.with_name("copy"))  # a file more is another encoder
+    other = Prompts(components, tmp_path / "cache")
+    other.read("star")
+    assert other.encoded == 1
+
+
+def test_damage_counts_as_missing(components: Components, tmp_path: Path) -> None:
+    Prompts(components, tmp_path / "cache").read("star")
+    (entry,) = (tmp_path / "cache").iterdir()
+    entry.write_bytes(b"<html>")
+    again = Prompts(components, tmp_path / "cache")
+    again.read("star")
+    again.read("star")
+    assert again.encoded == 1
+
+
+def test_the_oldest_go(components: Components, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = Prompts(components, tmp_path / "cache")
+    prompts.read("one")
+    (entry,) = (tmp_path / "cache").iterdir()
+    monkeypatch.setattr("eichi.pipeline.prompts.LIMIT", entry.stat().st_size * 2)
+    prompts.read("two")
+    prompts.read("three")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    prompts.read("three")
+    assert prompts.encoded == 3
+
+
+def test_without_a_folder_nothing_is_kept(components: Components) -> None:
+    prompts = Prompts(components, None)
+    prompts.read("star")
+    prompts.read("star")
+    assert prompts.encoded == 2
