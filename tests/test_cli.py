@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eichi import VideoOptions, make_plan
+from eichi import VideoOptions, make_frame_plan, make_plan
 from eichi.catalog import find, known
 from eichi.cli import main
 from eichi.models.locate import MARKS
-from eichi.options import walk
-from eichi.video.metadata import record, save_png, tags
+from eichi.options import FrameOptions, Request, walk
+from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from eichi.words import languages
 from tests.pictures import encoded, header
 
-COMMANDS = ("generate", "plan", "inspect", "models", "doctor", "demo")
+COMMANDS = ("generate", "frame", "plan", "inspect", "models", "doctor", "demo")
 PLAN_KEYS = {"model", "direction", "seconds", "frames", "width", "height", "sections"}
 SECTION_KEYS = ["number", "order", "padding", "start_frame", "end_frame", "prompt", "anchor", "positions"]
 
@@ -77,10 +77,12 @@ def test_help(eichi: Run, command: tuple[str, ...]) -> None:
     assert command or all(name in result.out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["generate", "plan"])
-def test_every_everyday_option_has_its_flag(eichi: Run, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "kind"), [("generate", VideoOptions), ("plan", VideoOptions), ("frame", FrameOptions)]
+)
+def test_every_everyday_option_has_its_flag(eichi: Run, command: str, kind: type[Request]) -> None:
     shown = eichi(command, "--help").out
-    assert all(field.flag in shown for field in walk(VideoOptions) if field.flag)
+    assert all(field.flag in shown for field in walk(kind) if field.flag)
     assert "--set KEY=VALUE" in shown
 
 
@@ -191,6 +193,47 @@ def test_bad_input_is_one_sentence(eichi: Run, folder: Path, command: str, words
     refused(eichi, folder, [command, *words], sentence)
 
 
+BAD_FRAME = [
+    ([], "--image"),
+    (["--image", "picture.png", "--reference", "missing.png:10"], "no picture missing.png"),
+    (["--image", "picture.png", "--reference", "picture.png:10:missing.png"], "no picture missing.png"),
+    (["--image", "picture.png", "--reference", "C:\\x.png:10"], "no picture C:\\x.png."),
+    (["--image", "picture.png", "--mask", "text.png"], "text.png is not a picture"),
+    (["--image", "picture.png", "--reference", "picture.png:65"], "references"),
+    (["--image", "picture.png", "--reference", ""], "references"),
+    (["--image", "picture.png", "--target", "65"], "0 to 64"),
+    (["--image", "picture.png", "--profile", "eichi"], "kisekae, oichi, musubi, 1f-mc, comfy"),
+    (["--image", "picture.png", "--model", "tiny-f1"], "tiny-f1 is an F1 model"),
+    (["--image", "picture.png", "--set", "references=x.png"], "--reference FILE[:INDEX[:MASK]]"),
+    (["--image", "picture.png", "--set", "sampling.padding=1"], "sampling.padding"),
+    (["--image", "picture.png", "--padding", "1"], "--padding"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD_FRAME, ids=lambda value: " ".join(value)[:50])
+def test_a_bad_frame_is_one_sentence(eichi: Run, folder: Path, words: list[str], sentence: str) -> None:
+    refused(eichi, folder, ["frame", *words], sentence)
+
+
+def test_the_frame_contract(eichi: Run, picture: Path, tmp_path: Path) -> None:
+    words = ["--image", picture, "--prompt", "p", "--reference", f"{picture}:12", "--reference", f"{picture}::{picture}"]
+    words += ["--mask", picture, "--target", 4, "--profile", "kisekae", "--steps", 1, "--seed", 7]
+    result = eichi("frame", *words, "--model", "tiny", "--out", "new", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out.splitlines()[-1])
+    assert list(told) == ["image", "seed", "positions"]
+    assert told["seed"] == 7
+    assert told["positions"] == {"target": [4], "clean": [0, 12, 10], "post": [], "x2": [], "x4": []}
+    assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "new").iterdir()] == [told["image"]]
+    record = read_record(Path(told["image"]))
+    assert FrameOptions.parse(record["request"]) == FrameOptions.parse(record["request"] | {"seed": 7})
+    again = eichi("frame", "--from", told["image"], "--out", "again")
+    assert again.code == 0, again.err
+    (copy,) = (tmp_path / "again").iterdir()
+    assert copy.read_bytes() == Path(told["image"]).read_bytes()
+    refused(eichi, tmp_path, ["generate", "--from", told["image"]], told["image"])
+
+
 @pytest.mark.parametrize("model", ["framepack", "framepack-f1"])
 def test_a_model_that_is_not_downloaded(eichi: Run, folder: Path, model: str) -> None:
     words = ["generate", "--image", "picture.png", "--model", model, "--out", "new"]
@@ -256,6 +299,15 @@ def test_inspect_shows_the_request(eichi: Run, tmp_path: Path, picture: Path, na
     assert "73 frames" in shown.out
     assert "seed 5" in shown.out
     assert all(f"  {field.key} = " in shown.out for field in walk(VideoOptions))
+
+
+def test_inspect_shows_a_frame(eichi: Run, picture: Path) -> None:
+    plan = make_frame_plan(FrameOptions(image=picture, prompt="p", target=3, seed=5))
+    save_png(Path("frame.png"), np.zeros((48, 64, 3), dtype=np.uint8), record(plan))
+    shown = eichi("inspect", "frame.png")
+    assert shown.code == 0
+    assert shown.out.startswith("tiny: one image, 80x48, target index 3, seed 5\n")
+    assert all(f"  {field.key} = " in shown.out for field in walk(FrameOptions))
 
 
 @pytest.mark.parametrize(

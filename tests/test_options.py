@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from eichi.errors import OptionError
-from eichi.options import MAX_SEED, VideoOptions, place, quality, walk
+from eichi.options import MAX_SEED, FrameOptions, VideoOptions, place, quality, walk
 from eichi.words import languages, table
 
 FIELDS = {field.key: field for field in walk(VideoOptions)}
@@ -155,6 +155,40 @@ def test_walk_finds_every_field_and_no_flag_twice() -> None:
     leaves = {f"{group}.{name}" for group in groups for name in dumped[group]} | (dumped.keys() - groups)
     assert leaves == FIELDS.keys()
     assert [key for key in FIELDS if FIELDS[key].repeatable] == ["keyframes.sections", "keyframes.prompts"]
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "index", "mask"),
+    [
+        ("a.png", "a.png", None, None),
+        ("a.png:3", "a.png", 3, None),
+        ("a.png:3:m.png", "a.png", 3, "m.png"),
+        ("a.png::m.png", "a.png", None, "m.png"),
+        ("a.png:3:", "a.png", 3, None),
+        ("C:\\a.png", "C:\\a.png", None, None),
+        ("C:\\a.png:10", "C:\\a.png", 10, None),
+        ("C:\\a.png:10:D:\\m.png", "C:\\a.png", 10, "D:\\m.png"),
+        ("C:\\a.png::D:\\m.png", "C:\\a.png", None, "D:\\m.png"),
+        ("a:b.png:4", "a:b.png", 4, None),
+        ("5:4.png", "5:4.png", None, None),
+    ],
+)
+def test_the_short_form_of_a_reference(text: str, image: str, index: int | None, mask: str | None) -> None:
+    expected = {"image": image, "index": index, "mask": mask}
+    (short,), (long,) = (FrameOptions.parse({"references": [one]}).references for one in (text, expected))
+    assert short == long
+    assert short.model_dump(mode="json") == expected
+    assert FrameOptions.parse({"references": [Path("a.png:3")]}).references[0].image == Path("a.png:3")
+
+
+def test_requests_share_the_words_of_what_they_share() -> None:
+    frame = {field.key: field.id for field in walk(FrameOptions)}
+    assert {FIELDS[key].id for key in FIELDS.keys() & frame.keys()} <= set(frame.values())
+    assert frame["seed"] == "option.seed"
+    assert frame["sampling.steps"] == "option.sampling.steps"
+    assert frame["target"] == "option.frame.target"
+    assert all(field.id == f"option.{key}" for key, field in FIELDS.items())
+    assert FrameOptions.parse(FrameOptions().dump()) == FrameOptions()
 
 
 def test_a_request_does_not_change() -> None:

@@ -20,7 +20,7 @@ import torch
 from eichi.plan.layout import CONTEXT, Layout, forward_layout, reverse_layout
 from training.cache import LATENTS, Clips
 from training.rng import Rng
-from training.words import DIRECTIONS
+from training.words import CAMERA, DIRECTIONS
 
 REVERSE, FORWARD = "reverse", "forward"
 WINDOWS, SHORT_SHARE = (9, 5), 0.15
@@ -36,10 +36,11 @@ class Mix:
 
     alone: float  # share of windows without history and Final Frame (forward: of first sections)
     named: float  # share of clips that move in a named direction
+    camera: bool  # whether others may be clips with a moving camera
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
-EARLY, LATE = Mix(alone=0.7, named=0.75), Mix(alone=0.4, named=0.55)
+EARLY, LATE = Mix(alone=0.7, named=0.75, camera=False), Mix(alone=0.4, named=0.55, camera=True)
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,20 @@ def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix 
     """A batch of `count` windows; also says which of the sets of clips (one per picture size) it comes from."""
     sizes = [len(c) for c in clips]
     which = int(rng.choice(len(sizes), p=[s / sum(sizes) for s in sizes]))
-    rows = torch.tensor([_row(rng, clips[which], mix.named) for _ in range(count)])
+    rows = torch.tensor([_row(rng, clips[which], mix) for _ in range(count)])
     window = WINDOWS[int(rng.random() < SHORT_SHARE)]
     make = _reverse if direction == REVERSE else _forward
     return which, make(rng, clips[which], rows, window, mix.alone)
 
 
-def _row(rng: Rng, clips: Clips, named: float) -> int:
-    """A clip, with probability `named` one that moves in a named direction, otherwise one that does not."""
-    wanted = rng.random() < named
+def _row(rng: Rng, clips: Clips, mix: Mix) -> int:
+    """A clip of the kind the mix asks for; of an odd collection without one, any."""
+    wanted, row = rng.random() < mix.named, 0
     for _ in range(100):
         row = int(rng.integers(0, len(clips)))
-        if (clips.motions[row] in DIRECTIONS) == wanted:
-            return row
+        motion = clips.motions[row]
+        if (motion in DIRECTIONS) == wanted and (mix.camera or motion not in CAMERA):
+            break
     return row
 
 

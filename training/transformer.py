@@ -34,8 +34,8 @@ from training.text import Tokens, Told, saved_tokenizers, tokenize, vision_encod
 log = logging.getLogger(__name__)
 
 MATRIX_RATE, REST_RATE, TEXT_RATE = 0.02, 1.5e-3, 1e-3
-JOINT = 0.7  # of all minutes
-LESSON = 0.55  # of all minutes that mostly teach the words for directions
+JOINT = 0.85  # of all minutes
+LESSON = 0.75  # of all minutes that mostly teach the words for directions
 SHIFT = 2.4  # of noise levels towards high ones
 MOVING, WEIGHT = 0.1, 4.0  # mean square difference from the anchor that makes a cell count, and how much
 SAVE_EVERY = 240.0  # seconds

@@ -30,9 +30,9 @@ DIRECTIONS: dict[str, tuple[float, float]] = {"right": (1, 0), "left": (-1, 0), 
 
 PHRASES: dict[str, tuple[str, ...]] = {
     "right": ("{s} moves right", "{s} moves to the right", "{s} goes right", "{s} slides to the right",
-              "{s} is moving right", "{s} walks to the right", "{s} moves from left to right"),
+              "{s} is moving right", "{s} walks to the right", ),
     "left": ("{s} moves left", "{s} moves to the left", "{s} goes left", "{s} slides to the left",
-             "{s} is moving left", "{s} walks to the left", "{s} moves from right to left"),
+             "{s} is moving left", "{s} walks to the left", ),
     "up": ("{s} moves up", "{s} moves upwards", "{s} goes up", "{s} rises", "{s} is moving up", "{s} flies up"),
     "down": ("{s} moves down", "{s} moves downwards", "{s} goes down", "{s} falls", "{s} is moving down",
              "{s} sinks down"),
@@ -42,8 +42,8 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "grow": ("{s} grows", "{s} gets bigger", "{s} is growing", "{s} becomes larger"),
     "shrink": ("{s} shrinks", "{s} gets smaller", "{s} is shrinking", "{s} becomes smaller"),
     "spin": ("{s} spins", "{s} turns around", "{s} is spinning", "{s} rotates"),
-    "pan right": ("the camera pans right", "camera pans to the right", "pan right", "the camera moves right"),
-    "pan left": ("the camera pans left", "camera pans to the left", "pan left", "the camera moves left"),
+    "pan right": ("the camera pans right", "camera pans to the right", "pan right"),
+    "pan left": ("the camera pans left", "camera pans to the left", "pan left"),
     "zoom": ("the camera zooms in", "zoom in", "camera zooms in", "the camera moves closer"),
 }  # fmt: skip
 

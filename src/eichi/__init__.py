@@ -7,6 +7,8 @@ The Python surface. Names are looked up when they are first used, so that `impor
     plan = make_plan(VideoOptions(image="cat.jpg", prompt="the camera zooms in", seconds=2))
     for event in generate(plan, "outputs"):
         print(event)
+
+One image is made likewise: `FrameOptions`, `make_frame_plan`, `generate_frame`.
 """
 
 from importlib import import_module
@@ -14,16 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eichi.errors import EichiError
-    from eichi.options import VideoOptions
+    from eichi.options import FrameOptions, VideoOptions
     from eichi.pipeline.generate import generate
-    from eichi.prepare import make_plan
+    from eichi.pipeline.oneframe import generate_frame
+    from eichi.prepare import make_frame_plan, make_plan
 
-__all__ = ["EichiError", "VideoOptions", "generate", "make_plan"]
+__all__ = ["EichiError", "FrameOptions", "VideoOptions", "generate", "generate_frame", "make_frame_plan", "make_plan"]
 
 _HOMES = {
     "EichiError": "eichi.errors",
+    "FrameOptions": "eichi.options",
     "VideoOptions": "eichi.options",
     "generate": "eichi.pipeline.generate",
+    "generate_frame": "eichi.pipeline.oneframe",
+    "make_frame_plan": "eichi.prepare",
     "make_plan": "eichi.prepare",
 }
 

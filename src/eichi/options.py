@@ -118,7 +118,7 @@ class KeyframeOptions(Options):
     sections: dict[int, Path] = option({}, "--section")
     prompts: dict[int, str] = option({}, "--section-prompt")
     copies: bool = option(False, "--copy-keyframes")
-    loop: Literal["off", "final"] = option("off", "--loop", choices=("off", "final"))
+    loop: Literal["off", "final", "seamless"] = option("off", "--loop", choices=("off", "final", "seamless"))
 
 
 class StepOptions(Options):

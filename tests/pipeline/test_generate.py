@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +149,12 @@ def test_stopped_keeps_what_is_finished(
 ) -> None:
     for model in (components, forward):
         folder = tmp_path / model.entry.direction
-        seen: list[Event] = []
         plan = plan_of(model, plain, seconds=4)
-        for event in generate(plan, folder, model, stop=lambda: any(isinstance(e, FramesReady) for e in seen)):
-            seen.append(event)
-        last = seen[-1]
+        asked = threading.Event()
+        for event in generate(plan, folder, model, stop=asked.is_set):
+            last: Event = event
+            if isinstance(event, FramesReady):
+                asked.set()
         assert isinstance(last, Stopped)
         assert last.video is not None
         assert last.sections == 1

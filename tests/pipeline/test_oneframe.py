@@ -98,11 +98,12 @@ def test_the_events_and_the_file(components: Components, start: Path, other: Pat
     assert (drawn.computed, drawn.reused, last.fraction) == (2, 0, 1.0)
     assert done.positions == {"target": [1], "clean": [0, 12], "post": [], "x2": [], "x4": []}
     assert [path.name for path in (tmp_path / "out").iterdir()] == [Path(done.image).name]
-    assert np.asarray(Image.open(done.image)).shape == (48, 80, 3)
+    with Image.open(done.image) as image:
+        assert (image.size, image.mode) == ((80, 48), "RGB")
+        assert f"Seed: {done.seed}" in image.info["parameters"]
     record = read_record(Path(done.image))
     assert FrameOptions.parse(record["request"]) == plan.options
     assert (record["kind"], record["seed"], record["positions"]) == ("frame", done.seed, done.positions)
-    assert "Seed: " in Image.open(done.image).info["parameters"]
     again = list(generate_frame(plan_of(components, start, f"{other}:12", seed=done.seed), tmp_path / "b", components))
     assert isinstance(again[-1], FrameFinished)
     assert digest(again[-1].image) == digest(done.image)

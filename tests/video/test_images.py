@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eichi.errors import PictureError
-from eichi.video.images import MAX_PIXELS, Fit, fit, load, measure
+from eichi.video.images import MAX_PIXELS, Fit, alpha, fit, load, measure, stretch
 from tests.pictures import encoded, header
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -105,6 +105,31 @@ def test_cropping_cuts_the_edges_and_letterboxing_adds_bars(
     assert tuple(fitted[50, 5]) == tuple(fitted[50, 94]) == left
     assert tuple(fitted[50, 50]) == middle
     assert tuple(fitted[5, 50]) == tuple(fitted[94, 50]) == top
+
+
+def test_transparency_alone(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (3, 2), (255, 0, 0, 255))
+    image.save(tmp_path / "opaque.png")
+    assert alpha(tmp_path / "opaque.png") is None
+    image.putpixel((2, 0), (0, 0, 0, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "clear.png", exif=exif)
+    seen = alpha(tmp_path / "clear.png")
+    assert seen is not None
+    assert (seen.mode, seen.size, seen.getpixel((1, 2)), seen.getpixel((0, 0))) == ("L", (2, 3), 40, 255)
+    Image.new("RGB", (3, 2)).save(tmp_path / "plain.png")
+    assert alpha(tmp_path / "plain.png") is None
+
+
+@pytest.mark.parametrize("how", ["crop", "letterbox"])
+def test_a_mask_keeps_its_black_and_its_white(how: Fit) -> None:
+    mask = Image.new("L", (60, 30), 255)
+    mask.paste(0, (0, 0, 30, 30))
+    fitted = fit(stretch(mask, (120, 90)), 80, 48, how)
+    assert fitted.shape == (48, 80)
+    assert not fitted[:, :38].any()
+    assert (fitted[:, 42:70] == 255).all()
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["crop", "letterbox"]))

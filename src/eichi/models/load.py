@@ -35,7 +35,10 @@ class Components:
     """
 
     def __init__(self, entry: Entry, models: Path, device: str = "auto", cache: Path | None = None) -> None:
-        """Finds all parts, loads none; `cache` is a folder for what can be kept between jobs. Raises ModelError where one is missing, DeviceError for a device not here."""
+        """Finds all parts, loads none; `cache` is a folder for what can be kept between jobs.
+
+        Raises ModelError where a part is missing, DeviceError for a device that is not here.
+        """
         self.entry = entry
         self.cache = cache
         self.device = pick_device(device)

@@ -79,7 +79,8 @@ def _whole(path: Path) -> Tokenizer:
         text = path.read_text(encoding="utf-8")
         json.loads(text)
     except (OSError, ValueError) as error:
-        raise ModelError("error.model.damaged", model=path.parent.parent, part=path.parent.name, reason=error) from error
+        model, part = path.parent.parent, path.parent.name
+        raise ModelError("error.model.damaged", model=model, part=part, reason=error) from error
     return Tokenizer.from_str(text)
 
 

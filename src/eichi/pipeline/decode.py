@@ -29,14 +29,17 @@ BLEND = (TILE - 1 - STRIDE) * FRAMES_PER_LATENT
 class Decoder:
     """Decodes one clip of `total` latents that arrive in runs, next to each other, in the order of `direction`."""
 
-    def __init__(self, vae: AutoencoderKLHunyuanVideo, total: int, direction: Direction) -> None:
+    def __init__(
+        self, vae: AutoencoderKLHunyuanVideo, total: int, direction: Direction, tiles: range | None = None
+    ) -> None:
+        """`tiles` is the part of the clip's grid to decode, all of it by default."""
         self.vae = vae
         self.total = total
         self.reverse = direction == "reverse"
-        # A tile of one latent has nothing to add behind its neighbour.
-        self.tiles = max(1, -(-(total - 1) // STRIDE))
-        self.next = self.tiles - 1 if self.reverse else 0
+        self.tiles = tiles or range(tile_count(total))
+        self.next = self.tiles[-1] if self.reverse else self.tiles[0]
         self.decoded = 0
+        self.last: Tensor | None = None  # the decoded tile that is last in time
         self._first: int | None = None  # place of the first latent held
         self._held: Tensor | None = None
         self._neighbour: Tensor | None = None  # the tile decoded before the next one
@@ -53,6 +56,10 @@ class Decoder:
         runs.sort(key=lambda run: run[0])
         return runs[0][0], np.concatenate([frames for _, frames in runs])
 
+    def continue_from(self, before: "Decoder") -> None:
+        """Blend the first tile with the last one of the decoder before."""
+        self._neighbour = before.last
+
     def _take(self, first: int, latents: Tensor) -> None:
         """Join new latents to the held ones."""
         if self._held is None:
@@ -64,7 +71,7 @@ class Decoder:
 
     def _ready(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode every tile whose latents are all here; yield the frames that become final."""
-        while 0 <= self.next < self.tiles:
+        while self.next in self.tiles:
             assert self._held is not None and self._first is not None
             start, stop = self.next * STRIDE, min(self.next * STRIDE + TILE, self.total)
             if start < self._first or stop > self._first + self._held.shape[2]:
@@ -76,11 +83,13 @@ class Decoder:
 
     def _settle(self, tile: Tensor) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Blend a fresh tile with its neighbour and yield what neither will change any more."""
+        if not self.reverse or self.last is None:
+            self.last = tile
         if self.reverse:
             if self._neighbour is not None:
                 yield self._emit(self.next + 1, _blend(tile, self._neighbour))
-            if self.next == 0:
-                yield self._emit(0, tile)
+            if self.next == self.tiles[0]:
+                yield self._emit(self.next, tile)
         else:
             if self._neighbour is not None:
                 tile = _blend(self._neighbour, tile)
@@ -111,6 +120,42 @@ class Decoder:
         else:
             gone = max(self.next * STRIDE - self._first, 0)
             self._held, self._first = self._held[:, :, gone:].clone(), self._first + gone
+
+
+class LoopDecoder:
+    """Decodes a clip that is made from its end to its start and then gets `tail` latents more behind its end.
+
+    The tiles that reach into those are left for the end and continue from the ones before, so that the whole still
+    equals one decode of the finished clip.
+    """
+
+    def __init__(self, vae: AutoencoderKLHunyuanVideo, total: int, tail: int) -> None:
+        grid = range(tile_count(total))
+        whole = (total - tail - TILE) // STRIDE + 1  # tiles that lie before the tail
+        self.body = Decoder(vae, total - tail, "reverse", grid[:whole])
+        self.tail = Decoder(vae, total, "forward", grid[whole:])
+        self.start = whole * STRIDE  # the first latent that the tail needs
+        self._kept: Tensor | None = None
+
+    @property
+    def decoded(self) -> int:
+        return self.body.decoded + self.tail.decoded
+
+    def push(self, first: int, latents: Tensor) -> tuple[int, NDArray[np.uint8]] | None:
+        """As `Decoder.push`; the last push brings the tail."""
+        if first < self.body.total:
+            mine = latents[:, :, max(self.start - first, 0) :]
+            if mine.shape[2]:
+                self._kept = mine if self._kept is None else torch.cat([mine, self._kept], dim=2)
+            return self.body.push(first, latents)
+        assert self._kept is not None, "the body comes first"
+        self.tail.continue_from(self.body)
+        return self.tail.push(self.start, torch.cat([self._kept, latents], dim=2))
+
+
+def tile_count(total: int) -> int:
+    """Tiles of a clip of `total` latents. One of a single latent would have nothing to add behind its neighbour."""
+    return max(1, -(-(total - 1) // STRIDE))
 
 
 def _blend(before: Tensor, after: Tensor) -> Tensor:

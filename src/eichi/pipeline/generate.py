@@ -6,21 +6,23 @@ a terminal.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eichi.errors import RunError
 from eichi.events import Event, FramesReady, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import encode_picture, encode_vision
-from eichi.pipeline.decode import Decoder
+from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
+from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, sample_section
-from eichi.plan.keyframes import FINAL, START
+from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.outputs import Outputs
@@ -54,33 +56,18 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     yield from plan.notes
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    texts = {section.prompt for section in plan.sections} | ({plan.options.negative} if options.cfg != 1.0 else set())
-    words = read_prompts(components, texts)
-    vision = encode_vision(components, pixels[START])
-    components.release("image_encoder")
-    latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
-    image = latents[START]
+    given = _encode(plan, components, pixels)
+    image, latents = given.latents[START], given.latents
 
     # 2. What lies next to the first section: nothing, the final image, or for F1 the start image.
     history = History(plan.entry.direction, image)
+    if FINAL in latents:
+        history.push(latents[FINAL] * plan.options.keyframes.final_strength)
+    decoder = _decoder(plan, components)
+    generator = torch.Generator().manual_seed(plan.seed)
+    yield _started(plan, components)
     if plan.entry.direction == "forward":
         history.push(image)
-    elif FINAL in latents:
-        history.push(latents[FINAL] * plan.options.keyframes.final_strength)
-
-    generator = torch.Generator().manual_seed(plan.seed)
-    decoder = Decoder(components.vae, plan.latents, plan.entry.direction)
-    yield Started(
-        plan.entry.name,
-        plan.seed,
-        str(components.device),
-        plan.width,
-        plan.height,
-        plan.frames,
-        plan.seconds,
-        len(plan.sections),
-    )
-    if plan.entry.direction == "forward":
         decoder.push(0, image)
         yield LatentsReady(0, image.numpy())
     with step_cache(options, components) as cache:
@@ -91,11 +78,11 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
                 anchor=latents[part.anchor],
                 context=history.context(),
                 image=image,
-                # Users turn a strength of 1.00-1.02; the share of noise is its inverse.
-                strength=1.0 / options.image_strength,
-                vision=vision,
-                positive=words[part.prompt],
-                negative=words[plan.options.negative] if options.cfg != 1.0 else None,
+                # Users turn a strength of 1.00-1.02; the share of noise is its inverse, in the first section only.
+                strength=1.0 / options.image_strength if part.order == 0 else 1.0,
+                vision=given.vision,
+                positive=given.words[part.prompt],
+                negative=given.words[plan.options.negative] if options.cfg != 1.0 else None,
             )
             if cache is not None:
                 cache.reset()
@@ -108,17 +95,50 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
                 raise RunError("error.run.nan", number=part.number)
 
             # 4. They become history, and frames as far as their neighbours allow.
+            first = part.first
+            if part.order == 0:
+                latents[END] = made[:, :, -1:]
+            if first == 1 and plan.entry.direction == "reverse":
+                first, made = 0, torch.cat([image, made], dim=2)
             history.push(made)
-            if part.first == 1 and plan.entry.direction == "reverse":
-                made, first = torch.cat([image, made], dim=2), 0
-            else:
-                first = part.first
             yield LatentsReady(first, made.numpy())
             reused = cache.reused if cache is not None else 0
             yield SectionDone(part.number, part.order, len(plan.sections), denoiser.evaluations - reused, reused)
             run = decoder.push(first, made)
             if run is not None:
                 yield FramesReady(*run)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name."""
+
+    words: dict[str, Words]
+    vision: Tensor
+    latents: dict[str, Tensor]
+
+
+def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Given:
+    """Everything that is read before the first section."""
+    texts = {section.prompt for section in plan.sections}
+    if plan.options.sampling.cfg != 1.0:
+        texts.add(plan.options.negative)
+    words = read_prompts(components, texts)
+    vision = encode_vision(components, pixels[START])
+    components.release("image_encoder")
+    return Given(words, vision, {name: encode_picture(components, picture) for name, picture in pixels.items()})
+
+
+def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder:
+    """What turns this plan's latents into frames, in the order they come."""
+    if plan.sections[-1].number == CONNECTING:
+        return LoopDecoder(components.vae, plan.latents, plan.window)
+    return Decoder(components.vae, plan.latents, plan.entry.direction)
+
+
+def _started(plan: Plan, components: Components) -> Started:
+    name, device, count = plan.entry.name, str(components.device), len(plan.sections)
+    return Started(name, plan.seed, device, plan.width, plan.height, plan.frames, plan.seconds, count)
 
 
 def _pixels(plan: Plan) -> dict[str, NDArray[np.uint8]]:

@@ -12,6 +12,8 @@ from eichi.errors import OptionError
 RED, BLUE = 0, 1  # the two sections whose images are copied over the even and the odd ones
 START = "image"
 FINAL = "final"
+END = "end"  # the video's own last latent, which the connecting section of a seamless loop comes from
+CONNECTING = -1  # its number: it lies behind section 0
 
 
 def section_image(number: int) -> str:

@@ -29,8 +29,8 @@ from eichi.plan.timeline import (
 class SectionPlan:
     """One section: latents [first, first + window) of the video, frames [start_frame, end_frame).
 
-    `number` is the user's (from the end of the video for the standard model, from its start for F1), `order` the
-    place in generation. `anchor` names the image at position 0; `padding` is in latents.
+    `number` is the user's (from the end of the video for the standard model, from its start for F1; -1 connects a
+    seamless loop), `order` the place in generation. `anchor` names the image at position 0; `padding` is in latents.
     """
 
     number: int
@@ -100,8 +100,10 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> 
     settled, seed, height, width = settle(options, entry, picture)
     window = WINDOWS[options.section_size]
     count = section_count(options.seconds, window)
-    keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count)
-    keyframes.check_numbers("keyframes.prompts", options.keyframes.prompts, count)
+    if options.keyframes.loop == "seamless":
+        count = max(count, 2)  # one to make and one to connect
+    keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count - _connecting(options))
+    keyframes.check_numbers("keyframes.prompts", options.keyframes.prompts, count - _connecting(options))
     images = {keyframes.START: options.image}
     final = _final(options)
     if final is not None:
@@ -122,6 +124,13 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> 
 
 def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> tuple[SectionPlan, ...]:
     """All sections in generation order."""
+    if _connecting(options):
+        body = _sections(_open(options), entry, window, count - 1)
+        first = 1 + (count - 1) * window
+        layout = reverse_layout(window, 0)
+        span = frame_span(first, first + window)
+        last = SectionPlan(keyframes.CONNECTING, count - 1, 0, first, *span, options.prompt, keyframes.END, layout)
+        return (*body, last)
     reverse = entry.direction == "reverse"
     pads = padding_latents(count, window, options.sampling.padding) if reverse else (0,) * count
     carried = keyframes.spread(options.keyframes.sections, count, options.keyframes.copies)
@@ -145,6 +154,16 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
             )
         )
     return tuple(made)
+
+
+def _connecting(options: VideoOptions) -> int:
+    """How many sections connect the end of the video to its start."""
+    return 1 if options.keyframes.loop == "seamless" else 0
+
+
+def _open(options: VideoOptions) -> VideoOptions:
+    """The same request without the loop."""
+    return options.model_copy(update={"keyframes": options.keyframes.model_copy(update={"loop": "off"})})
 
 
 def _final(options: VideoOptions) -> Path | None:
@@ -176,6 +195,8 @@ def _check_direction(options: VideoOptions, entry: Entry) -> None:
     for key, given in asked[entry.direction].items():
         if given:
             raise OptionError(f"error.direction.{entry.direction}", key=key, model=entry.name)
+    if keys.final is not None and keys.loop == "seamless":
+        raise OptionError("error.loop.final")
 
 
 def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:

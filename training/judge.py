@@ -1,0 +1,106 @@
+"""The shipped model judged through the program itself: pictures from files, prompts as typed, frames as they leave.
+
+`report.py` measures a checkpoint in training with a fast sampler of its own; this drives `eichi`'s pipeline, with its
+tokenizers, solver, step cache and streaming decode, so that a figure is what a user gets.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from eichi.catalog import find
+from eichi.events import FramesReady
+from eichi.models.load import Components
+from eichi.options import VideoOptions
+from eichi.pipeline.conditioning import encode_picture
+from eichi.pipeline.generate import compute
+from eichi.prepare import make_plan
+from eichi.video.images import fit, load
+from training import track, world
+from training.words import DIRECTIONS
+
+SIZE = (64, 64)
+FIRST = 9000  # number of the first held-out scene, as in the report
+LEAST = 0.05  # of the width: less is not a movement
+
+Clip = torch.Tensor  # (frames, 3, height, width) in -1..1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A held-out picture on disk, what is around its sprite, and how it ends if it does what its own motion says."""
+
+    scene: world.Scene
+    picture: Path
+    background: torch.Tensor  # (1, 3, h, w) as the decoder shows it
+    last: Path
+
+    @property
+    def sprite(self) -> str:
+        """What prompts call it."""
+        return self.scene.name.split()[1]
+
+
+class Judge:
+    """One model of the catalogue and some held-out pictures, kept in a folder."""
+
+    def __init__(self, model: str, count: int, folder: Path) -> None:
+        self.components = Components(find(model), folder, "cpu")
+        self.subjects = [self._subject(number, folder) for number in range(count)]
+
+    def clip(self, subject: Subject, said: str, seconds: float = 2.0, final: bool = False, steps: int = 25) -> Clip:
+        """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite."""
+        options = VideoOptions.parse(
+            {
+                "model": self.components.entry.name,
+                "image": subject.picture,
+                "prompt": said.format(s=subject.sprite),
+                "seconds": seconds,
+                "seed": 1,
+                "keyframes": {"final": subject.last} if final else {},
+                "sampling": {"steps": steps},
+            }
+        )
+        plan = make_plan(options)
+        pixels = {name: fit(load(path), plan.width, plan.height, "crop") for name, path in plan.images.items()}
+        runs = {e.first: e.frames for e in compute(plan, self.components, pixels) if isinstance(e, FramesReady)}
+        return _tensor(np.concatenate([runs[first] for first in sorted(runs)]))
+
+    def went(self, subject: Subject, clip: Clip, direction: str) -> float:
+        """How far the sprite went in a named direction, in widths."""
+        x, y = track.moved(clip, subject.background).tolist()
+        dx, dy = DIRECTIONS[direction]
+        return float(x * dx + y * dy)
+
+    def obeyed(self, steps: int = 25) -> Iterator[tuple[Subject, str, float]]:
+        """Every picture told to go every way, and how far it went that way."""
+        for subject in self.subjects:
+            for direction in DIRECTIONS:
+                clip = self.clip(subject, f"the {{s}} moves {direction}", steps=steps)
+                yield subject, direction, self.went(subject, clip, direction)
+
+    def alone(self, path: Path) -> Clip:
+        """A picture as the VAE gives it back, (1, 3, h, w)."""
+        vae = self.components.vae
+        with torch.inference_mode():
+            latent = encode_picture(self.components, np.asarray(Image.open(path)))
+            frames: torch.Tensor = vae.decode(latent / vae.config.scaling_factor).sample
+        return frames[0].transpose(0, 1).clamp(-1, 1)
+
+    def _subject(self, number: int, folder: Path) -> Subject:
+        words = tuple(DIRECTIONS)
+        scene = world.scene("held", FIRST + number, SIZE, words[number % len(words)])
+        paths = {name: folder / f"{number}-{name}.png" for name in ("first", "last", "bare")}
+        for name, frame in (("first", 0.0), ("last", 72.0), ("bare", 0.0)):
+            pixels = world.render(scene, torch.tensor([frame]), bare=name == "bare")[0]
+            levels = ((pixels.permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
+            Image.fromarray(levels).save(paths[name])
+        return Subject(scene, paths["first"], self.alone(paths["bare"]), paths["last"])
+
+
+def _tensor(frames: np.ndarray) -> Clip:
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
