@@ -216,8 +216,9 @@ def test_a_bad_frame_is_one_sentence(eichi: Run, folder: Path, words: list[str],
 
 
 def test_the_frame_contract(eichi: Run, picture: Path, tmp_path: Path) -> None:
-    words = ["--image", picture, "--prompt", "p", "--reference", f"{picture}:12", "--reference", f"{picture}::{picture}"]
-    words += ["--mask", picture, "--target", 4, "--profile", "kisekae", "--steps", 1, "--seed", 7]
+    words = ["--image", picture, "--prompt", "p", "--reference", f"{picture}:12"]
+    words += ["--reference", f"{picture}::{picture}", "--mask", picture, "--target", 4, "--profile", "kisekae"]
+    words += ["--steps", 1, "--seed", 7]
     result = eichi("frame", *words, "--model", "tiny", "--out", "new", "--json")
     assert result.code == 0, result.err
     told = json.loads(result.out.splitlines()[-1])

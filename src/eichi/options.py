@@ -141,6 +141,15 @@ class SamplingOptions(StepOptions):
     image_strength: float = option(1.0, "--image-strength", ge=1.0, le=1.02)
 
 
+class KeptOptions(Options):
+    """What is taken over from a video that was made before, in the order of generation."""
+
+    words = "option.kept"
+
+    latents: Path | None = option(None, "--keep")
+    sections: int | None = option(None, "--keep-sections", ge=0)
+
+
 class OutputOptions(Options):
     """What is kept of a run, and how the file is made."""
 
@@ -192,6 +201,7 @@ class VideoOptions(Request):
     section_size: float = option(1.0, "--section-size", choices=(1.0, 0.5))
     keyframes: KeyframeOptions = KeyframeOptions()
     sampling: SamplingOptions = SamplingOptions()
+    kept: KeptOptions = KeptOptions()
     output: OutputOptions = OutputOptions()
 
 

@@ -23,6 +23,7 @@ from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
 from eichi.settings import load_settings
 from eichi.video.images import load, measure
+from eichi.video.latents import measure_latents
 
 Resolved = TypeVar("Resolved", Plan, FramePlan)
 
@@ -32,7 +33,8 @@ def make_plan(options: VideoOptions, entry: Entry | None = None) -> Plan:
     entry = entry or find(options.model)
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
-    plan = resolve(options, entry, measure(options.image))
+    before = None if options.kept.latents is None else measure_latents(options.kept.latents)
+    plan = resolve(options, entry, measure(options.image), before)
     return _examined(plan, [section.prompt for section in plan.sections])
 
 

@@ -60,9 +60,7 @@ def documented(model: HunyuanVideoFramepackTransformer3DModel) -> MethodType:
 
 @pytest.mark.parametrize(("x2", "x4"), [(0, 0), (1, 0), (0, 1), (2, 16)])
 @torch.inference_mode()
-def test_absent_is_what_the_library_promises(
-    model: HunyuanVideoFramepackTransformer3DModel, x2: int, x4: int
-) -> None:
+def test_absent_is_what_the_library_promises(model: HunyuanVideoFramepackTransformer3DModel, x2: int, x4: int) -> None:
     given = inputs(x2, x4)
     with allow_absent(model):
         ours = model(**given)[0]

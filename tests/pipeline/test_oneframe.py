@@ -1,4 +1,4 @@
-"""From a request for one image to a PNG, on a small random checkpoint: every input reaches the model as it was planned."""
+"""From a request for one image to a PNG, on a small random checkpoint: every input reaches the model as planned."""
 
 import hashlib
 from collections.abc import Iterator
@@ -130,9 +130,7 @@ def test_conditions_change_the_picture(components: Components, start: Path, othe
         assert not np.array_equal(changed, plain), (references, values)
 
 
-def test_what_the_model_receives(
-    components: Components, calls: list[dict[str, Any]], start: Path, other: Path
-) -> None:
+def test_what_the_model_receives(components: Components, calls: list[dict[str, Any]], start: Path, other: Path) -> None:
     plan = plan_of(components, start, f"{other}:13", profile="musubi", target=4)
     pixels_of(plan, components)
     given = calls[0]

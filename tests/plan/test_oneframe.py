@@ -69,7 +69,12 @@ def test_oichi_to_the_index(
         ("musubi", [None], {"target": 5}, ([5], [0, 13], [10], [11, 12], MUSUBI_X4)),
         ("musubi", [], {"window": 5}, ([5], [0], [6], [7, 8], list(range(9, 25)))),
         ("musubi", [], {"zeros": {"x2": False, "x4": False}}, ([9], [0], [10], [], [])),
-        ("musubi", [10], {"target": 1, "zeros": dict.fromkeys(["post", "x2", "x4"], False)}, ([1], [0, 10], [], [], [])),
+        (
+            "musubi",
+            [10],
+            {"target": 1, "zeros": dict.fromkeys(["post", "x2", "x4"], False)},
+            ([1], [0, 10], [], [], []),
+        ),
         ("1f-mc", [None], {}, ([9], [0, 1], [10], [], [])),
         ("comfy", [], {}, ([8], [0], [], [], [])),
         ("comfy", [], {"target": 3}, ([3], [0], [], [], [])),
@@ -194,6 +199,7 @@ def test_a_sweep_is_a_batch_of_requests() -> None:
     both = sweep(planned(None).options, windows=(8, 9), targets=(1, 2))
     assert [(one.window, one.target) for one in both] == [(8, 1), (8, 2), (9, 1), (9, 2)]
     assert sweep(request) == (request,)
+    assert len({one.seed for one in sweep(FrameOptions(), targets=range(9))} - {None}) == 1
     with pytest.raises(OptionError, match="window: 65"):
         sweep(request, windows=[65])
 
@@ -211,4 +217,4 @@ def test_any_plan_is_consistent(profile: str, data: st.DataObject) -> None:
     assert len(plan.pictures) == len(plan.layout.clean) == count + 1
     assert all(asked in (None, got) for asked, got in zip(indices, plan.layout.clean[1:], strict=True))
     assert (plan.layout.target == target) or target is None or "note.frame.target" in ids(plan)
-    assert [picture.image for picture in plan.pictures][0] == Path("start.png")
+    assert plan.pictures[0].image == Path("start.png")

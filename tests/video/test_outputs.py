@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors import safe_open
 
 from eichi.catalog import find
 from eichi.events import FramesReady, LatentsReady, SectionDone
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.video.latents import load_latents
 from eichi.video.metadata import read_record
-from eichi.video.outputs import LATENTS, Outputs
+from eichi.video.outputs import Outputs
 
 
 def plan(model: str = "tiny", **output: Any) -> Plan:
@@ -71,19 +71,17 @@ def test_frames_once_each(tmp_path: Path, model: str, choice: str, expected: ran
 
 def test_latents_in_order_with_the_request(tmp_path: Path) -> None:
     run(plan(latents=True), tmp_path / "job.mp4")
-    with safe_open(tmp_path / "job.safetensors", framework="numpy") as file:
-        latents = file.get_tensor(LATENTS)
-        assert file.metadata()["first_latent"] == "0"
-    assert latents.shape == (1, 16, 19, 8, 8)
-    assert latents[0, 0, :, 0, 0].tolist() == [1.0] * 10 + [0.0] * 9
+    latents = load_latents(tmp_path / "job.safetensors")
+    assert latents.first == 0
+    assert latents.values.shape == (1, 16, 19, 8, 8)
+    assert latents.values[0, 0, :, 0, 0].tolist() == [1.0] * 10 + [0.0] * 9
     assert read_record(tmp_path / "job.safetensors")["request"]["image"] == "start.png"
 
 
 def test_a_stopped_job_says_where_its_latents_begin(tmp_path: Path) -> None:
     names = run(plan(latents=True), tmp_path / "job.mp4", stop_after=1)
     assert names == ["job.safetensors", "job_stopped.mp4"]
-    with safe_open(tmp_path / "job.safetensors", framework="numpy") as file:
-        assert file.metadata()["first_latent"] == "10"
+    assert load_latents(tmp_path / "job.safetensors").first == 10
 
 
 def test_segments_are_kept_on_request(tmp_path: Path) -> None:

@@ -21,10 +21,11 @@ from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, sample_section
+from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
+from eichi.video.latents import load_latents, measure_latents
 from eichi.video.outputs import Outputs
 
 
@@ -87,8 +88,9 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
             if cache is not None:
                 cache.reset()
             denoiser = Denoiser(components.transformer, section, options, cache)
-            made = image
-            for step, prediction in enumerate(sample_section(denoiser, generator), start=1):
+            noise = draw_noise(section, generator)
+            made = given.kept[part.order] if part.kept else image
+            for step, prediction in enumerate([] if part.kept else sample_section(denoiser, noise), start=1):
                 made = prediction.cpu()
                 yield Step(part.order, len(plan.sections), step, options.steps)
             if not torch.isfinite(made).all():
@@ -111,11 +113,15 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
 
 @dataclass(frozen=True)
 class Given:
-    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name."""
+    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name.
+
+    `kept` are the latents of the sections that are taken over, by their order.
+    """
 
     words: dict[str, Words]
     vision: Tensor
     latents: dict[str, Tensor]
+    kept: list[Tensor]
 
 
 def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Given:
@@ -126,7 +132,18 @@ def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     words = read_prompts(components, texts)
     vision = encode_vision(components, pixels[START])
     components.release("image_encoder")
-    return Given(words, vision, {name: encode_picture(components, picture) for name, picture in pixels.items()})
+    latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
+    return Given(words, vision, latents, _kept(plan))
+
+
+def _kept(plan: Plan) -> list[Tensor]:
+    """The latents of the sections that are taken over, in the order they were made."""
+    path = plan.options.kept.latents
+    if path is None:
+        return []
+    file, shape = load_latents(path), measure_latents(path)
+    places = (shape.place(part.order, plan.window, plan.entry.direction) for part in plan.sections if part.kept)
+    return [torch.from_numpy(file.values[:, :, place : place + plan.window].copy()) for place in places]
 
 
 def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder:

@@ -19,10 +19,11 @@ from eichi.errors import RunError
 from eichi.events import Adjusted, Event, FrameDrawn, FrameFinished, FramesReady, FrameStarted, Step, Stopped
 from eichi.models.absent import allow_absent
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import encode_picture, encode_prompt, encode_vision
+from eichi.pipeline.conditioning import encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
-from eichi.pipeline.sections import Context, Denoiser, Section, sample_section
+from eichi.pipeline.prompts import read_prompts
+from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, sample_section
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
 from eichi.video.metadata import record, save_png
@@ -67,9 +68,8 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     yield from plan.notes
 
     # 1. Words and pictures become conditions; the start picture is the only one that SigLIP sees.
-    positive = encode_prompt(components, plan.options.prompt)
-    negative = encode_prompt(components, plan.options.negative) if options.cfg != 1.0 else None
-    components.release("text_encoder", "text_encoder_2")
+    prompt, negative = plan.options.prompt, plan.options.negative if options.cfg != 1.0 else None
+    words = read_prompts(components, {prompt} if negative is None else {prompt, negative})
     vision = encode_vision(components, pictures[0].pixels)
     components.release("image_encoder")
     latents = [encode_picture(components, picture.pixels) for picture in pictures]
@@ -87,8 +87,8 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
         image=image,
         strength=plan.options.denoise,
         vision=vision,
-        positive=positive,
-        negative=negative,
+        positive=words[prompt],
+        negative=None if negative is None else words[negative],
     )
 
     # 3. Draw the latent.
@@ -98,7 +98,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     made = image
     with allow_absent(components.transformer), step_cache(options, components) as cache:
         denoiser = Denoiser(components.transformer, section, options, cache)
-        for step, prediction in enumerate(sample_section(denoiser, generator), start=1):
+        for step, prediction in enumerate(sample_section(denoiser, draw_noise(section, generator)), start=1):
             made = prediction.cpu()
             yield Step(0, 1, step, options.steps)
         reused = cache.reused if cache is not None else 0

@@ -139,15 +139,19 @@ class Denoiser:
         return given.to(self.device, self.dtype)
 
 
-def sample_section(denoiser: Denoiser, generator: torch.Generator) -> Iterator[Tensor]:
-    """Draw a section's latents [1, c, window, h, w]; yields the prediction after every step, the last is the result.
+def draw_noise(section: Section, generator: torch.Generator) -> Tensor:
+    """The noise [1, c, window, h, w] that a section starts from.
 
-    The noise is drawn on the CPU in float32 whatever the device, so that a seed means the same everywhere.
+    Drawn on the CPU in float32 whatever the device, so that a seed means the same everywhere; and for every section in
+    turn, kept ones too, so that a section's noise does not depend on what is kept.
     """
-    section, options = denoiser.section, denoiser.options
     _, channels, _, height, width = section.image.shape
-    window = len(section.layout.window)
-    noise = torch.randn((1, channels, window, height, width), generator=generator)
-    factor = shift(window * height * width // PATCH**2)
+    return torch.randn((1, channels, len(section.layout.window), height, width), generator=generator)
+
+
+def sample_section(denoiser: Denoiser, noise: Tensor) -> Iterator[Tensor]:
+    """Draw a section's latents from its noise; yields the prediction after every step, the last is the result."""
+    section, options = denoiser.section, denoiser.options
+    factor = shift(noise[0, 0].numel() // PATCH**2)
     begin = start(noise, section.image, section.strength).to(denoiser.device)
     yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))

@@ -21,7 +21,7 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
-from eichi.plan.request import settle, text_notes
+from eichi.plan.request import drawn, settle, text_notes
 
 START = 0  # the start picture's position
 
@@ -198,12 +198,11 @@ def make_frame_plan(options: FrameOptions, entry: Entry, picture: tuple[int, int
 
 
 def sweep(options: FrameOptions, windows: Iterable[int] = (), targets: Iterable[int] = ()) -> tuple[FrameOptions, ...]:
-    """One request for each window and target, otherwise equal; an open seed stays open. Raises OptionError.
+    """One request for each window and target, otherwise equal, an open seed being drawn once. Raises OptionError.
 
-    What eichi called "RoPE batch": pictures of the same thing at growing distance in time. Give the request a seed to
-    see nothing but the distance change.
+    What eichi called "RoPE batch": pictures of the same thing at growing distance in time, and nothing else changes.
     """
-    values = options.dump()
+    values = options.dump() | {"seed": drawn(options.seed)}
     return tuple(
         type(options).parse(values | {"window": window, "target": target})
         for window in tuple(windows) or (options.window,)
@@ -250,7 +249,5 @@ def _notes(options: FrameOptions, rule: Rule, layout: FrameLayout) -> Iterator[A
     if rule.x4_at_target and layout.x4:
         yield Adjusted("note.frame.oichi", {"target": layout.target})
     plain = type(options).model_fields["window"].default
-    if options.window != plain and layout == frame_layout(
-        rule, plain, options.target, layout.clean[1:], options.zeros
-    ):
+    if options.window != plain and layout == frame_layout(rule, plain, options.target, layout.clean[1:], options.zeros):
         yield Adjusted("note.frame.window", {"profile": options.profile})

@@ -3,7 +3,7 @@
 Pure: no tensors, no files. What cannot be done is refused here, in a sentence that says what to change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import VideoOptions, quality
 from eichi.plan import keyframes
+from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
 from eichi.plan.request import settle, text_notes
 from eichi.plan.timeline import (
@@ -31,6 +32,7 @@ class SectionPlan:
 
     `number` is the user's (from the end of the video for the standard model, from its start for F1; -1 connects a
     seamless loop), `order` the place in generation. `anchor` names the image at position 0; `padding` is in latents.
+    A `kept` section is taken over as it was made before.
     """
 
     number: int
@@ -42,6 +44,7 @@ class SectionPlan:
     prompt: str
     anchor: str
     layout: Layout
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,11 @@ class Plan:
         }
 
 
-def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> Plan:
-    """Resolve a request for a model and a start picture of (width, height) pixels. Raises OptionError."""
+def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], before: Shape | None = None) -> Plan:
+    """Resolve a request for a model and a start picture of (width, height) pixels. Raises OptionError.
+
+    `before` is the shape of the latents that the request goes on from.
+    """
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     _check_direction(options, entry)
@@ -104,6 +110,8 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> 
         count = max(count, 2)  # one to make and one to connect
     keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count - _connecting(options))
     keyframes.check_numbers("keyframes.prompts", options.keyframes.prompts, count - _connecting(options))
+    asked = options.kept.sections
+    kept = kept_sections(asked, before, window, (height, width), count) if before is not None else 0
     images = {keyframes.START: options.image}
     final = _final(options)
     if final is not None:
@@ -116,7 +124,7 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int]) -> 
         height=height,
         width=width,
         window=window,
-        sections=_sections(options, entry, window, count),
+        sections=tuple(replace(s, kept=s.order < kept) for s in _sections(options, entry, window, count)),
         images=images,
         notes=_notes(options, real_seconds(frame_count(latent_count(window, count)))),
     )
@@ -195,6 +203,8 @@ def _check_direction(options: VideoOptions, entry: Entry) -> None:
     for key, given in asked[entry.direction].items():
         if given:
             raise OptionError(f"error.direction.{entry.direction}", key=key, model=entry.name)
+    if options.kept.latents is None and options.kept.sections is not None:
+        raise OptionError("error.kept.nothing", flag="--keep")
     if keys.final is not None and keys.loop == "seamless":
         raise OptionError("error.loop.final")
 
@@ -224,6 +234,7 @@ def _describe(section: SectionPlan) -> dict[str, Any]:
         "end_frame": section.end_frame,
         "prompt": section.prompt,
         "anchor": section.anchor,
+        "kept": section.kept,
         "positions": {
             "start": list(layout.start),
             "window": list(layout.window),

@@ -24,8 +24,13 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
         known = ", ".join(map(str, entry.sizes))
         raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
     height, width = nearest(entry.sizes[resolution], *picture)
-    seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
+    seed = drawn(options.seed)
     return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width
+
+
+def drawn(seed: int | None) -> int:
+    """A seed, drawn where it was left open."""
+    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed
 
 
 def text_notes(options: Request, cfg: float) -> Iterator[Adjusted]:

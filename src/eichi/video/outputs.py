@@ -13,15 +13,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.plan.plan import Plan
+from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
 from eichi.video.writer import Writer
-
-# The name that eichi's own tools look for in a latent file.
-LATENTS = "history_latents"
 
 
 class Outputs:
@@ -98,13 +95,8 @@ class Outputs:
                 os.replace(path, self._named(path.name))
         if self._latents:
             runs = [self._latents[first] for first in sorted(self._latents)]
-            draft = self.path.with_name(f".{self.path.stem}.latents.part")
-            save_file({LATENTS: np.concatenate(runs, axis=2)}, draft, metadata=self._header(min(self._latents)))
-            os.replace(draft, self.path.with_suffix(".safetensors"))
-
-    def _header(self, first: int) -> dict[str, str]:
-        """What a latent file says of itself; `first` is not 0 in a job of the standard model that was stopped."""
-        return {**tags(self.values), "first_latent": str(first), "fps": "30", "scaled": "true"}
+            latents = Latents(np.concatenate(runs, axis=2), min(self._latents))
+            save_latents(self.path.with_suffix(".safetensors"), latents, tags(self.values))
 
     def _of_frame(self, index: int) -> Mapping[str, Any]:
         """The record of one frame: the whole request, and which frame it is."""

@@ -1,0 +1,53 @@
+"""Going on from latents that were made before: which sections are kept, and where they lie in the file.
+
+Sections are kept in the order of generation: the standard model keeps the end of a video, F1 its start. Keeping fewer
+than there are redoes the rest; keeping all and asking for a longer video extends it. The start image's own latent is
+not kept: in an extended video of the standard model it would flash up in the middle, so the new start image's takes
+its place at the front, and the old one's single frame goes.
+"""
+
+from dataclasses import dataclass
+
+from eichi.catalog import Direction
+from eichi.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A latent file's shape; `first` is the place of its first latent in its video."""
+
+    channels: int
+    count: int
+    height: int
+    width: int
+    first: int = 0
+
+    @property
+    def made(self) -> int:
+        """Latents that sections made: all but the start image's."""
+        return self.count - (1 if self.first == 0 else 0)
+
+    def place(self, order: int, window: int, direction: Direction) -> int:
+        """Where in the file the section that was made as number `order` begins."""
+        if direction == "reverse":
+            return self.count - (order + 1) * window
+        return self.count - self.made + order * window
+
+
+def kept_sections(asked: int | None, shape: Shape, window: int, size: tuple[int, int], sections: int) -> int:
+    """How many sections of a file are kept for a video of `sections` sections and (height, width) pixels.
+
+    `asked` is the user's number, None for all. Raises OptionError where the file does not fit the request.
+    """
+    if (shape.height * 8, shape.width * 8) != size:
+        theirs, ours = f"{shape.width * 8}x{shape.height * 8}", f"{size[1]}x{size[0]}"
+        raise OptionError("error.kept.size", theirs=theirs, ours=ours)
+    there, rest = divmod(shape.made, window)
+    if rest:
+        raise OptionError("error.kept.window", count=shape.count, window=window)
+    kept = there if asked is None else asked
+    if kept > there:
+        raise OptionError("error.kept.few", asked=kept, there=there)
+    if kept > sections:
+        raise OptionError("error.kept.many", kept=kept, count=sections)
+    return kept
