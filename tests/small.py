@@ -117,7 +117,7 @@ def tokenizer(words: list[str], begin: str) -> PreTrainedTokenizerFast:
     model.post_processor = processors.TemplateProcessing(
         single=f"{begin} $A <|end|>", special_tokens=[(begin, table[begin]), ("<|end|>", table["<|end|>"])]
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=model,
         unk_token="<|unknown|>",
         pad_token="<|pad|>",

@@ -113,9 +113,7 @@ def test_defaults_of_the_document() -> None:
         ("sampling.padding", 3.1, ["sampling.padding", "0.0 to 3.0"]),
         ("sampling.image_strength", 1.03, ["sampling.image_strength", "1.0 to 1.02"]),
         ("output.crf", 101, ["output.crf", "0 to 100"]),
-        pytest.param(
-            "prompt", "x" * 20_001, ["prompt", "20000"]
-        ),
+        pytest.param("prompt", "x" * 20_001, ["prompt", "20000"]),
         pytest.param("fit", "a\nb", ["fit"]),
     ],
 )

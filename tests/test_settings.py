@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from eichi.errors import OptionError
-from eichi.settings import FILE, Settings, load_settings
+from eichi.settings import FILE, load_settings
 
 
 def write(home: Path, text: str) -> None:

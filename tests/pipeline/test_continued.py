@@ -1,4 +1,4 @@
-"""Going on from latents that were made before: redone from a section on, extended, the same bytes where nothing changed."""
+"""Going on from latents that were made before: redone from a section on, or extended."""
 
 from pathlib import Path
 from typing import Any

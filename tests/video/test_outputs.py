@@ -30,8 +30,8 @@ def run(made: Plan, path: Path, stop_after: int | None = None) -> list[str]:
     """Play a job of grey frames through the outputs; returns the names of the files."""
     with Outputs(made, path) as outputs:
         for section in made.sections[:stop_after]:
-            index = np.arange(section.start_frame, section.end_frame)
-            frames = np.broadcast_to(shade(index)[:, None, None, None], (len(index), 64, 64, 3)).astype(np.uint8)
+            index = range(section.start_frame, section.end_frame)
+            frames = np.stack([np.full((64, 64, 3), shade(i), dtype=np.uint8) for i in index])
             first = 0 if section.start_frame == 0 else section.first
             count = made.window + (first == 0)
             outputs.take(LatentsReady(first, np.full((1, 16, count, 8, 8), section.number, dtype=np.float32)))

@@ -143,7 +143,7 @@ _LOADERS: dict[str, Loader] = {
 def _boundary(model: str, part: str) -> Iterator[None]:
     """The one place where the libraries' complaints about weights become ours; their chatter is kept down."""
     diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()
     try:
         yield
     except torch.OutOfMemoryError as error:
