@@ -7,6 +7,7 @@ tokenizers, solver, step cache and streaming decode, so that a figure is what a 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,20 +53,16 @@ class Judge:
         self.components = Components(find(model), folder, "cpu")
         self.subjects = [self._subject(number, folder) for number in range(count)]
 
-    def clip(self, subject: Subject, said: str, seconds: float = 2.0, final: bool = False, steps: int = 25) -> Clip:
-        """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite."""
-        options = VideoOptions.parse(
-            {
-                "model": self.components.entry.name,
-                "image": subject.picture,
-                "prompt": said.format(s=subject.sprite),
-                "seconds": seconds,
-                "seed": 1,
-                "keyframes": {"final": subject.last} if final else {},
-                "sampling": {"steps": steps},
-            }
-        )
-        plan = make_plan(options)
+    def clip(self, subject: Subject, said: str, seconds: float = 2.0, **options: Any) -> Clip:
+        """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite, `options` change the rest."""
+        request = {
+            "model": self.components.entry.name,
+            "image": subject.picture,
+            "prompt": said.format(s=subject.sprite),
+            "seconds": seconds,
+            "seed": 1,
+        }
+        plan = make_plan(VideoOptions.parse(request | options))
         pixels = {name: fit(load(path), plan.width, plan.height, "crop") for name, path in plan.images.items()}
         runs = {e.first: e.frames for e in compute(plan, self.components, pixels) if isinstance(e, FramesReady)}
         return _tensor(np.concatenate([runs[first] for first in sorted(runs)]))
@@ -76,11 +73,11 @@ class Judge:
         dx, dy = DIRECTIONS[direction]
         return float(x * dx + y * dy)
 
-    def obeyed(self, steps: int = 25) -> Iterator[tuple[Subject, str, float]]:
+    def obeyed(self, **options: Any) -> Iterator[tuple[Subject, str, float]]:
         """Every picture told to go every way, and how far it went that way."""
         for subject in self.subjects:
             for direction in DIRECTIONS:
-                clip = self.clip(subject, f"the {{s}} moves {direction}", steps=steps)
+                clip = self.clip(subject, f"the {{s}} moves {direction}", **options)
                 yield subject, direction, self.went(subject, clip, direction)
 
     def alone(self, path: Path) -> Clip:

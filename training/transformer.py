@@ -8,6 +8,9 @@ encoders frozen, because both checkpoints share them.
 Flow matching: x = (1 - s) clean + s noise, the network predicts noise - clean. Cells that differ from the anchor
 count four times: most of a clip stands still, and without this weight the network learns to stand still first.
 
+The text encoders have a lesson of their own: linear readers must tell the motion from what they say. Without it,
+"left" and "right", which differ in one word and whose clips differ least, stay the same vector for a long time.
+
 Time is the budget. The learning rate is constant for the first half of all minutes and then falls linearly, over both
 stages. Batches are drawn from streams numbered by step, so that a resumed run continues exactly.
 """
@@ -21,6 +24,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import nn
 from transformers import SiglipVisionModel
 
@@ -29,11 +33,13 @@ from training.cache import Clips, read, vision
 from training.muon import Muon
 from training.network import Net
 from training.rng import Rng, stream
-from training.text import Tokens, Told, saved_tokenizers, tokenize, vision_encoder
+from training.text import WIDTH, Tokens, Told, saved_tokenizers, tokenize, vision_encoder
+from training.words import MOVES
 
 log = logging.getLogger(__name__)
 
-MATRIX_RATE, REST_RATE, TEXT_RATE = 0.02, 1.5e-3, 1e-3
+MATRIX_RATE, REST_RATE, TEXT_RATE, READER_RATE = 0.02, 1.5e-3, 1e-3, 3e-3
+READING = 0.1  # weight of the text encoders' own lesson
 JOINT = 0.85  # of all minutes
 LESSON = 0.75  # of all minutes that mostly teach the words for directions
 SHIFT = 2.4  # of noise levels towards high ones
@@ -110,10 +116,12 @@ class Trainer:
         torch.manual_seed(1)
         self.net = Net(job.folder)
         self.optimisers = optimisers(self.net, job)
+        self.readers = Readers()
+        self.reading = torch.optim.AdamW(self.readers.parameters(), lr=READER_RATE)
         self._resume()
         self.clips = read(job.folder, "train")
         self.tokens, self.seen = prepare(job.folder, self.clips)
-        self.learning = [p for p in self.net.parameters() if p.requires_grad]
+        self.learning = [p for p in (*self.net.parameters(), *self.readers.parameters()) if p.requires_grad]
         log.info("%d clips, %d parameters", sum(map(len, self.clips)), sum(p.numel() for p in self.learning))
 
     def run(self) -> None:
@@ -145,6 +153,8 @@ class Trainer:
         which, sample = samples.draw(rng, self.clips, direction, job.batch, mix)
         told = self.net.read(self.tokens[which].pick(sample.rows))
         plain, weighted = loss(self.net, rng, sample, told, self.seen[which][sample.rows])
+        if job.direction is None:
+            weighted = weighted + READING * self.readers(told, motions(self.clips[which], sample.rows))
         weighted.backward()
         self._average()
         nn.utils.clip_grad_norm_(self.optimisers[1].param_groups[0]["params"], 1.0)
@@ -153,6 +163,8 @@ class Trainer:
                 group["lr"] = group["top"] * job.rate(self.spent)
             optimiser.step()
             optimiser.zero_grad()
+        self.reading.step()
+        self.reading.zero_grad()
         return float(plain)
 
     def _average(self) -> None:
@@ -176,8 +188,10 @@ class Trainer:
 
     def _keep(self) -> None:
         if self.job.rank == 0:
-            content = {"model": self.net.state_dict(), "step": self.step, "spent": self.spent}
-            state.save(self.job.path, content | {"optimisers": [o.state_dict() for o in self.optimisers]})
+            at = {"step": self.step, "spent": self.spent}
+            parts = {"model": self.net, "readers": self.readers, "reading": self.reading}
+            learnt = {name: part.state_dict() for name, part in parts.items()}
+            state.save(self.job.path, learnt | at | {"optimisers": [o.state_dict() for o in self.optimisers]})
 
     def _resume(self) -> None:
         """Continue this stage, or begin the second one with what the first has left."""
@@ -186,9 +200,34 @@ class Trainer:
             return
         saved = state.load(path)
         self.net.load_state_dict(saved["model"])
+        self.readers.load_state_dict(saved["readers"])
+        self.reading.load_state_dict(saved["reading"])
         self.step, self.spent = saved["step"], saved["spent"]
         for optimiser, content in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(content)
+
+
+class Readers(nn.Module):
+    """Two linear guesses of a clip's motion, from the pooled vector and from the average of the prompt's states."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pooled = nn.Linear(WIDTH, len(MOVES))
+        self.states = nn.Linear(WIDTH, len(MOVES))
+
+    def forward(self, told: Told, answers: torch.Tensor) -> torch.Tensor:
+        """Cross entropy of both guesses; prompts that say nothing have the answer -100 and are skipped."""
+        states, mask, pooled = told
+        share = (mask / mask.sum(1, keepdim=True))[..., None]
+        guesses = self.pooled(pooled), self.states((states * share).sum(1))
+        known = (answers >= 0).sum().clamp(min=1)
+        return sum((F.cross_entropy(g, answers, reduction="sum") for g in guesses), torch.zeros(())) / known
+
+
+def motions(clips: Clips, rows: torch.Tensor) -> torch.Tensor:
+    """The numbers of the motions that the prompts of these clips name, -100 for empty prompts."""
+    names = list(MOVES)
+    return torch.tensor([names.index(clips.motions[row]) if clips.prompts[row] else -100 for row in rows.tolist()])
 
 
 def optimisers(net: Net, job: Job) -> tuple[Muon, torch.optim.AdamW]:

@@ -129,6 +129,22 @@ def inspect(file: Path, as_json: bool) -> None:
             click.echo(f"  {name} {number}")
 
 
+@commands.command(help=say("cli.resume"))
+@click.argument("job", required=False)
+@out_flag
+@json_flag
+def resume(job: str | None, out: Path | None, as_json: bool) -> None:
+    with _surface(as_json) as settings:
+        from eichi.models.load import Components
+        from eichi.pipeline.checkpoint import find
+        from eichi.pipeline.generate import generate as run
+
+        checkpoint = find(job, out or settings.outputs)
+        plan = checkpoint.plan()
+        components = Components(plan.entry, settings.models, settings.device, settings.cache)
+        _follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
+
+
 @commands.command(help=say("cli.models"))
 @json_flag
 def models(as_json: bool) -> None:
@@ -179,15 +195,20 @@ def _run(options: VideoOptions | FrameOptions, out: Path, settings: Settings, as
     from eichi.models.load import Components  # torch is loaded only now that the request is known to be good
     from eichi.pipeline.generate import generate as run
     from eichi.pipeline.oneframe import generate_frame
-    from eichi.progress import show
 
     components = Components(plan.entry, settings.models, settings.device, settings.cache)
+    if isinstance(plan, FramePlan):
+        _follow(lambda stop: generate_frame(plan, out, components, stop), as_json, settings)
+    else:
+        _follow(lambda stop: run(plan, out, components, stop), as_json, settings)
+
+
+def _follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> None:
+    """Show a job to its end; Ctrl-C stops it."""
+    from eichi.progress import show
+
     with _interrupt() as stop:
-        if isinstance(plan, FramePlan):
-            events = generate_frame(plan, out, components, stop)
-        else:
-            events = run(plan, out, components, stop)
-        last = show(events, settings.language)
+        last = show(start(stop), settings.language)
     _finish(last, as_json, settings.language)
 
 

@@ -90,8 +90,12 @@ class FramesReady:
 
 @dataclass(frozen=True)
 class LatentsReady:
-    """A run of final latents, scaled, float32 [1, 16, n, height/8, width/8], the first at place `first`."""
+    """A run of final latents, scaled, float32 [1, 16, n, height/8, width/8], the first at place `first`.
 
+    `order` is that of the section that made the last of them, None for the start image's alone.
+    """
+
+    order: int | None
     first: int
     latents: "NDArray[np.float32]"
 

@@ -28,20 +28,26 @@ def shade(index: int) -> int:
 
 def run(made: Plan, path: Path, stop_after: int | None = None) -> list[str]:
     """Play a job of grey frames through the outputs; returns the names of the files."""
-    with Outputs(made, path) as outputs:
-        for section in made.sections[:stop_after]:
-            index = range(section.start_frame, section.end_frame)
-            frames = np.stack([np.full((64, 64, 3), shade(i), dtype=np.uint8) for i in index])
-            first = 0 if section.start_frame == 0 else section.first
-            count = made.window + (first == 0)
-            outputs.take(LatentsReady(first, np.full((1, 16, count, 8, 8), section.number, dtype=np.float32)))
-            outputs.take(SectionDone(section.number, section.order, len(made.sections), 1, 0))
-            outputs.take(FramesReady(section.start_frame, frames))
-        if stop_after is None:
-            outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8))
-        else:
-            outputs.stop()
-    return sorted(str(file.relative_to(path.parent)) for file in path.parent.rglob("*") if file.is_file())
+    outputs = Outputs(made, path, path.parent / ".parts")
+    for section in made.sections[:stop_after]:
+        index = range(section.start_frame, section.end_frame)
+        frames = np.stack([np.full((64, 64, 3), shade(i), dtype=np.uint8) for i in index])
+        first = 0 if section.start_frame == 0 else section.first
+        count = made.window + (first == 0)
+        outputs.take(
+            LatentsReady(section.order, first, np.full((1, 16, count, 8, 8), section.number, dtype=np.float32))
+        )
+        outputs.take(SectionDone(section.number, section.order, len(made.sections), 1, 0))
+        outputs.take(FramesReady(section.start_frame, frames))
+    if stop_after is None:
+        outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8))
+    else:
+        outputs.stop()
+    return sorted(
+        str(file.relative_to(path.parent))
+        for file in path.parent.rglob("*")
+        if file.is_file() and ".parts" not in file.parts
+    )
 
 
 def test_nothing_more_than_asked(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ everything computes in float32, whatever the files hold; on a GPU the transforme
 float16, as the weights were made for. Not run on a GPU yet.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,6 +88,14 @@ class Components:
         model: SiglipImageProcessorPil = self._part("feature_extractor", self.dtype)
         return model
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What tells these weights from others: every part's files by name, size and date.
+
+        Hashing forty gigabytes would take longer than most videos.
+        """
+        return {part: _fingerprint(folder) for part, folder in sorted(self.folders.items())}
+
     def release(self, *names: str) -> None:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
         for name in names:
@@ -102,6 +112,11 @@ class Components:
                     part = part.requires_grad_(False).eval().to(self.device)
             self._loaded[name] = part
         return self._loaded[name]
+
+
+def _fingerprint(folder: Path) -> str:
+    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(folder.iterdir()) if f.is_file()]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
 def pick_device(name: str) -> torch.device:

@@ -5,7 +5,7 @@ Callers decide between two events whether to go on, what to show and how fast. N
 a terminal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from eichi.errors import RunError
 from eichi.events import Event, FramesReady, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
+from eichi.pipeline.checkpoint import Checkpoint, beside
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
@@ -30,29 +31,53 @@ from eichi.video.outputs import Outputs
 
 
 def generate(
-    plan: Plan, folder: Path | str = "outputs", components: Components | None = None, stop: Stop = lambda: False
+    plan: Plan,
+    folder: Path | str = "outputs",
+    components: Components | None = None,
+    stop: Stop = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[Event]:
     """Run a plan; the last event is Finished, or Stopped once `stop()` is true.
 
     Writes `<folder>/<time>.mp4`, its poster `.png`, and what the output options ask for beside them. What is
-    finished when the job is stopped is kept as a playable file.
-    Raises RunError; a failed job leaves no half file behind.
+    finished when the job is stopped is kept as a playable file. After every section the job can be gone on with from
+    its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. Raises RunError.
     """
     components = components or own_components(plan.entry)
-    pixels = _pixels(plan)
-    with boundary(), Outputs(plan, free_name(Path(folder), ".mp4")) as outputs:
-        for event in compute(plan, components, pixels):
-            outputs.take(event)
-            yield event
-            if stop() and not outputs.complete:
-                yield outputs.stop()
-                return
-        yield outputs.finish(pixels[START])
+    if checkpoint is None:
+        checkpoint = beside(free_name(Path(folder), ".mp4"))
+        pixels, before = _pixels(plan), kept_latents(plan)
+        checkpoint.begin(plan, components, pixels)
+    else:
+        checkpoint.check(plan, components)
+        pixels, before = checkpoint.pictures(), checkpoint.sections()
+    outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+    try:
+        with boundary():
+            for event in compute(plan, components, pixels, before):
+                if isinstance(event, LatentsReady) and event.order is not None:
+                    checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
+                outputs.take(event)
+                yield event
+                if stop() and not outputs.complete:
+                    yield outputs.stop()
+                    return
+            last = outputs.finish(pixels[START])
+            checkpoint.discard()
+            yield last
+    finally:
+        if not checkpoint.sections():
+            checkpoint.discard()
 
 
 @torch.inference_mode()
-def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Iterator[Event]:
-    """The events of a plan, frames included, in the order of generation. `pixels` are the plan's pictures, fitted."""
+def compute(
+    plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]], before: Sequence[Tensor] = ()
+) -> Iterator[Event]:
+    """The events of a plan, frames included, in the order of generation. `pixels` are the plan's pictures, fitted.
+
+    `before` are the latents of the first sections, where they were made before; they are taken over as they are.
+    """
     options = plan.options.sampling
     yield from plan.notes
 
@@ -70,7 +95,7 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     if plan.entry.direction == "forward":
         history.push(image)
         decoder.push(0, image)
-        yield LatentsReady(0, image.numpy())
+        yield LatentsReady(None, 0, image.numpy())
     with step_cache(options, components) as cache:
         for part in plan.sections:
             # 3. Draw the section's latents.
@@ -89,8 +114,9 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
                 cache.reset()
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = draw_noise(section, generator)
-            made = given.kept[part.order] if part.kept else image
-            for step, prediction in enumerate([] if part.kept else sample_section(denoiser, noise), start=1):
+            taken = part.order < len(before)
+            made = before[part.order] if taken else image
+            for step, prediction in enumerate([] if taken else sample_section(denoiser, noise), start=1):
                 made = prediction.cpu()
                 yield Step(part.order, len(plan.sections), step, options.steps)
             if not torch.isfinite(made).all():
@@ -103,7 +129,7 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
             if first == 1 and plan.entry.direction == "reverse":
                 first, made = 0, torch.cat([image, made], dim=2)
             history.push(made)
-            yield LatentsReady(first, made.numpy())
+            yield LatentsReady(part.order, first, made.numpy())
             reused = cache.reused if cache is not None else 0
             yield SectionDone(part.number, part.order, len(plan.sections), denoiser.evaluations - reused, reused)
             run = decoder.push(first, made)
@@ -113,15 +139,11 @@ def compute(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
 
 @dataclass(frozen=True)
 class Given:
-    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name.
-
-    `kept` are the latents of the sections that are taken over, by their order.
-    """
+    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name."""
 
     words: dict[str, Words]
     vision: Tensor
     latents: dict[str, Tensor]
-    kept: list[Tensor]
 
 
 def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Given:
@@ -133,11 +155,11 @@ def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     vision = encode_vision(components, pixels[START])
     components.release("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
-    return Given(words, vision, latents, _kept(plan))
+    return Given(words, vision, latents)
 
 
-def _kept(plan: Plan) -> list[Tensor]:
-    """The latents of the sections that are taken over, in the order they were made."""
+def kept_latents(plan: Plan) -> list[Tensor]:
+    """The latents of the sections that the plan takes over, in the order they were made."""
     path = plan.options.kept.latents
     if path is None:
         return []

@@ -50,12 +50,9 @@ class Prompts:
 
     def _key(self, text: str) -> str:
         template = self.components.entry.template
-        files = [
-            (part, file.name, file.stat().st_size, file.stat().st_mtime_ns)
-            for part in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
-            for file in sorted(self.components.folders[part].iterdir())
-        ]
-        whole = [text, template.text, template.head, template.limit, template.clip_limit, str(self._dtype), files]
+        prints = self.components.fingerprint
+        encoders = [prints[part] for part in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")]
+        whole = [text, template.text, template.head, template.limit, template.clip_limit, str(self._dtype), encoders]
         return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()
 
     def _find(self, path: Path) -> Words | None:

@@ -5,6 +5,7 @@ request. A stopped job of the standard model has made the end of a video first, 
 than 0 and says so. Knows nothing of torch.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from safetensors.numpy import save_file
 
 from eichi.errors import InputError
 from eichi.plan.continued import Shape
+from eichi.video.metadata import KEY as RECORD
+from eichi.video.metadata import dump
 
 KEY = "history_latents"
 FIRST = "first_latent"
@@ -46,11 +49,14 @@ def load_latents(path: Path) -> Latents:
         return Latents(values, _first(file))
 
 
-def save_latents(path: Path, latents: Latents, tags: Mapping[str, str]) -> None:
-    """Write a latent file, aside and renamed."""
+def save_latents(path: Path, latents: Latents, values: Mapping[str, Any]) -> None:
+    """Write a latent file with its record, aside and renamed.
+
+    One string in the header: the library writes several in a random order, and equal requests give equal bytes.
+    """
     draft = path.with_name(f".{path.name}.part")
-    header = {**tags, FIRST: str(latents.first), "fps": "30", "scaled": "true"}
-    save_file({KEY: latents.values}, draft, metadata=header)
+    header = {**values, FIRST: latents.first, "fps": 30, "scaled": True}
+    save_file({KEY: latents.values}, draft, metadata={RECORD: dump(header)})
     os.replace(draft, path)
 
 
@@ -76,5 +82,8 @@ def _checked(path: Path, file: Any) -> tuple[int, ...]:
 
 def _first(file: Any) -> int:
     """Where in its video a file begins; files of other programs begin at the start."""
-    text = (file.metadata() or {}).get(FIRST, "0")
-    return int(text) if text.isdecimal() else 0
+    try:
+        first = json.loads((file.metadata() or {})[RECORD])[FIRST]
+    except (KeyError, ValueError, TypeError):
+        return 0
+    return first if isinstance(first, int) else 0

@@ -43,16 +43,21 @@ def record(plan: Plan | FramePlan) -> dict[str, Any]:
     return values | {"frames": plan.frames, "seconds": round(plan.seconds, 3), "sections": len(plan.sections)}
 
 
+def dump(values: Mapping[str, Any]) -> str:
+    """A record as text, the same for equal records."""
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
 def tags(values: Mapping[str, Any]) -> dict[str, str]:
     """A record as MP4 tags; `comment` is what players show."""
     request = values["request"]
-    return {KEY: json.dumps(values, ensure_ascii=False, sort_keys=True), "comment": request["prompt"]}
+    return {KEY: dump(values), "comment": request["prompt"]}
 
 
 def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -> None:
     """Write a picture [height, width, 3] with its record, aside and renamed."""
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(KEY, json.dumps(values, ensure_ascii=False, sort_keys=True))
+    info.add_itxt(KEY, dump(values))
     info.add_itxt("parameters", parameters(values))
     draft = path.with_name(f".{path.name}.part")
     Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)

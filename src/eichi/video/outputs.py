@@ -8,8 +8,7 @@ the end: they are a two-hundredth of the pixels.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,25 +21,17 @@ from eichi.video.writer import Writer
 
 
 class Outputs:
-    """The files of one job, all named after `path`, the video. A context manager around the job."""
+    """The files of one job, all named after `path`, the video; `folder` takes what is not for the user."""
 
-    def __init__(self, plan: Plan, path: Path) -> None:
+    def __init__(self, plan: Plan, path: Path, folder: Path) -> None:
         self.plan = plan
         self.path = path
         self.options = plan.options.output
         self.values = record(plan)
         self.sections = 0
-        self.writer = Writer(path, plan.width, plan.height, self.options.crf)
+        self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder)
         self._latents: dict[int, NDArray[np.float32]] = {}
         self._stills = {section.end_frame - 1: section.number for section in plan.sections}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.writer.__exit__(kind, error, trace)
 
     @property
     def complete(self) -> bool:
@@ -53,7 +44,7 @@ class Outputs:
             case FramesReady(first, frames):
                 self.writer.add(first, frames)
                 self._pictures(first, frames)
-            case LatentsReady(first, latents) if self.options.latents:
+            case LatentsReady(_, first, latents) if self.options.latents:
                 self._latents[first] = latents
             case SectionDone():
                 self.sections += 1
@@ -96,7 +87,7 @@ class Outputs:
         if self._latents:
             runs = [self._latents[first] for first in sorted(self._latents)]
             latents = Latents(np.concatenate(runs, axis=2), min(self._latents))
-            save_latents(self.path.with_suffix(".safetensors"), latents, tags(self.values))
+            save_latents(self.path.with_suffix(".safetensors"), latents, self.values)
 
     def _of_frame(self, index: int) -> Mapping[str, Any]:
         """The record of one frame: the whole request, and which frame it is."""

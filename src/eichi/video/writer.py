@@ -2,7 +2,8 @@
 
 Frames arrive in runs, in any order of time: the standard model makes the end of a video first. Each run becomes a
 closed segment; joining copies the segments' packets in the order of time. Segments live in a hidden folder beside the
-result, and the result appears under its name only when it is complete.
+result, and the result appears under its name only when it is complete. A segment that is there already, from a job
+that was interrupted, is not encoded again.
 
 H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every browser and player takes. Knows nothing
 of latents, requests or jobs.
@@ -33,15 +34,16 @@ REORDER = 2  # frames that x264's default of three B-frames, one of them a refer
 
 
 class Writer:
-    """Writes one video. A context manager: leaving it removes the segments."""
+    """Writes one video. A context manager: leaving it removes the segments, unless their folder is the caller's."""
 
-    def __init__(self, path: Path, width: int, height: int, crf: int) -> None:
+    def __init__(self, path: Path, width: int, height: int, crf: int, folder: Path | None = None) -> None:
         self.path = path
         self.size = (width, height)
         self.crf = quality(crf)
         self.encoded = 0
         self.segments: dict[tuple[int, int], Path] = {}  # by the frames [first, end) they hold
-        self._folder = path.parent / f".{path.stem}.parts"
+        self._own = folder is None
+        self._folder = folder or path.parent / f".{path.stem}.segments"
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +51,8 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._own:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, first: int, frames: NDArray[np.uint8]) -> None:
         """Encode frames [n, height, width, 3] whose first has index `first` in the video. Raises RunError."""
@@ -58,22 +61,29 @@ class Writer:
             self._folder.mkdir(parents=True, exist_ok=True)
             end = first + len(frames)
             path = self._folder / f"{first:06d}-{end - 1:06d}.mp4"
-            with av.open(str(path), "w") as container:
-                stream = container.add_stream("libx264", rate=FPS, options={"crf": str(self.crf), "preset": "medium"})
-                stream.width, stream.height = self.size
-                stream.pix_fmt = "yuv420p"
-                context = stream.codec_context
-                context.color_primaries = context.color_trc = context.colorspace = BT709
-                context.color_range = LIMITED
-                for index, pixels in enumerate(frames):
-                    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
-                        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-                    )
-                    frame.pts = index
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode(None))
+            if not path.is_file():
+                self._encode(path, frames)
             self.segments[first, end] = path
             self.encoded += len(frames)
+
+    def _encode(self, path: Path, frames: NDArray[np.uint8]) -> None:
+        """One closed segment, written aside and renamed."""
+        draft = path.with_suffix(".part")
+        with av.open(str(draft), "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=FPS, options={"crf": str(self.crf), "preset": "medium"})
+            stream.width, stream.height = self.size
+            stream.pix_fmt = "yuv420p"
+            context = stream.codec_context
+            context.color_primaries = context.color_trc = context.colorspace = BT709
+            context.color_range = LIMITED
+            for index, pixels in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+                    format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+                )
+                frame.pts = index
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        os.replace(draft, path)
 
     def publish(self, tags: Mapping[str, str], path: Path | None = None) -> int:
         """Join all segments into the file, with tags, and put it in its place. Returns the number of frames."""

@@ -1,0 +1,169 @@
+"""No work is lost: whatever ends a job, going on gives the bytes of a job that nothing ended."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eichi.errors import InputError
+from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
+from eichi.models.load import Components
+from eichi.options import VideoOptions
+from eichi.pipeline.checkpoint import Checkpoint, find, unfinished
+from eichi.pipeline.generate import generate
+from eichi.plan.plan import Plan
+from eichi.prepare import make_plan
+from tests import small
+
+SECTIONS = 3
+
+
+@pytest.fixture(scope="module", params=["framepack", "framepack-f1"])
+def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
+    folder = small.build(tmp_path_factory.mktemp(request.param), request.param)
+    return Components(small.entry(folder), folder, "cpu")
+
+
+@pytest.fixture(scope="module")
+def plan(components: Components, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    picture = tmp_path_factory.mktemp("pictures") / "start.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 64, 3), dtype=np.uint8)).save(picture)
+    values: dict[str, Any] = {"image": picture, "prompt": "a {star}", "section_size": 0.5, "seconds": 2, "seed": 3}
+    values |= {"sampling": {"steps": 3}, "output": {"latents": True}}
+    made = make_plan(VideoOptions.parse(values), components.entry)
+    assert len(made.sections) == SECTIONS
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(plan: Plan, components: Components, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of what an uninterrupted job leaves."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert isinstance(list(generate(plan, folder, components))[-1], Finished)
+    return digests(folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Every visible file by its ending."""
+    return {path.suffix: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")}
+
+
+def interrupt(plan: Plan, folder: Path, components: Components, kind: type[Event], count: int) -> Checkpoint:
+    """Abandon a job at the count-th event of a kind, as a crash does."""
+    events = generate(plan, folder, components)
+    for event in events:
+        count -= isinstance(event, kind)
+        if not count:
+            break
+    events.close()  # type: ignore[attr-defined]
+    return find(None, folder)
+
+
+def go_on(checkpoint: Checkpoint, components: Components) -> list[Event]:
+    plan = checkpoint.plan(components.entry)
+    return list(generate(plan, checkpoint.folder.parent, components, checkpoint=checkpoint))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "left"),
+    [(Step, 4, 2), (LatentsReady, 2, 1), (SectionDone, 2, 1), (FramesReady, 1, None), (Step, 9, 1), (SectionDone, 3, 0)],
+)
+def test_interrupted_anywhere(
+    plan: Plan,
+    components: Components,
+    whole: dict[str, str],
+    tmp_path: Path,
+    kind: type[Event],
+    count: int,
+    left: int | None,
+) -> None:
+    forward_start = kind is LatentsReady and components.entry.direction == "forward"  # the start image comes first
+    checkpoint = interrupt(plan, tmp_path, components, kind, count + forward_start)
+    assert not list(tmp_path.glob("[!.]*"))
+    events = go_on(checkpoint, components)
+    assert isinstance(events[-1], Finished)
+    made = sum(isinstance(event, SectionDone) and event.computed > 0 for event in events)
+    assert left is None or made == left
+    assert digests(tmp_path) == whole
+    assert not checkpoint.folder.exists()
+
+
+def test_stopped_and_gone_on(plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path) -> None:
+    seen: list[Event] = []
+    for event in generate(plan, tmp_path, components, stop=lambda: isinstance(seen[-1], FramesReady)):
+        seen.append(event)
+    last = seen[-1]
+    assert isinstance(last, Stopped)
+    assert last.video is not None
+    go_on(find(last.video, tmp_path), components)
+    Path(last.video).unlink()
+    assert digests(tmp_path) == whole
+
+
+def test_the_originals_may_go(plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    start = plan.images["image"]
+    aside = start.rename(start.with_name("aside.png"))
+    try:
+        go_on(checkpoint, components)
+    finally:
+        aside.rename(start)
+    assert digests(tmp_path) == whole
+
+
+def test_half_written_files_do_not_count(
+    plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path
+) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 2)
+    (checkpoint.folder / "section-0001.safetensors").write_bytes(b"cut")
+    (checkpoint.folder / "section-0002.safetensors.part").write_bytes(b"cut")
+    (checkpoint.folder / "000000-000009.part").write_bytes(b"cut")
+    go_on(checkpoint, components)
+    assert digests(tmp_path) == whole
+
+
+def test_other_weights_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    other = Components(components.entry, tmp_path, "cpu")
+    copy = shutil.copytree(components.folders["vae"], tmp_path / "vae")
+    os.utime(copy / "config.json", (1, 1))
+    other.folders["vae"] = Path(copy)
+    with pytest.raises(InputError, match=r"weights\.vae \w+ → \w+"):
+        go_on(checkpoint, other)
+    assert checkpoint.sections()
+
+
+def test_other_options_and_versions_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    card = checkpoint.card()
+    card["versions"]["torch"] = "1.0"
+    (checkpoint.folder / "job.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match=r"versions\.torch 1\.0 → 2"):
+        go_on(checkpoint, components)
+
+
+def test_the_newest_is_found_and_others_by_name(plan: Plan, components: Components, tmp_path: Path) -> None:
+    one = interrupt(plan, tmp_path, components, SectionDone, 1)
+    two = interrupt(plan, tmp_path, components, SectionDone, 1)
+    os.utime(one.folder / "job.json", (1, 1))
+    assert unfinished(tmp_path) == [two, one]
+    assert find(None, tmp_path) == two
+    for name in (one.result.stem, str(one.result), one.folder.name):
+        assert find(name, tmp_path) == one
+    with pytest.raises(InputError, match="no unfinished job nobody"):
+        find("nobody", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"request": 3}'])
+def test_a_damaged_card_is_named(tmp_path: Path, text: str) -> None:
+    checkpoint = Checkpoint(tmp_path / ".job.parts")
+    checkpoint.folder.mkdir()
+    (checkpoint.folder / "job.json").write_text(text)
+    with pytest.raises(InputError, match="cannot be read"):
+        checkpoint.plan()
