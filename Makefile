@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench train behaviour clean
+.PHONY: demo test lint bench controls train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -20,6 +20,9 @@ lint: .venv/ready-dev
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
+
+controls: .venv/ready-train
+	$(BIN)/python -m benchmarks.controls
 
 train: .venv/ready-train
 	nice -n 10 $(BIN)/python -m training all

@@ -67,9 +67,14 @@ class Judge:
         runs = {e.first: e.frames for e in compute(plan, self.components, pixels) if isinstance(e, FramesReady)}
         return _tensor(np.concatenate([runs[first] for first in sorted(runs)]))
 
+    def moved(self, subject: Subject, clip: Clip) -> tuple[float, float]:
+        """The sprite's way from the first to the last frame, in widths, x to the right and y down."""
+        x, y = track.moved(clip, subject.background).tolist()
+        return x, y
+
     def went(self, subject: Subject, clip: Clip, direction: str) -> float:
         """How far the sprite went in a named direction, in widths."""
-        x, y = track.moved(clip, subject.background).tolist()
+        x, y = self.moved(subject, clip)
         dx, dy = DIRECTIONS[direction]
         return float(x * dx + y * dy)
 

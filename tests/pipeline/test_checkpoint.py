@@ -72,7 +72,14 @@ def go_on(checkpoint: Checkpoint, components: Components) -> list[Event]:
 
 @pytest.mark.parametrize(
     ("kind", "count", "left"),
-    [(Step, 4, 2), (LatentsReady, 2, 1), (SectionDone, 2, 1), (FramesReady, 1, None), (Step, 9, 1), (SectionDone, 3, 0)],
+    [
+        (Step, 4, 2),
+        (LatentsReady, 2, 1),
+        (SectionDone, 2, 1),
+        (FramesReady, 1, None),
+        (Step, 9, 1),
+        (SectionDone, 3, 0),
+    ],
 )
 def test_interrupted_anywhere(
     plan: Plan,
