@@ -22,6 +22,7 @@ from eichi.pipeline.generate import compute
 from eichi.prepare import make_plan
 from eichi.video.images import fit, load
 from training import track, world
+from training.decoder import decibels
 from training.words import DIRECTIONS
 
 SIZE = (64, 64)
@@ -53,13 +54,13 @@ class Judge:
         self.components = Components(find(model), folder, "cpu")
         self.subjects = [self._subject(number, folder) for number in range(count)]
 
-    def clip(self, subject: Subject, said: str, seconds: float = 2.0, **options: Any) -> Clip:
+    def clip(self, subject: Subject, said: str, **options: Any) -> Clip:
         """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite, `options` change the rest."""
         request = {
             "model": self.components.entry.name,
             "image": subject.picture,
             "prompt": said.format(s=subject.sprite),
-            "seconds": seconds,
+            "seconds": 2.0,
             "seed": 1,
         }
         plan = make_plan(VideoOptions.parse(request | options))
@@ -84,6 +85,14 @@ class Judge:
             for direction in DIRECTIONS:
                 clip = self.clip(subject, f"the {{s}} moves {direction}", **options)
                 yield subject, direction, self.went(subject, clip, direction)
+
+    def drift(self, subject: Subject, clip: Clip) -> float:
+        """The sprite's largest distance from where it began, in widths."""
+        return track.drift(clip, subject.background)
+
+    def likeness(self, subject: Subject, clip: Clip) -> float:
+        """Decibels between frame 0 and the VAE's own picture of the start picture."""
+        return decibels(clip[:1], self.alone(subject.picture))
 
     def alone(self, path: Path) -> Clip:
         """A picture as the VAE gives it back, (1, 3, h, w)."""

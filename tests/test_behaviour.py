@@ -1,0 +1,57 @@
+"""The embedded model does what it is told, through the whole program: a small sample of `make behaviour`.
+
+Pictures are held out from training. The empty prompt is the control that keeps the test honest: without a word the
+sprite must not go every named way.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from training.judge import LEAST, Judge
+from training.words import DIRECTIONS
+
+pytestmark = pytest.mark.slow
+
+PICTURES = 4
+QUICK = {"sampling": {"steps": 8}}
+
+
+@pytest.fixture(scope="module", params=["tiny", "tiny-f1"])
+def judge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    return Judge(request.param, PICTURES, tmp_path_factory.mktemp("judge"))
+
+
+def test_the_word_moves_the_sprite(judge: Judge) -> None:
+    ways = [(subject.scene.name, direction, way) for subject, direction, way in judge.obeyed(**QUICK)]
+    wrong = [way for way in ways if way[2] <= LEAST]
+    assert len(wrong) <= len(ways) // 8, wrong
+
+
+def test_no_word_is_no_direction(judge: Judge) -> None:
+    clips = [(subject, judge.clip(subject, "", **QUICK)) for subject in judge.subjects]
+    passed = [judge.went(subject, clip, way) > LEAST for subject, clip in clips for way in DIRECTIONS]
+    assert sum(passed) <= len(passed) // 2
+
+
+def test_standing_still_moves_least(judge: Judge) -> None:
+    subject = judge.subjects[0]
+    still = judge.drift(subject, judge.clip(subject, "the {s} stands still", **QUICK))
+    for direction in DIRECTIONS:
+        assert still < judge.drift(subject, judge.clip(subject, f"the {{s}} moves {direction}", **QUICK))
+
+
+def test_the_first_frame_is_the_picture(judge: Judge) -> None:
+    for subject in judge.subjects[:2]:
+        assert judge.likeness(subject, judge.clip(subject, "the {s} jumps", **QUICK)) >= 30.0
+
+
+def test_a_final_frame_pulls_the_end(tmp_path: Path) -> None:
+    judge = Judge("tiny", PICTURES, tmp_path)
+    nearer = []
+    for subject in judge.subjects:
+        goal = judge.alone(subject.last)[0]
+        free = judge.clip(subject, "", **QUICK)[-1]
+        pulled = judge.clip(subject, "", keyframes={"final": subject.last}, **QUICK)[-1]
+        nearer.append(bool((pulled - goal).abs().mean() < (free - goal).abs().mean()))
+    assert all(nearer)
