@@ -21,13 +21,13 @@ lint: .venv/ready-dev
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
 
-controls: .venv/ready-train
+controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls
 
-train: .venv/ready-train
+train: .venv/ready-dev
 	nice -n 10 $(BIN)/python -m training all
 
-behaviour: .venv/ready-train
+behaviour: .venv/ready-dev
 	$(BIN)/python -m training report
 
 .venv/bin/python:
@@ -38,10 +38,6 @@ behaviour: .venv/ready-train
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PIP) --editable ".[dev]"
-	touch $@
-
-.venv/ready-train: .venv/ready
 	$(PIP) --editable ".[dev,train]"
 	touch $@
 

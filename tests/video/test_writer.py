@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -172,3 +173,12 @@ def test_a_target_that_is_a_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunError):
         write(tmp_path / "v.mp4", FORWARD)
     assert [entry.name for entry in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_a_second_reader_takes_it(tmp_path: Path) -> None:
+    """The ffmpeg program, which shares no process with us, counts the frames and their rate."""
+    path = tmp_path / "v.mp4"
+    write(path, [(9, 7), (0, 9)])
+    frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert frames == 16
+    assert seconds == pytest.approx(16 / 30, abs=0.01)
