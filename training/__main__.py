@@ -11,7 +11,7 @@ from pathlib import Path
 
 from training import cache, decoder, export, report, samples, transformer
 
-MINUTES = {"decoder": 20.0, "clips": 20.0, "transformer": 75.0, "fork": 75.0}
+MINUTES = {"decoder": 20.0, "clips": 20.0, "transformer": 90.0, "fork": 90.0}
 
 
 def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:

@@ -2,7 +2,8 @@
 
 Every picture is combined with every word, so a figure says what the *word* did; the empty prompt is the control that
 keeps the test honest. Pictures come from the held-out world: other seeds, and photographs never trained on. Frames
-are those of the shipped decoder. The sampler is `sample.py`, which the program's own pipeline must agree with.
+are those of the shipped decoder, one per latent. The sampler is `sample.py`, with which the program's own pipeline
+must agree.
 """
 
 import json
@@ -16,7 +17,7 @@ from diffusers import AutoencoderKLHunyuanVideo
 
 from training import cache, samples, sheets, state, track, world
 from training.codec import Codec, autoencoder
-from training.decoder import decibels, measure
+from training.decoder import decibels, flat, measure
 from training.export import network
 from training.sample import Sampler
 from training.text import saved_tokenizers
@@ -25,7 +26,7 @@ from training.words import DIRECTIONS
 
 log = logging.getLogger(__name__)
 
-SIZE, SECTIONS, STEPS = (64, 64), 2, 12
+SIZE, SECTIONS, STEPS = (64, 64), 2, 8
 # What is said in each row of the table; {s} is the sprite's name.
 SAID = {
     "right": "the {s} moves right",
@@ -70,18 +71,26 @@ class Bench:
     vae: AutoencoderKLHunyuanVideo
     pictures: Pictures
 
-    def clips(self, said: str, final: torch.Tensor | None = None) -> list[Clip]:
-        """One clip per picture."""
+    def latents(self, said: str, final: torch.Tensor | None = None) -> torch.Tensor:
+        """One clip per picture, (n, 16, t, h, w)."""
         prompts = [said.format(s=s.name.split()[1]) for s in self.pictures.scenes]
         seen = eyes()(pixel_values=cache.vision(self.pictures.coded.pictures)).last_hidden_state
-        latents = self.sampler.clips(self.pictures.start, prompts, seen, SECTIONS, final)
-        return [decode(self.vae, z[None]) for z in latents]
+        return self.sampler.clips(self.pictures.start, prompts, seen, SECTIONS, final)
+
+    def clips(self, said: str, final: torch.Tensor | None = None) -> list[Clip]:
+        """The same as frames, one per latent."""
+        return [decode(self.vae, z) for z in self.latents(said, final)]
 
 
 @torch.no_grad()
 def decode(vae: AutoencoderKLHunyuanVideo, latents: torch.Tensor) -> Clip:
-    """Latents (1, 16, t, h, w) to the frames of the official decoder, tiles in time included."""
-    frames: torch.Tensor = vae.decode(latents).sample[0].transpose(0, 1).clamp(-1, 1)
+    """Latents (16, t, h, w) to t frames of the shipped decoder, each latent as a picture of its own.
+
+    That is enough to follow a sprite and ten times quicker than all frames of all clips.
+    """
+    pictures = latents.transpose(0, 1)[:, :, None]
+    with flat():
+        frames: torch.Tensor = vae.decoder(vae.post_quant_conv(pictures))[:, :, 0].clamp(-1, 1)
     return frames
 
 
@@ -90,7 +99,7 @@ def pictures(code: Codec, vae: AutoencoderKLHunyuanVideo, count: int) -> Picture
     words = tuple(DIRECTIONS)
     scenes = [world.scene("held", FIRST + k, SIZE, words[k % len(words)]) for k in range(count)]
     bare = torch.cat([world.render(s, torch.zeros(1), bare=True) for s in scenes])
-    backgrounds = torch.cat([decode(vae, code.encode(b[None])[:, :, None]) for b in bare])
+    backgrounds = decode(vae, code.encode(bare).transpose(0, 1))
     return Pictures(scenes, cache.code_scenes(code, scenes), backgrounds)
 
 
@@ -149,16 +158,18 @@ def _turning(clip: Clip, background: torch.Tensor) -> float:
     return float((clip[len(clip) // 3] - clip[0]).abs().mean())
 
 
-def fidelity(bench: Bench, clips: Sequence[Clip]) -> float:
-    """Decibels between frame 0 of clips and the decoder's own picture of the start latent."""
-    alone = torch.cat([decode(bench.vae, z[None, :, None]) for z in bench.pictures.start])
-    return decibels(torch.stack([c[0] for c in clips]), alone)
+@torch.no_grad()
+def fidelity(bench: Bench, latents: torch.Tensor) -> float:
+    """Decibels between frame 0 of officially decoded clips and the official picture of the start latent alone."""
+    first = bench.vae.decode(latents[:, :, :5]).sample[:, :, 0]  # frame 0 comes from the first tile in time
+    alone = bench.vae.decode(bench.pictures.start[: len(latents), :, None]).sample[:, :, 0]
+    return decibels(first.clamp(-1, 1), alone.clamp(-1, 1))
 
 
 def reached(bench: Bench, said: str) -> dict[str, float]:
     """Whether a Final Frame pulls the last frame towards it, and how near the sprite's centre comes."""
     last = bench.pictures.coded.stills[:, 9 * SECTIONS].float()
-    goal = torch.cat([decode(bench.vae, z[None, :, None]) for z in last])
+    goal = decode(bench.vae, last.transpose(0, 1))
     with_final, without = bench.clips(said, last), bench.clips(said)
     backgrounds = bench.pictures.backgrounds[:, None]
     nearer = [
@@ -180,10 +191,11 @@ def report(folder: Path, direction: str, count: int, words: Sequence[str] = tupl
     bench = Bench(sampler, vae.eval(), pictures(code, vae, count))
     table: dict[str, dict[str, float]] = {"decoder": measure(vae, code)}
     for word in words:
-        clips = bench.clips(SAID[word])
+        latents = bench.latents(SAID[word])
+        clips = [decode(bench.vae, z) for z in latents]
         table[word or "(empty)"] = score(bench, word, clips)
         if word == "right":
-            table["frame 0"] = {"decibels": fidelity(bench, clips)}
+            table["frame 0"] = {"decibels": fidelity(bench, latents[:8])}
         labels = [f"{direction}: {SAID[word].format(s=s.name)} [{s.kind}]" for s in bench.pictures.scenes]
         rows = list(zip(labels, clips, strict=True))[:12]
         sheets.sheet(folder / "sheets" / f"{direction}-{word or 'empty'}.png", rows)

@@ -40,7 +40,7 @@ class Mix:
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
-EARLY, LATE = Mix(alone=0.7, named=0.75, camera=False), Mix(alone=0.4, named=0.55, camera=True)
+EARLY, LATE = Mix(alone=0.7, named=0.75, camera=False), Mix(alone=0.5, named=0.65, camera=True)
 
 
 @dataclass(frozen=True)
