@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -189,7 +190,7 @@ class Trainer:
     def _keep(self) -> None:
         if self.job.rank == 0:
             at = {"step": self.step, "spent": self.spent}
-            parts = {"model": self.net, "readers": self.readers, "reading": self.reading}
+            parts: dict[str, Any] = {"model": self.net, "readers": self.readers, "reading": self.reading}
             learnt = {name: part.state_dict() for name, part in parts.items()}
             state.save(self.job.path, learnt | at | {"optimisers": [o.state_dict() for o in self.optimisers]})
 
