@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from training import cache, decoder, export, report, samples, transformer
+from training import cache, calibrate, decoder, export, report, samples, transformer
 
 MINUTES = {"decoder": 20.0, "clips": 20.0, "transformer": 90.0, "fork": 90.0}
 
@@ -28,6 +28,7 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
         "transformer": lambda: transformer.joint(folder, minutes("transformer"), args.batch, args.workers),
         "fork": lambda: transformer.fork(folder, minutes("fork"), args.batch),
         "export": lambda: export.export(folder, args.target),
+        "calibrate": lambda: calibrate.calibrate(args.target),
         "report": lambda: [report.report(folder, d, args.pictures) for d in (samples.REVERSE, samples.FORWARD)],
     }
 

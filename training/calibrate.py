@@ -23,7 +23,7 @@ from training.judge import Judge
 log = logging.getLogger(__name__)
 
 MODELS = ("tiny", "tiny-f1")
-PICTURES, STEPS, DEGREE = 6, 25, 4
+PICTURES, STEPS, DEGREE = 6, 25, 1
 FILE = "teacache.json"
 
 

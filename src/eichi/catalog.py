@@ -132,7 +132,7 @@ def _tiny(name: str) -> Entry:
         resolution=64,
         template=HUNYUAN,
         preview=_preview(root / "preview.json"),
-        teacache=FRAMEPACK_TEACACHE,
+        teacache=_teacache(root / "teacache.json", name),
         root=root,
     )
 
@@ -161,6 +161,14 @@ def _preview(path: Path) -> Preview:
     values = json.loads(path.read_text(encoding="utf-8"))
     red, green, blue = values["bias"]
     return Preview(tuple((r, g, b) for r, g, b in values["factors"]), (red, green, blue))
+
+
+def _teacache(path: Path, name: str) -> tuple[float, ...]:
+    """A model's own coefficients; the published ones while its own are still to be measured."""
+    if not path.is_file():
+        return FRAMEPACK_TEACACHE
+    coefficients: list[float] = json.loads(path.read_text(encoding="utf-8"))[name]
+    return tuple(coefficients)
 
 
 def _package() -> Path:
