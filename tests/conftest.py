@@ -6,9 +6,9 @@ from pathlib import Path
 # One thread each: tests run side by side, and on small weights threads wait for each other more than they work.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
-from PIL import Image  # noqa: E402
+import pytest
+from hypothesis import settings
+from PIL import Image
 
 # Deadlines would time the machine, a database would write beside the tests.
 settings.register_profile("eichi", deadline=None, database=None, derandomize=True, max_examples=50)
