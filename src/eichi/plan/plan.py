@@ -90,6 +90,7 @@ class Plan:
             "width": self.width,
             "height": self.height,
             "seed": self.options.seed,
+            "kept": sum(section.kept for section in self.sections),
             "images": {name: str(path) for name, path in self.images.items()},
             "sections": [_describe(section) for section in self.sections],
         }
@@ -234,7 +235,6 @@ def _describe(section: SectionPlan) -> dict[str, Any]:
         "end_frame": section.end_frame,
         "prompt": section.prompt,
         "anchor": section.anchor,
-        "kept": section.kept,
         "positions": {
             "start": list(layout.start),
             "window": list(layout.window),
