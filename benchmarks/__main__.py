@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the comparison of one whole clip. It lives in `clip`, so that fresh processes can import it."""
+"""`python -m benchmarks`: one whole clip side by side; it lives in `clip`, so that fresh processes can import it."""
 
 from benchmarks.clip import main
 
