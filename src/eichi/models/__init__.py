@@ -1,0 +1,1 @@
+"""Checkpoints to modules: found, loaded, changed; one file for each way of changing a model."""

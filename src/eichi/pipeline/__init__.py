@@ -1,0 +1,1 @@
+"""Plan to latents to frames, as generators of events."""

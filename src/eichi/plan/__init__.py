@@ -1,0 +1,1 @@
+"""Request to plan: pure arithmetic, no torch and no files."""
