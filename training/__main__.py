@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=Path("build/training"), help="folder of caches and checkpoints")
     parser.add_argument("--target", type=Path, default=Path("src/eichi/models/tiny"), help="where weights are exported")
     parser.add_argument("--minutes", type=float, help=f"wall-clock budget of one stage; by default {MINUTES}")
-    parser.add_argument("--count", type=int, default=15_000, help="clips to cache")
+    parser.add_argument("--count", type=int, default=18_000, help="clips to cache")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--batch", type=int, default=8, help="clips per step and process")
     parser.add_argument("--pictures", type=int, default=32, help="held-out pictures of the report")

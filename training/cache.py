@@ -2,7 +2,8 @@
 
 A clip of 145 frames becomes 37 latents, twice: `clips` holds what the encoder makes of the whole clip (the first
 frame, then averages of four), `stills` what it makes of each group's last frame alone. The program codes its start
-picture, its key frames and its Final Frame as stills, and never sees the clip.
+picture, its key frames and its Final Frame as stills, and never sees the clip. Clips come in pairs of neighbours:
+clip 2k + 1 is clip 2k going the opposite way, if that goes in a named direction.
 
 Files are numbered chunks of one picture size, float16. Rendering takes 35 ms a clip; an interrupted stage continues
 with the first missing chunk.
@@ -41,6 +42,7 @@ class Clips:
     pictures: torch.Tensor  # (n, 3, height, width) uint8
     prompts: list[str]
     motions: list[str]
+    kinds: list[str]  # of background
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -79,7 +81,8 @@ class _Filler:
     def __call__(self, number: int) -> int:
         torch.set_num_threads(1)
         size = SIZES[number % len(SIZES)]
-        scenes = [world.scene(self.split, number * CHUNK + k, size) for k in range(CHUNK)]
+        first = number * CHUNK // 2
+        scenes = [scene for k in range(CHUNK // 2) for scene in world.pair(self.split, first + k, size)]
         state.save(_path(self.folder, self.split, number), vars(code_scenes(self.codec, scenes)))
         return number
 
@@ -99,6 +102,7 @@ def code_scenes(codec: Codec, scenes: Sequence[world.Scene]) -> Clips:
         torch.stack(pictures),
         [s.prompt for s in scenes],
         [s.motion for s in scenes],
+        [s.kind for s in scenes],
     )
 
 
@@ -132,6 +136,7 @@ def _join(chunks: list[Clips]) -> Clips:
         torch.cat([c.pictures for c in chunks]),
         [p for c in chunks for p in c.prompts],
         [m for c in chunks for m in c.motions],
+        [k for c in chunks for k in c.kinds],
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import nn
 
+from eichi.models.absent import allow_absent
 from training.codec import CHANNELS
 from training.text import WIDTH, Tokens, Told, encoders, read, saved_tokenizers
 
@@ -80,17 +81,18 @@ class Net(nn.Module):
     ) -> torch.Tensor:
         """The velocity (noise minus clean) of noisy windows (n, 16, w, h, w); `sigma` and `guidance` are (n)."""
         states, mask, pooled = told
-        velocity: torch.Tensor = self.transformer(
-            hidden_states=noisy,
-            timestep=1000 * sigma,
-            encoder_hidden_states=states,
-            encoder_attention_mask=mask,
-            pooled_projections=pooled,
-            image_embeds=seen,
-            guidance=1000 * guidance,
-            return_dict=False,
-            **context,
-        )[0]
+        with allow_absent(self.transformer):
+            velocity: torch.Tensor = self.transformer(
+                hidden_states=noisy,
+                timestep=1000 * sigma,
+                encoder_hidden_states=states,
+                encoder_attention_mask=mask,
+                pooled_projections=pooled,
+                image_embeds=seen,
+                guidance=1000 * guidance,
+                return_dict=False,
+                **context,
+            )[0]
         return velocity
 
     def read(self, tokens: Tokens) -> Told:

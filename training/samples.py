@@ -8,8 +8,12 @@ as the program dresses a section (layouts of `eichi.plan.layout`):
               the Final Frame or zeros, then zeros, 19 in all.
     forward   the start picture, and the 19 latents before the window, zeros before the beginning.
 
+    single    one latent at a target position, dressed as an image is (profiles of `eichi.plan.oneframe`): the start
+              picture, sometimes a later one as its reference, sometimes with a part of either masked out.
+
 Positions always tell the true distance in time. All samples of a batch share one layout, because the rotary code of
 the official class has no batch axis. A third of the histories carries noise, since at work they are the model's own.
+Some histories contradict the prompt: a section's own prompt must count for more than where the neighbours go.
 """
 
 from collections.abc import Sequence
@@ -17,10 +21,12 @@ from dataclasses import dataclass
 
 import torch
 
+from eichi.options import ZeroOptions
 from eichi.plan.layout import CONTEXT, Layout, forward_layout, reverse_layout
+from eichi.plan.oneframe import PROFILES, frame_layout
 from training.cache import LATENTS, Clips
-from training.rng import Rng
-from training.words import CAMERA, DIRECTIONS
+from training.rng import Rng, pick
+from training.words import CAMERA, DIRECTIONS, OPPOSITE
 
 REVERSE, FORWARD = "reverse", "forward"
 WINDOWS, SHORT_SHARE = (9, 5), 0.15
@@ -28,6 +34,9 @@ WINDOWS, SHORT_SHARE = (9, 5), 0.15
 PADDINGS, OTHER = (0.36, 0.28, 0.1, 0.08), 0.18
 KEY_FRAME, FINAL, ODD_LENGTH = 0.2, 0.4, 0.12
 NOISE = (0.0, 0.0, 0.05, 0.15)
+# Shares of single images, of images with a reference, and with a part masked out.
+SINGLE, REFERRED, MASKED = 0.1, 0.6, 0.3
+CROSSED = 0.2  # of histories that go the opposite way
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,13 @@ class Mix:
 
     alone: float  # share of windows without history and Final Frame (forward: of first sections)
     named: float  # share of clips that move in a named direction
+    photos: float  # share of photographs among the latter: on them a sprite is hardest to tell from what is behind it
     camera: bool  # whether others may be clips with a moving camera
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
-EARLY, LATE = Mix(alone=0.7, named=0.75, camera=False), Mix(alone=0.5, named=0.65, camera=True)
+EARLY = Mix(alone=0.7, named=0.75, photos=0.3, camera=False)
+LATE = Mix(alone=0.5, named=0.65, photos=0.5, camera=True)
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class Sample:
     layout: Layout
     window: torch.Tensor
     anchor: torch.Tensor  # (n, 16, 1, h, w)
-    history: torch.Tensor  # (n, 16, 19, h, w), in the order of time
+    history: torch.Tensor  # (n, 16, 19, h, w), in the order of time; of an image, what its layout has
     rows: torch.Tensor  # of the clips, to find prompts and pictures by
 
     @property
@@ -60,18 +71,22 @@ class Sample:
 
 
 def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Split 19 latents of history, in the order of time, the way a layout does."""
-    if layout.clean[0] > layout.window[0]:
-        clean, x2, x4 = history.split((1, 2, 16), dim=2)
+    """Split latents of history, in the order of time, the way a layout does.
+
+    For a resolution that a layout leaves out, the anchor stands in at no position, see `eichi.models.absent`.
+    """
+    sizes = len(layout.clean), len(layout.x2), len(layout.x4)
+    if layout.x4 and layout.x4[0] < layout.window[0]:
+        x4, x2, clean = history.split(sizes[::-1], dim=2)
     else:
-        x4, x2, clean = history.split((16, 2, 1), dim=2)
+        clean, x2, x4 = history.split(sizes, dim=2)
     return {
         "indices_latents": torch.tensor(layout.window),
         "latents_clean": torch.cat([anchor, clean], 2),
         "indices_latents_clean": torch.tensor(layout.start + layout.clean),
-        "latents_history_2x": x2,
+        "latents_history_2x": x2 if layout.x2 else anchor,
         "indices_latents_history_2x": torch.tensor(layout.x2),
-        "latents_history_4x": x4,
+        "latents_history_4x": x4 if layout.x4 else anchor,
         "indices_latents_history_4x": torch.tensor(layout.x4),
     }
 
@@ -81,6 +96,8 @@ def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix 
     sizes = [len(c) for c in clips]
     which = int(rng.choice(len(sizes), p=[s / sum(sizes) for s in sizes]))
     rows = torch.tensor([_row(rng, clips[which], mix) for _ in range(count)])
+    if direction == REVERSE and rng.random() < SINGLE:
+        return which, _single(rng, clips[which], rows)
     window = WINDOWS[int(rng.random() < SHORT_SHARE)]
     make = _reverse if direction == REVERSE else _forward
     return which, make(rng, clips[which], rows, window, mix.alone)
@@ -88,13 +105,24 @@ def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix 
 
 def _row(rng: Rng, clips: Clips, mix: Mix) -> int:
     """A clip of the kind the mix asks for; of an odd collection without one, any."""
-    wanted, row = rng.random() < mix.named, 0
+    named, photo, row = rng.random() < mix.named, rng.random() < mix.photos, 0
     for _ in range(100):
         row = int(rng.integers(0, len(clips)))
-        motion = clips.motions[row]
-        if (motion in DIRECTIONS) == wanted and (mix.camera or motion not in CAMERA):
+        if clips.motions[row] in DIRECTIONS:
+            fits = named and (clips.kinds[row] == "photo") == photo
+        else:
+            fits = not named and (mix.camera or clips.motions[row] not in CAMERA)
+        if fits:
             break
     return row
+
+
+def _crossed(rng: Rng, clips: Clips, row: int) -> int | None:
+    """The clip of the same picture that goes the opposite way, now and then; None where the prompt says no way."""
+    opposite, other = OPPOSITE.get(clips.motions[row]), row ^ 1
+    if rng.random() > CROSSED or opposite is None or not clips.prompts[row] or other >= len(clips):
+        return None
+    return other if clips.motions[other] == opposite else None
 
 
 def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: float) -> Sample:
@@ -110,9 +138,11 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
         if rng.random() > ODD_LENGTH:
             length = window * int(rng.integers(0, left // window + 1))
         silent = rng.random() < alone
-        behind = [] if silent else [*clips.clips[row, after : after + length]]
+        other = _crossed(rng, clips, row)
+        shown = row if other is None else other
+        behind = [] if silent else [*clips.clips[shown, after : after + length]]
         if not silent and rng.random() < FINAL:
-            behind.append(clips.stills[row, after + length - 1])
+            behind.append(clips.stills[shown, after + length - 1])
         anchors.append(clips.stills[row, key])
         windows.append(clips.clips[row, first:after])
         histories.append(_padded(behind[:CONTEXT], clips, behind=True))
@@ -127,10 +157,45 @@ def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
             first = int(rng.integers(1, LATENTS - window + 1))
         if rng.random() < alone:
             first = 1
+        other = _crossed(rng, clips, row) if first > window else None
+        shown, made = row, clips.clips[row, first : first + window]
+        if other is not None:  # turning round: the way back of what went the other way
+            shown, made = other, clips.clips[other, first - 1 - window : first - 1].flip(0)
         anchors.append(clips.stills[row, 0])
-        windows.append(clips.clips[row, first : first + window])
-        histories.append(_padded([*clips.clips[row, max(0, first - CONTEXT) : first]], clips, behind=False))
+        windows.append(made)
+        histories.append(_padded([*clips.clips[shown, max(0, first - CONTEXT) : first]], clips, behind=False))
     return _sample(rng, forward_layout(window), rows, (anchors, windows, histories))
+
+
+def _single(rng: Rng, clips: Clips, rows: torch.Tensor) -> Sample:
+    """Images. What lies at a position is what the clip shows at that time."""
+    profile = PROFILES[pick(rng, ("kisekae", *PROFILES))]
+    referred = profile.alone is None or rng.random() < REFERRED
+    rule = profile.referred if referred or profile.alone is None else profile.alone
+    index = profile.index if rng.random() < 0.6 or not profile.after else int(rng.integers(11, 28))
+    target = None if rng.random() < 0.4 or not rule.free else int(rng.integers(2, 10))
+    layout = frame_layout(rule, WINDOWS[0], target, (index,) if referred else (), ZeroOptions()).section
+    latents = sum(map(len, (layout.clean, layout.x2, layout.x4)))
+    anchors, windows, histories = [], [], []
+    for row in rows.tolist():
+        history = torch.zeros(latents, *clips.clips.shape[2:], dtype=torch.float16)
+        if referred:
+            history[0] = _holed(rng, clips.stills[row, index])
+        anchors.append(_holed(rng, clips.stills[row, 0]))
+        windows.append(clips.stills[row, layout.window[0]][None])
+        histories.append(history)
+    return _sample(rng, layout, rows, (anchors, windows, histories))
+
+
+def _holed(rng: Rng, latent: torch.Tensor) -> torch.Tensor:
+    """A latent (16, h, w), now and then with a rectangle, a quarter of it or less, masked out."""
+    if rng.random() > MASKED:
+        return latent
+    height, width = latent.shape[1:]
+    top, left = int(rng.integers(0, height - 1)), int(rng.integers(0, width - 1))
+    holed = latent.clone()
+    holed[:, top : top + height // 2, left : left + width // 2] = 0
+    return holed
 
 
 def _padding(rng: Rng, window: int) -> int:

@@ -27,6 +27,7 @@ MOVES: dict[str, float] = {
 CAMERA = ("pan right", "pan left", "zoom")
 # Unit vectors of the four named directions in picture coordinates (x to the right, y down).
 DIRECTIONS: dict[str, tuple[float, float]] = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}
+OPPOSITE = {"right": "left", "left": "right", "up": "down", "down": "up"}
 
 PHRASES: dict[str, tuple[str, ...]] = {
     "right": ("{s} moves right", "{s} moves to the right", "{s} goes right", "{s} slides to the right",

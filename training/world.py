@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from training import backgrounds, sprites
 from training.rng import Rng, pick, stream
-from training.words import CAMERA, DIRECTIONS, MOVES, prompt
+from training.words import CAMERA, DIRECTIONS, MOVES, OPPOSITE, prompt
 
 FPS = 30
 SPEED = 0.30  # half widths per second
@@ -64,7 +64,7 @@ def scene(split: str, number: int, size: tuple[int, int], motion: str | None = N
     """Scene `number` of a split; the split "held" has its own seeds and the photographs kept out of training."""
     rng, held = stream(split, number), split == "held"
     if motion is None:
-        motion = list(MOVES)[int(rng.choice(len(MOVES), p=list(MOVES.values())))]
+        motion = drawn(rng)
     camera = motion in CAMERA
     kind = backgrounds.choose(rng, camera)
     backdrop, extent = _backdrop(rng, kind, size, motion, held)
@@ -87,6 +87,19 @@ def scene(split: str, number: int, size: tuple[int, int], motion: str | None = N
         kind=kind,
         name=f"{shade} {shape}",
     )
+
+
+def drawn(rng: Rng) -> str:
+    """A motion, in the proportions of training."""
+    return list(MOVES)[int(rng.choice(len(MOVES), p=list(MOVES.values())))]
+
+
+def pair(split: str, number: int, size: tuple[int, int]) -> tuple[Scene, Scene]:
+    """Two scenes. If the first moves in a named direction, the second is the same picture moving the opposite way."""
+    motion = drawn(stream(f"{split} motion", number))
+    if motion in OPPOSITE:
+        return scene(split, number, size, motion), scene(split, number, size, OPPOSITE[motion])
+    return scene(split, number, size, motion), scene(f"{split} beside", number, size, motion)
 
 
 def poses(scene: Scene, seconds: torch.Tensor) -> Poses:

@@ -1,5 +1,7 @@
 """What the transformer is shown equals what the program will show it: the tables of the published models."""
 
+from dataclasses import replace
+
 import torch
 
 from eichi.plan.layout import forward_layout, reverse_layout
@@ -14,7 +16,7 @@ def numbered() -> Clips:
     """Clips whose latent k holds the number k + 1 everywhere, and k + 101 for the still of the same moment."""
     numbers = torch.arange(1.0, 38.0).view(1, 37, 1, 1, 1).expand(COUNT, 37, 16, 4, 4).half()
     words = [""] * COUNT
-    return Clips(numbers, numbers + 100, torch.zeros(COUNT, 3, 32, 32, dtype=torch.uint8), words, words)
+    return Clips(numbers, numbers + 100, torch.zeros(COUNT, 3, 32, 32, dtype=torch.uint8), words, words, words)
 
 
 def numbers(latents: torch.Tensor) -> list[int]:
@@ -26,6 +28,8 @@ def test_reverse_samples_tell_the_true_distances() -> None:
     clips = [numbered()]
     for step in range(40):
         _, sample = samples.draw(stream("test", step), clips, samples.REVERSE, COUNT)
+        if len(sample.layout.window) == 1:  # an image, not a section
+            continue
         assert sample.layout in {reverse_layout(w, p) for w in (5, 9) for p in range(28)}
         padding, window = sample.layout.window[0] - 1, len(sample.layout.window)
         for k in range(COUNT):
@@ -50,6 +54,45 @@ def test_forward_samples_see_what_came_before() -> None:
             before = list(range(max(1, first - 19), first))
             assert numbers(sample.history[k]) == [0] * (19 - len(before)) + before
             assert numbers(sample.anchor[k]) == [101]
+
+
+def test_images_show_the_moment_of_their_position() -> None:
+    clips = [numbered()]
+    drawn = [samples.draw(stream("test", step), clips, samples.REVERSE, COUNT)[1] for step in range(200)]
+    images = [sample for sample in drawn if len(sample.layout.window) == 1]
+    assert {bool(sample.layout.x4) for sample in images} == {True, False}
+    for sample in images:
+        (target,), context = sample.layout.window, sample.context
+        assert numbers(sample.window[0]) == [target + 101]
+        assert context["latents_clean"].shape[2] == len(context["indices_latents_clean"])
+        for k, position in enumerate(sample.layout.clean):
+            given = round(float(sample.history[0, :, k].median()))  # of which a quarter may be masked out
+            assert given in (0, position + 101)
+
+
+def test_a_crossed_history_goes_the_opposite_way() -> None:
+    clips = numbered()
+    words, said = ["right", "left"] * (COUNT // 2), ["it moves"] * COUNT
+    mirrored = torch.where((torch.arange(COUNT) % 2).view(-1, 1, 1, 1, 1) == 0, clips.clips, -clips.clips)
+    pairs = [replace(clips, clips=mirrored, stills=mirrored, motions=words, prompts=said)]
+    mix = samples.Mix(alone=0.0, named=1.0, photos=0.0, camera=False)
+    crossed = 0
+    for step in range(60):
+        for direction in (samples.REVERSE, samples.FORWARD):
+            _, sample = samples.draw(stream("crossed", step), pairs, direction, COUNT, mix)
+            if len(sample.layout.window) == 1:
+                continue
+            for k, row in enumerate(sample.rows.tolist()):
+                own = 1 if row % 2 == 0 else -1
+                near = numbers(sample.history[k])[0 if direction == samples.REVERSE else -1]
+                made = numbers(sample.window[k])
+                if near * own < 0:
+                    crossed += 1
+                    turning = direction == samples.FORWARD  # the way back of the other clip
+                    assert made == sorted(made, key=abs, reverse=turning) and (made[0] * own > 0) != turning
+                else:
+                    assert made == sorted(made, key=abs) and made[0] * own > 0
+    assert crossed > 20
 
 
 def test_history_is_split_by_the_layout() -> None:
