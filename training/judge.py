@@ -4,7 +4,7 @@
 tokenizers, solver, step cache and streaming decode, so that a figure is what a user gets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import torch
 from PIL import Image
 
 from eichi.catalog import find
-from eichi.events import FramesReady
+from eichi.events import Event, FramesReady
 from eichi.models.load import Components
-from eichi.options import VideoOptions
+from eichi.options import FrameOptions, VideoOptions
 from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.generate import compute
-from eichi.prepare import make_plan
+from eichi.pipeline.oneframe import compute_frame, fit_picture
+from eichi.prepare import make_frame_plan, make_plan
 from eichi.video.images import fit, load
 from training import track, world
 from training.decoder import decibels
@@ -56,17 +57,18 @@ class Judge:
 
     def clip(self, subject: Subject, said: str, **options: Any) -> Clip:
         """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite, `options` change the rest."""
-        request = {
-            "model": self.components.entry.name,
-            "image": subject.picture,
-            "prompt": said.format(s=subject.sprite),
-            "seconds": 2.0,
-            "seed": 1,
-        }
-        plan = make_plan(VideoOptions.parse(request | options))
+        return joined(self.events(subject, said, **options))
+
+    def events(self, subject: Subject, said: str, **options: Any) -> list[Event]:
+        """All that the program says while it makes this video."""
+        plan = make_plan(VideoOptions.parse({"seconds": 2.0} | self._request(subject, said) | options))
         pixels = {name: fit(load(path), plan.width, plan.height, "crop") for name, path in plan.images.items()}
-        runs = {e.first: e.frames for e in compute(plan, self.components, pixels) if isinstance(e, FramesReady)}
-        return _tensor(np.concatenate([runs[first] for first in sorted(runs)]))
+        return list(compute(plan, self.components, pixels))
+
+    def image(self, subject: Subject, said: str, **options: Any) -> Clip:
+        """A single image (1, 3, h, w), asked for like a video."""
+        plan = make_frame_plan(FrameOptions.parse(self._request(subject, said) | options))
+        return joined(compute_frame(plan, self.components, [fit_picture(picture, plan) for picture in plan.pictures]))
 
     def moved(self, subject: Subject, clip: Clip) -> tuple[float, float]:
         """The sprite's way from the first to the last frame, in widths, x to the right and y down."""
@@ -102,6 +104,10 @@ class Judge:
             frames: torch.Tensor = vae.decode(latent / vae.config.scaling_factor).sample
         return frames[0].transpose(0, 1).clamp(-1, 1)
 
+    def _request(self, subject: Subject, said: str) -> dict[str, Any]:
+        prompt = said.format(s=subject.sprite)
+        return {"model": self.components.entry.name, "image": subject.picture, "prompt": prompt, "seed": 1}
+
     def _subject(self, number: int, folder: Path) -> Subject:
         words = tuple(DIRECTIONS)
         scene = world.scene("held", FIRST + number, SIZE, words[number % len(words)])
@@ -113,5 +119,8 @@ class Judge:
         return Subject(scene, paths["first"], self.alone(paths["bare"]), paths["last"])
 
 
-def _tensor(frames: np.ndarray) -> Clip:
+def joined(events: Iterable[Event]) -> Clip:
+    """The frames (n, 3, h, w) in -1..1 that these events bring, in the order of time."""
+    runs = {event.first: event.frames for event in events if isinstance(event, FramesReady)}
+    frames = np.concatenate([runs[first] for first in sorted(runs)])
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
