@@ -21,7 +21,7 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
-from eichi.plan.request import drawn, settle, text_notes
+from eichi.plan.request import Resolved, drawn, settle, text_notes
 
 START = 0  # the start picture's position
 
@@ -122,17 +122,11 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class FramePlan:
+class FramePlan(Resolved[FrameOptions]):
     """A resolved request for an image. `pictures` belong to `layout.clean`, one to one."""
 
-    options: FrameOptions
-    entry: Entry
-    seed: int
-    height: int
-    width: int
     layout: FrameLayout
     pictures: tuple[Picture, ...]
-    notes: tuple[Adjusted, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:

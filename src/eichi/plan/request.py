@@ -2,7 +2,8 @@
 
 import secrets
 from collections.abc import Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from eichi.catalog import Entry
 from eichi.errors import OptionError
@@ -11,6 +12,18 @@ from eichi.options import MAX_SEED, Request
 from eichi.plan.size import nearest
 
 Asked = TypeVar("Asked", bound=Request)
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[Asked]):
+    """What every plan holds. `options` is the request with its seed and resolution, `notes` what deserves a word."""
+
+    options: Asked
+    entry: Entry
+    seed: int
+    height: int
+    width: int
+    notes: tuple[Adjusted, ...]
 
 
 def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Asked, int, int, int]:
