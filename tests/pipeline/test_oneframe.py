@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from eichi.errors import OptionError, RunError
 from eichi.events import Adjusted, Event, FrameDrawn, FrameFinished, FramesReady, FrameStarted, Step, Stopped
@@ -24,6 +23,7 @@ from eichi.prepare import make_frame_plan
 from eichi.video.images import fit, load
 from eichi.video.metadata import read_record
 from tests import small
+from tests.recording import recorded
 
 LATENT = (6, 10)  # of 48 x 80 pixels
 
@@ -37,17 +37,8 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
 @pytest.fixture
 def calls(components: Components) -> Iterator[list[dict[str, Any]]]:
     """What the transformer is given, call by call; its answer leads to zero."""
-    seen: list[dict[str, Any]] = []
-    model = components.transformer
-    real = model.forward
-
-    def answer(hidden_states: Tensor, timestep: Tensor, **rest: Any) -> tuple[Tensor]:
-        seen.append({"hidden_states": hidden_states.clone(), "timestep": timestep.clone(), **rest})
-        return (hidden_states / (timestep.view(1, 1, 1, 1, 1) / 1000.0),)
-
-    model.forward = answer
-    yield seen
-    model.forward = real
+    with recorded(components.transformer) as seen:
+        yield seen
 
 
 @pytest.fixture

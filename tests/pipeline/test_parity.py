@@ -13,7 +13,6 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, HunyuanVideoFramepackPipeline
 from PIL import Image
-from torch import Tensor
 
 from eichi.catalog import Direction, Entry
 from eichi.models.load import Components
@@ -23,6 +22,7 @@ from eichi.pipeline.generate import compute
 from eichi.plan.plan import make_plan
 from eichi.plan.timeline import frame_count
 from tests import small
+from tests.recording import drawn, recorded
 
 PROMPT = "a red star moves right"
 STEPS, SEED, SIZE = 2, 7, 64
@@ -39,18 +39,8 @@ def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def calls(components: Components) -> Iterator[list[dict[str, Any]]]:
     """What the transformer is given, call by call; its answer leads every section to its own target."""
-    seen: list[dict[str, Any]] = []
-    model = components.transformer
-    real = model.forward
-
-    def answer(hidden_states: Tensor, timestep: Tensor, **rest: Any) -> tuple[Tensor]:
-        target = torch.randn(hidden_states.shape, generator=torch.Generator().manual_seed(len(seen) // STEPS))
-        seen.append({"hidden_states": hidden_states.clone(), "timestep": timestep.clone(), **rest})
-        return ((hidden_states - target) / (timestep.view(1, 1, 1, 1, 1) / 1000.0),)
-
-    model.forward = answer
-    yield seen
-    model.forward = real
+    with recorded(components.transformer, lambda call, state: drawn(call // STEPS, state)) as seen:
+        yield seen
 
 
 @pytest.mark.parametrize("sections", [1, 3, 5])

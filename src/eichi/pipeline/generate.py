@@ -148,10 +148,7 @@ class Given:
 
 def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Given:
     """Everything that is read before the first section."""
-    texts = {section.prompt for section in plan.sections}
-    if plan.options.sampling.cfg != 1.0:
-        texts.add(plan.options.negative)
-    words = read_prompts(components, texts)
+    words = read_prompts(components, plan.texts)
     vision = encode_vision(components, pixels[START])
     components.release("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}

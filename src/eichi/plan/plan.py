@@ -63,6 +63,12 @@ class Plan(Resolved[VideoOptions]):
         return tuple(self.images.values())
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that the encoders read, once."""
+        negative = [self.options.negative] if self.options.sampling.cfg != 1.0 else []
+        return tuple(dict.fromkeys([section.prompt for section in self.sections] + negative))
+
+    @property
     def latents(self) -> int:
         """Latents of the whole video."""
         return latent_count(self.window, len(self.sections))

@@ -41,9 +41,9 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
     return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width
 
 
-def drawn(seed: int | None) -> int:
-    """A seed, drawn where it was left open."""
-    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+def drawn(seed: int | None, count: int = 1) -> int:
+    """A seed, drawn where it was left open, so that `count` seeds can be counted up from it."""
+    return secrets.randbelow(MAX_SEED + 2 - count) if seed is None else seed
 
 
 def text_notes(options: Request, cfg: float) -> Iterator[Adjusted]:
