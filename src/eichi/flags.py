@@ -61,7 +61,7 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
 def sweep_flags(command: Command) -> Command:
     """The flags that make several images of one request."""
     for name in ("target", "window"):
-        flag, help = f"--sweep-{name}", say(f"cli.sweep_{name}")
+        flag, help = f"--sweep-{name}", say(f"cli.sweep.{name}")
         command = click.option(flag, f"sweep_{name}", default=None, metavar="N-N,N…", help=help)(command)
     return click.option("--seeds", default=None, metavar="N", help=say("cli.seeds"))(command)
 
