@@ -39,7 +39,10 @@ def option_flags(kind: type[Request]) -> Callable[[Command], Command]:
 
 
 def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[str, Any]) -> Asked:
-    """A request from a file made here, `--set` and flags, the later winning."""
+    """A request from a file made here, `--set` and flags, the later winning.
+
+    An empty `--set KEY=` leaves an option open again that may be left open.
+    """
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
     values = {} if source is None else request_of(source, kind)
@@ -49,7 +52,8 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
             raise OptionError("error.set.form", text=text)
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
-        place(values, key, value)
+        open_again = not value and key in fields and fields[key].info.default is None
+        place(values, key, None if open_again else value)
     for field in fields.values():
         given = flags.get(_parameter(field))
         if given is None or given == ():
