@@ -1,6 +1,7 @@
 """The command line: its contract, its exit codes, and one sentence for whatever is wrong with a request."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, PngImagePlugin
 
 from eichi import VideoOptions, make_frame_plan, make_plan
 from eichi.catalog import find, known
@@ -89,7 +91,7 @@ def test_every_everyday_option_has_its_flag(eichi: Run, command: str, kind: type
 def test_the_plan_contract(eichi: Run, picture: Path) -> None:
     plan = planned(eichi, picture, "--seconds", 2, "--seed", 3)
     assert plan.keys() >= PLAN_KEYS
-    assert plan.keys() - PLAN_KEYS == {"latents", "seed", "images", "kept"}
+    assert plan.keys() - PLAN_KEYS == {"latents", "seed", "images", "kept", "tokens"}
     assert (plan["model"], plan["direction"], plan["frames"], plan["seconds"]) == ("tiny", "reverse", 73, 2.433)
     assert (plan["width"], plan["height"], plan["seed"], plan["images"]) == (80, 48, 3, {"image": str(picture)})
     assert [list(section) for section in plan["sections"]] == [SECTION_KEYS] * 2
@@ -207,6 +209,10 @@ BAD_FRAME = [
     (["--image", "picture.png", "--set", "references=x.png"], "--reference FILE[:INDEX[:MASK]]"),
     (["--image", "picture.png", "--set", "sampling.padding=1"], "sampling.padding"),
     (["--image", "picture.png", "--padding", "1"], "--padding"),
+    (["--image", "picture.png", "--vision", "0.3"], "--reference"),
+    (["--image", "picture.png", "--shift", "0"], "sampling.shift"),
+    (["--image", "picture.png", "--sweep-target", "9-1"], "no list of indices"),
+    (["--image", "picture.png", "--reference", "picture.png:10", "--profile", "musubi", "--sweep-window", "8-9"], "10"),
 ]
 
 
@@ -233,6 +239,64 @@ def test_the_frame_contract(eichi: Run, picture: Path, tmp_path: Path) -> None:
     (copy,) = (tmp_path / "again").iterdir()
     assert copy.read_bytes() == Path(told["image"]).read_bytes()
     refused(eichi, tmp_path, ["generate", "--from", told["image"]], told["image"])
+
+
+def test_the_plan_of_a_frame(eichi: Run, picture: Path, tmp_path: Path) -> None:
+    words = ["frame", "--image", picture, "--reference", picture, "--prompt", "p", "--seed", 3, "--plan"]
+    before = tree(tmp_path)
+    shown, told = eichi(*words), eichi(*words, "--json")
+    assert (shown.code, told.code, shown.err, told.err) == (0, 0, "", "")
+    assert shown.out.startswith("tiny: one image, 80x48, profile kisekae, target index 1, seed 3\n●")
+    plan = json.loads(told.out)
+    assert plan["positions"] == {"target": [1], "clean": [0, 10], "post": [], "x2": [], "x4": []}
+    assert plan["images"][1] == {"image": str(picture), "mask": None, "position": 10}
+    assert plan["tokens"][0]["text"] == "p"
+    many = eichi(*words, "--json", "--sweep-target", "1-2", "--seeds", 2)
+    found = [(plan["positions"]["target"], plan["seed"]) for plan in json.loads(many.out)["plans"]]
+    assert found == [([1], 3), ([1], 4), ([2], 3), ([2], 4)]
+    assert tree(tmp_path) == before
+
+
+def test_a_sweep_makes_an_image_for_each_index(eichi: Run, picture: Path, tmp_path: Path) -> None:
+    words = ["frame", "--image", picture, "--prompt", "p", "--steps", 1, "--seed", 7, "--sweep-target", "3,1"]
+    result = eichi(*words, "--out", "new", "--latents", "--json")
+    assert result.code == 0, result.err
+    *each, last = [json.loads(line) for line in result.out.splitlines()]
+    assert last == {"images": each}
+    assert [(image["positions"]["target"], image["seed"]) for image in each] == [([3], 7), ([1], 7)]
+    for image in each:
+        request = FrameOptions.parse(read_record(Path(image["image"]))["request"])
+        assert [request.target] == image["positions"]["target"]
+    assert sorted(path.suffix for path in (tmp_path / "new").iterdir()) == [".png", ".png"] + [".safetensors"] * 2
+
+
+def test_a_sweep_that_is_stopped_says_what_is_finished(
+    eichi: Run, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        save_png(*arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("eichi.pipeline.oneframe.save_png", interrupted)
+    words = ["frame", "--image", picture, "--prompt", "p", "--steps", 1, "--seeds", 3, "--out", "new"]
+    result = eichi(*words, "--json")
+    assert result.code == 130
+    (image, last) = (json.loads(line) for line in result.out.splitlines())
+    assert last == {"images": [image], "stopped": True}
+    assert eichi(*words).out.splitlines()[-1] == "Images finished: 1 of 3"
+
+
+def test_another_programs_png_gives_what_it_has(eichi: Run, picture: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a cat\nSeed: 12")
+    Image.new("RGB", (8, 8)).save("foreign.png", pnginfo=info)
+    told = eichi("inspect", "foreign.png", "--json")
+    assert json.loads(told.out) == {"kind": "foreign", "request": {"prompt": "a cat", "seed": "12"}}
+    assert eichi("inspect", "foreign.png").out.splitlines()[1:] == ["  prompt = a cat", "  seed = 12"]
+    plan = eichi("plan", "--from", "foreign.png", "--image", picture, "--json")
+    assert (json.loads(plan.out)["seed"], json.loads(plan.out)["sections"][0]["prompt"]) == (12, "a cat")
+    image = eichi("frame", "--from", "foreign.png", "--image", picture, "--plan", "--json")
+    assert json.loads(image.out)["seed"] == 12
 
 
 @pytest.mark.parametrize("model", ["framepack", "framepack-f1"])

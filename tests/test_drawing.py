@@ -1,4 +1,4 @@
-"""The drawn plan shows every section in the order of time and never leaves its width."""
+"""A drawn plan shows everything in the order of time and never leaves its width."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from eichi.catalog import find
-from eichi.drawing import draw
-from eichi.options import VideoOptions
+from eichi.drawing import draw, draw_frame
+from eichi.options import MAX_INDEX, FrameOptions, VideoOptions
+from eichi.plan.oneframe import PROFILES, make_frame_plan
 from eichi.plan.plan import make_plan
 from eichi.words import languages
 
@@ -34,5 +35,41 @@ def test_too_many_for_an_axis() -> None:
 @given(st.floats(0.1, 120), st.integers(40, 200), st.sampled_from(languages()))
 def test_never_wider(seconds: float, width: int, language: str) -> None:
     summary, *lines = draw(described(seconds=seconds, section_size=0.5), width, language)
+    assert summary
+    assert all(cell_len(line) <= width for line in lines)
+
+
+def image(*references: str, **values: Any) -> dict[str, Any]:
+    request = {"image": "a.png", "model": "framepack", "seed": 5, "references": references, **values}
+    return make_frame_plan(FrameOptions.parse(request), find("framepack"), (640, 640)).describe()
+
+
+def test_an_image_and_its_pictures() -> None:
+    assert draw_frame(image("b.png:10:m.png", target=4), 32, "en") == [
+        "framepack: one image, 640x640, profile kisekae, target index 4, seed 5",
+        "●───────────○─────────────────●",
+        "0           4                 10",
+        "  ● 0: start picture a.png",
+        "  ○ 4: the image that is drawn",
+        "  ● 10: reference 1 b.png, mask…",
+    ]
+
+
+def test_what_is_empty_is_shown() -> None:
+    _, bar, ruler, *lines = draw_frame(image("b.png", profile="musubi", target=5), 59, "en")
+    assert bar == "●─────────○─────────·─·─·─●─·──·─·─·─·─·─·─·─·─·─·─·─·─·─·"
+    assert ruler.split() == ["0", "5", "10", "13", "28"]
+    assert [line.split(":")[0] for line in lines] == ["  ● 0", "  ○ 5", "  · 10", "  · 11-12", "  ● 13", "  · 13-28"]
+
+
+def test_what_is_drawn_hides_nothing_from_the_lines() -> None:
+    lines = draw_frame(image("b.png", profile="oichi"), 80, "en")
+    assert [line for line in lines if " 1: " in line] == ["  ○ 1: the image that is drawn", "  · 1: empty 4x latents"]
+    assert lines[1].count("○") == 1
+
+
+@given(st.sampled_from(sorted(PROFILES)), st.integers(1, MAX_INDEX), st.integers(20, 200), st.sampled_from(languages()))
+def test_an_image_is_never_wider(profile: str, window: int, width: int, language: str) -> None:
+    summary, *lines = draw_frame(image("b.png:63", profile=profile, window=window), width, language)
     assert summary
     assert all(cell_len(line) <= width for line in lines)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from eichi.errors import OptionError
-from eichi.flags import read_request
-from eichi.options import VideoOptions
+from eichi.flags import read_request, read_sweep
+from eichi.options import FrameOptions, VideoOptions
 
 
 def test_a_flag_beats_an_assignment() -> None:
@@ -43,4 +43,46 @@ def test_numbered_values() -> None:
 def test_a_wrong_form_is_one_sentence(assignments: tuple[str, ...], flags: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(OptionError) as caught:
         read_request(VideoOptions, assignments, flags)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def swept(**flags: str) -> list[tuple[int, int | None, int | None]]:
+    given = dict.fromkeys(["target", "window", "sweep_target", "sweep_window", "seeds"]) | flags
+    requests = read_sweep(read_request(FrameOptions, ("seed=5",), given), given)
+    return [(one.window, one.target, one.seed) for one in requests]
+
+
+def test_without_the_flags_of_a_sweep_there_is_one_request() -> None:
+    assert swept() == [(9, None, 5)]
+    assert swept(target="3") == [(9, 3, 5)]
+
+
+def test_sweeps() -> None:
+    assert swept(sweep_target="1-3") == [(9, 1, 5), (9, 2, 5), (9, 3, 5)]
+    assert swept(sweep_target="9, 0,3-4") == [(9, target, 5) for target in (9, 0, 3, 4)]
+    assert swept(sweep_window="3,5", target="1") == [(3, 1, 5), (5, 1, 5)]
+    assert swept(sweep_window="64", sweep_target="7", seeds="2") == [(64, 7, 5), (64, 7, 6)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1-", "-1", "9-1", "1,,2", "1-3,2", "5,5", "65", "1-99999999999", "1.5", "٣"]
+)
+def test_a_bad_range_is_one_sentence(text: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        swept(sweep_target=text)
+    assert str(caught.value).startswith(f'--sweep-target: "{text}" is no list of indices. Write')
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"sweep_window": "0-3"}, ["window: 0", "1 to 64"]),
+        ({"sweep_target": "1-3", "target": "2"}, ["--target", "--sweep-target"]),
+        ({"sweep_window": "1-3", "window": "2"}, ["--window", "--sweep-window"]),
+        *(({"seeds": text}, ["--seeds", text, "1 to 1000"]) for text in ("0", "1001", "-1", "many", "2.0", "99999")),
+    ],
+)
+def test_a_bad_sweep_is_one_sentence(flags: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(OptionError) as caught:
+        swept(**flags)
     assert all(word in str(caught.value) for word in words), str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from eichi.cli import commands
-from eichi.errors import InputError
+from eichi.errors import InputError, OptionError
 from eichi.flags import read_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_plan
@@ -40,6 +40,13 @@ def test_everything_comes_back(result: Path, picture: Path) -> None:
 def test_flags_and_assignments_change_it(result: Path) -> None:
     options = read_request(VideoOptions, ("sampling.rescale=0.5",), {"source": result, "seed": "9"})
     assert (options.seed, options.sampling.rescale, options.seconds) == (9, 0.5, 3.0)
+
+
+def test_an_empty_assignment_leaves_an_option_open_again(result: Path) -> None:
+    options = read_request(VideoOptions, ("seed=", "sampling.padding=", "prompt="), {"source": result})
+    assert (options.seed, options.sampling.padding, options.prompt, options.seconds) == (None, None, "", 3.0)
+    with pytest.raises(OptionError, match="seconds"):
+        read_request(VideoOptions, ("seconds=",), {"source": result})
 
 
 def test_another_kind_is_refused(result: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from eichi import VideoOptions, make_plan
 from eichi.catalog import find
 from eichi.errors import FolderError, ModelError, OptionError, PictureError
-from eichi.prepare import check_folder, check_run
+from eichi.prepare import check_folder, check_run, read_tokens
 
 
 def test_a_plan_from_a_request(picture: Path) -> None:
@@ -43,3 +43,18 @@ def test_a_folder_is_made_and_tried(tmp_path: Path) -> None:
     for place in ("file", "file/below"):
         with pytest.raises(FolderError, match="file"):
             check_folder(tmp_path / place)
+
+
+def test_tokens_are_counted_for_every_text(picture: Path) -> None:
+    long = " ".join(["star"] * 300)
+    plan = make_plan(
+        VideoOptions.parse({"image": picture, "prompt": "a star", "negative": long, "sampling": {"cfg": 2}})
+    )
+    short, other = read_tokens(plan.entry, plan.texts)
+    assert (short["llama_limit"], short["clip_limit"], short["both"]) == (256, 77, "a star")
+    assert (short["llama_only"], short["cut"]) == ("", "")
+    assert other["both"] + other["llama_only"] + other["cut"] == other["text"] == long
+    assert other["llama"] > 256
+    assert other["llama_only"].strip()
+    assert [note.id for note in plan.notes if note.id == "note.prompt.cut"] == ["note.prompt.cut"]
+    assert read_tokens(find("framepack"), ["a star"]) == []

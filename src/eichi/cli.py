@@ -9,20 +9,24 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from eichi.errors import EichiError, InputError
 from eichi.events import Event, Finished, FrameFinished, Stopped, message
-from eichi.flags import option_flags, read_request
+from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.options import FrameOptions, VideoOptions, walk
 from eichi.settings import Settings, load_settings
 from eichi.words import say
+
+if TYPE_CHECKING:
+    from eichi.plan.oneframe import FramePlan
+    from eichi.plan.plan import Plan
 
 FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
 
@@ -70,11 +74,21 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
 
 @commands.command(help=say("cli.frame"))
 @option_flags(FrameOptions)
+@sweep_flags
+@click.option("--plan", "only_plan", is_flag=True, help=say("cli.frame_plan"))
 @out_flag
 @json_flag
-def frame(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
+def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_json: bool, **flags: Any) -> None:
+    from eichi.drawing import draw_frame
+    from eichi.prepare import make_frame_plan
+
     with _surface(as_json) as settings:
-        _run(read_request(FrameOptions, assignments, flags), out or settings.outputs, settings, as_json)
+        requests = read_sweep(read_request(FrameOptions, assignments, flags), flags)
+        plans = [make_frame_plan(request) for request in requests]
+        if only_plan:
+            _show_plans(plans, draw_frame, as_json, settings.language)
+        else:
+            _draw(plans, out or settings.outputs, settings, as_json)
 
 
 @commands.command(help=say("cli.demo"))
@@ -97,26 +111,25 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 
     with _surface(as_json) as settings:
         made = make_plan(read_request(VideoOptions, assignments, flags))
-        for note in made.notes:
-            _tell(say(note.id, settings.language, **note.values))
-        if as_json:
-            _print_json(made.describe())
-            return
-        width = shutil.get_terminal_size((100, 24)).columns
-        for line in draw(made.describe(), width, settings.language):
-            click.echo(line)
+        _show_plans([made], draw, as_json, settings.language)
 
 
 @commands.command(help=say("cli.inspect"))
 @click.argument("file", type=click.Path(path_type=Path))
 @json_flag
 def inspect(file: Path, as_json: bool) -> None:
-    from eichi.video.metadata import read_record
+    from eichi.video.metadata import FOREIGN, read_record
 
     with _surface(as_json) as settings:
         record = read_record(file)
         if as_json:
             _print_json(record)
+            return
+        if record["kind"] == FOREIGN:
+            click.echo(say("inspect.foreign", settings.language))
+            for field in walk(VideoOptions):
+                if (value := _at(record["request"], field.key)) is not None:
+                    click.echo(f"  {field.key} = {value}")
             return
         single = record["kind"] == "frame"
         if single:
@@ -185,22 +198,67 @@ def doctor(as_json: bool) -> None:
             sys.exit(FAILED)
 
 
-def _run(options: VideoOptions | FrameOptions, out: Path, settings: Settings, as_json: bool) -> None:
-    """Plan, check, generate, with progress on standard error; ends the program where the job was stopped."""
-    from eichi.plan.oneframe import FramePlan
-    from eichi.prepare import check_run, make_frame_plan, make_plan
+def _show_plans(
+    plans: Sequence["Plan | FramePlan"],
+    draw: Callable[[dict[str, Any], int, str], list[str]],
+    as_json: bool,
+    language: str,
+) -> None:
+    """Plans drawn, or as JSON with what the encoders read; what deserves a word goes to standard error, once."""
+    from eichi.prepare import read_tokens
 
-    plan = make_frame_plan(options) if isinstance(options, FrameOptions) else make_plan(options)
+    for text in dict.fromkeys(say(note.id, language, **note.values) for plan in plans for note in plan.notes):
+        _tell(text)
+    if as_json:
+        described = [plan.describe() | {"tokens": read_tokens(plan.entry, plan.texts)} for plan in plans]
+        _print_json(described[0] if len(described) == 1 else {"plans": described})
+        return
+    width = shutil.get_terminal_size((100, 24)).columns
+    for plan in plans:
+        for line in draw(plan.describe(), width, language):
+            click.echo(line)
+
+
+def _run(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
+    """Plan, check, generate, with progress on standard error; ends the program where the job was stopped."""
+    from eichi.prepare import check_run, make_plan
+
+    plan = make_plan(options)
     check_run(plan, out, settings.models)
     from eichi.models.load import Components  # torch is loaded only now that the request is known to be good
     from eichi.pipeline.generate import generate as run
-    from eichi.pipeline.oneframe import generate_frame
 
     components = Components(plan.entry, settings.models, settings.device, settings.cache)
-    if isinstance(plan, FramePlan):
-        _follow(lambda stop: generate_frame(plan, out, components, stop), as_json, settings)
+    _follow(lambda stop: run(plan, out, components, stop), as_json, settings)
+
+
+def _draw(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_json: bool) -> None:
+    """Check and make images one after the other, as `_run` does a video; all share a model and pictures."""
+    from eichi.prepare import check_run
+    from eichi.progress import show
+
+    check_run(plans[0], out, settings.models)
+    from eichi.models.load import Components
+    from eichi.pipeline.oneframe import generate_frame
+
+    components = Components(plans[0].entry, settings.models, settings.device, settings.cache)
+    if len(plans) == 1:
+        _follow(lambda stop: generate_frame(plans[0], out, components, stop), as_json, settings)
+        return
+    images = []
+    with _interrupt() as stop:
+        for plan in plans:
+            last = show(generate_frame(plan, out, components, stop), settings.language)
+            if isinstance(last, Stopped):
+                break
+            images.append(_finish(last, as_json, settings.language))
+    stopped = len(images) < len(plans)
+    if as_json:
+        _print_json({"images": images} | ({"stopped": True} if stopped else {}))
     else:
-        _follow(lambda stop: run(plan, out, components, stop), as_json, settings)
+        click.echo(say("run.images", settings.language, count=len(images), total=len(plans)))
+    if stopped:
+        sys.exit(STOPPED)
 
 
 def _follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> None:
@@ -212,8 +270,8 @@ def _follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: boo
     _finish(last, as_json, settings.language)
 
 
-def _finish(last: Event, as_json: bool, language: str) -> None:
-    """Say how a job ended."""
+def _finish(last: Event, as_json: bool, language: str) -> dict[str, Any]:
+    """Say how a job ended, and return what it made; ends the program where it was stopped."""
     values = message(last)
     del values["event"]
     if isinstance(last, Stopped):
@@ -227,6 +285,7 @@ def _finish(last: Event, as_json: bool, language: str) -> None:
         _print_json(values)
     else:
         click.echo(say("run.finished", language, file=last.video if isinstance(last, Finished) else last.image))
+    return values
 
 
 def _at(values: dict[str, Any], key: str) -> Any:

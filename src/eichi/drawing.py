@@ -1,7 +1,7 @@
-"""A plan as text: the sections on one time axis, in the order they will be seen, with what each is made from.
+"""A plan as text: what is made and what it is made from, on one time axis and then line by line in the order of time.
 
-Draws from `Plan.describe()`, the same values that a page draws from, so that what is shown cannot differ from what is
-planned. Knows nothing of terminals but their width.
+Draws from a plan's `describe()`, the same values that a page draws from, so that what is shown cannot differ from what
+is planned. Knows nothing of terminals but their width.
 """
 
 from typing import Any
@@ -11,6 +11,8 @@ from rich.cells import cell_len, set_cell_size
 from eichi.words import say
 
 NARROW = 5  # columns under which a section has no room for its number
+# Of an image's positions: what is drawn, a picture that is given, a latent without content, nothing.
+DRAWN, GIVEN, EMPTY, NOTHING = "○", "●", "·", "─"
 
 
 def draw(plan: dict[str, Any], width: int, language: str) -> list[str]:
@@ -32,6 +34,46 @@ def draw(plan: dict[str, Any], width: int, language: str) -> list[str]:
         }
         lines.append(_fit(say("plan.section", language, **values), width))
     return lines
+
+
+def draw_frame(plan: dict[str, Any], width: int, language: str) -> list[str]:
+    """Lines no wider than `width`: a summary, the axis of positions where it fits, one line for whatever has some."""
+    positions, pictures = plan["positions"], plan["images"]
+    rows = [(positions["target"], DRAWN, say("plan.frame.target", language))]
+    for number, picture in enumerate(pictures):
+        id = "plan.frame.reference" if number else "plan.frame.start"
+        text = say(id, language, number=number, file=picture["image"])
+        if picture["mask"] is not None:
+            text = say("plan.frame.masked", language, picture=text, mask=picture["mask"])
+        rows.append(([picture["position"]], GIVEN, text))
+    rows += [
+        (positions[name], EMPTY, say(f"plan.frame.{name}", language))
+        for name in ("post", "x2", "x4")
+        if positions[name]
+    ]
+    lines = [say("plan.frame.summary", language, **plan)]
+    last = max(max(places) for places, _, _ in rows)
+    if last < width:
+        lines += _places(rows, last, width)
+    for places, sign, text in sorted(rows, key=lambda row: row[0][0]):
+        span = str(places[0]) if len(places) == 1 else f"{places[0]}-{places[-1]}"
+        lines.append(_fit(f"  {sign} {span}: {text}", width))
+    return lines
+
+
+def _places(rows: list[tuple[list[int], str, str]], last: int, width: int) -> list[str]:
+    """Signs at their positions, what is drawn over what is given over what is empty; the indices below."""
+    step = (width - len(str(last))) / max(last, 1)
+    line = [NOTHING] * (round(last * step) + 1)
+    ruler = ""
+    for places, sign, _ in reversed(rows):
+        for place in places:
+            line[round(place * step)] = sign
+    for index in sorted({places[0] for places, _, _ in rows} | {last}):
+        at = round(index * step)
+        if not ruler or len(ruler) < at:
+            ruler = ruler.ljust(at) + str(index)
+    return ["".join(line), ruler]
 
 
 def _axis(sections: list[dict[str, Any]], frames: int, width: int) -> list[str]:

@@ -4,6 +4,7 @@ Values stay as they were typed until `Request.parse` reads them, so that a flag 
 preset or a page. Knows no command.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +12,12 @@ from typing import Any, TypeVar
 import click
 
 from eichi.errors import InputError, OptionError
-from eichi.options import OptionField, Request, place, walk
+from eichi.options import MAX_INDEX, FrameOptions, OptionField, Request, place, walk
+from eichi.plan.oneframe import sweep
 from eichi.words import say
+
+# More images than anyone looks through; each is a job of its own.
+MAX_SEEDS = 1000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Asked = TypeVar("Asked", bound=Request)
@@ -34,7 +39,10 @@ def option_flags(kind: type[Request]) -> Callable[[Command], Command]:
 
 
 def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[str, Any]) -> Asked:
-    """A request from a file made here, `--set` and flags, the later winning."""
+    """A request from a file made here, `--set` and flags, the later winning.
+
+    An empty `--set KEY=` leaves an option open again that may be left open.
+    """
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
     values = {} if source is None else request_of(source, kind)
@@ -44,7 +52,8 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
             raise OptionError("error.set.form", text=text)
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
-        place(values, key, value)
+        open_again = not value and key in fields and fields[key].info.default is None
+        place(values, key, None if open_again else value)
     for field in fields.values():
         given = flags.get(_parameter(field))
         if given is None or given == ():
@@ -53,12 +62,49 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
     return kind.parse(values)
 
 
+def sweep_flags(command: Command) -> Command:
+    """The flags that make several images of one request."""
+    for name in ("target", "window"):
+        flag, help = f"--sweep-{name}", say(f"cli.sweep.{name}")
+        command = click.option(flag, f"sweep_{name}", default=None, metavar="N-N,N…", help=help)(command)
+    return click.option("--seeds", default=None, metavar="N", help=say("cli.seeds"))(command)
+
+
+def read_sweep(options: FrameOptions, flags: dict[str, Any]) -> tuple[FrameOptions, ...]:
+    """The requests that a request and the flags of a sweep make: one without them. Raises OptionError."""
+    values: dict[str, tuple[int, ...]] = {}
+    for name in ("window", "target"):
+        flag, text = f"--sweep-{name}", flags[f"sweep_{name}"]
+        if text is not None and flags[name] is not None:
+            raise OptionError("error.sweep.twice", flag=f"--{name}", sweep=flag)
+        values[name] = () if text is None else _numbers(text, flag)
+    seeds = flags["seeds"] or "1"
+    if not re.fullmatch(r"[0-9]{1,4}", seeds) or not 1 <= int(seeds) <= MAX_SEEDS:
+        raise OptionError("error.option.range", key="--seeds", value=seeds, low=1, high=MAX_SEEDS)
+    return sweep(options, values["window"], values["target"], int(seeds))
+
+
+def _numbers(text: str, flag: str) -> tuple[int, ...]:
+    """The indices of `1-9`, `3,5,9` or both together, each once."""
+    found: list[int] = []
+    for part in text.split(","):
+        ends = re.fullmatch(r" *([0-9]{1,4})(?:-([0-9]{1,4}))? *", part)
+        first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
+        if not first <= last <= MAX_INDEX or set(found) & set(range(first, last + 1)):
+            raise OptionError("error.sweep.form", flag=flag, text=text, highest=MAX_INDEX)
+        found += range(first, last + 1)
+    return tuple(found)
+
+
 def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
-    """The request that a result was made from. Raises InputError for a file of another kind or not made here."""
-    from eichi.video.metadata import read_record
+    """The request that a result was made from, of another program's PNG what there is of it.
+
+    Raises InputError for a file of another kind and for one without a request.
+    """
+    from eichi.video.metadata import FOREIGN, read_record
 
     record = read_record(path)
-    if record["kind"] != kind.kind:
+    if record["kind"] not in (kind.kind, FOREIGN):
         raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
     request: dict[str, Any] = record["request"]
     return request

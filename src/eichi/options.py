@@ -141,6 +141,12 @@ class SamplingOptions(StepOptions):
     image_strength: float = option(1.0, "--image-strength", ge=1.0, le=1.02)
 
 
+class FrameStepOptions(StepOptions):
+    """How the latent of a single image is drawn."""
+
+    shift: float | None = option(None, "--shift", ge=0.1, le=100.0)
+
+
 class KeptOptions(Options):
     """What is taken over from a video that was made before, in the order of generation."""
 
@@ -150,16 +156,21 @@ class KeptOptions(Options):
     sections: int | None = option(None, "--keep-sections", ge=0)
 
 
-class OutputOptions(Options):
-    """What is kept of a run, and how the file is made."""
+class ResultOptions(Options):
+    """What is kept of a run."""
 
     words = "option.output"
+
+    latents: bool = option(False, "--latents")
+
+
+class OutputOptions(ResultOptions):
+    """What is kept of a video, and how the file is made."""
 
     crf: int = option(16, "--crf", ge=0, le=100)
     segments: bool = option(False)
     stills: bool = option(False, "--stills")
     frames: Literal["none", "last", "all"] = option("none", "--frames", choices=("none", "last", "all"))
-    latents: bool = option(False, "--latents")
 
 
 class Request(Options):
@@ -248,9 +259,11 @@ class FrameOptions(Request):
     window: int = option(9, "--window", ge=1, le=MAX_INDEX)
     references: tuple[ReferenceOptions, ...] = option((), "--reference", form="FILE[:INDEX[:MASK]]")
     mask: Path | None = option(None, "--mask")
+    vision: float = option(0.0, "--vision", ge=0.0, le=1.0)
     denoise: float = option(1.0, "--denoise", ge=0.01, le=1.0)
     zeros: ZeroOptions = ZeroOptions()
-    sampling: StepOptions = StepOptions()
+    sampling: FrameStepOptions = FrameStepOptions()
+    output: ResultOptions = ResultOptions()
 
 
 def quality(crf: int) -> int:

@@ -7,11 +7,12 @@ line, the page and the store all start a job by this one call.
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from eichi.catalog import Entry, find
+from eichi.catalog import Entry, Template, find
 from eichi.errors import FolderError, OptionError
 from eichi.events import Adjusted
 from eichi.models.locate import locate, locate_part
@@ -35,7 +36,7 @@ def make_plan(options: VideoOptions, entry: Entry | None = None) -> Plan:
         raise OptionError("error.image.required", flag="--image")
     before = None if options.kept.latents is None else measure_latents(options.kept.latents)
     plan = resolve(options, entry, measure(options.image), before)
-    return _examined(plan, [section.prompt for section in plan.sections])
+    return _examined(plan)
 
 
 def make_frame_plan(options: FrameOptions, entry: Entry | None = None) -> FramePlan:
@@ -43,27 +44,46 @@ def make_frame_plan(options: FrameOptions, entry: Entry | None = None) -> FrameP
     entry = entry or find(options.model)
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
-    return _examined(resolve_frame(options, entry, measure(options.image)), [options.prompt])
+    return _examined(resolve_frame(options, entry, measure(options.image)))
 
 
-def _examined(plan: Resolved, texts: Iterable[str]) -> Resolved:
+def _examined(plan: Resolved) -> Resolved:
     """A plan whose pictures are all there, with a word on texts that are too long."""
     for path in plan.files:
         measure(path)
-    return replace(plan, notes=(*plan.notes, *cut_notes(plan.entry, texts)))
+    return replace(plan, notes=(*plan.notes, *cut_notes(plan.entry, plan.texts)))
 
 
 def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
     """A word on every text that is too long for LLaMA, with what is cut; none where the tokenizers are not here."""
+    for reading in read_tokens(entry, texts):
+        if reading["cut"].strip():
+            yield Adjusted("note.prompt.cut", {"limit": reading["llama_limit"], "cut": shorten(reading["cut"], 80)})
+
+
+def read_tokens(entry: Entry, texts: Iterable[str]) -> list[dict[str, Any]]:
+    """How each text is read, as JSON-ready values: tokens used of each limit, and the text in its three parts.
+
+    The parts are what both encoders see, what only LLaMA sees, and what is cut. Empty where the tokenizers are not
+    here, which does not keep a plan from being made.
+    """
     models = load_settings().models
     llama, clip = (locate_part(entry, part, models) for part in ("tokenizer", "tokenizer_2"))
     if llama is None or clip is None or not (llama / WHOLE).is_file():
-        return
-    meter = Meter(entry.template, llama, clip)
-    for text in dict.fromkeys(texts):
-        *_, cut = meter.read(text).parts(text)
-        if cut.strip():
-            yield Adjusted("note.prompt.cut", {"limit": entry.template.limit, "cut": shorten(cut, 80)})
+        return []
+    meter, found = _meter(entry.template, llama, clip), []
+    for text in texts:
+        reading = meter.read(text)
+        both, only, cut = reading.parts(text)
+        used = {name: getattr(reading, name) for name in ("llama", "llama_limit", "clip", "clip_limit")}
+        found.append({"text": text, **used, "both": both, "llama_only": only, "cut": cut})
+    return found
+
+
+@lru_cache(maxsize=1)
+def _meter(template: Template, llama: Path, clip: Path) -> Meter:
+    """Kept, because reading LLaMA's 128 thousand tokens takes longer than a plan, and a sweep makes many."""
+    return Meter(template, llama, clip)
 
 
 def check_run(plan: Plan | FramePlan, folder: Path, models: Path | None = None) -> None:

@@ -10,20 +10,32 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from eichi.errors import OptionError, RunError
-from eichi.events import Adjusted, Event, FrameDrawn, FrameFinished, FramesReady, FrameStarted, Step, Stopped
+from eichi.events import (
+    Adjusted,
+    Event,
+    FrameDrawn,
+    FrameFinished,
+    FramesReady,
+    FrameStarted,
+    LatentsReady,
+    Step,
+    Stopped,
+)
 from eichi.models.load import Components
 from eichi.options import FrameOptions
-from eichi.pipeline.conditioning import encode_picture
+from eichi.pipeline.conditioning import encode_picture, encode_vision
+from eichi.pipeline.decode import Decoder
 from eichi.pipeline.oneframe import compute_frame, fit_picture, generate_frame, masked
 from eichi.pipeline.sampling import schedule, shift
 from eichi.plan.oneframe import FramePlan
 from eichi.prepare import make_frame_plan
 from eichi.video.images import fit, load
+from eichi.video.latents import load_latents
 from eichi.video.metadata import read_record
 from tests import small
+from tests.recording import recorded
 
 LATENT = (6, 10)  # of 48 x 80 pixels
 
@@ -37,17 +49,8 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
 @pytest.fixture
 def calls(components: Components) -> Iterator[list[dict[str, Any]]]:
     """What the transformer is given, call by call; its answer leads to zero."""
-    seen: list[dict[str, Any]] = []
-    model = components.transformer
-    real = model.forward
-
-    def answer(hidden_states: Tensor, timestep: Tensor, **rest: Any) -> tuple[Tensor]:
-        seen.append({"hidden_states": hidden_states.clone(), "timestep": timestep.clone(), **rest})
-        return (hidden_states / (timestep.view(1, 1, 1, 1, 1) / 1000.0),)
-
-    model.forward = answer
-    yield seen
-    model.forward = real
+    with recorded(components.transformer) as seen:
+        yield seen
 
 
 @pytest.fixture
@@ -90,7 +93,8 @@ def digest(path: str) -> str:
 def test_the_events_and_the_file(components: Components, start: Path, other: Path, tmp_path: Path) -> None:
     plan = plan_of(components, start, f"{other}:12", seed=None)
     events = list(generate_frame(plan, tmp_path / "out", components))
-    assert [type(event) for event in events] == [FrameStarted, Step, Step, FrameDrawn, FramesReady, FrameFinished]
+    kinds = [FrameStarted, Step, Step, FrameDrawn, LatentsReady, FramesReady, FrameFinished]
+    assert [type(event) for event in events] == kinds
     done, drawn, last = events[-1], events[3], events[2]
     assert isinstance(done, FrameFinished)
     assert isinstance(drawn, FrameDrawn)
@@ -145,6 +149,18 @@ def test_what_the_model_receives(components: Components, calls: list[dict[str, A
         assert not given[f"latents_history_{scale}"].any()
     expected = torch.randn((1, 16, 1, *LATENT), generator=torch.Generator().manual_seed(5))
     assert torch.equal(given["hidden_states"], expected)
+
+
+def test_oichis_quirk_reaches_the_model(
+    components: Components, calls: list[dict[str, Any]], start: Path, other: Path
+) -> None:
+    for target in (3, 5):
+        pixels_of(plan_of(components, start, other, profile="oichi", target=target), components)
+    for given, target in ((calls[0], 3), (calls[2], 5)):
+        assert given["indices_latents"].tolist() == given["indices_latents_history_4x"].tolist() == [target]
+        assert given["indices_latents_clean"].tolist() == [0, 16]
+        assert given["indices_latents_history_2x"].tolist() == [12]
+        assert given["latents_history_2x"].shape == given["latents_history_4x"].shape == (1, 16, 1, *LATENT)
 
 
 def test_absent_latents_have_no_position(components: Components, calls: list[dict[str, Any]], start: Path) -> None:
@@ -227,6 +243,41 @@ def test_denoising_in_part_starts_from_the_picture(
     assert sigmas[0] == strength
 
 
+@pytest.mark.parametrize(("asked", "factor"), [(None, shift(15)), (3.0, 3.0)])
+def test_the_shift_is_frame_packs_or_the_one_asked_for(
+    components: Components, calls: list[dict[str, Any]], start: Path, asked: float | None, factor: float
+) -> None:
+    pixels_of(plan_of(components, start, sampling={"steps": 3, "shift": asked}), components)
+    sigmas = schedule(3, factor)[:3]
+    assert [call["timestep"].item() for call in calls] == pytest.approx([1000 * sigma for sigma in sigmas])
+
+
+def test_siglip_sees_start_reference_or_both(
+    components: Components, calls: list[dict[str, Any]], start: Path, other: Path
+) -> None:
+    one, two = (encode_vision(components, fit(load(path), 80, 48, "crop")) for path in (start, other))
+    for share in (0.0, 1.0, 0.3):
+        calls.clear()
+        pixels_of(plan_of(components, start, other, start, vision=share), components)
+        assert torch.allclose(calls[0]["image_embeds"], (1 - share) * one + share * two, atol=1e-6)
+    assert not torch.allclose(one, two)
+
+
+def test_the_latent_is_kept_where_asked_for(components: Components, start: Path, tmp_path: Path) -> None:
+    plan = plan_of(components, start, output={"latents": True})
+    events = list(generate_frame(plan, tmp_path / "out", components))
+    (made,) = (event for event in events if isinstance(event, LatentsReady))
+    picture, file = sorted((tmp_path / "out").iterdir())
+    assert (picture.suffix, file.suffix, picture.stem) == (".png", ".safetensors", file.stem)
+    kept = load_latents(file)
+    assert kept.values.shape == (1, 16, 1, *LATENT)
+    assert np.array_equal(kept.values, made.latents)
+    assert FrameOptions.parse(read_record(file)["request"]) == plan.options
+    run = Decoder(components.vae, 1, "forward").push(0, torch.from_numpy(kept.values))
+    assert run is not None
+    assert np.array_equal(run[1][0], np.asarray(Image.open(picture)))
+
+
 def test_a_mask_multiplies() -> None:
     latent = torch.ones(1, 2, 1, 2, 2)
     mask = np.zeros((16, 16), dtype=np.uint8)
@@ -240,15 +291,14 @@ def test_teacache_counts(components: Components, start: Path, tmp_path: Path) ->
     assert FrameDrawn(4, 8) in events
 
 
-def test_stopped_leaves_nothing(components: Components, start: Path, tmp_path: Path) -> None:
-    events = list(generate_frame(plan_of(components, start), tmp_path / "out", components, stop=lambda: True))
-    assert events[-1] == Stopped(None, 5, 0, 0)
-    assert list((tmp_path / "out").iterdir()) == []
-    seen: list[Event] = []
-    plan = plan_of(components, start)
-    for event in generate_frame(plan, tmp_path / "out", components, lambda: isinstance(seen[-1], FramesReady)):
+@pytest.mark.parametrize("last", [FrameStarted, Step, LatentsReady, FramesReady])
+def test_stopped_leaves_nothing_or_all(components: Components, start: Path, tmp_path: Path, last: type[Event]) -> None:
+    plan, seen = plan_of(components, start, output={"latents": True}), list[Event]()
+    for event in generate_frame(plan, tmp_path / "out", components, lambda: isinstance(seen[-1], last)):
         seen.append(event)
-    assert isinstance(seen[-1], FrameFinished)
+    whole = last is FramesReady
+    assert isinstance(seen[-1], FrameFinished) if whole else seen[-1] == Stopped(None, 5, 0, 0)
+    assert len(list((tmp_path / "out").iterdir())) == (2 if whole else 0)
 
 
 def test_nan_is_said_and_leaves_nothing(tmp_path: Path, start: Path) -> None:

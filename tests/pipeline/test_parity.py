@@ -27,6 +27,7 @@ from eichi.plan.layout import CONTEXT
 from eichi.plan.plan import make_plan
 from eichi.plan.timeline import frame_count
 from tests import small
+from tests.recording import drawn, recorded
 
 PROMPT = "a red star moves right"
 STEPS, SEED, SIZE, WINDOW = 2, 7, 64, 9
@@ -43,18 +44,8 @@ def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def calls(components: Components) -> Iterator[list[dict[str, Any]]]:
     """What the transformer is given, call by call; its answer leads every section to its own target."""
-    seen: list[dict[str, Any]] = []
-    model = components.transformer
-    real = model.forward
-
-    def answer(hidden_states: Tensor, timestep: Tensor, **rest: Any) -> tuple[Tensor]:
-        target = drawn(len(seen) // STEPS, hidden_states)
-        seen.append({"hidden_states": hidden_states.clone(), "timestep": timestep.clone(), **rest})
-        return ((hidden_states - target) / (timestep.view(1, 1, 1, 1, 1) / 1000.0),)
-
-    model.forward = answer
-    yield seen
-    model.forward = real
+    with recorded(components.transformer, lambda call, state: drawn(call // STEPS, state)) as seen:
+        yield seen
 
 
 @pytest.mark.parametrize("sections", [1, 3, 5])
@@ -112,11 +103,6 @@ def test_same_bits_when_sections_drew_the_same(
         for name in one:
             if name.startswith(("indices", "latents")) or name in ("hidden_states", "timestep", "guidance"):
                 assert torch.equal(one[name], other[name]), name
-
-
-def drawn(order: int, like: Tensor) -> Tensor:
-    """What a section draws: its own random numbers."""
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(order))
 
 
 @torch.inference_mode()

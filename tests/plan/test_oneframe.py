@@ -1,5 +1,7 @@
 """Every vector that the programs with a one-frame mode were found to use, and what a request for one may not say."""
 
+import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,7 @@ def test_oichi_to_the_index(
         ("musubi", [], {}, ([9], [0], [10], [11, 12], MUSUBI_X4)),
         ("musubi", [None], {"target": 5}, ([5], [0, 13], [10], [11, 12], MUSUBI_X4)),
         ("musubi", [], {"window": 5}, ([5], [0], [6], [7, 8], list(range(9, 25)))),
+        ("musubi", [None, None], {"window": 12}, ([12], [0, 14, 15], [13], [14, 15], list(range(16, 32)))),
         ("musubi", [], {"zeros": {"x2": False, "x4": False}}, ([9], [0], [10], [], [])),
         (
             "musubi",
@@ -148,6 +151,7 @@ REFUSED: list[tuple[list[int | None], dict[str, Any], list[str]]] = [
     ([10, 10], {}, ["references", "index 10", "--reference", "11"]),
     ([0], {}, ["references", "index 0", "--reference"]),
     ([10], {"profile": "musubi"}, ["references", "index 10", "11"]),
+    ([], {"vision": 0.3}, ["vision", "0.3", "--reference"]),
     ([None, None], {"profile": "oichi"}, ["oichi", "at most 1", "2"]),
     ([None, None], {"profile": "comfy"}, ["comfy", "at most 1"]),
     ([None, None], {"profile": "1f-mc"}, ["1f-mc", "at most 1"]),
@@ -173,7 +177,11 @@ def test_refusals_are_one_sentence(indices: list[int | None], values: dict[str, 
     ("indices", "values", "expected"),
     [
         ([None], {}, []),
-        ([1], {}, ["note.frame.index"]),
+        ([1], {}, ["note.frame.same"]),
+        ([], {"target": 0}, ["note.frame.same"]),
+        ([], {"profile": "musubi", "target": 10}, ["note.frame.same"]),
+        ([9], {"profile": "1f-mc"}, ["note.frame.same"]),
+        ([1], {"target": 2}, ["note.frame.index"]),
         ([3, 12], {"target": 4}, ["note.frame.index"]),
         ([None], {"profile": "1f-mc"}, []),
         ([None], {"profile": "oichi", "target": 12}, ["note.frame.target", "note.frame.oichi"]),
@@ -202,6 +210,59 @@ def test_a_sweep_is_a_batch_of_requests() -> None:
     assert len({one.seed for one in sweep(FrameOptions(), targets=range(9))} - {None}) == 1
     with pytest.raises(OptionError, match="window: 65"):
         sweep(request, windows=[65])
+
+
+def test_with_a_reference_oichis_window_moves_its_2x_latent_alone() -> None:
+    swept = sweep(planned(None, profile="oichi").options, windows=range(9, 12))
+    layouts = [make_frame_plan(one, find("framepack"), (640, 480)).layout for one in swept]
+    assert [layout.x2 for layout in layouts] == [(12,), (13,), (14,)]
+    assert len({replace(layout, x2=()) for layout in layouts}) == 1
+
+
+def test_seeds_count_up() -> None:
+    request = planned(seed=4).options
+    swept = sweep(request, targets=(1, 2), seeds=3)
+    assert [(one.target, one.seed) for one in swept] == [(1, 4), (1, 5), (1, 6), (2, 4), (2, 5), (2, 6)]
+    assert all(one.model_copy(update={"target": None, "seed": 4}) == request for one in swept)
+    drawn = [one.seed for one in sweep(FrameOptions(), seeds=100)]
+    assert drawn[0] is not None
+    assert drawn == list(range(drawn[0], drawn[0] + 100))
+    with pytest.raises(OptionError, match=f"seed: {MAX_SEED + 1}"):
+        sweep(request.model_copy(update={"seed": MAX_SEED}), seeds=2)
+
+
+def test_texts_are_what_the_encoders_read() -> None:
+    assert planned(negative="n").texts == ("p",)
+    assert planned(negative="n", sampling={"cfg": 2.0}).texts == ("p", "n")
+
+
+@given(
+    st.sampled_from(sorted(PROFILES)),
+    st.integers(1, MAX_INDEX),
+    st.none() | st.integers(0, MAX_INDEX),
+    st.lists(st.none() | st.integers(0, MAX_INDEX), max_size=5),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(["post", "x2", "x4"], st.booleans())),
+)
+def test_any_request_is_planned_as_asked_or_refused(
+    profile: str, window: int, target: int | None, indices: list[int | None], zeros: dict[str, bool]
+) -> None:
+    try:
+        plan = planned(*indices, profile=profile, window=window, target=target, zeros=zeros)
+    except OptionError as error:
+        sentence = error.say()
+        assert re.match(r"(references|target): .*[^.]\. .*\.$", sentence), sentence
+        return
+    layout = plan.layout
+    given = (*layout.clean, *layout.post)
+    assert len(set(given)) == len(given)
+    assert layout.clean[0] == 0
+    assert all(asked in (None, got) for asked, got in zip(indices, layout.clean[1:], strict=True))
+    assert (layout.target == target) or target is None or "note.frame.target" in ids(plan)
+    assert (layout.target in given) == ("note.frame.same" in ids(plan))
+    for name in ("post", "x2", "x4"):
+        places = getattr(layout, name)
+        assert list(places) == list(range(places[0], places[0] + len(places))) if places else True
+        assert not places or zeros.get(name, True)
 
 
 @given(st.sampled_from(sorted(PROFILES)), st.data())

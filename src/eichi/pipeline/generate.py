@@ -26,7 +26,7 @@ from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, samp
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
-from eichi.video.latents import load_latents, measure_latents
+from eichi.video.latents import load_latents
 from eichi.video.outputs import Outputs
 
 
@@ -148,10 +148,7 @@ class Given:
 
 def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Given:
     """Everything that is read before the first section."""
-    texts = {section.prompt for section in plan.sections}
-    if plan.options.sampling.cfg != 1.0:
-        texts.add(plan.options.negative)
-    words = read_prompts(components, texts)
+    words = read_prompts(components, plan.texts)
     vision = encode_vision(components, pixels[START])
     components.release("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
@@ -163,8 +160,8 @@ def kept_latents(plan: Plan) -> list[Tensor]:
     path = plan.options.kept.latents
     if path is None:
         return []
-    file, shape = load_latents(path), measure_latents(path)
-    places = (shape.place(part.order, plan.window, plan.entry.direction) for part in plan.sections if part.kept)
+    file = load_latents(path)
+    places = (file.shape.place(order, plan.window, plan.entry.direction) for order in range(plan.kept))
     return [torch.from_numpy(file.values[:, :, place : place + plan.window].copy()) for place in places]
 
 

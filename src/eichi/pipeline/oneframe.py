@@ -16,7 +16,17 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from eichi.errors import RunError
-from eichi.events import Adjusted, Event, FrameDrawn, FrameFinished, FramesReady, FrameStarted, Step, Stopped
+from eichi.events import (
+    Adjusted,
+    Event,
+    FrameDrawn,
+    FrameFinished,
+    FramesReady,
+    FrameStarted,
+    LatentsReady,
+    Step,
+    Stopped,
+)
 from eichi.models.absent import allow_absent
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture, encode_vision
@@ -26,6 +36,7 @@ from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, sample_section
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
+from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import record, save_png
 
 
@@ -40,20 +51,27 @@ class Fitted:
 def generate_frame(
     plan: FramePlan, folder: Path | str = "outputs", components: Components | None = None, stop: Stop = lambda: False
 ) -> Iterator[Event]:
-    """Run a plan; the last event is FrameFinished, or Stopped once `stop()` is true. Writes `<folder>/<time>.png`.
+    """Run a plan; the last event is FrameFinished, or Stopped once `stop()` is true. Writes `<folder>/<time>.png`,
+    and on request its latent as `.safetensors`.
 
     Raises RunError; a failed or stopped job leaves no file behind.
     """
     components = components or own_components(plan.entry)
-    path = free_name(Path(folder), ".png")
+    path, values = free_name(Path(folder), ".png"), record(plan)
+    latents: Latents | None = None
     pictures = [fit_picture(picture, plan) for picture in plan.pictures]
     for picture, fitted in zip(plan.pictures, pictures, strict=True):
         if fitted.mask is not None and picture.mask is None:
             yield Adjusted("note.frame.alpha", {"path": str(picture.image)})
     with boundary():
         for event in compute_frame(plan, components, pictures):
-            if isinstance(event, FramesReady):
-                save_png(path, event.frames[0], record(plan))
+            match event:
+                case LatentsReady(_, first, made) if plan.options.output.latents:
+                    latents = Latents(made, first)
+                case FramesReady(_, frames):
+                    if latents is not None:
+                        save_latents(path.with_suffix(".safetensors"), latents, values)
+                    save_png(path, frames[0], values)
             yield event
             if stop() and not path.exists():
                 yield Stopped(None, plan.seed, 0, 0)
@@ -67,10 +85,9 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     options = plan.options.sampling
     yield from plan.notes
 
-    # 1. Words and pictures become conditions; the start picture is the only one that SigLIP sees.
-    prompt, negative = plan.options.prompt, plan.options.negative if options.cfg != 1.0 else None
-    words = read_prompts(components, {prompt} if negative is None else {prompt, negative})
-    vision = encode_vision(components, pictures[0].pixels)
+    # 1. Words and pictures become conditions.
+    words = read_prompts(components, plan.texts)
+    vision = seen(components, pictures, plan.options.vision)
     components.release("image_encoder")
     latents = [encode_picture(components, picture.pixels) for picture in pictures]
     image = latents[0]
@@ -87,8 +104,8 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
         image=image,
         strength=plan.options.denoise,
         vision=vision,
-        positive=words[prompt],
-        negative=None if negative is None else words[negative],
+        positive=words[plan.options.prompt],
+        negative=words[plan.options.negative] if options.cfg != 1.0 else None,
     )
 
     # 3. Draw the latent.
@@ -98,18 +115,28 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     made = image
     with allow_absent(components.transformer), step_cache(options, components) as cache:
         denoiser = Denoiser(components.transformer, section, options, cache)
-        for step, prediction in enumerate(sample_section(denoiser, draw_noise(section, generator)), start=1):
+        noise = draw_noise(section, generator)
+        for step, prediction in enumerate(sample_section(denoiser, noise, options.shift), start=1):
             made = prediction.cpu()
             yield Step(0, 1, step, options.steps)
         reused = cache.reused if cache is not None else 0
     if not torch.isfinite(made).all():
         raise RunError("error.run.nan_image")
     yield FrameDrawn(denoiser.evaluations - reused, reused)
+    yield LatentsReady(0, 0, made.numpy())
 
     # 4. A latent on its own is one image.
     run = Decoder(components.vae, 1, "forward").push(0, made)
     assert run is not None, "the only latent is a whole clip"
     yield FramesReady(*run)
+
+
+def seen(components: Components, pictures: Sequence[Fitted], share: float) -> Tensor:
+    """SigLIP's reading [1, n, d] of the start picture, the first reference's having a `share` 0-1 in it."""
+    if share == 1.0:
+        return encode_vision(components, pictures[1].pixels)
+    start = encode_vision(components, pictures[0].pixels)
+    return start if share == 0.0 else torch.lerp(start, encode_vision(components, pictures[1].pixels), share)
 
 
 def fit_picture(picture: Picture, plan: FramePlan) -> Fitted:

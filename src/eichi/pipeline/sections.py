@@ -149,9 +149,12 @@ def draw_noise(section: Section, generator: torch.Generator) -> Tensor:
     return torch.randn((1, channels, len(section.layout.window), height, width), generator=generator)
 
 
-def sample_section(denoiser: Denoiser, noise: Tensor) -> Iterator[Tensor]:
-    """Draw a section's latents from its noise; yields the prediction after every step, the last is the result."""
+def sample_section(denoiser: Denoiser, noise: Tensor, factor: float | None = None) -> Iterator[Tensor]:
+    """Draw a section's latents from its noise; yields the prediction after every step, the last is the result.
+
+    `factor` is the schedule's shift, by default the one that FramePack has for so many tokens.
+    """
     section, options = denoiser.section, denoiser.options
-    factor = shift(noise[0, 0].numel() // PATCH**2)
+    factor = factor or shift(noise[0, 0].numel() // PATCH**2)
     begin = start(noise, section.image, section.strength).to(denoiser.device)
     yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))

@@ -45,6 +45,8 @@ def kept_sections(asked: int | None, shape: Shape, window: int, size: tuple[int,
     there, rest = divmod(shape.made, window)
     if rest:
         raise OptionError("error.kept.window", count=shape.count, window=window)
+    if not there:
+        raise OptionError("error.kept.none", count=shape.count)
     kept = there if asked is None else asked
     if kept > there:
         raise OptionError("error.kept.few", asked=kept, there=there)

@@ -11,7 +11,7 @@ ComfyUI wrapper with its one-frame node (comfy). `kisekae` is what the LoRAs for
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
-from eichi.plan.request import drawn, settle, text_notes
+from eichi.plan.request import Resolved, drawn, settle, text_notes
 
 START = 0  # the start picture's position
 
@@ -122,22 +122,22 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class FramePlan:
+class FramePlan(Resolved[FrameOptions]):
     """A resolved request for an image. `pictures` belong to `layout.clean`, one to one."""
 
-    options: FrameOptions
-    entry: Entry
-    seed: int
-    height: int
-    width: int
     layout: FrameLayout
     pictures: tuple[Picture, ...]
-    notes: tuple[Adjusted, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every picture and mask that is needed."""
         return tuple(path for picture in self.pictures for path in (picture.image, picture.mask) if path is not None)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that the encoders read, once."""
+        negative = [self.options.negative] if self.options.sampling.cfg != 1.0 else []
+        return tuple(dict.fromkeys([self.options.prompt, *negative]))
 
     def describe(self) -> dict[str, Any]:
         """The plan as JSON-ready values."""
@@ -178,8 +178,11 @@ def make_frame_plan(options: FrameOptions, entry: Entry, picture: tuple[int, int
         raise OptionError("error.image.required", flag="--image")
     if entry.direction == "forward":
         raise OptionError("error.frame.forward", model=entry.name)
-    rule, indices = _rule(options), _indices(options)
-    layout = frame_layout(rule, options.window, options.target, indices, options.zeros)
+    if options.vision and not options.references:
+        raise OptionError("error.frame.vision", value=options.vision, flag="--reference")
+    rule = _rule(options)
+    bare = frame_layout(rule, options.window, options.target, (), options.zeros)
+    layout = replace(bare, clean=(START, *_indices(options, bare)))
     _check_free(layout)
     settled, seed, height, width = settle(options, entry, picture)
     return FramePlan(
@@ -197,16 +200,20 @@ def make_frame_plan(options: FrameOptions, entry: Entry, picture: tuple[int, int
     )
 
 
-def sweep(options: FrameOptions, windows: Iterable[int] = (), targets: Iterable[int] = ()) -> tuple[FrameOptions, ...]:
-    """One request for each window and target, otherwise equal, an open seed being drawn once. Raises OptionError.
+def sweep(
+    options: FrameOptions, windows: Iterable[int] = (), targets: Iterable[int] = (), seeds: int = 1
+) -> tuple[FrameOptions, ...]:
+    """One request for each window, target and seed, otherwise equal. Raises OptionError.
 
     What eichi called "RoPE batch": pictures of the same thing at growing distance in time, and nothing else changes.
+    Seeds count up from the request's, which is drawn once where it was left open.
     """
-    values = options.dump() | {"seed": drawn(options.seed)}
+    values, first = options.dump(), drawn(options.seed, seeds)
     return tuple(
-        type(options).parse(values | {"window": window, "target": target})
+        type(options).parse(values | {"window": window, "target": target, "seed": seed})
         for window in tuple(windows) or (options.window,)
         for target in tuple(targets) or (options.target,)
+        for seed in range(first, first + seeds)
     )
 
 
@@ -223,9 +230,9 @@ def _rule(options: FrameOptions) -> Rule:
     return rule
 
 
-def _indices(options: FrameOptions) -> tuple[int, ...]:
-    """Positions of the references; those left open take the lowest free ones from the profile's on."""
-    taken = {reference.index for reference in options.references}
+def _indices(options: FrameOptions, bare: FrameLayout) -> tuple[int, ...]:
+    """Positions of the references; those left open take the lowest from the profile's on that nothing else has."""
+    taken = {*bare.clean, *bare.post, *(reference.index for reference in options.references)}
     free = (index for index in count(PROFILES[options.profile].index) if index not in taken)
     return tuple(next(free) if reference.index is None else reference.index for reference in options.references)
 
@@ -243,8 +250,10 @@ def _notes(options: FrameOptions, rule: Rule, layout: FrameLayout) -> Iterator[A
     yield from text_notes(options, options.sampling.cfg)
     if options.target is not None and options.target != layout.target:
         yield Adjusted("note.frame.target", {"asked": options.target, "used": layout.target})
+    if layout.target in (*layout.clean, *layout.post):
+        yield Adjusted("note.frame.same", {"target": layout.target})
     for index in layout.clean[1:]:
-        if index <= layout.target and PROFILES[options.profile].after:
+        if index < layout.target and PROFILES[options.profile].after:
             yield Adjusted("note.frame.index", {"index": index, "target": layout.target})
     if rule.x4_at_target and layout.x4:
         yield Adjusted("note.frame.oichi", {"target": layout.target})

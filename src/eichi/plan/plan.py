@@ -3,7 +3,7 @@
 Pure: no tensors, no files. What cannot be done is refused here, in a sentence that says what to change.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from eichi.options import VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
-from eichi.plan.request import settle, text_notes
+from eichi.plan.request import Resolved, settle, text_notes
 from eichi.plan.timeline import (
     WINDOWS,
     frame_count,
@@ -32,7 +32,6 @@ class SectionPlan:
 
     `number` is the user's (from the end of the video for the standard model, from its start for F1; -1 connects a
     seamless loop), `order` the place in generation. `anchor` names the image at position 0; `padding` is in latents.
-    A `kept` section is taken over as it was made before.
     """
 
     number: int
@@ -44,27 +43,30 @@ class SectionPlan:
     prompt: str
     anchor: str
     layout: Layout
-    kept: bool = False
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A resolved request. `options` has a seed and a resolution; `images` are the pictures it needs, by name."""
+class Plan(Resolved[VideoOptions]):
+    """A resolved request for a video. `images` are the pictures it needs, by name.
 
-    options: VideoOptions
-    entry: Entry
-    seed: int
-    height: int
-    width: int
+    `sections` are in the order of generation; the first `kept` of them are taken over as they were made before.
+    """
+
     window: int
     sections: tuple[SectionPlan, ...]
+    kept: int
     images: dict[str, Path]
-    notes: tuple[Adjusted, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every picture that is needed."""
         return tuple(self.images.values())
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that the encoders read, once."""
+        negative = [self.options.negative] if self.options.sampling.cfg != 1.0 else []
+        return tuple(dict.fromkeys([section.prompt for section in self.sections] + negative))
 
     @property
     def latents(self) -> int:
@@ -90,7 +92,7 @@ class Plan:
             "width": self.width,
             "height": self.height,
             "seed": self.options.seed,
-            "kept": sum(section.kept for section in self.sections),
+            "kept": self.kept,
             "images": {name: str(path) for name, path in self.images.items()},
             "sections": [_describe(section) for section in self.sections],
         }
@@ -125,7 +127,8 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
         height=height,
         width=width,
         window=window,
-        sections=tuple(replace(s, kept=s.order < kept) for s in _sections(options, entry, window, count)),
+        sections=_sections(options, entry, window, count),
+        kept=kept,
         images=images,
         notes=_notes(options, real_seconds(frame_count(latent_count(window, count)))),
     )

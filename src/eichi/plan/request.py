@@ -2,7 +2,8 @@
 
 import secrets
 from collections.abc import Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from eichi.catalog import Entry
 from eichi.errors import OptionError
@@ -11,6 +12,18 @@ from eichi.options import MAX_SEED, Request
 from eichi.plan.size import nearest
 
 Asked = TypeVar("Asked", bound=Request)
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[Asked]):
+    """What every plan holds. `options` is the request with its seed and resolution, `notes` what deserves a word."""
+
+    options: Asked
+    entry: Entry
+    seed: int
+    height: int
+    width: int
+    notes: tuple[Adjusted, ...]
 
 
 def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Asked, int, int, int]:
@@ -28,9 +41,9 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
     return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width
 
 
-def drawn(seed: int | None) -> int:
-    """A seed, drawn where it was left open."""
-    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+def drawn(seed: int | None, count: int = 1) -> int:
+    """A seed, drawn where it was left open, so that `count` seeds can be counted up from it."""
+    return secrets.randbelow(MAX_SEED + 2 - count) if seed is None else seed
 
 
 def text_notes(options: Request, cfg: float) -> Iterator[Adjusted]:

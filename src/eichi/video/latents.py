@@ -33,6 +33,11 @@ class Latents:
     values: NDArray[np.float32]
     first: int
 
+    @property
+    def shape(self) -> Shape:
+        _, channels, count, height, width = self.values.shape
+        return Shape(channels, count, height, width, self.first)
+
 
 def measure_latents(path: Path) -> Shape:
     """The shape of a latent file, from its header alone. Raises InputError."""

@@ -2,7 +2,8 @@
 
 A result carries a record: the whole request, the plan's figures, the seed, the versions that made it. In a PNG it is
 a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`, in
-a latent file a string of the header.
+a latent file a string of the header. Such a text of another program is read as a record too, of the kind `foreign`:
+its request is not whole.
 Records hold no time and no place of the result, so that equal requests make equal files.
 """
 
@@ -20,10 +21,14 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from safetensors import SafetensorError, safe_open
 
 from eichi.errors import InputError
+from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
+from eichi.video.foreign import read_parameters
 
 KEY = "eichi"
+PARAMETERS = "parameters"
+FOREIGN = "foreign"
 LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
 
 
@@ -58,7 +63,7 @@ def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -
     """Write a picture [height, width, 3] with its record, aside and renamed."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, dump(values))
-    info.add_itxt("parameters", parameters(values))
+    info.add_itxt(PARAMETERS, parameters(values))
     draft = path.with_name(f".{path.name}.part")
     Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)
     os.replace(draft, path)
@@ -85,12 +90,18 @@ def parameters(values: Mapping[str, Any]) -> str:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The record of a PNG, an MP4 or a latent file that was made here. Raises InputError for any other file."""
+    """The record of a PNG, an MP4 or a latent file that was made here, or of another program's PNG.
+
+    Raises InputError for any other file.
+    """
     if not path.is_file():
         raise InputError("error.file.missing", path=path)
-    text = _latents_text(path) if path.suffix == ".safetensors" else _png_text(path) or _mp4_text(path)
+    text = _latents_text(path) if path.suffix == ".safetensors" else _png_text(path, KEY) or _mp4_text(path)
     if text is None:
-        raise InputError("error.file.record", path=path)
+        foreign = _png_text(path, PARAMETERS)
+        if foreign is None:
+            raise InputError("error.file.record", path=path)
+        return _foreign(foreign)
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -108,10 +119,18 @@ def _latents_text(path: Path) -> str | None:
         return None
 
 
-def _png_text(path: Path) -> str | None:
+def _foreign(text: str) -> dict[str, Any]:
+    """The record that another program's text makes."""
+    request: dict[str, Any] = {}
+    for key, value in read_parameters(text).items():
+        place(request, key, value)
+    return {"kind": FOREIGN, "request": request}
+
+
+def _png_text(path: Path, key: str) -> str | None:
     try:
         with Image.open(path) as image:
-            return str(image.info[KEY]) if KEY in image.info else None
+            return str(image.info[key]) if key in image.info else None
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return None
 
