@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 import click
 
+from eichi.cli_latents import latents
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request
-from eichi.options import FrameOptions, VideoOptions, walk
+from eichi.options import FillOptions, FrameOptions, VideoOptions, walk
 from eichi.surface import (
     FAILED,
     STOPPED,
@@ -33,6 +34,9 @@ from eichi.words import say
 @click.version_option(package_name="framepack-eichi")
 def commands() -> None:
     pass
+
+
+commands.add_command(latents)
 
 
 def main() -> NoReturn:
@@ -110,13 +114,11 @@ def inspect(file: Path, as_json: bool) -> None:
         if as_json:
             print_json(record)
             return
-        single = record["kind"] == "frame"
-        if single:
-            click.echo(say("inspect.frame", settings.language, **record))
-        else:
-            click.echo(say("inspect.summary", settings.language, **_summary(record), seed=record["seed"]))
-        for field in walk(FrameOptions if single else VideoOptions):
-            click.echo(f"  {field.key} = {_at(record['request'], field.key)}")
+        request, kinds = record["request"], {"video": VideoOptions, "frame": FrameOptions, "fill": FillOptions}
+        click.echo(_headline(record, settings.language))
+        kind = kinds.get(record["kind"])
+        for key in request if kind is None else (field.key for field in walk(kind)):
+            click.echo(f"  {key} = {_at(request, key)}")
         for name, number in record["versions"].items():
             click.echo(f"  {name} {number}")
 
@@ -175,6 +177,16 @@ def doctor(as_json: bool) -> None:
                 click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
         if any(finding.state == "bad" for finding in report):
             sys.exit(FAILED)
+
+
+def _headline(record: dict[str, Any], language: str) -> str:
+    """The first line on a result, by its kind."""
+    if record["kind"] == "frame":
+        return say("inspect.frame", language, **record)
+    if record["kind"] == "video":
+        return say("inspect.summary", language, **_summary(record), seed=record["seed"])
+    tool = record["request"].get("tool", record["kind"])
+    return say("inspect.latents", language, **record | {"model": record["model"] or "?", "tool": tool})
 
 
 def _at(values: dict[str, Any], key: str) -> Any:

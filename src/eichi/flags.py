@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from eichi.errors import InputError, OptionError
-from eichi.options import OptionField, Request, place, walk
+from eichi.options import OptionField, Options, Request, place, walk
 from eichi.words import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Asked = TypeVar("Asked", bound=Request)
+Asked = TypeVar("Asked", bound=Options)
 
 
 def option_flags(kind: type[Request]) -> Callable[[Command], Command]:
@@ -25,8 +25,17 @@ def option_flags(kind: type[Request]) -> Callable[[Command], Command]:
         path = click.Path(path_type=Path)
         command = click.option("--from", "source", type=path, metavar="FILE", help=say("cli.from"))(command)
         command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))(command)
+        return some_flags(kind)(command)
+
+    return decorate
+
+
+def some_flags(kind: type[Options], *keys: str) -> Callable[[Command], Command]:
+    """The everyday flags of these options of a kind, of all of them where none is named."""
+
+    def decorate(command: Command) -> Command:
         for field in reversed(list(walk(kind))):
-            if field.flag is not None:
+            if field.flag is not None and (field.key in keys or not keys):
                 command = _flag(field)(command)
         return command
 
@@ -54,10 +63,15 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
 
 
 def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
-    """The request that a result was made from. Raises InputError for a file of another kind or not made here."""
+    """The request that a result was made from, also where one tool or several made it of one other result.
+
+    Raises InputError for a file of another kind or not made here.
+    """
     from eichi.video.metadata import read_record
 
     record = read_record(path)
+    while record["kind"] == "latents" and len(record["sources"]) == 1 and record["sources"][0]:
+        (record,) = record["sources"]
     if record["kind"] != kind.kind:
         raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
     request: dict[str, Any] = record["request"]

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from eichi.errors import EichiError, InputError
-from eichi.events import Event, Finished, FrameFinished, Stopped, message
+from eichi.events import Event, FileFinished, Finished, FrameFinished, Stopped, message
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings
 from eichi.words import say
@@ -58,10 +58,10 @@ def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool
 
     with _interrupt() as stop:
         last = show(start(stop), settings.language)
-    _finish(last, as_json, settings.language)
+    finish(last, as_json, settings.language)
 
 
-def _finish(last: Event, as_json: bool, language: str) -> None:
+def finish(last: Event, as_json: bool, language: str) -> None:
     """Say how a job ended."""
     values = message(last)
     del values["event"]
@@ -71,11 +71,22 @@ def _finish(last: Event, as_json: bool, language: str) -> None:
         else:
             click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **values))
         sys.exit(STOPPED)
-    assert isinstance(last, Finished | FrameFinished), "a run ends finished, stopped or in an error"
     if as_json:
         print_json(values)
     else:
-        click.echo(say("run.finished", language, file=last.video if isinstance(last, Finished) else last.image))
+        click.echo(say("run.finished", language, file=_file(last)))
+
+
+def _file(last: Event) -> str:
+    """The file that a job was for."""
+    match last:
+        case Finished():
+            return last.video
+        case FrameFinished():
+            return last.image
+        case FileFinished():
+            return last.file
+    raise AssertionError("a run ends finished, stopped or in an error")
 
 
 @contextmanager
