@@ -46,7 +46,10 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
     """A request from a file made here, `--set` and flags, the later winning."""
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
-    values = {} if source is None else request_of(source, kind)
+    values: dict[str, Any] = {}
+    if source is not None:
+        assert issubclass(kind, Request), "what is taken from a file is a whole request"
+        values = request_of(source, kind)
     for text in assignments:
         key, sign, value = text.partition("=")
         if not sign:
