@@ -91,6 +91,8 @@ def from_mp4(
             if stop() and read.count < clip.frames:
                 yield Stopped(None, 0, 0, 0)
                 return
+    if read.count < clip.frames:
+        yield Adjusted("note.video.short", {"path": str(path), "said": clip.frames, "read": read.count})
     if repeated := frame_count(latents_for(read.count)) - read.count:
         yield Adjusted("note.video.repeated", {"count": repeated})
     latents = Latents(torch.cat(runs, dim=2).numpy(), 0)
