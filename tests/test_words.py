@@ -11,7 +11,7 @@ from string import Formatter
 import pytest
 
 from eichi import words
-from eichi.options import FrameOptions, VideoOptions, walk
+from eichi.options import FillOptions, FrameOptions, VideoOptions, walk
 
 SOURCE = Path(str(files("eichi")))
 TEXTS = words.table(words.ENGLISH)
@@ -99,7 +99,7 @@ def test_no_text_is_unused() -> None:
 
 
 def test_options_have_exactly_their_words() -> None:
-    fields = {field.id for kind in (VideoOptions, FrameOptions) for field in walk(kind)}
+    fields = {field.id for kind in (VideoOptions, FrameOptions, FillOptions) for field in walk(kind)}
     assert {id for id in TEXTS if id.startswith("option.")} == fields
 
 

@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 import click
 
 from eichi.commands.jobs import jobs
+from eichi.commands.latents import latents
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
-from eichi.options import FrameOptions, VideoOptions, walk
+from eichi.options import FillOptions, FrameOptions, VideoOptions, walk
 from eichi.surface import FAILED, STOPPED, WRONG_INPUT, json_flag, out_flag, print_json, surface, tell
 from eichi.words import say
 
@@ -25,7 +26,8 @@ def commands() -> None:
     pass
 
 
-commands.add_command(jobs)
+for family in (jobs, latents):
+    commands.add_command(family)
 
 
 def main() -> NoReturn:
@@ -106,19 +108,13 @@ def inspect(file: Path, as_json: bool) -> None:
         if as_json:
             print_json(record)
             return
-        if record["kind"] == FOREIGN:
-            click.echo(say("inspect.foreign", settings.language))
-            for field in walk(VideoOptions):
-                if (value := _at(record["request"], field.key)) is not None:
-                    click.echo(f"  {field.key} = {value}")
-            return
-        single = record["kind"] == "frame"
-        if single:
-            click.echo(say("inspect.frame", settings.language, **record))
-        else:
-            click.echo(say("inspect.summary", settings.language, **_summary(record), seed=record["seed"]))
-        for field in walk(FrameOptions if single else VideoOptions):
-            click.echo(f"  {field.key} = {_at(record['request'], field.key)}")
+        request, kinds = record["request"], {"frame": FrameOptions, "fill": FillOptions, "latents": None}
+        click.echo(_headline(record, settings.language))
+        kind = kinds.get(record["kind"], VideoOptions)
+        for key in request if kind is None else (field.key for field in walk(kind)):
+            value = _at(request, key)
+            if value is not None or record["kind"] != FOREIGN:
+                click.echo(f"  {key} = {value}")
         for name, number in record["versions"].items():
             click.echo(f"  {name} {number}")
 
@@ -177,6 +173,19 @@ def doctor(as_json: bool) -> None:
                 click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
         if any(finding.state == "bad" for finding in report):
             sys.exit(FAILED)
+
+
+def _headline(record: dict[str, Any], language: str) -> str:
+    """The first line on a result, by its kind."""
+    match record["kind"]:
+        case "frame":
+            return say("inspect.frame", language, **record)
+        case "video":
+            return say("inspect.summary", language, **_summary(record), seed=record["seed"])
+        case "foreign":
+            return say("inspect.foreign", language)
+    tool = record["request"].get("tool", record["kind"])
+    return say("inspect.latents", language, **record | {"model": record["model"] or "?", "tool": tool})
 
 
 def _at(values: dict[str, Any], key: str) -> Any:

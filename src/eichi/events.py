@@ -5,7 +5,7 @@ The generator of `pipeline.generate` yields them; the command line, the page, th
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
@@ -63,6 +63,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Converted:
+    """So many frames of `total` have gone from a video to latents or back; `total` is 0 where nobody knows it."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class SectionDone:
     """A section's latents are final. `computed` and `reused` count evaluations of the transformer."""
 
@@ -71,6 +79,15 @@ class SectionDone:
     sections: int
     computed: int
     reused: int
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """A section, by the user's number, looks wrong; `id` names the sentence, `values` fill it. Nothing is changed."""
+
+    number: int
+    id: str
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,7 @@ class LatentsReady:
 
 @dataclass(frozen=True)
 class Finished:
-    """The file is in its place."""
+    """The file is in its place. `flags` are what `Flagged` said of its sections."""
 
     video: str
     poster: str
@@ -111,6 +128,7 @@ class Finished:
     frames: int
     seconds: float
     sections: int
+    flags: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,18 @@ class FrameFinished:
     image: str
     seed: int
     positions: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class FileFinished:
+    """A file of latents, or a video made of one, is in its place."""
+
+    file: str
+    latents: int
+    frames: int
+    seconds: float
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -152,12 +182,15 @@ Event = (
     | FrameStarted
     | Adjusted
     | Step
+    | Converted
     | SectionDone
+    | Flagged
     | FrameDrawn
     | FramesReady
     | LatentsReady
     | Finished
     | FrameFinished
+    | FileFinished
     | Stopped
     | Failed
     | Changed

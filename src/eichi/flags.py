@@ -5,14 +5,14 @@ preset or a page. Knows no command.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from eichi.errors import InputError, OptionError
-from eichi.options import MAX_INDEX, FrameOptions, OptionField, Request, place, walk
+from eichi.options import MAX_INDEX, FrameOptions, OptionField, Options, Request, place, walk
 from eichi.plan.oneframe import sweep
 from eichi.words import say
 
@@ -20,7 +20,7 @@ from eichi.words import say
 MAX_SEEDS = 1000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Asked = TypeVar("Asked", bound=Request)
+Asked = TypeVar("Asked", bound=Options)
 
 
 def option_flags(*kinds: type[Request]) -> Callable[[Command], Command]:
@@ -30,13 +30,25 @@ def option_flags(*kinds: type[Request]) -> Callable[[Command], Command]:
         path = click.Path(path_type=Path)
         command = click.option("--from", "source", type=path, metavar="FILE", help=say("cli.from"))(command)
         command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))(command)
-        fields = {field.key: field for kind in kinds for field in walk(kind)}
-        for field in reversed(fields.values()):
-            if field.flag is not None:
-                command = _flag(field)(command)
-        return command
+        return _flags({field.key: field for kind in kinds for field in walk(kind)}.values(), command)
 
     return decorate
+
+
+def some_flags(kind: type[Options], *keys: str) -> Callable[[Command], Command]:
+    """The everyday flags of these options of a kind, of all of them where none is named."""
+
+    def decorate(command: Command) -> Command:
+        return _flags([field for field in walk(kind) if field.key in keys or not keys], command)
+
+    return decorate
+
+
+def _flags(fields: Iterable[OptionField], command: Command) -> Command:
+    for field in reversed(list(fields)):
+        if field.flag is not None:
+            command = _flag(field)(command)
+    return command
 
 
 def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[str, Any]) -> Asked:
@@ -46,7 +58,10 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
     """
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
-    values = {} if source is None else request_of(source, kind)
+    values: dict[str, Any] = {}
+    if source is not None:
+        assert issubclass(kind, Request), "what is taken from a file is a whole request"
+        values = request_of(source, kind)
     for key, value in assigned(assignments).items():
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
@@ -109,13 +124,16 @@ def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
 
 
 def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
-    """The request that a result was made from, of another program's PNG what there is of it.
+    """The request that a result was made from, also where one tool or several made it of one other result.
 
-    Raises InputError for a file of another kind and for one without a request.
+    Of another program's PNG, what there is of it. Raises InputError for a file of another kind and for one without a
+    request.
     """
     from eichi.video.metadata import FOREIGN, read_record
 
     record = read_record(path)
+    while record["kind"] == "latents" and len(record["sources"]) == 1 and record["sources"][0]:
+        (record,) = record["sources"]
     if record["kind"] not in (kind.kind, FOREIGN):
         raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
     request: dict[str, Any] = record["request"]

@@ -8,6 +8,7 @@ A request is frozen and serialisable and holds no tensor. Whether it fits a mode
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from inspect import get_annotations
@@ -107,6 +108,21 @@ class Options(BaseModel):
             raise PydanticCustomError("step", "not a multiple of {step}", {"step": step})
         return value
 
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Options from nested plain values, as a preset, a file or a flag gives them.
+
+        Raises OptionError with one sentence for the first thing that is wrong.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise _explain(error, cls) from error
+
+    def dump(self) -> dict[str, Any]:
+        """Nested plain values, JSON-ready, that `parse` turns back into an equal request."""
+        return self.model_dump(mode="json")
+
 
 class KeyframeOptions(Options):
     """Pictures and prompts that hold for a part of the video."""
@@ -187,21 +203,6 @@ class Request(Options):
     fit: Literal["crop", "letterbox"] = option("crop", choices=("crop", "letterbox"))
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
 
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Options from nested plain values, as a preset, a file or a flag gives them.
-
-        Raises OptionError with one sentence for the first thing that is wrong.
-        """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise _explain(error, cls) from error
-
-    def dump(self) -> dict[str, Any]:
-        """Nested plain values, JSON-ready, that `parse` turns back into an equal request."""
-        return self.model_dump(mode="json")
-
 
 class VideoOptions(Request):
     """A request for one video."""
@@ -264,6 +265,26 @@ class FrameOptions(Request):
     zeros: ZeroOptions = ZeroOptions()
     sampling: FrameStepOptions = FrameStepOptions()
     output: ResultOptions = ResultOptions()
+
+
+def same(kind: type[Options], name: str) -> Any:
+    """The declaration of a field of another class, for one that has the option too and is not of that kind."""
+    return copy(kind.model_fields[name])
+
+
+class FillOptions(Options):
+    """A request for the latents between two files of latents."""
+
+    kind: ClassVar[str] = "fill"
+
+    before: Path = option(...)
+    after: Path = option(...)
+    length: int = option(9, "--length", ge=1, le=12)
+    model: str = same(Request, "model")
+    prompt: str = same(Request, "prompt")
+    negative: str = same(Request, "negative")
+    seed: int | None = same(Request, "seed")
+    sampling: StepOptions = StepOptions()
 
 
 def quality(crf: int) -> int:

@@ -17,7 +17,9 @@ from eichi.errors import FolderError, OptionError
 from eichi.events import Adjusted
 from eichi.models.locate import locate, locate_part
 from eichi.models.tokens import WHOLE, Meter
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.plan.fill import FillPlan
+from eichi.plan.fill import make_fill_plan as resolve_fill
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
@@ -25,6 +27,7 @@ from eichi.plan.plan import make_plan as resolve
 from eichi.settings import load_settings
 from eichi.video.images import load, measure
 from eichi.video.latents import measure_latents
+from eichi.video.splice import model_of, read_source
 
 Resolved = TypeVar("Resolved", Plan, FramePlan)
 
@@ -45,6 +48,16 @@ def make_frame_plan(options: FrameOptions, entry: Entry | None = None) -> FrameP
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     return _examined(resolve_frame(options, entry, measure(options.image)))
+
+
+def make_fill_plan(options: FillOptions, entry: Entry | None = None) -> FillPlan:
+    """The plan of what lies between two latent files, their headers read. Raises InputError."""
+    entry = entry or find(options.model)
+    files = (options.before, options.after)
+    before, after = (measure_latents(path) for path in files)
+    model_of([read_source(path) for path in files], entry.name)
+    plan = resolve_fill(options, entry, before, after)
+    return replace(plan, notes=(*plan.notes, *cut_notes(entry, [options.prompt])))
 
 
 def _examined(plan: Resolved) -> Resolved:

@@ -8,7 +8,19 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eichi.events import Adjusted, Changed, Event, Failed, FrameDrawn, FrameStarted, SectionDone, Started, Step
+from eichi.events import (
+    Adjusted,
+    Changed,
+    Converted,
+    Event,
+    Failed,
+    Flagged,
+    FrameDrawn,
+    FrameStarted,
+    SectionDone,
+    Started,
+    Step,
+)
 from eichi.words import say
 
 
@@ -26,6 +38,9 @@ def show(events: Iterable[Event], language: str) -> Event:
             if isinstance(last, Step):
                 values = {"order": last.order + 1, "sections": last.sections, "step": last.step, "steps": last.steps}
                 progress.update(bar, completed=last.fraction, description=say("run.step", language, **values))
+            if isinstance(last, Converted):
+                known = last.done / last.total if last.total else None
+                progress.update(bar, completed=known, description=say("run.frames", language, **vars(last)))
     assert last is not None, "a job has at least one event"
     return last
 
@@ -41,6 +56,8 @@ def line(event: Event, language: str) -> str | None:
             return say("run.frame_started", language, **vars(event))
         case FrameDrawn():
             return say("run.frame_drawn", language, **vars(event))
+        case Flagged():
+            return say(event.id, language, number=event.number, **event.values)
         case SectionDone():
             values = vars(event) | {"done": event.order + 1}
             return say("run.section", language, **values)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eichi.events import Event, Finished, FrameFinished, Stopped, message
+from eichi.events import Event, FileFinished, Finished, FrameFinished, Stopped, message
 from eichi.options import VideoOptions
 from eichi.settings import Settings
 from eichi.surface import STOPPED, interrupt, print_json, tell
@@ -119,4 +119,6 @@ def _file(last: Event) -> str:
             return last.video
         case FrameFinished():
             return last.image
+        case FileFinished():
+            return last.file
     raise AssertionError("a run ends finished, stopped or in an error")

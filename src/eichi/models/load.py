@@ -8,7 +8,7 @@ float16, as the weights were made for. Not run on a GPU yet.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
-from eichi.catalog import Entry
+from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.locate import locate
 
@@ -36,8 +36,15 @@ class Components:
     `transformer` in its own precision; `vae`, `text_encoder`, `text_encoder_2`, `image_encoder` in `dtype`.
     """
 
-    def __init__(self, entry: Entry, models: Path, device: str = "auto", cache: Path | None = None) -> None:
-        """Finds all parts, loads none; `cache` is a folder for what can be kept between jobs.
+    def __init__(
+        self,
+        entry: Entry,
+        models: Path,
+        device: str = "auto",
+        cache: Path | None = None,
+        parts: Collection[str] = PARTS,
+    ) -> None:
+        """Finds these parts, loads none; `cache` is a folder for what can be kept between jobs.
 
         Raises ModelError where a part is missing, DeviceError for a device that is not here.
         """
@@ -47,7 +54,7 @@ class Components:
         gpu = self.device.type != "cpu"
         self.dtype = torch.float16 if gpu else torch.float32
         self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
-        self.folders = locate(entry, models)
+        self.folders = locate(entry, models, parts)
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -133,8 +140,8 @@ def pick_device(name: str) -> torch.device:
 
 def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:
     vae: AutoencoderKLHunyuanVideo = AutoencoderKLHunyuanVideo.from_pretrained(folder, torch_dtype=dtype)
-    # The temporal grid is walked by pipeline.decode, over the whole clip; tiles themselves are decoded at once.
-    vae.use_framewise_decoding = False
+    # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
+    vae.use_framewise_decoding = vae.use_framewise_encoding = False
     # Tiles of 256 pixels bound the memory of large pictures; smaller pictures are not affected.
     vae.enable_tiling()
     return vae

@@ -4,9 +4,10 @@ Three places, in this order: the folder an entry names (the embedded model, a us
 program (`<models>/<owner>/<name>`), the Hugging Face cache. Nothing is downloaded here.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
-from eichi.catalog import Entry, Source
+from eichi.catalog import PARTS, Entry, Source
 from eichi.errors import ModelError
 
 # One file that every part must have; it tells a finished folder from an empty one.
@@ -15,10 +16,11 @@ MARKS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.
 }
 
 
-def locate(entry: Entry, models: Path) -> dict[str, Path]:
-    """The folder of every part. Raises ModelError naming the first part that is not on this machine."""
+def locate(entry: Entry, models: Path, parts: Collection[str] = PARTS) -> dict[str, Path]:
+    """The folder of every part, or of these. Raises ModelError naming the first that is not on this machine."""
     folders = {}
-    for part, source in entry.parts.items():
+    for part in parts:
+        source = entry.parts[part]
         folder = locate_part(entry, part, models)
         if folder is None:
             where = source.repository or entry.root

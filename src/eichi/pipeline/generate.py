@@ -28,6 +28,7 @@ from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.latents import load_latents
 from eichi.video.outputs import Outputs
+from eichi.video.quality import watch
 
 
 def generate(
@@ -55,7 +56,7 @@ def generate(
     outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
     try:
         with boundary():
-            for event in compute(plan, components, pixels, before):
+            for event in watch(plan, pixels.values(), compute(plan, components, pixels, before)):
                 if isinstance(event, LatentsReady) and event.order is not None:
                     checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
                 outputs.take(event)

@@ -47,9 +47,9 @@ def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCach
 
 
 @contextmanager
-def boundary() -> Iterator[None]:
-    """The one place where torch's complaints about a run become ours."""
+def boundary(part: str = "transformer") -> Iterator[None]:
+    """The one place where torch's complaints about a run become ours; `part` is what needs the memory."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise DeviceError("error.device.memory", part="transformer") from error
+        raise DeviceError("error.device.memory", part=part) from error

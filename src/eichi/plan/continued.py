@@ -14,13 +14,22 @@ from eichi.errors import OptionError
 
 @dataclass(frozen=True)
 class Shape:
-    """A latent file's shape; `first` is the place of its first latent in its video."""
+    """A latent file's shape; `first` is the place of its first latent in its video.
+
+    `joints` are the places in the file where the start image's latent of a further clip lies, see plan.splice.
+    """
 
     channels: int
     count: int
     height: int
     width: int
     first: int = 0
+    joints: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Channels, height and width, which latents must share to lie in one file."""
+        return self.channels, self.height, self.width
 
     @property
     def made(self) -> int:
@@ -42,6 +51,8 @@ def kept_sections(asked: int | None, shape: Shape, window: int, size: tuple[int,
     if (shape.height * 8, shape.width * 8) != size:
         theirs, ours = f"{shape.width * 8}x{shape.height * 8}", f"{size[1]}x{size[0]}"
         raise OptionError("error.kept.size", theirs=theirs, ours=ours)
+    if shape.joints:
+        raise OptionError("error.kept.joined", clips=len(shape.joints) + 1)
     there, rest = divmod(shape.made, window)
     if rest:
         raise OptionError("error.kept.window", count=shape.count, window=window)

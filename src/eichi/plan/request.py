@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from eichi.catalog import Entry
-from eichi.errors import OptionError
 from eichi.events import Adjusted
-from eichi.options import MAX_SEED, Request
-from eichi.plan.size import nearest
+from eichi.options import MAX_SEED, FillOptions, Request
+from eichi.plan.size import published
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -33,10 +32,7 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
     resolved can be run again.
     """
     resolution = options.resolution or entry.resolution
-    if resolution not in entry.sizes:
-        known = ", ".join(map(str, entry.sizes))
-        raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
-    height, width = nearest(entry.sizes[resolution], *picture)
+    height, width = published(entry, resolution, picture)
     seed = drawn(options.seed)
     return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width
 
@@ -46,7 +42,7 @@ def drawn(seed: int | None, count: int = 1) -> int:
     return secrets.randbelow(MAX_SEED + 2 - count) if seed is None else seed
 
 
-def text_notes(options: Request, cfg: float) -> Iterator[Adjusted]:
+def text_notes(options: Request | FillOptions, cfg: float) -> Iterator[Adjusted]:
     """Remarks on the prompts."""
     if not options.prompt.strip():
         yield Adjusted("note.prompt.empty", {})

@@ -1,6 +1,33 @@
 """The size of a video: the published (height, width) whose shape is nearest to the picture's."""
 
-from eichi.catalog import Sizes
+from eichi.catalog import Entry, Sizes
+from eichi.errors import OptionError
+
+SIDE = 16  # pixels that a side is a multiple of: latents are an eighth, and the transformer takes them two by two
+
+
+def published(entry: Entry, resolution: int, picture: tuple[int, int]) -> tuple[int, int]:
+    """A model's (height, width) of that resolution for a picture of (width, height) pixels. Raises OptionError."""
+    if resolution not in entry.sizes:
+        known = ", ".join(map(str, entry.sizes))
+        raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
+    return nearest(entry.sizes[resolution], *picture)
+
+
+def clip_size(entry: Entry, resolution: int | None, clip: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) to encode a clip of (width, height) pixels at, its own by default. Raises OptionError."""
+    if resolution is not None:
+        return published(entry, resolution, clip)
+    width, height = clip
+    if width % SIDE or height % SIDE:
+        known = ", ".join(map(str, entry.sizes))
+        raise OptionError("error.video.sides", size=size_words(*clip), side=SIDE, flag="--resolution", known=known)
+    return height, width
+
+
+def size_words(width: int, height: int) -> str:
+    """A size as it is written everywhere."""
+    return f"{width}x{height}"
 
 
 def nearest(sizes: Sizes, width: int, height: int) -> tuple[int, int]:

@@ -23,6 +23,11 @@ def frame_count(latents: int) -> int:
     return FRAMES_PER_LATENT * (latents - 1) + 1
 
 
+def latents_for(frames: int) -> int:
+    """The fewest latents that hold so many frames from the start of a video; none for none."""
+    return -(-(frames - 1) // FRAMES_PER_LATENT) + 1 if frames else 0
+
+
 def section_count(seconds: float, window: int) -> int:
     """The S >= 1 whose real length is nearest to the wish; a tie takes the shorter video."""
     wish = Fraction(str(seconds)) * FPS

@@ -56,7 +56,7 @@ def dump(values: Mapping[str, Any]) -> str:
 def tags(values: Mapping[str, Any]) -> dict[str, str]:
     """A record as MP4 tags; `comment` is what players show."""
     request = values["request"]
-    return {KEY: dump(values), "comment": request["prompt"]}
+    return {KEY: dump(values), "comment": request.get("prompt", "")}
 
 
 def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -> None:

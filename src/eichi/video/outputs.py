@@ -7,13 +7,14 @@ the end: they are a two-hundredth of the pixels.
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Stopped
+from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.plan.plan import Plan
 from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
@@ -29,6 +30,7 @@ class Outputs:
         self.options = plan.options.output
         self.values = record(plan)
         self.sections = 0
+        self.flags: list[dict[str, Any]] = []
         self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder)
         self._latents: dict[int, NDArray[np.float32]] = {}
         self._stills = {section.end_frame - 1: section.number for section in plan.sections}
@@ -48,6 +50,8 @@ class Outputs:
                 self._latents[first] = latents
             case SectionDone():
                 self.sections += 1
+            case Flagged():
+                self.flags.append(asdict(event))
 
     def finish(self, poster: NDArray[np.uint8]) -> Finished:
         """Publish the video, its poster and what else was asked for."""
@@ -56,7 +60,8 @@ class Outputs:
         picture = self.path.with_suffix(".png")
         save_png(picture, poster, self.values)
         self._keep()
-        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, len(plan.sections))
+        count = len(plan.sections)
+        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, self.flags)
 
     def stop(self) -> Stopped:
         """Publish what is finished of a stopped job under a name of its own."""

@@ -1,0 +1,186 @@
+"""`eichi latents`: look into latent files, join and cut them, fill a gap, make them longer, to a video and back.
+
+Thin commands, each over one call. Looking, joining and cutting need no model and load none.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from eichi.commands.run import finish, follow, run_request
+from eichi.errors import InputError, OptionError
+from eichi.flags import read_request, some_flags
+from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
+from eichi.settings import Settings
+from eichi.surface import json_flag, print_json, surface
+from eichi.words import say
+
+LATENTS, VIDEO = ".safetensors", ".mp4"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(help=say("cli.latents"), short_help=say("cli.latents_short"))
+def latents() -> None:
+    pass
+
+
+def file_argument(name: str, count: int = 1) -> Callable[[Command], Command]:
+    """Files that a tool reads."""
+    metavar = name.upper() if count == 1 else f"{name.upper()}..."
+    return click.argument(name, type=click.Path(path_type=Path), metavar=metavar, nargs=count, required=True)
+
+
+def out_flag(command: Command) -> Command:
+    return click.option("--out", type=click.Path(path_type=Path), help=say("cli.latents_out"))(command)
+
+
+@latents.command(help=say("cli.latents_inspect"))
+@file_argument("file")
+@json_flag
+def inspect(file: Path, as_json: bool) -> None:
+    from eichi.video.splice import describe
+
+    with surface(as_json) as settings:
+        found = describe(file)
+        if as_json:
+            print_json(found)
+            return
+        language = settings.language
+        click.echo(say("latents.summary", language, **found | {"model": found["model"] or "?"}))
+        for number, clip in enumerate(found["clips"], start=1):
+            click.echo(say("latents.clip", language, number=number, **clip, last=clip["first"] + clip["latents"] - 1))
+        if found["first"]:
+            click.echo(say("latents.later", language, first=found["first"]))
+        if found["record"] is None:
+            click.echo(say("latents.bare", language))
+
+
+@latents.command(help=say("cli.latents_join"))
+@file_argument("files", -1)
+@out_flag
+@json_flag
+def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    from eichi.video import splice
+
+    with surface(as_json) as settings:
+        if len(files) < 2:
+            raise OptionError("error.latents.few")
+        finish(splice.join(files, target(out, settings, files[0], "joined")), as_json, settings.language)
+
+
+@latents.command(help=say("cli.latents_trim"))
+@file_argument("file")
+@click.option("--start", type=click.IntRange(0), default=0, metavar="N", help=say("cli.latents_start"))
+@click.option("--end", type=click.IntRange(0), default=0, metavar="N", help=say("cli.latents_end"))
+@out_flag
+@json_flag
+def trim(file: Path, start: int, end: int, out: Path | None, as_json: bool) -> None:
+    from eichi.video import splice
+
+    with surface(as_json) as settings:
+        made = splice.trim(file, target(out, settings, file, "trimmed"), start, end)
+        finish(made, as_json, settings.language)
+
+
+@latents.command(help=say("cli.latents_fill"))
+@file_argument("before")
+@file_argument("after")
+@some_flags(FillOptions)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
+@out_flag
+@json_flag
+def fill(
+    before: Path, after: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any
+) -> None:
+    from eichi.prepare import make_fill_plan
+    from eichi.video.splice import model_of, read_source
+
+    with surface(as_json) as settings:
+        flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
+        plan = make_fill_plan(read_request(FillOptions, assignments, flags | {"before": before, "after": after}))
+        path = target(out, settings, before, "filled")
+        from eichi.models.load import Components
+        from eichi.pipeline import latents
+
+        components = Components(plan.entry, settings.models, settings.device, settings.cache)
+        follow(lambda stop: latents.fill(plan, path, components, stop), as_json, settings)
+
+
+@latents.command(help=say("cli.latents_extend"))
+@file_argument("file")
+@some_flags(VideoOptions, "seconds", "image", "prompt", "seed")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
+@click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))
+@json_flag
+def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
+    with surface(as_json) as settings:
+        if flags["seconds"] is None:
+            raise OptionError("error.latents.seconds", flag="--seconds")
+        flags |= {"source": file, "kept__latents": file, "output__latents": True}
+        run_request(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
+
+
+@latents.command(name="to-mp4", help=say("cli.latents_to_mp4"))
+@file_argument("file")
+@some_flags(Request, "model")
+@some_flags(OutputOptions, "crf")
+@out_flag
+@json_flag
+def to_mp4(file: Path, model: str | None, crf: str | None, out: Path | None, as_json: bool) -> None:
+    from eichi.video.latents import measure_latents
+    from eichi.video.splice import model_of, read_source
+
+    with surface(as_json) as settings:
+        output = OutputOptions.parse({} if crf is None else {"crf": crf})
+        measure_latents(file)
+        name, path = model_of([read_source(file)], model), target(out, settings, file, "decoded", VIDEO)
+        components = decoder(name, settings)
+        from eichi.pipeline import latents
+
+        follow(lambda stop: latents.to_mp4(file, path, components, output.crf, stop), as_json, settings)
+
+
+@latents.command(name="from-mp4", help=say("cli.latents_from_mp4"))
+@file_argument("video")
+@some_flags(Request, "model", "resolution")
+@out_flag
+@json_flag
+def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None:
+    from eichi.catalog import find
+    from eichi.plan.size import clip_size
+    from eichi.video.reader import measure_video
+
+    with surface(as_json) as settings:
+        asked = read_request(Request, (), flags)
+        clip, entry = measure_video(video), find(asked.model)
+        size = clip_size(entry, asked.resolution, (clip.width, clip.height))
+        path = target(out, settings, video, "encoded")
+        components = decoder(entry.name, settings)
+        from eichi.pipeline import latents
+
+        follow(lambda stop: latents.from_mp4(video, path, components, size, stop), as_json, settings)
+
+
+def decoder(model: str, settings: Settings) -> Any:
+    """A model's VAE, the only part that is looked for. torch is loaded only now."""
+    from eichi.catalog import find
+    from eichi.models.load import Components
+
+    return Components(find(model), settings.models, settings.device, parts=("vae",))
+
+
+def target(out: Path | None, settings: Settings, source: Path, word: str, suffix: str = LATENTS) -> Path:
+    """The file for a result: the one named, or a free name after its source in the folder. Raises InputError."""
+    from eichi.prepare import check_folder
+    from eichi.video.splice import free_name
+
+    named = out is not None and out.suffix == suffix
+    folder = out.parent if out is not None and named else out or settings.outputs
+    check_folder(folder)
+    path = out if out is not None and named else free_name(folder, source, word, suffix)
+    if path.exists():
+        raise InputError("error.latents.exists", path=path)
+    return path

@@ -1,0 +1,163 @@
+"""The tools on latent files that need no model: look into one, join several, cut one.
+
+What comes out is a latent file like any other, with a record of what it was made from: the tool, its sources as they
+were named, and the sources' own records, so that nothing of where the latents come from is lost. How clips lie in one
+file, and why a joint is remembered, stands in `plan.splice`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eichi.catalog import find
+from eichi.errors import InputError, ModelError, OptionError
+from eichi.events import FileFinished
+from eichi.plan.continued import Shape
+from eichi.plan.fill import FillPlan
+from eichi.plan.splice import frame_total, joined, stretches, trimmed
+from eichi.plan.timeline import frame_count, real_seconds
+from eichi.video.latents import Latents, load_latents, measure_latents, save_latents
+from eichi.video.metadata import LIBRARIES, read_record
+
+KIND = "latents"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a tool reads: its name as it was given and its record, None where it has none."""
+
+    path: Path
+    record: dict[str, Any] | None
+
+    @property
+    def model(self) -> str | None:
+        """The model that the latents are for, None where the file does not say."""
+        return None if self.record is None else self.record.get("model")
+
+
+def read_source(path: Path) -> Source:
+    """A file's record, if it carries one. Raises InputError where there is no file."""
+    try:
+        return Source(path, read_record(path))
+    except InputError as error:
+        if error.id != "error.file.record":
+            raise
+        return Source(path, None)
+
+
+def model_of(sources: Sequence[Source], asked: str | None = None) -> str:
+    """The model whose latents these are. Raises OptionError where the files do not say or do not agree.
+
+    Latents of one model are noise to another's decoder; models that share a decoder agree.
+    """
+    said = {source.path: source.model for source in sources if source.model is not None}
+    model = asked or next(iter(said.values()), None)
+    if model is None:
+        raise OptionError("error.latents.model", path=sources[0].path, flag="--model")
+    for path, theirs in said.items():
+        if _decoder(theirs) != _decoder(model):
+            raise OptionError("error.latents.models", path=path, theirs=theirs, ours=model)
+    return model
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What is in a latent file, from its header alone, JSON-ready. Raises InputError."""
+    shape, source = measure_latents(path), read_source(path)
+    clips = [
+        {"first": stretch.start, "latents": len(stretch), "frames": frame_count(len(stretch))}
+        for stretch in stretches(shape)
+    ]
+    return {
+        "file": str(path),
+        "model": source.model,
+        **figures(shape),
+        "first": shape.first,
+        "clips": clips,
+        "record": source.record,
+    }
+
+
+def join(paths: Sequence[Path], target: Path) -> FileFinished:
+    """Write one latent file of several, in their order. Raises OptionError where they do not fit together."""
+    sources = [read_source(path) for path in paths]
+    shapes = [measure_latents(path) for path in paths]
+    shape = reduce(joined, shapes)
+    model = model_of(sources) if any(source.model for source in sources) else None
+    values = np.concatenate([load_latents(path).values for path in paths], axis=2)
+    return save(target, Latents(values, shape.first, shape.joints), tool_record("join", sources, shape, model))
+
+
+def trim(path: Path, target: Path, start: int, end: int) -> FileFinished:
+    """Write a latent file without the first `start` and the last `end` latents of another. Raises OptionError."""
+    source = read_source(path)
+    shape = trimmed(measure_latents(path), start, end)
+    values = load_latents(path).values[:, :, start : start + shape.count]
+    cut = Latents(np.ascontiguousarray(values), shape.first, shape.joints)
+    return save(target, cut, tool_record("trim", [source], shape, source.model, {"start": start, "end": end}))
+
+
+def save(target: Path, latents: Latents, values: Mapping[str, Any]) -> FileFinished:
+    """Write what a tool made, with its record."""
+    save_latents(target, latents, values)
+    return FileFinished(str(target), **figures(latents.shape))
+
+
+def tool_record(
+    tool: str, sources: Sequence[Source], shape: Shape, model: str | None, told: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The record of a tool's result; `told` is what the tool was told beside its sources."""
+    request = {"tool": tool, "sources": [str(source.path) for source in sources], **(told or {})}
+    return {"kind": KIND, "request": request, "model": model, **_made(shape, sources)}
+
+
+def fill_record(plan: FillPlan, sources: Sequence[Source]) -> dict[str, Any]:
+    """The record of two files with what was made between them."""
+    request = plan.options
+    return {
+        "kind": request.kind,
+        "request": request.dump(),
+        "model": plan.entry.name,
+        "seed": plan.seed,
+        **_made(plan.shape, sources),
+    }
+
+
+def _made(shape: Shape, sources: Sequence[Source]) -> dict[str, Any]:
+    """What every result of a tool carries."""
+    return {
+        **figures(shape),
+        "clips": len(stretches(shape)),
+        "sources": [source.record for source in sources],
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def figures(shape: Shape) -> dict[str, Any]:
+    """What every tool says of its result."""
+    frames = frame_total(shape)
+    seconds = round(real_seconds(frames), 3)
+    size = {"width": shape.width * 8, "height": shape.height * 8}
+    return {"latents": shape.count, "frames": frames, "seconds": seconds, **size}
+
+
+def free_name(folder: Path, source: Path, word: str, suffix: str) -> Path:
+    """A name after a tool's source that nothing in the folder has yet."""
+    path, number = folder / f"{source.stem}_{word}{suffix}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{source.stem}_{word}_{number}{suffix}"
+    return path
+
+
+def _decoder(model: str) -> object:
+    """What tells one model's latents from another's: where its VAE lies."""
+    try:
+        entry = find(model)
+    except ModelError:
+        return model
+    return entry.root, entry.parts["vae"]
