@@ -16,6 +16,8 @@ from eichi.options import MAX_INDEX, FrameOptions, OptionField, Options, Request
 from eichi.plan.oneframe import sweep
 from eichi.words import say
 
+# The flags of `sweep_flags`, read by `read_sweep`.
+SWEEP = ("sweep_target", "sweep_window", "seeds")
 # More images than anyone looks through; each is a job of its own.
 MAX_SEEDS = 1000
 
@@ -72,7 +74,7 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
         if given is None or given == ():
             continue
         place(values, field.key, _table(field, given) if field.numbered else given)
-    known = {"source", *map(_parameter, fields.values())}
+    known = {"source", *SWEEP, *map(_parameter, fields.values())}
     for name in (name for name, given in flags.items() if given not in (None, ()) and name not in known):
         raise OptionError("error.option.unknown", key=name.replace("__", "."), known=", ".join(sorted(fields)))
     return kind.parse(values)
