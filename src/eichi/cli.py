@@ -1,7 +1,8 @@
 """The command line: thin commands over the same request that the page and the API make.
 
 Results go to standard output, everything else to standard error; with `--json` the last
-line of standard output is one JSON object. Exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped.
+line of standard output is one JSON object, and a running job's events come before it, one JSON object a line each.
+Exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped.
 """
 
 import json
@@ -135,13 +136,13 @@ def inspect(file: Path, as_json: bool) -> None:
 @json_flag
 def resume(job: str | None, out: Path | None, as_json: bool) -> None:
     with _surface(as_json) as settings:
-        from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
+        from eichi.pipeline.job import own_components
 
         checkpoint = find(job, out or settings.outputs)
         plan = checkpoint.plan()
-        components = Components(plan.entry, settings.models, settings.device, settings.cache)
+        components = own_components(plan.entry)
         _follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
 
 
@@ -192,11 +193,11 @@ def _run(options: VideoOptions | FrameOptions, out: Path, settings: Settings, as
 
     plan = make_frame_plan(options) if isinstance(options, FrameOptions) else make_plan(options)
     check_run(plan, out, settings.models)
-    from eichi.models.load import Components  # torch is loaded only now that the request is known to be good
-    from eichi.pipeline.generate import generate as run
+    from eichi.pipeline.generate import generate as run  # torch is loaded only now that the request is known to be good
+    from eichi.pipeline.job import own_components
     from eichi.pipeline.oneframe import generate_frame
 
-    components = Components(plan.entry, settings.models, settings.device, settings.cache)
+    components = own_components(plan.entry)
     if isinstance(plan, FramePlan):
         _follow(lambda stop: generate_frame(plan, out, components, stop), as_json, settings)
     else:
@@ -208,7 +209,7 @@ def _follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: boo
     from eichi.progress import show
 
     with _interrupt() as stop:
-        last = show(start(stop), settings.language)
+        last = show(start(stop), settings.language, _print_json if as_json else None)
     _finish(last, as_json, settings.language)
 
 

@@ -1,7 +1,7 @@
 """What a running job says, as small frozen messages of plain values.
 
 The generator of `pipeline.generate` yields them; the command line, the page, the store and the writer follow.
-`FramesReady` and `LatentsReady` carry arrays: they never leave the process that made them.
+`FramesReady`, `LatentsReady` and `Preview` carry arrays; as a `message`, an event says only where they belong.
 """
 
 from dataclasses import asdict, dataclass
@@ -59,6 +59,15 @@ class Step:
     def fraction(self) -> float:
         """Share of all steps of the job that are done, 0-1."""
         return (self.order * self.steps + self.step) / (self.sections * self.steps)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How a section looks so far, small and rough: uint8 [window, height/8, width/8, 3], in the order of time."""
+
+    order: int
+    step: int
+    pixels: "NDArray[np.uint8]"
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,7 @@ Event = (
     | FrameStarted
     | Adjusted
     | Step
+    | Preview
     | SectionDone
     | FrameDrawn
     | FramesReady
@@ -161,4 +171,6 @@ def message(event: Event) -> dict[str, Any]:
         return {"event": "FramesReady", "first": event.first, "frames": len(event.frames)}
     if isinstance(event, LatentsReady):
         return {"event": "LatentsReady", "first": event.first, "latents": event.latents.shape[2]}
+    if isinstance(event, Preview):
+        return {"event": "Preview", "order": event.order, "step": event.step}
     return {"event": type(event).__name__, **asdict(event)}

@@ -20,7 +20,7 @@ Stop = Callable[[], bool]
 def own_components(entry: Entry) -> Components:
     """A model's components where and on which device the settings say."""
     settings = load_settings()
-    return Components(entry, settings.models, settings.device, settings.cache)
+    return Components(entry, settings.models, settings.device, settings.cache, settings.vae_tile)
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -47,9 +47,9 @@ def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCach
 
 
 @contextmanager
-def boundary() -> Iterator[None]:
-    """The one place where torch's complaints about a run become ours."""
+def boundary(part: str = "transformer") -> Iterator[None]:
+    """The one place where torch's complaints about a run become ours; `part` is what runs."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise DeviceError("error.device.memory", part="transformer") from error
+        raise DeviceError("error.device.memory", part=part) from error

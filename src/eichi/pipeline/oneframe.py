@@ -27,6 +27,7 @@ from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, samp
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
 from eichi.video.metadata import record, save_png
+from eichi.video.writer import writing
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def generate_frame(
     with boundary():
         for event in compute_frame(plan, components, pictures):
             if isinstance(event, FramesReady):
-                save_png(path, event.frames[0], record(plan))
+                with writing(path):
+                    save_png(path, event.frames[0], record(plan))
             yield event
             if stop() and not path.exists():
                 yield Stopped(None, plan.seed, 0, 0)
