@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, HunyuanVideoFramepackPipeline
-from PIL import Image
 from torch import Tensor
 
+from benchmarks.theirs import assemble, request
 from eichi.catalog import Direction, Entry
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.generate import compute
 from eichi.plan.plan import make_plan
-from eichi.plan.timeline import frame_count
 from tests import small
 
 PROMPT = "a red star moves right"
@@ -97,31 +95,8 @@ def ours(components: Components, pixels: np.ndarray, sections: int) -> None:
 def theirs(components: Components, pixels: np.ndarray, sections: int) -> None:
     entry: Entry = components.entry
     direction: Direction = entry.direction
-    pipe = HunyuanVideoFramepackPipeline(
-        text_encoder=components.text_encoder,
-        tokenizer=components.tokenizer,
-        transformer=components.transformer,
-        vae=components.vae,
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        text_encoder_2=components.text_encoder_2,
-        tokenizer_2=components.tokenizer_2,
-        image_encoder=components.image_encoder,
-        feature_extractor=components.feature_extractor,
-    )
-    pipe.set_progress_bar_config(disable=True)
+    pipe = assemble(components)
     # The posterior's mode, as ours; a draw would also move the generator on.
     pipe.prepare_image_latents = lambda *_, **__: encode_picture(components, pixels)
-    pipe(
-        image=Image.fromarray(pixels),
-        prompt=PROMPT,
-        prompt_template={"template": entry.template.text, "crop_start": entry.template.head},
-        height=SIZE,
-        width=SIZE,
-        num_frames=frame_count(9) * sections,
-        latent_window_size=9,
-        num_inference_steps=STEPS,
-        guidance_scale=10.0,
-        generator=torch.Generator().manual_seed(SEED),
-        sampling_type=STYLE[direction],
-        output_type="latent",
-    )
+    asked = request(entry, pixels, PROMPT, sections, 9, STEPS, SEED)
+    pipe(**asked, sampling_type=STYLE[direction], output_type="latent")
