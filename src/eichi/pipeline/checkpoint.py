@@ -73,7 +73,7 @@ class Checkpoint:
         found: list[Tensor] = []
         while self._section(len(found)).is_file():
             try:
-                found.append(load_file(self._section(len(found)))["latents"])
+                found.append(load_file(self._section(len(found)))["latents"].clone())  # the file may go
             except (SafetensorError, OSError, KeyError):
                 break
         return found
