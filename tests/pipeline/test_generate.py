@@ -189,6 +189,26 @@ def test_stopped_keeps_what_is_finished(
         assert [path.name for path in folder.glob("[!.]*")] == [Path(last.video).name]
 
 
+def test_a_stop_waits_for_what_is_being_decoded(components: Components, plain: Path, tmp_path: Path) -> None:
+    seen: list[Event] = []
+    plan = plan_of(components, plain)
+    for event in generate(plan, tmp_path, components, stop=lambda: isinstance(seen[-1], SectionDone)):
+        seen.append(event)
+    *_, done, frames, last = seen
+    assert isinstance(done, SectionDone)
+    assert isinstance(frames, FramesReady)
+    assert isinstance(last, Stopped)
+    assert (last.sections, last.frames) == (1, len(frames.frames))
+
+
+def test_a_stop_after_the_last_section_is_too_late(components: Components, plain: Path, tmp_path: Path) -> None:
+    plan = plan_of(components, plain, seconds=1)
+    seen: list[Event] = []
+    for event in generate(plan, tmp_path, components, stop=lambda: isinstance(seen[-1], SectionDone)):
+        seen.append(event)
+    assert isinstance(seen[-1], Finished)
+
+
 def test_stopped_at_once_leaves_nothing(components: Components, plain: Path, tmp_path: Path) -> None:
     last = list(generate(plan_of(components, plain), tmp_path / "out", components, stop=lambda: True))[-1]
     assert last == Stopped(None, 5, 0, 0)

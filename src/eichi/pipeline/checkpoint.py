@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,16 @@ class Checkpoint:
         with _writing(self.folder), aside(self._section(order)) as draft:
             save_file({"latents": torch.from_numpy(latents.copy())}, draft)
 
-    def sections(self) -> list[Tensor]:
-        """The latents of the finished sections in the order they were made; a damaged file ends the list."""
-        found: list[Tensor] = []
-        while self._section(len(found)).is_file():
+    def sections(self) -> Iterator[Tensor]:
+        """The latents of the finished sections in the order they were made, each read when it is asked for.
+
+        A damaged file ends them.
+        """
+        for order in count():
             try:
-                found.append(load_file(self._section(len(found)))["latents"].clone())  # the file may go
+                yield load_file(self._section(order))["latents"].clone()  # not tied to the file, which may go
             except (SafetensorError, OSError, KeyError):
-                break
-        return found
+                return
 
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """The job's pictures as they were fitted. Raises InputError."""

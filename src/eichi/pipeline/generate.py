@@ -5,7 +5,7 @@ says where the file is. Callers decide between two events whether to go on, what
 knows a page, a queue or a terminal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def compute(
     plan: Plan,
     components: Components,
     pixels: dict[str, NDArray[np.uint8]],
-    before: Sequence[Tensor] = (),
+    before: Iterable[Tensor] = (),
     stop: Stop = lambda: False,
     previews: int = 0,
 ) -> Iterator[Event]:
@@ -107,7 +107,7 @@ def draw(
     plan: Plan,
     components: Components,
     pixels: dict[str, NDArray[np.uint8]],
-    before: Sequence[Tensor] = (),
+    before: Iterable[Tensor] = (),
     previews: int = 0,
 ) -> Iterator[Event]:
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
@@ -122,7 +122,7 @@ def draw(
     history = History(plan.entry.direction, image)
     if FINAL in latents:
         history.push(latents[FINAL] * plan.options.keyframes.final_strength)
-    generator = torch.Generator().manual_seed(plan.seed)
+    taken, generator = iter(before), torch.Generator().manual_seed(plan.seed)
     yield _started(plan, components)
     if plan.entry.direction == "forward":
         history.push(image)
@@ -145,13 +145,14 @@ def draw(
                 cache.reset()
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = draw_noise(section, generator)
-            taken = part.order < len(before)
-            made = before[part.order] if taken else image
-            for step, prediction in enumerate([] if taken else sample_section(denoiser, noise), start=1):
-                made = prediction.cpu()
-                yield Step(part.order, len(plan.sections), step, options.steps)
-                if previews and step % previews == 0:
-                    yield Preview(part.order, step, draw_preview(made, plan.entry.preview))
+            made = next(taken, None)
+            if made is None:
+                for step, prediction in enumerate(sample_section(denoiser, noise), start=1):
+                    made = prediction.cpu()
+                    yield Step(part.order, len(plan.sections), step, options.steps)
+                    if previews and step % previews == 0:
+                        yield Preview(part.order, step, draw_preview(made, plan.entry.preview))
+            assert made is not None, "a section has at least one step"
             if not torch.isfinite(made).all():
                 raise RunError("error.run.nan", number=part.number)
 
