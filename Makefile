@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench controls train behaviour clean
+.PHONY: demo test lint bench torture controls train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -20,6 +20,9 @@ lint: .venv/ready-dev
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
+
+torture: .venv/ready-dev
+	$(BIN)/python -m benchmarks.torture
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls

@@ -1,5 +1,7 @@
-"""`python -m benchmarks`: one whole clip side by side; it lives in `clip`, so that fresh processes can import it."""
+"""`python -m benchmarks`: every table; the parts are modules, so that fresh processes can import them."""
 
-from benchmarks.clip import main
+from benchmarks import clip, long
 
-main()
+if __name__ == "__main__":
+    long.main([])
+    clip.main()

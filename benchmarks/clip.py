@@ -10,7 +10,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -18,64 +18,42 @@ from typing import Any
 
 PROMPT = "the camera zooms in"
 STEPS, SEED = 25, 1
-MEBIBYTE = 1024  # ru_maxrss is in KiB
+KIB = 1024  # ru_maxrss is in KiB
 
 
-def ours(seconds: float, folder: Path) -> int:
+def ours(seconds: float, folder: Path, steps: int = STEPS, model: str = "tiny") -> int:
     """Our own generator, TeaCache off; the file is written as frames become final."""
     from eichi import VideoOptions, generate, make_plan
     from eichi.options import SamplingOptions
 
     options = VideoOptions(
+        model=model,
         image=picture(),
         prompt=PROMPT,
         seconds=seconds,
         seed=SEED,
-        sampling=SamplingOptions(steps=STEPS, teacache=False),
+        sampling=SamplingOptions(steps=steps, teacache=False),
     )
     *_, last = generate(make_plan(options), folder)
     return int(last.frames)  # type: ignore[union-attr]
 
 
-def diffusers(seconds: float, folder: Path) -> int:
+def diffusers(seconds: float, folder: Path, steps: int = STEPS) -> int:
     """The library's pipeline and its own export."""
-    import torch
-    from diffusers import FlowMatchEulerDiscreteScheduler, HunyuanVideoFramepackPipeline
     from diffusers.utils import export_to_video
-    from PIL import Image
 
+    from benchmarks.theirs import assemble, request
     from eichi import VideoOptions, make_plan
     from eichi.models.load import Components
     from eichi.video.images import fit, load
 
     plan = make_plan(VideoOptions(image=picture(), prompt=PROMPT, seconds=seconds, seed=SEED))
     parts = Components(plan.entry, folder, "cpu")
-    pipe = HunyuanVideoFramepackPipeline(
-        text_encoder=parts.text_encoder,
-        tokenizer=parts.tokenizer,
-        transformer=parts.transformer,
-        vae=parts.vae,
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        text_encoder_2=parts.text_encoder_2,
-        tokenizer_2=parts.tokenizer_2,
-        image_encoder=parts.image_encoder,
-        feature_extractor=parts.feature_extractor,
-    )
-    pipe.set_progress_bar_config(disable=True)
+    pipe = assemble(parts)
     pipe.vae.use_framewise_decoding = True  # as the class comes; ours walks the grid itself
-    template = plan.entry.template
-    frames = pipe(
-        image=Image.fromarray(fit(load(picture()), plan.width, plan.height, "crop")),
-        prompt=PROMPT,
-        prompt_template={"template": template.text, "crop_start": template.head},
-        height=plan.height,
-        width=plan.width,
-        num_frames=33 * len(plan.sections),
-        latent_window_size=plan.window,
-        num_inference_steps=STEPS,
-        guidance_scale=10.0,
-        generator=torch.Generator().manual_seed(SEED),
-    ).frames[0]
+    pixels = fit(load(picture()), plan.width, plan.height, "crop")
+    asked = request(plan.entry, pixels, PROMPT, len(plan.sections), plan.window, steps, SEED)
+    frames = pipe(**asked).frames[0]
     export_to_video(frames, str(folder / "diffusers.mp4"), fps=30)
     return len(frames)
 
@@ -100,16 +78,21 @@ def _child(contender: Callable[[float, Path], int], seconds: float, sender: Any)
         begin = time.perf_counter()
         frames = contender(seconds, Path(folder))
         spent = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEBIBYTE
+    peak = peak_memory()
     sender.send({"frames": frames, "seconds": spent, "peak": peak})
 
 
-def main() -> None:
+def peak_memory() -> float:
+    """The most memory that this process has held so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB
+
+
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.6)
+    parser.add_argument("--seconds", type=float, default=12.0, help="12 are ten sections")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     rounds = [
         {contender.__name__: measure(contender, arguments.seconds) for contender in (ours, diffusers)}
         for _ in range(arguments.rounds)

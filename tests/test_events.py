@@ -5,7 +5,20 @@ import json
 import numpy as np
 import pytest
 
-from eichi.events import Adjusted, Event, Failed, Finished, FramesReady, SectionDone, Started, Step, Stopped, message
+from eichi.events import (
+    Adjusted,
+    Event,
+    Failed,
+    Finished,
+    FramesReady,
+    LatentsReady,
+    Preview,
+    SectionDone,
+    Started,
+    Step,
+    Stopped,
+    message,
+)
 
 EVENTS: list[Event] = [
     Started("tiny", 1, "cpu", 64, 48, 37, 1.23, 1),
@@ -28,6 +41,13 @@ def test_a_message_is_the_event_in_plain_values(event: Event) -> None:
 def test_pixels_are_told_not_sent() -> None:
     event = FramesReady(5, np.zeros((3, 8, 8, 3), dtype=np.uint8))
     assert message(event) == {"event": "FramesReady", "first": 5, "frames": 3}
+
+
+def test_previews_and_latents_are_told_not_sent() -> None:
+    preview = Preview(1, 4, np.zeros((9, 8, 8, 3), dtype=np.uint8))
+    assert message(preview) == {"event": "Preview", "order": 1, "step": 4}
+    latents = LatentsReady(1, 10, np.zeros((1, 16, 9, 8, 8), dtype=np.float32))
+    assert message(latents) == {"event": "LatentsReady", "first": 10, "latents": 9}
 
 
 def test_the_share_of_a_job_grows_from_nothing_to_one() -> None:

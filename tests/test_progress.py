@@ -1,9 +1,11 @@
 """A job in a plain log: one line for what is worth one, on standard error."""
 
+from typing import Any
+
 import pytest
 
 from eichi.events import Adjusted, Event, Finished, SectionDone, Started, Step
-from eichi.progress import line, show
+from eichi.progress import duration, line, show
 
 STARTED = Started("tiny", 1, "cpu", 64, 48, 37, 1.233, 1)
 FINISHED = Finished("v.mp4", "v.png", 1, 37, 1.233, 1)
@@ -23,6 +25,30 @@ STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 sections, seed 1"
 def test_lines(event: Event, text: str | None) -> None:
     said = line(event, "en")
     assert said == text or (isinstance(event, Adjusted) and said is not None and "1.23 s instead of 1.0 s" in said)
+
+
+def test_what_is_left_stands_behind_a_section() -> None:
+    done = SectionDone(1, 0, 3, 4, 0)
+    said = line(done, "en", 3725.4)
+    assert said == "Section 1 is done (1 of 3); steps computed 4, reused 0; about 1:02:05 left"
+    assert line(done, "en", 0.0) == line(done, "en", None) == line(done, "en")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "-:--"), (0.2, "0:00"), (59.6, "1:00"), (61.0, "1:01"), (36000.0, "10:00:00")]
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_machines_get_every_event_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    got: list[dict[str, Any]] = []
+    show([STARTED, Step(0, 1, 1, 2), Step(0, 1, 2, 2), SectionDone(0, 0, 1, 2, 0), FINISHED], "en", got.append)
+    assert [values["event"] for values in got] == ["Started", "Step", "Step", "SectionDone", "Finished"]
+    assert [values["fraction"] for values in got[1:4]] == [0.5, 1.0, 1.0]
+    assert got[1]["left"] is None
+    assert got[2]["left"] >= 0.0
+    assert capsys.readouterr().out == ""
 
 
 def test_the_last_event_comes_back_and_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ def test_settings_do_not_change() -> None:
         ('{"nope": 1}', ["nope"]),
         ('{"language": "xx"}', ["language", "'xx'", "en, ja, ru, zh-TW"]),
         ('{"outputs": 3}', ["outputs", "3"]),
+        ('{"vae_tile": 100}', ["vae_tile", "100"]),
         pytest.param("3", ["settings.json"]),
         pytest.param("[]", ["settings.json"]),
     ],

@@ -125,13 +125,13 @@ def inspect(file: Path, as_json: bool) -> None:
 @json_flag
 def resume(job: str | None, out: Path | None, as_json: bool) -> None:
     with surface(as_json) as settings:
-        from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
+        from eichi.pipeline.job import own_components
 
         checkpoint = find(job, out or settings.outputs)
         plan = checkpoint.plan()
-        components = Components(plan.entry, settings.models, settings.device, settings.cache)
+        components = own_components(plan.entry)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
 
 

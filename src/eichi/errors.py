@@ -7,7 +7,8 @@
     │   ├── ModelError        a model: unknown, not on this machine, damaged
     │   └── FolderError       the place for results cannot be written
     └── RunError              the request was fine, the run was not; exit code 1
-        └── DeviceError       the device ran out of memory or failed
+        ├── DeviceError       the device ran out of memory or failed
+        └── DiskError         a file cannot be written, the disk being full for one; the job can be gone on with
 
 An error carries the id of its sentence and the values in it, so that every surface can say it in the user's
 language. Foreign errors are translated where they enter (one place per boundary) and chained.
@@ -57,4 +58,8 @@ class RunError(EichiError):
 
 
 class DeviceError(RunError):
+    pass
+
+
+class DiskError(RunError):
     pass

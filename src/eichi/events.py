@@ -1,7 +1,7 @@
 """What a running job says, as small frozen messages of plain values.
 
 The generator of `pipeline.generate` yields them; the command line, the page, the store and the writer follow.
-`FramesReady` and `LatentsReady` carry arrays: they never leave the process that made them.
+`FramesReady`, `LatentsReady` and `Preview` carry arrays; as a `message`, an event says only where they belong.
 """
 
 from collections.abc import Mapping
@@ -68,6 +68,15 @@ class Converted:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How a section looks so far, small and rough: uint8 [window, height/8, width/8, 3], in the order of time."""
+
+    order: int
+    step: int
+    pixels: "NDArray[np.uint8]"
 
 
 @dataclass(frozen=True)
@@ -183,6 +192,7 @@ Event = (
     | Adjusted
     | Step
     | Converted
+    | Preview
     | SectionDone
     | Flagged
     | FrameDrawn
@@ -203,6 +213,8 @@ def message(event: Event) -> dict[str, Any]:
         return {"event": "FramesReady", "first": event.first, "frames": len(event.frames)}
     if isinstance(event, LatentsReady):
         return {"event": "LatentsReady", "first": event.first, "latents": event.latents.shape[2]}
+    if isinstance(event, Preview):
+        return {"event": "Preview", "order": event.order, "step": event.step}
     return {"event": type(event).__name__, **asdict(event)}
 
 
@@ -211,4 +223,4 @@ def read(values: Mapping[str, Any]) -> Event | None:
     kinds: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
     rest = dict(values)
     kind = kinds[rest.pop("event")]
-    return None if kind in (FramesReady, LatentsReady) else kind(**rest)
+    return None if kind in (FramesReady, LatentsReady, Preview) else kind(**rest)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eichi.errors import OptionError
 from eichi.words import ENGLISH, languages
 
 FILE = "settings.json"
+VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
 class Settings(BaseSettings):
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
     outputs: Path = Path("outputs")
     device: str = "auto"
     language: str = ENGLISH
+    # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
+    vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)
     store: str = ""
 
     @field_validator("store")

@@ -4,6 +4,10 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eichi.errors import InputError
+from eichi.errors import DiskError, InputError
 from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import Checkpoint, find, unfinished
+from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
@@ -143,7 +147,7 @@ def test_other_weights_are_refused(plan: Plan, components: Components, tmp_path:
     other.folders["vae"] = Path(copy)
     with pytest.raises(InputError, match=r"weights\.vae \w+ → \w+"):
         go_on(checkpoint, other)
-    assert checkpoint.sections()
+    assert checkpoint.begun
 
 
 def test_other_options_and_versions_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:
@@ -153,6 +157,92 @@ def test_other_options_and_versions_are_refused(plan: Plan, components: Componen
     (checkpoint.folder / "job.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match=r"versions\.torch 1\.0 → 2"):
         go_on(checkpoint, components)
+
+
+@pytest.mark.parametrize(("key", "other"), [("device", "cuda"), ("vae_tile", 64)])
+def test_other_machines_are_refused(
+    plan: Plan, components: Components, tmp_path: Path, key: str, other: object
+) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    card = checkpoint.card()
+    card["machine"][key] = other
+    (checkpoint.folder / "job.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match=rf"machine\.{key} {other} → "):
+        go_on(checkpoint, components)
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """The system refuses to let files grow, as a full disk does; Python has its signal ignored."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(("kind", "count"), [(Step, 1), (SectionDone, 1), (FramesReady, 2)])
+def test_a_full_disk(
+    plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path, kind: type[Event], count: int
+) -> None:
+    """While latents, a segment or the result is written: one sentence, no half file, and nothing is lost."""
+    events = generate(plan, tmp_path, components)
+    for event in events:
+        count -= isinstance(event, kind)
+        if not count:
+            break
+    with no_file_above(1000), pytest.raises(DiskError, match=r"File too large.*eichi resume"):
+        list(events)
+    assert not list(tmp_path.glob("[!.]*"))
+    assert not list(tmp_path.rglob("*.part"))
+    checkpoint = find(None, tmp_path)
+    assert isinstance(go_on(checkpoint, components)[-1], Finished)
+    assert digests(tmp_path) == whole
+    assert not checkpoint.folder.exists()
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A disk of its own that has little room."""
+    folder = Path(tempfile.mkdtemp())
+    words = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(words, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_a_disk_that_is_really_full(plan: Plan, components: Components, whole: dict[str, str], disk: Path) -> None:
+    with pytest.raises(DiskError, match="No space left on device"):
+        list(generate(plan, disk, components))
+    checkpoint = find(None, disk)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
+    go_on(checkpoint, components)
+    assert digests(disk) == whole
+
+
+def test_a_job_belongs_to_one_process(plan: Plan, components: Components, tmp_path: Path) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    with checkpoint.held(), pytest.raises(InputError, match="another process"):
+        go_on(checkpoint, components)
+    assert checkpoint.begun
+
+
+def test_what_dead_jobs_leave_is_swept(plan: Plan, components: Components, tmp_path: Path) -> None:
+    begun = interrupt(plan, tmp_path, components, SectionDone, 1)
+    dead, held = Checkpoint(tmp_path / ".dead.parts"), Checkpoint(tmp_path / ".held.parts")
+    for left in (dead, held):
+        left.folder.mkdir()
+        shutil.copy(begun.folder / "job.json", left.folder)
+        (left.folder / "000000-000009.mp4").write_bytes(b"x" * 100)
+    with held.held():
+        sweep(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([begun.folder, held.folder])
+    assert sorted(tmp_path.iterdir()) == [begun.folder]
 
 
 def test_the_newest_is_found_and_others_by_name(plan: Plan, components: Components, tmp_path: Path) -> None:

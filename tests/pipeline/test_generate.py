@@ -13,10 +13,22 @@ import torch
 from PIL import Image
 
 from eichi.errors import RunError
-from eichi.events import Adjusted, Event, Finished, FramesReady, LatentsReady, SectionDone, Started, Step, Stopped
+from eichi.events import (
+    Adjusted,
+    Event,
+    Finished,
+    FramesReady,
+    LatentsReady,
+    Preview,
+    SectionDone,
+    Started,
+    Step,
+    Stopped,
+)
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.generate import generate
+from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.video.metadata import read_record
@@ -70,8 +82,10 @@ def test_events_tell_the_plan(components: Components, plain: Path, tmp_path: Pat
     plan = plan_of(components, plain, seconds=seconds)
     events = list(generate(plan, tmp_path / "out", components))
     kinds = [type(event) for event in events if not isinstance(event, Adjusted)]
-    count = len(plan.sections)
-    assert kinds == [Started, *[Step, Step, LatentsReady, SectionDone, FramesReady] * count, Finished]
+    drawn = [LatentsReady, SectionDone]
+    # The frames of a section come half way through the next one.
+    between = [Step, FramesReady, Step, *drawn] * (len(plan.sections) - 1)
+    assert kinds == [Started, Step, Step, *drawn, *between, FramesReady, Finished]
     steps = [event.fraction for event in events if isinstance(event, Step)]
     assert steps == sorted(steps)
     assert steps[-1] == 1.0
@@ -79,6 +93,18 @@ def test_events_tell_the_plan(components: Components, plain: Path, tmp_path: Pat
         [np.arange(e.first, e.first + len(e.frames)) for e in events if isinstance(e, FramesReady)]
     )
     assert sorted(covered) == list(range(plan.frames))
+
+
+def test_previews_are_small_pictures_of_the_section(components: Components, plain: Path, tmp_path: Path) -> None:
+    plan = plan_of(components, plain, sampling={"steps": 5})
+    events = list(generate(plan, tmp_path / "out", components, previews=2))
+    seen = [event for event in events if isinstance(event, Preview)]
+    assert [(event.order, event.step) for event in seen] == [(0, 2), (0, 4), (1, 2), (1, 4)]
+    assert {event.pixels.shape for event in seen} == {(plan.window, plan.height // 8, plan.width // 8, 3)}
+    assert not np.array_equal(seen[0].pixels, seen[1].pixels)
+    ready = {event.order: event.latents for event in events if isinstance(event, LatentsReady)}
+    last = draw_preview(torch.from_numpy(ready[0]), plan.entry.preview)
+    assert not np.array_equal(last, seen[1].pixels)  # one step more
 
 
 def test_file_is_what_was_planned(components: Components, forward: Components, plain: Path, tmp_path: Path) -> None:
@@ -161,6 +187,26 @@ def test_stopped_keeps_what_is_finished(
         assert 0 < last.frames < plan.frames
         assert len(frames_of(last.video)) == last.frames
         assert [path.name for path in folder.glob("[!.]*")] == [Path(last.video).name]
+
+
+def test_a_stop_waits_for_what_is_being_decoded(components: Components, plain: Path, tmp_path: Path) -> None:
+    seen: list[Event] = []
+    plan = plan_of(components, plain)
+    for event in generate(plan, tmp_path, components, stop=lambda: isinstance(seen[-1], SectionDone)):
+        seen.append(event)
+    *_, done, frames, last = seen
+    assert isinstance(done, SectionDone)
+    assert isinstance(frames, FramesReady)
+    assert isinstance(last, Stopped)
+    assert (last.sections, last.frames) == (1, len(frames.frames))
+
+
+def test_a_stop_after_the_last_section_is_too_late(components: Components, plain: Path, tmp_path: Path) -> None:
+    plan = plan_of(components, plain, seconds=1)
+    seen: list[Event] = []
+    for event in generate(plan, tmp_path, components, stop=lambda: isinstance(seen[-1], SectionDone)):
+        seen.append(event)
+    assert isinstance(seen[-1], Finished)
 
 
 def test_stopped_at_once_leaves_nothing(components: Components, plain: Path, tmp_path: Path) -> None:

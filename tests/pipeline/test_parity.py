@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, HunyuanVideoFramepackPipeline
+from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.theirs import assemble, request
 from eichi.catalog import Direction, Entry
 from eichi.models.load import Components
 from eichi.options import VideoOptions
@@ -25,7 +26,6 @@ from eichi.pipeline.sections import Denoiser
 from eichi.plan.keyframes import FINAL, START
 from eichi.plan.layout import CONTEXT
 from eichi.plan.plan import make_plan
-from eichi.plan.timeline import frame_count
 from tests import small
 from tests.recording import drawn, recorded
 
@@ -136,33 +136,10 @@ def ours(components: Components, pictures: list[np.ndarray], sections: int, step
 def theirs(components: Components, pictures: list[np.ndarray], sections: int, steps: int = STEPS) -> None:
     entry: Entry = components.entry
     direction: Direction = entry.direction
-    pipe = HunyuanVideoFramepackPipeline(
-        text_encoder=components.text_encoder,
-        tokenizer=components.tokenizer,
-        transformer=components.transformer,
-        vae=components.vae,
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        text_encoder_2=components.text_encoder_2,
-        tokenizer_2=components.tokenizer_2,
-        image_encoder=components.image_encoder,
-        feature_extractor=components.feature_extractor,
-    )
-    pipe.set_progress_bar_config(disable=True)
+    pipe = assemble(components)
     # The posterior's mode, as ours; a draw would also move the generator on. Start picture first, then the last one.
     latents = iter([encode_picture(components, picture) for picture in pictures])
     pipe.prepare_image_latents = lambda *_, **__: next(latents)
-    pipe(
-        image=Image.fromarray(pictures[0]),
-        last_image=Image.fromarray(pictures[1]) if len(pictures) > 1 else None,
-        prompt=PROMPT,
-        prompt_template={"template": entry.template.text, "crop_start": entry.template.head},
-        height=SIZE,
-        width=SIZE,
-        num_frames=frame_count(WINDOW) * sections,
-        latent_window_size=WINDOW,
-        num_inference_steps=steps,
-        guidance_scale=10.0,
-        generator=torch.Generator().manual_seed(SEED),
-        sampling_type=STYLE[direction],
-        output_type="latent",
-    )
+    asked = request(entry, pictures[0], PROMPT, sections, WINDOW, steps, SEED)
+    last = Image.fromarray(pictures[1]) if len(pictures) > 1 else None
+    pipe(**asked, last_image=last, sampling_type=STYLE[direction], output_type="latent")

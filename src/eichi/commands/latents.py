@@ -102,10 +102,10 @@ def fill(
         flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
         plan = make_fill_plan(read_request(FillOptions, assignments, flags | {"before": before, "after": after}))
         path = target(out, settings, before, "filled")
-        from eichi.models.load import Components
         from eichi.pipeline import latents
+        from eichi.pipeline.job import own_components
 
-        components = Components(plan.entry, settings.models, settings.device, settings.cache)
+        components = own_components(plan.entry, settings)
         follow(lambda stop: latents.fill(plan, path, components, stop), as_json, settings)
 
 
@@ -167,9 +167,9 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
 def decoder(model: str, settings: Settings) -> Any:
     """A model's VAE, the only part that is looked for. torch is loaded only now."""
     from eichi.catalog import find
-    from eichi.models.load import Components
+    from eichi.pipeline.job import own_components
 
-    return Components(find(model), settings.models, settings.device, parts=("vae",))
+    return own_components(find(model), settings, parts=("vae",))
 
 
 def target(out: Path | None, settings: Settings, source: Path, word: str, suffix: str = LATENTS) -> Path:

@@ -29,10 +29,10 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
 
     plan = make_plan(options)
     check_run(plan, out, settings.models)
-    from eichi.models.load import Components
     from eichi.pipeline.generate import generate
+    from eichi.pipeline.job import own_components
 
-    components = Components(plan.entry, settings.models, settings.device, settings.cache)
+    components = own_components(plan.entry)
     follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
 
 
@@ -42,10 +42,10 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     from eichi.progress import show
 
     check_run(plans[0], out, settings.models)
-    from eichi.models.load import Components
+    from eichi.pipeline.job import own_components
     from eichi.pipeline.oneframe import generate_frame
 
-    components = Components(plans[0].entry, settings.models, settings.device, settings.cache)
+    components = own_components(plans[0].entry)
     if len(plans) == 1:
         follow(lambda stop: generate_frame(plans[0], out, components, stop), as_json, settings)
         return
@@ -91,7 +91,7 @@ def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool
     from eichi.progress import show
 
     with interrupt() as stop:
-        last = show(start(stop), settings.language)
+        last = show(start(stop), settings.language, print_json if as_json else None)
     finish(last, as_json, settings.language)
 
 

@@ -21,15 +21,15 @@ from typing import Any
 from eichi.catalog import PARTS, Entry
 from eichi.errors import EichiError
 from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, SectionDone, Stopped, message
-from eichi.jobs.pace import Pace
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import Ask, Job, Status
 from eichi.jobs.store import Lost, Store
 from eichi.models.load import Components
 from eichi.options import FrameOptions
+from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, beside
 from eichi.pipeline.generate import generate
-from eichi.pipeline.job import Stop, free_name
+from eichi.pipeline.job import Stop, free_name, own_components
 from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
@@ -90,7 +90,7 @@ class Worker:
         with closing(self._start(job, listener.stop)) as events:
             for event in events:
                 pace.take(event)
-                values: dict[str, Any] = {"result": message(event), "pace": pace.seconds}
+                values: dict[str, Any] = {"result": message(event), "pace": pace.section}
                 if isinstance(event, Finished | FrameFinished):
                     self.store.end(job, Status.DONE, event, **values)
                     return
@@ -119,8 +119,7 @@ class Worker:
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""
-        settings = self.settings
-        components = Components(entry, settings.models, settings.device, settings.cache)
+        components = own_components(entry, self.settings)
         weights = components.fingerprint
         if self._components is None or self._components.entry != entry or self._weights != weights:
             self._drop()
@@ -160,18 +159,16 @@ class Worker:
 
 
 class Listener:
-    """What is asked of a running job. A section's frames come right after it, so its end is the event after that."""
+    """What is asked of a running job."""
 
     def __init__(self, job: Job) -> None:
         self.ask = job.ask
-        self._last: Event | None = None
         self._over = False
 
     def heard(self, event: Event, row: Job) -> None:
         """The row as it is after an event."""
         self.ask = row.ask
-        self._over = isinstance(self._last, SectionDone) and self._last.computed > 0
-        self._last = event
+        self._over = isinstance(event, SectionDone) and event.computed > 0
 
     def stop(self) -> bool:
         """What the pipeline asks after every event."""

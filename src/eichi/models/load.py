@@ -24,6 +24,7 @@ from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImagePr
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.locate import locate
+from eichi.settings import VAE_TILE
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +44,16 @@ class Components:
         device: str = "auto",
         cache: Path | None = None,
         parts: Collection[str] = PARTS,
+        tile: int = VAE_TILE,
     ) -> None:
         """Finds these parts, loads none; `cache` is a folder for what can be kept between jobs.
 
-        Raises ModelError where a part is missing, DeviceError for a device that is not here.
+        The VAE takes pictures apart that are larger than `tile` pixels, none where it is 0. Raises ModelError where a
+        part is missing, DeviceError for a device that is not here.
         """
         self.entry = entry
         self.cache = cache
+        self.tile = tile
         self.device = pick_device(device)
         gpu = self.device.type != "cpu"
         self.dtype = torch.float16 if gpu else torch.float32
@@ -65,6 +69,7 @@ class Components:
     @property
     def vae(self) -> AutoencoderKLHunyuanVideo:
         model: AutoencoderKLHunyuanVideo = self._part("vae", self.dtype)
+        set_tiles(model, self.tile)
         return model
 
     @property
@@ -142,9 +147,19 @@ def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:
     vae: AutoencoderKLHunyuanVideo = AutoencoderKLHunyuanVideo.from_pretrained(folder, torch_dtype=dtype)
     # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
     vae.use_framewise_decoding = vae.use_framewise_encoding = False
-    # Tiles of 256 pixels bound the memory of large pictures; smaller pictures are not affected.
-    vae.enable_tiling()
     return vae
+
+
+def set_tiles(vae: AutoencoderKLHunyuanVideo, side: int) -> None:
+    """Bound the VAE's memory: pictures larger than `side` pixels go through in squares that overlap by a quarter.
+
+    0 takes every picture whole. Neighbours are blended, so the pixels change a little. The library's other setting,
+    slicing, works on several videos at once and would do nothing here.
+    """
+    vae.use_tiling = side > 0
+    if side:
+        stride = side * 3 // 4
+        vae.enable_tiling(side, side, tile_sample_stride_height=stride, tile_sample_stride_width=stride)
 
 
 _LOADERS: dict[str, Loader] = {

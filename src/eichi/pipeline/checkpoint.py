@@ -5,20 +5,24 @@ sections, the fitted pictures and the request are all that is needed to go on, w
 finished sections is drawn again and dropped, the history is filled from their latents, and the result has the same
 bytes as if nothing had happened. Files are written aside and renamed; a section counts when its file is there.
 
-The folder lies beside the result and goes when the result is complete.
+The folder lies beside the result and goes when the result is complete. A process holds it while it works there, by a
+lock that the system takes back from a dead one. Frames are not kept: going on decodes the finished sections once more
+(their segments of the video are found again), which costs little next to drawing them and lets every consumer of
+frames see all of them.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
@@ -27,13 +31,15 @@ from torch import Tensor
 
 from eichi.catalog import Entry
 from eichi.catalog import find as find_model
-from eichi.errors import InputError, RunError
+from eichi.errors import DiskError, InputError
+from eichi.files import aside
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.metadata import record
 
 CARD = "job.json"
+LOCK = "lock"
 ENDING = ".parts"
 
 
@@ -55,32 +61,29 @@ class Checkpoint:
 
     def begin(self, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> None:
         """Write down what the job is; `pixels` are its pictures, fitted, so that the originals may go."""
-        card = {**record(plan), "weights": components.fingerprint, "pictures": sorted(pixels)}
-        draft = self.folder / f"{CARD}.part"
+        card = {**_card(plan, components), "pictures": sorted(pixels)}
         with _writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
             for name, picture in pixels.items():
-                Image.fromarray(picture).save(self.folder / _picture(name), format="PNG")
-            draft.write_text(json.dumps(card, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-            os.replace(draft, self.folder / CARD)
+                with aside(self.folder / _picture(name)) as draft:
+                    Image.fromarray(picture).save(draft, format="PNG")
+            with aside(self.folder / CARD) as draft:
+                draft.write_text(json.dumps(card, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
 
     def keep(self, order: int, latents: NDArray[np.float32]) -> None:
-        """Keep the latents of a section, without the start image's. Raises RunError."""
-        path = self._section(order)
-        draft = path.with_name(f"{path.name}.part")
-        with _writing(self.folder):
+        """Keep the latents of a section, without the start image's. Raises DiskError."""
+        with _writing(self.folder), aside(self._section(order)) as draft:
             save_file({"latents": torch.from_numpy(latents.copy())}, draft)
-            os.replace(draft, path)
 
-    def sections(self) -> list[Tensor]:
-        """The latents of the finished sections in the order they were made; a damaged file ends the list."""
-        found: list[Tensor] = []
-        while self._section(len(found)).is_file():
+    def sections(self) -> Iterator[Tensor]:
+        """The latents of the finished sections in the order they were made, each read when it is asked for.
+
+        A damaged file ends them.
+        """
+        for order in count():
             try:
-                found.append(load_file(self._section(len(found)))["latents"])
+                yield load_file(self._section(order))["latents"].clone()  # not tied to the file, which may go
             except (SafetensorError, OSError, KeyError):
-                break
-        return found
+                return
 
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """The job's pictures as they were fitted. Raises InputError."""
@@ -110,14 +113,45 @@ class Checkpoint:
     def check(self, plan: Plan, components: Components) -> None:
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError."""
         before = self.card()
-        now = json.loads(json.dumps({**record(plan), "weights": components.fingerprint}, default=str))
+        now = json.loads(json.dumps(_card(plan, components), default=str))
         differences = sorted(_differences(before, now))
         if differences:
             raise InputError("error.resume.changed", folder=self.folder, what="; ".join(differences))
 
     def discard(self) -> None:
-        """Give the space back."""
+        """Give the space back. Without its card a folder that is half gone is no job any more."""
+        (self.folder / CARD).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def advanced(self) -> bool:
+        """Whether a section is finished."""
+        return self._section(0).is_file()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out while this one works in the folder, which is made if it is not there.
+
+        A job that ends without a finished section leaves nothing, except where the disk was full: there it begins
+        again when there is room. Raises InputError where another process works in the folder.
+        """
+        lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise InputError("error.resume.running", folder=self.folder) from error
+        full = False
+        try:
+            yield
+        except DiskError:
+            full = (self.folder / CARD).is_file()
+            raise
+        finally:
+            lock.release()
+            if not (full or self.advanced):
+                self.discard()
 
     def _section(self, order: int) -> Path:
         return self.folder / f"section-{order:04d}.safetensors"
@@ -126,6 +160,15 @@ class Checkpoint:
 def beside(result: Path) -> Checkpoint:
     """The checkpoint of the job that makes this video."""
     return Checkpoint(result.parent / f".{result.stem}{ENDING}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what dead jobs without a finished section have left in a folder."""
+    for left in folder.glob(f".*{ENDING}"):
+        checkpoint = Checkpoint(left)
+        if not checkpoint.advanced and left.is_dir():
+            with suppress(InputError, DiskError), checkpoint.held():
+                pass  # being let go is enough
 
 
 def unfinished(folder: Path) -> list[Checkpoint]:
@@ -143,6 +186,12 @@ def find(job: str | None, folder: Path) -> Checkpoint:
     if not found:
         raise InputError("error.resume.none", job=job or "*", folder=folder)
     return found[0]
+
+
+def _card(plan: Plan, components: Components) -> dict[str, Any]:
+    """Everything that the bytes of a result follow from, but for the pictures."""
+    machine = {"device": components.device.type, "vae_tile": components.tile}
+    return {**record(plan), "weights": components.fingerprint, "machine": machine}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
@@ -167,6 +216,6 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise RunError(
+        raise DiskError(
             "error.checkpoint.write", folder=folder, reason=getattr(error, "strerror", None) or error
         ) from error

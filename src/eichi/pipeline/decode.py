@@ -100,8 +100,7 @@ class Decoder:
         """The frames that belong to a tile: those before the next tile's first."""
         first = 0 if index == 0 else index * STEP + 1
         count = STEP + 1 if index == 0 else STEP
-        frames = tile[0, :, :count].permute(1, 2, 3, 0)
-        return first, ((frames.float().clamp(-1, 1) + 1.0) * 127.5).round().to(torch.uint8).cpu().numpy()
+        return first, to_pixels(tile[0, :, :count])
 
     @torch.inference_mode()
     def _decode(self, latents: Tensor) -> Tensor:
@@ -156,6 +155,12 @@ class LoopDecoder:
 def tile_count(total: int) -> int:
     """Tiles of a clip of `total` latents. One of a single latent would have nothing to add behind its neighbour."""
     return max(1, -(-(total - 1) // STRIDE))
+
+
+def to_pixels(frames: Tensor) -> NDArray[np.uint8]:
+    """The VAE's frames [3, n, height, width] in -1 ... 1 as pixels [n, height, width, 3]."""
+    frames = frames.permute(1, 2, 3, 0).float()
+    return ((frames.clamp(-1, 1) + 1.0) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
 def _blend(before: Tensor, after: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
 """Plan -> latents -> frames -> file, as a generator of events.
 
-`compute` makes the frames and holds none of them; `generate` drains it into files and says where the file is.
-Callers decide between two events whether to go on, what to show and how fast. Nothing here knows a page, a queue or
-a terminal.
+`draw` makes the latents, `compute` decodes them beside that and holds no frames, `generate` drains both into files and
+says where the file is. Callers decide between two events whether to go on, what to show and how fast. Nothing here
+knows a page, a queue or a terminal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import RunError
-from eichi.events import Event, FramesReady, LatentsReady, SectionDone, Started, Step
+from eichi.events import Event, LatentsReady, Preview, SectionDone, Started, Step
 from eichi.models.load import Components
-from eichi.pipeline.checkpoint import Checkpoint, beside
+from eichi.pipeline.beside import Beside
+from eichi.pipeline.checkpoint import Checkpoint, beside, sweep
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.preview import draw_preview
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
@@ -37,49 +39,79 @@ def generate(
     components: Components | None = None,
     stop: Stop = lambda: False,
     checkpoint: Checkpoint | None = None,
+    previews: int = 0,
 ) -> Iterator[Event]:
-    """Run a plan; the last event is Finished, or Stopped once `stop()` is true.
+    """Run a plan; the last event is Finished, or Stopped once `stop()` is true, which is asked after every event.
 
     Writes `<folder>/<time>.mp4`, its poster `.png`, and what the output options ask for beside them. What is
     finished when the job is stopped is kept as a playable file. After every section the job can be gone on with from
     its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. One that is not begun
-    gives the video its name. Raises RunError.
+    gives the video its name. There is a Preview after every `previews` steps, none for 0. Raises RunError.
     """
     components = components or own_components(plan.entry)
-    checkpoint = checkpoint or beside(free_name(Path(folder), ".mp4"))
-    if checkpoint.begun:
+    if checkpoint is None:
+        sweep(Path(folder))
+        checkpoint = beside(free_name(Path(folder), ".mp4"))
+    fresh = not checkpoint.begun
+    if not fresh:
         checkpoint.check(plan, components)
-        pixels, before = checkpoint.pictures(), checkpoint.sections()
-    else:
-        pixels, before = _pixels(plan), kept_latents(plan)
-        checkpoint.begin(plan, components, pixels)
-    outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
-    try:
-        with boundary():
-            for event in watch(plan, pixels.values(), compute(plan, components, pixels, before)):
-                if isinstance(event, LatentsReady) and event.order is not None:
-                    checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
-                outputs.take(event)
-                yield event
-                if stop() and not outputs.complete:
-                    yield outputs.stop()
-                    return
-            last = outputs.finish(pixels[START])
-            checkpoint.discard()
-            yield last
-    finally:
-        if not checkpoint.sections():
-            checkpoint.discard()
+    pixels = _pixels(plan) if fresh else checkpoint.pictures()
+    with checkpoint.held(), boundary():
+        if fresh:
+            checkpoint.begin(plan, components, pixels)
+        before = kept_latents(plan) if fresh else checkpoint.sections()
+        outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+        for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
+            if isinstance(event, LatentsReady) and event.order is not None:
+                checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
+            outputs.take(event)
+            yield event
+        if not outputs.complete:
+            yield outputs.stop()
+            return
+        last = outputs.finish(pixels[START])
+        checkpoint.discard()
+        yield last
+
+
+def compute(
+    plan: Plan,
+    components: Components,
+    pixels: dict[str, NDArray[np.uint8]],
+    before: Iterable[Tensor] = (),
+    stop: Stop = lambda: False,
+    previews: int = 0,
+) -> Iterator[Event]:
+    """The events of a plan, frames included. `pixels` are the plan's pictures, fitted.
+
+    `before` are the latents of the first sections, where they were made before; they are taken over as they are.
+    A section is decoded beside the first half of the next one's steps: always at the same place among the events, and
+    early enough to be looked at. Once `stop()` is true nothing more is drawn, and what was drawn comes out.
+    """
+    middle = (plan.options.sampling.steps + 1) // 2
+    with Beside(lambda: _decoder(plan, components), components.device) as decoding:
+        for event in draw(plan, components, pixels, before, previews):
+            yield event
+            match event:
+                case Step(step=step) if step == middle:
+                    yield from decoding.take()
+                case LatentsReady(_, first, latents):
+                    yield from decoding.take()
+                    decoding.push(first, torch.from_numpy(latents))
+            if stop():
+                break
+        yield from decoding.take()
 
 
 @torch.inference_mode()
-def compute(
-    plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]], before: Sequence[Tensor] = ()
+def draw(
+    plan: Plan,
+    components: Components,
+    pixels: dict[str, NDArray[np.uint8]],
+    before: Iterable[Tensor] = (),
+    previews: int = 0,
 ) -> Iterator[Event]:
-    """The events of a plan, frames included, in the order of generation. `pixels` are the plan's pictures, fitted.
-
-    `before` are the latents of the first sections, where they were made before; they are taken over as they are.
-    """
+    """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
     yield from plan.notes
 
@@ -91,12 +123,10 @@ def compute(
     history = History(plan.entry.direction, image)
     if FINAL in latents:
         history.push(latents[FINAL] * plan.options.keyframes.final_strength)
-    decoder = _decoder(plan, components)
-    generator = torch.Generator().manual_seed(plan.seed)
+    taken, generator = iter(before), torch.Generator().manual_seed(plan.seed)
     yield _started(plan, components)
     if plan.entry.direction == "forward":
         history.push(image)
-        decoder.push(0, image)
         yield LatentsReady(None, 0, image.numpy())
     with step_cache(options, components) as cache:
         for part in plan.sections:
@@ -116,15 +146,18 @@ def compute(
                 cache.reset()
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = draw_noise(section, generator)
-            taken = part.order < len(before)
-            made = before[part.order] if taken else image
-            for step, prediction in enumerate([] if taken else sample_section(denoiser, noise), start=1):
-                made = prediction.cpu()
-                yield Step(part.order, len(plan.sections), step, options.steps)
+            made = next(taken, None)
+            if made is None:
+                for step, prediction in enumerate(sample_section(denoiser, noise), start=1):
+                    made = prediction.cpu()
+                    yield Step(part.order, len(plan.sections), step, options.steps)
+                    if previews and step % previews == 0:
+                        yield Preview(part.order, step, draw_preview(made, plan.entry.preview))
+            assert made is not None, "a section has at least one step"
             if not torch.isfinite(made).all():
                 raise RunError("error.run.nan", number=part.number)
 
-            # 4. They become history, and frames as far as their neighbours allow.
+            # 4. They become history. What is decoded from them is for `compute` to say.
             first = part.first
             if part.order == 0:
                 latents[END] = made[:, :, -1:]
@@ -134,9 +167,6 @@ def compute(
             yield LatentsReady(part.order, first, made.numpy())
             reused = cache.reused if cache is not None else 0
             yield SectionDone(part.number, part.order, len(plan.sections), denoiser.evaluations - reused, reused)
-            run = decoder.push(first, made)
-            if run is not None:
-                yield FramesReady(*run)
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,26 @@
 """What every job has around it: its components, a name for its result, the step cache, one place for torch's errors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import torch
 
-from eichi.catalog import Entry
+from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
 from eichi.models.load import Components
 from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
 from eichi.options import StepOptions
-from eichi.settings import load_settings
+from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
 
 
-def own_components(entry: Entry) -> Components:
-    """A model's components where and on which device the settings say."""
-    settings = load_settings()
-    return Components(entry, settings.models, settings.device, settings.cache)
+def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
+    """A model's components, or some of them, where and on which device the settings say."""
+    own = settings or load_settings()
+    return Components(entry, own.models, own.device, own.cache, parts, own.vae_tile)
 
 
 def free_name(folder: Path, suffix: str) -> Path:

@@ -38,6 +38,7 @@ from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
 from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import record, save_png
+from eichi.video.writer import writing
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ def generate_frame(
                 case LatentsReady(_, first, made) if plan.options.output.latents:
                     latents = Latents(made, first)
                 case FramesReady(_, frames):
-                    if latents is not None:
-                        save_latents(path.with_suffix(".safetensors"), latents, values)
-                    save_png(path, frames[0], values)
+                    with writing(path):
+                        if latents is not None:
+                            save_latents(path.with_suffix(".safetensors"), latents, values)
+                        save_png(path, frames[0], values)
             yield event
             if stop() and not path.exists():
                 yield Stopped(None, plan.seed, 0, 0)

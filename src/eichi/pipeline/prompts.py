@@ -2,20 +2,26 @@
 
 An entry is found by everything that its numbers depend on: the exact text, the template, the precision, and the
 encoders' files by name, size and date (hashing sixteen gigabytes would cost more than reading the prompt). Entries are
-written aside and renamed; a damaged one counts as missing. The oldest go when the folder grows over its limit.
+written aside and renamed; a damaged one counts as missing, and a full disk costs the time of reading it again. The
+oldest go when the folder grows over its limit.
 """
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from eichi.files import aside
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import Words, encode_prompt
+
+log = logging.getLogger(__name__)
 
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
@@ -64,10 +70,13 @@ class Prompts:
         return Words(tensors["states"], tensors["mask"], tensors["pooled"])
 
     def _keep(self, path: Path, words: Words) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-        save_file({name: tensor.contiguous() for name, tensor in vars(words).items()}, draft)
-        os.replace(draft, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Two jobs may read the same prompt at once: each has a draft of its own.
+            with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own)) as draft:
+                save_file({name: tensor.contiguous() for name, tensor in vars(words).items()}, draft)
+        except (OSError, SafetensorError) as error:
+            log.warning("a prompt is not kept for the next time: %s", error)
         files = sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
         size = 0
         for file in files:

@@ -6,7 +6,6 @@ than 0 and says so; a file that was joined says where its clips begin. Knows not
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from eichi.errors import InputError
+from eichi.files import aside
 from eichi.plan.continued import Shape
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import dump
@@ -66,12 +66,11 @@ def save_latents(path: Path, latents: Latents, values: Mapping[str, Any]) -> Non
 
     One string in the header: the library writes several in a random order, and equal requests give equal bytes.
     """
-    draft = path.with_name(f".{path.name}.part")
     header = {**values, FIRST: latents.first, "fps": 30, "scaled": True}
     if latents.joints:
         header[JOINTS] = list(latents.joints)
-    save_file({KEY: latents.values}, draft, metadata={RECORD: dump(header)})
-    os.replace(draft, path)
+    with aside(path) as draft:
+        save_file({KEY: latents.values}, draft, metadata={RECORD: dump(header)})
 
 
 def _opened(path: Path) -> Any:

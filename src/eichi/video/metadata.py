@@ -8,7 +8,6 @@ Records hold no time and no place of the result, so that equal requests make equ
 """
 
 import json
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from safetensors import SafetensorError, safe_open
 
 from eichi.errors import InputError
+from eichi.files import aside
 from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -64,9 +64,8 @@ def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, dump(values))
     info.add_itxt(PARAMETERS, parameters(values))
-    draft = path.with_name(f".{path.name}.part")
-    Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)
-    os.replace(draft, path)
+    with aside(path) as draft:
+        Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)
 
 
 def parameters(values: Mapping[str, Any]) -> str:

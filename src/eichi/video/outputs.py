@@ -18,7 +18,7 @@ from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, Se
 from eichi.plan.plan import Plan
 from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
-from eichi.video.writer import Writer
+from eichi.video.writer import Writer, writing
 
 
 class Outputs:
@@ -41,11 +41,12 @@ class Outputs:
         return self.writer.encoded == self.plan.frames
 
     def take(self, event: Event) -> None:
-        """Write what an event brings."""
+        """Write what an event brings. Raises DiskError."""
         match event:
             case FramesReady(first, frames):
                 self.writer.add(first, frames)
-                self._pictures(first, frames)
+                with writing(self.path):
+                    self._pictures(first, frames)
             case LatentsReady(_, first, latents) if self.options.latents:
                 self._latents[first] = latents
             case SectionDone():
@@ -58,8 +59,9 @@ class Outputs:
         plan = self.plan
         frames = self.writer.publish(tags(self.values))
         picture = self.path.with_suffix(".png")
-        save_png(picture, poster, self.values)
-        self._keep()
+        with writing(picture):
+            save_png(picture, poster, self.values)
+            self._keep()
         count = len(plan.sections)
         return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, self.flags)
 
@@ -69,7 +71,8 @@ class Outputs:
             return Stopped(None, self.plan.seed, 0, self.sections)
         path = self.path.with_name(f"{self.path.stem}_stopped.mp4")
         frames = self.writer.publish(tags(self.values), path)
-        self._keep()
+        with writing(path):
+            self._keep()
         return Stopped(str(path), self.plan.seed, frames, self.sections)
 
     def _pictures(self, first: int, frames: NDArray[np.uint8]) -> None:

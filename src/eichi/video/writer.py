@@ -9,7 +9,6 @@ H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every br
 of latents, requests or jobs.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,8 +22,10 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
-from eichi.errors import RunError
+from eichi.errors import DiskError
+from eichi.files import aside
 from eichi.options import quality
 
 FPS = 30
@@ -55,9 +56,9 @@ class Writer:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, first: int, frames: NDArray[np.uint8]) -> None:
-        """Encode frames [n, height, width, 3] whose first has index `first` in the video. Raises RunError."""
+        """Encode frames [n, height, width, 3] whose first has index `first` in the video. Raises DiskError."""
         assert frames.shape[1:] == (self.size[1], self.size[0], 3), f"frames of another size: {frames.shape}"
-        with _boundary(self.path):
+        with writing(self.path):
             self._folder.mkdir(parents=True, exist_ok=True)
             end = first + len(frames)
             path = self._folder / f"{first:06d}-{end - 1:06d}.mp4"
@@ -68,8 +69,7 @@ class Writer:
 
     def _encode(self, path: Path, frames: NDArray[np.uint8]) -> None:
         """One closed segment, written aside and renamed."""
-        draft = path.with_suffix(".part")
-        with av.open(str(draft), "w", format="mp4") as container:
+        with aside(path) as draft, av.open(str(draft), "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=FPS, options={"crf": str(self.crf), "preset": "medium"})
             stream.width, stream.height = self.size
             stream.pix_fmt = "yuv420p"
@@ -83,17 +83,14 @@ class Writer:
                 frame.pts = index
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-        os.replace(draft, path)
 
     def publish(self, tags: Mapping[str, str], path: Path | None = None) -> int:
         """Join all segments into the file, with tags, and put it in its place. Returns the number of frames."""
         target = path or self.path
         spans = sorted(self.segments)
         assert all(one[1] == other[0] for one, other in pairwise(spans)), f"segments do not meet: {spans}"
-        with _boundary(target):
-            draft = self._folder / "joined.mp4"
+        with writing(target), aside(target, self._folder) as draft:
             count = _join([self.segments[span] for span in spans], draft, tags)
-            os.replace(draft, target)
         return count
 
 
@@ -124,9 +121,9 @@ def _join(segments: list[Path], target: Path, tags: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def _boundary(path: Path) -> Iterator[None]:
-    """The one place where FFmpeg's and the system's complaints about a file become ours."""
+def writing(path: Path) -> Iterator[None]:
+    """The one place where the libraries' and the system's complaints about a result become ours."""
     try:
         yield
-    except (av.FFmpegError, OSError) as error:
-        raise RunError("error.video.write", path=path, reason=getattr(error, "strerror", None) or error) from error
+    except (av.FFmpegError, SafetensorError, OSError) as error:
+        raise DiskError("error.video.write", path=path, reason=getattr(error, "strerror", None) or error) from error

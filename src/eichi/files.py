@@ -1,0 +1,26 @@
+"""Files that are complete or not there: written aside, put on the disk, renamed.
+
+A reader never sees half a file, whatever ends the writing: an error, a full disk, a kill, a power cut. Errors of the
+system pass through; each caller says them in its own words.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def aside(path: Path, folder: Path | None = None) -> Iterator[Path]:
+    """A draft to write, in `folder` or beside `path`, whose place it takes at the end; after an error it is gone.
+
+    The folder must be on the same disk. Raises OSError.
+    """
+    draft = (folder or path.parent) / f".{path.name}.part"
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())  # a rename can reach the disk before the content does
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
