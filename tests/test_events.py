@@ -7,6 +7,7 @@ import pytest
 
 from eichi.events import (
     Adjusted,
+    Changed,
     Event,
     Failed,
     Finished,
@@ -18,6 +19,7 @@ from eichi.events import (
     Step,
     Stopped,
     message,
+    read,
 )
 
 EVENTS: list[Event] = [
@@ -28,6 +30,7 @@ EVENTS: list[Event] = [
     Finished("a.mp4", "a.png", 1, 37, 1.23, 1),
     Stopped(None, 1, 0, 0),
     Failed("error.run.nan", {"number": 0}),
+    Changed("held"),
 ]
 
 
@@ -36,11 +39,13 @@ def test_a_message_is_the_event_in_plain_values(event: Event) -> None:
     values = json.loads(json.dumps(message(event)))
     assert values.pop("event") == type(event).__name__
     assert type(event)(**values) == event
+    assert read(message(event)) == event
 
 
 def test_pixels_are_told_not_sent() -> None:
     event = FramesReady(5, np.zeros((3, 8, 8, 3), dtype=np.uint8))
     assert message(event) == {"event": "FramesReady", "first": 5, "frames": 3}
+    assert read(message(event)) is None
 
 
 def test_previews_and_latents_are_told_not_sent() -> None:

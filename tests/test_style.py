@@ -23,7 +23,7 @@ def test_budgets(path: Path) -> None:
 
 
 def test_no_broad_handlers() -> None:
-    """Four are allowed in all, for the worker loop, the executor's entry, the command line and the page."""
+    """Four are allowed in all, for the worker loop, the executor's entry, the command line and the page; one so far."""
     broad = [
         path.name
         for path in FILES

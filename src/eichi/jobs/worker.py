@@ -166,9 +166,9 @@ class Listener:
         self._over = False
 
     def heard(self, event: Event, row: Job) -> None:
-        """The row as it is after an event."""
+        """The row as it is after an event. The section meant is the one that is drawn when the question is seen."""
         self.ask = row.ask
-        self._over = isinstance(event, SectionDone) and event.computed > 0
+        self._over = row.ask == Ask.SECTION and isinstance(event, SectionDone) and event.computed > 0
 
     def stop(self) -> bool:
         """What the pipeline asks after every event."""
