@@ -5,7 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from eichi.events import Adjusted, Event, Failed, Finished, FramesReady, SectionDone, Started, Step, Stopped, message
+from eichi.events import (
+    Adjusted,
+    Converted,
+    Event,
+    Failed,
+    FileFinished,
+    Finished,
+    Flagged,
+    FramesReady,
+    SectionDone,
+    Started,
+    Step,
+    Stopped,
+    message,
+)
 
 EVENTS: list[Event] = [
     Started("tiny", 1, "cpu", 64, 48, 37, 1.23, 1),
@@ -13,6 +27,10 @@ EVENTS: list[Event] = [
     Step(0, 2, 1, 4),
     SectionDone(0, 0, 2, 3, 1),
     Finished("a.mp4", "a.png", 1, 37, 1.23, 1),
+    Finished("a.mp4", "a.png", 1, 37, 1.23, 1, [{"number": 0, "id": "flag.frozen", "values": {"change": 0.1}}]),
+    FileFinished("a.safetensors", 10, 37, 1.233, 64, 64),
+    Flagged(0, "flag.frozen", {"change": 0.1}),
+    Converted(3, 9),
     Stopped(None, 1, 0, 0),
     Failed("error.run.nan", {"number": 0}),
 ]

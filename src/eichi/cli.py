@@ -14,7 +14,7 @@ import click
 from eichi.cli_latents import latents
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request
-from eichi.options import FillOptions, FrameOptions, VideoOptions, walk
+from eichi.options import FillOptions, FrameOptions, Options, VideoOptions, walk
 from eichi.surface import (
     FAILED,
     STOPPED,
@@ -28,6 +28,9 @@ from eichi.surface import (
     tell,
 )
 from eichi.words import say
+
+# The requests that results are made from; a tool on latents was told so little that its record says it all.
+KINDS: dict[str, type[Options]] = {"video": VideoOptions, "frame": FrameOptions, "fill": FillOptions}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, help=say("cli.help"))
@@ -114,9 +117,8 @@ def inspect(file: Path, as_json: bool) -> None:
         if as_json:
             print_json(record)
             return
-        request, kinds = record["request"], {"video": VideoOptions, "frame": FrameOptions, "fill": FillOptions}
+        request, kind = record["request"], KINDS.get(record["kind"])
         click.echo(_headline(record, settings.language))
-        kind = kinds.get(record["kind"])
         for key in request if kind is None else (field.key for field in walk(kind)):
             click.echo(f"  {key} = {_at(request, key)}")
         for name, number in record["versions"].items():
