@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from eichi.events import Adjusted, Changed, Event, Failed, Finished, SectionDone, Started, Step
+from eichi.events import (
+    Adjusted,
+    Changed,
+    Converted,
+    Event,
+    Failed,
+    Finished,
+    Flagged,
+    SectionDone,
+    Started,
+    Step,
+)
 from eichi.progress import duration, line, show
 
 STARTED = Started("tiny", 1, "cpu", 64, 48, 37, 1.233, 1)
@@ -24,6 +35,8 @@ STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 sections, seed 1"
             Failed("error.run.nan", {"number": 2}),
             "Section 2 came out as invalid numbers (NaN). Check the model's files, or try another seed.",
         ),
+        (Flagged(2, "flag.black", {"frames": 4, "count": 36}), "Warning: section 2 is black in 4 of its 36 frames."),
+        (Converted(3, 9), None),
         (FINISHED, None),
     ],
 )

@@ -41,7 +41,8 @@ def moving(start: Frames, count: int) -> Frames:
 def still(start: Frames, count: int, grain: float) -> Frames:
     """A camera that stands, with its noise."""
     noise = np.random.default_rng(1).normal(0, grain, (count, *start.shape))
-    return np.clip(start + noise, 0, 255).round().astype(np.uint8)
+    made: Frames = np.clip(start + noise, 0, 255).round().astype(np.uint8)
+    return made
 
 
 def lit(frames: Frames, light: float) -> Frames:
@@ -79,11 +80,13 @@ def frozen(frames: Frames) -> Frames:
 def gaudy(frames: Frames) -> Frames:
     """Twice the saturation."""
     grey = frames.mean(axis=3, keepdims=True)
-    return np.clip(grey + 2 * (frames - grey), 0, 255).astype(np.uint8)
+    made: Frames = np.clip(grey + 2 * (frames - grey), 0, 255).astype(np.uint8)
+    return made
 
 
 def brighter(frames: Frames) -> Frames:
-    return np.clip(frames.astype(int) + 60, 0, 255).astype(np.uint8)
+    made: Frames = np.clip(frames.astype(int) + 60, 0, 255).astype(np.uint8)
+    return made
 
 
 FAULTS = {"flag.black": black, "flag.frozen": frozen, "flag.drift": brighter}

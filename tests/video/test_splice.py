@@ -29,10 +29,10 @@ def write(path: Path, count: int, first: int = 0, model: str = "tiny", **values:
     return path
 
 
-def foreign(path: Path, shape: tuple[int, ...] = (1, 16, 10, 8, 8), dtype: Any = np.float16, **header: str) -> Path:
+def foreign(path: Path, shape: tuple[int, ...] = (1, 16, 10, 8, 8), header: dict[str, str] | None = None) -> Path:
     """A latent file as eichi wrote it: no header, its numbers in a second tensor."""
-    tensors = {KEY: np.ones(shape, dtype=dtype), "metadata": np.array([64, 64, 10], dtype=np.int32)}
-    save_file(tensors, path, metadata=header or None)
+    tensors = {KEY: np.ones(shape, dtype=np.float16), "metadata": np.array([64, 64, 10], dtype=np.int32)}
+    save_file(tensors, path, metadata=header)
     return path
 
 
@@ -99,7 +99,7 @@ def test_half_precision_is_read_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("joints", ["[0]", "[10]", "[5, 5]", "[-1]", '["a"]'])
 def test_joints_that_cannot_be_are_damage(tmp_path: Path, joints: str) -> None:
-    path = foreign(tmp_path / "a.safetensors", **{RECORD: f'{{"joints": {joints}}}'})
+    path = foreign(tmp_path / "a.safetensors", header={RECORD: f'{{"joints": {joints}}}'})
     with pytest.raises(InputError, match="joints"):
         measure_latents(path)
 
