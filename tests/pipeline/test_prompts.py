@@ -29,6 +29,25 @@ def test_the_second_time_needs_no_encoder(components: Components, tmp_path: Path
     assert again.encoded == 1
 
 
+@pytest.mark.parametrize("text", ["", "star", "a red star moves right"])
+def test_found_and_read_multiply_to_the_same_bytes(components: Components, tmp_path: Path, text: str) -> None:
+    """Same numbers at another alignment or with other strides would not."""
+    prompts = Prompts(components, tmp_path / "cache")
+    for one, other in zip(vars(prompts.read(text)).values(), vars(prompts.read(text)).values(), strict=True):
+        assert one.stride() == other.stride()
+        assert one.data_ptr() % 64 == other.data_ptr() % 64 == 0
+    assert prompts.encoded == 1
+
+
+def test_a_full_disk_costs_only_the_cache(
+    components: Components, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    prompts = Prompts(components, tmp_path / "file")
+    prompts.read("star")
+    assert "is not kept" in caplog.text
+
+
 def test_other_encoders_read_again(components: Components, tmp_path: Path) -> None:
     Prompts(components, tmp_path / "cache").read("star")
     weights = components.folders["text_encoder"] / "model.safetensors"

@@ -10,12 +10,14 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from eichi.files import aside
 from eichi.models.load import Components
@@ -48,7 +50,7 @@ class Prompts:
         found = None if path is None else self._find(path)
         if found is not None:
             return found
-        words = encode_prompt(self.components, text)
+        words = _plain(vars(encode_prompt(self.components, text)))
         self.encoded += 1
         if path is not None:
             self._keep(path, words)
@@ -67,17 +69,21 @@ class Prompts:
         except (OSError, SafetensorError):
             return None
         os.utime(path)  # used again: among the last to go
-        return Words(tensors["states"], tensors["mask"], tensors["pooled"])
+        return _plain(tensors)
 
     def _keep(self, path: Path, words: Words) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Two jobs may read the same prompt at once: each has a draft of its own.
             with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own)) as draft:
-                save_file({name: tensor.contiguous() for name, tensor in vars(words).items()}, draft)
+                save_file(vars(words), draft)
+            self._trim(path.parent)
         except (OSError, SafetensorError) as error:
             log.warning("a prompt is not kept for the next time: %s", error)
-        files = sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+
+    def _trim(self, folder: Path) -> None:
+        """Remove the oldest entries above the limit."""
+        files = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
         size = 0
         for file in files:
             size += file.stat().st_size
@@ -87,3 +93,13 @@ class Prompts:
     @property
     def _dtype(self) -> object:
         return self.components.transformer_dtype
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> Words:
+    """Words in memory of their own, without gaps.
+
+    Tensors of a file lie anywhere in it, and on a CPU the same numbers at another alignment multiply to other last
+    digits: a prompt that is found must not give other bytes than one that is read.
+    """
+    copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    return Words(copies["states"], copies["mask"], copies["pooled"])
