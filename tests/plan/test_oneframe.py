@@ -15,6 +15,7 @@ from eichi.errors import OptionError
 from eichi.options import MAX_INDEX, MAX_SEED, FrameOptions
 from eichi.plan.layout import Layout
 from eichi.plan.oneframe import PROFILES, FrameLayout, FramePlan, make_frame_plan, sweep
+from eichi.plan.request import drawn
 from eichi.words import languages
 
 MUSUBI_X4 = list(range(13, 29))
@@ -224,11 +225,16 @@ def test_seeds_count_up() -> None:
     swept = sweep(request, targets=(1, 2), seeds=3)
     assert [(one.target, one.seed) for one in swept] == [(1, 4), (1, 5), (1, 6), (2, 4), (2, 5), (2, 6)]
     assert all(one.model_copy(update={"target": None, "seed": 4}) == request for one in swept)
-    drawn = [one.seed for one in sweep(FrameOptions(), seeds=100)]
-    assert drawn[0] is not None
-    assert drawn == list(range(drawn[0], drawn[0] + 100))
+    seeds = [one.seed for one in sweep(FrameOptions(), seeds=100)]
+    assert seeds[0] is not None
+    assert seeds == list(range(seeds[0], seeds[0] + 100))
     with pytest.raises(OptionError, match=f"seed: {MAX_SEED + 1}"):
         sweep(request.model_copy(update={"seed": MAX_SEED}), seeds=2)
+
+
+def test_a_drawn_seed_leaves_room_to_count_up() -> None:
+    assert drawn(None, MAX_SEED + 1) == 0
+    assert drawn(3, MAX_SEED + 1) == 3
 
 
 def test_texts_are_what_the_encoders_read() -> None:
