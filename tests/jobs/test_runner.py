@@ -37,6 +37,7 @@ def test_a_process_that_ended_does_not_live() -> None:
         (f"elsewhere/{PID}/0/a", 1.0, True),
         (f"elsewhere/{PID}/0/a", LEASE + 1, False),
     ],
+    ids=["reborn", "elsewhere", "silent"],  # the same in every process that collects
 )
 def test_names(name: str, silence: float, living: bool) -> None:
     assert alive(name, time.time() - silence) == living

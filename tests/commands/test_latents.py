@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eichi.cli_latents import latents
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save_file
 
 from eichi.cli import main
+from eichi.commands.latents import latents
 from eichi.video.latents import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
