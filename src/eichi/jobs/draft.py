@@ -50,8 +50,7 @@ def figures(plan: Plan | FramePlan) -> dict[str, Any]:
     if isinstance(plan, FramePlan):
         values |= {"sections": 1, "kept": 0, "profile": plan.options.profile}
     else:
-        kept = sum(section.kept for section in plan.sections)
-        values |= {"sections": len(plan.sections), "kept": kept, "frames": plan.frames}
+        values |= {"sections": len(plan.sections), "kept": plan.kept, "frames": plan.frames}
         values |= {"seconds": round(plan.seconds, 3)}
     return values | {"notes": [message(note) for note in plan.notes]}
 
