@@ -46,7 +46,8 @@ def still(start: Frames, count: int, grain: float) -> Frames:
 
 
 def lit(frames: Frames, light: float) -> Frames:
-    return np.clip(frames * light, 0, 255).round().astype(np.uint8)
+    made: Frames = np.clip(frames * light, 0, 255).round().astype(np.uint8)
+    return made
 
 
 def clip(made: Plan, start: Frames, faults: dict[int, Callable[[Frames], Frames]]) -> Frames:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from eichi.catalog import find
@@ -31,7 +32,10 @@ def write(path: Path, count: int, first: int = 0, model: str = "tiny", **values:
 
 def foreign(path: Path, shape: tuple[int, ...] = (1, 16, 10, 8, 8), header: dict[str, str] | None = None) -> Path:
     """A latent file as eichi wrote it: no header, its numbers in a second tensor."""
-    tensors = {KEY: np.ones(shape, dtype=np.float16), "metadata": np.array([64, 64, 10], dtype=np.int32)}
+    tensors: dict[str, NDArray[Any]] = {
+        KEY: np.ones(shape, dtype=np.float16),
+        "metadata": np.array([64, 64, 10], dtype=np.int32),
+    }
     save_file(tensors, path, metadata=header)
     return path
 
