@@ -67,6 +67,7 @@ class LocalExecutor:
         """Start the worker unless it is there."""
         with self._lock:
             if self._keeper is None or not self._keeper.is_alive():
+                self._taken = SimpleQueue()  # nothing of a worker that ended before
                 self._process = self._spawn(*words)
                 self._keeper = threading.Thread(target=self._keep, args=words, name="keeper", daemon=True)
                 self._keeper.start()
