@@ -51,7 +51,7 @@ def test_an_entry_is_complete(name: str) -> None:
     assert entry.resolution in entry.sizes
     assert entry.embedded == name.startswith("tiny")
     assert len(entry.preview.factors) == 16
-    assert len(entry.teacache) == 5
+    assert 2 <= len(entry.teacache) <= 5
 
 
 def test_names_and_repositories() -> None:

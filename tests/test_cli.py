@@ -230,7 +230,7 @@ def test_the_frame_contract(eichi: Run, picture: Path, tmp_path: Path) -> None:
     told = json.loads(result.out.splitlines()[-1])
     assert list(told) == ["image", "seed", "positions"]
     events = [json.loads(line)["event"] for line in result.out.splitlines()[:-1]]
-    assert events == ["FrameStarted", "Step", "FrameDrawn", "FramesReady", "FrameFinished"]
+    assert events == ["FrameStarted", "Step", "FrameDrawn", "LatentsReady", "FramesReady", "FrameFinished"]
     assert told["seed"] == 7
     assert told["positions"] == {"target": [4], "clean": [0, 12, 10], "post": [], "x2": [], "x4": []}
     assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "new").iterdir()] == [told["image"]]

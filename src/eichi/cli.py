@@ -123,7 +123,7 @@ def inspect(file: Path, as_json: bool) -> None:
             value = _at(request, key)
             if value is not None or record["kind"] != FOREIGN:
                 click.echo(f"  {key} = {value}")
-        for name, number in record["versions"].items():
+        for name, number in record.get("versions", {}).items():
             click.echo(f"  {name} {number}")
 
 
