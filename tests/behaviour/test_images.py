@@ -11,7 +11,7 @@ from training.judge import SIZE, Judge
 
 pytestmark = pytest.mark.slow
 
-PICTURES, QUICK = 16, {"sampling": {"steps": 6}}
+PICTURES, QUICK = 16, {"sampling": {"steps": 4}}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from training.judge import Clip, Judge, Subject
 pytestmark = pytest.mark.slow
 
 PICTURES = 16
-QUICK = {"sampling": {"steps": 6}}
+QUICK = {"sampling": {"steps": 4}}
 ONE, TWO, THREE = 1.0, 2.4, 3.6  # seconds that make so many sections
 
 

@@ -8,7 +8,7 @@ from training.judge import Judge
 
 pytestmark = pytest.mark.slow
 
-PICTURES, QUICK = 16, {"sampling": {"steps": 6}}
+PICTURES, QUICK = 16, {"sampling": {"steps": 4}}
 TWO = 2.4  # seconds that make two sections, 36 frames each beside the start picture's own
 OPPOSITE = {"right": "left", "up": "down"}
 
