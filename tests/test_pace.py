@@ -28,8 +28,8 @@ class Job:
         self.clock.now += seconds
         self.pace.take(event)
 
-    def steps(self, order: int, *seconds: float) -> None:
-        for step, spent in enumerate(seconds, start=1):
+    def steps(self, order: int, *seconds: float, after: int = 0) -> None:
+        for step, spent in enumerate(seconds, start=after + 1):
             self.tell(spent, Step(order, self.sections, step, STEPS))
 
     def done(self, order: int, seconds: float = 0.0) -> None:
@@ -66,7 +66,7 @@ def test_uneven_steps_are_known_from_the_section_before() -> None:
     assert job.pace.left == pytest.approx(15)
     job.steps(2, 6)
     assert job.pace.left == pytest.approx(9)
-    job.steps(2, 1, 1)
+    job.steps(2, 1, 1, after=1)
     assert job.pace.left == pytest.approx(7)
 
 
@@ -113,3 +113,13 @@ def test_a_single_image_is_measured_like_a_section() -> None:
     job.steps(0, 1.0, 1.0, 1.0, 1.0)
     job.tell(0.0, FrameDrawn(STEPS, 0))
     assert job.pace.section == pytest.approx(4.0)
+
+
+def test_steps_that_nobody_told_of_are_no_trouble() -> None:
+    job = Job(2)
+    job.tell(2.0, Step(0, 2, 3, STEPS))
+    job.done(0, 2.0)
+    assert job.pace.section == pytest.approx(4.0)
+    for step in range(1, STEPS + 1):
+        job.tell(1.0, Step(1, 2, step, STEPS))
+    assert job.pace.left == pytest.approx(2.0)

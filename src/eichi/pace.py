@@ -3,6 +3,7 @@
 The first section is slower than the others: weights are loaded and caches filled in it. TeaCache makes steps uneven:
 the ones at the start and at the end take longest. So a section that is complete is the measure for those to come, and
 the times of its steps tell how much of the present one is left. Until there is one, the steps so far are the measure.
+Steps may be missing: whoever follows a job through the store hears of the latest one only.
 
 Follows events and a clock, and knows no terminal, page or store.
 """
@@ -21,8 +22,9 @@ class Pace:
         self.fraction = 0.0  # share of the work that is done, 0-1
         self._clock = clock
         self._begin = 0.0  # when the present section began
-        self._steps: list[float] = []  # when its steps were done, in seconds from its beginning
-        self._whole: list[float] = []  # the same of the last complete section, and when it was done
+        self._steps: dict[int, float] = {}  # when its steps were done, in seconds from its beginning
+        self._whole: dict[int, float] = {}  # the same of the last complete section
+        self._section: float | None = None  # how long that took
         self._sections = 0  # sections left after the present one
         self._left: float | None = None
         self._asked = 0.0  # when `_left` was worked out
@@ -34,19 +36,19 @@ class Pace:
             case Started() | FrameStarted():
                 self._begin = now
             case Step():
-                self._steps.append(now - self._begin)
+                self._steps[event.step] = now - self._begin
                 self._sections = event.sections - event.order - 1
                 self.fraction = event.fraction
-                self._work_out(now, event.steps)
+                self._work_out(now, event.step, event.steps)
             case SectionDone():
                 if self._steps:  # a section that is taken over takes no time
-                    self._whole = _settled(self._steps, now - self._begin, first=not self._whole)
+                    self._settle(now)
                 self.fraction = (event.order + 1) / event.sections
-                self._begin, self._steps = now, []
+                self._begin, self._steps = now, {}
                 self._sections = event.sections - event.order - 2
-                self._work_out(now, 0)
+                self._work_out(now, 0, 0)
             case FrameDrawn():
-                self._whole = _settled(self._steps, now - self._begin, first=True)
+                self._settle(now)
             case Finished() | FrameFinished():
                 self.fraction, self._left, self._asked = 1.0, 0.0, now
 
@@ -58,22 +60,28 @@ class Pace:
     @property
     def section(self) -> float | None:
         """Seconds that a section takes, or a single image; None where none was drawn."""
-        return self._whole[-1] if self._whole else None
+        return self._section
 
-    def _work_out(self, now: float, steps: int) -> None:
-        """What is left as of now; `steps` is the number of steps of a section."""
-        done, self._asked = len(self._steps), now
-        if self._whole:
-            whole = self._whole[-1]
-            self._left = (self._sections + 1) * whole - (self._whole[done - 1] if done else 0.0)
-        elif done > 1:
-            each = (self._steps[-1] - self._steps[0]) / (done - 1)
-            self._left = each * (steps - done + self._sections * steps)
+    def _work_out(self, now: float, step: int, steps: int) -> None:
+        """What is left as of now, `step` of a section's `steps` being done."""
+        self._asked = now
+        if self._section is not None:
+            spent = max((time for number, time in self._whole.items() if number <= step), default=0.0)
+            self._left = (self._sections + 1) * self._section - spent
+        elif len(self._steps) > 1:
+            self._left = _each(self._steps) * (steps - step + self._sections * steps)
+
+    def _settle(self, now: float) -> None:
+        """Take a complete section as the measure; in the first one, what its first step waited for does not count."""
+        waited = 0.0
+        if self._section is None and len(self._steps) > 1:
+            number, time = next(iter(self._steps.items()))
+            waited = max(0.0, time - number * _each(self._steps))
+        self._whole = {number: time - waited for number, time in self._steps.items()}
+        self._section = now - self._begin - waited
 
 
-def _settled(steps: list[float], whole: float, first: bool) -> list[float]:
-    """The times of a complete section; in the first one, loading before its first step counts as one step more."""
-    if not first or len(steps) < 2:
-        return [*steps, whole]
-    loading = max(0.0, steps[0] - (steps[-1] - steps[0]) / (len(steps) - 1))
-    return [time - loading for time in (*steps, whole)]
+def _each(steps: dict[int, float]) -> float:
+    """Seconds of a step, from the first to the last of two or more."""
+    (first, begin), *_, (last, end) = steps.items()
+    return (end - begin) / (last - first)
