@@ -19,7 +19,7 @@ from eichi.errors import DiskError, InputError
 from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
+from eichi.pipeline.checkpoint import CARD, Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
@@ -243,6 +243,18 @@ def test_what_dead_jobs_leave_is_swept(plan: Plan, components: Components, tmp_p
         sweep(tmp_path)
         assert sorted(tmp_path.iterdir()) == sorted([begun.folder, held.folder])
     assert sorted(tmp_path.iterdir()) == [begun.folder]
+
+
+def test_a_job_that_dies_while_it_is_discarded_is_swept(plan: Plan, components: Components, tmp_path: Path) -> None:
+    """The card goes first; sections may still be there."""
+    left = Checkpoint(tmp_path / ".a.parts")
+    with left.held():
+        left.begin(plan, components, {})
+        left.keep(0, np.zeros((1, 16, 9, 8, 8), dtype=np.float32))
+    assert left.folder.is_dir()
+    (left.folder / CARD).unlink()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_newest_is_found_and_others_by_name(plan: Plan, components: Components, tmp_path: Path) -> None:

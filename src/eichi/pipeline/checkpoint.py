@@ -125,8 +125,8 @@ class Checkpoint:
 
     @property
     def advanced(self) -> bool:
-        """Whether a section is finished."""
-        return self._section(0).is_file()
+        """Whether there is a job with a finished section; a folder that has lost its card is being discarded."""
+        return self.begun and self._section(0).is_file()
 
     @contextmanager
     def held(self) -> Iterator[None]:
