@@ -23,7 +23,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
-from eichi.pipeline.checkpoint import ENDING, sweep
+from eichi.pipeline.checkpoint import sweep
+from eichi.video.parts import ENDING
 
 PATIENCE = 5  # kills of one job before it is left in peace
 PRELOAD = ["eichi.cli", "eichi.pipeline.generate", "eichi.prepare"]

@@ -21,6 +21,7 @@ from eichi.options import FrameOptions, Request, walk
 from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from eichi.words import languages
+from tests.modules import HEAVY, loaded
 from tests.pictures import encoded, header
 
 COMMANDS = ("generate", "frame", "plan", "inspect", "models", "doctor", "demo")
@@ -407,16 +408,9 @@ def test_doctor_fails_where_something_is_bad(eichi: Run, tmp_path: Path, monkeyp
     "words", [["--help"], ["generate", "--help"], ["models"], ["plan", "--image", "picture.png", "--json"]]
 )
 def test_what_starts_fast_loads_no_torch(picture: Path, words: list[str]) -> None:
-    heavy = "torch", "diffusers", "transformers"
-    code = (
-        f"import sys; sys.argv[1:] = {words!r}\n"
-        "from eichi.cli import main\n"
-        "try: main()\n"
-        "finally: print(*sys.modules, sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(heavy) & set(done.stdout.splitlines()) == set()
-    assert done.stderr == "" or words[0] == "plan"
+    modules, err = loaded(*words)
+    assert modules & HEAVY == set()
+    assert err == "" or words[0] == "plan"
 
 
 def test_the_program_ends_with_its_code(tmp_path: Path) -> None:

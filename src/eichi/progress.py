@@ -1,7 +1,7 @@
 """A running job in the terminal: one bar where there is a terminal, plain lines where there is none.
 
-Follows events and nothing else. Writes to standard error, so that standard output stays for results; machines get
-the events themselves there, one JSON object a line.
+Follows events and nothing else. Writes to standard error, so that standard output stays for results and, where a
+machine follows, for the events themselves.
 """
 
 from collections.abc import Callable, Iterable

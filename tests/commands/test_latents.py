@@ -1,8 +1,6 @@
 """`eichi latents`: the contract of its commands, and a clip of the embedded model through all of them."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from eichi.video.latents import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
 from eichi.words import languages
+from tests.modules import HEAVY, loaded
 
 FIGURES = ["file", "latents", "frames", "seconds", "width", "height"]
 
@@ -174,14 +173,8 @@ def test_bad_input_is_one_sentence(eichi: Run, tmp_path: Path, words: list[str],
 )
 def test_what_needs_no_model_loads_no_torch(clip: Path, words: list[str]) -> None:
     words = [str(clip) if word == "a" else word for word in words]
-    code = (
-        f"import sys; sys.argv[1:] = {['latents', *words]!r}\n"
-        "from eichi.cli import main\n"
-        "try: main()\n"
-        "finally: print(*sys.modules, sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"torch", "diffusers", "transformers"} & set(done.stdout.splitlines()) == set()
+    modules, _ = loaded("latents", *words)
+    assert modules & HEAVY == set()
 
 
 @pytest.mark.slow

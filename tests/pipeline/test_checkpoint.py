@@ -19,10 +19,11 @@ from eichi.errors import DiskError, InputError
 from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import CARD, Checkpoint, find, sweep, unfinished
+from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
+from eichi.video.parts import CARD
 from tests import small
 
 SECTIONS = 3

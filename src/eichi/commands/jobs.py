@@ -86,20 +86,19 @@ def run(as_json: bool) -> None:
 
         if queue.store.held:
             tell(say("queue.held", settings.language))
-        executor, ended = LocalExecutor(queue.store, settings), dict[int, str]()
+        executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
         try:
             for id in executor.drain():
                 ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
+            stopped = True
             tell(say("queue.leaving", settings.language))
-            executor.close()
-            if as_json:
-                print_json({"stopped": True, "jobs": ended})
-            sys.exit(STOPPED)
         finally:
             executor.close()
         if as_json:
-            print_json({"jobs": ended})
+            print_json(({"stopped": True} if stopped else {}) | {"jobs": ended})
+        if stopped:
+            sys.exit(STOPPED)
         if "failed" in ended.values():
             sys.exit(FAILED)
 

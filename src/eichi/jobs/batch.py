@@ -64,12 +64,10 @@ def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOpti
 
 def _row(first: int | None, count: int) -> list[int | None]:
     """Consecutive seeds; a first one that was left open is drawn so that they fit."""
-    last = MAX_SEED - count + 1
-    if first is None and last >= 0:
-        first = drawn(None) % (last + 1)
-    if first is None or first > last:
+    if (first or 0) + count > MAX_SEED + 1:
         raise OptionError("error.batch.seeds", first=first or 0, count=count, most=MAX_SEED)
-    return list(range(first, first + count))
+    begin = drawn(first, count)
+    return list(range(begin, begin + count))
 
 
 def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[dict[str, Any]]:

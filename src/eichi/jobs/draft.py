@@ -16,6 +16,7 @@ from eichi.jobs.schema import Draft
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
+from eichi.plan.size import size_words
 from eichi.prepare import check_run, make_frame_plan, make_plan
 
 
@@ -61,7 +62,7 @@ def pace_key(plan: Plan | FramePlan) -> str:
     cache = sampling.threshold if sampling.teacache else "off"
     shape = f"{len(plan.pictures)} {plan.options.profile}" if isinstance(plan, FramePlan) else str(plan.window)
     branches = 1 if sampling.cfg == 1.0 else 2
-    size = f"{plan.width}x{plan.height}"
+    size = size_words(plan.width, plan.height)
     return f"{plan.options.kind} {plan.entry.name} {size} {shape} {sampling.steps} {branches} {cache}"
 
 

@@ -16,6 +16,7 @@ from eichi.jobs.draft import Forecast, draft, forecast
 from eichi.jobs.schema import Ask, Draft, Job, Status
 from eichi.jobs.store import Store
 from eichi.options import FrameOptions, VideoOptions, place
+from eichi.video.parts import Parts
 
 IDLE = (Status.WAITING, Status.HELD)
 ACTIVE = (Status.RUNNING, Status.STOPPING)
@@ -127,9 +128,8 @@ class Queue:
 def results(job: Job) -> list[Path]:
     """The files that a job has left, all of which have its name."""
     if job.checkpoint is not None:
-        folder = Path(job.checkpoint)
-        stem = folder.name.removeprefix(".").removesuffix(".parts")
-        return sorted(folder.parent.glob(f"{stem}[._]*"))
+        video = Parts(Path(job.checkpoint)).result
+        return sorted(video.parent.glob(f"{video.stem}[._]*"))
     image = (job.result or {}).get("image")
     return [Path(image)] if image is not None and Path(image).is_file() else []
 
@@ -137,4 +137,4 @@ def results(job: Job) -> list[Path]:
 def _discard(job: Job) -> None:
     """Give back the space of what a job would go on from."""
     if job.checkpoint is not None:
-        shutil.rmtree(job.checkpoint, ignore_errors=True)
+        Parts(Path(job.checkpoint)).discard()

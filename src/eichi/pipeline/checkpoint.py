@@ -12,10 +12,8 @@ frames see all of them.
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -37,27 +35,13 @@ from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.metadata import record
+from eichi.video.parts import CARD, ENDING, Parts
 
-CARD = "job.json"
 LOCK = "lock"
-ENDING = ".parts"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """The folder of one unfinished job."""
-
-    folder: Path
-
-    @property
-    def result(self) -> Path:
-        """The video that the job makes."""
-        return self.folder.parent / f"{self.folder.name.removeprefix('.').removesuffix(ENDING)}.mp4"
-
-    @property
-    def begun(self) -> bool:
-        """Whether there is something to go on from."""
-        return (self.folder / CARD).is_file()
+class Checkpoint(Parts):
+    """The folder of one unfinished job, and what is kept there."""
 
     def begin(self, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> None:
         """Write down what the job is; `pixels` are its pictures, fitted, so that the originals may go."""
@@ -117,11 +101,6 @@ class Checkpoint:
         differences = sorted(_differences(before, now))
         if differences:
             raise InputError("error.resume.changed", folder=self.folder, what="; ".join(differences))
-
-    def discard(self) -> None:
-        """Give the space back. Without its card a folder that is half gone is no job any more."""
-        (self.folder / CARD).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def advanced(self) -> bool:

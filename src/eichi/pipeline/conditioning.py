@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.models.load import Components
+from eichi.pipeline.encode import encode_tile
 
 # hidden_states[-3]: the last two layers of LLaMA are not used.
 LAYER = -3
@@ -62,8 +63,4 @@ def encode_vision(components: Components, pixels: NDArray[np.uint8]) -> Tensor:
 @torch.inference_mode()
 def encode_picture(components: Components, pixels: NDArray[np.uint8]) -> Tensor:
     """The latent [1, 16, 1, h/8, w/8] of a picture [h, w, 3], scaled, float32 on the CPU."""
-    vae = components.vae
-    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None, :, None].float() / 127.5 - 1.0
-    mode: Tensor = vae.encode(image.to(vae.device, vae.dtype)).latent_dist.mode()
-    scale: float = vae.config.scaling_factor
-    return (mode.float() * scale).cpu()
+    return encode_tile(components.vae, [pixels])

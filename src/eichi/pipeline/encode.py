@@ -8,7 +8,7 @@ equals the library's own encoding of the whole clip; every frame is encoded at m
 The mode of the posterior is taken, not a draw, so that equal videos give equal latents.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -32,16 +32,16 @@ def encode(vae: AutoencoderKLHunyuanVideo, frames: Iterable[NDArray[np.uint8]]) 
     for frame in frames:
         held.append(frame)
         if len(held) == TILE:
-            yield _tile(vae, held)[:, :, warm:]
+            yield encode_tile(vae, held)[:, :, warm:]
             held, warm = held[STRIDE:], WARM
     latents = latents_for(len(held))
     if latents > warm:
-        yield _tile(vae, held + [held[-1]] * (frame_count(latents) - len(held)))[:, :, warm:]
+        yield encode_tile(vae, held + [held[-1]] * (frame_count(latents) - len(held)))[:, :, warm:]
 
 
 @torch.inference_mode()
-def _tile(vae: AutoencoderKLHunyuanVideo, frames: list[NDArray[np.uint8]]) -> Tensor:
-    """The latents of one tile, all of them."""
+def encode_tile(vae: AutoencoderKLHunyuanVideo, frames: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """All latents [1, c, n, h/8, w/8] of a tile of frames [h, w, 3]; a single picture is a tile too."""
     pixels = torch.from_numpy(np.stack(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1.0
     mode: Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
     scale: float = vae.config.scaling_factor

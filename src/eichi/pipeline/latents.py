@@ -132,8 +132,8 @@ def fill(plan: FillPlan, target: Path, components: Components, stop: Stop = lamb
 
 def _between(plan: FillPlan, components: Components, before: Latents, after: Latents) -> Section:
     """What the gap is drawn from: words, the picture before it for SigLIP, the latents on both sides."""
-    options, negative = plan.options, plan.options.negative if plan.options.sampling.cfg != 1.0 else None
-    words = read_prompts(components, {options.prompt} if negative is None else {options.prompt, negative})
+    options = plan.options
+    words = read_prompts(components, plan.texts)
     vision = encode_vision(components, last_frame(components.vae, before))
     components.release("image_encoder")
     anchor = torch.from_numpy(before.values[:, :, -1:].copy())
@@ -147,7 +147,7 @@ def _between(plan: FillPlan, components: Components, before: Latents, after: Lat
         strength=1.0,
         vision=vision,
         positive=words[options.prompt],
-        negative=None if negative is None else words[negative],
+        negative=words[options.negative] if options.sampling.cfg != 1.0 else None,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from eichi.catalog import Direction
 from eichi.errors import OptionError
+from eichi.plan.size import size_words
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def kept_sections(asked: int | None, shape: Shape, window: int, size: tuple[int,
     `asked` is the user's number, None for all. Raises OptionError where the file does not fit the request.
     """
     if (shape.height * 8, shape.width * 8) != size:
-        theirs, ours = f"{shape.width * 8}x{shape.height * 8}", f"{size[1]}x{size[0]}"
+        theirs, ours = size_words(shape.width * 8, shape.height * 8), size_words(size[1], size[0])
         raise OptionError("error.kept.size", theirs=theirs, ours=ours)
     if shape.joints:
         raise OptionError("error.kept.joined", clips=len(shape.joints) + 1)

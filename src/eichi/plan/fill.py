@@ -17,7 +17,7 @@ from eichi.events import Adjusted
 from eichi.options import FillOptions
 from eichi.plan.continued import Shape
 from eichi.plan.layout import Layout, reverse_layout
-from eichi.plan.request import drawn, text_notes
+from eichi.plan.request import drawn, text_notes, texts_read
 from eichi.plan.size import SIDE, size_words
 from eichi.plan.splice import joined
 
@@ -32,6 +32,11 @@ class FillPlan:
     layout: Layout
     shape: Shape
     notes: tuple[Adjusted, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that the encoders read, once."""
+        return texts_read([self.options.prompt], self.options, self.options.sampling.cfg)
 
 
 def make_fill_plan(options: FillOptions, entry: Entry, before: Shape, after: Shape) -> FillPlan:

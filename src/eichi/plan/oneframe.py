@@ -21,7 +21,7 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
-from eichi.plan.request import Resolved, drawn, settle, text_notes
+from eichi.plan.request import Resolved, drawn, settle, text_notes, texts_read
 
 START = 0  # the start picture's position
 
@@ -136,8 +136,7 @@ class FramePlan(Resolved[FrameOptions]):
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
-        negative = [self.options.negative] if self.options.sampling.cfg != 1.0 else []
-        return tuple(dict.fromkeys([self.options.prompt, *negative]))
+        return texts_read([self.options.prompt], self.options, self.options.sampling.cfg)
 
     def describe(self) -> dict[str, Any]:
         """The plan as JSON-ready values."""

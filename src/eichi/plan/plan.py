@@ -14,7 +14,7 @@ from eichi.options import VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
-from eichi.plan.request import Resolved, settle, text_notes
+from eichi.plan.request import Resolved, settle, text_notes, texts_read
 from eichi.plan.timeline import (
     WINDOWS,
     frame_count,
@@ -65,8 +65,8 @@ class Plan(Resolved[VideoOptions]):
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
-        negative = [self.options.negative] if self.options.sampling.cfg != 1.0 else []
-        return tuple(dict.fromkeys([section.prompt for section in self.sections] + negative))
+        prompts = (section.prompt for section in self.sections)
+        return texts_read(prompts, self.options, self.options.sampling.cfg)
 
     @property
     def latents(self) -> int:

@@ -1,7 +1,7 @@
 """What every kind of request resolves in the same way: its size, its seed, what deserves a word about its texts."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -40,6 +40,12 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
 def drawn(seed: int | None, count: int = 1) -> int:
     """A seed, drawn where it was left open, so that `count` seeds can be counted up from it."""
     return secrets.randbelow(MAX_SEED + 2 - count) if seed is None else seed
+
+
+def texts_read(prompts: Iterable[str], options: Request | FillOptions, cfg: float) -> tuple[str, ...]:
+    """Every text that the encoders read, once: the prompts, and the negative one where it counts."""
+    negative = [options.negative] if cfg != 1.0 else []
+    return tuple(dict.fromkeys([*prompts, *negative]))
 
 
 def text_notes(options: Request | FillOptions, cfg: float) -> Iterator[Adjusted]:

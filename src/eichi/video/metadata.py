@@ -32,6 +32,11 @@ FOREIGN = "foreign"
 LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
 
 
+def versions() -> dict[str, str]:
+    """What a result was made with."""
+    return {name: version(name) for name in LIBRARIES}
+
+
 def record(plan: Plan | FramePlan) -> dict[str, Any]:
     """What a result of this plan carries."""
     values = {
@@ -41,7 +46,7 @@ def record(plan: Plan | FramePlan) -> dict[str, Any]:
         "seed": plan.seed,
         "width": plan.width,
         "height": plan.height,
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": versions(),
     }
     if isinstance(plan, FramePlan):
         return values | {"positions": plan.layout.describe()}

@@ -8,7 +8,6 @@ file, and why a joint is remembered, stands in `plan.splice`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from eichi.plan.fill import FillPlan
 from eichi.plan.splice import frame_total, joined, stretches, trimmed
 from eichi.plan.timeline import frame_count, real_seconds
 from eichi.video.latents import Latents, load_latents, measure_latents, save_latents
-from eichi.video.metadata import LIBRARIES, read_record
+from eichi.video.metadata import read_record, versions
 
 KIND = "latents"
 
@@ -133,7 +132,7 @@ def _made(shape: Shape, sources: Sequence[Source]) -> dict[str, Any]:
         **figures(shape),
         "clips": len(stretches(shape)),
         "sources": [source.record for source in sources],
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": versions(),
     }
 
 
