@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError
-from eichi.events import Event, Finished, SectionDone, Step
+from eichi.events import Event, Finished, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.options import VideoOptions
+from eichi.pipeline.checkpoint import find
 from eichi.pipeline.generate import generate
 from eichi.prepare import make_plan
 from eichi.video.latents import load_latents
@@ -30,10 +31,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def request(picture: Path, **values: Any) -> VideoOptions:
+    asked = {"image": picture, "prompt": "a red star", "section_size": 0.5, "seconds": 2, "seed": 1} | values
+    return VideoOptions.parse(asked | {"sampling": {"steps": 2}, "output": {"latents": True}})
+
+
 def run(components: Components, picture: Path, folder: Path, **values: Any) -> tuple[Path, list[Event]]:
-    request = {"image": picture, "prompt": "a red star", "section_size": 0.5, "seconds": 2, "seed": 1} | values
-    request |= {"sampling": {"steps": 2}, "output": {"latents": True}}
-    events = list(generate(make_plan(VideoOptions.parse(request), components.entry), folder, components))
+    events = list(generate(make_plan(request(picture, **values), components.entry), folder, components))
     assert isinstance(events[-1], Finished)
     return Path(events[-1].video), events
 
@@ -68,6 +72,21 @@ def test_extended(components: Components, start: Path, tmp_path: Path) -> None:
     # The standard model adds before the start, F1 behind the end; the start image's latent stays in front.
     kept = after[:, :, 6:] if components.entry.direction == "reverse" else after[:, :, 1:11]
     assert np.array_equal(kept, before[:, :, 1:])
+
+
+def test_interrupted_before_anything_is_drawn(components: Components, start: Path, tmp_path: Path) -> None:
+    whole, _ = run(components, start, tmp_path / "whole")
+    kept = {"latents": whole.with_suffix(".safetensors"), "sections": 1}
+    again, _ = run(components, start, tmp_path / "again", prompt="moves left", kept=kept)
+
+    out = tmp_path / "interrupted"
+    events = generate(make_plan(request(start, prompt="moves left", kept=kept), components.entry), out, components)
+    next(event for event in events if isinstance(event, Started))
+    events.close()  # type: ignore[attr-defined]
+    checkpoint = find(None, out)
+    *_, last = generate(checkpoint.plan(components.entry), out, components, checkpoint=checkpoint)
+    assert isinstance(last, Finished)
+    assert np.array_equal(latents(Path(last.video)), latents(again))
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     images = []
     with interrupt() as stop:
         for plan in plans:
-            last = show(generate_frame(plan, out, components, stop), settings.language)
+            last = show(generate_frame(plan, out, components, stop), settings.language, print_json if as_json else None)
             if isinstance(last, Stopped):
                 break
             images.append(finish(last, as_json, settings.language))

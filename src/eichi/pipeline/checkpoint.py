@@ -12,7 +12,7 @@ frames see all of them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -43,8 +43,18 @@ LOCK = "lock"
 class Checkpoint(Parts):
     """The folder of one unfinished job, and what is kept there."""
 
-    def begin(self, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> None:
-        """Write down what the job is; `pixels` are its pictures, fitted, so that the originals may go."""
+    def begin(
+        self,
+        plan: Plan,
+        components: Components,
+        pixels: dict[str, NDArray[np.uint8]],
+        kept: Iterable[NDArray[np.float32]] = (),
+    ) -> None:
+        """Write down what the job is. Its pictures, fitted, and the latents of the sections that it takes over are
+        copied, so that the originals may go. The card comes last: with it, everything is there. Raises DiskError.
+        """
+        for order, latents in enumerate(kept):
+            self.keep(order, latents)
         card = {**_card(plan, components), "pictures": sorted(pixels)}
         with _writing(self.folder):
             for name, picture in pixels.items():

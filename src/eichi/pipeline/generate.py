@@ -58,9 +58,9 @@ def generate(
     pixels = _pixels(plan) if fresh else checkpoint.pictures()
     with checkpoint.held(), boundary():
         if fresh:
-            checkpoint.begin(plan, components, pixels)
-        before = kept_latents(plan) if fresh else checkpoint.sections()
+            checkpoint.begin(plan, components, pixels, kept_latents(plan))
         outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+        before = checkpoint.sections()
         for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
             if isinstance(event, LatentsReady) and event.order is not None:
                 checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
@@ -187,14 +187,14 @@ def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     return Given(words, vision, latents)
 
 
-def kept_latents(plan: Plan) -> list[Tensor]:
+def kept_latents(plan: Plan) -> list[NDArray[np.float32]]:
     """The latents of the sections that the plan takes over, in the order they were made."""
     path = plan.options.kept.latents
     if path is None:
         return []
     file = load_latents(path)
     places = (file.shape.place(order, plan.window, plan.entry.direction) for order in range(plan.kept))
-    return [torch.from_numpy(file.values[:, :, place : place + plan.window].copy()) for place in places]
+    return [file.values[:, :, place : place + plan.window] for place in places]
 
 
 def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder:
