@@ -8,7 +8,7 @@ treats every frame by itself (a sum over taps would smear time), and costs two f
 
 Clips: 5 latents (17 frames), which is exactly the tile in which `AutoencoderKLHunyuanVideo` decodes long clips. Now
 all taps learn. A latent stores the average of its four frames; where things are going shows only in comparison with
-the latents before, and that is what the earlier taps are for.
+the latents before, and that is what the earlier taps are for. They begin as the straight line, see `glide`.
 
 The network starts as bilinear upsampling of each block's mean colour: residual blocks are neutral, and the colour
 travels as pairs (x, -x), which undo the last activation.
@@ -64,6 +64,7 @@ def train(folder: Path, codec: Codec, stage: Stage, minutes: float) -> None:
     path, done = folder / f"decoder-{stage.name}.pt", folder / "vae.pt"
     if stage.video:
         vae.load_state_dict(state.load(done)["model"])
+        glide(vae)
     else:
         start(codec, vae)
     muon, adam = optimisers(vae, stage)
@@ -209,6 +210,26 @@ def start(codec: Codec, vae: AutoencoderKLHunyuanVideo) -> None:
     out.weight.zero_()
     for colour in range(3):
         out.weight[colour, 4 * colour, -1, 1, 1], out.weight[colour, 4 * colour + 1, -1, 1, 1] = 0.6, -0.6
+
+
+# What a causal convolution over each value repeated twice must weigh, from the oldest tap to the newest, to put both
+# on the line through this value and the one before, a quarter of the way between them to either side: the first then
+# sees (before, before, this) and makes 0.25 before + 0.75 this; the second (before, this, this), -0.25 and 1.25.
+LINE = (-0.25, 0.5, 0.75)
+
+
+@torch.no_grad()
+def glide(vae: AutoencoderKLHunyuanVideo) -> None:
+    """Let a network trained on single pictures move evenly: where time doubles, features follow a straight line.
+
+    An average of four frames becomes two of two frames each, a quarter of the step to the one before it apart from
+    it, and these become four frames in the same way. Without it a sprite stands still for four frames and jumps.
+    """
+    for block in vae.decoder.up_blocks:
+        for upsampler in block.upsamplers or ():
+            if upsampler.upsample_factor[0] == 2:
+                weight = upsampler.conv.conv.weight
+                weight.copy_(weight[:, :, -1:] * torch.tensor(LINE).view(-1, 1, 1))
 
 
 def _colour(

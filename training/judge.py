@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from eichi.catalog import find
-from eichi.events import Event, FramesReady
+from eichi.events import Event, FramesReady, LatentsReady, SectionDone
 from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pipeline.conditioning import encode_picture
-from eichi.pipeline.generate import compute
+from eichi.pipeline.generate import compute, draw
 from eichi.pipeline.oneframe import compute_frame, fit_picture
+from eichi.plan.plan import Plan
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.video.images import fit, load
 from training import track, world
@@ -30,7 +32,7 @@ SIZE = (64, 64)
 FIRST = 9000  # number of the first held-out scene, as in the report
 LEAST = 0.05  # of the width: less is not a movement
 
-Clip = torch.Tensor  # (frames, 3, height, width) in -1..1
+Clip = Tensor  # (frames, 3, height, width) in -1..1
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Subject:
 
     scene: world.Scene
     picture: Path
-    background: torch.Tensor  # (1, 3, h, w) as the decoder shows it
+    background: Tensor  # (1, 3, h, w) as the decoder shows it
     last: Path
 
     @property
@@ -52,7 +54,7 @@ class Judge:
     """One model of the catalogue and some held-out pictures, kept in a folder."""
 
     def __init__(self, model: str, count: int, folder: Path) -> None:
-        self.components = Components(find(model), folder, "cpu")
+        self.components = Components(find(model), folder, "cpu", folder / "cache")
         self.subjects = [self._subject(number, folder) for number in range(count)]
 
     def clip(self, subject: Subject, said: str, **options: Any) -> Clip:
@@ -61,9 +63,27 @@ class Judge:
 
     def events(self, subject: Subject, said: str, **options: Any) -> list[Event]:
         """All that the program says while it makes this video."""
-        plan = make_plan(VideoOptions.parse({"seconds": 2.0} | self._request(subject, said) | options))
-        pixels = {name: fit(load(path), plan.width, plan.height, "crop") for name, path in plan.images.items()}
+        plan, pixels = self._planned(subject, said, options)
         return list(compute(plan, self.components, pixels))
+
+    def drawn(self, subject: Subject, said: str, **options: Any) -> tuple[Tensor, list[SectionDone]]:
+        """A video's latents (n, 16, h, w), in the order of time, and its sections. Half the price of its frames."""
+        plan, pixels = self._planned(subject, said, options)
+        events = list(draw(plan, self.components, pixels))
+        runs = {event.first: event.latents for event in events if isinstance(event, LatentsReady)}
+        latents = np.concatenate([runs[first] for first in sorted(runs)], axis=2)
+        return torch.from_numpy(latents[0]).transpose(0, 1), [e for e in events if isinstance(e, SectionDone)]
+
+    @torch.inference_mode()
+    def shots(self, latents: Tensor) -> Clip:
+        """What each of some latents (n, 16, h, w) shows by itself: the average of its four frames."""
+        vae = self.components.vae
+        shown: Tensor = vae.decode(latents[:, :, None] / vae.config.scaling_factor).sample
+        return shown[:, :, 0].clamp(-1, 1)
+
+    def latent(self, path: Path) -> Tensor:
+        """A picture's latent (16, h, w)."""
+        return encode_picture(self.components, np.asarray(Image.open(path)))[0, :, 0]
 
     def image(self, subject: Subject, said: str, **options: Any) -> Clip:
         """A single image (1, 3, h, w), asked for like a video."""
@@ -98,11 +118,12 @@ class Judge:
 
     def alone(self, path: Path) -> Clip:
         """A picture as the VAE gives it back, (1, 3, h, w)."""
-        vae = self.components.vae
-        with torch.inference_mode():
-            latent = encode_picture(self.components, np.asarray(Image.open(path)))
-            frames: torch.Tensor = vae.decode(latent / vae.config.scaling_factor).sample
-        return frames[0].transpose(0, 1).clamp(-1, 1)
+        return self.shots(self.latent(path)[None])
+
+    def _planned(self, subject: Subject, said: str, options: dict[str, Any]) -> tuple[Plan, dict[str, Any]]:
+        """The plan of a video, and its pictures, fitted."""
+        plan = make_plan(VideoOptions.parse({"seconds": 2.0} | self._request(subject, said) | options))
+        return plan, {name: fit(load(path), plan.width, plan.height, "crop") for name, path in plan.images.items()}
 
     def _request(self, subject: Subject, said: str) -> dict[str, Any]:
         prompt = said.format(s=subject.sprite)

@@ -36,7 +36,7 @@ KEY_FRAME, FINAL, ODD_LENGTH = 0.2, 0.4, 0.12
 NOISE = (0.0, 0.0, 0.05, 0.15)
 # Shares of single images, of images with a reference, and with a part masked out.
 SINGLE, REFERRED, MASKED = 0.1, 0.6, 0.3
-CROSSED = 0.2  # of histories that go the opposite way
+CROSSED = 0.5  # of histories that go the opposite way
 
 
 @dataclass(frozen=True)

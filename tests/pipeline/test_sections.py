@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from eichi.catalog import Direction
-from eichi.pipeline.sections import History
+from eichi.pipeline.sections import History, join
 
 FINAL, IMAGE = -1.0, -2.0
 
@@ -71,3 +71,16 @@ def test_never_grows(direction: Direction) -> None:
     for number in range(20):
         history.push(run(section(number)))
     assert history.latents.shape[2] == 19
+
+
+def test_a_joined_section_runs_into_the_picture() -> None:
+    """Nine latents that stand at 1.0 meet a picture at 38.0: a frame's share is 1.0, and a latent is the middle of 4."""
+    still, picture = run([1.0] * 9), run([38.0])
+    assert join(still, picture, 1.0).flatten().tolist() == [1.0 + 4 * k + 2.5 for k in range(9)]
+    assert torch.equal(join(still, picture, 0.0), still)
+    assert torch.allclose(join(still, picture, 0.5), (still + join(still, picture, 1.0)) / 2)
+
+
+def test_a_section_that_arrives_is_left_alone() -> None:
+    moving = run([4.0 * k for k in range(9)])
+    assert torch.equal(join(moving, run([34.0]), 1.0), moving)

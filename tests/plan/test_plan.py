@@ -102,6 +102,19 @@ def test_key_frames_two_and_five() -> None:
     assert plan.images == {name: Path(path) for name, path in names.items()}
 
 
+@pytest.mark.parametrize(
+    ("keyframes", "meets"),
+    [
+        ({"loop": "final", "final_strength": 0.5}, [0.5, 0.0, 0.0]),
+        ({"loop": "final", "final": "other.png"}, [0.0, 0.0, 0.0]),
+        ({"loop": "seamless"}, [0.0, 0.0, 1.0]),
+        ({"final": "other.png"}, [0.0, 0.0, 0.0]),
+    ],
+)
+def test_a_loop_meets_its_start(keyframes: dict[str, Any], meets: list[float]) -> None:
+    assert [section.meets for section in planned(seconds=3.6, keyframes=keyframes).sections] == meets
+
+
 def test_a_seed_is_drawn_and_recorded() -> None:
     plans = [planned() for _ in range(8)]
     assert len({plan.seed for plan in plans}) > 1

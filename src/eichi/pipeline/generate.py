@@ -24,7 +24,7 @@ from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
 from eichi.pipeline.preview import draw_preview
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
+from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, join, sample_section
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
@@ -153,7 +153,9 @@ def draw(
                     yield Step(part.order, len(plan.sections), step, options.steps)
                     if previews and step % previews == 0:
                         yield Preview(part.order, step, draw_preview(made, plan.entry.preview))
-            assert made is not None, "a section has at least one step"
+                assert made is not None, "a section has at least one step"
+                if part.meets:
+                    made = join(made, image, part.meets)
             if not torch.isfinite(made).all():
                 raise RunError("error.run.nan", number=part.number)
 

@@ -21,6 +21,7 @@ from eichi.pipeline.conditioning import Words
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
 from eichi.plan.layout import CLEAN, CONTEXT, X2, X4, Layout
 
+GROUP = 4  # frames of a latent
 PATCH = 2  # the transformer's tokens are 2 x 2 latent pixels
 
 
@@ -158,3 +159,17 @@ def sample_section(denoiser: Denoiser, noise: Tensor, factor: float | None = Non
     factor = factor or shift(noise[0, 0].numel() // PATCH**2)
     begin = start(noise, section.image, section.strength).to(denoiser.device)
     yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))
+
+
+def join(latents: Tensor, picture: Tensor, strength: float) -> Tensor:
+    """Let a section [1, c, w, h, w'] run into a picture [1, c, 1, h, w'] that follows it, so that a loop has no cut.
+
+    The model only comes near the picture. What is missing is spread over the section, a share for every frame, so the
+    loop closes with a step no larger than the others: half of the last latent's, and a frame's share. Times are in
+    frames from the section's begin on; a latent stands for the middle of its four.
+    """
+    window = latents.shape[2]
+    times = GROUP * torch.arange(window) + (GROUP + 1) / 2
+    reached = latents[:, :, -1:] + (latents[:, :, -1:] - latents[:, :, -2:-1]) / 2
+    shares = strength * times / (GROUP * window + 1)
+    return latents + (picture - reached) * shares.view(1, 1, -1, 1, 1)

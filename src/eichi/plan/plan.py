@@ -32,6 +32,7 @@ class SectionPlan:
 
     `number` is the user's (from the end of the video for the standard model, from its start for F1; -1 connects a
     seamless loop), `order` the place in generation. `anchor` names the image at position 0; `padding` is in latents.
+    `meets` is how closely, 0-1, the section's end is joined to the start picture: in a loop, the last one in time.
     """
 
     number: int
@@ -43,6 +44,7 @@ class SectionPlan:
     prompt: str
     anchor: str
     layout: Layout
+    meets: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,13 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
         first = 1 + (count - 1) * window
         layout = reverse_layout(window, 0)
         span = frame_span(first, first + window)
-        last = SectionPlan(keyframes.CONNECTING, count - 1, 0, first, *span, options.prompt, keyframes.END, layout)
+        last = SectionPlan(keyframes.CONNECTING, count - 1, 0, first, *span, options.prompt, keyframes.END, layout, 1.0)
         return (*body, last)
     reverse = entry.direction == "reverse"
     pads = padding_latents(count, window, options.sampling.padding) if reverse else (0,) * count
-    carried = keyframes.spread(options.keyframes.sections, count, options.keyframes.copies)
+    keys = options.keyframes
+    carried = keyframes.spread(keys.sections, count, keys.copies)
+    returns = keys.loop == "final" and _final(options) == options.image
     made = []
     for order, padding in enumerate(pads):
         place = count - 1 - order if reverse else order
@@ -163,6 +167,7 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
                 prompt=_prompt(options, order),
                 anchor=keyframes.anchor(order, carried),
                 layout=reverse_layout(window, padding) if reverse else forward_layout(window),
+                meets=keys.final_strength if returns and order == 0 else 0.0,
             )
         )
     return tuple(made)
