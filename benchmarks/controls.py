@@ -1,12 +1,13 @@
 """Every generation control seen to work: docs/controls.md, with a contact sheet for each, by `make controls`.
 
-A control is shown on one held-out picture of the synthetic world with the embedded model: off, on, strong, a row each,
-eight frames of the video from left to right. What a sheet does not show is not claimed: the page says so.
+A control is shown with the embedded model: off, on, strong, a row each. A video's control has one held-out picture of
+the synthetic world and eight frames from left to right; a single image's has eight pictures, a column each. What a
+sheet does not show is not claimed: the page says so.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from training.judge import Clip, Judge, Subject
 
@@ -33,6 +35,7 @@ class Control:
     rows: Callable[[Subject], tuple[Row, ...]]
     model: str = "tiny"
     seconds: float = 2.0
+    single: bool = False
 
 
 def steps(**sampling: Any) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def keyframes(**values: Any) -> dict[str, Any]:
     return {"keyframes": values}
 
 
-RIGHT, LEFT, STILL = "the {s} moves right", "the {s} moves left", "the {s} stands still"
+RIGHT, LEFT, STILL, JUMPS = (f"the {{s}} {what}" for what in ("moves right", "moves left", "stands still", "jumps"))
 
 CONTROLS = (
     Control(
@@ -88,8 +91,19 @@ CONTROLS = (
         "loop",
         "Loop",
         "Compare the last frame with the first.",
-        lambda s: tuple((kind, RIGHT, keyframes(loop=kind)) for kind in ("off", "final", "seamless")),
-        seconds=3.6,
+        lambda s: tuple((kind, JUMPS, keyframes(loop=kind)) for kind in ("off", "final", "seamless")),
+        seconds=2.4,
+    ),
+    Control(
+        "copies",
+        "Copy of key frames (red and blue)",
+        "The pictures of sections 0 and 1 come back in sections 2 and 3.",
+        lambda s: (
+            ("off", STILL, {}),
+            ("0 and 1", STILL, keyframes(sections={0: s.last, 1: s.picture})),
+            ("copied", STILL, keyframes(sections={0: s.last, 1: s.picture}, copies=True)),
+        ),
+        seconds=4.8,
     ),
     Control(
         "padding",
@@ -100,7 +114,7 @@ CONTROLS = (
     Control(
         "image-strength",
         "Image strength (F1)",
-        "Towards 102 % the first section holds still.",
+        "Towards 102 % the first section moves less.",
         lambda s: tuple((f"{v:.0%}", RIGHT, steps(image_strength=v)) for v in (1.0, 1.01, 1.02)),
         model="tiny-f1",
     ),
@@ -110,6 +124,15 @@ CONTROLS = (
         "With a negative prompt for the opposite motion.",
         lambda s: tuple(
             (f"CFG {v}", RIGHT, steps(cfg=v) | {"negative": f"the {s.sprite} moves left"}) for v in (1.0, 2.0, 4.0)
+        ),
+    ),
+    Control(
+        "rescale",
+        "Rescale of real CFG",
+        "CFG 6 with a negative prompt; a high rescale takes the contrast back.",
+        lambda s: tuple(
+            (f"{v}", RIGHT, steps(cfg=6.0, rescale=v) | {"negative": f"the {s.sprite} moves left"})
+            for v in (0.0, 0.5, 1.0)
         ),
     ),
     Control(
@@ -140,28 +163,114 @@ CONTROLS = (
         "The same video from sections of one second and of half a second.",
         lambda s: (("1 s", RIGHT, {}), ("0.5 s", RIGHT, {"section_size": 0.5})),
     ),
+    Control(
+        "target",
+        "One frame: target index",
+        "A later target is a later moment.",
+        lambda s: tuple((f"index {n}", RIGHT, {"target": n}) for n in (1, 5, 9)),
+        single=True,
+    ),
+    Control(
+        "reference",
+        "One frame: reference picture",
+        "The reference is the same scene two seconds later; its sprite's place draws the result nearer.",
+        lambda s: (
+            ("start picture only", STILL, {"target": 5}),
+            ("reference at 10", STILL, {"target": 5, "references": [f"{s.last}:10"]}),
+            ("reference at 6", STILL, {"target": 5, "references": [f"{s.last}:6"]}),
+        ),
+        single=True,
+    ),
+    Control(
+        "profile",
+        "One frame: profiles",
+        "The same request in the layouts of five projects.",
+        lambda s: tuple(
+            (name, RIGHT, {"profile": name, "references": [str(s.last)]})
+            for name in ("kisekae", "oichi", "musubi", "1f-mc", "comfy")
+        ),
+        single=True,
+    ),
+    Control(
+        "mask",
+        "One frame: mask",
+        "Black on the right half of the start picture: that half is made anew.",
+        lambda s: (("off", STILL, {"target": 1}), ("right half", STILL, {"target": 1, "mask": half(s.picture)})),
+        single=True,
+    ),
+    Control(
+        "denoise",
+        "One frame: denoise",
+        "The less noise it starts from, the more of the start picture stays.",
+        lambda s: tuple((f"{v:.0%}", RIGHT, {"target": 9, "denoise": v}) for v in (1.0, 0.7, 0.3)),
+        single=True,
+    ),
+    Control(
+        "vision",
+        "One frame: share of the reference for SigLIP",
+        "The embedded model's vision encoder is random numbers: expect little.",
+        lambda s: tuple(
+            (f"{v:.0%}", STILL, {"target": 5, "references": [f"{s.last}:10"], "vision": v}) for v in (0.0, 0.3, 1.0)
+        ),
+        single=True,
+    ),
+    Control(
+        "shift",
+        "One frame: shift",
+        "FramePack's own for this size is 1.6; a high one spends its steps on rough shapes.",
+        lambda s: tuple((f"{v}", RIGHT, {"target": 9} | steps(shift=v, steps=8)) for v in (1.6, 5.0, 50.0)),
+        single=True,
+    ),
 )
+
+
+def half(picture: Path) -> Path:
+    """A mask beside the picture: white on the left, black on the right."""
+    path = picture.with_name(f"{picture.stem}-half.png")
+    with Image.open(picture) as image:
+        mask = Image.new("L", image.size, 0)
+    mask.paste(255, (0, 0, mask.width // 2, mask.height))
+    mask.save(path)
+    return path
 
 
 def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image, list[str]]:
     """The contact sheet of a control, and a line of figures for each row."""
-    strips, figures = [], []
-    for label, said, options in control.rows(subject):
-        clip = judge.clip(subject, said, seconds=control.seconds, **options)
-        strips.append(strip(label, clip))
-        x, y = judge.moved(subject, clip)
-        way = f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths)"
-        figures.append(f"{label}: {way}; ends {_gap(clip):.3f} from the start")
+    rows = _singles(judge, control) if control.single else _videos(judge, subject, control)
+    strips, figures = zip(*rows, strict=True)
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height + 4 for s in strips)), "white")
     for i, row in enumerate(strips):
         sheet.paste(row, (0, i * (row.height + 4)))
-    return sheet, figures
+    return sheet, list(figures)
+
+
+def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[Image.Image, str]]:
+    """A row for every setting of a video's control, and its figures."""
+    for label, said, options in control.rows(subject):
+        clip = judge.clip(subject, said, seconds=control.seconds, **options)
+        x, y = judge.moved(subject, clip)
+        way = f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths)"
+        picked = clip[np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)]
+        yield strip(label, picked), f"{label}: {way}; ends {gap(clip[-1], clip[0]):.3f} from the start"
+
+
+def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, str]]:
+    """The start pictures, then a row for every setting of a single image's control, and its figures."""
+    subjects = judge.subjects[:COLUMNS]
+    starts = torch.cat([judge.alone(subject.picture) for subject in subjects])
+    yield strip("start picture", starts), "start picture: as the VAE shows it"
+    for row in range(len(control.rows(subjects[0]))):
+        made, label = [], ""
+        for subject in subjects:
+            label, said, options = control.rows(subject)[row]
+            made.append(judge.image(subject, said, **options))
+        images = torch.cat(made)
+        yield strip(label, images), f"{label}: {gap(images, starts):.3f} from the start pictures, on average"
 
 
 def strip(label: str, clip: Clip) -> Image.Image:
-    """One labelled row of frames, the first and the last among them."""
-    picked = clip[np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)]
-    pixels = ((picked.permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    """One labelled row of frames."""
+    pixels = ((clip.permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     frames = Image.fromarray(np.concatenate(list(pixels), axis=1))
     frames = frames.resize((frames.width * SCALE, frames.height * SCALE), Image.Resampling.NEAREST)
     row = Image.new("RGB", (MARGIN + frames.width, frames.height), "white")
@@ -170,9 +279,9 @@ def strip(label: str, clip: Clip) -> Image.Image:
     return row
 
 
-def _gap(clip: Clip) -> float:
-    """Mean difference of the last frame from the first, of a range of 2."""
-    return float((clip[-1] - clip[0]).abs().mean())
+def gap(one: Tensor, other: Tensor) -> float:
+    """Mean difference of pictures, of a range of 2."""
+    return float((one - other).abs().mean())
 
 
 def main() -> None:
@@ -185,12 +294,14 @@ def main() -> None:
     lines = [
         "# Controls",
         "",
-        "Each control on one held-out picture with the embedded model, made by `make controls`. Rows are settings,",
-        "columns are eight frames from the first to the last. Figures are measured on the same clips.",
+        "Each control with the embedded model, made by `make controls`. Rows are settings. Of a video, columns are",
+        "eight frames from the first to the last; of single images, eight held-out pictures. Figures are measured on",
+        "the same frames and images.",
         "",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        judges = {name: Judge(name, arguments.picture + 1, Path(folder)) for name in ("tiny", "tiny-f1")}
+        count = max(arguments.picture + 1, COLUMNS)
+        judges = {name: Judge(name, count, Path(folder)) for name in ("tiny", "tiny-f1")}
         for control in CONTROLS:
             if arguments.only and control.name not in arguments.only:
                 continue

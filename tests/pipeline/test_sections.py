@@ -74,7 +74,7 @@ def test_never_grows(direction: Direction) -> None:
 
 
 def test_a_joined_section_runs_into_the_picture() -> None:
-    """Nine latents that stand at 1.0 meet a picture at 38.0: a frame's share is 1.0, and a latent is the middle of 4."""
+    """Nine latents that stand at 1.0 meet a picture at 38.0, a step of 1.0 for every frame."""
     still, picture = run([1.0] * 9), run([38.0])
     assert join(still, picture, 1.0).flatten().tolist() == [1.0 + 4 * k + 2.5 for k in range(9)]
     assert torch.equal(join(still, picture, 0.0), still)

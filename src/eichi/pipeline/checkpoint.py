@@ -162,8 +162,11 @@ def sweep(folder: Path) -> None:
 
 def unfinished(folder: Path) -> list[Checkpoint]:
     """The unfinished jobs of a folder, the newest first."""
-    cards = folder.glob(f".*{ENDING}/{CARD}")
-    return [Checkpoint(card.parent) for card in sorted(cards, key=lambda card: card.stat().st_mtime_ns, reverse=True)]
+    found: list[tuple[int, Path]] = []
+    for card in folder.glob(f".*{ENDING}/{CARD}"):
+        with suppress(FileNotFoundError):  # its job may end at this moment
+            found.append((card.stat().st_mtime_ns, card.parent))
+    return [Checkpoint(place) for _, place in sorted(found, reverse=True)]
 
 
 def find(job: str | None, folder: Path) -> Checkpoint:
