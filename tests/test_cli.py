@@ -264,8 +264,10 @@ def test_a_sweep_makes_an_image_for_each_index(eichi: Run, picture: Path, tmp_pa
     words = ["frame", "--image", picture, "--prompt", "p", "--steps", 1, "--seed", 7, "--sweep-target", "3,1"]
     result = eichi(*words, "--out", "new", "--latents", "--json")
     assert result.code == 0, result.err
-    *each, last = [json.loads(line) for line in result.out.splitlines()]
+    told = [json.loads(line) for line in result.out.splitlines()]
+    *each, last = [values for values in told if "event" not in values]
     assert last == {"images": each}
+    assert [values["event"] for values in told if "event" in values].count("FrameFinished") == 2
     assert [(image["positions"]["target"], image["seed"]) for image in each] == [([3], 7), ([1], 7)]
     for image in each:
         request = FrameOptions.parse(read_record(Path(image["image"]))["request"])
@@ -284,7 +286,8 @@ def test_a_sweep_that_is_stopped_says_what_is_finished(
     words = ["frame", "--image", picture, "--prompt", "p", "--steps", 1, "--seeds", 3, "--out", "new"]
     result = eichi(*words, "--json")
     assert result.code == 130
-    (image, last) = (json.loads(line) for line in result.out.splitlines())
+    told = [json.loads(line) for line in result.out.splitlines()]
+    (image, last) = (values for values in told if "event" not in values)
     assert last == {"images": [image], "stopped": True}
     assert eichi(*words).out.splitlines()[-1] == "Images finished: 1 of 3"
 

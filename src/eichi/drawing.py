@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from eichi.plan.keyframes import CONNECTING
 from eichi.words import say
 
 NARROW = 5  # columns under which a section has no room for its number
@@ -28,12 +29,19 @@ def draw(plan: dict[str, Any], width: int, language: str) -> list[str]:
             "start": section["start_frame"] / 30,
             "end": section["end_frame"] / 30,
             "order": section["order"] + 1,
-            "anchor": section["anchor"],
+            "anchor": _anchor(section["anchor"], language),
             "padding": section["padding"],
             "prompt": section["prompt"],
         }
-        lines.append(_fit(say("plan.section", language, **values), width))
+        id = "plan.connecting" if section["number"] == CONNECTING else "plan.section"
+        lines.append(_fit(say(id, language, **values), width))
     return lines
+
+
+def _anchor(name: str, language: str) -> str:
+    """What a section comes from, in words."""
+    kind, _, number = name.partition(":")
+    return say(f"plan.anchor.{kind}", language, number=number)
 
 
 def draw_frame(plan: dict[str, Any], width: int, language: str) -> list[str]:
