@@ -67,6 +67,8 @@ def pretend(models: Path, name: str) -> None:
         folder = models / str(source.repository) / source.folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARKS.get(part, "config.json")).touch()
+        if part not in MARKS:
+            (folder / "model.safetensors").touch()
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=lambda words: " ".join(words) or "eichi")

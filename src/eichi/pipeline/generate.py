@@ -7,6 +7,7 @@ a terminal.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import RunError
-from eichi.events import Event, FramesReady, LatentsReady, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, FramesReady, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.checkpoint import Checkpoint, beside
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
-from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, own_components, persist, step_cache
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
+from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, draw_steps
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
+from eichi.plan.memory import Need
 from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.latents import load_latents, measure_latents
@@ -81,6 +83,7 @@ def compute(
     """
     options = plan.options.sampling
     yield from plan.notes
+    arrange(components, Need(plan.height, plan.width, plan.window, branches=1 if options.cfg == 1.0 else 2))
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = _encode(plan, components, pixels)
@@ -117,8 +120,11 @@ def compute(
             noise = draw_noise(section, generator)
             taken = part.order < len(before)
             made = before[part.order] if taken else image
-            for step, prediction in enumerate([] if taken else sample_section(denoiser, noise), start=1):
-                made = prediction.cpu()
+            for drawn in () if taken else persist(partial(draw_steps, denoiser, noise), components):
+                if isinstance(drawn, Adjusted):
+                    yield drawn
+                    continue
+                step, made = drawn[0], drawn[1].cpu()
                 yield Step(part.order, len(plan.sections), step, options.steps)
             if not torch.isfinite(made).all():
                 raise RunError("error.run.nan", number=part.number)

@@ -4,17 +4,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from eichi.catalog import Entry
 from eichi.errors import DeviceError
+from eichi.events import Adjusted
 from eichi.models.load import Components
+from eichi.models.offload import measure
 from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
 from eichi.options import StepOptions
+from eichi.plan.memory import Need
 from eichi.settings import load_settings
 
 Stop = Callable[[], bool]
+Drawn = TypeVar("Drawn")
 
 
 def own_components(entry: Entry) -> Components:
@@ -44,6 +49,29 @@ def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCach
         yield cache
     finally:
         remove_teacache(components.transformer)
+
+
+def arrange(components: Components, need: Need) -> None:
+    """Put the weights where a request of this size leaves room for them. A CPU has no choice."""
+    if components.device.type == "cuda":
+        components.arrange(need, measure(components.device, load_settings().preserve_gb))
+
+
+def persist(draw: Callable[[], Iterator[Drawn]], components: Components) -> Iterator[Drawn | Adjusted]:
+    """What `draw` yields; where memory runs out, the weights take less of it and `draw` begins anew, with a word.
+
+    Where they cannot take less, torch's error goes on to the boundary.
+    """
+    while True:
+        try:
+            yield from draw()
+            return
+        except torch.OutOfMemoryError:
+            placement = components.step_down()
+            if placement is None:
+                raise
+        # Outside of the handler, so that the error and the tensors in its frames are gone.
+        yield Adjusted("note.memory.lower", {"level": placement.level, "streamed": placement.streamed})
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from eichi.models.absent import allow_absent
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, own_components, persist, step_cache
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, sample_section
+from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, draw_steps
+from eichi.plan.memory import Need
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
 from eichi.video.metadata import record, save_png
@@ -66,6 +67,8 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     """The events of a plan, pixels included. `pictures` are the plan's."""
     options = plan.options.sampling
     yield from plan.notes
+    branches = 1 if options.cfg == 1.0 else 2
+    arrange(components, Need(plan.height, plan.width, 1, len(plan.pictures) + 1, branches=branches))
 
     # 1. Words and pictures become conditions; the start picture is the only one that SigLIP sees.
     prompt, negative = plan.options.prompt, plan.options.negative if options.cfg != 1.0 else None
@@ -98,8 +101,12 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     made = image
     with allow_absent(components.transformer), step_cache(options, components) as cache:
         denoiser = Denoiser(components.transformer, section, options, cache)
-        for step, prediction in enumerate(sample_section(denoiser, draw_noise(section, generator)), start=1):
-            made = prediction.cpu()
+        noise = draw_noise(section, generator)
+        for drawn in persist(lambda: draw_steps(denoiser, noise), components):
+            if isinstance(drawn, Adjusted):
+                yield drawn
+                continue
+            step, made = drawn[0], drawn[1].cpu()
             yield Step(0, 1, step, options.steps)
         reused = cache.reused if cache is not None else 0
     if not torch.isfinite(made).all():

@@ -155,3 +155,10 @@ def sample_section(denoiser: Denoiser, noise: Tensor) -> Iterator[Tensor]:
     factor = shift(noise[0, 0].numel() // PATCH**2)
     begin = start(noise, section.image, section.strength).to(denoiser.device)
     yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))
+
+
+def draw_steps(denoiser: Denoiser, noise: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """As `sample_section`, with the number of each step, from 1; may be begun anew."""
+    if denoiser.cache is not None:
+        denoiser.cache.reset()
+    yield from enumerate(sample_section(denoiser, noise), start=1)
