@@ -43,9 +43,7 @@ class Hub:
 
     def fetched(self, name: str) -> list[str]:
         """The ranges that were asked for of files whose path ends so; empty text where the whole was."""
-        return [
-            headers.get("range", "") for path, headers in self.asked if "/resolve/" in path and path.endswith(name)
-        ]
+        return [headers.get("range", "") for path, headers in self.asked if "/resolve/" in path and path.endswith(name)]
 
 
 @contextmanager

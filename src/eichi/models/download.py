@@ -78,8 +78,10 @@ def download(entry: Entry, models: Path, wait: Wait = time.sleep) -> Iterator[Fe
 def verify(entry: Entry, models: Path) -> Iterator[Checked]:
     """Look at every file of a model that is here. Raises ModelError where a part is not."""
     for part, place in locate(entry, models).items():
-        files = [place] if place.is_file() else sorted(file for file in place.iterdir() if file.suffix in KINDS)
+        files = [place] if place.is_file() else sorted(place.glob("[!.]*"))
         for file in files:
+            if file.suffix not in KINDS:
+                continue
             wanted = _sum(entry.parts[part], file, models)
             good = _whole(file) if wanted is None else checksum(file, wanted) == wanted
             yield Checked(part, file, "whole" if wanted is None else "checksum", good)
