@@ -28,7 +28,7 @@ they cost RAM while that is done and nothing on the GPU.
 * **all**: every part stays on the GPU. **kept**: transformer and VAE stay; LLaMA visits for new prompts, whole or a layer
   at a time. **streamed n**: n of the 60 blocks come from RAM when their turn comes, the next one while one computes.
 * GPU is the largest of three sums. Reading prompts: cuda + transformer + vae + encoders. Sampling: cuda + transformer +
-  vae + work + cache, and decode where the section before is decoded meanwhile, that is, unless blocks are streamed.
+  vae + work + cache, and decode where there is room to decode the section before meanwhile.
   Decoding: cuda + transformer + vae + decode. Where everything stays, encoders count in each.
 * transformer counts what lies on the GPU: the blocks that stay, what is no block, and two of the largest streamed ones.
 * moved is what goes from RAM to the GPU at every step.

@@ -71,7 +71,9 @@ def test_more_preserved_memory_is_never_faster(need: Need, gpu: float, preserve:
 @given(NEEDS, SIDES, SIDES, st.integers(0, 59), st.booleans())
 def test_a_larger_picture_never_needs_less(need: Need, height: int, width: int, streamed: int, pinned: bool) -> None:
     larger = replace(need, height=need.height + height, width=need.width + width)
-    levels = [Placement("streamed", streamed, pinned=pinned)] if streamed else [Placement("all"), Placement("kept")]
+    levels = (
+        [Placement("streamed", streamed, False, False, pinned)] if streamed else [Placement("all"), Placement("kept")]
+    )
     for placement in [*levels, Placement("cpu")]:
         small, large = forecast(FULL, need, placement), forecast(FULL, larger, placement)
         assert small.gpu <= large.gpu

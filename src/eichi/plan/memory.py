@@ -91,18 +91,15 @@ class Machine:
 class Placement:
     """Where the weights lie. `streamed` counts the blocks that come from RAM; `whole` is whether LLaMA visits whole.
 
-    `pinned` is whether streamed weights lie in RAM that the GPU copies from by itself, beside its work.
+    `beside` is whether there is room to decode one section while the next is sampled, `pinned` whether streamed weights
+    lie in RAM that the GPU copies from by itself, beside its work.
     """
 
     level: Level
     streamed: int = 0
     whole: bool = True
+    beside: bool = True
     pinned: bool = False
-
-    @property
-    def beside(self) -> bool:
-        """Whether there is room to decode one section while the next is sampled."""
-        return self.level != "streamed"
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,8 @@ def ladder(anatomy: Anatomy, need: Need) -> list[Placement]:
     """Placements from the fastest to the smallest, without those that are no smaller than a faster one."""
     count = anatomy.double.count + anatomy.single.count
     rungs = [Placement("all"), Placement("kept"), Placement("kept", whole=False)]
-    rungs += [Placement("streamed", streamed, whole=False) for streamed in range(1, count)]
+    rungs += [Placement("kept", whole=False, beside=False)]
+    rungs += [Placement("streamed", streamed, whole=False, beside=False) for streamed in range(1, count)]
     kept: list[Placement] = []
     least = float("inf")
     for rung in rungs:
