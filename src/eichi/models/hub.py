@@ -34,7 +34,7 @@ Wait = Callable[[float], object]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of a repository. `sum` is its SHA-256 (64 digits), git's SHA-1 (40 digits) where the hub has no other."""
+    """One file of a repository. `sum` is its SHA-256 (64 digits), or git's SHA-1 (40 digits) of a small file."""
 
     repository: str
     commit: str
