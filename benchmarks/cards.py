@@ -26,7 +26,8 @@ headroom; the rest can be used. {RAM:.0f} GiB of RAM are free. Where it says LoR
 they cost RAM while that is done and nothing on the GPU.
 
 * **all**: every part stays on the GPU. **kept**: transformer and VAE stay; LLaMA visits for new prompts, whole or a
-  layer at a time. **streamed n**: n of the 60 blocks come from RAM when their turn comes, the next one while one computes.
+  layer at a time. **streamed n**: n of the 60 blocks come from RAM when their turn comes, the next one while one
+  computes.
 * GPU is the largest of three sums. Reading prompts: cuda + transformer + vae + encoders. Sampling: cuda + transformer +
   vae + work + cache, and decode where there is room to decode the section before meanwhile.
   Decoding: cuda + transformer + vae + decode. Where everything stays, encoders count in each.
