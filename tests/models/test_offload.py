@@ -113,7 +113,7 @@ from tests import small
 
 def memory():  # of this process that is no mapped file, and the most of it in all, MiB
     with open("/proc/self/status") as lines:
-        values = dict(line.split()[:2] for line in lines)
+        values = {line.split()[0]: line.split()[-2] for line in lines if "kB" in line}
     return int(values["RssAnon:"]) / 1024, int(values["VmHWM:"]) / 1024
 
 components = Components(small.entry(Path(sys.argv[1])), Path("."), "cpu")

@@ -67,6 +67,7 @@ class LocalExecutor:
         """Start the worker unless it is there."""
         with self._lock:
             if self._keeper is None or not self._keeper.is_alive():
+                self._taken = SimpleQueue()  # nothing of a worker that ended before
                 self._process = self._spawn(*words)
                 self._keeper = threading.Thread(target=self._keep, args=words, name="keeper", daemon=True)
                 self._keeper.start()
@@ -93,11 +94,11 @@ class LocalExecutor:
                     taken += 1
                     self._taken.put(int(line))
             code = process.wait()
+            process.stdin.close()
             self.store.recover()
             with self._lock:
                 if self._closing or code == 0 or not taken:
                     break
-                process.stdin.close()
                 self._process = self._spawn(*words)
         self._taken.put(None)
 
