@@ -163,7 +163,7 @@ class Meter(TorchDispatchMode):
     """Counts the bytes of living tensors. Sizes that depend on values are those of a full text."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
         self.known: set[int] = set()
 
