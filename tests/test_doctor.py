@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eichi.doctor import Finding, examine
+from eichi.doctor import Finding, _attention, examine
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 from eichi.words import languages, say
@@ -23,11 +23,28 @@ def test_a_good_machine() -> None:
     findings = examine(Settings())
     assert states(findings, "doctor.library") == ["good"] * len(LIBRARIES)
     assert states(findings, "doctor.codec") == ["good"]
-    assert len(states(findings, "doctor.folder")) == 2
+    assert len(states(findings, "doctor.folder")) == 3
+    assert len(states(findings, "doctor.memory")) == 1
+    assert states(findings, "doctor.offline") == []
     assert {"framepack", "framepack-f1"} <= {
         finding.values["name"] for finding in findings if finding.id == "doctor.model_absent"
     }
     assert "bad" not in {finding.state for finding in findings}
+
+
+@pytest.mark.parametrize(("gpu", "state"), [(True, "warn"), (False, "good")])
+def test_attention(monkeypatch: pytest.MonkeyPatch, gpu: bool, state: str) -> None:
+    monkeypatch.setattr("eichi.doctor.KERNELS", ("no_such_kernel",))
+    (own,) = _attention(gpu)
+    assert (own.id, own.state) == ("doctor.attention_own", state)
+    monkeypatch.setattr("eichi.doctor.KERNELS", ("no_such_kernel", "json"))
+    (here,) = _attention(gpu)
+    assert (here.id, here.state, here.values) == ("doctor.attention", "good", {"names": "json"})
+    assert all(say(finding.id, language, **finding.values) for finding in (own, here) for language in languages())
+
+
+def test_offline_is_told() -> None:
+    assert states(examine(Settings(offline=True)), "doctor.offline") == ["good"]
 
 
 def test_every_finding_can_be_said() -> None:

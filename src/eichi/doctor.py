@@ -1,4 +1,4 @@
-"""Looks at the machine and says what a user should know: versions, device, codecs, folders, models.
+"""Looks at the machine and says what a user should know: versions, device, attention, memory, codecs, folders, models.
 
 Torch is imported inside the checks that need it. Every finding is an id with values, so that it can be said in any
 language; `warn` is worth knowing, `bad` keeps the program from working.
@@ -9,7 +9,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Literal
+
+import psutil
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError
@@ -19,6 +22,8 @@ from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 
 ROOM_GB = 2.0  # free disk under this is worth a word
+RAM_GB = 4.0  # free RAM under this is worth a word
+KERNELS = ("flash_attn", "sageattention", "xformers")  # as they are imported
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order to be read."""
-    return [*_versions(), *_device(settings), *_codec(), *_folders(settings), *_models(settings)]
+    return [*_versions(), *_device(settings), *_memory(), *_codec(), *_folders(settings), *_models(settings)]
 
 
 def _versions() -> Iterator[Finding]:
@@ -60,6 +65,22 @@ def _device(settings: Settings) -> Iterator[Finding]:
         yield Finding("doctor.gpu", values={"name": name, "free": free / 2**30, "total": total / 2**30})
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
+    yield from _attention(device.type == "cuda")
+
+
+def _attention(gpu: bool) -> Iterator[Finding]:
+    """Which attention kernels can be used. Torch's own is always there, and enough on a CPU."""
+    here = [name for name in KERNELS if find_spec(name) is not None]
+    if here:
+        yield Finding("doctor.attention", values={"names": ", ".join(here)})
+    else:
+        yield Finding("doctor.attention_own", "warn" if gpu else "good", {"names": ", ".join(KERNELS)})
+
+
+def _memory() -> Iterator[Finding]:
+    memory = psutil.virtual_memory()
+    free, total = memory.available / 2**30, memory.total / 2**30
+    yield Finding("doctor.memory", "good" if free >= RAM_GB else "warn", {"free": free, "total": total})
 
 
 def _codec() -> Iterator[Finding]:
@@ -70,7 +91,7 @@ def _codec() -> Iterator[Finding]:
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
-    for folder in (settings.home, settings.outputs):
+    for folder in (settings.home, settings.outputs, settings.models):
         try:
             check_folder(folder)
         except EichiError as error:
@@ -82,6 +103,8 @@ def _folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
+    if settings.offline:
+        yield Finding("doctor.offline")
     for name in known():
         if present(find(name), settings.models):
             yield Finding("doctor.model", values={"name": name})

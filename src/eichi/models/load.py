@@ -10,20 +10,25 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 import transformers
+from accelerate import init_empty_weights
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.locate import locate
+from eichi.models.offload import place_encoder, place_transformer
+from eichi.plan.memory import Machine, Need, Placement, choose, lower
 from eichi.settings import VAE_TILE
 
 log = logging.getLogger(__name__)
@@ -59,6 +64,8 @@ class Components:
         self.dtype = torch.float16 if gpu else torch.float32
         self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
         self.folders = locate(entry, models, parts)
+        self.placement = Placement("all")
+        self._need: Need | None = None
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -119,15 +126,64 @@ class Components:
         if name not in self._loaded:
             log.debug("loading %s from %s", name, self.folders[name])
             with _boundary(self.entry.name, name):
-                part = _LOADERS[name](self.folders[name], dtype)
+                part = self._read(name, dtype)
                 if isinstance(part, nn.Module):
-                    part = part.requires_grad_(False).eval().to(self.device)
+                    part = self._place(name, part.requires_grad_(False).eval())
             self._loaded[name] = part
         return self._loaded[name]
 
+    def arrange(self, need: Need, machine: Machine) -> None:
+        """Choose where the weights lie for a request; what is loaded already counts as free and moves there."""
+        here = sum(_size(part) for part in self._loaded.values() if isinstance(part, nn.Module))
+        free = machine if machine.gpu is None else replace(machine, gpu=machine.gpu + here)
+        self._settle(need, choose(self.entry.anatomy, need, free))
 
-def _fingerprint(folder: Path) -> str:
-    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(folder.iterdir()) if f.is_file()]
+    def step_down(self) -> Placement | None:
+        """Go to the next smaller placement because memory ran out; None where there is none."""
+        if self._need is None:
+            return None
+        placement = lower(self.entry.anatomy, self._need, self.placement)
+        if placement is not None:
+            self._settle(self._need, placement)
+        return placement
+
+    def _read(self, name: str, dtype: torch.dtype) -> Any:
+        """A part from its files: mapped where they hold the precision that is asked for, so that nothing is copied."""
+        place = self.folders[name]
+        if place.is_dir():
+            return _LOADERS[name](place, dtype)
+        with init_empty_weights():
+            network = HunyuanVideoFramepackTransformer3DModel.from_config(dict(self.entry.config))
+        tensors = {key: tensor.to(dtype) for key, tensor in load_file(place).items()}
+        network.load_state_dict(tensors, assign=True)
+        return network
+
+    def _settle(self, need: Need, placement: Placement) -> None:
+        """Put a placement into effect."""
+        self._need, self.placement = need, placement
+        for name, part in self._loaded.items():
+            if isinstance(part, nn.Module):
+                self._place(name, part)
+
+    def _place(self, name: str, part: nn.Module) -> nn.Module:
+        """A part on its target; hooks of a placement before go."""
+        if name == "transformer":
+            place_transformer(part, self.placement, self.device)
+        elif name == "text_encoder":
+            place_encoder(part, self.placement, self.device)
+        else:
+            part.to(self.device)
+        return part
+
+
+def _size(part: nn.Module) -> int:
+    """Bytes of a part that are on a GPU."""
+    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if tensor.is_cuda)
+
+
+def _fingerprint(place: Path) -> str:
+    found = [place] if place.is_file() else sorted(place.iterdir())
+    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 

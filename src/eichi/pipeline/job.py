@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import torch
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
 from eichi.models.load import Components
+from eichi.models.offload import measure
 from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
-from eichi.options import StepOptions
+from eichi.options import FillOptions, FrameOptions, StepOptions, VideoOptions
+from eichi.plan.memory import Need
 from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
+Drawn = VideoOptions | FrameOptions | FillOptions
 
 
 def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
@@ -44,6 +48,13 @@ def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCach
         yield cache
     finally:
         remove_teacache(components.transformer)
+
+
+def arrange(components: Components, options: Drawn, need: Need) -> None:
+    """Put the weights where a request leaves room for them; `need` is its size. A CPU has no choice."""
+    if components.device.type == "cuda":
+        branches = 1 if options.sampling.cfg == 1.0 else 2
+        components.arrange(replace(need, branches=branches), measure(components.device, load_settings().preserve_gb))
 
 
 @contextmanager

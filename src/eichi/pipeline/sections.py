@@ -102,6 +102,18 @@ class Denoiser:
             velocity = guide(velocity, negative, self.options.cfg, self.options.rescale)
         return state - sigma * velocity
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Evaluations that were computed, and those that the cache saved."""
+        reused = self.cache.reused if self.cache is not None and self.evaluations else 0
+        return self.evaluations - reused, reused
+
+    def restart(self) -> None:
+        """Begin the section: forget the evaluations before, here and in the cache."""
+        self.evaluations = 0
+        if self.cache is not None:
+            self.cache.reset()
+
     def _evaluate(self, branch: str, words: Words, state: Tensor, sigma: float) -> Tensor:
         if self.cache is not None:
             self.cache.branch = branch
