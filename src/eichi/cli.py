@@ -13,6 +13,7 @@ import click
 
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request
+from eichi.loras import lora
 from eichi.options import FrameOptions, VideoOptions, walk
 from eichi.surface import (
     FAILED,
@@ -33,6 +34,9 @@ from eichi.words import say
 @click.version_option(package_name="framepack-eichi")
 def commands() -> None:
     pass
+
+
+commands.add_command(lora)
 
 
 def main() -> NoReturn:

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eichi.catalog import Entry, find
 from eichi.errors import FolderError, OptionError
 from eichi.events import Adjusted
 from eichi.models.locate import locate, locate_part
+from eichi.models.lorafile import match_lora, read_lora
+from eichi.models.shapes import transformer_shapes
 from eichi.models.tokens import WHOLE, Meter
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
@@ -47,10 +49,11 @@ def make_frame_plan(options: FrameOptions, entry: Entry | None = None) -> FrameP
 
 
 def _examined(plan: Resolved, texts: Iterable[str]) -> Resolved:
-    """A plan whose pictures are all there, with a word on texts that are too long."""
+    """A plan whose pictures and LoRAs are all there and fit, with a word on LoRAs and on texts that are too long."""
     for path in plan.files:
         measure(path)
-    return replace(plan, notes=(*plan.notes, *cut_notes(plan.entry, texts)))
+    about = [*cut_notes(plan.entry, texts), *weights_notes(plan.entry, plan.options.weights)]
+    return replace(plan, notes=(*plan.notes, *about))
 
 
 def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
@@ -64,6 +67,31 @@ def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
         *_, cut = meter.read(text).parts(text)
         if cut.strip():
             yield Adjusted("note.prompt.cut", {"limit": entry.template.limit, "cut": shorten(cut, 80)})
+
+
+def weights_notes(entry: Entry, weights: WeightsOptions) -> Iterator[Adjusted]:
+    """What every LoRA changes and what of it is left out. Raises LoraError for one that does not fit the model."""
+    shapes = transformer_shapes(entry, load_settings().models) if weights.loras else {}
+    for lora in weights.loras:
+        match = match_lora(read_lora(lora.file), shapes, entry.name)
+        report = match.describe()
+        if lora.strength == 0:
+            yield Adjusted("note.lora.zero", {"path": str(lora.file)})
+            continue
+        yield Adjusted("note.lora.used", {"strength": lora.strength, "weights": len(match.shares)} | _figures(report))
+        if match.foreign:
+            yield Adjusted("note.lora.base", {"path": str(lora.file), "base": match.file.base})
+        if match.unmatched:
+            left = shorten(", ".join(match.unmatched), 160, placeholder=" …")
+            yield Adjusted("note.lora.unmatched", {"path": str(lora.file), "count": len(match.unmatched), "keys": left})
+    if weights.fp8_math and weights.fp8 == "off":
+        yield Adjusted("note.fp8.unused", {})
+
+
+def _figures(report: dict[str, Any]) -> dict[str, Any]:
+    """A LoRA's report for a sentence."""
+    ranks, alphas = (", ".join(f"{number:g}" for number in report[key]) for key in ("rank", "alpha"))
+    return {"path": report["file"], "format": report["format"], "rank": ranks, "alpha": alphas}
 
 
 def check_run(plan: Plan | FramePlan, folder: Path, models: Path | None = None) -> None:

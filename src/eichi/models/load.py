@@ -23,7 +23,10 @@ from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImagePr
 
 from eichi.catalog import Entry
 from eichi.errors import DeviceError, ModelError
+from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
+from eichi.models.weights import Weights
+from eichi.options import WeightsOptions
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +52,29 @@ class Components:
         self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
         self.folders = locate(entry, models)
         self._loaded: dict[str, Any] = {}
+        self._wanted = WeightsOptions()
+
+    def want(self, weights: WeightsOptions) -> None:
+        """What the transformer is to be made of from now on; it is made so when it is next asked for.
+
+        Raises DeviceError for what the device cannot do.
+        """
+        if weights.fp8 != "off" and weights.fp8_math:
+            check_product(self.device)
+        self._wanted = weights
 
     @property
     def transformer(self) -> HunyuanVideoFramepackTransformer3DModel:
-        model: HunyuanVideoFramepackTransformer3DModel = self._part("transformer", self.transformer_dtype)
-        return model
+        """Merged and rounded as was last wanted; only what differs from before is read. Raises LoraError."""
+        return self.weights.transformer
+
+    @property
+    def weights(self) -> Weights:
+        """The transformer with the account of what it is made of."""
+        weights: Weights = self._part("transformer", self.transformer_dtype)
+        with _boundary(self.entry.name, "transformer"):
+            weights.change(self._wanted)
+        return weights
 
     @property
     def vae(self) -> AutoencoderKLHunyuanVideo:
@@ -107,7 +128,10 @@ class Components:
         if name not in self._loaded:
             log.debug("loading %s from %s", name, self.folders[name])
             with _boundary(self.entry.name, name):
-                part = _LOADERS[name](self.folders[name], dtype)
+                if name == "transformer":
+                    part = Weights(self.entry.name, self.folders[name], dtype, self.device)
+                else:
+                    part = _LOADERS[name](self.folders[name], dtype)
                 if isinstance(part, nn.Module):
                     part = part.requires_grad_(False).eval().to(self.device)
             self._loaded[name] = part
@@ -141,9 +165,6 @@ def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:
 
 
 _LOADERS: dict[str, Loader] = {
-    "transformer": lambda folder, dtype: HunyuanVideoFramepackTransformer3DModel.from_pretrained(
-        folder, torch_dtype=dtype
-    ),
     "vae": _vae,
     "text_encoder": lambda folder, dtype: LlamaModel.from_pretrained(folder, dtype=dtype),
     "text_encoder_2": lambda folder, dtype: CLIPTextModel.from_pretrained(folder, dtype=dtype),

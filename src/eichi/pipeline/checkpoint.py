@@ -29,6 +29,7 @@ from eichi.catalog import Entry
 from eichi.catalog import find as find_model
 from eichi.errors import InputError, RunError
 from eichi.models.load import Components
+from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.metadata import record
@@ -50,7 +51,7 @@ class Checkpoint:
 
     def begin(self, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> None:
         """Write down what the job is; `pixels` are its pictures, fitted, so that the originals may go."""
-        card = {**record(plan), "weights": components.fingerprint, "pictures": sorted(pixels)}
+        card = {**record(plan), "weights": _weights(plan, components), "pictures": sorted(pixels)}
         draft = self.folder / f"{CARD}.part"
         with _writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ class Checkpoint:
     def check(self, plan: Plan, components: Components) -> None:
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError."""
         before = self.card()
-        now = json.loads(json.dumps({**record(plan), "weights": components.fingerprint}, default=str))
+        now = json.loads(json.dumps({**record(plan), "weights": _weights(plan, components)}, default=str))
         differences = sorted(_differences(before, now))
         if differences:
             raise InputError("error.resume.changed", folder=self.folder, what="; ".join(differences))
@@ -138,6 +139,12 @@ def find(job: str | None, folder: Path) -> Checkpoint:
     if not found:
         raise InputError("error.resume.none", job=job or "*", folder=folder)
     return found[0]
+
+
+def _weights(plan: Plan, components: Components) -> dict[str, str]:
+    """What tells the weights of a job from others: the model's files and those of its LoRAs."""
+    loras = plan.options.weights.loras
+    return components.fingerprint | {f"lora {lora.file}": lora_print(lora.file) for lora in loras}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:

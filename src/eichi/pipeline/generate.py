@@ -20,7 +20,7 @@ from eichi.models.load import Components
 from eichi.pipeline.checkpoint import Checkpoint, beside
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
-from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.job import Stop, boundary, free_name, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
@@ -79,10 +79,12 @@ def compute(
     `before` are the latents of the first sections, where they were made before; they are taken over as they are.
     """
     options = plan.options.sampling
+    components.want(plan.options.weights)
     yield from plan.notes
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = _encode(plan, components, pixels)
+    yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
     # 2. What lies next to the first section: nothing, the final image, or for F1 the start image.

@@ -9,6 +9,7 @@ import torch
 
 from eichi.catalog import Entry
 from eichi.errors import DeviceError
+from eichi.events import Adjusted
 from eichi.models.load import Components
 from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
 from eichi.options import StepOptions
@@ -30,6 +31,14 @@ def free_name(folder: Path, suffix: str) -> Path:
         path = folder / f"{datetime.now():%y%m%d_%H%M%S_%f}"[:-3]
         if not any(path.parent.glob(f"{path.name}*")):
             return path.with_suffix(suffix)
+
+
+def make_weights(components: Components) -> Iterator[Adjusted]:
+    """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
+    weights = components.weights
+    if weights.losses:
+        percent = round(100 * weights.loss.share, 2)
+        yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from eichi.models.absent import allow_absent
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.job import Stop, boundary, free_name, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, sample_section
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
@@ -65,6 +65,7 @@ def generate_frame(
 def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fitted]) -> Iterator[Event]:
     """The events of a plan, pixels included. `pictures` are the plan's."""
     options = plan.options.sampling
+    components.want(plan.options.weights)
     yield from plan.notes
 
     # 1. Words and pictures become conditions; the start picture is the only one that SigLIP sees.
@@ -74,6 +75,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     components.release("image_encoder")
     latents = [encode_picture(components, picture.pixels) for picture in pictures]
     image = latents[0]
+    yield from make_weights(components)
 
     # 2. Each picture at its position, without what its mask takes out; zeros where the profile has them.
     anchor, *references = (
