@@ -101,7 +101,8 @@ class Weights:
             self.losses[name] = fp8.loss(whole, rounded)
             fp8.put(self.transformer, layer, rounded)
             return
-        fp8.lift(self.transformer, layer)
+        if attribute == "weight":
+            fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
         if attribute in owner._parameters:
             setattr(owner, attribute, nn.Parameter(whole, requires_grad=False))
