@@ -61,7 +61,8 @@ def whole(made: list[Change]) -> dict[str, tuple[Tensor, Tensor]]:
 
 def write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=header)
+    # Tensors of their own: the format holds none that share memory.
+    save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, path, metadata=header)
     return path
 
 
