@@ -67,7 +67,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | No
 
 
 def musubi(path: Path, pairs: Mapping[str, tuple[Tensor, Tensor]], dtype: torch.dtype = torch.float32) -> Path:
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, (down, up) in pairs.items():
         flat = f"lora_unet_{name.replace('.', '_')}"
         tensors |= {f"{flat}.lora_down.weight": down.to(dtype), f"{flat}.lora_up.weight": up.to(dtype)}
@@ -77,7 +77,7 @@ def musubi(path: Path, pairs: Mapping[str, tuple[Tensor, Tensor]], dtype: torch.
 
 def lettered(prefix: str, pairs: Mapping[str, tuple[Tensor, Tensor]], factor: float = 1.0) -> dict[str, Tensor]:
     """Keys as peft writes them; alpha, where there is no place for it, goes into `up` as `factor`."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, (down, up) in pairs.items():
         tensors |= {f"{prefix}{name}.lora_A.weight": down, f"{prefix}{name}.lora_B.weight": up * factor}
     return tensors

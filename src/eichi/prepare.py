@@ -52,7 +52,7 @@ def _examined(plan: Resolved, texts: Iterable[str]) -> Resolved:
     """A plan whose pictures and LoRAs are all there and fit, with a word on LoRAs and on texts that are too long."""
     for path in plan.files:
         measure(path)
-    about = [*cut_notes(plan.entry, texts), *weights_notes(plan.entry, plan.options.weights)]
+    about: list[Adjusted] = [*cut_notes(plan.entry, texts), *weights_notes(plan.entry, plan.options.weights)]
     return replace(plan, notes=(*plan.notes, *about))
 
 
