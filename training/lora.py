@@ -149,7 +149,8 @@ class Student:
         """Videos (n, 3, t, h, w) in -1..1 as the program codes pictures."""
         vae = self.components.vae
         mode: Tensor = vae.encode(videos).latent_dist.mode()
-        return mode * vae.config.scaling_factor
+        scale: float = vae.config.scaling_factor
+        return mode * scale
 
     @torch.no_grad()
     def _look(self, group: Clips) -> Tensor:

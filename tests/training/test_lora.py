@@ -50,5 +50,5 @@ def test_it_learns_and_its_file_works(tmp_path: Path, monkeypatch: pytest.Monkey
     taught = student.net.transformer
     for name in match.shares:
         layer = taught.get_submodule(name.removesuffix(".weight"))
-        expected = layer.get_base_layer().weight + layer.get_delta_weight("default")  # type: ignore[operator, union-attr]
+        expected = layer.get_base_layer().weight + layer.get_delta_weight("default")
         assert torch.allclose(merged[name], expected, atol=2e-3), name
