@@ -169,6 +169,12 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
         lambda path, shapes: loras.write(path, pair(QUERY, shapes) | {f"{FLAT}.lora_up.weight": torch.ones(24, 2)}),
         "cannot be read",
     ),
+    "rank 0": (
+        lambda path, shapes: loras.write(
+            path, {f"{FLAT}.lora_down.weight": torch.ones(0, 24), f"{FLAT}.lora_up.weight": torch.ones(24, 0)}
+        ),
+        "cannot be read",
+    ),
     "another model": (
         lambda path, shapes: loras.write(
             path, {f"lora_unet_blocks_0_self_attn_q.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")}

@@ -71,9 +71,24 @@ def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Pat
     assert components.fingerprint == before  # prompts are read by encoders that no LoRA changes
     components.want(WeightsOptions())
     assert torch.equal(components.transformer.state_dict()[name], plain)
-    components.want(WeightsOptions.model_validate({"loras": [tmp_path / "none.safetensors"]}))
-    with pytest.raises(LoraError, match=r"none\.safetensors"):
-        _ = components.transformer
+
+
+def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path: Path) -> None:
+    components = Components(small.entry(folder), folder, "cpu")
+    path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
+    wanted = WeightsOptions.model_validate({"loras": [path]})
+    components.want(wanted)
+    made = components.transformer
+    path.unlink()
+    assert components.transformer is made
+    components.want(wanted)
+    for _ in range(2):
+        with pytest.raises(LoraError, match=r"a\.safetensors"):
+            _ = components.transformer
+    components.want(WeightsOptions())
+    components.release("transformer")
+    assert components.transformer is not made
+    assert components.weights.made == len(components.weights.shapes)
 
 
 def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

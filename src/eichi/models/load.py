@@ -53,6 +53,7 @@ class Components:
         self.folders = locate(entry, models)
         self._loaded: dict[str, Any] = {}
         self._wanted = WeightsOptions()
+        self._made: Weights | None = None  # once they are as wanted
 
     def want(self, weights: WeightsOptions) -> None:
         """What the transformer is to be made of from now on; it is made so when it is next asked for.
@@ -61,7 +62,7 @@ class Components:
         """
         if weights.fp8 != "off" and weights.fp8_math:
             check_product(self.device)
-        self._wanted = weights
+        self._wanted, self._made = weights, None
 
     @property
     def transformer(self) -> HunyuanVideoFramepackTransformer3DModel:
@@ -72,8 +73,10 @@ class Components:
     def weights(self) -> Weights:
         """The transformer with the account of what it is made of."""
         weights: Weights = self._part("transformer", self.transformer_dtype)
-        with _boundary(self.entry.name, "transformer"):
-            weights.change(self._wanted)
+        if self._made is not weights:
+            with _boundary(self.entry.name, "transformer"):
+                weights.change(self._wanted)
+            self._made = weights
         return weights
 
     @property
@@ -121,6 +124,7 @@ class Components:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
         for name in names:
             self._loaded.pop(name, None)
+        self._made = self._loaded.get("transformer") and self._made
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -127,7 +127,7 @@ def read_lora(path: Path) -> LoraFile:
     layers = {}
     for name, (down, up) in pairs.items():
         rank = shapes[down][0]
-        if shapes[up][1:2] != (rank,):
+        if not rank or prod(shapes[up][1:]) != rank:
             raise LoraError("error.lora.damaged", path=path, reason=f"{up} {shapes[up]}, {down} {shapes[down]}")
         module, _ = _split(name)
         if module in layers:  # once with one prefix, once with another
