@@ -22,6 +22,7 @@ has this second way switched off for its quality; it gave the input no scale and
 LoRAs are merged before, in float32: a model in eight bits with a LoRA is the merged model put into eight bits.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,8 @@ TYPE = torch.float8_e4m3fn
 LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
+# Numbers that are worked on at a time.
+PIECE = 2**21
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,34 @@ def eligible(name: str, dimensions: int) -> bool:
     return inside and dimensions == 2 and name.endswith(".weight") and "norm" not in name
 
 
+def spans(matrix: Tensor) -> Iterator[slice]:
+    """Runs of rows that are small enough to have in float32 several times."""
+    step = max(1, PIECE // max(1, matrix[:1].numel()))
+    yield from (slice(first, first + step) for first in range(0, len(matrix), step))
+
+
 def quantise(matrix: Tensor, rows: bool) -> Rounded:
     """Round a matrix [out, in], with a scale for each row or one for all."""
-    wide = matrix.to(torch.float32)
-    top = wide.abs().amax(1, keepdim=True) if rows else wide.abs().amax().view(1, 1)
-    scale = (top / LARGEST).clamp(min=SMALLEST)
-    # The division may end a hair above the largest number, which the type would turn into NaN.
-    return Rounded((wide / scale).clamp(-LARGEST, LARGEST).to(TYPE), scale)
+    low, high = matrix.aminmax(dim=1, keepdim=True)
+    top = torch.maximum(-low, high).to(torch.float32)
+    scale = ((top if rows else top.amax().view(1, 1)) / LARGEST).clamp(min=SMALLEST)
+    values = torch.empty(matrix.shape, dtype=TYPE, device=matrix.device)
+    for span in spans(matrix):
+        scaled = matrix[span].to(torch.float32, copy=True).div_(scale[span] if rows else scale)
+        # The division may end a hair above the largest number, which the type would turn into NaN.
+        values[span] = scaled.clamp_(-LARGEST, LARGEST).to(TYPE)
+    return Rounded(values, scale)
 
 
 def loss(matrix: Tensor, rounded: Rounded) -> Loss:
     """How far a rounded matrix is from the original."""
-    wide = matrix.to(torch.float32)
-    return Loss(float((rounded.back() - wide).square().sum()), float(wide.square().sum()))
+    total = Loss()
+    for span in spans(matrix):
+        wide = matrix[span].to(torch.float32)
+        scale = rounded.scale[span] if rounded.scale.numel() > 1 else rounded.scale
+        back = rounded.values[span].to(torch.float32).mul_(scale)
+        total += Loss(float(back.sub_(wide).square_().sum()), float(wide.square().sum()))
+    return total
 
 
 class Fp8Linear(nn.Linear):
@@ -138,7 +156,11 @@ def put(model: nn.Module, layer: str, rounded: Rounded) -> None:
     """Give a linear layer of a model a rounded weight, whether it had one before or not."""
     plain = model.get_submodule(layer)
     assert isinstance(plain, nn.Linear), "only linear layers are eligible"
-    model.set_submodule(layer, Fp8Linear(plain, rounded))
+    if isinstance(plain, Fp8Linear) and plain.scale.shape == rounded.scale.shape:
+        plain.weight.copy_(rounded.values)
+        plain.scale.copy_(rounded.scale)
+    else:
+        model.set_submodule(layer, Fp8Linear(plain, rounded))
 
 
 def lift(model: nn.Module, layer: str) -> None:

@@ -3,10 +3,10 @@
     weight + strength · alpha / rank · up @ down
 
 Merging costs nothing per step and gives the same weights in every memory mode; a LoRA that is kept beside the weights
-does neither. All arithmetic is in float32, whatever the file and the checkpoint hold, and is rounded to the
-transformer's type once, at the end; only then is a weight put into fp8. A weight is changed as it is read (`weights`),
-so no second model is ever in memory, and a change is taken back by reading the original again: subtracting what was
-added would leave the rounding behind.
+does neither. All arithmetic is in float32, some rows at a time, whatever the file and the checkpoint hold, and is
+rounded to the transformer's type once, at the end; only then is a weight put into fp8. A weight is changed as it is
+read (`weights`), so no second model is ever in memory, and a change is taken back by reading the original again:
+subtracting what was added would leave the rounding behind.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from eichi.errors import LoraError
+from eichi.models.fp8 import spans
 from eichi.models.lorafile import Match, Share, lora_print, match_lora, read_lora
 from eichi.models.shapes import Shapes
 from eichi.options import LoraOptions
@@ -44,14 +45,15 @@ def open_loras(options: Sequence[LoraOptions], shapes: Shapes, model: str) -> li
     ]
 
 
-def merge(weight: Tensor, name: str, loras: Sequence[Lora]) -> Tensor:
-    """A weight, float32, with everything that LoRAs add to it, in their order. Changes `weight`. Raises LoraError."""
-    flat = weight.flatten(1)
-    for lora in loras:
-        share = lora.match.shares[name]
-        down, up = _factors(lora.path, share, weight.device)
-        flat.addmm_(up, down, alpha=lora.strength * share.layer.alpha / share.layer.rank)
-    return flat.view_as(weight)
+def merge(weight: Tensor, into: Tensor, name: str, loras: Sequence[Lora]) -> None:
+    """Write into `into` a weight with everything that LoRAs add to it, in their order. Raises LoraError."""
+    factors = [(lora, *_factors(lora.path, lora.match.shares[name], into.device)) for lora in loras]
+    for rows in spans(weight):
+        part = weight[rows].to(into.device, torch.float32, copy=True).flatten(1)
+        for lora, down, up in factors:
+            layer = lora.match.shares[name].layer
+            part.addmm_(up[rows], down, alpha=lora.strength * layer.alpha / layer.rank)
+        into[rows] = part.view(into[rows].shape)
 
 
 def _factors(path: Path, share: Share, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -67,6 +67,12 @@ class Weights:
         if wanted == self._done:
             return
         self._done = None
+        # A job runs in inference mode, whose tensors cannot be written to outside of it.
+        with torch.inference_mode(False), torch.no_grad():
+            self._change(options)
+        self._done = wanted
+
+    def _change(self, options: WeightsOptions) -> None:
         loras = open_loras(options.loras, self.shapes, self.name)
         self.made = 0
         for name, shape in self._names.items():
@@ -79,16 +85,18 @@ class Weights:
             if isinstance(layer, fp8.Fp8Linear):
                 layer.product = options.fp8_math
         log.debug("%d of %d tensors of %s made", self.made, len(self._names), self.name)
-        self._done = wanted
 
     def _make(self, name: str, recipe: Recipe, loras: list[Lora]) -> None:
         """Read one tensor and put it in its place."""
         self.recipes.pop(name, None)
         with safe_open(self.files[name], framework="pt") as file:
             read = file.get_tensor(name)
-            whole = read.to(self.device, torch.float32 if loras else self.dtype, copy=True)
-        if loras:
-            whole = merge(whole, name, loras).to(self.dtype)
+            if loras:
+                whole = torch.empty(read.shape, dtype=self.dtype, device=self.device)
+                merge(read, whole, name, loras)
+            else:
+                whole = read.to(self.device, self.dtype, copy=True)
+            del read
         self._place(name, whole, recipe.fp8)
         self.recipes[name] = recipe
         self.made += 1
@@ -104,7 +112,10 @@ class Weights:
         if attribute == "weight":
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
-        if attribute in owner._parameters:
+        before = getattr(owner, attribute)
+        if not before.is_meta:  # the same memory again: new one for every change would leave holes
+            before.copy_(whole)
+        elif attribute in owner._parameters:
             setattr(owner, attribute, nn.Parameter(whole, requires_grad=False))
         else:
             setattr(owner, attribute, whole)
