@@ -147,7 +147,7 @@ def test_a_changed_file_is_merged_again(
     path = loras.musubi(tmp_path / "a.safetensors", {query: pairs[query]})
     weights = fresh(folder)
     weights.change(wanted(path))
-    first = weights.transformer.state_dict()[f"{query}.weight"]
+    first = weights.transformer.state_dict()[f"{query}.weight"].clone()
     down, up = pairs[query]
     loras.musubi(path, {query: (-down, up), "transformer_blocks.0.attn.to_k": (down, up)})
     weights.change(wanted(path))

@@ -35,8 +35,8 @@ TYPE = torch.float8_e4m3fn
 LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
-# Numbers that are worked on at a time.
-PIECE = 2**21
+# Numbers that are worked on at a time: a megabyte in float32.
+PIECE = 2**18
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def spans(matrix: Tensor) -> Iterator[slice]:
 
 def quantise(matrix: Tensor, rows: bool) -> Rounded:
     """Round a matrix [out, in], with a scale for each row or one for all."""
-    low, high = matrix.aminmax(dim=1, keepdim=True)
-    top = torch.maximum(-low, high).to(torch.float32)
+    top = torch.cat([matrix[span].abs().amax(1, keepdim=True) for span in spans(matrix)]).to(torch.float32)
     scale = ((top if rows else top.amax().view(1, 1)) / LARGEST).clamp(min=SMALLEST)
     values = torch.empty(matrix.shape, dtype=TYPE, device=matrix.device)
     for span in spans(matrix):
