@@ -52,6 +52,7 @@ def _versions() -> Iterator[Finding]:
 def _device(settings: Settings) -> Iterator[Finding]:
     import torch
 
+    from eichi.models.fp8 import multiplies
     from eichi.models.load import pick_device
 
     try:
@@ -65,6 +66,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
         yield Finding("doctor.gpu", values={"name": name, "free": free / 2**30, "total": total / 2**30})
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
+    yield Finding("doctor.fp8" if multiplies(device) else "doctor.fp8_absent")
     yield from _attention(device.type == "cuda")
 
 

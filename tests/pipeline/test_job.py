@@ -11,8 +11,7 @@ from eichi import VideoOptions, generate, make_plan
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
-from eichi.pipeline.draw import persist
-from eichi.pipeline.job import arrange
+from eichi.pipeline.job import arrange, persist
 from eichi.plan.memory import GIB, Machine, Need, Placement
 from tests import small
 

@@ -40,6 +40,13 @@ def measure(device: torch.device, preserve_gb: float | None = None) -> Machine:
     return Machine(float(free + held), ram, preserve_gb)
 
 
+def streamed_names(transformer: nn.Module, placement: Placement) -> tuple[str, ...]:
+    """How the names of the weights begin that a placement keeps in RAM."""
+    rows = ("transformer_blocks", "single_transformer_blocks")
+    names = [f"{row}.{i}." for row in rows for i in range(len(getattr(transformer, row)))]
+    return tuple(names[i] for i in sorted(streamed_blocks(len(names), placement.streamed)))
+
+
 def place_transformer(transformer: nn.Module, placement: Placement, device: torch.device) -> None:
     """Put a transformer where a placement says; it may have been placed otherwise before."""
     blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]  # type: ignore[misc]

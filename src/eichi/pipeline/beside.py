@@ -22,8 +22,7 @@ from torch import Tensor
 
 from eichi.events import Adjusted, FramesReady
 from eichi.models.load import Components
-from eichi.pipeline.draw import insist
-from eichi.pipeline.job import boundary
+from eichi.pipeline.job import boundary, insist
 
 Run = tuple[int, NDArray[np.uint8]]
 

@@ -3,8 +3,7 @@
 Knows nothing of plans, files or frames.
 """
 
-from collections.abc import Callable, Generator
-from typing import Never, TypeVar
+from collections.abc import Generator
 
 import torch
 from torch import Tensor
@@ -12,11 +11,10 @@ from torch import Tensor
 from eichi.errors import RunError
 from eichi.events import Adjusted, Preview, Step
 from eichi.models.load import Components
+from eichi.pipeline.job import persist
 from eichi.pipeline.preview import draw_preview
 from eichi.pipeline.sections import Denoiser, sample_section
 
-Said = TypeVar("Said")
-Made = TypeVar("Made")
 Drawing = Generator[Step | Preview | Adjusted, None, Tensor]
 
 
@@ -49,30 +47,3 @@ def draw_section(
     if not torch.isfinite(made).all():
         raise spoilt
     return made
-
-
-def persist(
-    make: Callable[[], Generator[Said, None, Made]], components: Components
-) -> Generator[Said | Adjusted, None, Made]:
-    """What `make` says and returns; where memory runs out, the weights take less of it and `make` begins anew, with a
-    word. Where they cannot take less, torch's error goes on to the boundary.
-    """
-    while True:
-        try:
-            return (yield from make())
-        except torch.OutOfMemoryError:
-            placement = components.step_down()
-            if placement is None:
-                raise
-        # Outside of the handler, so that the error and the tensors in its frames are gone.
-        yield Adjusted("note.memory.lower", {"level": placement.level, "streamed": placement.streamed})
-
-
-def insist(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
-    """What a function returns, as `persist`."""
-
-    def once() -> Generator[Never, None, Made]:
-        yield from ()
-        return make()
-
-    return persist(once, components)

@@ -21,8 +21,8 @@ from eichi.pipeline.beside import Beside
 from eichi.pipeline.checkpoint import Checkpoint, beside, sweep
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
-from eichi.pipeline.draw import draw_section, insist
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, own_components, step_cache
+from eichi.pipeline.draw import draw_section
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, draw_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
@@ -119,6 +119,7 @@ def draw(
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = yield from insist(lambda: _encode(plan, components, pixels), components)
+    yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
     # 2. What lies next to the first section: nothing, the final image, or for F1 the start image.

@@ -1,16 +1,19 @@
 """What every job has around it: its components, a name for its result, the step cache, one place for torch's errors."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Never, TypeVar
 
 import torch
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
+from eichi.events import Adjusted
 from eichi.models.load import Components
+from eichi.models.lora import lora_bytes
 from eichi.models.offload import measure
 from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
 from eichi.options import FillOptions, FrameOptions, StepOptions, VideoOptions
@@ -19,6 +22,9 @@ from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
 Drawn = VideoOptions | FrameOptions | FillOptions
+
+Said = TypeVar("Said")
+Made = TypeVar("Made")
 
 
 def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
@@ -51,10 +57,51 @@ def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCach
 
 
 def arrange(components: Components, options: Drawn, need: Need) -> None:
-    """Put the weights where a request leaves room for them; `need` is its size. A CPU has no choice."""
+    """Say what a request wants of the weights and put them where it leaves room for them; `need` is its size.
+
+    A CPU has no choice where. Raises DeviceError, LoraError.
+    """
+    weights = options.weights
+    components.want(weights)
     if components.device.type == "cuda":
         branches = 1 if options.sampling.cfg == 1.0 else 2
-        components.arrange(replace(need, branches=branches), measure(components.device, load_settings().preserve_gb))
+        whole = replace(need, branches=branches, fp8=weights.fp8 != "off", lora=lora_bytes(weights))
+        components.arrange(whole, measure(components.device, load_settings().preserve_gb))
+
+
+def make_weights(components: Components) -> Iterator[Adjusted]:
+    """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
+    weights = yield from insist(lambda: components.weights, components)
+    if weights.losses:
+        percent = round(100 * weights.loss.share, 2)
+        yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})
+
+
+def persist(
+    make: Callable[[], Generator[Said, None, Made]], components: Components
+) -> Generator[Said | Adjusted, None, Made]:
+    """What `make` says and returns; where memory runs out, the weights take less of it and `make` begins anew, with a
+    word. Where they cannot take less, torch's error goes on to the boundary.
+    """
+    while True:
+        try:
+            return (yield from make())
+        except torch.OutOfMemoryError:
+            placement = components.step_down()
+            if placement is None:
+                raise
+        # Outside of the handler, so that the error and the tensors in its frames are gone.
+        yield Adjusted("note.memory.lower", {"level": placement.level, "streamed": placement.streamed})
+
+
+def insist(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
+    """What a function returns, as `persist`."""
+
+    def once() -> Generator[Never, None, Made]:
+        yield from ()
+        return make()
+
+    return persist(once, components)
 
 
 @contextmanager

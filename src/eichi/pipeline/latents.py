@@ -21,9 +21,9 @@ from eichi.models.load import Components
 from eichi.options import quality
 from eichi.pipeline.conditioning import encode_vision
 from eichi.pipeline.decode import TILE, Decoder
-from eichi.pipeline.draw import draw_section, insist
+from eichi.pipeline.draw import draw_section
 from eichi.pipeline.encode import encode
-from eichi.pipeline.job import Stop, arrange, boundary, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, insist, make_weights, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, draw_noise
 from eichi.plan.fill import FillPlan
@@ -123,6 +123,7 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
     arrange(components, plan.options, Need(plan.shape.height * 8, plan.shape.width * 8, plan.options.length))
     with boundary():
         section = yield from insist(lambda: _between(plan, components, before, after), components)
+        yield from make_weights(components)
         with step_cache(options, components) as cache:
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = draw_noise(section, torch.Generator().manual_seed(plan.seed))

@@ -30,8 +30,8 @@ from eichi.models.absent import allow_absent
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.draw import draw_section, insist
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, own_components, step_cache
+from eichi.pipeline.draw import draw_section
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise
 from eichi.plan.memory import Need
@@ -92,6 +92,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     # 1. Words and pictures become conditions.
     words, vision, latents = yield from insist(lambda: _encode(plan, components, pictures), components)
     image = latents[0]
+    yield from make_weights(components)
 
     # 2. Each picture at its position, without what its mask takes out; zeros where the profile has them.
     anchor, *references = (

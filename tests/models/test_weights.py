@@ -1,0 +1,100 @@
+"""Weights made one tensor at a time are those that diffusers loads, and damaged files are refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import HunyuanVideoFramepackTransformer3DModel
+from safetensors.torch import load_file, save_file
+
+from eichi.errors import DeviceError, LoraError, ModelError
+from eichi.models.load import Components
+from eichi.models.weights import Weights
+from eichi.options import WeightsOptions
+from tests import loras, small
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return small.build(tmp_path / "model")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_same_as_diffusers_loads(folder: Path, dtype: torch.dtype) -> None:
+    part = folder / "transformer"
+    network = HunyuanVideoFramepackTransformer3DModel.from_pretrained(part, torch_dtype=dtype)
+    weights = Weights("small", part, {}, dtype, torch.device("cpu"))
+    weights.change(WeightsOptions())
+    ours, theirs = weights.transformer.state_dict(), network.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) and ours[name].dtype == dtype for name in ours)
+    assert not weights.transformer.training
+    assert not any(parameter.requires_grad for parameter in weights.transformer.parameters())
+    assert weights.transformer.dtype == dtype
+
+
+def test_the_file_may_go_and_come_back(folder: Path) -> None:
+    """Nothing that is made stays tied to the file it was read from."""
+    components = Components(small.entry(folder), folder, "cpu")
+    before = components.transformer.state_dict()
+    (path,) = (folder / "transformer").glob("*.safetensors")
+    copies = {name: tensor.clone() for name, tensor in before.items()}
+    path.write_bytes(bytes(path.stat().st_size))
+    assert all(torch.equal(tensor, copies[name]) for name, tensor in components.transformer.state_dict().items())
+
+
+@pytest.mark.parametrize("damage", ["cut", "shape", "missing"])
+def test_damaged_weights_are_one_sentence(folder: Path, damage: str) -> None:
+    (path,) = (folder / "transformer").glob("*.safetensors")
+    tensors = load_file(path)
+    if damage == "shape":
+        tensors["proj_out.weight"] = torch.ones(3, 3)
+    if damage == "missing":
+        del tensors["proj_out.weight"]
+    save_file(tensors, path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="transformer") as caught:
+        _ = Components(small.entry(folder), folder, "cpu").transformer
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    components = Components(small.entry(folder), folder, "cpu")
+    path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
+    name = "transformer_blocks.0.attn.to_q.weight"
+    plain = components.transformer.state_dict()[name].clone()
+    before = components.fingerprint
+    components.want(WeightsOptions.model_validate({"loras": [path]}))
+    assert not torch.equal(components.transformer.state_dict()[name], plain)
+    assert components.weights.made == 40
+    assert components.fingerprint == before  # prompts are read by encoders that no LoRA changes
+    components.want(WeightsOptions())
+    assert torch.equal(components.transformer.state_dict()[name], plain)
+
+
+def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path: Path) -> None:
+    components = Components(small.entry(folder), folder, "cpu")
+    path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
+    wanted = WeightsOptions.model_validate({"loras": [path]})
+    components.want(wanted)
+    made = components.transformer
+    path.unlink()
+    assert components.transformer is made
+    components.want(wanted)
+    for _ in range(2):
+        with pytest.raises(LoraError, match=r"a\.safetensors"):
+            _ = components.transformer
+    components.want(WeightsOptions())
+    components.release("transformer")
+    assert components.transformer is not made
+    assert components.weights.made == len(components.weights.shapes)
+
+
+def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.models.fp8.multiplies", lambda device: False)
+    components = Components(small.entry(folder), folder, "cpu")
+    components.want(WeightsOptions(fp8="row"))
+    components.want(WeightsOptions(fp8_math=True))
+    with pytest.raises(DeviceError, match=r"weights\.fp8_math"):
+        components.want(WeightsOptions(fp8="row", fp8_math=True))
