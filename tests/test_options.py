@@ -52,7 +52,8 @@ requests = st.fixed_dictionaries(
                 "cfg": between(1, 32),
                 "rescale": between(0, 1),
                 "teacache": st.booleans(),
-                "threshold": between(0, 1),
+                "cache": st.sampled_from(["tea", "mag", "first"]),
+                "threshold": st.none() | between(0, 1),
                 "padding": st.none() | st.integers(0, 30).map(lambda tenths: tenths / 10),
                 "image_strength": between(1, 1.02),
             },
@@ -86,7 +87,7 @@ def test_defaults_of_the_document() -> None:
     assert (options.model, options.seconds, options.section_size, options.seed) == ("tiny", 5.0, 1.0, None)
     sampling = options.sampling
     assert (sampling.steps, sampling.guidance, sampling.cfg, sampling.rescale) == (25, 10.0, 1.0, 0.0)
-    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, 0.15, 1.0)
+    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, None, 1.0)
     assert (options.keyframes.final_strength, options.output.crf) == (1.0, 16)
 
 

@@ -19,7 +19,8 @@ Sizes = tuple[tuple[int, int], ...]
 
 WEIGHTS = ".safetensors"
 
-# The file that tells which known model a folder of weights behaves like: {"like": "framepack"}.
+# The file that tells which known model a folder of weights behaves like: {"like": "framepack"}, and optionally what the
+# step caches know of these weights: {"teacache": [...], "magcache": [[...]]}.
 CARD = "eichi.json"
 
 PARTS = (
@@ -98,7 +99,8 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class Entry:
-    """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first.
+    """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
+    `magcache` changes of size at every step, for some numbers of steps.
 
     `config` is the transformer's, for weights that come as one file without any.
     """
@@ -111,6 +113,7 @@ class Entry:
     template: Template
     preview: Preview
     teacache: tuple[float, ...]
+    magcache: tuple[tuple[float, ...], ...]
     anatomy: Anatomy
     config: Mapping[str, Any]
     root: Path | None = None
@@ -143,14 +146,20 @@ def find(name: str) -> Entry:
 
 
 def _like(folder: Path) -> Entry:
-    """The known model that the weights in a folder behave like; direction and sizes cannot be read from weights."""
+    """The known model that the weights in a folder behave like; direction and sizes cannot be read from weights.
+
+    What `eichi calibrate` found out about these weights stands in the card, too.
+    """
     card = folder / CARD
     try:
-        like = json.loads(card.read_text(encoding="utf-8"))["like"]
-        return _entries()[like]
+        told = json.loads(card.read_text(encoding="utf-8"))
+        base = _entries()[told["like"]]
+        teacache = tuple(float(c) for c in told.get("teacache", base.teacache))
+        magcache = tuple(tuple(float(r) for r in table) for table in told.get("magcache", base.magcache))
+        return replace(base, teacache=teacache, magcache=magcache)
     except FileNotFoundError as error:
         raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
 
 
@@ -191,6 +200,7 @@ def _tiny(name: str) -> Entry:
         template=HUNYUAN,
         preview=_preview(root / "preview.json"),
         teacache=_teacache(root / "teacache.json", name),
+        magcache=_magcache(root / "magcache.json", name),
         anatomy=TINY_ANATOMY,
         config=json.loads((root / parts["transformer"].folder / "config.json").read_text(encoding="utf-8")),
         root=root,
@@ -214,6 +224,7 @@ def _full(name: str) -> Entry:
         template=HUNYUAN,
         preview=_preview(_package() / "models" / "framepack_preview.json"),
         teacache=FRAMEPACK_TEACACHE,
+        magcache=_magcache(_package() / "models" / "framepack_magcache.json", name),
         anatomy=FRAMEPACK_ANATOMY,
         config={"has_image_proj": True, "has_clean_x_embedder": True},
     )
@@ -231,6 +242,14 @@ def _teacache(path: Path, name: str) -> tuple[float, ...]:
         return FRAMEPACK_TEACACHE
     coefficients: list[float] = json.loads(path.read_text(encoding="utf-8"))[name]
     return tuple(coefficients)
+
+
+def _magcache(path: Path, name: str) -> tuple[tuple[float, ...], ...]:
+    """A model's own ratios, by the number of steps; level ones while they are still to be measured."""
+    if not path.is_file():
+        return ((1.0,) * 25,)
+    tables: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))[name]
+    return tuple(tuple(table) for table in tables.values())
 
 
 def _package() -> Path:

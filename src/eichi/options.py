@@ -147,7 +147,8 @@ class StepOptions(Options):
     cfg: float = option(1.0, "--cfg", ge=1.0, le=32.0)
     rescale: float = option(0.0, ge=0.0, le=1.0)
     teacache: bool = option(True, "--teacache")
-    threshold: float = option(0.15, ge=0.0, le=1.0)
+    cache: Literal["tea", "mag", "first"] = option("tea", "--cache", choices=("tea", "mag", "first"))
+    threshold: float | None = option(None, ge=0.0, le=1.0)
 
 
 class SamplingOptions(StepOptions):

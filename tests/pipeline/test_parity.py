@@ -81,7 +81,7 @@ def test_same_bits_when_sections_drew_the_same(
         pytest.skip("F1 has no Final Frame, in either program")
     pictures = [np.random.default_rng(k).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8) for k in range(1 + final)]
 
-    def section(denoiser: Denoiser, noise: Tensor) -> Iterator[Tensor]:
+    def section(denoiser: Denoiser, noise: Tensor, _: float | None) -> Iterator[Tensor]:
         order = len(calls)
         denoiser(noise, 1.0)
         yield drawn(order, noise)

@@ -15,13 +15,16 @@ from eichi.events import Adjusted
 from eichi.models.load import Components
 from eichi.models.lora import lora_bytes
 from eichi.models.offload import measure
-from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
+from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import FillOptions, FrameOptions, StepOptions, VideoOptions
 from eichi.plan.memory import Need
 from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
 Drawn = VideoOptions | FrameOptions | FillOptions
+
+# What each step cache is tried and found good at; the table in docs/caches.md.
+THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
 
 Said = TypeVar("Said")
 Made = TypeVar("Made")
@@ -43,17 +46,19 @@ def free_name(folder: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCache | None]:
+def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     """The step cache on the transformer for the time of a job, None where it is off."""
     if not options.teacache:
         yield None
         return
-    config = TeaConfig(options.threshold, components.entry.teacache, options.steps)
-    cache = apply_teacache(components.transformer, config)
+    entry, kind = components.entry, options.cache
+    threshold = THRESHOLDS[kind] if options.threshold is None else options.threshold
+    ratios = min(entry.magcache, key=lambda table: abs(len(table) - options.steps))
+    cache = apply_cache(components.transformer, CacheConfig(kind, threshold, options.steps, entry.teacache, ratios))
     try:
         yield cache
     finally:
-        remove_teacache(components.transformer)
+        remove_cache(components.transformer)
 
 
 def arrange(components: Components, options: Drawn, need: Need) -> None:

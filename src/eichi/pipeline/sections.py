@@ -15,7 +15,7 @@ from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
 from eichi.catalog import Direction
-from eichi.models.stepcache import TeaCache
+from eichi.models.stepcache import StepCache
 from eichi.options import StepOptions
 from eichi.pipeline.conditioning import Words
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
@@ -84,7 +84,7 @@ class Denoiser:
         transformer: HunyuanVideoFramepackTransformer3DModel,
         section: Section,
         options: StepOptions,
-        cache: TeaCache | None,
+        cache: StepCache | None,
     ) -> None:
         self.transformer = transformer
         self.section = section
