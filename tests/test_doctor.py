@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from eichi.doctor import Finding, _attention, examine
 from eichi.settings import Settings
@@ -32,15 +33,23 @@ def test_a_good_machine() -> None:
     assert "bad" not in {finding.state for finding in findings}
 
 
-@pytest.mark.parametrize(("gpu", "state"), [(True, "warn"), (False, "good")])
-def test_attention(monkeypatch: pytest.MonkeyPatch, gpu: bool, state: str) -> None:
-    monkeypatch.setattr("eichi.doctor.KERNELS", ("no_such_kernel",))
-    (own,) = _attention(gpu)
-    assert (own.id, own.state) == ("doctor.attention_own", state)
-    monkeypatch.setattr("eichi.doctor.KERNELS", ("no_such_kernel", "json"))
-    (here,) = _attention(gpu)
-    assert (here.id, here.state, here.values) == ("doctor.attention", "good", {"names": "json"})
-    assert all(say(finding.id, language, **finding.values) for finding in (own, here) for language in languages())
+@pytest.mark.parametrize(
+    ("wanted", "id", "state"),
+    [
+        ("auto", "doctor.attention.fused", "good"),
+        ("chunked", "doctor.attention.asked", "good"),
+        ("sage", "error.attention.absent", "bad"),
+    ],
+)
+def test_attention(wanted: str, id: str, state: str) -> None:
+    (found,) = _attention(torch.device("cpu"), wanted)
+    assert (found.id, found.state) == (id, state)
+
+
+def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.models.attention.fused", lambda _: False)
+    (found,) = _attention(torch.device("cpu"), "auto")
+    assert (found.id, found.state) == ("doctor.attention.none", "warn")
 
 
 def test_offline_is_told() -> None:

@@ -9,8 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
@@ -21,9 +20,11 @@ from eichi.prepare import check_folder
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 
+if TYPE_CHECKING:
+    import torch
+
 ROOM_GB = 2.0  # free disk under this is worth a word
 RAM_GB = 4.0  # free RAM under this is worth a word
-KERNELS = ("flash_attn", "sageattention", "xformers")  # as they are imported
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,20 @@ def _device(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
     yield Finding("doctor.fp8" if multiplies(device) else "doctor.fp8_absent")
-    yield from _attention(device.type == "cuda")
+    yield from _attention(device, settings.attention)
 
 
-def _attention(gpu: bool) -> Iterator[Finding]:
-    """Which attention kernels can be used. Torch's own is always there, and enough on a CPU."""
-    here = [name for name in KERNELS if find_spec(name) is not None]
-    if here:
-        yield Finding("doctor.attention", values={"names": ", ".join(here)})
-    else:
-        yield Finding("doctor.attention_own", "warn" if gpu else "good", {"names": ", ".join(KERNELS)})
+def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
+    """Which attention kernel is used, and why."""
+    from eichi.models.attention import choose
+
+    try:
+        choice = choose(device, wanted)
+    except EichiError as error:
+        yield Finding(error.id, "bad", error.values)
+        return
+    poor = choice.kernel == "chunked" and choice.why == "none"
+    yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
 
 
 def _memory() -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     offline: bool = False
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = Field(None, ge=6.0, le=128.0)
+    lora_cache_gb: float = Field(0.0, ge=0.0)  # disk for weights with LoRAs merged in; a combination has up to 17 GiB
+    attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = "auto"
     language: str = ENGLISH
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)

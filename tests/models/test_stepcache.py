@@ -31,8 +31,10 @@ def clean(
 
 
 @torch.inference_mode()
-def call(transformer: HunyuanVideoFramepackTransformer3DModel, seed: int, time: float) -> Tensor:
-    """One evaluation of a state drawn from `seed`."""
+def call(
+    transformer: HunyuanVideoFramepackTransformer3DModel, seed: int, time: float, words: int = 3, half: int = 2
+) -> Tensor:
+    """One evaluation of a state drawn from `seed`, with so many words and latents at half the resolution."""
     noise = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -41,16 +43,16 @@ def call(transformer: HunyuanVideoFramepackTransformer3DModel, seed: int, time: 
     output: Tensor = transformer(
         hidden_states=draw(1, 16, 2, 4, 4),
         timestep=torch.tensor([time]),
-        encoder_hidden_states=draw(1, 3, small.WIDTH),
-        encoder_attention_mask=torch.ones(1, 3),
+        encoder_hidden_states=draw(1, words, small.WIDTH),
+        encoder_attention_mask=torch.ones(1, words),
         pooled_projections=draw(1, small.WIDTH),
         image_embeds=draw(1, 4, small.WIDTH),
         indices_latents=torch.arange(20, 22),
         guidance=torch.tensor([10000.0]),
         latents_clean=draw(1, 16, 2, 4, 4),
         indices_latents_clean=torch.tensor([0, 19]),
-        latents_history_2x=draw(1, 16, 2, 4, 4),
-        indices_latents_history_2x=torch.arange(17, 19),
+        latents_history_2x=draw(1, 16, half, 4, 4),
+        indices_latents_history_2x=torch.arange(19 - half, 19),
         latents_history_4x=draw(1, 16, 16, 4, 4),
         indices_latents_history_4x=torch.arange(1, 17),
         return_dict=False,

@@ -1,5 +1,6 @@
 """Weights made one tensor at a time are those that diffusers loads, and damaged files are refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from eichi.errors import DeviceError, LoraError, ModelError
 from eichi.models.load import Components
+from eichi.models.merged import Merged
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from tests import loras, small
@@ -98,3 +100,54 @@ def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypat
     components.want(WeightsOptions(fp8_math=True))
     with pytest.raises(DeviceError, match=r"weights\.fp8_math"):
         components.want(WeightsOptions(fp8="row", fp8_math=True))
+
+
+@pytest.mark.parametrize("kind", ["off", "tensor", "row"])
+def test_merged_weights_are_kept_and_found(folder: Path, tmp_path: Path, kind: str) -> None:
+    merged = Merged(tmp_path / "merged", 2**30)
+    weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
+    path = loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)
+
+    def wanted(strength: float) -> WeightsOptions:
+        return WeightsOptions.model_validate({"loras": [{"file": path, "strength": strength}], "fp8": kind})
+
+    weights.change(wanted(0.8))
+    first = {name: tensor.clone() for name, tensor in weights.transformer.state_dict().items()}
+    loss, count = weights.loss, len(list(merged.folder.iterdir()))
+    assert (merged.hits, count) == (0, 40)
+    weights.change(wanted(0.4))
+    assert merged.hits == 0
+    weights.change(wanted(0.8))
+    assert (merged.hits, weights.made) == (40, 40)
+    assert all(torch.equal(tensor, first[name]) for name, tensor in weights.transformer.state_dict().items())
+    assert weights.loss == loss
+    # Another file under the same name, and another checkpoint, are not taken for these.
+    os.utime(path, ns=(1, 1))
+    weights.change(wanted(0.8))
+    assert merged.hits == 40
+
+
+def test_merged_weights_have_a_limit_and_may_be_damaged(folder: Path, tmp_path: Path) -> None:
+    merged = Merged(tmp_path / "merged", 2**30)
+    weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
+    wanted = WeightsOptions.model_validate(
+        {"loras": [loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)]}
+    )
+    weights.change(wanted)
+    for file in merged.folder.iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    weights.change(WeightsOptions())
+    weights.change(wanted)
+    assert merged.hits == 0
+    merged.limit = sum(file.stat().st_size for file in merged.folder.iterdir()) // 2
+    merged.tidy()
+    assert 0 < len(list(merged.folder.iterdir())) < 40
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    (path,) = (folder / "transformer").glob("*.safetensors")
+    tensors = load_file(path)
+    tensors["proj_out.weight"][0, 0] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=r"proj_out\.weight"):
+        _ = Components(small.entry(folder), folder, "cpu").transformer

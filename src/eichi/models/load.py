@@ -26,6 +26,7 @@ from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
+from eichi.models.merged import Merged
 from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
@@ -51,15 +52,20 @@ class Components:
         cache: Path | None = None,
         parts: Collection[str] = PARTS,
         tile: int = VAE_TILE,
+        attention: str = "auto",
+        merged_gb: float = 0.0,
     ) -> None:
         """Finds these parts, loads none; `cache` is a folder for what can be kept between jobs.
 
-        The VAE takes pictures apart that are larger than `tile` pixels, none where it is 0. Raises ModelError where a
-        part is missing, DeviceError for a device that is not here.
+        `merged_gb` GiB of merged weights are kept there. The VAE takes pictures apart that are larger than `tile`
+        pixels, none where it is 0. Raises ModelError where a part is missing, DeviceError for a device that is not
+        here.
         """
         self.entry = entry
         self.cache = cache
         self.tile = tile
+        self.merged = None if cache is None or not merged_gb else Merged(cache / "merged", int(merged_gb * 2**30))
+        self.attention = attention  # the setting of that name
         self.device = pick_device(device)
         gpu = self.device.type != "cpu"
         self.dtype = torch.float16 if gpu else torch.float32
@@ -184,7 +190,7 @@ class Components:
         """A part from its files. Of the transformer nothing is read yet: what is wanted of it decides what is."""
         place = self.folders[name]
         if name == "transformer":
-            return Weights(self.entry.name, place, self.entry.config, dtype, self.device)
+            return Weights(self.entry.name, place, self.entry.config, dtype, self.device, self.merged)
         return _LOADERS[name](place, dtype)
 
     def _settle(self, need: Need, placement: Placement) -> None:

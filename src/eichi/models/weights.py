@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from eichi.models import fp8
 from eichi.models.lora import Lora, merge, open_loras
 from eichi.models.lorafile import lora_print
+from eichi.models.merged import Found, Merged, merged_key
 from eichi.models.shapes import Shapes, read_shapes, weight_files
 from eichi.options import WeightsOptions
 
@@ -45,12 +46,19 @@ class Weights:
     """A transformer and what its tensors were made of. `made` counts the tensors of the last change."""
 
     def __init__(
-        self, model: str, place: Path, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device
+        self,
+        model: str,
+        place: Path,
+        config: Mapping[str, Any],
+        dtype: torch.dtype,
+        device: torch.device,
+        merged: Merged | None = None,
     ) -> None:
         """Makes the network and reads headers; no weight is read. `config` is for a file that has none beside it.
 
-        Raises OSError and SafetensorError.
+        `merged` is where weights with LoRAs in them are kept. Raises OSError and SafetensorError.
         """
+        self.merged = merged
         self.name, self.dtype, self.device = model, dtype, device
         self._away: tuple[str, ...] = ()
         self._mapped = False
@@ -101,11 +109,26 @@ class Weights:
         for layer in self.transformer.modules():
             if isinstance(layer, fp8.Fp8Linear):
                 layer.product = options.fp8_math
+        if self.merged is not None:
+            self.merged.tidy()
         log.debug("%d of %d tensors of %s made", self.made, len(self._names), self.name)
 
     def _make(self, name: str, recipe: Recipe, loras: list[Lora]) -> None:
-        """Read one tensor and put it in its place."""
+        """Make one tensor and put it in its place."""
         self.recipes.pop(name, None)
+        kept = self.merged if loras else None
+        key = merged_key(self.files[name], name, recipe, self.dtype) if kept is not None else ""
+        found = None if kept is None else kept.find(key)
+        if found is None:
+            found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
+            if kept is not None:
+                kept.keep(key, found)
+        self._place(name, found)
+        self.recipes[name] = recipe
+        self.made += 1
+
+    def _read(self, name: str, recipe: Recipe, loras: list[Lora]) -> Tensor:
+        """A tensor of the checkpoint with its LoRAs. Raises ValueError where it has what is no number."""
         with safe_open(self.files[name], framework="pt") as file:
             read = file.get_tensor(name)
             stays = self._mapped and self._target(name) != self.device
@@ -119,19 +142,25 @@ class Weights:
             del read
         if not whole.sum(dtype=torch.float32).isfinite():
             raise ValueError(f"{name}: not all of it is numbers")
-        self._place(name, whole, recipe.fp8)
-        self.recipes[name] = recipe
-        self.made += 1
+        return whole
 
-    def _place(self, name: str, whole: Tensor, kept: str) -> None:
+    def _rounded(self, whole: Tensor, kind: str) -> Found:
+        """A tensor as it is kept."""
+        if kind == "off":
+            return Found(whole)
+        rounded = fp8.quantise(whole, rows=kind == "row")
+        return Found(None, rounded, fp8.loss(whole, rounded))
+
+    def _place(self, name: str, found: Found) -> None:
         layer, _, attribute = name.rpartition(".")
         target = self._target(name)
         self.losses.pop(name, None)
-        if kept != "off":
-            rounded = fp8.quantise(whole, rows=kept == "row")
-            self.losses[name] = fp8.loss(whole, rounded)
-            fp8.put(self.transformer, layer, rounded.to(target))
+        if found.rounded is not None:
+            self.losses[name] = found.loss
+            fp8.put(self.transformer, layer, found.rounded.to(target))
             return
+        whole = found.whole
+        assert whole is not None, "what is not rounded is whole"
         if attribute == "weight":
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)

@@ -12,6 +12,7 @@ import torch
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
 from eichi.events import Adjusted
+from eichi.models.attention import attention, choose
 from eichi.models.load import Components
 from eichi.models.lora import lora_bytes
 from eichi.models.offload import measure
@@ -33,7 +34,8 @@ Made = TypeVar("Made")
 def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
     """A model's components, or some of them, where and on which device the settings say."""
     own = settings or load_settings()
-    return Components(entry, own.models, own.device, own.cache, parts, own.vae_tile)
+    here = own.models, own.device, own.cache
+    return Components(entry, *here, parts, own.vae_tile, own.attention, own.lora_cache_gb)
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -47,7 +49,12 @@ def free_name(folder: Path, suffix: str) -> Path:
 
 @contextmanager
 def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
-    """The step cache on the transformer for the time of a job, None where it is off."""
+    """The transformer as a job draws with it: its attention, and the step cache, None where that is off."""
+    with attention(components.transformer, choose(components.device, components.attention)):
+        yield from _cached(options, components)
+
+
+def _cached(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     if not options.teacache:
         yield None
         return
