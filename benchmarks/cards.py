@@ -30,7 +30,7 @@ they cost RAM while that is done and nothing on the GPU.
   computes.
 * GPU is the largest of three sums. Reading prompts: cuda + transformer + vae + encoders. Sampling: cuda + transformer +
   vae + work + cache, and decode where there is room to decode the section before meanwhile.
-  Decoding: cuda + transformer + vae + decode. Where everything stays, encoders count in each.
+  Decoding: cuda + transformer + vae + cache + decode. Where everything stays, encoders count in each.
 * transformer counts what lies on the GPU: the blocks that stay, what is no block, and two of the largest streamed ones.
 * moved is what goes from RAM to the GPU at every step.
 * A row that says **no** does not fit: choose a lower resolution.

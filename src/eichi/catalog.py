@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eichi.errors import ModelError
+from eichi.files import aside
 
 Direction = Literal["reverse", "forward"]
 Sizes = tuple[tuple[int, int], ...]
@@ -161,6 +162,16 @@ def _like(folder: Path) -> Entry:
         raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
+
+
+def write_card(entry: Entry, found: Mapping[str, Any]) -> None:
+    """Put what was found out about weights of one's own into their card. Raises ModelError where they have none."""
+    if entry.root is None or entry.embedded:
+        raise ModelError("error.model.no_card", model=entry.name, card=CARD)
+    path = entry.root / CARD
+    told = json.loads(path.read_text(encoding="utf-8"))
+    with aside(path) as draft:
+        draft.write_text(json.dumps(told | found, indent=1) + "\n", encoding="utf-8")
 
 
 def _folder_entry(folder: Path) -> Entry:

@@ -13,6 +13,7 @@ import click
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.lora import lora
+from eichi.commands.machine import calibrate, verify_gpu
 from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
@@ -38,7 +39,7 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (jobs, latents, models, memory, lora):
+for family in (jobs, latents, models, memory, lora, verify_gpu, calibrate):
     commands.add_command(family)
 
 

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     preserve_gb: float | None = Field(None, ge=6.0, le=128.0)
     lora_cache_gb: float = Field(0.0, ge=0.0)  # disk for weights with LoRAs merged in; a combination has up to 17 GiB
     attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = "auto"
+    compile: bool = False  # the transformer's blocks, by torch: a slow first step, faster ones after it
     language: str = ENGLISH
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)

@@ -75,7 +75,7 @@ def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path)
 
 def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
     parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
-    arrange(parts, VideoOptions(), Need(64, 64))
+    assert list(arrange(parts, VideoOptions(), Need(64, 64))) == []
     assert parts.placement == Placement("all")
 
     def draw() -> Generator[int, None, None]:

@@ -50,6 +50,10 @@ class Rounded:
         """The matrix that is really multiplied with, float32."""
         return self.values.to(torch.float32) * self.scale
 
+    def rows(self, step: int) -> "Rounded":
+        """One row of `step`."""
+        return Rounded(self.values[::step], self.scale[::step] if self.scale.numel() > 1 else self.scale)
+
     def to(self, device: torch.device) -> "Rounded":
         """The same on a device."""
         return Rounded(self.values.to(device), self.scale.to(device))

@@ -24,6 +24,7 @@ from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImagePr
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
+from eichi.models.compiled import compile_blocks
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
@@ -72,7 +73,9 @@ class Components:
         self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
         self.folders = locate(entry, models, parts)
         self.placement = Placement("all")
-        self._need: Need | None = None
+        self.need: Need | None = None  # what the placement was chosen for
+        self.compiled = False  # the setting `compile`
+        self.share: float | None = None  # of the GPU, not to go over it; for trying smaller placements
         self._loaded: dict[str, Any] = {}
         self._wanted = WeightsOptions()
         self._made: Weights | None = None  # once they are as wanted
@@ -101,6 +104,8 @@ class Components:
             with _boundary(self.entry.name, "transformer"):
                 weights.change(self._wanted, streamed_names(network, placement), mapped=not placement.pinned)
                 place_transformer(network, placement, self.device)
+            if self.compiled:
+                compile_blocks(network)
             self._made = weights
         return weights
 
@@ -167,16 +172,16 @@ class Components:
     def arrange(self, need: Need, machine: Machine) -> None:
         """Choose where the weights lie for a request; what is loaded already counts as free and moves there."""
         here = sum(_size(part) for part in self._networks.values())
-        free = machine if machine.gpu is None else replace(machine, gpu=machine.gpu + here)
+        free = machine if machine.gpu is None else replace(machine, gpu=(machine.gpu + here) * (self.share or 1.0))
         self._settle(need, choose(self.entry.anatomy, need, free))
 
     def step_down(self) -> Placement | None:
         """Go to the next smaller placement because memory ran out; None where there is none."""
-        if self._need is None:
+        if self.need is None:
             return None
-        placement = lower(self.entry.anatomy, self._need, self.placement)
+        placement = lower(self.entry.anatomy, self.need, self.placement)
         if placement is not None:
-            self._settle(self._need, placement)
+            self._settle(self.need, placement)
             self.release()
         return placement
 
@@ -195,7 +200,7 @@ class Components:
 
     def _settle(self, need: Need, placement: Placement) -> None:
         """Put a placement into effect. A transformer that is not made yet is placed when it is."""
-        self._need, self.placement = need, placement
+        self.need, self.placement = need, placement
         for name, part in self._networks.items():
             if name != "transformer" or self._made is not None:
                 self._place(name, part)

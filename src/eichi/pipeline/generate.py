@@ -56,7 +56,7 @@ def generate(
     fresh = not checkpoint.begun
     if not fresh:
         checkpoint.check(plan, components)
-    pixels = _pixels(plan) if fresh else checkpoint.pictures()
+    pixels = fitted(plan) if fresh else checkpoint.pictures()
     with checkpoint.held(), boundary():
         if fresh:
             checkpoint.begin(plan, components, pixels)
@@ -115,7 +115,7 @@ def draw(
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
     yield from plan.notes
-    arrange(components, plan.options, Need(plan.height, plan.width, plan.window))
+    yield from arrange(components, plan.options, Need(plan.height, plan.width, plan.window))
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = yield from insist(lambda: _encode(plan, components, pixels), components)
@@ -204,7 +204,7 @@ def _started(plan: Plan, components: Components) -> Started:
     return Started(name, plan.seed, device, plan.width, plan.height, plan.frames, plan.seconds, count)
 
 
-def _pixels(plan: Plan) -> dict[str, NDArray[np.uint8]]:
+def fitted(plan: Plan) -> dict[str, NDArray[np.uint8]]:
     """The plan's pictures at the size of the video, all by one geometry."""
     how = plan.options.fit
     return {name: images.fit(images.load(path), plan.width, plan.height, how) for name, path in plan.images.items()}

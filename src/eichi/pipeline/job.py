@@ -18,7 +18,7 @@ from eichi.models.lora import lora_bytes
 from eichi.models.offload import measure
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import FillOptions, FrameOptions, StepOptions, VideoOptions
-from eichi.plan.memory import Need
+from eichi.plan.memory import GIB, Need, forecast
 from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
@@ -35,7 +35,9 @@ def own_components(entry: Entry, settings: Settings | None = None, parts: Collec
     """A model's components, or some of them, where and on which device the settings say."""
     own = settings or load_settings()
     here = own.models, own.device, own.cache
-    return Components(entry, *here, parts, own.vae_tile, own.attention, own.lora_cache_gb)
+    components = Components(entry, *here, parts, own.vae_tile, own.attention, own.lora_cache_gb)
+    components.compiled = own.compile
+    return components
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -68,10 +70,10 @@ def _cached(options: StepOptions, components: Components) -> Iterator[StepCache 
         remove_cache(components.transformer)
 
 
-def arrange(components: Components, options: Drawn, need: Need) -> None:
+def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adjusted]:
     """Say what a request wants of the weights and put them where it leaves room for them; `need` is its size.
 
-    A CPU has no choice where. Raises DeviceError, LoraError.
+    A word on where, with the forecast; a CPU has no choice. Raises DeviceError, LoraError.
     """
     weights = options.weights
     components.want(weights)
@@ -79,6 +81,10 @@ def arrange(components: Components, options: Drawn, need: Need) -> None:
         branches = 1 if options.sampling.cfg == 1.0 else 2
         whole = replace(need, branches=branches, fp8=weights.fp8 != "off", lora=lora_bytes(weights))
         components.arrange(whole, measure(components.device, load_settings().preserve_gb))
+        peaks, placement = forecast(components.entry.anatomy, whole, components.placement), components.placement
+        gpu, ram = round(peaks.gpu / GIB, 2), round(peaks.ram / GIB, 2)
+        values = {"level": placement.level, "streamed": placement.streamed, "gpu": gpu, "ram": ram}
+        yield Adjusted("note.memory.plan", values)
 
 
 def make_weights(components: Components) -> Iterator[Adjusted]:

@@ -120,7 +120,7 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
     options, paths = plan.options.sampling, (plan.options.before, plan.options.after)
     before, after = (load(path, components) for path in paths)
     yield from plan.notes
-    arrange(components, plan.options, Need(plan.shape.height * 8, plan.shape.width * 8, plan.options.length))
+    yield from arrange(components, plan.options, Need(plan.shape.height * 8, plan.shape.width * 8, plan.options.length))
     with boundary():
         section = yield from insist(lambda: _between(plan, components, before, after), components)
         yield from make_weights(components)

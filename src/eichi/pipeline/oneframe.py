@@ -87,7 +87,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     """The events of a plan, pixels included. `pictures` are the plan's."""
     options = plan.options.sampling
     yield from plan.notes
-    arrange(components, plan.options, Need(plan.height, plan.width, 1, len(plan.pictures) + 1))
+    yield from arrange(components, plan.options, Need(plan.height, plan.width, 1, len(plan.pictures) + 1))
 
     # 1. Words and pictures become conditions.
     words, vision, latents = yield from insist(lambda: _encode(plan, components, pictures), components)

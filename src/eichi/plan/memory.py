@@ -192,7 +192,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
     phases = {
         "words": resident | {"encoders": resident.get("encoders", 0.0) + words},
         "sampling": resident | work | (decode if placement.beside else {}),
-        "decoding": resident | decode,
+        "decoding": resident | {"cache": work["cache"]} | decode,
     }
     return Forecast(phases, _memory(sum(sizes) + BF16 * anatomy.rest, away, need, placement), sum(away))
 
