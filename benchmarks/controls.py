@@ -286,7 +286,7 @@ def gap(one: Tensor, other: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--picture", type=int, default=1, help="number of the held-out picture")
+    parser.add_argument("--picture", type=int, default=0, help="number of the held-out picture")
     parser.add_argument("--only", nargs="*", help="names of controls")
     arguments = parser.parse_args()
     target = ROOT / "docs" / "controls"

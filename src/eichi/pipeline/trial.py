@@ -1,0 +1,113 @@
+"""A machine tried out: short runs of every way to run a model, with time and memory beside the forecast.
+
+For what cannot be tested without a GPU and the full weights: bfloat16, FP8 stored and multiplied, a LoRA, streamed
+blocks, every attention kernel that works here. Each is a job of one section and a few steps of the same request; one
+that fails says so and the others go on. What was found goes into a file that can be attached to a report. It runs on a
+CPU, too, where memory is not measured.
+"""
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from eichi.errors import EichiError
+from eichi.events import Adjusted, FramesReady
+from eichi.models.attention import PACKAGES, Kernel, works
+from eichi.models.fp8 import eligible, multiplies
+from eichi.models.load import Components
+from eichi.options import WeightsOptions
+from eichi.pipeline.generate import compute, fitted
+from eichi.pipeline.job import boundary
+from eichi.plan.memory import GIB, forecast
+from eichi.plan.plan import Plan
+from eichi.video.metadata import versions
+
+RANK = 4
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run: what is wanted of the weights, the attention kernel, and a share of the GPU not to go over."""
+
+    name: str
+    weights: dict[str, Any]
+    attention: str = "auto"
+    share: float | None = None
+
+
+def ways(device: torch.device, lora: Path) -> list[Way]:
+    """All that this device can be tried with."""
+    made = [Way("bfloat16", {}), Way("lora", {"loras": [lora]}), Way("fp8 tensor", {"fp8": "tensor"})]
+    made += [Way("fp8 row", {"fp8": "row"}), Way("fp8 row, lora", {"fp8": "row", "loras": [lora]})]
+    if multiplies(device):
+        made.append(Way("fp8 row, multiplied", {"fp8": "row", "fp8_math": True}))
+    made += [Way("streamed", {}, share=0.6), Way("streamed further, fp8 row", {"fp8": "row"}, share=0.4)]
+    kernels: tuple[Kernel, ...] = ("native", "chunked", *PACKAGES)
+    return made + [Way(f"attention {kernel}", {}, kernel) for kernel in kernels if works(kernel, device)]
+
+
+def example_lora(components: Components, path: Path) -> Path:
+    """A LoRA of random matrices for every matrix in the blocks, so weak that it changes next to nothing."""
+    generator, tensors = torch.Generator().manual_seed(0), {}
+    for name, shape in components.weights.shapes.items():
+        if eligible(name, len(shape)):
+            layer = f"transformer.{name.removesuffix('.weight')}"
+            for half, size in (("A", (RANK, shape[1])), ("B", (shape[0], RANK))):
+                tensors[f"{layer}.lora_{half}.weight"] = torch.randn(size, generator=generator).bfloat16() * 1e-3
+    save_file(tensors, path)
+    return path
+
+
+def try_out(plan: Plan, components: Components, tried: list[Way]) -> Iterator[dict[str, Any]]:
+    """What came of every way, one after the other, as JSON-ready values."""
+    pixels = fitted(plan)
+    for way in tried:
+        yield {"way": way.name} | _run(way, plan, components, pixels)
+
+
+def about(components: Components) -> dict[str, Any]:
+    """The machine and the versions, for the head of the report."""
+    told: dict[str, Any] = {"system": platform.platform(), "versions": versions(), "device": str(components.device)}
+    if components.device.type == "cuda":
+        told |= {"gpu": torch.cuda.get_device_name(components.device), "cuda": torch.version.cuda}
+        told["gpu_gib"] = round(torch.cuda.mem_get_info(components.device)[1] / GIB, 2)
+    return told
+
+
+def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, Any]) -> dict[str, Any]:
+    """One job; its time, its peak, and what was forecast."""
+    gpu = components.device.type == "cuda"
+    if gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(components.device)
+    components.attention, components.share = way.attention, way.share
+    options = plan.options.model_copy(update={"weights": WeightsOptions.model_validate(way.weights)})
+    start, frames, words = time.monotonic(), 0, []
+    try:
+        with boundary():
+            for event in compute(replace(plan, options=options), components, pixels):
+                if isinstance(event, FramesReady):
+                    frames += len(event.frames)
+                if isinstance(event, Adjusted):
+                    words.append(event.id)
+    except EichiError as error:
+        return {"good": False, "error": str(error)}
+    finally:
+        components.attention, components.share = "auto", None
+    told: dict[str, Any] = {
+        "good": frames == plan.frames,
+        "seconds": round(time.monotonic() - start, 2),
+        "notes": words,
+    }
+    told["placement"] = vars(components.placement)
+    if gpu and components.need is not None:
+        expected = forecast(components.entry.anatomy, components.need, components.placement)
+        told |= {"peak_gib": round(torch.cuda.max_memory_reserved(components.device) / GIB, 2)}
+        told |= {"forecast_gib": round(expected.gpu / GIB, 2)}
+    return told

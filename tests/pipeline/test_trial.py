@@ -1,0 +1,49 @@
+"""Every way to run a model is tried, the others too where one fails, and what is changed for one is not left behind."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from eichi.models.attention import PACKAGES
+from eichi.models.load import Components
+from eichi.options import VideoOptions
+from eichi.pipeline.trial import Way, about, example_lora, try_out, ways
+from eichi.plan.plan import Plan
+from eichi.prepare import make_plan
+from tests import small
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
+    folder = small.build(tmp_path_factory.mktemp("framepack"))
+    return Components(small.entry(folder), folder, "cpu")
+
+
+@pytest.fixture
+def plan(components: Components, picture: Path) -> Plan:
+    values = {"image": picture, "prompt": "a", "seconds": 1.0, "seed": 1, "sampling": {"steps": 2, "teacache": False}}
+    return make_plan(VideoOptions.parse(values), components.entry)
+
+
+def test_what_is_tried(tmp_path: Path) -> None:
+    names = [way.name for way in ways(CPU, tmp_path / "a.safetensors")]
+    assert {"bfloat16", "lora", "fp8 tensor", "fp8 row", "streamed", "attention native", "attention chunked"} <= set(
+        names
+    )
+    assert not any(name == f"attention {kernel}" for name in names for kernel in PACKAGES)
+
+
+def test_each_is_told_and_leaves_nothing(components: Components, plan: Plan, tmp_path: Path) -> None:
+    lora = example_lora(components, tmp_path / "example.safetensors")
+    tried = [Way("lora", {"loras": [lora], "fp8": "row"}), Way("no file", {"loras": [tmp_path / "none"]})]
+    tried += [Way("sage", {}, "sage"), Way("chunked", {}, "chunked", share=0.5)]
+    runs = list(try_out(plan, components, tried))
+    assert [run["good"] for run in runs] == [True, False, False, True]
+    assert "note.fp8.loss" in runs[0]["notes"]
+    assert "sage" in runs[2]["error"]
+    assert runs[3]["seconds"] > 0
+    assert (components.attention, components.share) == ("auto", None)
+    assert about(components)["versions"]
