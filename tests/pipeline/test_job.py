@@ -1,6 +1,7 @@
 """What every job has around it: memory that runs out in the middle of a section costs the section's start, no more."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 import torch
 
 from eichi import VideoOptions, generate, make_plan
+from eichi.catalog import find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
 from eichi.pipeline.job import arrange, persist
+from eichi.pipeline.prompts import read_prompts
 from eichi.plan.memory import GIB, Machine, Need, Placement
 from tests import small
 
@@ -86,3 +89,17 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
     assert next(drawn) == 1
     with pytest.raises(torch.OutOfMemoryError):
         next(drawn)
+
+
+@pytest.mark.parametrize(("gpu", "stays"), [(80 * GIB, True), (24 * GIB, False), (None, False)])
+def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, gpu: float | None, stays: bool) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    if gpu is not None:
+        # Of the real model's size, so that it is a question.
+        parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
+        parts.arrange(Need(640, 640), Machine(gpu, 64 * GIB))
+    read_prompts(parts, {"a"})
+    assert ("text_encoder" in parts._loaded) == stays
+    if stays:
+        assert parts.step_down() is not None
+        assert "text_encoder" not in parts._loaded

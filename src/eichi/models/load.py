@@ -159,6 +159,11 @@ class Components:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def leave(self, *names: str) -> None:
+        """As `release`, unless the placement has room for everything at once."""
+        if self.need is None or self.placement.level != "all":
+            self.release(*names)
+
     def _part(self, name: str, dtype: torch.dtype) -> Any:
         if name not in self._loaded:
             log.debug("loading %s from %s", name, self.folders[name])
@@ -201,6 +206,8 @@ class Components:
     def _settle(self, need: Need, placement: Placement) -> None:
         """Put a placement into effect. A transformer that is not made yet is placed when it is."""
         self.need, self.placement = need, placement
+        if placement.level != "all":
+            self.release("text_encoder", "text_encoder_2", "image_encoder")
         for name, part in self._networks.items():
             if name != "transformer" or self._made is not None:
                 self._place(name, part)

@@ -179,7 +179,7 @@ def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     """Everything that is read before the first section."""
     words = read_prompts(components, plan.texts)
     vision = encode_vision(components, pixels[START])
-    components.release("image_encoder")
+    components.leave("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
     return Given(words, vision, latents)
 

@@ -139,7 +139,7 @@ def _between(plan: FillPlan, components: Components, before: Latents, after: Lat
     options = plan.options
     words = read_prompts(components, plan.texts)
     vision = encode_vision(components, last_frame(components.vae, before))
-    components.release("image_encoder")
+    components.leave("image_encoder")
     anchor = torch.from_numpy(before.values[:, :, -1:].copy())
     history = History("reverse", anchor)
     history.push(torch.from_numpy(after.values[:, :, stretches(after.shape)[0]]))

@@ -134,7 +134,7 @@ def _encode(
     """Prompts by text, what SigLIP sees, and the latents of the pictures."""
     words = read_prompts(components, plan.texts)
     vision = seen(components, pictures, plan.options.vision)
-    components.release("image_encoder")
+    components.leave("image_encoder")
     return words, vision, [encode_picture(components, picture.pixels) for picture in pictures]
 
 

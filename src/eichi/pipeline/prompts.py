@@ -29,10 +29,10 @@ LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
 
 def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, Words]:
-    """Every text of a job, read once; the encoders' memory is given back."""
+    """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     prompts = Prompts(components, components.cache and components.cache / "prompts")
     words = {text: prompts.read(text) for text in sorted(texts)}
-    components.release("text_encoder", "text_encoder_2")
+    components.leave("text_encoder", "text_encoder_2")
     return words
 
 
