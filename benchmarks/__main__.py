@@ -1,7 +1,11 @@
-"""`python -m benchmarks`: every table; the parts are modules, so that fresh processes can import them."""
+"""`python -m benchmarks [long|clip …]`: one table, or every one; parts are modules that fresh processes can import."""
+
+import sys
 
 from benchmarks import clip, long
 
+TABLES = {"long": long.main, "clip": clip.main}
+
 if __name__ == "__main__":
-    long.main([])
-    clip.main()
+    for name in sys.argv[1:2] or TABLES:
+        TABLES[name](sys.argv[2:])

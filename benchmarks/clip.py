@@ -1,7 +1,7 @@
 """One whole clip, ours against diffusers' FramePack pipeline: same weights, picture, prompt, seed and steps.
 
 Each contender runs in a process of its own, so that peak memory is its own; they take turns, so that a noisy machine
-is noisy to both. Times and memory differ between machines: read the ratios. `python -m benchmarks.clip [--seconds N]`.
+is noisy to both. Times and memory differ between machines: read the ratios. `python -m benchmarks clip [--seconds N]`.
 """
 
 import argparse
@@ -68,6 +68,7 @@ def measure(contender: Callable[[float, Path], int], seconds: float) -> dict[str
     process = multiprocessing.get_context("spawn").Process(target=_child, args=(contender, seconds, sender))
     begin = time.perf_counter()
     process.start()
+    sender.close()  # a contender that dies ends the wait
     result: dict[str, Any] = receiver.recv()
     process.join()
     return result | {"whole": time.perf_counter() - begin}

@@ -2,7 +2,7 @@
 
 Memory is the peak of a whole process, from its start to the file, for a clip of 120 seconds and one of 5; a process
 for each, few steps, since memory does not depend on them. Next to it diffusers' pipeline for lengths that it can do.
-Work is counted, not timed. `python -m benchmarks.long [--seconds N]`.
+Work is counted, not timed. `python -m benchmarks long [--seconds N]`.
 """
 
 import argparse
@@ -71,7 +71,3 @@ def main(words: Sequence[str] | None = None) -> None:
     for model in MODELS:
         work(model)
     memory(arguments.seconds, arguments.theirs)
-
-
-if __name__ == "__main__":
-    main()

@@ -105,8 +105,8 @@ class Judge:
         """Every picture told to go every way, and how far it went that way."""
         for subject in self.subjects:
             for direction in DIRECTIONS:
-                clip = self.clip(subject, f"the {{s}} moves {direction}", **options)
-                yield subject, direction, self.went(subject, clip, direction)
+                latents, _ = self.drawn(subject, f"the {{s}} moves {direction}", **options)
+                yield subject, direction, self.went(subject, self.shots(latents[[0, -1]]), direction)
 
     def drift(self, subject: Subject, clip: Clip) -> float:
         """The sprite's largest distance from where it began, in widths."""
