@@ -20,6 +20,7 @@ import click
 from eichi.errors import EichiError, InputError
 from eichi.events import Event, Finished, FrameFinished, Stopped, message
 from eichi.flags import option_flags, read_request
+from eichi.library.command import import_command
 from eichi.options import FrameOptions, VideoOptions, walk
 from eichi.settings import Settings, load_settings
 from eichi.words import say
@@ -288,3 +289,6 @@ def _print_json(values: dict[str, Any]) -> None:
 
 def _tell(text: str) -> None:
     click.echo(text, err=True)
+
+
+commands.add_command(import_command(_surface))
