@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -69,7 +70,11 @@ class Archive:
 
 
 def read_archive(path: Path, folder: Path) -> Archive:
-    """What an archive says, its pictures unpacked into `folder`, which is made. Raises InputError."""
+    """What an archive says. Raises InputError.
+
+    Its pictures go to a folder in `folder` that is named after what the archive holds: the same archive again finds
+    them there.
+    """
     with opened(path) as bundle:
         cards = [name for name in bundle.files if name.name.lower() in CARDS]
         if len(cards) != 1:
@@ -80,7 +85,7 @@ def read_archive(path: Path, folder: Path) -> Archive:
         values, loras, notes = _understood(card)
         if unused:
             notes.append(Adjusted("note.archive.unused", {"names": ", ".join(map(str, sorted(unused)[:10]))}))
-        places = _unpack(bundle, pictures, folder)
+        places = _unpack(bundle, pictures, folder / bundle.digest)
     return Archive(
         over(values, places), loras, tuple(notes), _table(card.get("video_settings")).get("expected_sections")
     )
@@ -93,14 +98,12 @@ def write_archive(path: Path, request: VideoOptions, loras: Sequence[Lora] = ())
     pictures = [(name, *_encoded(file)) for name, file in named if file is not None]
     text = yaml.safe_dump(_described(request, loras), allow_unicode=True, sort_keys=False)
     draft = path.with_name(f".{path.name}.part")
-    try:
+    with _writing(path.parent):
         with ZipFile(draft, "w") as archive:
             _add(archive, CARDS[0], text.encode("utf-8"), ZIP_DEFLATED)
             for name, ending, data in pictures:
                 _add(archive, f"{name}{ending}", data, ZIP_STORED)
         os.replace(draft, path)
-    except OSError as error:
-        raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -237,19 +240,16 @@ def _pictures(path: Path, names: Iterable[PurePosixPath]) -> dict[str, PurePosix
 def _unpack(bundle: Bundle, pictures: dict[str, PurePosixPath], folder: Path) -> dict[str, Any]:
     """The pictures in their folder, which appears when all of them are fine, as values of a request."""
     places: dict[str, Path] = {which: folder / f"{which}{name.suffix.lower()}" for which, name in pictures.items()}
-    if places:
-        try:
+    if places and not folder.exists():
+        with _writing(folder.parent):
             folder.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        except OSError as error:
-            raise FolderError("error.folder.write", folder=folder.parent, reason=error.strerror or error) from error
         try:
             for which, name in pictures.items():
                 bundle.copy(name, draft / places[which].name)
                 measure(draft / places[which].name)
-            os.replace(draft, folder)
-        except OSError as error:
-            raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error
+            with _writing(folder.parent):
+                os.replace(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     sections = {str(int(which)): str(place) for which, place in places.items() if which.isdecimal()}
@@ -278,3 +278,12 @@ def _add(archive: ZipFile, name: str, data: bytes, how: int) -> None:
 
 def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """The one place where the system's complaints about a folder become ours."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error

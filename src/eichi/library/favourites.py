@@ -109,7 +109,7 @@ class Favourites:
 
         Raises InputError for any other file.
         """
-        taken: dict[str, str] = Field(default_factory=dict)
+        taken: dict[str, str] = {}
         with self._shelf.change() as content:
             for name, favourite in _exported(path).items():
                 if content.favourites.get(name) != favourite:

@@ -27,6 +27,8 @@ Kind = Literal["prompt", "startup", "slot", "favourite", "folder", "file"]
 LIMIT = 16 * 2**20
 MARKS = ("settings", "presets", "configs")
 SETTINGS = "settings/app_settings.json"
+# Where the pictures of section archives are unpacked.
+ARCHIVES = "archives"
 # Its applications' settings, and what they are called as favourites.
 APPS = {
     "app_settings_eichi": "eichi 1.9",
@@ -99,7 +101,7 @@ class _Import:
         except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             yield Item(name, "file", name, False, (Adjusted("note.import.damaged", {"reason": str(error)}),))
         except EichiError as error:
-            yield Item(name, "file", name, False, (Adjusted(error.id, error.values),))
+            yield Item(name, "file", name, False, (_told(error),))
 
     def _prompts(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
         for preset in values.get("presets", []):
@@ -178,12 +180,10 @@ class _Import:
 
     def _archive(self, path: Path) -> Item:
         file = path.relative_to(self.base).as_posix()
-        taken = {place.name for place in (self.home / FOLDER / "archives").glob("*")}
-        place = self.home / FOLDER / "archives" / free_name(path.stem, sorted(taken))
         try:
-            archive = read_archive(path, place)
+            archive = read_archive(path, self.home / FOLDER / ARCHIVES)
         except EichiError as error:
-            return Item(file, "file", file, False, (Adjusted(error.id, error.values),))
+            return Item(file, "file", file, False, (_told(error),))
         asked, left = archive.over(VideoOptions(model=eichi19.STANDARD))
         values = asked.dump()
         notes = list(left)
@@ -217,6 +217,10 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("not a table of keys")
     return values
+
+
+def _told(error: EichiError) -> Adjusted:
+    return Adjusted(error.id, {key: str(value) for key, value in error.values.items()})
 
 
 def _here(same: bool) -> Adjusted:

@@ -34,7 +34,8 @@ def read(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Asked, tuple[Adj
 
 def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Adjusted, ...]]:
     """The values that a request of this kind can use, and a word on each of the others."""
-    rest, left = deepcopy(dict(values)), []
+    rest = deepcopy(dict(values))
+    left: list[Adjusted] = []
     while True:
         try:
             kind.model_validate(rest)

@@ -166,14 +166,14 @@ def _salvage(kind: type[Content], values: dict[str, Any]) -> tuple[Content, list
         try:
             return kind.model_validate(values), lost
         except ValidationError as error:
-            key, *rest = error.errors(include_url=False)[0]["loc"]
+            key, *rest = map(str, error.errors(include_url=False)[0]["loc"])
             table = values[key]
             if rest and isinstance(table, dict) and rest[0] in table:
                 del table[rest[0]]
                 lost.append(f"{key}.{rest[0]}")
             else:
                 del values[key]
-                lost.append(str(key))
+                lost.append(key)
 
 
 def _free(path: Path) -> Path:

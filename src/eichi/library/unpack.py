@@ -5,6 +5,7 @@ have names and links that lead out of the folder. Each is refused in one sentenc
 unpacked gets its name from us. Knows nothing of what is inside.
 """
 
+import hashlib
 import lzma
 import re
 import shutil
@@ -36,6 +37,12 @@ class Bundle:
     path: Path
     archive: ZipFile
     files: dict[PurePosixPath, ZipInfo]
+
+    @property
+    def digest(self) -> str:
+        """What names the whole archive by its content."""
+        with _translated(self.path), self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
     def text(self, name: PurePosixPath, limit: int) -> str:
         """A member as UTF-8 text of at most `limit` bytes. Raises InputError."""
