@@ -160,12 +160,13 @@ def test_what_is_not_understood_is_said(tmp_path: Path) -> None:
     ]
 
 
+typed = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
+visible = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1)
+
+
 @given(
-    prompt=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
-    | st.sampled_from(["a\nb", "yes", "~", "1"]),
-    prompts=st.dictionaries(
-        st.integers(0, 3), st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1)
-    ),
+    prompt=typed | st.sampled_from(["a\nb", "\ta\r\n ", "yes", "~", "1"]),
+    prompts=st.dictionaries(st.integers(0, 3), visible),
     seed=st.none() | st.integers(0, MAX_SEED),
     padding=st.none() | st.integers(0, 30).map(lambda tenths: tenths / 10),
     size=st.sampled_from([0.5, 1.0]),
@@ -196,14 +197,10 @@ def test_a_request_comes_back(
     again, notes = archive.over(VideoOptions(prompt="x", seed=9))
     assert notes == ()
     assert archive.loras == (tuple(chosen) or None)
-    assert sorted(path.name for path in (folder / "out").iterdir()) == sorted(
-        ["start.png", *(f"{number:03d}.png" for number in numbers)]
-    )
-    places = {
-        "image": picture,
-        "keyframes": again.keyframes.model_copy(update={"sections": request.keyframes.sections}),
-    }
-    assert again.model_copy(update=places | {"image": request.image}) == request
+    names = ["start.png", *(f"{number:03d}.png" for number in numbers)]
+    assert sorted(path.name for path in (folder / "out").glob("*/*")) == sorted(names)
+    keys = again.keyframes.model_copy(update={"sections": request.keyframes.sections})
+    assert again.model_copy(update={"image": request.image, "keyframes": keys}) == request
     first = (folder / "a.zip").read_bytes()
     write_archive(folder / "a.zip", request, chosen)
     assert (folder / "a.zip").read_bytes() == first
@@ -282,7 +279,6 @@ def test_too_many_files(tmp_path: Path) -> None:
 def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zeros = bytes(2**20)
     path = pack(tmp_path / "a.zip", {}, {"000.png": zeros, "001.png": zeros})
-    assert path.stat().st_size < 10_000 or path.stat().st_size > 2**20
     monkeypatch.setattr(unpack, "LARGEST", 2**20 - 1)
     refused(path, r"000.png .* is larger than")
     monkeypatch.setattr(unpack, "LARGEST", 2**20)
@@ -364,9 +360,9 @@ def test_deep_folders_are_fine(tmp_path: Path) -> None:
         archive.writestr("a/b/c/sections.yml", "default_prompt: p")
         archive.writestr("a/b/START_x.webp", encoded("WEBP", 16))
     (tmp_path / "a.zip").write_bytes(buffer.getvalue())
-    archive = read_archive(tmp_path / "a.zip", tmp_path / "out")
+    found = read_archive(tmp_path / "a.zip", tmp_path / "out")
     (image,) = (tmp_path / "out").glob("*/*")
-    assert archive.values == {"prompt": "p", "image": str(image)}
+    assert found.values == {"prompt": "p", "image": str(image)}
     assert image.name == "start.webp"
 
 
