@@ -12,6 +12,7 @@ import click
 
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
+from eichi.commands.library import import_
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
@@ -34,7 +35,7 @@ def commands() -> None:
     pass
 
 
-for family in (jobs, latents):
+for family in (jobs, latents, import_):
     commands.add_command(family)
 
 
