@@ -4,29 +4,23 @@ Results go to standard output, everything else to standard error; with `--json` 
 line of standard output is one JSON object. Exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped.
 """
 
-import json
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
-from eichi.errors import EichiError, InputError
+from eichi.commands.jobs import jobs
+from eichi.errors import InputError
 from eichi.events import Event, Finished, FrameFinished, Stopped, message
 from eichi.flags import option_flags, read_request
 from eichi.options import FrameOptions, VideoOptions, walk
-from eichi.settings import Settings, load_settings
+from eichi.settings import Settings
+from eichi.surface import FAILED, STOPPED, WRONG_INPUT, interrupt, json_flag, out_flag, print_json, surface, tell
 from eichi.words import say
-
-FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, help=say("cli.help"))
@@ -35,15 +29,18 @@ def commands() -> None:
     pass
 
 
+commands.add_command(jobs)
+
+
 def main() -> NoReturn:
     """Run the command line; what click finds wrong with it is said like every other error."""
     try:
         commands(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        _tell(error.format_message())
+        tell(error.format_message())
         sys.exit(WRONG_INPUT)
     except click.UsageError as error:
-        with _surface("--json" in sys.argv):
+        with surface("--json" in sys.argv):
             command = error.ctx.command_path if error.ctx else "eichi"
             raise InputError("error.usage", reason=error.format_message(), command=command) from error
     except click.Abort:
@@ -51,20 +48,12 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def json_flag(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help=say("cli.json"))(command)
-
-
-def out_flag(command: Command) -> Command:
-    return click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))(command)
-
-
 @commands.command(help=say("cli.generate"))
 @option_flags(VideoOptions)
 @out_flag
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         _run(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
 
 
@@ -73,7 +62,7 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
 @out_flag
 @json_flag
 def frame(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         _run(read_request(FrameOptions, assignments, flags), out or settings.outputs, settings, as_json)
 
 
@@ -82,7 +71,7 @@ def frame(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags
 @out_flag
 @json_flag
 def demo(model: str, out: Path | None, as_json: bool) -> None:
-    with _surface(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
+    with surface(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
         options = VideoOptions.parse({"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1})
         _run(options, out or settings.outputs, settings, as_json)
@@ -95,12 +84,12 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.drawing import draw
     from eichi.prepare import make_plan
 
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         made = make_plan(read_request(VideoOptions, assignments, flags))
         for note in made.notes:
-            _tell(say(note.id, settings.language, **note.values))
+            tell(say(note.id, settings.language, **note.values))
         if as_json:
-            _print_json(made.describe())
+            print_json(made.describe())
             return
         width = shutil.get_terminal_size((100, 24)).columns
         for line in draw(made.describe(), width, settings.language):
@@ -113,10 +102,10 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 def inspect(file: Path, as_json: bool) -> None:
     from eichi.video.metadata import read_record
 
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         record = read_record(file)
         if as_json:
-            _print_json(record)
+            print_json(record)
             return
         single = record["kind"] == "frame"
         if single:
@@ -134,7 +123,7 @@ def inspect(file: Path, as_json: bool) -> None:
 @out_flag
 @json_flag
 def resume(job: str | None, out: Path | None, as_json: bool) -> None:
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
@@ -151,14 +140,14 @@ def models(as_json: bool) -> None:
     from eichi.catalog import find, known
     from eichi.models.locate import present
 
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         rows = []
         for name in known():
             entry = find(name)
             here = present(entry, settings.models)
             rows.append({"name": name, "direction": entry.direction, "present": here, "embedded": entry.embedded})
         if as_json:
-            _print_json({"models": rows, "folder": str(settings.models)})
+            print_json({"models": rows, "folder": str(settings.models)})
             return
         for row in rows:
             place = "models.embedded" if row["embedded"] else "models.present"
@@ -173,10 +162,10 @@ def models(as_json: bool) -> None:
 def doctor(as_json: bool) -> None:
     from eichi.doctor import examine
 
-    with _surface(as_json) as settings:
+    with surface(as_json) as settings:
         report = examine(settings)
         if as_json:
-            _print_json({"findings": [vars(finding) for finding in report]})
+            print_json({"findings": [vars(finding) for finding in report]})
         else:
             for finding in report:
                 mark = {"good": "✓", "warn": "!", "bad": "✗"}[finding.state]
@@ -207,7 +196,7 @@ def _follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: boo
     """Show a job to its end; Ctrl-C stops it."""
     from eichi.progress import show
 
-    with _interrupt() as stop:
+    with interrupt() as stop:
         last = show(start(stop), settings.language)
     _finish(last, as_json, settings.language)
 
@@ -218,13 +207,13 @@ def _finish(last: Event, as_json: bool, language: str) -> None:
     del values["event"]
     if isinstance(last, Stopped):
         if as_json:
-            _print_json(values | {"stopped": True})
+            print_json(values | {"stopped": True})
         else:
             click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **values))
         sys.exit(STOPPED)
     assert isinstance(last, Finished | FrameFinished), "a run ends finished, stopped or in an error"
     if as_json:
-        _print_json(values)
+        print_json(values)
     else:
         click.echo(say("run.finished", language, file=last.video if isinstance(last, Finished) else last.image))
 
@@ -241,50 +230,3 @@ def _summary(values: dict[str, Any]) -> dict[str, Any]:
     sections = values["sections"]
     count = sections if isinstance(sections, int) else len(sections)
     return {key: values[key] for key in ("model", "seconds", "frames", "width", "height")} | {"sections": count}
-
-
-@contextmanager
-def _interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks the job to stop after the current step; a second one ends the program at once."""
-    asked = threading.Event()
-
-    def handle(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _surface(as_json: bool) -> Iterator[Settings]:
-    """Settings for a command; its errors as one sentence and an exit code."""
-    language = "en"
-    try:
-        settings = load_settings()
-        language = settings.language
-        yield settings
-    except EichiError as error:
-        _fail(error, language, as_json)
-    except KeyboardInterrupt:
-        sys.exit(STOPPED)
-
-
-def _fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
-    sentence = error.say(language)
-    if as_json:
-        _print_json({"error": error.id, "message": sentence})
-    _tell(say("cli.error", language, sentence=sentence))
-    sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
-
-
-def _print_json(values: dict[str, Any]) -> None:
-    click.echo(json.dumps(values, ensure_ascii=False, default=str))
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)

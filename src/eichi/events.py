@@ -4,8 +4,9 @@ The generator of `pipeline.generate` yields them; the command line, the page, th
 `FramesReady` and `LatentsReady` carry arrays: they never leave the process that made them.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,6 +140,13 @@ class Failed:
     values: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A job of the queue is in another state."""
+
+    status: str
+
+
 Event = (
     Started
     | FrameStarted
@@ -152,6 +160,7 @@ Event = (
     | FrameFinished
     | Stopped
     | Failed
+    | Changed
 )
 
 
@@ -162,3 +171,11 @@ def message(event: Event) -> dict[str, Any]:
     if isinstance(event, LatentsReady):
         return {"event": "LatentsReady", "first": event.first, "latents": event.latents.shape[2]}
     return {"event": type(event).__name__, **asdict(event)}
+
+
+def read(values: Mapping[str, Any]) -> Event | None:
+    """The event of a message; None for those whose arrays were left out."""
+    kinds: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+    rest = dict(values)
+    kind = kinds[rest.pop("event")]
+    return None if kind in (FramesReady, LatentsReady) else kind(**rest)

@@ -18,14 +18,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Asked = TypeVar("Asked", bound=Request)
 
 
-def option_flags(kind: type[Request]) -> Callable[[Command], Command]:
-    """The everyday flags of a kind of request, `--set` for everything else, `--from` for all at once."""
+def option_flags(*kinds: type[Request]) -> Callable[[Command], Command]:
+    """The everyday flags of kinds of requests, `--set` for everything else, `--from` for all at once."""
 
     def decorate(command: Command) -> Command:
         path = click.Path(path_type=Path)
         command = click.option("--from", "source", type=path, metavar="FILE", help=say("cli.from"))(command)
         command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))(command)
-        for field in reversed(list(walk(kind))):
+        fields = {field.key: field for kind in kinds for field in walk(kind)}
+        for field in reversed(fields.values()):
             if field.flag is not None:
                 command = _flag(field)(command)
         return command
@@ -38,10 +39,7 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
     values = {} if source is None else request_of(source, kind)
-    for text in assignments:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise OptionError("error.set.form", text=text)
+    for key, value in assigned(assignments).items():
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
         place(values, key, value)
@@ -50,7 +48,21 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
         if given is None or given == ():
             continue
         place(values, field.key, _table(field, given) if field.numbered else given)
+    known = {"source", *map(_parameter, fields.values())}
+    for name in (name for name, given in flags.items() if given not in (None, ()) and name not in known):
+        raise OptionError("error.option.unknown", key=name.replace("__", "."), known=", ".join(sorted(fields)))
     return kind.parse(values)
+
+
+def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
+    """`--set KEY=VALUE` as keys and values, the later winning. Raises OptionError."""
+    found: dict[str, str] = {}
+    for text in assignments:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise OptionError("error.set.form", text=text)
+        found[key] = value
+    return found
 
 
 def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:

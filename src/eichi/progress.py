@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eichi.events import Adjusted, Event, FrameDrawn, FrameStarted, SectionDone, Started, Step
+from eichi.events import Adjusted, Changed, Event, Failed, FrameDrawn, FrameStarted, SectionDone, Started, Step
 from eichi.words import say
 
 
@@ -44,5 +44,9 @@ def line(event: Event, language: str) -> str | None:
         case SectionDone():
             values = vars(event) | {"done": event.order + 1}
             return say("run.section", language, **values)
+        case Failed():
+            return say(event.id, language, **event.values)
+        case Changed():
+            return say("run.changed", language, status=say(f"status.{event.status}", language))
         case _:
             return None

@@ -1,4 +1,4 @@
-"""What the machine is: folders, device, language. Not what a video should be; that is `options`.
+"""What the machine is: folders, device, language, where jobs are kept. Not what a video should be; that is `options`.
 
 Every setting is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a key of `settings.json` in the home
 folder, the variable winning. EICHI_HOME moves everything the program keeps.
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eichi.errors import OptionError
@@ -30,6 +30,13 @@ class Settings(BaseSettings):
     outputs: Path = Path("outputs")
     device: str = "auto"
     language: str = ENGLISH
+    store: str = ""
+
+    @field_validator("store")
+    @classmethod
+    def beside(cls, url: str, info: ValidationInfo) -> str:
+        """Jobs are kept in the home folder unless a database is named."""
+        return url or f"sqlite:///{info.data.get('home', Path()) / 'jobs.db'}"
 
     @field_validator("language")
     @classmethod

@@ -48,6 +48,11 @@ class Checkpoint:
         """The video that the job makes."""
         return self.folder.parent / f"{self.folder.name.removeprefix('.').removesuffix(ENDING)}.mp4"
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to go on from."""
+        return (self.folder / CARD).is_file()
+
     def begin(self, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> None:
         """Write down what the job is; `pixels` are its pictures, fitted, so that the originals may go."""
         card = {**record(plan), "weights": components.fingerprint, "pictures": sorted(pixels)}

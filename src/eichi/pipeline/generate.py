@@ -41,16 +41,17 @@ def generate(
 
     Writes `<folder>/<time>.mp4`, its poster `.png`, and what the output options ask for beside them. What is
     finished when the job is stopped is kept as a playable file. After every section the job can be gone on with from
-    its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. Raises RunError.
+    its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. One that is not begun
+    gives the video its name. Raises RunError.
     """
     components = components or own_components(plan.entry)
-    if checkpoint is None:
-        checkpoint = beside(free_name(Path(folder), ".mp4"))
-        pixels, before = _pixels(plan), kept_latents(plan)
-        checkpoint.begin(plan, components, pixels)
-    else:
+    checkpoint = checkpoint or beside(free_name(Path(folder), ".mp4"))
+    if checkpoint.begun:
         checkpoint.check(plan, components)
         pixels, before = checkpoint.pictures(), checkpoint.sections()
+    else:
+        pixels, before = _pixels(plan), kept_latents(plan)
+        checkpoint.begin(plan, components, pixels)
     outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
     try:
         with boundary():

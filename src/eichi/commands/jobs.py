@@ -1,0 +1,344 @@
+"""`eichi jobs`: the queue from a terminal. One command for each thing that `jobs.queue` can do.
+
+The database is loaded by the commands that need it, the models only by the worker that `run` starts.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eichi.events import Event, read
+from eichi.flags import option_flags, read_request
+from eichi.options import FrameOptions, VideoOptions
+from eichi.settings import Settings
+from eichi.surface import FAILED, STOPPED, json_flag, out_flag, print_json, surface, tell
+from eichi.words import say
+
+if TYPE_CHECKING:
+    from eichi.jobs.batch import Batch
+    from eichi.jobs.draft import Forecast
+    from eichi.jobs.queue import Queue
+    from eichi.jobs.schema import Draft, Entry, Job
+
+PATH = click.Path(path_type=Path)
+SHOWN = 50  # characters of a prompt in a list
+
+
+@click.group(help=say("cli.jobs"))
+def jobs() -> None:
+    pass
+
+
+def _id(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.argument("job", type=int)(command)
+
+
+@jobs.command(help=say("cli.jobs.add"))
+@option_flags(VideoOptions, FrameOptions)
+@click.option("--frame", "single", is_flag=True, help=say("cli.jobs.frame"))
+@click.option("--count", type=click.IntRange(1), default=1, help=say("cli.jobs.count"))
+@click.option("--prompt-list", type=PATH, metavar="FILE", help=say("cli.jobs.prompts"))
+@click.option("--image-folder", type=PATH, metavar="FOLDER", help=say("cli.jobs.images"))
+@click.option("--reference-list", type=PATH, metavar="FILE", help=say("cli.jobs.references"))
+@click.option("--each-window", type=int, multiple=True, help=say("cli.jobs.windows"))
+@click.option("--each-target", type=int, multiple=True, help=say("cli.jobs.targets"))
+@click.option("--priority", type=int, default=0, help=say("cli.jobs.priority"))
+@click.option("--dry-run", is_flag=True, help=say("cli.jobs.dry"))
+@out_flag
+@json_flag
+def add(
+    assignments: tuple[str, ...],
+    single: bool,
+    priority: int,
+    dry_run: bool,
+    out: Path | None,
+    as_json: bool,
+    **rest: Any,
+) -> None:
+    with _queue(as_json) as (settings, queue):
+        from eichi.jobs.batch import expand
+
+        batch = _batch(rest, settings.language)
+        options = read_request(FrameOptions if single else VideoOptions, assignments, rest)
+        drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
+        _tell_notes(drafts, settings.language)
+        made = [] if dry_run else queue.add(drafts, priority)
+        if as_json:
+            requests = [draft.request for draft in drafts]
+            print_json({**vars(total), "added": [job.id for job in made], "requests": requests})
+            return
+        for job in made:
+            click.echo(_line(job, settings.language))
+        click.echo(_total(total, settings.language))
+
+
+@jobs.command(help=say("cli.jobs.run"))
+@json_flag
+def run(as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        from eichi.jobs.executors.local import LocalExecutor
+
+        if queue.store.held:
+            tell(say("jobs.held", settings.language))
+        executor, ended = LocalExecutor(queue.store, settings), dict[int, str]()
+        try:
+            for id in executor.drain():
+                ended[id] = _watch(queue, id, settings.language)
+        except KeyboardInterrupt:
+            tell(say("jobs.leaving", settings.language))
+            executor.close()
+            if as_json:
+                print_json({"stopped": True, "jobs": ended})
+            sys.exit(STOPPED)
+        finally:
+            executor.close()
+        if as_json:
+            print_json({"jobs": ended})
+        if "failed" in ended.values():
+            sys.exit(FAILED)
+
+
+@jobs.command(name="list", help=say("cli.jobs.list"))
+@json_flag
+def list_(as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        found, held = queue.store.jobs(), queue.store.held
+        if as_json:
+            print_json({"jobs": [job.describe() for job in found], "held": held})
+            return
+        for job in found:
+            click.echo(_line(job, settings.language))
+        if held:
+            tell(say("jobs.held", settings.language))
+
+
+@jobs.command(help=say("cli.jobs.show"))
+@_id
+@json_flag
+def show(job: int, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        row = queue.store.job(job)
+        if as_json:
+            print_json(row.describe() | {"events": [vars(entry) for entry in queue.store.events(job)]})
+            return
+        click.echo(_line(row, settings.language))
+        for name, value in row.describe().items():
+            if value is not None and name not in ("request", "plan"):
+                click.echo(f"  {name} = {value}")
+        for name, value in row.request.items():
+            click.echo(f"  request.{name} = {value}")
+
+
+@jobs.command(help=say("cli.jobs.follow"))
+@_id
+@json_flag
+def follow(job: int, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        entries = queue.store.follow(job)
+        if as_json:
+            for entry in entries:
+                print_json(vars(entry))
+        else:
+            from eichi.progress import show as show_events
+
+            show_events(_events(entries), settings.language)
+        _answer(queue.store.job(job), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.move"))
+@_id
+@click.option("--to", type=int, help=say("cli.jobs.to"))
+@click.option("--priority", type=int, help=say("cli.jobs.priority"))
+@json_flag
+def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        _answer(queue.move(job, to, priority), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.edit"))
+@_id
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
+@json_flag
+def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        from eichi.flags import assigned
+
+        _answer(queue.edit(job, assigned(assignments)), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.stop"))
+@_id
+@click.option("--now", "how", flag_value="now", default=True, help=say("cli.jobs.now"))
+@click.option("--after-section", "how", flag_value="section", help=say("cli.jobs.after_section"))
+@click.option("--after-job", "how", flag_value="job", help=say("cli.jobs.after_job"))
+@json_flag
+def stop(job: int, how: str, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        from eichi.jobs.schema import Ask
+
+        if how == "job":
+            queue.hold_all()
+            _answer(queue.store.job(job), settings.language, as_json)
+        else:
+            _answer(queue.stop(job, Ask(how)), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.hold"))
+@click.argument("job", type=int, required=False)
+@json_flag
+def hold(job: int | None, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        if job is not None:
+            _answer(queue.hold(job), settings.language, as_json)
+            return
+        queue.hold_all()
+        _answer_all(queue, settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.resume"))
+@click.argument("job", type=int, required=False)
+@json_flag
+def resume(job: int | None, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        if job is not None:
+            _answer(queue.resume(job), settings.language, as_json)
+            return
+        queue.resume_all()
+        _answer_all(queue, settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.clone"))
+@_id
+@json_flag
+def clone(job: int, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        _answer(queue.clone(job), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.retry"))
+@_id
+@json_flag
+def retry(job: int, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        _answer(queue.retry(job), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.skip"))
+@_id
+@json_flag
+def skip(job: int, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        _answer(queue.skip(job), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.remove"))
+@_id
+@click.option("--files", is_flag=True, help=say("cli.jobs.files"))
+@json_flag
+def remove(job: int, files: bool, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        gone = [str(path) for path in queue.remove(job, files)]
+        if as_json:
+            print_json({"removed": job, "files": gone})
+            return
+        click.echo(say("jobs.removed", settings.language, job=job, files=len(gone)))
+
+
+@contextmanager
+def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
+    """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""
+    with surface(as_json) as settings:
+        from eichi.jobs.queue import Queue
+        from eichi.jobs.store import Store
+
+        with Store(settings.store) as store:
+            store.recover()
+            yield settings, Queue(store, settings.models)
+
+
+def _batch(flags: dict[str, Any], language: str) -> "Batch":
+    """What varies, taken out of the flags of `add`."""
+    from eichi.jobs.batch import Batch
+    from eichi.jobs.lists import read_pictures, read_prompts, read_references
+
+    names = ("prompt_list", "image_folder", "reference_list")
+    prompts, folder, references = (flags.pop(name) for name in names)
+    pictures, notes = read_pictures(folder) if folder else ((), ())
+    referred, more = read_references(references) if references else ((), ())
+    for note in (*notes, *more):
+        tell(say(note.id, language, **note.values))
+    return Batch(
+        count=flags.pop("count"),
+        prompts=read_prompts(prompts) if prompts else (),
+        pictures=pictures,
+        references=referred,
+        windows=flags.pop("each_window"),
+        targets=flags.pop("each_target"),
+    )
+
+
+def _tell_notes(drafts: "list[Draft]", language: str) -> None:
+    """What the plans have to say, each sentence once."""
+    notes = (note for draft in drafts for note in draft.plan["notes"])
+    for sentence in dict.fromkeys(say(note["id"], language, **note["values"]) for note in notes):
+        tell(sentence)
+
+
+def _watch(queue: "Queue", id: int, language: str) -> str:
+    """Show one run of a job; the state that it ends in."""
+    from eichi.progress import show as show_events
+
+    running = {"event": "Changed", "status": "running"}
+    begins = [entry.number for entry in queue.store.events(id) if entry.body == running]
+    entries = queue.store.follow(id, begins[-1], until=lambda job: not job.status.active)
+    tell(_line(queue.store.job(id), language))
+    show_events(_events(entries), language)
+    row = queue.store.find(id)
+    return "removed" if row is None else row.status.value
+
+
+def _events(entries: "Iterator[Entry]") -> Iterator[Event]:
+    for entry in entries:
+        event = read(entry.body)
+        if event is not None:
+            yield event
+
+
+def _answer(job: "Job", language: str, as_json: bool) -> None:
+    if as_json:
+        print_json(job.describe())
+    else:
+        click.echo(_line(job, language))
+
+
+def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
+    """Whether the whole queue is held, after that was changed."""
+    if as_json:
+        print_json({"held": queue.store.held})
+    else:
+        click.echo(say("jobs.held" if queue.store.held else "jobs.released", language))
+
+
+def _line(job: "Job", language: str) -> str:
+    """A job in one line."""
+    prompt = job.request["prompt"].replace("\n", " ")
+    short = prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
+    length = f"{job.plan['seconds']:.1f} s" if "seconds" in job.plan else "1"
+    size = f"{job.plan['width']}x{job.plan['height']}"
+    status = say(f"status.{job.status}", language)
+    text = f"{job.id:>5}  {status:<12} {job.priority:>3}  {job.plan['model']:<14} {size:<10} {length:>7}  {short}"
+    problem = job.sentence(language)
+    return text.rstrip() if problem is None else f"{text.rstrip()}\n       {problem}"
+
+
+def _total(total: "Forecast", language: str) -> str:
+    """What a batch comes to, with the time only if it was measured."""
+    values = {"jobs": total.jobs, "sections": total.sections}
+    if total.seconds is None:
+        return say("jobs.total_unknown", language, **values)
+    minutes, seconds = divmod(round(total.seconds), 60)
+    return say("jobs.total", language, **values, minutes=minutes, seconds=seconds)

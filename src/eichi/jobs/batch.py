@@ -1,0 +1,89 @@
+"""One request becomes many: every reference with every picture with every prompt, each with a row of seeds.
+
+Expanded to explicit requests before anything starts, so that what will be made can be counted, shown and changed one
+by one. Pure: reads no file; lists and folders are read by `lists`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eichi.errors import OptionError
+from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
+from eichi.plan.oneframe import sweep
+from eichi.plan.request import drawn
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A start picture of a batch; `prompt` is its own text, None where it has none."""
+
+    image: Path
+    prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What varies; an empty part leaves the request's own.
+
+    `count` results of each combination have consecutive seeds, from the request's or from one that is drawn, the same
+    for every combination, so that combinations can be compared. A picture's own text is its only prompt. Every one of
+    `references` in turn becomes the first reference of a single image; `windows` and `targets` are swept likewise.
+    """
+
+    count: int = 1
+    prompts: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    references: tuple[ReferenceOptions, ...] = ()
+    windows: tuple[int, ...] = ()
+    targets: tuple[int, ...] = ()
+
+
+def parse_prompts(text: str) -> list[str]:
+    """The prompts of a list: one on each line, without the spaces around it.
+
+    Blank lines and lines that begin with # are left out, so that a list can have paragraphs and remarks; a prompt that
+    shall begin with # is written \\#. A byte-order mark at the beginning is not part of the first prompt.
+    """
+    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    return [line.removeprefix("\\") if line.startswith("\\#") else line for line in lines if line and line[0] != "#"]
+
+
+def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOptions | FrameOptions]:
+    """All requests of a batch in the order they are made, seeds turning fastest. Raises OptionError."""
+    if isinstance(options, VideoOptions) and (batch.references or batch.windows or batch.targets):
+        raise OptionError("error.batch.frame")
+    seeds: list[int | None] = [options.seed]
+    if batch.count > 1:
+        first = drawn(options.seed) if options.seed is not None else drawn(None) % (MAX_SEED - batch.count)
+        if first + batch.count - 1 > MAX_SEED:
+            raise OptionError("error.batch.seeds", first=first, count=batch.count, most=MAX_SEED)
+        seeds = list(range(first, first + batch.count))
+    found: list[VideoOptions | FrameOptions] = []
+    for values in _combinations(options, batch):
+        for seed in seeds:
+            found += _swept(type(options).parse(values | {"seed": seed}), batch)
+    return found
+
+
+def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[dict[str, Any]]:
+    """Requests as plain values, without their seeds."""
+    own = options.dump()
+    references = [[one.model_dump(mode="json"), *own["references"]] for one in batch.references]
+    for reference in references or [own.get("references")]:
+        values = own if reference is None else own | {"references": reference}
+        for picture in batch.pictures or [None]:
+            if picture is not None:
+                values = values | {"image": picture.image}
+            if picture is not None and picture.prompt is not None:
+                yield values | {"prompt": picture.prompt}
+                continue
+            for prompt in batch.prompts or [options.prompt]:
+                yield values | {"prompt": prompt}
+
+
+def _swept(options: VideoOptions | FrameOptions, batch: Batch) -> tuple[VideoOptions | FrameOptions, ...]:
+    if isinstance(options, FrameOptions) and (batch.windows or batch.targets):
+        return sweep(options, batch.windows, batch.targets)
+    return (options,)

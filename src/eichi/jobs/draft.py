@@ -1,0 +1,89 @@
+"""A request becomes a job that can be kept: found good on this machine, its files named for good, its plan's figures.
+
+All that can be wrong is found out here, when the job is added and not in the night when it is run. Its time is
+forecast from sections that were measured, where any were; nothing is guessed. Without torch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from eichi.catalog import known
+from eichi.events import message
+from eichi.jobs.schema import Draft
+from eichi.options import FrameOptions, VideoOptions
+from eichi.plan.oneframe import FramePlan
+from eichi.plan.plan import Plan
+from eichi.prepare import check_run, make_frame_plan, make_plan
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a number of jobs come to: `seconds` of drawing, None as long as a job among them was never measured."""
+
+    jobs: int
+    sections: int
+    seconds: float | None
+
+
+def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path | None = None) -> Draft:
+    """The job that a request makes, its results in a folder. Raises InputError for what cannot be run here."""
+    settled = anchored(options)
+    plan = make_frame_plan(settled) if isinstance(settled, FrameOptions) else make_plan(settled)
+    check_run(plan, folder, models)
+    return Draft(settled.kind, settled.dump(), figures(plan), pace_key(plan), str(folder.absolute()))
+
+
+def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOptions:
+    """A request whose files are found from any working folder."""
+    values = _absolute(options.model_dump())
+    if options.model not in known():
+        values["model"] = str(Path(options.model).expanduser().absolute())
+    return type(options).parse(values)
+
+
+def figures(plan: Plan | FramePlan) -> dict[str, Any]:
+    """What a list of jobs shows of a plan."""
+    values = {"model": plan.entry.name, "width": plan.width, "height": plan.height}
+    if isinstance(plan, FramePlan):
+        values |= {"sections": 1, "kept": 0, "profile": plan.options.profile}
+    else:
+        kept = sum(section.kept for section in plan.sections)
+        values |= {"sections": len(plan.sections), "kept": kept, "frames": plan.frames}
+        values |= {"seconds": round(plan.seconds, 3)}
+    return values | {"notes": [message(note) for note in plan.notes]}
+
+
+def pace_key(plan: Plan | FramePlan) -> str:
+    """What the time of a section depends on, apart from the machine."""
+    sampling = plan.options.sampling
+    cache = sampling.threshold if sampling.teacache else "off"
+    shape = f"{len(plan.pictures)} {plan.options.profile}" if isinstance(plan, FramePlan) else str(plan.window)
+    branches = 1 if sampling.cfg == 1.0 else 2
+    size = f"{plan.width}x{plan.height}"
+    return f"{plan.options.kind} {plan.entry.name} {size} {shape} {sampling.steps} {branches} {cache}"
+
+
+def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> Forecast:
+    """What jobs come to; `paces` are the measured section times for a key, as `Store.paces` knows them."""
+    seconds: float | None = 0.0
+    todo = 0
+    for one in drafts:
+        sections = one.plan["sections"] - one.plan["kept"]
+        measured = paces(one.pace_key)
+        seconds = None if seconds is None or not measured else seconds + sections * median(measured)
+        todo += sections
+    return Forecast(len(drafts), todo, seconds)
+
+
+def _absolute(value: Any) -> Any:
+    """The same values with every path made absolute."""
+    if isinstance(value, Path):
+        return value.expanduser().absolute()
+    if isinstance(value, dict):
+        return {key: _absolute(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_absolute(inner) for inner in value]
+    return value

@@ -1,0 +1,1 @@
+"""How a store of any age becomes one of today: a folder for Alembic, append-only."""

@@ -1,0 +1,140 @@
+"""The queue: what people do with jobs. One call for every button, from any process.
+
+Who has the higher priority is first, then who has the earlier place. Jobs that run are asked, and their workers answer
+when they see it; everything else is done at once. What cannot be done in a job's state is refused, naming the state.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from eichi.errors import InputError
+from eichi.jobs.draft import Forecast, draft, forecast
+from eichi.jobs.schema import Ask, Draft, Job, Status
+from eichi.jobs.store import Store
+from eichi.options import FrameOptions, VideoOptions, place
+
+IDLE = (Status.WAITING, Status.HELD)
+ACTIVE = (Status.RUNNING, Status.STOPPING)
+ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)
+
+
+class Queue:
+    """The jobs of a store in their order. `models` is where the models of this machine are."""
+
+    def __init__(self, store: Store, models: Path) -> None:
+        self.store = store
+        self.models = models
+
+    def prepare(self, requests: Sequence[VideoOptions | FrameOptions], folder: Path) -> tuple[list[Draft], Forecast]:
+        """Jobs for requests, before they are added, and what they come to. Raises InputError for the first bad one."""
+        drafts = [draft(options, folder, self.models) for options in requests]
+        return drafts, forecast(drafts, self.store.paces)
+
+    def add(self, drafts: Sequence[Draft], priority: int = 0) -> list[Job]:
+        """Put jobs at the end of those with their priority; several at once become a batch."""
+        return self.store.add(drafts, priority, uuid4().hex[:12] if len(drafts) > 1 else None)
+
+    def waiting(self) -> list[Job]:
+        """Who is still to come, in order, with those that are held."""
+        return self.store.jobs(IDLE)
+
+    def move(self, id: int, to: int | None = None, priority: int | None = None) -> Job:
+        """Give a job another priority, and the place `to`, from 1, among the jobs to come that have the same."""
+        job = self.store.change(id, IDLE, **({} if priority is None else {"priority": priority}))
+        if to is None:
+            return job
+        others = [other.id for other in self.waiting() if other.priority == job.priority and other.id != id]
+        if not 1 <= to <= len(others) + 1:
+            raise InputError("error.job.place", job=id, place=to, last=len(others) + 1)
+        self.store.arrange([*others[: to - 1], id, *others[to - 1 :]])
+        return self.store.job(id)
+
+    def edit(self, id: int, values: Mapping[str, Any]) -> Job:
+        """Change options by their dotted keys, while nothing of the job is made yet."""
+        job = self.store.job(id)
+        if job.begun:
+            raise InputError("error.job.begun", job=id)
+        request = deepcopy(job.request)
+        for key, value in values.items():
+            place(request, key, value)
+        made = draft(type(job.options).parse(request), Path(job.folder), self.models)
+        return self.store.change(id, IDLE, request=made.request, plan=made.plan, pace_key=made.pace_key)
+
+    def clone(self, id: int) -> Job:
+        """The same request again, at the end of the queue."""
+        job = self.store.job(id)
+        return self.add([draft(job.options, Path(job.folder), self.models)], job.priority)[0]
+
+    def hold(self, id: int) -> Job:
+        """Let a job wait until it is resumed. One that runs is paused, and goes on from where it is."""
+        job = self.store.job(id)
+        if job.status == Status.RUNNING:
+            return self._ask(id, Ask.PAUSE)
+        return self.store.change(id, (Status.WAITING,), status=Status.HELD)
+
+    def resume(self, id: int) -> Job:
+        """Let a job that was held, stopped or has failed wait for a worker; it goes on from what is made of it."""
+        return self._again(id, (Status.HELD, Status.STOPPED, Status.FAILED))
+
+    def retry(self, id: int) -> Job:
+        """Let a job that has ended wait for a worker, which makes it from the beginning. Results stay."""
+        job = self.store.job(id)
+        if job.status in ENDED:
+            _discard(job)
+        return self._again(id, ENDED, checkpoint=None)
+
+    def skip(self, id: int) -> Job:
+        """Do without a job: one that runs is stopped now, one that is to come is not made."""
+        if self.store.job(id).status in ACTIVE:
+            return self._ask(id, Ask.NOW)
+        return self.store.change(id, IDLE, status=Status.STOPPED)
+
+    def stop(self, id: int, how: Ask = Ask.NOW) -> Job:
+        """Ask the worker of a job that runs to stop; what is finished then is kept as a video."""
+        return self._ask(id, how)
+
+    def remove(self, id: int, files: bool = False) -> list[Path]:
+        """Forget a job that does not run, with what is needed to go on with it. Returns the results deleted."""
+        job = self.store.job(id)
+        self.store.remove(id)
+        _discard(job)
+        gone = results(job) if files else []
+        for path in gone:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return gone
+
+    def hold_all(self) -> None:
+        """Let every worker end the job that it has and take no other: stop after this job."""
+        self.store.hold(True)
+
+    def resume_all(self) -> None:
+        """Let the workers take jobs again."""
+        self.store.hold(False)
+
+    def _ask(self, id: int, how: Ask) -> Job:
+        """Who asks a second time is heard too: stop now after stop at the section's end."""
+        return self.store.change(id, ACTIVE, status=Status.STOPPING, ask=how)
+
+    def _again(self, id: int, before: Sequence[Status], **values: Any) -> Job:
+        values |= {"status": Status.WAITING, "attempts": 0, "error": None, "result": None, "ended": None}
+        return self.store.change(id, before, **values)
+
+
+def results(job: Job) -> list[Path]:
+    """The files that a job has left, all of which have its name."""
+    if job.checkpoint is not None:
+        folder = Path(job.checkpoint)
+        stem = folder.name.removeprefix(".").removesuffix(".parts")
+        return sorted(folder.parent.glob(f"{stem}[._]*"))
+    image = (job.result or {}).get("image")
+    return [Path(image)] if image is not None and Path(image).is_file() else []
+
+
+def _discard(job: Job) -> None:
+    """Give back the space of what a job would go on from."""
+    if job.checkpoint is not None:
+        shutil.rmtree(job.checkpoint, ignore_errors=True)

@@ -1,0 +1,275 @@
+"""The store: the one place that reads and writes the tables, from any number of processes at once.
+
+Every change is one transaction that writes the row first and the event second; where two want the same row, the
+database decides. So a row can be trusted at any time, and an event only says that a row is worth looking at.
+Followers ask again and again: a database file has no way to call them, and asking costs a fraction of a millisecond.
+
+SQLite writes ahead (WAL), so readers wait for nobody and writers in turn. Knows no order of jobs, no executor and no
+pipeline.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from eichi.errors import InputError
+from eichi.events import Changed, Event, Failed, Step, message
+from eichi.jobs.runner import alive
+from eichi.jobs.schema import Draft, Entry, Job, Status, events, jobs, state
+from eichi.jobs.upgrade import open_engine, reaching
+
+PACE = 0.1  # seconds between two looks of a follower
+ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
+
+Reached = Callable[[Job], bool]
+
+
+class Lost(Exception):
+    """The job is not this worker's any more: it was taken for dead, or the job was removed."""
+
+
+class Store:
+    """The jobs behind a URL. A context manager; made when it is not there, brought up to date when it is old."""
+
+    def __init__(self, url: str) -> None:
+        """Raises InputError for a store that cannot be opened or was made by a newer program."""
+        self._engine = open_engine(url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def add(self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None) -> list[Job]:
+        """New jobs at the end of the queue, in the order given."""
+        with self.writing() as connection:
+            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(jobs.c.position), 0))) or 0
+            rows: list[Job] = []
+            for place, draft in enumerate(drafts, start=last + 1):
+                values = asdict(draft) | {"batch": batch, "priority": priority, "position": place}
+                values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1}
+                row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
+                _say(connection, row, Changed(Status.WAITING))
+                rows.append(row)
+        return rows
+
+    def job(self, id: int) -> Job:
+        """The row of a job. Raises InputError for a number that is not there."""
+        found = self.find(id)
+        if found is None:
+            raise InputError("error.job.unknown", job=id)
+        return found
+
+    def find(self, id: int) -> Job | None:
+        """The row of a job, None where it was removed or never was."""
+        return next(iter(self._rows(jobs.c.id == id)), None)
+
+    def jobs(self, statuses: Collection[Status] = tuple(Status), batch: str | None = None) -> list[Job]:
+        """Jobs of these states: who works comes first, then who waits in their order, then who ended last."""
+        chosen = jobs.c.status.in_(statuses)
+        found = self._rows(chosen if batch is None else chosen & (jobs.c.batch == batch))
+        return sorted(found, key=_place)
+
+    def paces(self, key: str, count: int = 5) -> list[float]:
+        """The newest measured section times of jobs with this key, in seconds."""
+        asked = sa.select(jobs.c.pace).where(jobs.c.pace_key == key, jobs.c.pace.is_not(None))
+        with self.reading() as connection:
+            return list(connection.scalars(asked.order_by(jobs.c.ended.desc()).limit(count)))
+
+    @property
+    def held(self) -> bool:
+        """Whether the whole queue is held: no worker takes another job."""
+        with self.reading() as connection:
+            return bool(connection.scalar(sa.select(state.c.held)))
+
+    def hold(self, held: bool) -> None:
+        """Hold the whole queue, or let it go on."""
+        with self.writing() as connection:
+            connection.execute(sa.update(state).values(held=held))
+
+    def claim(self, runner: str) -> Job | None:
+        """Take the next job for a worker, in one statement, so that no two workers take the same one."""
+        queue = (
+            sa.select(jobs.c.id)
+            .where(jobs.c.status == Status.WAITING, ~sa.exists().where(state.c.held))
+            .order_by(jobs.c.priority.desc(), jobs.c.position, jobs.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has one writer
+        )
+        now = time.time()
+        taken = {"status": Status.RUNNING, "runner": runner, "beat": now, "ask": None, "said": jobs.c.said + 1}
+        taken |= {"started": sa.func.coalesce(jobs.c.started, now), "ended": None, "attempts": jobs.c.attempts + 1}
+        mine = (jobs.c.id == queue.scalar_subquery()) & (jobs.c.status == Status.WAITING)
+        with self.writing() as connection:
+            row = connection.execute(sa.update(jobs).where(mine).values(taken).returning(jobs)).first()
+            if row is None:
+                return None
+            job = Job.of(row)
+            _say(connection, job, Changed(job.status))
+        return job
+
+    def beat(self, runner: str) -> None:
+        """A worker's sign of life."""
+        with self.writing() as connection:
+            connection.execute(sa.update(jobs).where(_of(runner)).values(beat=time.time()))
+
+    def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
+        """What happened to a job, told by its worker: values of the row, then the event.
+
+        A Step is kept as the row's progress only, the latest in place of the one before it. Raises Lost.
+        """
+        assert job.runner is not None
+        if isinstance(event, Step):
+            values, event = {**values, "progress": message(event)}, None
+        row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, [] if event is None else [event])
+        if row is None:
+            raise Lost(job.id)
+        return row
+
+    def end(self, job: Job, status: Status, event: Event | None = None, **values: Any) -> Job:
+        """A worker gives a job back in a state, after a last event. Raises Lost."""
+        assert job.runner is not None
+        values |= {"status": status, "runner": None, "beat": None, "ask": None, "progress": None}
+        values |= {"ended": time.time() if status.terminal else None}
+        said: list[Event] = [Changed(status)] if event is None else [event, Changed(status)]
+        row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, said)
+        if row is None:
+            raise Lost(job.id)
+        return row
+
+    def change(self, id: int, before: Collection[Status], **values: Any) -> Job:
+        """Change a job if it is in one of these states; a new state is told. Raises InputError where it is not."""
+        said: list[Event] = [Changed(values["status"])] if "status" in values else []
+        row = self._turn((jobs.c.id == id) & jobs.c.status.in_(before), values, said)
+        if row is None:
+            raise InputError("error.job.state", job=id, status=self.job(id).status, wanted=", ".join(sorted(before)))
+        return row
+
+    def arrange(self, order: Sequence[int]) -> None:
+        """Put waiting jobs in this order: they share out the positions that they have."""
+        with self.writing() as connection:
+            places = connection.scalars(sa.select(jobs.c.position).where(jobs.c.id.in_(order)))
+            for id, position in zip(order, sorted(places), strict=False):
+                connection.execute(sa.update(jobs).where(jobs.c.id == id).values(position=position))
+
+    def remove(self, id: int) -> None:
+        """Forget a job that no worker has. Raises InputError."""
+        idle = [status for status in Status if not status.active]
+        with self.writing() as connection:
+            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, jobs.c.status.in_(idle))).rowcount
+        if not gone:
+            raise InputError("error.job.state", job=id, status=self.job(id).status, wanted=", ".join(idle))
+
+    def recover(self) -> list[Job]:
+        """Find the jobs whose worker died and let them wait again, to go on from their checkpoints.
+
+        A job that takes its worker with it again and again has failed, one that was to be stopped has stopped.
+        """
+        found = [job for job in self.jobs((Status.RUNNING, Status.STOPPING)) if not self._alive(job)]
+        return [row for job in found if (row := self._bury(job)) is not None]
+
+    def events(self, id: int, after: int = 0) -> list[Entry]:
+        """What a job said, without what it said up to number `after`."""
+        asked = sa.select(events).where(events.c.job == id, events.c.number > after).order_by(events.c.number)
+        with self.reading() as connection:
+            return [Entry(**row._mapping) for row in connection.execute(asked)]
+
+    def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Entry]:
+        """What a job said and says, from the beginning or behind a number, until its row is `until`.
+
+        Blocks between two events. Any number of followers may follow from any process, and see the same, but for the
+        Steps: of those each sees the latest. A job whose worker dies meanwhile is recovered. Ends where the job is
+        removed.
+        """
+        self.job(id)
+        progress: dict[str, Any] | None = None
+        while (job := self.find(id)) is not None:
+            for entry in self.events(id, after):
+                after = entry.number
+                yield entry
+            if job.progress is not None and job.progress != progress and job.said <= after:
+                yield Entry(id, after, time.time(), job.progress)
+            progress = job.progress
+            if job.said <= after and until(job):
+                return
+            if job.status.active and not self._alive(job):
+                self._bury(job)
+            elif job.said <= after:
+                time.sleep(PACE)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        with reaching(self._engine.url), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction of its own; on SQLite it is the only writer from its beginning on."""
+        with (
+            reaching(self._engine.url),
+            self._engine.connect().execution_options(writing=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def _rows(self, where: sa.ColumnElement[bool]) -> list[Job]:
+        with self.reading() as connection:
+            return [Job.of(row) for row in connection.execute(sa.select(jobs).where(where))]
+
+    def _turn(self, where: sa.ColumnElement[bool], values: Mapping[str, Any], said: Sequence[Event]) -> Job | None:
+        """Change the row that is meant, then say so; None where it is not as it was meant."""
+        new = {**values, "said": jobs.c.said + len(said)}
+        with self.writing() as connection:
+            row = connection.execute(sa.update(jobs).where(where).values(new).returning(jobs)).first()
+            if row is None:
+                return None
+            job = Job.of(row)
+            _say(connection, job, *said)
+        return job
+
+    def _alive(self, job: Job) -> bool:
+        return job.runner is not None and alive(job.runner, job.beat)
+
+    def _bury(self, job: Job) -> Job | None:
+        """Take a job from its dead worker; None where somebody else has done so."""
+        values: dict[str, Any] = {"runner": None, "beat": None, "ask": None, "progress": None, "status": Status.WAITING}
+        said: list[Event] = []
+        if job.status == Status.STOPPING:
+            values |= {"status": Status.STOPPED, "ended": time.time()}
+        elif job.attempts >= ATTEMPTS:
+            lost = Failed("error.job.died", {"attempts": job.attempts})
+            values |= {"status": Status.FAILED, "ended": time.time(), "error": {"id": lost.id, "values": lost.values}}
+            said.append(lost)
+        mine = (jobs.c.id == job.id) & (jobs.c.runner == job.runner)
+        return self._turn(mine, values, [*said, Changed(values["status"])])
+
+
+def _of(runner: str) -> sa.ColumnElement[bool]:
+    return (jobs.c.runner == runner) & jobs.c.status.in_((Status.RUNNING, Status.STOPPING))
+
+
+def _place(job: Job) -> tuple[int, float, float, int]:
+    """Where a job stands in a list for people."""
+    if job.status.active:
+        return 0, 0, 0, job.id
+    if not job.status.terminal:
+        return 1, -job.priority, job.position, job.id
+    return 2, -(job.ended or 0), 0, -job.id
+
+
+def _say(connection: sa.Connection, job: Job, *said: Event) -> None:
+    """Keep events under the last numbers that the row has counted."""
+    for number, event in enumerate(said, start=job.said - len(said) + 1):
+        values = {"job": job.id, "number": number, "time": time.time(), "body": message(event)}
+        connection.execute(sa.insert(events).values(values))

@@ -1,0 +1,87 @@
+"""Opening a store: the database is reached, its schema brought up to date, its complaints put into our words.
+
+Migrations are append-only and run in one transaction, so that a store is either old or new; processes that open it
+at the same time wait for the first. Knows nothing of what is in the tables.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from eichi.errors import InputError, RunError
+
+WAIT = 30_000  # milliseconds that a writer waits for another one
+MIGRATING = 811_014_350  # any number, the same for all who bring a PostgreSQL store up to date
+
+
+def open_engine(url: str) -> sa.Engine:
+    """The database behind a URL, its schema that of today. Raises InputError."""
+    try:
+        engine = sa.create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise InputError("error.store.url", url=url, reason=error) from error
+    if engine.dialect.name == "sqlite":
+        _tune(engine)
+    try:
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        with engine.connect().execution_options(writing=True) as connection, connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATING)))
+            migrate(connection)
+    except CommandError as error:  # Alembic's word for a version that it does not know
+        engine.dispose()
+        raise InputError("error.store.newer", url=engine.url, reason=error) from error
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise InputError("error.store.open", url=engine.url, reason=_reason(error)) from error
+    return engine
+
+
+def migrate(connection: sa.Connection, version: str = "head") -> None:
+    """Bring the schema to a version, within the connection's transaction."""
+    with as_file(files("eichi.jobs") / "migrations") as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+
+@contextmanager
+def reaching(url: sa.URL) -> Iterator[None]:
+    """The one place where the database's complaints while jobs are kept become ours."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise RunError("error.store.use", url=url, reason=_reason(error)) from error
+
+
+def _tune(engine: sa.Engine) -> None:
+    """Many readers beside one writer, transactions that are ours alone, references that hold."""
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # the driver would begin transactions too late to be alone in them
+        connection.execute(f"PRAGMA busy_timeout = {WAIT}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _reason(error: Exception) -> object:
+    """The database's own sentence, without the statement."""
+    return str(getattr(error, "orig", None) or error).strip().replace("\n", " ")

@@ -1,0 +1,207 @@
+"""The worker: takes jobs from the store, one after another, and runs them. The only place that owns a model.
+
+A process for each device, started by an executor: `python -m eichi.jobs.worker`. It tells its parent the numbers of
+the jobs it takes, a line each, and leaves when its parent closes its input, whether it meant to or died: the job it
+has then waits for the next worker, which goes on from the checkpoint. Everything else goes through the store. The row
+is read again with every event that is written, so what is asked of a job is seen between two steps.
+
+The model stays in memory as long as the next job has the same one. Whatever an error was, the next job begins anew.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from eichi.catalog import PARTS, Entry
+from eichi.errors import EichiError
+from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, SectionDone, Stopped, message
+from eichi.jobs.pace import Pace
+from eichi.jobs.runner import BEAT, new_runner
+from eichi.jobs.schema import Ask, Job, Status
+from eichi.jobs.store import Lost, Store
+from eichi.models.load import Components
+from eichi.options import FrameOptions
+from eichi.pipeline.checkpoint import Checkpoint, beside
+from eichi.pipeline.generate import generate
+from eichi.pipeline.job import Stop, free_name
+from eichi.pipeline.oneframe import generate_frame
+from eichi.prepare import make_frame_plan, make_plan
+from eichi.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+IDLE = 0.5  # seconds between two looks for a job
+DRAIN = "--drain"
+
+
+class Worker:
+    """Runs the jobs of a store on this machine's device until `leaving` is set; `taken` hears of each."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        leaving: threading.Event,
+        taken: Callable[[int], object] = lambda id: None,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.leaving = leaving
+        self.taken = taken
+        self.runner = new_runner()
+        self._components: Components | None = None
+        self._weights: dict[str, str] = {}
+
+    def work(self, drain: bool = False) -> None:
+        """Run what waits and wait for more; with `drain`, only run what waits."""
+        with self._beating():
+            while not self.leaving.is_set():
+                self.store.recover()
+                job = self.store.claim(self.runner)
+                if job is not None:
+                    self.taken(job.id)
+                    self.run(job)
+                elif drain:
+                    return
+                else:
+                    self.leaving.wait(IDLE)
+
+    def run(self, job: Job) -> None:
+        """Run a job that was claimed, whatever comes of it."""
+        try:
+            self._follow(job)
+        except Lost:
+            log.warning("job %d was taken over or removed", job.id)
+        except EichiError as error:
+            self._fail(job, error.id, error.values)
+        except Exception as error:
+            log.exception("job %d", job.id)
+            self._fail(job, "error.job.crashed", {"reason": f"{type(error).__name__}: {error}"})
+
+    def _follow(self, job: Job) -> None:
+        """Keep what a job says, and do what is asked of it between two events."""
+        listener, pace = Listener(job), Pace()
+        with closing(self._start(job, listener.stop)) as events:
+            for event in events:
+                pace.take(event)
+                values: dict[str, Any] = {"result": message(event), "pace": pace.seconds}
+                if isinstance(event, Finished | FrameFinished):
+                    self.store.end(job, Status.DONE, event, **values)
+                    return
+                if isinstance(event, Stopped):
+                    self.store.end(job, Status.STOPPED, event, **values)
+                    return
+                if isinstance(event, LatentsReady):
+                    continue  # latents stay in the process that made them
+                listener.heard(event, self.store.record(job, event))
+                if listener.ask == Ask.PAUSE or self.leaving.is_set():
+                    # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
+                    break
+        self.store.end(job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
+
+    def _start(self, job: Job, stop: Stop) -> Generator[Event, None, None]:
+        """The events of a job, which goes on from its checkpoint where there is one."""
+        folder, options = Path(job.folder), job.options
+        if isinstance(options, FrameOptions):
+            frame = make_frame_plan(options)
+            return _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
+        made = job.checkpoint is not None
+        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else beside(free_name(folder, ".mp4"))
+        self.store.record(job, checkpoint=str(checkpoint.folder))
+        plan = checkpoint.plan() if checkpoint.begun else make_plan(options)
+        return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint))
+
+    def _load(self, entry: Entry) -> Components:
+        """The parts of a model: those in memory where they are the same, files included."""
+        settings = self.settings
+        components = Components(entry, settings.models, settings.device, settings.cache)
+        weights = components.fingerprint
+        if self._components is None or self._components.entry != entry or self._weights != weights:
+            self._drop()
+            self._components, self._weights = components, weights
+        return self._components
+
+    def _drop(self) -> None:
+        """Give the model's memory back."""
+        if self._components is not None:
+            self._components.release(*PARTS)
+            self._components = None
+
+    def _fail(self, job: Job, id: str, values: dict[str, Any]) -> None:
+        self._drop()
+        plain = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
+        try:
+            self.store.end(job, Status.FAILED, Failed(id, plain), error={"id": id, "values": plain})
+        except Lost:
+            log.warning("job %d was taken over or removed", job.id)
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Signs of life, also while weights are loaded or a step takes minutes."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(BEAT):
+                self.store.beat(self.runner)
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+class Listener:
+    """What is asked of a running job. A section's frames come right after it, so its end is the event after that."""
+
+    def __init__(self, job: Job) -> None:
+        self.ask = job.ask
+        self._last: Event | None = None
+        self._over = False
+
+    def heard(self, event: Event, row: Job) -> None:
+        """The row as it is after an event."""
+        self.ask = row.ask
+        self._over = isinstance(self._last, SectionDone) and self._last.computed > 0
+        self._last = event
+
+    def stop(self) -> bool:
+        """What the pipeline asks after every event."""
+        return self.ask == Ask.NOW or (self.ask == Ask.SECTION and self._over)
+
+
+def _generator(events: Iterator[Event]) -> Generator[Event, None, None]:
+    """The pipeline's events as what they are: a generator, which can be closed."""
+    assert isinstance(events, Generator)
+    return events
+
+
+def main() -> None:
+    """The process of a worker; the parent holds the other end of its input and of its output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
+    leaving = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: leaving.set())
+    threading.Thread(target=_wait_for_parent, args=(leaving,), daemon=True).start()
+    # Libraries may print what they like; the parent reads numbers.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as parent:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        settings = load_settings()
+        with Store(settings.store) as store:
+            Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+
+
+def _wait_for_parent(leaving: threading.Event) -> None:
+    sys.stdin.read()
+    leaving.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What every command has around it: its settings, its errors as one sentence and an exit code, its last line.
+
+Results go to standard output, everything else to standard error. Knows no command.
+"""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from eichi.errors import EichiError, InputError
+from eichi.settings import Settings, load_settings
+from eichi.words import say
+
+FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_flag(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help=say("cli.json"))(command)
+
+
+def out_flag(command: Command) -> Command:
+    return click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))(command)
+
+
+@contextmanager
+def interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks the job to stop after the current step; a second one ends the program at once."""
+    asked = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def surface(as_json: bool) -> Iterator[Settings]:
+    """Settings for a command; its errors as one sentence and an exit code."""
+    language = "en"
+    try:
+        settings = load_settings()
+        language = settings.language
+        yield settings
+    except EichiError as error:
+        fail(error, language, as_json)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+
+
+def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
+    sentence = error.say(language)
+    if as_json:
+        print_json({"error": error.id, "message": sentence})
+    tell(say("cli.error", language, sentence=sentence))
+    sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
+
+
+def print_json(values: dict[str, Any]) -> None:
+    click.echo(json.dumps(values, ensure_ascii=False, default=str))
+
+
+def tell(text: str) -> None:
+    click.echo(text, err=True)
