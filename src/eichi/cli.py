@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from eichi.commands.jobs import jobs
+from eichi.commands.ui import ui
 from eichi.errors import InputError
 from eichi.events import Event, Finished, FrameFinished, Stopped, message
 from eichi.flags import option_flags, read_request
@@ -30,6 +31,7 @@ def commands() -> None:
 
 
 commands.add_command(jobs)
+commands.add_command(ui)
 
 
 def main() -> NoReturn:

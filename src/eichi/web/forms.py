@@ -50,7 +50,8 @@ class Form(Generic[Asked]):
             value: Any = plain
             for part in key.split("."):
                 value = value[part]
-            shown[control] = gr.update(value=str(value) if isinstance(value, Path) else value)
+            empty = "" if isinstance(control, gr.Dropdown) and value is None else value
+            shown[control] = gr.update(value=str(value) if isinstance(value, Path) else empty)
         return shown
 
 

@@ -48,9 +48,10 @@ def _section(
     title = words("timeline.section", number=number) if number != CONNECTING else words("timeline.connecting")
     times = words("timeline.times", start=start, end=end)
     source = _source(section, own, words)
+    share = section["end_frame"] - section["start_frame"]
     hint = " · ".join(filter(None, [title, times, source, section["prompt"]]))
     return (
-        f'<button type="button" class="{" ".join(marks)}" style="flex-grow:{section["end_frame"] - section["start_frame"]}"'
+        f'<button type="button" class="{" ".join(marks)}" style="flex-grow:{share}"'
         f' data-section="{number}" data-order="{section["order"]}" title="{escape(hint)}" aria-label="{escape(hint)}">'
         f'<span class="head"><b>{number if number != CONNECTING else "↻"}</b><i>{section["order"] + 1}</i></span>'
         f"{_thumb(pictures.get(section['anchor']))}"
@@ -74,7 +75,9 @@ def _source(section: Mapping[str, Any], own: bool, words: Words) -> str:
 
 
 def _thumb(address: str | None) -> str:
-    return '<span class="thumb none"></span>' if address is None else f'<img class="thumb" alt="" src="{escape(address)}">'
+    return (
+        '<span class="thumb none"></span>' if address is None else f'<img class="thumb" alt="" src="{escape(address)}">'
+    )
 
 
 def _ruler(plan: Mapping[str, Any], words: Words, pictures: Mapping[str, str]) -> str:
