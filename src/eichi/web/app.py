@@ -107,6 +107,7 @@ async def _spoken(answer: Response, code: str) -> Response:
         f"<head><script>for (const [name, value] of [['language', '{code}'], ['languages', ['{code}']]])"
         "Object.defineProperty(navigator, name, {get: () => value});</script>"
         f'<script defer src="/page/page.js" data-language="{code}"></script>'
+        '<link rel="icon" type="image/svg+xml" href="/page/icon.svg">'
     )
     text = body.decode().replace('lang="en"', f'lang="{code}"', 1).replace("<head>", script, 1)
     headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
@@ -149,6 +150,23 @@ def _theme() -> gr.themes.Base:
         spacing_size=gr.themes.sizes.spacing_sm,
         font=fonts,
         font_mono=["ui-monospace", "monospace"],
+    ).set(
+        body_background_fill="#f5f6f9",
+        body_background_fill_dark="#101218",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#191c24",
+        block_border_width="0px",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_border_width="0px",
+        block_title_text_weight="600",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#12141b",
+        input_border_width="1px",
+        input_border_color="#dcdfe6",
+        input_border_color_dark="#2d323e",
+        border_color_primary="#e1e4ea",
+        border_color_primary_dark="#2d323e",
     )
 
 

@@ -72,7 +72,8 @@ class Create:
             with gr.Column(elem_classes="card ask", scale=0, min_width=400):
                 self._ask()
             with gr.Column(elem_classes="show", scale=1, min_width=320):
-                gr.HTML('<div data-live="stage"></div>', elem_classes="card")
+                with gr.Column(elem_classes="card"):
+                    gr.HTML('<div data-live="stage"></div>')
                 with gr.Column(elem_classes="card"):
                     self._timeline()
         self.form = Form(VideoOptions, self.controls)

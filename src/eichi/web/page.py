@@ -30,14 +30,17 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
             with gr.Tab(words("place.frame"), id="frame"):
                 single = OneFrame(desk, words)
             with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"):
-                gr.HTML('<div data-live="queue"></div>', elem_classes="card")
+                with gr.Column(elem_classes="card"):
+                    gr.HTML('<div data-live="queue"></div>')
             with gr.Tab(words("place.history"), id="history"):
-                history = gr.HTML('<div data-live="history"></div>', js_on_load=USE, elem_classes="card")
+                with gr.Column(elem_classes="card"):
+                    history = gr.HTML('<div data-live="history"></div>', js_on_load=USE)
             with gr.Tab(words("place.settings"), id="settings"):
                 Preferences(desk, words)
         _use(desk, words, history, places, create, single)
-        page.load(create.on_load, None, create.filled).then(create.on_change, create.every, create.shown)
-        page.load(single.on_load, None, single.filled).then(single.on_change, single.every, single.plan)
+        for one, shown in ((create, create.shown), (single, [single.plan])):
+            loaded = page.load(one.on_load, None, one.filled, show_progress="hidden")
+            loaded.then(one.on_change, one.every, shown, show_progress="hidden")
     return page
 
 
