@@ -18,6 +18,7 @@ from eichi.commands.ui import ui
 from eichi.errors import InputError
 from eichi.events import Event, Finished, FrameFinished, Stopped, message
 from eichi.flags import option_flags, read_request
+from eichi.library.command import import_command
 from eichi.options import FrameOptions, VideoOptions, walk
 from eichi.settings import Settings
 from eichi.surface import FAILED, STOPPED, WRONG_INPUT, interrupt, json_flag, out_flag, print_json, surface, tell
@@ -232,3 +233,6 @@ def _summary(values: dict[str, Any]) -> dict[str, Any]:
     sections = values["sections"]
     count = sections if isinstance(sections, int) else len(sections)
     return {key: values[key] for key in ("model", "seconds", "frames", "width", "height")} | {"sections": count}
+
+
+commands.add_command(import_command(surface))

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
-from eichi.errors import InputError, OptionError
+from eichi.errors import OptionError
+from eichi.events import Adjusted
 from eichi.options import OptionField, Request, place, walk
+from eichi.settings import load_settings
 from eichi.words import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -38,7 +40,7 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
     """A request from a file made here, `--set` and flags, the later winning."""
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
-    values = {} if source is None else request_of(source, kind)
+    values = {} if source is None else request_of(source, kind, _tell)
     for key, value in assigned(assignments).items():
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
@@ -65,15 +67,21 @@ def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
-    """The request that a result was made from. Raises InputError for a file of another kind or not made here."""
-    from eichi.video.metadata import read_record
+def request_of(path: Path, kind: type[Request], tell: Callable[[Adjusted], None]) -> dict[str, Any]:
+    """The options that a file carries, with a word on those that are not known here.
 
-    record = read_record(path)
-    if record["kind"] != kind.kind:
-        raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
-    request: dict[str, Any] = record["request"]
-    return request
+    Raises InputError for a file of another kind or without any.
+    """
+    from eichi.library.restore import restore
+
+    restored = restore(path, kind)
+    for note in restored.notes:
+        tell(note)
+    return restored.values
+
+
+def _tell(note: Adjusted) -> None:
+    click.echo(say(note.id, load_settings().language, **note.values), err=True)
 
 
 def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 
 KEY = "eichi"
+PARAMETERS = "parameters"
 LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
 
 
@@ -58,7 +59,7 @@ def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -
     """Write a picture [height, width, 3] with its record, aside and renamed."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, dump(values))
-    info.add_itxt("parameters", parameters(values))
+    info.add_itxt(PARAMETERS, parameters(values))
     draft = path.with_name(f".{path.name}.part")
     Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)
     os.replace(draft, path)
@@ -100,6 +101,11 @@ def read_record(path: Path) -> dict[str, Any]:
     return values
 
 
+def read_parameters(path: Path) -> str | None:
+    """The `parameters` text of a PNG, whichever program wrote it; None for a file without one."""
+    return _png_text(path, PARAMETERS) if path.is_file() else None
+
+
 def _latents_text(path: Path) -> str | None:
     try:
         with safe_open(path, framework="numpy") as file:
@@ -108,11 +114,11 @@ def _latents_text(path: Path) -> str | None:
         return None
 
 
-def _png_text(path: Path) -> str | None:
+def _png_text(path: Path, key: str = KEY) -> str | None:
     try:
         with Image.open(path) as image:
-            return str(image.info[KEY]) if KEY in image.info else None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+            return str(image.info[key]) if key in image.info else None
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return None
 
 
