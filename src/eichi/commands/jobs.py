@@ -63,7 +63,9 @@ def add(
         from eichi.jobs.batch import expand
 
         batch = _batch(rest, settings.language)
-        options = read_request(FrameOptions if single else VideoOptions, assignments, rest)
+        options: VideoOptions | FrameOptions = (
+            read_request(FrameOptions, assignments, rest) if single else read_request(VideoOptions, assignments, rest)
+        )
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)

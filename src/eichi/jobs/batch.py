@@ -19,7 +19,7 @@ from eichi.plan.request import drawn
 class Picture:
     """A start picture of a batch; `prompt` is its own text, None where it has none."""
 
-    image: Path
+    image: Path | None
     prompt: str | None = None
 
 
@@ -54,12 +54,7 @@ def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOpti
     """All requests of a batch in the order they are made, seeds turning fastest. Raises OptionError."""
     if isinstance(options, VideoOptions) and (batch.references or batch.windows or batch.targets):
         raise OptionError("error.batch.frame")
-    seeds: list[int | None] = [options.seed]
-    if batch.count > 1:
-        first = drawn(options.seed) if options.seed is not None else drawn(None) % (MAX_SEED - batch.count)
-        if first + batch.count - 1 > MAX_SEED:
-            raise OptionError("error.batch.seeds", first=first, count=batch.count, most=MAX_SEED)
-        seeds = list(range(first, first + batch.count))
+    seeds = [options.seed] if batch.count == 1 else _row(options.seed, batch.count)
     found: list[VideoOptions | FrameOptions] = []
     for values in _combinations(options, batch):
         for seed in seeds:
@@ -67,20 +62,25 @@ def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOpti
     return found
 
 
+def _row(first: int | None, count: int) -> list[int | None]:
+    """Consecutive seeds; a first one that was left open is drawn so that they fit."""
+    last = MAX_SEED - count + 1
+    if first is None and last >= 0:
+        first = drawn(None) % (last + 1)
+    if first is None or first > last:
+        raise OptionError("error.batch.seeds", first=first or 0, count=count, most=MAX_SEED)
+    return list(range(first, first + count))
+
+
 def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[dict[str, Any]]:
     """Requests as plain values, without their seeds."""
     own = options.dump()
-    references = [[one.model_dump(mode="json"), *own["references"]] for one in batch.references]
-    for reference in references or [own.get("references")]:
-        values = own if reference is None else own | {"references": reference}
-        for picture in batch.pictures or [None]:
-            if picture is not None:
-                values = values | {"image": picture.image}
-            if picture is not None and picture.prompt is not None:
-                yield values | {"prompt": picture.prompt}
-                continue
-            for prompt in batch.prompts or [options.prompt]:
-                yield values | {"prompt": prompt}
+    referred = [own | {"references": [one.model_dump(mode="json"), *own["references"]]} for one in batch.references]
+    for values in referred or [own]:
+        for picture in batch.pictures or [Picture(options.image)]:
+            prompts = batch.prompts or (options.prompt,)
+            for prompt in prompts if picture.prompt is None else (picture.prompt,):
+                yield values | {"image": picture.image, "prompt": prompt}
 
 
 def _swept(options: VideoOptions | FrameOptions, batch: Batch) -> tuple[VideoOptions | FrameOptions, ...]:

@@ -4,7 +4,6 @@ On the same machine the system is asked. Of a worker elsewhere nothing is known 
 counts as dead when it was silent for a whole lease.
 """
 
-import os
 import socket
 import time
 from uuid import uuid4
@@ -28,12 +27,10 @@ def alive(runner: str, beat: float | None) -> bool:
     host, number, started, _ = runner.rsplit("/", 3)
     if host != socket.gethostname():
         return beat is not None and time.time() - beat < LEASE
-    if int(number) == os.getpid():
-        return abs(psutil.Process().create_time() - float(started)) < DRIFT
     try:
         process = psutil.Process(int(number))
         # A process that ended and was not waited for keeps its number.
         dead = process.status() == psutil.STATUS_ZOMBIE
-        return not dead and abs(process.create_time() - float(started)) < DRIFT
+        return not dead and bool(abs(process.create_time() - float(started)) < DRIFT)
     except psutil.NoSuchProcess:
         return False

@@ -1,0 +1,82 @@
+"""Lists and folders as people keep them."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from eichi.errors import InputError
+from eichi.jobs.batch import Picture
+from eichi.jobs.lists import read_pictures, read_prompts, read_references
+from eichi.options import ReferenceOptions
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten pictures are in order when 2 comes before 10."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("10.png", "2.PNG", "b.jpg", "a.webp"):
+        Image.new("RGB", (8, 8)).save(folder / name)
+    return folder
+
+
+def test_a_folder_of_pictures_with_their_texts(folder: Path) -> None:
+    (folder / "2.txt").write_bytes(b"\xef\xbb\xbf the cat\nsits \n")
+    (folder / "10.txt").write_text(" \n")
+    (folder / ".hidden.png").touch()
+    (folder / "inner").mkdir()
+    pictures, notes = read_pictures(folder)
+    assert [picture.image.name for picture in pictures] == ["2.PNG", "10.png", "a.webp", "b.jpg"]
+    assert pictures[0] == Picture(folder / "2.PNG", "the cat\nsits")
+    assert [picture.prompt for picture in pictures[1:]] == [None] * 3
+    assert notes == ()
+
+
+def test_what_is_not_used_is_named(folder: Path) -> None:
+    for name in ("notes.txt", "video.mp4"):
+        (folder / name).touch()
+    _, (note,) = read_pictures(folder)
+    assert (note.id, note.values["names"]) == ("note.batch.ignored", "notes.txt, video.mp4")
+
+
+def test_references_from_a_folder_and_from_a_list(folder: Path) -> None:
+    references, _ = read_references(folder)
+    assert len(references) == 4
+    path = folder / "list.txt"
+    path.write_text("# which\n2.PNG\n\n10.png:7:a.webp\n/elsewhere/x.png\n")
+    references, notes = read_references(path)
+    assert references == (
+        ReferenceOptions(image=folder / "2.PNG"),
+        ReferenceOptions(image=folder / "10.png", index=7, mask=folder / "a.webp"),
+        ReferenceOptions(image=Path("/elsewhere/x.png")),
+    )
+    assert notes == ()
+
+
+def test_a_prompt_list(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes("\ufeffпервый\r\n\r\n二つ目\r\n".encode())
+    assert read_prompts(path) == ("первый", "二つ目")
+
+
+def test_each_bad_list_has_its_sentence(tmp_path: Path) -> None:
+    empty, foreign, odd = (tmp_path / name for name in ("empty.txt", "foreign.txt", "odd.txt"))
+    empty.write_text("# nothing\n\n")
+    foreign.write_bytes("猫".encode("shift_jis"))
+    odd.write_text("a.png:99\n")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    with pytest.raises(InputError, match="is empty"):
+        read_prompts(empty)
+    with pytest.raises(InputError, match="not a UTF-8 text"):
+        read_prompts(foreign)
+    with pytest.raises(InputError, match="is not a reference"):
+        read_references(odd)
+    for path in (tmp_path / "nobody.txt", bare):
+        with pytest.raises(InputError, match="cannot be read"):
+            read_prompts(path)
+    with pytest.raises(InputError, match="no picture in"):
+        read_pictures(bare)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_pictures(empty)

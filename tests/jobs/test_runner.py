@@ -1,0 +1,42 @@
+"""Whether a worker lives is told from its name."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from eichi.jobs.runner import LEASE, alive, new_runner
+
+HOST, PID, STARTED, _ = new_runner().rsplit("/", 3)
+
+
+def test_this_process_lives_and_its_workers_differ() -> None:
+    one, two = new_runner(), new_runner()
+    assert one != two
+    assert alive(one, beat=None)
+
+
+def test_a_process_that_ended_does_not_live() -> None:
+    code = "from eichi.jobs.runner import new_runner; print(new_runner(), flush=True); input()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True)
+    assert process.stdout is not None and process.stdin is not None
+    name = process.stdout.readline().strip()
+    assert alive(name, beat=0.0)
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    assert not alive(name, beat=time.time())
+
+
+@pytest.mark.parametrize(
+    ("name", "silence", "living"),
+    [
+        (f"{HOST}/{PID}/{float(STARTED) - 3600}/a", 0.0, False),  # its number was given to another process
+        (f"elsewhere/{PID}/0/a", 1.0, True),
+        (f"elsewhere/{PID}/0/a", LEASE + 1, False),
+    ],
+)
+def test_names(name: str, silence: float, living: bool) -> None:
+    assert alive(name, time.time() - silence) == living

@@ -1,0 +1,264 @@
+"""The store's contract, on every database: one truth for any number of processes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eichi.errors import InputError
+from eichi.events import Adjusted, Finished, SectionDone, Started, Step, message
+from eichi.jobs.runner import new_runner
+from eichi.jobs.schema import Ask, Draft, Entry, Status
+from eichi.jobs.store import ATTEMPTS, Lost, Store
+
+Drafts = Callable[[int], list[Draft]]
+
+STARTED = Started("tiny", 1, "cpu", 80, 48, 37, 1.2, 2)
+FINISHED = Finished("v.mp4", "v.png", 1, 37, 1.2, 2)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store(url) as opened:
+        yield opened
+
+
+def elsewhere(code: str, *words: str) -> subprocess.Popen[str]:
+    """A process of its own that has `Store`, `new_runner` and its arguments."""
+    head = "import sys, json\nfrom eichi.jobs.store import Store\nfrom eichi.jobs.runner import new_runner\n"
+    command = [sys.executable, "-c", head + code, *words]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> list[Any]:
+    """What a process printed, a JSON value a line, once it has ended well."""
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def bodies(entries: list[Entry]) -> list[dict[str, Any]]:
+    return [entry.body for entry in entries]
+
+
+def changed(status: str) -> dict[str, str]:
+    return {"event": "Changed", "status": status}
+
+
+def test_jobs_wait_in_the_order_they_came(store: Store, drafts: Drafts) -> None:
+    first, second = store.add(drafts(2), batch="b")
+    third = store.add(drafts(1), priority=1)[0]
+    assert [job.status for job in (first, second, third)] == [Status.WAITING] * 3
+    assert [job.id for job in store.jobs()] == [third.id, first.id, second.id]
+    assert store.jobs(batch="b") == [first, second]
+    assert store.job(first.id) == first
+    with pytest.raises(InputError, match="no job 99"):
+        store.job(99)
+
+
+def test_the_number_of_a_removed_job_is_not_given_again(store: Store, drafts: Drafts) -> None:
+    gone = store.add(drafts(1))[0]
+    store.remove(gone.id)
+    assert store.find(gone.id) is None
+    assert store.events(gone.id) == []
+    assert store.add(drafts(1))[0].id > gone.id
+
+
+def test_a_claim_takes_the_next_job_and_no_other(store: Store, drafts: Drafts) -> None:
+    low, high = store.add(drafts(1))[0], store.add(drafts(1), priority=5)[0]
+    one, two = new_runner(), new_runner()
+    taken = store.claim(one)
+    assert taken is not None
+    assert (taken.id, taken.status, taken.runner, taken.attempts) == (high.id, Status.RUNNING, one, 1)
+    other = store.claim(two)
+    assert other is not None
+    assert (other.id, other.runner) == (low.id, two)
+    assert store.claim(one) is None
+
+
+def test_a_held_queue_gives_nothing(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(1))
+    store.hold(True)
+    assert store.held
+    assert store.claim(new_runner()) is None
+    store.hold(False)
+    assert store.claim(new_runner()) is not None
+
+
+def test_processes_share_a_store(url: str, drafts: Drafts) -> None:
+    """Four processes make the store, fill it and empty it at the same time: every job is taken once."""
+    code = """
+from eichi.jobs.schema import Draft
+with Store(sys.argv[1]) as store:
+    store.add([Draft("video", {"prompt": str(i)}, {}, "k", "out") for i in range(5)])
+    print("ready" and json.dumps("ready"), flush=True)
+    sys.stdin.readline()
+    runner = new_runner()
+    while (job := store.claim(runner)) is not None:
+        print(json.dumps(job.id))
+"""
+    processes = [elsewhere(code, url) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == "ready"
+    taken = []
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        taken += ended(process)
+    with Store(url) as store:
+        assert sorted(taken) == sorted(job.id for job in store.jobs((Status.RUNNING, Status.WAITING)))
+        numbers = [[entry.number for entry in store.events(job)] for job in taken]
+    assert len(taken) == 20
+    assert numbers == [[1, 2]] * 20
+
+
+def test_what_is_said_is_kept_in_order_and_steps_only_the_latest(store: Store, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    job = store.claim(new_runner())
+    assert job is not None
+    store.record(job, STARTED)
+    for step in (1, 2):
+        row = store.record(job, Step(0, 2, step, 2))
+    assert row.progress == message(Step(0, 2, 2, 2))
+    store.record(job, SectionDone(0, 0, 2, 2, 0))
+    row = store.end(job, Status.DONE, FINISHED, result=message(FINISHED))
+    assert (row.status, row.runner, row.progress, row.result) == (Status.DONE, None, None, message(FINISHED))
+    assert row.ended is not None
+    said = store.events(id)
+    assert [entry.number for entry in said] == [1, 2, 3, 4, 5, 6]
+    expected = [message(event) for event in (STARTED, SectionDone(0, 0, 2, 2, 0), FINISHED)]
+    assert bodies(said) == [changed("waiting"), changed("running"), *expected, changed("done")]
+
+
+def test_followers_replay_from_anywhere_and_in_any_process(store: Store, url: str, drafts: Drafts) -> None:
+    code = """
+with Store(sys.argv[1]) as store:
+    for entry in store.follow(int(sys.argv[2])):
+        print(json.dumps([entry.number, entry.body]), flush=True)
+"""
+    id = store.add(drafts(1))[0].id
+    process = elsewhere(code, url, str(id))
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == [1, changed("waiting")]
+    job = store.claim(new_runner())
+    assert job is not None
+    assert json.loads(process.stdout.readline()) == [2, changed("running")]
+    store.record(job, Step(0, 2, 1, 2))
+    assert json.loads(process.stdout.readline()) == [2, message(Step(0, 2, 1, 2))]
+    store.record(job, STARTED)
+    store.end(job, Status.DONE, FINISHED)
+    seen = [entry for entry in ended(process) if entry[1]["event"] != "Step"]
+    here = list(store.follow(id))
+    assert [[entry.number, entry.body] for entry in here[2:]] == seen
+    assert list(store.follow(id, after=4)) == here[4:]
+
+
+def test_following_ends_when_the_job_is_removed(store: Store, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    entries = store.follow(id)
+    next(entries)
+    store.remove(id)
+    assert list(entries) == []
+
+
+def test_only_the_worker_that_has_a_job_tells_of_it(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(1))
+    job = store.claim(new_runner())
+    assert job is not None
+    store.end(job, Status.WAITING)
+    for tell in (lambda: store.record(job, STARTED), lambda: store.end(job, Status.DONE)):
+        with pytest.raises(Lost):
+            tell()
+    assert store.job(job.id).status == Status.WAITING
+
+
+def test_a_change_needs_the_right_state(store: Store, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    assert store.change(id, (Status.WAITING,), status=Status.HELD).status == Status.HELD
+    with pytest.raises(InputError, match="is held"):
+        store.change(id, (Status.WAITING,), status=Status.HELD)
+    assert bodies(store.events(id)) == [changed("waiting"), changed("held")]
+
+
+def test_a_job_at_work_cannot_be_removed(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(1))
+    job = store.claim(new_runner())
+    assert job is not None
+    with pytest.raises(InputError, match="is running"):
+        store.remove(job.id)
+
+
+def claimed_and_died(url: str) -> None:
+    """A worker claims the next job and is no more."""
+    ended(elsewhere("with Store(sys.argv[1]) as store: store.claim(new_runner())", url))
+
+
+def test_a_job_whose_worker_died_waits_again(store: Store, url: str, drafts: Drafts) -> None:
+    dead, alive = store.add(drafts(2))
+    claimed_and_died(url)
+    assert store.job(dead.id).status == Status.RUNNING
+    mine = store.claim(new_runner())
+    assert mine is not None and mine.id == alive.id
+    assert [job.id for job in store.recover()] == [dead.id]
+    row = store.job(dead.id)
+    assert (row.status, row.runner) == (Status.WAITING, None)
+    assert store.job(alive.id).status == Status.RUNNING
+    assert store.recover() == []
+
+
+def test_a_follower_finds_a_dead_worker(store: Store, url: str, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    claimed_and_died(url)
+    entries = list(store.follow(id, until=lambda job: not job.status.active))
+    assert bodies(entries) == [changed("waiting"), changed("running"), changed("waiting")]
+
+
+def test_a_job_that_kills_its_workers_has_failed(store: Store, url: str, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    for _ in range(ATTEMPTS):
+        claimed_and_died(url)
+        store.recover()
+    row = store.job(id)
+    assert row.status == Status.FAILED
+    assert row.sentence() == str(InputError("error.job.died", attempts=ATTEMPTS))
+
+
+def test_a_dead_worker_that_was_to_stop_has_stopped(store: Store, url: str, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    claimed_and_died(url)
+    store.change(id, (Status.RUNNING,), status=Status.STOPPING, ask=Ask.NOW)
+    store.recover()
+    assert store.job(id).status == Status.STOPPED
+
+
+def test_the_newest_measures_are_found(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(3))
+    for pace in (1.0, 2.0, None):
+        job = store.claim(new_runner())
+        assert job is not None
+        store.end(job, Status.DONE, pace=pace)
+    assert store.paces("key") == [2.0, 1.0]
+    assert store.paces("another") == []
+
+
+def test_values_of_any_language_come_back(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(1))
+    job = store.claim(new_runner())
+    assert job is not None
+    note = Adjusted("note.prompt.cut", {"limit": 256, "cut": "猫 кот 🐈\n"})
+    store.record(job, note)
+    assert store.events(job.id)[-1].body == message(note)
+
+
+def test_sqlite_is_set_up_for_many(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'deep' / 'jobs.db'}") as store, store.reading() as connection:
+        pragmas = ("journal_mode", "foreign_keys", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
+    assert found == ["wal", 1, 30_000]
