@@ -15,8 +15,11 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from eichi.errors import EichiError, InputError
+from eichi.events import Adjusted
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Ask, Job
+from eichi.library.archive import write_archive
+from eichi.library.favourites import Favourites
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_plan
 from eichi.video.writer import join
@@ -42,11 +45,29 @@ def routes(desk: Desk) -> APIRouter:
     def options() -> dict[str, Any]:
         return {kind.kind: kind.model_json_schema() for kind in (VideoOptions, FrameOptions)}
 
+    @router.get("/archive.zip", include_in_schema=False)
+    def archive() -> FileResponse:
+        path = desk.settings.cache / "sections.zip"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_archive(path, Favourites(desk.settings.home, _quiet).last(VideoOptions))
+        return FileResponse(path, filename=path.name)
+
+    @router.get("/favourites.json", include_in_schema=False)
+    def favourites() -> FileResponse:
+        path = desk.settings.cache / "favourites.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Favourites(desk.settings.home, _quiet).export(path)
+        return FileResponse(path, filename=path.name)
+
     @router.get("/live/{language}", include_in_schema=False)
     async def live(language: str) -> StreamingResponse:
         return StreamingResponse(stream(desk, Words(choose("", language))), media_type=EVENTS)
 
     return router
+
+
+def _quiet(note: Adjusted) -> None:
+    """What the library has to say was said on the page."""
 
 
 def _job_routes(router: APIRouter, desk: Desk) -> None:

@@ -16,13 +16,15 @@ from gradio.components import Component
 from eichi.catalog import find
 from eichi.errors import EichiError
 from eichi.jobs.batch import Batch, expand, parse_prompts
+from eichi.library.archive import read_archive
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.web.desk import Desk
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
-from eichi.web.parts import address, frame, meter, model_choices, model_label, recorded, resolutions, said
+from eichi.web.parts import address, frame, meter, model_choices, model_label, recorded, resolutions, said, tell
+from eichi.web.shelf import FavouriteShelf, PromptShelf, advice
 from eichi.web.timeline import draw
 
 SECONDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 120)
@@ -53,6 +55,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "output": ("output.crf", "fit", "output.frames", "output.stills", "output.segments", "output.latents"),
     "kept": ("kept.latents", "kept.sections"),
 }
+ADVICE = {"keyframes": ("keyframe",), "motion": ("motion",)}  # which guidance a group shows
+RESULTS = (".png", ".mp4", ".safetensors")
 Sections = dict[str, dict[str, str]]  # pictures and prompts of sections, by number
 CLICK = """element.addEventListener('click', event => {
   const section = event.target.closest('[data-section]');
@@ -115,17 +119,19 @@ class Create:
             self.controls["seed"] = control(
                 options["seed"], words, info=None, placeholder=words("page.random"), min_width=90
             )
+        self.presets = PromptShelf(self.desk, words)
         self.groups = {name: self._group(name) for name in GROUPS}
         with gr.Accordion(words("group.batch"), open=False, elem_classes="group"):
             self.count = gr.Number(
                 1, precision=0, minimum=1, label=words("batch.count"), info=words("batch.count_help")
             )
             self.prompts = gr.Textbox(lines=3, label=words("batch.prompts"), info=words("batch.prompts_help"))
+        self.favourites = FavouriteShelf(self.desk, words, VideoOptions)
         self.plan = gr.HTML(elem_id="plan")
         self.start = gr.Button(words("do.start"), variant="primary", elem_id="start")
         self.take = gr.UploadButton(
             words("do.take"),
-            file_types=[".png", ".mp4", ".safetensors"],
+            file_types=[*RESULTS, ".zip", ".json"],
             size="sm",
             elem_id="take",
             elem_classes="quiet",
@@ -137,6 +143,8 @@ class Create:
             for key in GROUPS[name]:
                 unused = key in UNUSED["reverse"]
                 self.controls[key] = control(self.options[key], self.words, visible=not unused)
+            if name in ADVICE:
+                gr.HTML(advice(self.words, ADVICE[name]))
         return group
 
     def _timeline(self) -> None:
@@ -157,6 +165,7 @@ class Create:
             )
             self.text = gr.Textbox(lines=3, label=words("timeline.prompt"), placeholder=words("timeline.blank"))
         self.clear = gr.Button(words("timeline.clear"), size="sm", visible=False, elem_classes="quiet")
+        gr.HTML(f'<a href="/api/v1/archive.zip" download>{escape(words("keep.archive"))}</a>')
 
     def _wire(self) -> None:
         every, shown = self.every, self.shown
@@ -167,20 +176,34 @@ class Create:
         ]
         gr.on(changes, self.on_change, every, shown, trigger_mode="always_last", show_progress="hidden")
         prompt, model = self.controls["prompt"], self.controls["model"]
-        gr.on([prompt.input, model.change], self.on_prompt, [prompt, model], self.meter, **quick)  # type: ignore[attr-defined,arg-type]
+        gr.on(
+            [prompt.input, model.change],
+            self.on_prompt,
+            [prompt, model],
+            self.meter,
+            trigger_mode="always_last",
+            **quick,
+        )  # type: ignore[attr-defined,arg-type]
         self.mode.input(self.on_mode, self.mode, self._moded(), **quick).then(self.on_change, every, shown)  # type: ignore[arg-type]
         model.input(self.on_model, model, self.controls["resolution"], **quick)  # type: ignore[attr-defined]
         self.axis.click(
             self.on_section, [self.keys, self.mode], [self.chosen, self.editor, self.picture, self.text]
         ).then(self.on_change, every, shown, show_progress="hidden")
         edits = [self.picture.upload, self.picture.clear, self.text.input]
-        gr.on(edits, self.on_edit, [self.keys, self.chosen, self.picture, self.text], self.keys, **quick).then(  # type: ignore[arg-type]
-            self.on_change, every, shown, trigger_mode="always_last", show_progress="hidden"
+        edited = [self.keys, self.chosen, self.picture, self.text]
+        gr.on(edits, self.on_edit, edited, self.keys, trigger_mode="always_last", **quick).then(  # type: ignore[arg-type]
+            self.on_change, every, shown, show_progress="hidden"
         )
         emptied = [self.keys, self.chosen, self.editor]
         self.clear.click(self.on_clear, None, emptied).then(self.on_change, every, shown)
         self.start.click(self.on_start, {*every, self.count, self.prompts}, None, api_name="start")
-        self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, every, shown)
+        taken = self.take.upload(self.on_take, {*every, self.take}, [*self.filled, self.favourites.chosen])
+        kept, chosen = self.favourites, self.favourites.chosen
+        kept.save.click(self.on_keep, {*every, kept.name}, chosen)
+        kept.delete.click(kept.on_delete, chosen, chosen)
+        for done in (taken, self.presets.wire(prompt), chosen.input(self.on_favourite, chosen, self.filled)):  # type: ignore[arg-type]
+            done.then(self.on_change, every, shown, show_progress="hidden")
+            done.then(self.on_prompt, [prompt, model], self.meter, **quick)  # type: ignore[arg-type]
 
     @property
     def every(self) -> set[Component]:
@@ -226,7 +249,7 @@ class Create:
         clear = gr.update(visible=bool(keys["sections"] or keys["prompts"]))
         try:
             options = self.request(given)
-            self.desk.keep(options)
+            self.favourites.favourites.remember(options)
             plan = make_plan(options)
         except EichiError as error:
             kind = "hint" if error.id == "error.image.required" else "error"
@@ -298,10 +321,30 @@ class Create:
             jobs = self.desk.start(expand(self.request(given), batch))
         gr.Info(self.words("page.queued", first=jobs[0].id, count=len(jobs)), duration=4)
 
-    def on_take(self, path: str) -> dict[Any, Any]:
-        """The options of a result that was dropped on the page."""
+    def on_take(self, given: dict[Component, Any]) -> dict[Any, Any]:
+        """The options of a result, a section archive or a file of favourites that was dropped on the page."""
+        path = Path(given[self.take])
         with said(self.words):
-            return self.fill(VideoOptions.parse(self.desk.adopt(recorded(Path(path), VideoOptions), trusted=False)))
+            if path.suffix.lower() == ".json":
+                self.favourites.favourites.take_in(path)
+                return {self.favourites.chosen: gr.update(choices=self.favourites.names())}
+            if path.suffix.lower() == ".zip":
+                options, notes = read_archive(path, self.desk.uploads).over(self.request(given))
+                for note in notes:
+                    tell(self.words)(note)
+                return self.fill(options)
+            values = recorded(path, VideoOptions, self.words)
+            return self.fill(VideoOptions.parse(self.desk.adopt(values, trusted=False)))
+
+    def on_keep(self, given: dict[Component, Any]) -> dict[str, Any]:
+        """What is set, under a name."""
+        with said(self.words):
+            return self.favourites.keep(given[self.favourites.name], self.request(given))
+
+    def on_favourite(self, name: str | None) -> dict[Any, Any]:
+        with said(self.words):
+            options = self.favourites.favourites.apply(name or "")
+            return self.fill(VideoOptions.parse(self.desk.adopt(options.dump())))
 
     def fill(self, options: VideoOptions) -> dict[Any, Any]:
         """A request into the controls."""
@@ -328,4 +371,7 @@ class Create:
 
     def on_load(self) -> dict[Any, Any]:
         """What was last set, when a page opens."""
-        return self.fill(VideoOptions.parse(self.desk.adopt(self.desk.last(VideoOptions))))
+        last = self.favourites.favourites.last(VideoOptions).dump()
+        return self.fill(
+            VideoOptions.parse(self.desk.adopt(last | {"prompt": last["prompt"] or self.presets.prompts.startup}))
+        )

@@ -1,12 +1,10 @@
 """What all pages work on: the store and its queue, who runs the jobs, pictures that were given, what was last set.
 
 One desk for a server. A page that is closed loses nothing, because nothing is kept in it: jobs are in the store,
-pictures are files in the home folder, and the controls' values are written down as they are set. Knows no component.
+pictures are files in the home folder, and the controls' values are remembered in the library. Knows no component.
 """
 
 import hashlib
-import json
-import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,10 +20,9 @@ from eichi.jobs.schema import Job, Status
 from eichi.jobs.store import Store
 from eichi.models.locate import locate_part
 from eichi.models.tokens import WHOLE, Meter
-from eichi.options import FrameOptions, Request, VideoOptions
+from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 
-FILE = "last.json"
 UPLOADS = "uploads"
 
 
@@ -76,37 +73,6 @@ class Desk:
             return Meter(entry.template, llama, clip)
         except EichiError:  # what is wrong with a model is said by the plan
             return None
-
-    def last(self, kind: type[Request]) -> dict[str, Any]:
-        """What was last set for a kind of request; nothing where it cannot be read any more."""
-        values = self._read().get(kind.kind, {})
-        try:
-            return kind.parse(values).dump() if values else {}
-        except EichiError:
-            return {}
-
-    def keep(self, request: Request) -> None:
-        """Write down what is set, aside and renamed. A file that cannot be read is kept under another name."""
-        with self._lock:
-            values = self._read() | {request.kind: request.dump()}
-            path = self.settings.home / FILE
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(".part")
-            draft.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
-            os.replace(draft, path)
-
-    def _read(self) -> dict[str, Any]:
-        path = self.settings.home / FILE
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError):
-            values = None
-        if isinstance(values, dict):
-            return values
-        os.replace(path, path.with_suffix(".damaged"))
-        return {}
 
     def adopt(self, request: Mapping[str, Any], trusted: bool = True) -> dict[str, Any]:
         """A request whose pictures are copied to the uploads, so that pages may show them; those that are gone go.

@@ -16,13 +16,14 @@ from gradio.components import Component
 from PIL import Image
 
 from eichi.errors import EichiError
+from eichi.library.favourites import Favourites
 from eichi.options import FrameOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.prepare import make_frame_plan
 from eichi.web.desk import Desk
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
-from eichi.web.parts import meter, model_choices, recorded, resolutions, said
+from eichi.web.parts import meter, model_choices, recorded, resolutions, said, tell
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4"),
@@ -38,7 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "fit",
     ),
 }
-REFERENCES = 3  # places for reference pictures; the command line takes any number
+REFERENCES = 2  # places for reference pictures; the command line takes any number
 
 
 class OneFrame:
@@ -47,6 +48,7 @@ class OneFrame:
     def __init__(self, desk: Desk, words: Words) -> None:
         self.desk, self.words = desk, words
         self.options = fields(FrameOptions)
+        self.favourites = Favourites(desk.settings.home, tell(words))
         self.controls: dict[str, Component] = {}
         self.references: list[tuple[gr.ImageEditor, gr.Number]] = []
         with gr.Row(elem_classes="place"):
@@ -178,7 +180,7 @@ class OneFrame:
         """What the controls come to, or what is wrong, in a sentence."""
         try:
             options = self.request(given)
-            self.desk.keep(options)
+            self.favourites.remember(options)
             return self.summary(make_frame_plan(options))
         except EichiError as error:
             if error.id == "error.image.required":
@@ -202,7 +204,7 @@ class OneFrame:
     def on_take(self, path: str) -> dict[Any, Any]:
         """The options of an image that was made here."""
         with said(self.words):
-            values = recorded(Path(path), FrameOptions)
+            values = recorded(Path(path), FrameOptions, self.words)
             return self.fill(FrameOptions.parse(self.desk.adopt(values, trusted=False)))
 
     def fill(self, options: FrameOptions) -> dict[Any, Any]:
@@ -218,7 +220,7 @@ class OneFrame:
 
     def on_load(self) -> dict[Any, Any]:
         """What was last set, when a page opens."""
-        return self.fill(FrameOptions.parse(self.desk.adopt(self.desk.last(FrameOptions))))
+        return self.fill(FrameOptions.parse(self.desk.adopt(self.favourites.last(FrameOptions).dump())))
 
 
 def _canvas(image: Path | None, mask: Path | None) -> dict[str, Any] | None:

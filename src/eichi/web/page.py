@@ -29,12 +29,10 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
                 create = Create(desk, words)
             with gr.Tab(words("place.frame"), id="frame"):
                 single = OneFrame(desk, words)
-            with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"):
-                with gr.Column(elem_classes="card"):
-                    gr.HTML('<div data-live="queue"></div>')
-            with gr.Tab(words("place.history"), id="history"):
-                with gr.Column(elem_classes="card"):
-                    history = gr.HTML('<div data-live="history"></div>', js_on_load=USE)
+            with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"), gr.Column(elem_classes="card"):
+                gr.HTML('<div data-live="queue"></div>')
+            with gr.Tab(words("place.history"), id="history"), gr.Column(elem_classes="card"):
+                history = gr.HTML('<div data-live="history"></div>', js_on_load=USE)
             with gr.Tab(words("place.settings"), id="settings"):
                 Preferences(desk, words)
         _use(desk, words, history, places, create, single)

@@ -1,6 +1,6 @@
 """Small things that several places of the page need: lists of models, addresses of pictures, the meter, errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -11,7 +11,8 @@ import gradio as gr
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError
-from eichi.flags import request_of
+from eichi.events import Adjusted
+from eichi.library.restore import restore
 from eichi.models.locate import present
 from eichi.models.tokens import Meter
 from eichi.options import Request
@@ -38,9 +39,17 @@ def address(path: Path | str, words: Words) -> str:
     return f"/{words.language}/gradio_api/file={quote(str(path))}"
 
 
-def recorded(path: Path, kind: type[Request]) -> dict[str, Any]:
-    """The request that a result carries. Raises InputError."""
-    return request_of(path, kind)
+def tell(words: Words) -> Callable[[Adjusted], None]:
+    """A word on something that was done otherwise than asked, on the page."""
+    return lambda note: gr.Warning(escape(words(note.id, **note.values)), title=words("page.note"))
+
+
+def recorded(path: Path, kind: type[Request], words: Words) -> dict[str, Any]:
+    """The options that a file carries, with a word on those that are not known here. Raises InputError."""
+    restored = restore(path, kind)
+    for note in restored.notes:
+        tell(words)(note)
+    return restored.values
 
 
 def model_choices(direction: str, desk: Desk, words: Words) -> list[tuple[str, str]]:
