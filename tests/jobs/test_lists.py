@@ -27,7 +27,8 @@ def test_a_folder_of_pictures_with_their_texts(folder: Path) -> None:
     (folder / ".hidden.png").touch()
     (folder / "inner").mkdir()
     pictures, notes = read_pictures(folder)
-    assert [picture.image.name for picture in pictures] == ["2.PNG", "10.png", "a.webp", "b.jpg"]
+    names = ("2.PNG", "10.png", "a.webp", "b.jpg")
+    assert [picture.image for picture in pictures] == [folder / name for name in names]
     assert pictures[0] == Picture(folder / "2.PNG", "the cat\nsits")
     assert [picture.prompt for picture in pictures[1:]] == [None] * 3
     assert notes == ()

@@ -164,14 +164,14 @@ class Listener:
 
     def __init__(self, job: Job) -> None:
         self.ask = job.ask
-        self._last: Event | None = None
+        self._done = False
         self._over = False
 
     def heard(self, event: Event, row: Job) -> None:
-        """The row as it is after an event."""
+        """The row as it is after an event. The section meant is the one that is drawn when the question is seen."""
         self.ask = row.ask
-        self._over = isinstance(self._last, SectionDone) and self._last.computed > 0
-        self._last = event
+        self._over = self._done
+        self._done = row.ask == Ask.SECTION and isinstance(event, SectionDone) and event.computed > 0
 
     def stop(self) -> bool:
         """What the pipeline asks after every event."""

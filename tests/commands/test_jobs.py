@@ -1,0 +1,201 @@
+"""`eichi jobs`: each command does its thing, says so, and has one sentence for what cannot be done."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eichi.cli import main
+from eichi.commands.jobs import jobs as group
+from eichi.jobs.runner import new_runner
+from eichi.jobs.schema import Status
+from eichi.jobs.store import Store
+from eichi.settings import load_settings
+
+EICHI = [sys.executable, "-c", "from eichi.cli import main; main()"]
+SHORT = ("--seconds", "0.5", "--set", "section_size=0.5", "--steps", "2", "--seed", "3", "--prompt", "p")
+
+
+@dataclass
+class Result:
+    """How a command ended, and what it wrote; `last` is the JSON of its last line."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return values
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: object) -> Result:
+        monkeypatch.setattr("sys.argv", ["eichi", "jobs", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def two(eichi: Run, picture: Path) -> tuple[int, int]:
+    """Two jobs that wait."""
+    one, other = eichi("add", "--image", picture, *SHORT, "--count", 2, "--json").last["added"]
+    return one, other
+
+
+def order(eichi: Run) -> list[tuple[int, str]]:
+    return [(job["id"], job["status"]) for job in eichi("list", "--json").last["jobs"]]
+
+
+def test_help_of_every_command_without_torch_and_without_a_database() -> None:
+    for words in ([], ["jobs"], *(["jobs", name] for name in group.commands)):
+        code = "import sys, atexit; atexit.register(lambda: print({'torch', 'sqlalchemy'} & set(sys.modules)));"
+        command = [sys.executable, "-c", code + "from eichi.cli import main; main()", *words, "--help"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert shown.startswith("Usage:")
+        assert shown.endswith("set()\n")
+
+
+def test_add_says_what_it_comes_to(eichi: Run, picture: Path) -> None:
+    result = eichi("add", "--image", picture, *SHORT)
+    assert result.code == 0
+    assert "no forecast" in result.out
+    assert "length is 0.7 s" in result.err
+    with Store(load_settings().store) as store:
+        job = store.claim(new_runner())
+        assert job is not None
+        store.end(job, Status.DONE, pace=100.0)
+    planned = eichi("add", "--image", picture, *SHORT, "--count", 3, "--dry-run", "--json").last
+    assert (planned["jobs"], planned["sections"], planned["seconds"], planned["added"]) == (3, 3, 300.0, [])
+    assert [request["seed"] for request in planned["requests"]] == [3, 4, 5]
+    assert "about 5 min 0 s" in eichi("add", "--image", picture, *SHORT, "--count", 3, "--dry-run").out
+
+
+def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("1.png", "2.png"):
+        (folder / name).write_bytes(picture.read_bytes())
+    (folder / "2.txt").write_text("own")
+    (folder / "x.doc").touch()
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("\ufeffa\n# no\nb\n", encoding="utf-8")
+    words = ("--image-folder", folder, "--prompt-list", prompts, "--dry-run", "--json")
+    result = eichi("add", *SHORT, *words)
+    made = [(Path(request["image"]).name, request["prompt"]) for request in result.last["requests"]]
+    assert made == [("1.png", "a"), ("1.png", "b"), ("2.png", "own")]
+    assert "x.doc" in result.err
+    words = ("--frame", "--image", picture, "--reference-list", folder, "--each-target", 1, "--dry-run", "--json")
+    made = eichi("add", *words).last["requests"]
+    assert [request["references"][0]["image"] for request in made] == [str(folder / "1.png"), str(folder / "2.png")]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("add",), "start picture"),
+        (("add", "--frame", "--seconds", "1"), 'no option "seconds"'),
+        (("add", "--profile", "oichi"), 'no option "profile"'),
+        (("add", "--each-target", "1"), "single images"),
+        (("add", "--prompt-list", "nobody.txt"), "cannot be read"),
+        (("show", "9"), "no job 9"),
+        (("remove", "9"), "no job 9"),
+        (("follow", "9"), "no job 9"),
+        (("edit", "1", "--set", "seconds"), "a value is missing"),
+        (("move", "one"), "--help"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(eichi: Run, words: tuple[str, ...], sentence: str) -> None:
+    result = eichi(*words, "--json")
+    assert result.code == 2
+    assert sentence in result.last["message"]
+
+
+def test_a_store_that_is_none(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EICHI_STORE", "nonsense")
+    result = eichi("list")
+    assert result.code == 2
+    assert "store" in result.err
+
+
+def test_the_queue_is_ordered_and_changed(eichi: Run, two: tuple[int, int]) -> None:
+    a, b = two
+    assert eichi("move", b, "--to", 1, "--json").last["id"] == b
+    assert order(eichi) == [(b, "waiting"), (a, "waiting")]
+    assert eichi("move", a, "--priority", 1).code == 0
+    assert order(eichi) == [(a, "waiting"), (b, "waiting")]
+    assert eichi("edit", a, "--set", "sampling.steps=7", "--json").last["request"]["sampling"]["steps"] == 7
+    assert eichi("hold", a, "--json").last["status"] == "held"
+    assert eichi("resume", a, "--json").last["status"] == "waiting"
+    assert eichi("skip", a, "--json").last["status"] == "stopped"
+    assert eichi("retry", a, "--json").last["status"] == "waiting"
+    c = eichi("clone", b, "--json").last["id"]
+    assert eichi("remove", b, "--files", "--json").last == {"removed": b, "files": []}
+    assert order(eichi) == [(a, "waiting"), (c, "waiting")]
+    shown = eichi("show", a, "--json").last
+    assert [event["body"]["status"] for event in shown["events"]] == [
+        "waiting",
+        "held",
+        "waiting",
+        "stopped",
+        "waiting",
+    ]
+    assert "request.seed = 3" in eichi("show", a).out
+    assert eichi("stop", a, "--now").code == 2
+
+
+def test_the_whole_queue_is_held(eichi: Run, two: tuple[int, int]) -> None:
+    assert eichi("hold", "--json").last == {"held": True}
+    assert "held" in eichi("list").err
+    assert eichi("resume", "--json").last == {"held": False}
+    assert eichi("stop", two[0], "--after-job").code == 0
+    assert eichi("list", "--json").last["held"]
+
+
+def test_following_replays_a_job_that_has_ended(eichi: Run, two: tuple[int, int]) -> None:
+    eichi("skip", two[0])
+    lines = [json.loads(line) for line in eichi("follow", two[0], "--json").out.splitlines()]
+    assert [line["body"]["status"] for line in lines[:-1]] == ["waiting", "stopped"]
+    assert lines[-1]["status"] == "stopped"
+    assert "The job is now: stopped" in eichi("follow", two[0]).err
+
+
+def test_run_is_left_by_control_c_and_goes_on(eichi: Run, picture: Path) -> None:
+    """The worker gets the signal too, as in a terminal: it must not lose its job by it."""
+    words = ("--image", picture, *SHORT, "--seconds", 3)
+    long = eichi("add", *words, "--json").last["added"][0]
+    process = subprocess.Popen(
+        [*EICHI, "jobs", "run", "--json"], stdout=-1, stderr=-1, text=True, start_new_session=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Section"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate()
+    assert process.returncode == 130
+    assert json.loads(out.splitlines()[-1])["stopped"]
+    shown = eichi("show", long, "--json").last
+    assert (shown["status"], shown["begun"]) == ("waiting", True)
+    done = subprocess.run([*EICHI, "jobs", "run", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"jobs": {str(long): "done"}}
+    assert "steps computed 0" in done.stderr
+    result = eichi("show", long, "--json").last["result"]
+    assert Path(result["video"]).is_file()

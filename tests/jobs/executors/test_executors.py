@@ -1,0 +1,138 @@
+"""One contract for every executor, and for the process what only a process can do: die, and be replaced."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eichi.errors import InputError, OptionError, RunError
+from eichi.jobs.executors import Executor, open_executor
+from eichi.jobs.executors.local import LocalExecutor
+from eichi.jobs.queue import Queue
+from eichi.jobs.schema import Entry, Status
+from eichi.jobs.store import Store
+from eichi.options import VideoOptions
+from eichi.settings import load_settings
+
+
+@pytest.fixture
+def queue(home: Path) -> Iterator[Queue]:
+    settings = load_settings()
+    with Store(settings.store) as store:
+        yield Queue(store, settings.models)
+
+
+@pytest.fixture(params=["local", "thread"])
+def executor(request: pytest.FixtureRequest, queue: Queue) -> Iterator[Executor]:
+    opened = open_executor(request.param, queue.store, load_settings())
+    yield opened
+    opened.close()
+
+
+def add(queue: Queue, picture: Path, seconds: float) -> int:
+    """A job of several sections, half a second each."""
+    values: dict[str, Any] = {"image": picture, "prompt": "p", "seed": 3, "section_size": 0.5, "seconds": seconds}
+    drafts, _ = queue.prepare([VideoOptions.parse(values | {"sampling": {"steps": 2}})], Path("out"))
+    return queue.add(drafts)[0].id
+
+
+def until(entries: Iterator[Entry], event: str) -> Entry:
+    return next(entry for entry in entries if entry.body["event"] == event)
+
+
+def digest(queue: Queue, id: int) -> str:
+    job = queue.store.job(id)
+    assert job.status == Status.DONE, job.sentence()
+    assert job.result is not None
+    return hashlib.sha256(Path(job.result["video"]).read_bytes()).hexdigest()
+
+
+def test_the_contract(executor: Executor, queue: Queue, picture: Path) -> None:
+    first, second = add(queue, picture, 0.5), add(queue, picture, 5)
+    with pytest.raises(InputError, match="is waiting"):
+        executor.cancel(second)
+    # submit: the events of a job from its first to its last, and again
+    live = [entry for entry in executor.submit(first) if entry.body["event"] != "Step"]
+    assert [entry.number for entry in live] == list(range(1, len(live) + 1))
+    assert [entry.body for entry in live][-1] == {"event": "Changed", "status": "done"}
+    assert list(executor.submit(first)) == live
+    # cancel: a job that runs stops
+    entries = executor.submit(second)
+    until(entries, "Started")
+    executor.cancel(second)
+    assert list(entries)[-1].body == {"event": "Changed", "status": "stopped"}
+    # close: a job that runs is left as it is, to go on
+    queue.resume(second)
+    until(executor.submit(second), "SectionDone")
+    until(queue.store.follow(second, after=queue.store.job(second).said), "Started")
+    executor.close()
+    assert queue.store.job(second).status == Status.WAITING
+
+
+def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(queue: Queue, picture: Path) -> None:
+    first, second = add(queue, picture, 3), add(queue, picture, 3)
+    executor = LocalExecutor(queue.store, load_settings())
+    try:
+        entries = executor.submit(first)
+        until(entries, "SectionDone")
+        killed = executor.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        rest = [entry.body for entry in entries]
+        list(executor.submit(second))
+        assert executor.pid != killed
+    finally:
+        executor.close()
+    assert {"event": "Changed", "status": "waiting"} in rest
+    reused = [body for body in rest if body["event"] == "SectionDone" and body["computed"] == 0]
+    assert reused
+    assert queue.store.job(first).attempts == 2
+    assert digest(queue, first) == digest(queue, second)
+
+
+def test_a_worker_that_cannot_start_is_told(queue: Queue, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = add(queue, picture, 0.5)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    executor = LocalExecutor(queue.store, load_settings())
+    with pytest.raises(RunError, match="ended with code 1"):
+        list(executor.submit(id))
+    with pytest.raises(RunError, match="ended with code 1"):
+        list(executor.drain())
+    executor.close()
+    assert queue.store.job(id).status == Status.WAITING
+
+
+def test_an_unknown_executor_is_refused(queue: Queue) -> None:
+    with pytest.raises(OptionError, match="local, thread"):
+        open_executor("nowhere", queue.store, load_settings())
+
+
+def test_the_process_that_serves_people_never_imports_torch(queue: Queue, picture: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from eichi.jobs.batch import Batch, expand
+from eichi.jobs.executors import open_executor
+from eichi.jobs.queue import Queue
+from eichi.jobs.store import Store
+from eichi.options import VideoOptions
+from eichi.settings import load_settings
+settings = load_settings()
+with Store(settings.store) as store:
+    queue, executor = Queue(store, settings.models), open_executor("local", store, settings)
+    options = VideoOptions.parse({"image": sys.argv[1], "seconds": 1})
+    drafts, total = queue.prepare(expand(options, Batch(count=2)), Path("out"))
+    one, two = queue.add(drafts)
+    queue.hold(one.id), queue.resume(one.id), queue.move(one.id, to=2), queue.edit(two.id, {"seconds": 2})
+    queue.skip(one.id), queue.retry(one.id), queue.clone(one.id), queue.store.events(one.id), queue.remove(one.id)
+    executor.close()
+print(sorted({"torch", "diffusers", "transformers"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(picture)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

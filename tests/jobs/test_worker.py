@@ -1,0 +1,274 @@
+"""What a worker makes of a job, and what it does when something is asked of it: the embedded model, a few steps."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from eichi.events import Event, FrameDrawn, FramesReady, SectionDone, Step
+from eichi.jobs.queue import Queue
+from eichi.jobs.schema import Ask, Job, Status
+from eichi.jobs.store import Store
+from eichi.jobs.worker import Worker
+from eichi.options import FrameOptions, VideoOptions
+from eichi.settings import load_settings
+
+SECTIONS = 3
+
+
+class Asking(Store):
+    """A store with a user who does something the moment the count-th event of a kind was kept."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.when: tuple[type[Event], int] | None = None
+        self.then: Callable[[int], object] = lambda id: None
+
+    def ask(self, kind: type[Event], count: int, then: Callable[[int], object]) -> None:
+        self.when, self.then = (kind, count), then
+
+    def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
+        row = super().record(job, event, **values)
+        if self.when is not None and isinstance(event, self.when[0]):
+            self.when = (self.when[0], self.when[1] - 1)
+            if self.when[1] == 0:
+                self.when = None
+                self.then(job.id)
+                row = super().record(job)
+        return row
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "start.png"
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture
+def video(pictures: Path) -> VideoOptions:
+    values: dict[str, Any] = {"image": pictures, "prompt": "p", "seed": 3, "seconds": 2, "section_size": 0.5}
+    return VideoOptions.parse(values | {"sampling": {"steps": 2}})
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[list[Worker]]:
+    """The worker of this module, once there is one: its model is loaded once."""
+    yield []
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Asking]:
+    with Asking(load_settings().store) as store:
+        yield store
+
+
+@pytest.fixture
+def queue(store: Asking) -> Queue:
+    return Queue(store, load_settings().models)
+
+
+@pytest.fixture
+def worker(store: Asking, kept: list[Worker]) -> Worker:
+    settings = load_settings()
+    if not kept:
+        kept.append(Worker(store, settings, threading.Event()))
+    kept[0].store, kept[0].settings, kept[0].leaving = store, settings, threading.Event()
+    return kept[0]
+
+
+def add(queue: Queue, *options: VideoOptions | FrameOptions) -> list[int]:
+    drafts, _ = queue.prepare(options, Path("out"))
+    return [job.id for job in queue.add(drafts)]
+
+
+def kinds(store: Store, id: int) -> list[str]:
+    return [entry.body.get("status", entry.body["event"]) for entry in store.events(id)]
+
+
+def digest(job: Job) -> str:
+    assert job.result is not None
+    return hashlib.sha256(Path(job.result["video"]).read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, str]:
+    """The digest of the video that nothing interrupted, once it is made."""
+    return {}
+
+
+@pytest.fixture
+def expected(worker: Worker, queue: Queue, video: VideoOptions, whole: dict[str, str]) -> str:
+    if "digest" not in whole:
+        id = add(queue, video)[0]
+        worker.work(drain=True)
+        whole["digest"] = digest(queue.store.job(id))
+        queue.remove(id)
+    return whole["digest"]
+
+
+def test_a_job_from_beginning_to_end(worker: Worker, queue: Queue, video: VideoOptions) -> None:
+    id = add(queue, video)[0]
+    taken: list[int] = []
+    worker.taken = taken.append
+    worker.work(drain=True)
+    job = queue.store.job(id)
+    assert taken == [id]
+    assert (job.status, job.runner, job.error, job.begun) == (Status.DONE, None, None, False)
+    assert job.result is not None
+    assert Path(job.result["video"]).parent == Path("out").absolute()
+    assert job.pace is not None and job.pace > 0
+    said = kinds(queue.store, id)
+    assert said[:2] + said[-2:] == ["waiting", "running", "Finished", "done"]
+    assert said.count("SectionDone") == SECTIONS
+    assert not {"Step", "LatentsReady"} & set(said)
+    assert sorted(path.suffix for path in Path("out").iterdir()) == [".mp4", ".png"]
+
+
+def test_the_model_stays_for_the_next_job(worker: Worker, queue: Queue, video: VideoOptions) -> None:
+    add(queue, video, video)
+    loaded = []
+    worker.taken = lambda id: loaded.append(worker._components)
+    worker.work(drain=True)
+    loaded.append(worker._components)
+    assert loaded[1] is not None
+    assert loaded[1] is loaded[2]
+
+
+def test_stop_now_keeps_what_is_finished_and_resume_goes_on(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str
+) -> None:
+    id = add(queue, video)[0]
+    store.ask(FramesReady, 1, queue.stop)
+    worker.work(drain=True)
+    job = store.job(id)
+    assert (job.status, job.begun) == (Status.STOPPED, True)
+    assert job.result is not None
+    assert Path(job.result["video"]).name.endswith("_stopped.mp4")
+    assert kinds(store, id)[-3:] == ["stopping", "Stopped", "stopped"]
+    queue.resume(id)
+    worker.work(drain=True)
+    job = store.job(id)
+    assert (job.status, job.begun) == (Status.DONE, False)
+    assert digest(job) == expected
+
+
+@pytest.mark.parametrize(("step", "sections"), [(1, 1), (2, 1), (3, 2)])
+def test_stop_after_this_section(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, step: int, sections: int
+) -> None:
+    id = add(queue, video)[0]
+    store.ask(Step, step, lambda job: queue.stop(job, Ask.SECTION))
+    worker.work(drain=True)
+    assert store.job(id).status == Status.STOPPED
+    assert kinds(store, id).count("SectionDone") == sections
+
+
+def test_stop_after_the_last_section_is_the_whole_video(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str
+) -> None:
+    id = add(queue, video)[0]
+    store.ask(Step, 2 * SECTIONS, lambda job: queue.stop(job, Ask.SECTION))
+    worker.work(drain=True)
+    assert store.job(id).status == Status.DONE
+    assert digest(store.job(id)) == expected
+
+
+def test_stop_after_this_job(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:
+    first, second = add(queue, video, video)
+    store.ask(Step, 1, lambda job: queue.hold_all())
+    worker.work(drain=True)
+    assert [store.job(id).status for id in (first, second)] == [Status.DONE, Status.WAITING]
+
+
+@pytest.mark.parametrize(("kind", "count"), [(Step, 1), (SectionDone, 1), (Step, 4), (SectionDone, SECTIONS)])
+def test_pause_and_resume_give_the_same_bytes(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str, kind: type[Event], count: int
+) -> None:
+    id = add(queue, video)[0]
+    store.ask(kind, count, queue.hold)
+    worker.work(drain=True)
+    job = store.job(id)
+    assert (job.status, job.result) == (Status.HELD, None)
+    assert job.begun == ((kind, count) != (Step, 1))
+    assert list(Path("out").glob("[!.]*")) == []
+    queue.resume(id)
+    worker.work(drain=True)
+    assert digest(store.job(id)) == expected
+
+
+def test_a_worker_that_leaves_lets_the_job_wait(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str
+) -> None:
+    first, second = add(queue, video, video)
+    store.ask(SectionDone, 1, lambda job: worker.leaving.set())
+    worker.work()
+    assert [(store.job(id).status, store.job(id).attempts) for id in (first, second)] == [(Status.WAITING, 0)] * 2
+    worker.leaving.clear()
+    worker.work(drain=True)
+    assert [digest(store.job(id)) for id in (first, second)] == [expected] * 2
+
+
+def test_a_job_that_was_taken_over_is_let_go(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:
+    id = add(queue, video)[0]
+    store.ask(SectionDone, 1, lambda job: store.end(store.job(id), Status.HELD))
+    worker.work(drain=True)
+    assert store.job(id).status == Status.HELD
+    assert kinds(store, id)[-2:] == ["SectionDone", "held"]
+
+
+def test_an_error_is_the_job_s_and_the_next_one_runs(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.png"
+    Image.new("RGB", (64, 64)).save(lost)
+    bad, good = add(queue, video.model_copy(update={"image": lost}), video)
+    lost.unlink()
+    worker.work(drain=True)
+    job = store.job(bad)
+    assert (job.status, job.sentence()) == (
+        Status.FAILED,
+        f"There is no picture {lost}. Check the name and the folder.",
+    )
+    assert kinds(store, bad)[-2:] == ["Failed", "failed"]
+    assert store.job(good).status == Status.DONE
+
+
+def test_an_unexpected_error_is_recorded(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:
+    id = add(queue, video)[0]
+
+    def break_(job: int) -> None:
+        raise ZeroDivisionError("by nobody")
+
+    store.ask(SectionDone, 1, break_)
+    worker.work(drain=True)
+    job = store.job(id)
+    assert job.status == Status.FAILED
+    assert "ZeroDivisionError: by nobody" in str(job.sentence())
+    assert job.begun
+
+
+def test_a_single_image(worker: Worker, queue: Queue, store: Asking, pictures: Path) -> None:
+    frame = FrameOptions.parse({"image": pictures, "seed": 1, "sampling": {"steps": 2}})
+    done, stopped, paused = add(queue, frame, frame, frame)
+    store.hold(False)
+    queue.hold(paused)
+    queue.hold(stopped)
+    worker.work(drain=True)
+    job = store.job(done)
+    assert job.status == Status.DONE
+    assert job.result is not None and Path(job.result["image"]).is_file()
+    assert "FrameDrawn" in kinds(store, done)
+    for id, ask, status in ((stopped, queue.stop, Status.STOPPED), (paused, queue.hold, Status.HELD)):
+        queue.resume(id)
+        store.ask(FrameDrawn, 1, ask)
+        worker.work(drain=True)
+        assert store.job(id).status == status
+    assert len(list(Path("out").iterdir())) == 1
+    queue.resume(paused)
+    worker.work(drain=True)
+    assert store.job(paused).status == Status.DONE
