@@ -22,9 +22,7 @@ OWN = {"model", "image", "prompt", "seconds", "resolution", "seed", "keyframes.s
 @pytest.fixture
 def form() -> Form[VideoOptions]:
     options = fields(VideoOptions)
-    with gr.Blocks():
-        controls = {key: control(options[key], WORDS) for key in options if not options[key].numbered}
-    return Form(VideoOptions, controls)
+    return Form(VideoOptions, {key: control(options[key], WORDS) for key in options if not options[key].numbered})
 
 
 def given(form: Form[Any], **values: Any) -> dict[Component, Any]:
@@ -47,8 +45,7 @@ def test_a_control_has_words_in_every_language(kind: type[Any], language: str) -
     for key, field in fields(kind).items():
         if field.repeatable or key == "mask":
             continue
-        with gr.Blocks():
-            made = control(field, words)
+        made = control(field, words)
         assert made.label
         assert "." not in str(made.label)
 

@@ -21,5 +21,5 @@ def ui(port: int, server: str, open_to_all: bool, inbrowser: bool, lang: str | N
             raise InputError("error.ui.open", server=server)
         from eichi.web.app import serve
 
-        tell(say("ui.address", settings.language, server=server, port=port))
-        serve(settings, server, port, inbrowser, lang)
+        address = say("ui.address", settings.language, server=server, port=port)
+        serve(settings, server, port, inbrowser, lang, lambda: tell(address))

@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -114,9 +114,15 @@ async def _spoken(answer: Response, code: str) -> Response:
     return Response(text, answer.status_code, headers)
 
 
-def serve(settings: Settings, server: str, port: int, inbrowser: bool = False, language: str | None = None) -> None:
-    """Serve until Ctrl-C. The job that runs then is left as it is and goes on at the next start."""
+def serve(
+    settings: Settings, server: str, port: int, inbrowser: bool, language: str | None, ready: Callable[[], object]
+) -> None:
+    """Serve until Ctrl-C; `ready` is called once pages can be asked for.
+
+    The job that runs at the end is left as it is and goes on at the next start. Raises InputError.
+    """
     with _listening(server, port) as listener, Store(settings.store) as store:
+        ready()
         executor = open_executor("local", store, settings)
         try:
             app = make_app(
