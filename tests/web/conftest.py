@@ -1,4 +1,4 @@
-"""What the tests of the page share: a desk without a worker, jobs as they would be in its store."""
+"""What the tests of the page share: a desk that nobody works for, jobs as they would be in its store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,29 +13,18 @@ from eichi.settings import load_settings
 from eichi.web.desk import Desk
 
 
-class Idle:
-    """An executor that nobody works for; it notes what it was given."""
-
-    def __init__(self) -> None:
-        self.given: list[int] = []
-
-    def submit(self, job: int) -> Iterator[object]:
-        self.given.append(job)
-        return iter(())
-
-    def cancel(self, job: int, how: object = None) -> None:
-        raise AssertionError("the queue asks the store")
-
-    def close(self) -> None:
-        pass
+@pytest.fixture
+def submitted() -> list[int]:
+    """The jobs that somebody was to work for."""
+    return []
 
 
 @pytest.fixture
-def desk(home: Path) -> Iterator[Desk]:
+def desk(home: Path, submitted: list[int]) -> Iterator[Desk]:
     """A desk with a store of its own."""
     settings = load_settings()
     with Store(settings.store) as store:
-        yield Desk(settings, store, Idle())  # type: ignore[arg-type]
+        yield Desk(settings, store, submitted.append)
 
 
 @pytest.fixture

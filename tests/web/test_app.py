@@ -19,7 +19,6 @@ from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.live import Watcher
 from eichi.words import languages
-from tests.web.conftest import Idle
 
 # A fifth of what FramePack-eichi's page had.
 COMPONENTS, BINDINGS = 676 // 5, 519 // 5
@@ -30,7 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home=home, outputs=home / "outputs")
     with Store(settings.store) as store:
-        yield Desk(settings, store, Idle())  # type: ignore[arg-type]
+        yield Desk(settings, store, lambda job: None)
 
 
 @pytest.fixture(scope="module")

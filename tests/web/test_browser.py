@@ -29,9 +29,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def address(home: Path, tmp_path: Path, picture: Path) -> Iterator[str]:
+def address(home: Path, tmp_path: Path) -> Iterator[str]:
     """A page whose controls are set to one short section."""
-    values = {"image": picture, "prompt": "a ball", "seconds": 0.5, "section_size": 0.5, "sampling": {"steps": 2}}
+    values = {"prompt": "a ball", "seconds": 0.5, "section_size": 0.5, "sampling": {"steps": 2}}
     Favourites(home, print).remember(VideoOptions.parse(values))
     with serving(tmp_path, free_port()) as address:
         yield address
@@ -49,6 +49,12 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def give(page: Page, picture: Path) -> None:
+    """A start picture; the plan answers."""
+    page.set_input_files("#option-image input[type=file]", picture)
+    page.wait_for_function("document.querySelector('#plan').innerText.includes('sections: 1')")
+
+
 def finish(page: Page) -> None:
     page.wait_for_selector(".stage[data-status=done] video")
     page.wait_for_function("document.querySelector('.stage video').readyState >= 2")
@@ -56,8 +62,7 @@ def finish(page: Page) -> None:
 
 def test_the_first_video_plays(page: Page, address: str, picture: Path) -> None:
     opened(page, address, "en")
-    page.set_input_files("#option-image input[type=file]", picture)
-    page.wait_for_function("document.querySelector('#plan').innerText.includes('sections: 1')")
+    give(page, picture)
     assert page.locator("[data-section]").count() == 1
     page.click("#start")
     finish(page)
@@ -69,8 +74,9 @@ def test_the_first_video_plays(page: Page, address: str, picture: Path) -> None:
     assert page.input_value("#option-prompt textarea") == "a ball"
 
 
-def test_a_job_belongs_to_no_tab(page: Page, address: str) -> None:
+def test_a_job_belongs_to_no_tab(page: Page, address: str, picture: Path) -> None:
     opened(page, address, "en")
+    give(page, picture)
     page.click("#start")
     page.wait_for_selector(".stage[data-status=waiting], .stage[data-status=running]")
     job = page.get_attribute(".stage", "data-job")

@@ -49,7 +49,9 @@ def routes(desk: Desk) -> APIRouter:
     def archive() -> FileResponse:
         path = desk.settings.cache / "sections.zip"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_archive(path, Favourites(desk.settings.home, _quiet).last(VideoOptions))
+        last = Favourites(desk.settings.home, _quiet).last(VideoOptions)
+        assert isinstance(last, VideoOptions)
+        write_archive(path, last)
         return FileResponse(path, filename=path.name)
 
     @router.get("/favourites.json", include_in_schema=False)

@@ -24,7 +24,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from eichi.errors import EichiError, InputError
-from eichi.jobs.executors import open_executor
+from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.settings import Settings
 from eichi.web.api import explain, routes
@@ -123,10 +123,10 @@ def serve(
     """
     with _listening(server, port) as listener, Store(settings.store) as store:
         ready()
-        executor = open_executor("local", store, settings)
+        executor = LocalExecutor(store, settings)
         try:
             app = make_app(
-                Desk(settings, store, executor), language, (*LOCAL, server) if server != "0.0.0.0" else ("*",)
+                Desk(settings, store, executor.submit), language, (*LOCAL, server) if server != "0.0.0.0" else ("*",)
             )
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from eichi.catalog import find
@@ -23,7 +24,18 @@ from eichi.prepare import make_plan
 from eichi.web.desk import Desk
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
-from eichi.web.parts import address, frame, meter, model_choices, model_label, recorded, resolutions, said, tell
+from eichi.web.parts import (
+    address,
+    changes,
+    frame,
+    meter,
+    model_choices,
+    model_label,
+    recorded,
+    resolutions,
+    said,
+    tell,
+)
 from eichi.web.shelf import FavouriteShelf, PromptShelf, advice
 from eichi.web.timeline import draw
 
@@ -139,7 +151,8 @@ class Create:
 
     def _group(self, name: str) -> gr.Accordion:
         label = self.words(f"group.{name}")
-        with gr.Accordion(label, open=False, elem_classes="group", visible=name != "nothing") as group:
+        group = gr.Accordion(label, open=False, elem_classes="group")
+        with group:
             for key in GROUPS[name]:
                 unused = key in UNUSED["reverse"]
                 self.controls[key] = control(self.options[key], self.words, visible=not unused)
@@ -170,11 +183,14 @@ class Create:
     def _wire(self) -> None:
         every, shown = self.every, self.shown
         quick = {"queue": False, "show_progress": "hidden"}
-        changes = [
-            one.change if isinstance(one, gr.Image | gr.File) else one.input  # type: ignore[attr-defined]
-            for one in self.controls.values()
-        ]
-        gr.on(changes, self.on_change, every, shown, trigger_mode="always_last", show_progress="hidden")
+        gr.on(
+            changes(self.controls.values()),
+            self.on_change,
+            every,
+            shown,
+            trigger_mode="always_last",
+            show_progress="hidden",
+        )
         prompt, model = self.controls["prompt"], self.controls["model"]
         gr.on(
             [prompt.input, model.change],
@@ -183,15 +199,15 @@ class Create:
             self.meter,
             trigger_mode="always_last",
             **quick,
-        )  # type: ignore[attr-defined,arg-type]
-        self.mode.input(self.on_mode, self.mode, self._moded(), **quick).then(self.on_change, every, shown)  # type: ignore[arg-type]
-        model.input(self.on_model, model, self.controls["resolution"], **quick)  # type: ignore[attr-defined]
+        )
+        self.mode.input(self.on_mode, self.mode, self._moded(), **quick).then(self.on_change, every, shown)
+        model.input(self.on_model, model, self.controls["resolution"], **quick)
         self.axis.click(
             self.on_section, [self.keys, self.mode], [self.chosen, self.editor, self.picture, self.text]
         ).then(self.on_change, every, shown, show_progress="hidden")
         edits = [self.picture.upload, self.picture.clear, self.text.input]
         edited = [self.keys, self.chosen, self.picture, self.text]
-        gr.on(edits, self.on_edit, edited, self.keys, trigger_mode="always_last", **quick).then(  # type: ignore[arg-type]
+        gr.on(edits, self.on_edit, edited, self.keys, trigger_mode="always_last", **quick).then(
             self.on_change, every, shown, show_progress="hidden"
         )
         emptied = [self.keys, self.chosen, self.editor]
@@ -201,12 +217,12 @@ class Create:
         kept, chosen = self.favourites, self.favourites.chosen
         kept.save.click(self.on_keep, {*every, kept.name}, chosen)
         kept.delete.click(kept.on_delete, chosen, chosen)
-        for done in (taken, self.presets.wire(prompt), chosen.input(self.on_favourite, chosen, self.filled)):  # type: ignore[arg-type]
+        for done in (taken, self.presets.wire(prompt), chosen.input(self.on_favourite, chosen, self.filled)):
             done.then(self.on_change, every, shown, show_progress="hidden")
-            done.then(self.on_prompt, [prompt, model], self.meter, **quick)  # type: ignore[arg-type]
+            done.then(self.on_prompt, [prompt, model], self.meter, **quick)
 
     @property
-    def every(self) -> set[Component]:
+    def every(self) -> set[Block]:
         """What a request is made of."""
         return {*self.controls.values(), self.keys, self.chosen, self.mode}
 
@@ -227,7 +243,7 @@ class Create:
             self.meter,
             self.editor,
             *self.groups.values(),
-        ]  # type: ignore[list-item]
+        ]
 
     def _moded(self) -> list[Any]:
         whole = [self.hint, self.controls["model"], self.controls["resolution"], self.groups["keyframes"], self.editor]

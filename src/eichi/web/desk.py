@@ -7,14 +7,13 @@ pictures are files in the home folder, and the controls' values are remembered i
 import hashlib
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from eichi.catalog import find
 from eichi.errors import EichiError
-from eichi.jobs.executors import Executor
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job, Status
 from eichi.jobs.store import Store
@@ -27,12 +26,12 @@ UPLOADS = "uploads"
 
 
 class Desk:
-    """The things that one server has once."""
+    """The things that one server has once; `submit` sees to it that a job is run."""
 
-    def __init__(self, settings: Settings, store: Store, executor: Executor) -> None:
+    def __init__(self, settings: Settings, store: Store, submit: Callable[[int], object]) -> None:
         self.settings = settings
         self.store = store
-        self.executor = executor
+        self.submit = submit
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self._lock = threading.Lock()
@@ -55,7 +54,7 @@ class Desk:
         self.store.recover()
         waiting = self.store.jobs((Status.WAITING,))
         if waiting and not self.store.held:
-            self.executor.submit(waiting[0].id)
+            self.submit(waiting[0].id)
 
     def meter(self, model: str) -> Meter | None:
         """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""

@@ -73,7 +73,7 @@ def control(field: OptionField, words: Words, **more: Any) -> Component:
         choices = [(words.pick(f"choice.{name}.{value}", str(value)), value) for value in field.choices]
         return gr.Radio(choices, value=default, **given | more)
     if plain is bool:
-        return gr.Checkbox(value=default, **given | more)
+        return gr.Checkbox(value=bool(default), **given | more)
     if plain is str:
         return gr.Textbox(value=default, **{"lines": 2} | given | more)
     return _number(field, plain is int, optional, given | {"value": default} | more)
@@ -88,7 +88,8 @@ def _number(field: OptionField, whole: bool, optional: bool, given: dict[str, An
     """A slider between two bounds; a number that may be left out is written."""
     low, high = bounds(field)
     extra = field.info.json_schema_extra
-    step = (extra.get("step") if isinstance(extra, dict) else None) or (1 if whole else FINE)
+    own: Any = extra.get("step") if isinstance(extra, dict) else None
+    step = float(own) if own is not None else 1 if whole else FINE
     if optional or low is None or high is None:
         return gr.Number(precision=0 if whole else None, step=step, **given)
     return gr.Slider(low, high, step=step, buttons=[], **given)
@@ -98,8 +99,8 @@ def _file(field: OptionField, given: dict[str, Any]) -> Component:
     """A picture to look at, or a file by its name. Pictures stay as they were given: their texts are read too."""
     if field.key.endswith("latents"):
         return gr.File(file_types=[".safetensors"], height=96, **given)
-    given = {"height": 150, "sources": ["upload", "clipboard"], "buttons": []} | given
-    return gr.Image(type="filepath", image_mode=None, **given)
+    looks: dict[str, Any] = {"height": 150, "sources": ["upload", "clipboard"], "buttons": []}
+    return gr.Image(type="filepath", image_mode=None, **looks | given)
 
 
 def bounds(field: OptionField) -> tuple[float | None, float | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.blocks import Block
 from gradio.components import Component
 from PIL import Image
 
@@ -23,7 +24,7 @@ from eichi.prepare import make_frame_plan
 from eichi.web.desk import Desk
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
-from eichi.web.parts import meter, model_choices, recorded, resolutions, said, tell
+from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4"),
@@ -106,6 +107,7 @@ class OneFrame:
             transforms=[],
             buttons=[],
             interactive=True,
+            placeholder=self.words("single.drop"),
         )
 
     def _references(self) -> None:
@@ -122,18 +124,16 @@ class OneFrame:
                     self.references.append((picture, index))
 
     def _wire(self) -> None:
-        changes = [one.change if isinstance(one, gr.Image) else one.input for one in self.controls.values()]  # type: ignore[attr-defined]
-        changes += [self.image.change]
-        for picture, index in self.references:
-            changes += [picture.change, index.input]
-        gr.on(changes, self.on_change, self.every, self.plan, trigger_mode="always_last", show_progress="hidden")
+        pictures = [self.image, *(part for pair in self.references for part in pair)]
+        asked = changes([*self.controls.values(), *pictures])
+        gr.on(asked, self.on_change, self.every, self.plan, trigger_mode="always_last", show_progress="hidden")
         prompt, model = self.controls["prompt"], self.controls["model"]
-        gr.on([prompt.input], self.on_prompt, [prompt, model], self.meter, queue=False, show_progress="hidden")  # type: ignore[attr-defined]
+        gr.on([prompt.input], self.on_prompt, [prompt, model], self.meter, queue=False, show_progress="hidden")
         self.start.click(self.on_start, self.every, None)
         self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.plan)
 
     @property
-    def every(self) -> set[Component]:
+    def every(self) -> set[Block]:
         """What a request is made of."""
         return {*self.controls.values(), self.image, *(part for pair in self.references for part in pair)}
 

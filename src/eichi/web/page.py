@@ -22,7 +22,8 @@ USE = """element.addEventListener('click', event => {
 
 def build(desk: Desk, words: Words) -> gr.Blocks:
     """All places in one language."""
-    with gr.Blocks(title="FramePack-eichi", analytics_enabled=False, fill_width=True) as page:
+    page = gr.Blocks(title="FramePack-eichi", analytics_enabled=False, fill_width=True)
+    with page:
         gr.HTML(_header(words), elem_classes="top")
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab(words("place.create"), id="create"):

@@ -1,6 +1,6 @@
 """Small things that several places of the page need: lists of models, addresses of pictures, the meter, errors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+from gradio.components import Component
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError
@@ -27,6 +28,12 @@ def said(words: Words) -> Iterator[None]:
         yield
     except EichiError as error:
         raise gr.Error(escape(error.say(words.language)), title=words("page.problem"), print_exception=False) from error
+
+
+def changes(controls: Iterable[Component]) -> list[Any]:
+    """The events of a person changing any of these; pictures tell of theirs by another name."""
+    pictures = (gr.Image, gr.ImageEditor, gr.File)
+    return [getattr(one, "change" if isinstance(one, pictures) else "input") for one in controls]
 
 
 def frame(text: str) -> str:

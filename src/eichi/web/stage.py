@@ -73,8 +73,7 @@ def _bars(job: Job, words: Words, paces: Sequence[float], now: float) -> str:
 
 def fraction(step: dict[str, Any]) -> float:
     """The share of a job's steps that are done, 0-1."""
-    done = float(step["order"] * step["steps"] + step["step"])
-    return done / (step["sections"] * step["steps"])
+    return float(step["order"] * step["steps"] + step["step"]) / float(step["sections"] * step["steps"])
 
 
 def remaining(job: Job, paces: Sequence[float], now: float) -> float | None:
@@ -84,7 +83,7 @@ def remaining(job: Job, paces: Sequence[float], now: float) -> float | None:
         return None
     done = fraction(step)
     if paces:
-        return median(paces) * step["sections"] * (1 - done)
+        return median(paces) * float(step["sections"]) * (1 - done)
     if job.started is None or done < 0.1 or job.attempts > 1:
         return None
     return (now - job.started) / done * (1 - done)
@@ -129,7 +128,7 @@ def _error(job: Job, words: Words) -> str:
 
 def _buttons(job: Job, words: Words) -> str:
     """What can be done with a job in its state."""
-    todo = {
+    calls: dict[Status, tuple[str, ...]] = {
         Status.RUNNING: ("hold", "stop-section", "stop"),
         Status.STOPPING: ("stop",) if job.ask != Ask.NOW else (),
         Status.WAITING: ("hold", "skip"),
@@ -137,7 +136,8 @@ def _buttons(job: Job, words: Words) -> str:
         Status.STOPPED: ("resume", "retry"),
         Status.FAILED: ("resume", "retry"),
         Status.DONE: (),
-    }[job.status]
+    }
+    todo = calls[job.status]
     if job.kind == "frame" or job.plan["sections"] < 2:
         todo = tuple(name for name in todo if name != "stop-section")
     return f'<div class="buttons">{"".join(button(name, job.id, words) for name in todo)}</div>'
