@@ -7,7 +7,7 @@ comes from another site is refused before it gets here.
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def _job_routes(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/jobs/{id}/{action}")
     def act(id: int, action: str) -> dict[str, Any]:
-        calls = {
+        calls: dict[str, Callable[[int], Job]] = {
             "hold": queue.hold,
             "resume": queue.resume,
             "retry": queue.retry,

@@ -182,7 +182,7 @@ class Create:
 
     def _wire(self) -> None:
         every, shown = self.every, self.shown
-        quick = {"queue": False, "show_progress": "hidden"}
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
         gr.on(
             changes(self.controls.values()),
             self.on_change,
@@ -191,7 +191,8 @@ class Create:
             trigger_mode="always_last",
             show_progress="hidden",
         )
-        prompt, model = self.controls["prompt"], self.controls["model"]
+        controls: dict[str, Any] = self.controls  # what Gradio makes of a class at run time has no types
+        prompt, model = controls["prompt"], controls["model"]
         gr.on(
             [prompt.input, model.change],
             self.on_prompt,

@@ -127,7 +127,8 @@ class OneFrame:
         pictures = [self.image, *(part for pair in self.references for part in pair)]
         asked = changes([*self.controls.values(), *pictures])
         gr.on(asked, self.on_change, self.every, self.plan, trigger_mode="always_last", show_progress="hidden")
-        prompt, model = self.controls["prompt"], self.controls["model"]
+        prompt: Any = self.controls["prompt"]
+        model = self.controls["model"]
         gr.on([prompt.input], self.on_prompt, [prompt, model], self.meter, queue=False, show_progress="hidden")
         self.start.click(self.on_start, self.every, None)
         self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.plan)
