@@ -5,7 +5,20 @@ import json
 import numpy as np
 import pytest
 
-from eichi.events import Adjusted, Event, Failed, Finished, FramesReady, SectionDone, Started, Step, Stopped, message
+from eichi.events import (
+    Adjusted,
+    Changed,
+    Event,
+    Failed,
+    Finished,
+    FramesReady,
+    SectionDone,
+    Started,
+    Step,
+    Stopped,
+    message,
+    read,
+)
 
 EVENTS: list[Event] = [
     Started("tiny", 1, "cpu", 64, 48, 37, 1.23, 1),
@@ -15,6 +28,7 @@ EVENTS: list[Event] = [
     Finished("a.mp4", "a.png", 1, 37, 1.23, 1),
     Stopped(None, 1, 0, 0),
     Failed("error.run.nan", {"number": 0}),
+    Changed("held"),
 ]
 
 
@@ -23,11 +37,13 @@ def test_a_message_is_the_event_in_plain_values(event: Event) -> None:
     values = json.loads(json.dumps(message(event)))
     assert values.pop("event") == type(event).__name__
     assert type(event)(**values) == event
+    assert read(message(event)) == event
 
 
 def test_pixels_are_told_not_sent() -> None:
     event = FramesReady(5, np.zeros((3, 8, 8, 3), dtype=np.uint8))
     assert message(event) == {"event": "FramesReady", "first": 5, "frames": 3}
+    assert read(message(event)) is None
 
 
 def test_the_share_of_a_job_grows_from_nothing_to_one() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eichi.events import Adjusted, Event, Finished, SectionDone, Started, Step
+from eichi.events import Adjusted, Changed, Event, Failed, Finished, SectionDone, Started, Step
 from eichi.progress import line, show
 
 STARTED = Started("tiny", 1, "cpu", 64, 48, 37, 1.233, 1)
@@ -17,6 +17,11 @@ STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 sections, seed 1"
         (Step(0, 1, 1, 4), None),
         (SectionDone(0, 0, 1, 3, 1), "Section 0 is done (1 of 1); steps computed 3, reused 1"),
         (Adjusted("note.seconds", {"asked": 1.0, "real": 1.23}), None),
+        (Changed("held"), "The job is now: held"),
+        (
+            Failed("error.run.nan", {"number": 2}),
+            "Section 2 came out as invalid numbers (NaN). Check the model's files, or try another seed.",
+        ),
         (FINISHED, None),
     ],
 )

@@ -18,6 +18,7 @@ def test_defaults_lie_in_the_home(home: Path) -> None:
     settings = load_settings()
     assert (settings.home, settings.models) == (home, home / "models")
     assert (settings.outputs, settings.device, settings.language) == (Path("outputs"), "auto", "en")
+    assert settings.store == f"sqlite:///{home / 'jobs.db'}"
     assert not home.exists()
 
 
@@ -28,6 +29,11 @@ def test_precedence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert (settings.outputs, settings.device, settings.language) == (Path("file"), "variable", "ru")
     assert load_settings().language == "ru"
+
+
+def test_jobs_may_be_kept_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EICHI_STORE", "postgresql://here/jobs")
+    assert load_settings().store == "postgresql://here/jobs"
 
 
 def test_settings_do_not_change() -> None:

@@ -23,12 +23,12 @@ def test_budgets(path: Path) -> None:
 
 
 def test_no_broad_handlers() -> None:
-    """Four are allowed in all, for the worker loop, the executor's entry, the command line and the page; none yet."""
+    """Four are allowed in all, for the worker loop, the executor's entry, the command line and the page; one so far."""
     broad = [
-        f"{path.name}:{node.lineno}"
+        path.name
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
     ]
-    assert broad == []
+    assert broad == ["worker.py"]

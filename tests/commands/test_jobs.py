@@ -101,9 +101,9 @@ def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
     made = [(Path(request["image"]).name, request["prompt"]) for request in result.last["requests"]]
     assert made == [("1.png", "a"), ("1.png", "b"), ("2.png", "own")]
     assert "x.doc" in result.err
-    words = ("--frame", "--image", picture, "--reference-list", folder, "--each-target", 1, "--dry-run", "--json")
-    made = eichi("add", *words).last["requests"]
-    assert [request["references"][0]["image"] for request in made] == [str(folder / "1.png"), str(folder / "2.png")]
+    single = ("--frame", "--image", picture, "--reference-list", folder, "--each-target", "1", "--dry-run", "--json")
+    found = eichi("add", *single).last["requests"]
+    assert [request["references"][0]["image"] for request in found] == [str(folder / "1.png"), str(folder / "2.png")]
 
 
 @pytest.mark.parametrize(

@@ -85,13 +85,13 @@ def run(as_json: bool) -> None:
         from eichi.jobs.executors.local import LocalExecutor
 
         if queue.store.held:
-            tell(say("jobs.held", settings.language))
+            tell(say("queue.held", settings.language))
         executor, ended = LocalExecutor(queue.store, settings), dict[int, str]()
         try:
             for id in executor.drain():
                 ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
-            tell(say("jobs.leaving", settings.language))
+            tell(say("queue.leaving", settings.language))
             executor.close()
             if as_json:
                 print_json({"stopped": True, "jobs": ended})
@@ -115,7 +115,7 @@ def list_(as_json: bool) -> None:
         for job in found:
             click.echo(_line(job, settings.language))
         if held:
-            tell(say("jobs.held", settings.language))
+            tell(say("queue.held", settings.language))
 
 
 @jobs.command(help=say("cli.jobs.show"))
@@ -247,7 +247,7 @@ def remove(job: int, files: bool, as_json: bool) -> None:
         if as_json:
             print_json({"removed": job, "files": gone})
             return
-        click.echo(say("jobs.removed", settings.language, job=job, files=len(gone)))
+        click.echo(say("queue.removed", settings.language, job=job, files=len(gone)))
 
 
 @contextmanager
@@ -322,7 +322,7 @@ def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
     if as_json:
         print_json({"held": queue.store.held})
     else:
-        click.echo(say("jobs.held" if queue.store.held else "jobs.released", language))
+        click.echo(say("queue.held" if queue.store.held else "queue.released", language))
 
 
 def _line(job: "Job", language: str) -> str:
@@ -341,6 +341,6 @@ def _total(total: "Forecast", language: str) -> str:
     """What a batch comes to, with the time only if it was measured."""
     values = {"jobs": total.jobs, "sections": total.sections}
     if total.seconds is None:
-        return say("jobs.total_unknown", language, **values)
+        return say("queue.total_unknown", language, **values)
     minutes, seconds = divmod(round(total.seconds), 60)
-    return say("jobs.total", language, **values, minutes=minutes, seconds=seconds)
+    return say("queue.total", language, **values, minutes=minutes, seconds=seconds)

@@ -15,10 +15,10 @@ SHOWN = 60  # results in the gallery; older ones are still in the store
 def render_queue(jobs: Sequence[Job], held: bool, words: Words) -> str:
     """What runs and what is to come, in order, each with its buttons."""
     name = "resume-all" if held else "hold-all"
-    said = escape(words("queue.held" if held else "queue.open"))
+    said = escape(words("listed.held" if held else "listed.open"))
     whole = f'<div class="bar-top"><p>{said}</p>{button(name, 0, words)}</div>'
     if not jobs:
-        return f'{whole}<p class="none">{escape(words("queue.empty"))}</p>'
+        return f'{whole}<p class="none">{escape(words("listed.empty"))}</p>'
     movable = [job.id for job in jobs if not job.status.active]
     after = dict(pairwise(movable))
     first = movable[0] if movable else None
@@ -87,7 +87,7 @@ def _preview(job: Job, words: Words) -> str:
 
 def _title(job: Job, words: Words) -> str:
     prompt = str(job.request["prompt"]).strip()
-    return prompt or words("queue.unprompted")
+    return prompt or words("listed.unprompted")
 
 
 def _figures(job: Job, words: Words) -> str:

@@ -93,11 +93,11 @@ class LocalExecutor:
                     taken += 1
                     self._taken.put(int(line))
             code = process.wait()
+            process.stdin.close()
             self.store.recover()
             with self._lock:
                 if self._closing or code == 0 or not taken:
                     break
-                process.stdin.close()
                 self._process = self._spawn(*words)
         self._taken.put(None)
 
