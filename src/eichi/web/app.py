@@ -34,6 +34,7 @@ from eichi.web.page import build
 from eichi.words import languages
 
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
+EVERYWHERE = ("0.0.0.0", "::")
 UPLOAD = "200mb"
 YEAR = 365 * 24 * 3600
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -126,7 +127,7 @@ def serve(
         executor = LocalExecutor(store, settings)
         try:
             app = make_app(
-                Desk(settings, store, executor.submit), language, (*LOCAL, server) if server != "0.0.0.0" else ("*",)
+                Desk(settings, store, executor.submit), language, ("*",) if server in EVERYWHERE else (*LOCAL, server)
             )
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()

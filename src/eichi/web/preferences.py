@@ -31,8 +31,7 @@ class Preferences:
             )
             self.device = gr.Textbox(settings.device, label=words("setting.device"), info=words("setting.device_help"))
             save = gr.Button(words("do.save"), variant="primary")
-            gr.HTML(self._facts())
-            gr.HTML(self._alarm())
+            gr.HTML(self._facts() + self._alarm())
         save.click(self.on_save, [self.outputs, self.device], None)
 
     def on_save(self, outputs: str, device: str) -> None:
