@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PATIENCE = 180_000  # milliseconds; a loaded machine is slow, not broken
+PATIENCE = 900_000  # milliseconds; a loaded machine is slow, not broken
 # Without these Chromium looks for hosts that tests must not reach.
 SWITCHES = [
     "--no-sandbox",
