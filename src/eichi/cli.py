@@ -14,6 +14,7 @@ from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_
 from eichi.commands.run import draw_images, follow, run_request, show_plans
+from eichi.commands.ui import ui
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions, walk
@@ -35,7 +36,7 @@ def commands() -> None:
     pass
 
 
-for family in (jobs, latents, import_):
+for family in (jobs, latents, import_, ui):
     commands.add_command(family)
 
 

@@ -1,0 +1,25 @@
+"""`eichi ui`: the page in a browser. Gradio is loaded by this command alone, models by the worker that it starts."""
+
+import click
+
+from eichi.errors import InputError
+from eichi.surface import surface, tell
+from eichi.words import languages, say
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command(help=say("cli.ui"))
+@click.option("--port", type=click.IntRange(1, 65535), default=8001, show_default=True, help=say("cli.ui.port"))
+@click.option("--server", default="127.0.0.1", show_default=True, help=say("cli.ui.server"))
+@click.option("--open-to-all", is_flag=True, help=say("cli.ui.open_to_all"))
+@click.option("--inbrowser", is_flag=True, help=say("cli.ui.inbrowser"))
+@click.option("--lang", type=click.Choice(languages(), case_sensitive=False), help=say("cli.ui.lang"))
+def ui(port: int, server: str, open_to_all: bool, inbrowser: bool, lang: str | None) -> None:
+    with surface(False) as settings:
+        if server not in LOCAL and not open_to_all:
+            raise InputError("error.ui.open", server=server)
+        from eichi.web.app import serve
+
+        address = say("ui.address", settings.language, server=server, port=port)
+        serve(settings, server, port, inbrowser, lang, lambda: tell(address))

@@ -1,0 +1,188 @@
+"""The HTTP interface: the queue's calls, one each, with the same requests as the command line and the page.
+
+The page's own buttons use it too. Only files of a job are served, by the names that the job gives them; a request that
+comes from another site is refused before it gets here.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from eichi.errors import EichiError, InputError
+from eichi.events import Adjusted
+from eichi.jobs.queue import results
+from eichi.jobs.schema import Ask, Job
+from eichi.library.archive import write_archive
+from eichi.library.favourites import Favourites
+from eichi.options import FrameOptions, VideoOptions
+from eichi.prepare import make_plan
+from eichi.video.writer import join
+from eichi.web.desk import Desk
+from eichi.web.i18n import COOKIE, Words, choose
+from eichi.web.live import PACE, stream
+
+EVENTS = "text/event-stream"
+SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
+
+
+def routes(desk: Desk) -> APIRouter:
+    """All addresses below `/api/v1`."""
+    router = APIRouter(prefix="/api/v1")
+    _job_routes(router, desk)
+    _file_routes(router, desk)
+
+    @router.post("/plan")
+    def plan(request: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008  FastAPI's way to say where it comes from
+        return make_plan(VideoOptions.parse(request)).describe()
+
+    @router.get("/options")
+    def options() -> dict[str, Any]:
+        return {kind.kind: kind.model_json_schema() for kind in (VideoOptions, FrameOptions)}
+
+    @router.get("/archive.zip", include_in_schema=False)
+    def archive() -> FileResponse:
+        path = desk.settings.cache / "sections.zip"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        last = Favourites(desk.settings.home, _quiet).last(VideoOptions)
+        assert isinstance(last, VideoOptions)
+        write_archive(path, last)
+        return FileResponse(path, filename=path.name)
+
+    @router.get("/favourites.json", include_in_schema=False)
+    def favourites() -> FileResponse:
+        path = desk.settings.cache / "favourites.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Favourites(desk.settings.home, _quiet).export(path)
+        return FileResponse(path, filename=path.name)
+
+    @router.get("/live/{language}", include_in_schema=False)
+    async def live(language: str) -> StreamingResponse:
+        return StreamingResponse(stream(desk, Words(choose("", language))), media_type=EVENTS)
+
+    return router
+
+
+def _quiet(note: Adjusted) -> None:
+    """What the library has to say was said on the page."""
+
+
+def _job_routes(router: APIRouter, desk: Desk) -> None:
+    queue, store = desk.queue, desk.store
+
+    @router.get("/jobs")
+    def listed() -> list[dict[str, Any]]:
+        return [job.describe() for job in store.jobs()]
+
+    @router.post("/jobs", status_code=201)
+    def create(kind: str = "video", request: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        options = FrameOptions.parse(request) if kind == FrameOptions.kind else VideoOptions.parse(request)
+        return desk.start([options])[0].describe()
+
+    @router.get("/jobs/{id}")
+    def show(id: int) -> dict[str, Any]:
+        return store.job(id).describe()
+
+    @router.get("/jobs/{id}/events")
+    async def follow(id: int, after: int = 0) -> StreamingResponse:
+        return StreamingResponse(_told(desk, store.job(id), after), media_type=EVENTS)
+
+    @router.post("/jobs/{id}/{action}")
+    def act(id: int, action: str) -> dict[str, Any]:
+        calls: dict[str, Callable[[int], Job]] = {
+            "hold": queue.hold,
+            "resume": queue.resume,
+            "retry": queue.retry,
+            "skip": queue.skip,
+            "clone": queue.clone,
+            "stop": queue.stop,
+            "stop-section": lambda id: queue.stop(id, Ask.SECTION),
+            "up": lambda id: _moved(desk, id, -1),
+            "down": lambda id: _moved(desk, id, 1),
+        }
+        if action not in calls:
+            raise InputError("error.api.action", action=action, known=", ".join(calls))
+        job = calls[action](id)
+        desk.wake()
+        return job.describe()
+
+    @router.delete("/jobs/{id}")
+    def remove(id: int, files: bool = False) -> dict[str, Any]:
+        return {"removed": id, "files": [str(path) for path in queue.remove(id, files)]}
+
+    @router.post("/queue/{action}")
+    def whole(action: str) -> dict[str, Any]:
+        if action not in ("hold", "resume"):
+            raise InputError("error.api.action", action=action, known="hold, resume")
+        queue.hold_all() if action == "hold" else queue.resume_all()
+        desk.wake()
+        return {"held": store.held}
+
+
+def _moved(desk: Desk, id: int, by: int) -> Job:
+    """A job one place further to the front or the back of those with its priority."""
+    job = desk.store.job(id)
+    order = [other.id for other in desk.queue.waiting() if other.priority == job.priority]
+    return desk.queue.move(id, order.index(id) + 1 + by) if id in order else job
+
+
+def _file_routes(router: APIRouter, desk: Desk) -> None:
+    @router.get("/jobs/{id}/files")
+    def files(id: int) -> list[str]:
+        return [path.name for path in results(desk.store.job(id))]
+
+    @router.get("/jobs/{id}/files/{name}")
+    def file(id: int, name: str) -> FileResponse:
+        for path in results(desk.store.job(id)):
+            if path.name == name and path.is_file():
+                return FileResponse(path)
+        raise InputError("error.file.missing", path=name)
+
+    @router.get("/jobs/{id}/so-far.mp4")
+    def so_far(id: int) -> FileResponse:
+        return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
+
+
+def _joined(desk: Desk, job: Job) -> Path:
+    """What is finished of a job that runs, as a video of its own in the cache. Raises InputError where nothing is."""
+    folder = Path(job.checkpoint or "")
+    segments = sorted(path for path in folder.glob("*.mp4") if SEGMENT.fullmatch(path.name)) if job.checkpoint else []
+    if not segments:
+        raise InputError("error.api.nothing", job=job.id)
+    target = desk.settings.cache / "so-far" / f"{job.id}-{len(segments)}.mp4"
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for old in target.parent.glob(f"{job.id}-*.mp4"):
+            old.unlink(missing_ok=True)
+        join(segments, target)
+    return target
+
+
+async def _told(desk: Desk, job: Job, after: int) -> AsyncIterator[str]:
+    """What a job said and says, as server-sent events whose ids are the numbers to go on from."""
+    progress: dict[str, Any] | None = None
+    while True:
+        row = await asyncio.to_thread(desk.store.find, job.id)
+        for entry in await asyncio.to_thread(desk.store.events, job.id, after):
+            after = entry.number
+            yield f"id: {after}\ndata: {json.dumps(entry.body, ensure_ascii=False)}\n\n"
+        if row is None or (row.status.terminal and row.said <= after):
+            return
+        if row.progress is not None and row.progress != progress:
+            yield f"data: {json.dumps(row.progress)}\n\n"
+        progress = row.progress
+        await asyncio.sleep(PACE)
+
+
+async def explain(request: Request, error: Exception) -> Response:
+    """An error of ours as its sentence, in the visitor's language."""
+    assert isinstance(error, EichiError)
+    language = choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE))
+    status = 404 if error.id in ("error.job.unknown", "error.file.missing", "error.api.nothing") else 422
+    status = status if isinstance(error, InputError) else 500
+    return JSONResponse({"error": error.id, "message": error.say(language)}, status)
