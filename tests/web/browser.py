@@ -21,7 +21,7 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PLACES = ("create", "frame", "queue", "history", "settings")
+PLACES = ("create", "frame", "queue", "history", "latents", "settings")
 
 
 def chromium() -> str | None:

@@ -137,7 +137,7 @@ def test_only_what_was_given_to_the_page_is_served(client: TestClient, served: D
 
 def test_a_page_is_sent_only_what_changed(served: Desk, video: VideoOptions) -> None:
     watcher = Watcher(served, Words("en"))
-    assert set(watcher.look()) == {"stage", "queue", "history", "count", "boot"}
+    assert set(watcher.look()) == {"stage", "queue", "history", "count", "boot", "runs", "files"}
     assert watcher.look() == {}
     job = served.start([video])[0]
     assert set(watcher.look()) == {"queue", "count"}

@@ -1,67 +1,71 @@
 """Every option has a control made from its declaration, and controls give back the request that was put into them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 from gradio.components import Component
 
 from eichi.errors import OptionError
 from eichi.options import FrameOptions, VideoOptions
-from eichi.web.create import GROUPS, UNUSED
+from eichi.web import oneframe
+from eichi.web.create import GROUPS, ONLY, UNUSED
+from eichi.web.fieldset import FieldSet
 from eichi.web.forms import Form, bounds, control, fields
 from eichi.web.i18n import Words
 from eichi.words import languages
 
 WORDS = Words("en")
-# Made by hand: the model, lengths and sizes are lists of the model's; the timeline edits the tables.
-OWN = {"model", "image", "prompt", "seconds", "resolution", "seed", "keyframes.sections", "keyframes.prompts"}
+# What has a control of its own: lists of the model's, pictures; the timeline edits the tables and the end.
+OWN = ("model", "image", "prompt", "seconds", "resolution", "seed")
+DRAWN = {"keyframes.sections", "keyframes.prompts", "keyframes.final"}
 
 
 @pytest.fixture
 def form() -> Form[VideoOptions]:
     options = fields(VideoOptions)
-    return Form(VideoOptions, {key: control(options[key], WORDS) for key in options if not options[key].numbered})
+    rest = FieldSet(list(options.values()), GROUPS, WORDS, ONLY)
+    return Form(VideoOptions, {key: control(options[key], WORDS) for key in OWN}, (rest,))
 
 
 def given(form: Form[Any], **values: Any) -> dict[Component, Any]:
     """What a page would send: the controls' own values, some of them changed."""
-    found = {one: getattr(one, "value", None) for one in form.controls.values()}
-    return found | {form.controls[key]: value for key, value in values.items()}
+    found: dict[Component, Any] = {one: getattr(one, "value", None) for one in form.controls.values()}
+    for one in form.sets:
+        found[one.html] = one.defaults | {key: value for key, value in values.items() if key in one.keys}
+    return found | {form.controls[key]: value for key, value in values.items() if key in form.controls}
 
 
-def test_every_option_of_a_video_is_on_the_page() -> None:
+def test_every_option_is_on_the_page() -> None:
     grouped = {key for keys in GROUPS.values() for key in keys}
-    assert grouped | OWN == set(fields(VideoOptions))
-    assert not grouped & OWN
-    assert {key for keys in UNUSED.values() for key in keys} <= set(fields(VideoOptions))
+    assert grouped | set(OWN) | DRAWN == set(fields(VideoOptions))
+    assert not grouped & set(OWN)
+    assert set(ONLY) <= set(fields(VideoOptions))
+    grouped = {key for keys in oneframe.GROUPS.values() for key in keys}
+    own = {"model", "image", "prompt", "resolution", "seed", "references", "mask"}
+    assert grouped | own == set(fields(FrameOptions))
 
 
 @pytest.mark.parametrize("language", languages())
-@pytest.mark.parametrize("kind", [VideoOptions, FrameOptions])
-def test_a_control_has_words_in_every_language(kind: type[Any], language: str) -> None:
+def test_a_set_has_words_and_names_in_every_language(language: str) -> None:
     words = Words(language)
-    for key, field in fields(kind).items():
-        if field.repeatable or key == "mask":
-            continue
-        made = control(field, words)
-        assert made.label
-        assert "." not in str(made.label)
+    for kind, groups in ((VideoOptions, GROUPS), (FrameOptions, oneframe.GROUPS)):
+        html = FieldSet(list(fields(kind).values()), groups, words).html.html_template
+        named = re.findall(r'<(?:input|select|textarea)[^>]* id="([^"]+)" name="([^"]+)"', html)
+        assert [key for _, key in named] == [key for keys in groups.values() for key in keys]
+        assert all(f'id="{id}-help"' in html for id, _ in named)
+        assert "{" not in html
+        assert "`" not in html
 
 
-def test_bounds_steps_and_defaults_are_the_fields_own(form: Form[VideoOptions]) -> None:
-    steps, strength = form.controls["sampling.steps"], form.controls["sampling.image_strength"]
-    assert isinstance(steps, gr.Slider)
-    assert (steps.minimum, steps.maximum, steps.step, steps.value) == (1, 100, 1, 25)
-    assert isinstance(strength, gr.Slider)
-    assert (strength.minimum, strength.maximum) == (1.0, 1.02)
-    loop = form.controls["keyframes.loop"]
-    assert isinstance(loop, gr.Radio)
-    assert [value for _, value in loop.choices] == ["off", "final", "seamless"]
-    assert isinstance(form.controls["sampling.padding"], gr.Number)
-    assert isinstance(form.controls["kept.latents"], gr.File)
+def test_bounds_steps_and_choices_are_the_fields_own(form: Form[VideoOptions]) -> None:
+    html = form.sets[0].html.html_template
+    assert 'name="sampling.steps" aria-describedby="option-sampling-steps-help" min="1" max="100" step="1"' in html
+    assert 'min="1.0" max="1.02" step="0.01"' in html
+    assert re.findall(r'<option value="(\w+)">', html)[:3] == ["off", "final", "seamless"]
     assert bounds(fields(VideoOptions)["prompt"]) == (None, None)
+    assert {ONLY[key] for key in UNUSED["reverse"]} == {"forward"}
 
 
 def test_untouched_controls_are_the_defaults(form: Form[VideoOptions]) -> None:
@@ -87,3 +91,4 @@ def test_a_request_comes_back_as_it_was_shown(form: Form[VideoOptions], video: V
     shown = form.show(video)
     back = form.request({one: update["value"] for one, update in shown.items()}, {})
     assert back == video
+    assert not any(isinstance(value, Path) for value in shown[form.sets[0].html]["value"].values())

@@ -11,7 +11,7 @@ from eichi.catalog import find
 from eichi.options import VideoOptions
 from eichi.plan.plan import make_plan
 from eichi.web.i18n import Words
-from eichi.web.timeline import draw
+from eichi.web.timeline import END, draw
 
 WORDS = Words("en")
 
@@ -43,6 +43,8 @@ def test_any_number_of_sections_is_one_axis(seconds: float, size: str) -> None:
     html = draw(made, WORDS, {})
     found = Sections(html).found
     assert f'class="axis {size}"' in html
+    *found, end = found
+    assert int(str(end["data-section"])) == END
     assert [int(str(one["data-section"])) for one in found] == list(reversed(range(len(made["sections"]))))
     widths = [int(re.findall(r"flex-grow:(\d+)", str(one["style"]))[0]) for one in found]
     assert sum(widths) == made["frames"]
@@ -78,8 +80,8 @@ def test_sources_times_and_the_chosen_section_are_said() -> None:
 
 def test_the_seamless_loop_has_its_connecting_section_last() -> None:
     found = Sections(draw(plan(5, loop="seamless"), WORDS, {})).found
-    assert found[-1]["data-section"] == "-1"
-    assert "Connecting section" in str(found[-1]["title"])
+    assert found[-2]["data-section"] == "-1"
+    assert "Connecting section" in str(found[-2]["title"])
 
 
 def test_what_people_wrote_is_text() -> None:

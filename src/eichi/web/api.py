@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel
 
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
@@ -22,6 +23,7 @@ from eichi.library.archive import write_archive
 from eichi.library.favourites import Favourites
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_plan
+from eichi.video.parts import Parts
 from eichi.video.writer import join
 from eichi.web.desk import Desk
 from eichi.web.i18n import COOKIE, Words, choose
@@ -31,11 +33,19 @@ EVENTS = "text/event-stream"
 SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
 
 
+class Task(BaseModel):
+    """What a tool on latent files is given: files by their names among the results, and its values."""
+
+    files: list[str]
+    values: dict[str, str | int | float] = {}
+
+
 def routes(desk: Desk) -> APIRouter:
     """All addresses below `/api/v1`."""
     router = APIRouter(prefix="/api/v1")
     _job_routes(router, desk)
     _file_routes(router, desk)
+    _tool_routes(router, desk)
 
     @router.post("/plan")
     def plan(request: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008  FastAPI's way to say where it comes from
@@ -124,6 +134,38 @@ def _job_routes(router: APIRouter, desk: Desk) -> None:
         return {"held": store.held}
 
 
+def _tool_routes(router: APIRouter, desk: Desk) -> None:
+    """Latent files and the tools on them; files go by their names in the folder of results."""
+
+    @router.get("/latents")
+    def listed() -> list[dict[str, Any]]:
+        return [one for one in desk.listed() if one["kind"] == "latents"]
+
+    @router.get("/tools")
+    def tools() -> list[dict[str, Any]]:
+        return [run.describe() for run in desk.bench.runs]
+
+    @router.post("/tools/{tool}", status_code=201)
+    def start(tool: str, task: Task, asked: Request) -> dict[str, Any]:
+        paths = [desk.result(name) for name in task.files]
+        if tool == "extend":
+            return desk.extend(paths, task.values).describe()
+        return desk.bench.start(tool, paths, task.values, _language(asked)).describe()
+
+    @router.delete("/tools/{id}")
+    def stop(id: int) -> dict[str, Any]:
+        desk.bench.stop(id)
+        return {"stopped": id}
+
+    @router.get("/files/{name}")
+    def file(name: str) -> FileResponse:
+        return FileResponse(desk.result(name))
+
+    @router.post("/files", status_code=201)
+    def upload(file: UploadFile) -> dict[str, str]:
+        return {"name": desk.receive(file.filename or "", file.file).name}
+
+
 def _moved(desk: Desk, id: int, by: int) -> Job:
     """A job one place further to the front or the back of those with its priority."""
     job = desk.store.job(id)
@@ -142,6 +184,14 @@ def _file_routes(router: APIRouter, desk: Desk) -> None:
             if path.name == name and path.is_file():
                 return FileResponse(path)
         raise InputError("error.file.missing", path=name)
+
+    @router.get("/jobs/{id}/preview.png")
+    def preview(id: int) -> FileResponse:
+        checkpoint = desk.store.job(id).checkpoint
+        path = Parts(Path(checkpoint or "")).preview
+        if checkpoint is None or not path.is_file():
+            raise InputError("error.api.nothing", job=id)
+        return FileResponse(path, headers={"cache-control": "no-store"})
 
     @router.get("/jobs/{id}/so-far.mp4")
     def so_far(id: int) -> FileResponse:
@@ -179,10 +229,15 @@ async def _told(desk: Desk, job: Job, after: int) -> AsyncIterator[str]:
         await asyncio.sleep(PACE)
 
 
+def _language(request: Request) -> str:
+    """The language of who asks."""
+    return choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE))
+
+
 async def explain(request: Request, error: Exception) -> Response:
     """An error of ours as its sentence, in the visitor's language."""
     assert isinstance(error, EichiError)
-    language = choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE))
+    language = _language(request)
     status = 404 if error.id in ("error.job.unknown", "error.file.missing", "error.api.nothing") else 422
     status = status if isinstance(error, InputError) else 500
     return JSONResponse({"error": error.id, "message": error.say(language)}, status)

@@ -125,16 +125,16 @@ def serve(
     with _listening(server, port) as listener, Store(settings.store) as store:
         ready()
         executor = LocalExecutor(store, settings)
+        desk = Desk(settings, store, executor.submit)
         try:
-            app = make_app(
-                Desk(settings, store, executor.submit), language, ("*",) if server in EVERYWHERE else (*LOCAL, server)
-            )
+            app = make_app(desk, language, ("*",) if server in EVERYWHERE else (*LOCAL, server))
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
             # Open pages follow for as long as they are open, so their connections are not waited for.
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
             uvicorn.Server(config).run([listener])
         finally:
+            desk.bench.close()
             executor.close()
 
 

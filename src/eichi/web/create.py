@@ -22,11 +22,13 @@ from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.web.desk import Desk
+from eichi.web.fieldset import MODE, FieldSet
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.parts import (
     address,
     changes,
+    folded,
     frame,
     meter,
     model_choices,
@@ -37,7 +39,7 @@ from eichi.web.parts import (
     tell,
 )
 from eichi.web.shelf import FavouriteShelf, PromptShelf, advice
-from eichi.web.timeline import draw
+from eichi.web.timeline import END, draw
 
 SECONDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 120)
 # What the other direction has no use for; the plan would refuse it.
@@ -53,7 +55,7 @@ UNUSED = {
     ),
 }
 GROUPS: dict[str, tuple[str, ...]] = {
-    "keyframes": ("keyframes.final", "keyframes.final_strength", "keyframes.loop", "keyframes.copies"),
+    "keyframes": ("keyframes.final_strength", "keyframes.loop", "keyframes.copies"),
     "motion": ("sampling.image_strength", "sampling.padding", "section_size"),
     "sampling": (
         "sampling.steps",
@@ -67,9 +69,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "output": ("output.crf", "fit", "output.frames", "output.stills", "output.segments", "output.latents"),
     "kept": ("kept.latents", "kept.sections"),
 }
-ADVICE = {"keyframes": ("keyframe",), "motion": ("motion",)}  # which guidance a group shows
+ONLY = {key: "reverse" for key in UNUSED["forward"]} | {key: "forward" for key in UNUSED["reverse"]}
 RESULTS = (".png", ".mp4", ".safetensors")
-Sections = dict[str, dict[str, str]]  # pictures and prompts of sections, by number
+Sections = dict[str, dict[str, str]]  # pictures and prompts of sections by number, and the picture of the end
+NOTHING: Sections = {"sections": {}, "prompts": {}, "final": {}}
 CLICK = """element.addEventListener('click', event => {
   const section = event.target.closest('[data-section]');
   if (section) trigger('click', {section: Number(section.dataset.section)});
@@ -82,7 +85,7 @@ class Create:
     def __init__(self, desk: Desk, words: Words) -> None:
         self.desk, self.words = desk, words
         self.options = fields(VideoOptions)
-        self.keys = gr.State({"sections": {}, "prompts": {}})
+        self.keys = gr.State(NOTHING)
         self.chosen = gr.State(None)
         with gr.Row(elem_classes="place"):
             with gr.Column(elem_classes="card ask", scale=0, min_width=400):
@@ -92,7 +95,7 @@ class Create:
                     gr.HTML('<div data-live="stage"></div>')
                 with gr.Column(elem_classes="card"):
                     self._timeline()
-        self.form = Form(VideoOptions, self.controls)
+        self.form = Form(VideoOptions, self.controls, (self.rest,))
         self._wire()
 
     def _ask(self) -> None:
@@ -132,15 +135,16 @@ class Create:
                 options["seed"], words, info=None, placeholder=words("page.random"), min_width=90
             )
         self.presets = PromptShelf(self.desk, words)
-        self.groups = {name: self._group(name) for name in GROUPS}
-        with gr.Accordion(words("group.batch"), open=False, elem_classes="group"):
+        self._groups()
+        with folded(words("group.batch"), "batch"):
             self.count = gr.Number(
                 1, precision=0, minimum=1, label=words("batch.count"), info=words("batch.count_help")
             )
             self.prompts = gr.Textbox(lines=3, label=words("batch.prompts"), info=words("batch.prompts_help"))
         self.favourites = FavouriteShelf(self.desk, words, VideoOptions)
-        self.plan = gr.HTML(elem_id="plan")
-        self.start = gr.Button(words("do.start"), variant="primary", elem_id="start")
+        with gr.Column(elem_classes="go"):
+            self.plan = gr.HTML(elem_id="plan")
+            self.start = gr.Button(words("do.start"), variant="primary", elem_id="start")
         self.take = gr.UploadButton(
             words("do.take"),
             file_types=[*RESULTS, ".zip", ".json"],
@@ -149,16 +153,10 @@ class Create:
             elem_classes="quiet",
         )
 
-    def _group(self, name: str) -> gr.Accordion:
-        label = self.words(f"group.{name}")
-        group = gr.Accordion(label, open=False, elem_classes="group")
-        with group:
-            for key in GROUPS[name]:
-                unused = key in UNUSED["reverse"]
-                self.controls[key] = control(self.options[key], self.words, visible=not unused)
-            if name in ADVICE:
-                gr.HTML(advice(self.words, ADVICE[name]))
-        return group
+    def _groups(self) -> None:
+        """The rest of the options, folded."""
+        beside = {"keyframes": advice(self.words, ("keyframe",)), "motion": advice(self.words, ("motion",))}
+        self.rest = FieldSet(list(self.options.values()), GROUPS, self.words, ONLY, beside)
 
     def _timeline(self) -> None:
         words = self.words
@@ -184,7 +182,7 @@ class Create:
         every, shown = self.every, self.shown
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
         gr.on(
-            changes(self.controls.values()),
+            changes([*self.controls.values(), self.rest.html]),
             self.on_change,
             every,
             shown,
@@ -201,7 +199,8 @@ class Create:
             trigger_mode="always_last",
             **quick,
         )
-        self.mode.input(self.on_mode, self.mode, self._moded(), **quick).then(self.on_change, every, shown)
+        moded = self.mode.input(self.on_mode, [self.mode, self.rest.html], self._moded(), **quick)
+        moded.then(self.on_change, every, shown)
         model.input(self.on_model, model, self.controls["resolution"], **quick)
         self.axis.click(
             self.on_section, [self.keys, self.mode], [self.chosen, self.editor, self.picture, self.text]
@@ -225,7 +224,7 @@ class Create:
     @property
     def every(self) -> set[Block]:
         """What a request is made of."""
-        return {*self.controls.values(), self.keys, self.chosen, self.mode}
+        return {*self.controls.values(), self.rest.html, self.keys, self.chosen, self.mode}
 
     @property
     def shown(self) -> list[Component]:
@@ -243,27 +242,26 @@ class Create:
             self.chosen,
             self.meter,
             self.editor,
-            *self.groups.values(),
+            self.rest.html,
         ]
 
     def _moded(self) -> list[Any]:
-        whole = [self.hint, self.controls["model"], self.controls["resolution"], self.groups["keyframes"], self.editor]
-        return [*whole, *self._directed()]
-
-    def _directed(self) -> list[Component]:
-        """The controls that only one direction uses, outside the group that goes as a whole."""
-        return [self.controls["sampling.image_strength"], self.controls["sampling.padding"]]
+        return [self.hint, self.controls["model"], self.controls["resolution"], self.editor, self.rest.html]
 
     def request(self, given: Mapping[Component, Any]) -> VideoOptions:
         """The request that the controls make. Raises OptionError."""
         keys: Sections = given[self.keys]
-        more = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
-        return self.form.request(given, more, UNUSED[given[self.mode]])
+        more: dict[str, Any] = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
+        more["keyframes.final"] = keys["final"].get(str(END))
+        options = self.form.request(given, more, UNUSED[given[self.mode]])
+        if options.kept.latents is not None:
+            self.desk.check(options.kept.latents)
+        return options
 
     def on_change(self, given: dict[Component, Any]) -> dict[Component, Any]:
         """What the controls come to, beside the start and on the timeline; what is wrong, in a sentence."""
         keys: Sections = given[self.keys]
-        clear = gr.update(visible=bool(keys["sections"] or keys["prompts"]))
+        clear = gr.update(visible=any(keys.values()))
         try:
             options = self.request(given)
             self.favourites.favourites.remember(options)
@@ -288,17 +286,15 @@ class Create:
         """How much of the prompt is read, at every keystroke."""
         return meter(self.desk.meter(model), prompt, self.words)
 
-    def on_mode(self, mode: str) -> dict[Any, Any]:
+    def on_mode(self, mode: str, rest: Mapping[str, Any]) -> dict[Any, Any]:
         """Another direction: its models, its controls."""
         choices = model_choices(mode, self.desk, self.words)
         return {
             self.hint: self.words(f"mode.{mode}_help"),
             self.controls["model"]: gr.update(choices=choices, value=choices[0][1]),
             self.controls["resolution"]: gr.update(choices=resolutions(choices[0][1], self.words), value=""),
-            self.groups["keyframes"]: gr.update(visible=mode == "reverse"),
             self.editor: gr.update(visible=False),
-            self.controls["sampling.image_strength"]: gr.update(visible=mode == "forward"),
-            self.controls["sampling.padding"]: gr.update(visible=mode == "reverse"),
+            self.rest.html: gr.update(value={**rest, MODE: mode}),
         }
 
     def on_model(self, model: str) -> dict[str, Any]:
@@ -307,19 +303,25 @@ class Create:
     def on_section(self, keys: Sections, mode: str, event: gr.EventData) -> dict[Any, Any]:
         """A section was chosen: its picture and its prompt into the editor."""
         number: int = event.section
-        name = str(number)
+        name, end = str(number), number == END
+        picture = keys["final" if end else "sections"].get(name)
+        title = self.words("label.keyframes.final") if end else self.words("timeline.picture_of", number=number)
         return {
             self.chosen: number,
-            self.editor: gr.update(visible=number >= 0),
-            self.picture: gr.update(value=keys["sections"].get(name), visible=mode == "reverse"),
+            self.editor: gr.update(visible=number >= 0 or end),
+            self.picture: gr.update(value=picture, label=title, visible=mode == "reverse"),
             self.text: gr.update(
-                value=keys["prompts"].get(name, ""), label=self.words("timeline.prompt_of", number=number)
+                value=keys["prompts"].get(name, ""),
+                label=self.words("timeline.prompt_of", number=number),
+                visible=not end,
             ),
         }
 
     def on_edit(self, keys: Sections, chosen: int | None, picture: str | None, text: str) -> Sections:
         """What was given to the chosen section, among those of the others."""
-        given = {"sections": picture, "prompts": text.strip() or None}
+        given = {"sections": picture, "prompts": text.strip() or None, "final": None}
+        if chosen == END:
+            given = {"sections": None, "prompts": None, "final": picture}
         return {
             table: {
                 **{n: value for n, value in keys[table].items() if n != str(chosen)},
@@ -329,7 +331,7 @@ class Create:
         }
 
     def on_clear(self) -> dict[Any, Any]:
-        return {self.keys: {"sections": {}, "prompts": {}}, self.chosen: None, self.editor: gr.update(visible=False)}
+        return {self.keys: NOTHING, self.chosen: None, self.editor: gr.update(visible=False)}
 
     def on_start(self, given: dict[Component, Any]) -> None:
         """Requests into the queue, as many as were asked for."""
@@ -371,9 +373,9 @@ class Create:
             direction = "reverse"
         keys = options.dump()["keyframes"]
         updates: dict[Any, Any] = self.form.show(options)
-        moded = self.on_mode(direction)
+        moded = self.on_mode(direction, updates[self.rest.html]["value"])
         for one, update in moded.items():
-            updates[one] = {**update, **updates.get(one, {})} if isinstance(update, dict) else update
+            updates[one] = {**updates.get(one, {}), **update} if isinstance(update, dict) else update
         model, resolution = self.controls["model"], self.controls["resolution"]
         label = (model_label(options.model, self.desk, self.words), options.model)
         known = model_choices(direction, self.desk, self.words)
@@ -381,7 +383,12 @@ class Create:
         updates[resolution] = gr.update(choices=resolutions(options.model, self.words), value=options.resolution or "")
         return updates | {
             self.mode: direction,
-            self.keys: {"sections": keys["sections"], "prompts": keys["prompts"]},
+            self.keys: {
+                "sections": keys["sections"],
+                "prompts": keys["prompts"],
+                "final": {str(END): keys["final"]} if keys["final"] else {},
+            },
+            self.editor: gr.update(visible=False),
             self.chosen: None,
             self.meter: self.on_prompt(options.prompt, options.model),
         }

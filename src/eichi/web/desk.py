@@ -9,20 +9,27 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from eichi.catalog import find
-from eichi.errors import EichiError
+from eichi.errors import EichiError, InputError, OptionError
+from eichi.files import aside
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job, Status
 from eichi.jobs.store import Store
+from eichi.library.restore import restore
 from eichi.models.locate import locate_part
 from eichi.models.tokens import WHOLE, Meter
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
+from eichi.video.latents import measure_latents
+from eichi.video.reader import measure_video
+from eichi.web.bench import LATENTS, VIDEO, Bench
+from eichi.web.latents import Files
 
 UPLOADS = "uploads"
+LARGEST = 2**30  # bytes of a file of latents or a video
 
 
 class Desk:
@@ -34,6 +41,8 @@ class Desk:
         self.submit = submit
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
+        self.bench = Bench(settings, store)
+        self.files = Files()
         self._lock = threading.Lock()
         self._meters: dict[str, Meter | None] = {}
 
@@ -81,10 +90,69 @@ class Desk:
         adopted: dict[str, Any] = _map_files(request, self._copied if trusted else self._ours)
         return adopted
 
-    def _ours(self, path: Path) -> str | None:
+    def adjust(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self.settings = self.bench.settings = settings
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The latent files and videos among the results."""
+        return self.files.list(self.settings.outputs.absolute())
+
+    def result(self, name: str) -> Path:
+        """A file in the folder of results, by its name. Raises InputError."""
+        path = self.settings.outputs.absolute() / Path(name.replace("\\", "/")).name
+        if path.name != name or name.startswith(".") or not path.is_file():
+            raise InputError("error.file.missing", path=name)
+        return path
+
+    def receive(self, name: str, content: BinaryIO) -> Path:
+        """Put a file that was given among the results: latents or a video, and not any size. Raises InputError."""
+        base = Path(name.replace("\\", "/")).name
+        if Path(base).suffix not in (LATENTS, VIDEO) or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
+        folder = self.settings.outputs.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        path, number = folder / base, 1
+        while path.exists():
+            number += 1
+            path = folder / f"{Path(base).stem}_{number}{Path(base).suffix}"
+        with aside(path) as draft, draft.open("wb") as file:
+            while part := content.read(2**20):
+                if file.tell() + len(part) > LARGEST:
+                    raise InputError("error.upload.large", name=base, limit=LARGEST // 2**20)
+                file.write(part)
+        try:
+            measure_latents(path) if path.suffix == LATENTS else measure_video(path)
+        except EichiError:
+            path.unlink()
+            raise
+        return path
+
+    def extend(self, files: Sequence[Path], values: Mapping[str, Any]) -> Job:
+        """A longer video that keeps a file's sections, as a job. Raises InputError."""
+        if len(files) != 1:
+            raise OptionError("error.tool.files", tool="extend", count=1, given=len(files))
+        request = restore(files[0], VideoOptions).values
+        place(request, "kept.latents", files[0])
+        place(request, "kept.sections", None)
+        place(request, "output.latents", True)
+        for key in ("seconds", "prompt"):
+            if values.get(key) not in (None, ""):
+                request[key] = values[key]
+        return self.start([VideoOptions.parse(request)])[0]
+
+    def check(self, path: Path) -> None:
+        """Raise InputError for a file that is not a result of this machine and was not given to a page."""
+        if not (self.inside(path) and path.is_file()):
+            raise InputError("error.file.missing", path=path.name)
+
+    def inside(self, path: Path) -> bool:
+        """Whether a file lies among the results or among what was given to a page."""
         folders = (self.uploads, self.settings.outputs.absolute())
-        inside = any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
-        return self._copied(path) if inside else None
+        return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
+
+    def _ours(self, path: Path) -> str | None:
+        return self._copied(path) if self.inside(path) else None
 
     def _copied(self, path: Path) -> str | None:
         if path.is_relative_to(self.uploads):

@@ -1,15 +1,16 @@
-"""Controls from option fields, requests from controls.
+"""Requests from controls, controls from option fields.
 
-What an option is stands on its field; what a control looks like follows from it: a tick, a choice, a slider, a picture.
-A form is a map from the option's key to its control, so nothing here depends on an order. Values go to `Request.parse`
-as they come, which complains in the same words as it does to a flag. Knows no job and no plan.
+What an option is stands on its field; what a control looks like follows from it: a tick, a choice, a number, a picture.
+A form is a map from the option's key to its control, and sets of options that are one control together, so nothing
+here depends on an order. Values go to `Request.parse` as they come, which complains in the same words as it does to a
+flag. Knows no job and no plan.
 """
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import gradio as gr
 from gradio.components import Component
@@ -17,9 +18,12 @@ from gradio.components import Component
 from eichi.options import OptionField, Request, place, walk
 from eichi.web.i18n import Words
 
+if TYPE_CHECKING:
+    from eichi.web.fieldset import FieldSet
+
 Asked = TypeVar("Asked", bound=Request)
 
-FINE = 0.01  # the step of a slider between two bounds that says no other
+FINE = 0.01  # the step of a number that says no other
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Form(Generic[Asked]):
 
     kind: type[Asked]
     controls: dict[str, Component]
+    sets: "Sequence[FieldSet]" = ()
 
     def request(self, given: Mapping[Component, Any], more: Mapping[str, Any], unused: Iterable[str] = ()) -> Asked:
         """What was set, with the values that have no control, without those that are unused. Raises OptionError."""
@@ -40,6 +45,8 @@ class Form(Generic[Asked]):
     def values(self, given: Mapping[Component, Any]) -> dict[str, Any]:
         """The values of the controls by key, None where one is empty."""
         found = {key: given[control] for key, control in self.controls.items()}
+        for one in self.sets:
+            found |= one.values(given[one.html])
         return {key: None if value == "" else value for key, value in found.items()}
 
     def show(self, request: Request) -> dict[Component, Any]:
@@ -47,12 +54,21 @@ class Form(Generic[Asked]):
         plain = request.model_dump()
         shown: dict[Component, Any] = {}
         for key, control in self.controls.items():
-            value: Any = plain
-            for part in key.split("."):
-                value = value[part]
+            value = _at(plain, key)
             empty = "" if isinstance(control, gr.Dropdown) and value is None else value
             shown[control] = gr.update(value=str(value) if isinstance(value, Path) else empty)
+        for one in self.sets:
+            values = {key: _at(plain, key) for key in one.keys}
+            plain_values = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+            shown[one.html] = gr.update(value=plain_values)
         return shown
+
+
+def _at(values: Any, key: str) -> Any:
+    """The value at a dotted key."""
+    for part in key.split("."):
+        values = values[part]
+    return values
 
 
 def fields(kind: type[Request]) -> dict[str, OptionField]:
@@ -61,38 +77,28 @@ def fields(kind: type[Request]) -> dict[str, OptionField]:
 
 
 def control(field: OptionField, words: Words, **more: Any) -> Component:
-    """The control of an option; `more` goes to the component."""
-    name = field.id.removeprefix("option.")
-    given: dict[str, Any] = {"label": words(f"label.{name}"), "interactive": True, "elem_id": element(field)}
-    plain, optional = _plain(field.info.annotation)
-    default = None if field.info.is_required() else field.info.default
+    """The control of an option that has one of its own: a picture, a file, a text, a number."""
+    given: dict[str, Any] = {"label": words(f"label.{field.id.removeprefix('option.')}"), "interactive": True}
+    given |= {"elem_id": f"option-{element(field)}"}
+    plain, _ = plain_type(field.info.annotation)
     if plain is Path:
         return _file(field, given | more)
-    given |= {"info": words(field.id)}
-    if field.choices:
-        choices = [(words.pick(f"choice.{name}.{value}", str(value)), value) for value in field.choices]
-        return gr.Radio(choices, value=default, **given | more)
-    if plain is bool:
-        return gr.Checkbox(value=bool(default), **given | more)
+    given |= {"value": None if field.info.is_required() else field.info.default}
     if plain is str:
-        return gr.Textbox(value=default, **{"lines": 2} | given | more)
-    return _number(field, plain is int, optional, given | {"value": default} | more)
+        return gr.Textbox(**{"lines": 2} | given | more)
+    return gr.Number(precision=0 if plain is int else None, step=step_of(field, plain is int), **given | more)
 
 
 def element(field: OptionField) -> str:
     """The name of an option's control in the page, for styles and tests."""
-    return f"option-{field.id.removeprefix('option.').replace('.', '-').replace('_', '-')}"
+    return field.id.removeprefix("option.").replace(".", "-").replace("_", "-")
 
 
-def _number(field: OptionField, whole: bool, optional: bool, given: dict[str, Any]) -> Component:
-    """A slider between two bounds; a number that may be left out is written."""
-    low, high = bounds(field)
+def step_of(field: OptionField, whole: bool) -> float:
+    """What a number goes up and down by."""
     extra = field.info.json_schema_extra
     own: Any = extra.get("step") if isinstance(extra, dict) else None
-    step = float(own) if own is not None else 1 if whole else FINE
-    if optional or low is None or high is None:
-        return gr.Number(precision=0 if whole else None, step=step, **given)
-    return gr.Slider(low, high, step=step, buttons=[], **given)
+    return float(own) if own is not None else 1 if whole else FINE
 
 
 def _file(field: OptionField, given: dict[str, Any]) -> Component:
@@ -109,7 +115,7 @@ def bounds(field: OptionField) -> tuple[float | None, float | None]:
     return low, next((rule.le for rule in field.info.metadata if hasattr(rule, "le")), None)
 
 
-def _plain(annotation: Any) -> tuple[Any, bool]:
+def plain_type(annotation: Any) -> tuple[Any, bool]:
     """A type without `| None`, and whether it had it."""
     if get_origin(annotation) in (types.UnionType, Union):
         rest = [one for one in get_args(annotation) if one is not type(None)]

@@ -14,10 +14,12 @@ from eichi.jobs.queue import ACTIVE, ENDED, IDLE
 from eichi.jobs.schema import Job
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
+from eichi.web.latents import render_files, render_runs
 from eichi.web.lists import render_history, render_queue
 from eichi.web.stage import current, render
 
 PACE = 0.4  # seconds between two looks at the store
+LISTED = 3.0  # seconds between two looks at the folder of results
 ALIVE = 15.0  # seconds after which a silent stream says that it is there
 
 
@@ -31,6 +33,7 @@ class Watcher:
         self._seen: list[tuple[int, str]] | None = None
         self._ended: list[Job] = []
         self._looked = 0.0
+        self._listed = 0.0
 
     def look(self) -> dict[str, str]:
         """The fragments that have changed."""
@@ -46,7 +49,8 @@ class Watcher:
         store, words, now = self.desk.store, self.words, time.time()
         open_jobs = store.jobs((*ACTIVE, *IDLE))
         seen = [(job.id, str(job.status)) for job in open_jobs]
-        if seen != self._seen or now - self._looked > ALIVE:
+        changed = seen != self._seen
+        if changed or now - self._looked > ALIVE:
             self._ended, self._seen, self._looked = store.jobs(ENDED), seen, now
             yield "history", render_history(self._ended, words)
         shown = current([*open_jobs, *self._ended])
@@ -54,6 +58,10 @@ class Watcher:
         yield "stage", render(shown, words, paces, now)
         yield "queue", render_queue(open_jobs, store.held, words)
         yield "count", str(len(open_jobs) or "")
+        yield "runs", render_runs(self.desk.bench.runs, words)
+        if now - self._listed > LISTED or changed:
+            self._listed = now
+            yield "files", render_files(self.desk.listed(), words)
         yield "boot", self.desk.boot
 
 

@@ -22,6 +22,7 @@ from eichi.options import FrameOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.prepare import make_frame_plan
 from eichi.web.desk import Desk
+from eichi.web.fieldset import FieldSet
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
@@ -61,7 +62,7 @@ class OneFrame:
                 with gr.Column(elem_classes="card"):
                     gr.HTML('<div data-live="stage"></div>')
                 self._references()
-        self.form = Form(FrameOptions, self.controls)
+        self.form = Form(FrameOptions, self.controls, (self.rest,))
         self._wire()
 
     def _ask(self) -> None:
@@ -86,12 +87,10 @@ class OneFrame:
             controls["seed"] = control(
                 options["seed"], words, info=None, placeholder=words("page.random"), min_width=90, elem_id="frame-seed"
             )
-        for name, keys in GROUPS.items():
-            with gr.Accordion(words(f"group.{name}"), open=False, elem_classes="group"):
-                for key in keys:
-                    controls[key] = control(options[key], words, elem_id=f"frame-{key.replace('.', '-')}")
-        self.plan = gr.HTML()
-        self.start = gr.Button(words("do.start"), variant="primary", elem_id="frame-start")
+        self.rest = FieldSet(list(options.values()), GROUPS, words, prefix="frame")
+        with gr.Column(elem_classes="go"):
+            self.plan = gr.HTML(elem_id="frame-plan")
+            self.start = gr.Button(words("do.start"), variant="primary", elem_id="frame-start")
         self.take = gr.UploadButton(words("do.take"), file_types=[".png"], size="sm", elem_classes="quiet")
 
     def _painted(self, label: str, name: str, height: int) -> gr.ImageEditor:
@@ -126,8 +125,7 @@ class OneFrame:
                     self.references.append((picture, index))
 
     def _wire(self) -> None:
-        pictures = [self.image, *(part for pair in self.references for part in pair)]
-        asked = changes([*self.controls.values(), *pictures])
+        asked = changes([*self.controls.values(), self.rest.html, *self._pictures])
         gr.on(asked, self.on_change, self.every, self.plan, trigger_mode="always_last", show_progress="hidden")
         prompt: Any = self.controls["prompt"]
         model = self.controls["model"]
@@ -138,12 +136,17 @@ class OneFrame:
     @property
     def every(self) -> set[Block]:
         """What a request is made of."""
-        return {*self.controls.values(), self.image, *(part for pair in self.references for part in pair)}
+        return {*self.controls.values(), self.rest.html, *self._pictures}
 
     @property
     def filled(self) -> list[Component]:
         """What a request fills."""
-        return [*self.controls.values(), self.image, *(part for pair in self.references for part in pair), self.meter]
+        return [*self.controls.values(), self.rest.html, *self._pictures, self.meter]
+
+    @property
+    def _pictures(self) -> list[Component]:
+        """The start picture, the references and their indices."""
+        return [self.image, *(part for pair in self.references for part in pair)]
 
     def request(self, given: Mapping[Component, Any]) -> FrameOptions:
         """The request that the controls make. Raises OptionError."""

@@ -9,6 +9,7 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.web.create import Create
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
+from eichi.web.latents import render_place
 from eichi.web.oneframe import OneFrame
 from eichi.web.parts import said
 from eichi.web.preferences import Preferences
@@ -28,12 +29,14 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab(words("place.create"), id="create"):
                 create = Create(desk, words)
-            with gr.Tab(words("place.frame"), id="frame"):
+            with gr.Tab(words("place.frame"), id="frame", render_children=True):
                 single = OneFrame(desk, words)
             with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"), gr.Column(elem_classes="card"):
                 gr.HTML('<div data-live="queue"></div>')
             with gr.Tab(words("place.history"), id="history"), gr.Column(elem_classes="card"):
                 history = gr.HTML('<div data-live="history"></div>', js_on_load=USE)
+            with gr.Tab(words("place.latents"), id="latents"), gr.Column(elem_classes="card"):
+                gr.HTML(render_place(words))
             with gr.Tab(words("place.settings"), id="settings"):
                 Preferences(desk, words)
         _use(desk, words, history, places, create, single)

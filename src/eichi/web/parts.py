@@ -22,6 +22,15 @@ from eichi.web.i18n import Words
 
 
 @contextmanager
+def folded(title: str, name: str) -> Iterator[None]:
+    """A group that opens. Gradio's own forgets what was put into it before it was opened; this one is only hidden."""
+    head = f'<button type="button" class="fold" aria-expanded="false" data-fold="{name}">{escape(title)}</button>'
+    gr.HTML(head, elem_classes="foldhead")
+    with gr.Column(elem_classes="folded"):
+        yield
+
+
+@contextmanager
 def said(words: Words) -> Iterator[None]:
     """An error of ours becomes its sentence on the page."""
     try:

@@ -46,7 +46,7 @@ class Preferences:
                 raise OptionError("error.settings.value", key=key, value=value, reason=first["msg"]) from error
             check_folder(settings.outputs)
             write(settings, given)
-            self.desk.settings = settings
+            self.desk.adjust(settings)
         gr.Info(self.words("setting.saved"), duration=4)
 
     def _facts(self) -> str:

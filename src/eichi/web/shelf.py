@@ -15,7 +15,7 @@ from eichi.library.prompts import Prompts
 from eichi.options import Request
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.parts import said, tell
+from eichi.web.parts import folded, said, tell
 
 
 class PromptShelf:
@@ -24,7 +24,7 @@ class PromptShelf:
     def __init__(self, desk: Desk, words: Words) -> None:
         self.words = words
         self.prompts = Prompts(desk.settings.home, tell(words))
-        with gr.Accordion(words("group.presets"), open=False, elem_classes="group"):
+        with folded(words("group.presets"), "presets"):
             self.chosen = gr.Dropdown(self.choices(), value=None, label=words("keep.preset"), elem_id="preset")
             self.name = gr.Textbox(label=words("keep.name"), info=words("keep.preset_help"), elem_id="preset-name")
             with gr.Row():
@@ -64,7 +64,7 @@ class FavouriteShelf:
     def __init__(self, desk: Desk, words: Words, kind: type[Request]) -> None:
         self.words, self.kind = words, kind
         self.favourites = Favourites(desk.settings.home, tell(words))
-        with gr.Accordion(words("group.favourites"), open=False, elem_classes="group"):
+        with folded(words("group.favourites"), "favourites"):
             self.chosen = gr.Dropdown(self.names(), value=None, label=words("keep.favourite"), elem_id="favourite")
             self.name = gr.Textbox(label=words("keep.name"), elem_id="favourite-name")
             with gr.Row():

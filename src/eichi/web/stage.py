@@ -21,7 +21,8 @@ def render(job: Job | None, words: Words, paces: Sequence[float], now: float) ->
     """The stage; `paces` are measured times of a section of this kind, `now` the time in seconds since 1970."""
     if job is None:
         return f'<div class="stage empty"><p>{escape(words("stage.empty"))}</p></div>'
-    body = [_head(job, words), _bars(job, words, paces, now), _axis(job), _figures(job, words), _error(job, words)]
+    body = [_head(job, words), _preview(job, words), _bars(job, words, paces, now), _axis(job)]
+    body += [_figures(job, words), _flags(job, words), _error(job, words)]
     return (
         f'<div class="stage" data-job="{job.id}" data-status="{job.status}" data-title="{escape(_title(job, words))}">'
         f'{_result(job, words)}<div class="side">{"".join(body)}{_buttons(job, words)}</div></div>'
@@ -48,6 +49,15 @@ def _result(job: Job, words: Words) -> str:
         address = f"/api/v1/jobs/{job.id}/so-far.mp4?order={job.progress['order']}"
         return f'<div class="show" data-video="{address}"></div>'
     return f'<div class="show wait"><p>{escape(words("stage.wait"))}</p></div>'
+
+
+def _preview(job: Job, words: Words) -> str:
+    """The section that is being drawn, rough and small, as its worker left it last."""
+    if not job.status.active or not job.begun or job.progress is None:
+        return ""
+    turn = f"{job.progress['order']}-{job.progress['step']}"
+    address = f"/api/v1/jobs/{job.id}/preview.png?{turn}"
+    return f'<img class="preview" alt="{escape(words("stage.preview"))}" src="{address}" onerror="this.hidden = true">'
 
 
 def _bars(job: Job, words: Words, paces: Sequence[float], now: float) -> str:
@@ -119,6 +129,13 @@ def _figures(job: Job, words: Words) -> str:
         figures.append(words("page.seed", seed=seed))
     prompt = escape(job.request["prompt"])
     return f'<p class="muted">{escape(" · ".join(figures))}</p><p class="quote">{prompt}</p>'
+
+
+def _flags(job: Job, words: Words) -> str:
+    """The sections of a result that look wrong."""
+    flags = (job.result or {}).get("flags") or []
+    said = "".join(f"<li>{escape(words(one['id'], number=one['number'], **one['values']))}</li>" for one in flags)
+    return f'<ul class="notes">{said}</ul>' if said else ""
 
 
 def _error(job: Job, words: Words) -> str:

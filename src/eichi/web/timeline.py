@@ -10,9 +10,10 @@ from html import escape
 from typing import Any
 
 from eichi.plan.keyframes import BLUE, CONNECTING, FINAL, RED, START, section_image
+from eichi.plan.timeline import FPS, FRAMES_PER_LATENT
 from eichi.web.i18n import Words
 
-FPS = 30
+END = -2  # what a click on the picture of the end says instead of a section's number
 CARDS, BARS = 8, 30  # sections up to which there is room for cards, and for their numbers
 
 
@@ -23,7 +24,18 @@ def draw(
     sections = sorted(plan["sections"], key=lambda section: section["start_frame"])
     size = "cards" if len(sections) <= CARDS else "bars" if len(sections) <= BARS else "lines"
     drawn = "".join(_section(section, plan, words, pictures, copies, chosen) for section in sections)
-    return f'<div class="axis {size}">{drawn}</div>{_ruler(plan, words, pictures)}'
+    end = "" if plan["direction"] == "forward" else _end(words, pictures, chosen)
+    return f'<div class="axis {size}">{drawn}{end}</div>{_ruler(plan, words, pictures)}'
+
+
+def _end(words: Words, pictures: Mapping[str, str], chosen: int | None) -> str:
+    """The picture that the video ends with, behind the last section."""
+    name = escape(words("label.keyframes.final"))
+    mark = " chosen" if chosen == END else ""
+    return (
+        f'<button type="button" class="section end{mark}" data-section="{END}" title="{name}" aria-label="{name}">'
+        f'<span class="head"><b>{name}</b></span>{_thumb(pictures.get(FINAL))}</button>'
+    )
 
 
 def _section(
@@ -71,7 +83,9 @@ def _source(section: Mapping[str, Any], own: bool, words: Words) -> str:
         text = words("timeline.copied", number=anchor.removeprefix("section:"))
     else:
         text = words("timeline.end")
-    return f"{text} · {words('timeline.padding', padding=section['padding'])}" if section["padding"] else text
+    window = round((section["end_frame"] - section["start_frame"]) / FRAMES_PER_LATENT)
+    padding = words("timeline.padding", padding=f"{round(section['padding'] / window, 1):g}")
+    return f"{text} · {padding}" if section["padding"] else text
 
 
 def _thumb(address: str | None) -> str:
@@ -88,5 +102,4 @@ def _ruler(plan: Mapping[str, Any], words: Words, pictures: Mapping[str, str]) -
         f'<i style="left:{100 * step * i / whole:.3f}%">{step * i:g}</i>' for i in range(int(whole / step + 0.001) + 1)
     )
     left = f"<span>▲ {escape(words('label.image'))}</span>" if START in plan["images"] else "<span></span>"
-    right = f"<span>{escape(words('label.keyframes.final'))} ▲</span>" if FINAL in pictures else "<span></span>"
-    return f'<div class="ruler">{ticks}</div><div class="ends">{left}{right}</div>'
+    return f'<div class="ruler">{ticks}</div><div class="ends">{left}</div>'

@@ -13,6 +13,7 @@
     const playing = element.querySelector("video:not([data-idle])");
     if (name === "history" && playing && !playing.paused) { element.shownHtml = null; return; }
     element.innerHTML = last[name];
+    if (name === "files") offer();
   }
 
   // A video that plays goes on playing: only what is beside it is put anew.
@@ -88,6 +89,54 @@
     };
   }
 
+  // The place of latent files: tools work on what is ticked, in the order in which it was.
+  let ticked = [];
+  function offer() {
+    const kinds = ticked.map(name => document.querySelector(`[data-file="${CSS.escape(name)}"]`)?.dataset.kind);
+    const fits = {
+      join: kinds.length > 1 && kinds.every(kind => kind === "latents"),
+      fill: kinds.length === 2 && kinds.every(kind => kind === "latents"),
+      "from-mp4": kinds.length === 1 && kinds[0] === "video",
+    };
+    document.querySelectorAll("form.tool").forEach(form => {
+      form.querySelector("button").disabled = !(fits[form.dataset.tool] ?? (kinds.length === 1 && kinds[0] === "latents"));
+    });
+    document.querySelectorAll("[data-file]").forEach(tick => {
+      tick.checked = ticked.includes(tick.dataset.file);
+      tick.dataset.turn = tick.checked && ticked.length > 1 ? ticked.indexOf(tick.dataset.file) + 1 : "";
+    });
+  }
+  const heard = async answer => {
+    const said = await answer.json().catch(() => ({message: answer.statusText}));
+    if (!answer.ok) toast(said.message ?? answer.statusText);
+    return answer.ok;
+  };
+  document.addEventListener("submit", async event => {
+    const form = event.target.closest?.("form.tool");
+    if (!form) return;
+    event.preventDefault();
+    const values = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+    const body = JSON.stringify({files: ticked, values});
+    const headers = {"content-type": "application/json"};
+    if (await heard(await fetch(`/api/v1/tools/${form.dataset.tool}`, {method: "POST", headers, body}))) ticked = [];
+    offer();
+  });
+  document.addEventListener("change", async event => {
+    const tick = event.target.closest?.("[data-file]");
+    if (tick) {
+      ticked = ticked.filter(name => name !== tick.dataset.file);
+      if (tick.checked) ticked.push(tick.dataset.file);
+      offer();
+    }
+    const upload = event.target.closest?.("[data-upload]");
+    if (upload?.files.length) {
+      const body = new FormData();
+      body.append("file", upload.files[0]);
+      upload.value = "";
+      await heard(await fetch("/api/v1/files", {method: "POST", body}));
+    }
+  });
+
   const CALLS = {
     "hold-all": () => ["POST", "/api/v1/queue/hold"],
     "resume-all": () => ["POST", "/api/v1/queue/resume"],
@@ -113,7 +162,77 @@
     setTimeout(() => note.remove(), 6000);
   }
 
+  // A set of options: the controls' values are one table, which goes to the server when one of them is changed.
+  function fields(element, props, trigger, watch) {
+    const controls = [...element.querySelectorAll("[name]")];
+    const given = control => {
+      if (control.type === "checkbox") return control.checked;
+      if (control.type !== "number" && control.dataset.type !== "number") return control.value;
+      return control.value === "" || Number.isNaN(Number(control.value)) ? null : Number(control.value);
+    };
+    const list = (control, value) => control.append(new Option(value.split(/[\\/]/).pop(), value));
+    const twin = control => control.parentElement.querySelector("input[type=range]");
+    const defaults = Object.fromEntries(controls.map(control => [control.name, null]));
+    function summarise() {
+      element.querySelectorAll("details.group").forEach(group => {
+        const changed = [...group.querySelectorAll("[name]")].filter(control =>
+          !control.closest("[hidden]") && String(given(control) ?? "") !== String(defaults[control.name] ?? ""));
+        group.querySelector(".set").textContent = changed.map(control => {
+          const label = control.closest(".field").querySelector("label").textContent.trim();
+          if (control.type === "checkbox") return `${control.checked ? "✓" : "✗"} ${label}`;
+          const text = control.selectedOptions ? control.selectedOptions[0]?.text : control.value;
+          return `${label} ${text}`;
+        }).join(" · ");
+      });
+    }
+    function show() {
+      const root = element.querySelector(".fields");
+      root.dataset.mode = props.value?.mode ?? root.dataset.mode;
+      element.querySelectorAll("[data-only]").forEach(part => { part.hidden = part.dataset.only !== root.dataset.mode; });
+      controls.forEach(control => {
+        const value = props.value?.[control.name];
+        if (control === document.activeElement && control.type !== "checkbox") return;
+        if (control.type === "checkbox") control.checked = Boolean(value);
+        else if (control.selectedOptions && typeof value === "number")
+          control.value = [...control.options].find(one => Number(one.value) === value)?.value ?? "";
+        else {
+          if (control.dataset.source && value && ![...control.options].some(one => one.value === value)) list(control, value);
+          control.value = value ?? "";
+        }
+        if (control.type === "number" && twin(control)) twin(control).value = control.value;
+      });
+      summarise();
+    }
+    // Lists of files are as long as the disk's: asked for when the group is opened.
+    element.querySelectorAll("details").forEach(group => group.addEventListener("toggle", async () => {
+      for (const control of group.open ? group.querySelectorAll("[data-source]") : []) {
+        const found = await fetch(control.dataset.source).then(answer => answer.json());
+        const chosen = props.value?.[control.name] ?? "";
+        control.replaceChildren(new Option("", ""), ...found.map(one => new Option(one.name, one.file)));
+        if (chosen && control.value !== chosen) list(control, chosen);
+        control.value = chosen;
+      }
+    }));
+    element.addEventListener("input", event => {
+      const control = event.target;
+      if (control.type === "range") control.parentElement.querySelector("[name]").value = control.value;
+      else if (control.type === "number" && twin(control)) twin(control).value = control.value;
+      props.value = {...props.value, ...Object.fromEntries(controls.map(one => [one.name, given(one)]))};
+      summarise();
+      trigger("input");
+    });
+    const written = JSON.parse(element.querySelector(".fields").dataset.defaults);
+    Object.assign(defaults, written);
+    watch("value", show);
+    show();
+  }
+  window.eichi = {fields};
+
   document.addEventListener("click", event => {
+    const fold = event.target.closest?.("[data-fold]");
+    if (fold) fold.setAttribute("aria-expanded", String(fold.getAttribute("aria-expanded") !== "true"));
+    const stop = event.target.closest?.("[data-stop-tool]");
+    if (stop) fetch(`/api/v1/tools/${stop.dataset.stopTool}`, {method: "DELETE"}).then(heard);
     const button = event.target.closest?.("[data-do]");
     if (button) act(button);
   });
