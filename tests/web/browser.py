@@ -1,5 +1,6 @@
 """A real page in a real browser: the server as a user starts it, and the Chromium of this machine."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PATIENCE = 900_000  # milliseconds; a loaded machine is slow, not broken
+PATIENCE = (
+    int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
+)  # milliseconds; a loaded machine is slow, not broken
 # Without these Chromium looks for hosts that tests must not reach.
 SWITCHES = [
     "--no-sandbox",
@@ -37,20 +40,49 @@ def browsing() -> Iterator[Browser]:
         browser.close()
 
 
+class Server:
+    """`eichi ui` as a user starts it, with a home of its own; it can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        code = "from eichi.cli import main; main()"
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, "ui", "--port", str(self.port)],
+            cwd=self.home,
+            env=os.environ | {"EICHI_HOME": str(self.home / "home")},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stderr is not None
+        assert self.address in self._process.stderr.readline()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.communicate()
+
+
 @contextmanager
-def serving(folder: Path, port: int) -> Iterator[str]:
-    """`eichi ui` with a home of its own; the address of its page."""
-    code = "from eichi.cli import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "ui", "--port", str(port)], cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
+def serving(home: Path) -> Iterator[Server]:
+    """A server for as long as it is needed."""
+    server = Server(home)
+    server.start()
     try:
-        assert "http" in process.stderr.readline()
-        yield f"http://127.0.0.1:{port}"
+        yield server
     finally:
-        process.terminate()
-        process.communicate()
+        server.stop()
 
 
 def free_port() -> int:

@@ -5,12 +5,15 @@ the visitor's. Nothing is loaded that a video is made with: jobs run in the work
 ends. Requests from other sites and under other names than this machine's are refused.
 """
 
+import asyncio
+import json
 import os
 import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,8 +30,9 @@ from eichi.errors import EichiError, InputError
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.settings import Settings
+from eichi.web.access import Access
 from eichi.web.api import explain, routes
-from eichi.web.desk import Desk
+from eichi.web.desk import MOST, Desk
 from eichi.web.i18n import COOKIE, Words, choose
 from eichi.web.page import build
 from eichi.words import languages
@@ -38,9 +42,24 @@ EVERYWHERE = ("0.0.0.0", "::")
 UPLOAD = "200mb"
 YEAR = 365 * 24 * 3600
 SAFE = ("GET", "HEAD", "OPTIONS")
+# Titles in Gradio's painter that have no translation of its own.
+PAINTER = {
+    "Pan": "painter.pan",
+    "Zoom out": "painter.zoom_out",
+    "Zoom in": "painter.zoom_in",
+    "Undo": "painter.undo",
+    "Redo": "painter.redo",
+    "Clear canvas": "painter.clear",
+    "Brush": "painter.brush",
+    "Erase": "painter.erase",
+    "Color": "painter.color",
+    "Brush Size": "painter.size",
+}
 
 
-def make_app(desk: Desk, language: str | None = None, hosts: tuple[str, ...] = LOCAL) -> FastAPI:
+def make_app(
+    desk: Desk, language: str | None = None, hosts: tuple[str, ...] = LOCAL, access: Access | None = None
+) -> FastAPI:
     """The whole server as an ASGI application; `language` is fixed for who has not chosen one."""
     os.environ["GRADIO_TEMP_DIR"] = str(desk.uploads)  # the one way to tell Gradio where to keep what is given to it
     desk.uploads.mkdir(parents=True, exist_ok=True)
@@ -57,6 +76,7 @@ def make_app(desk: Desk, language: str | None = None, hosts: tuple[str, ...] = L
     app.add_exception_handler(EichiError, explain)
     app.mount("/page", StaticFiles(directory=_assets()))
     _doors(app, language)
+    _guard(app, desk, access)
     for code in languages():
         gr.mount_gradio_app(
             app,
@@ -90,12 +110,26 @@ def _doors(app: FastAPI, fixed: str | None) -> None:
         answer.set_cookie(COOKIE, choose("", code), max_age=YEAR, samesite="lax")
         return answer
 
+
+def _guard(app: FastAPI, desk: Desk, access: Access | None) -> None:
+    """What is refused before anything is done, in a sentence, and the language of what is answered."""
+
     @app.middleware("http")
     async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        words = Words(choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE)))
+
+        def refused(status: int, id: str, **values: object) -> Response:
+            headers = {"www-authenticate": 'Basic realm="FramePack-eichi", charset="UTF-8"'} if status == 401 else {}
+            return JSONResponse({"error": id, "message": words(id, **values)}, status, headers)
+
         origin = request.headers.get("origin")
         if origin is not None and request.method not in SAFE and urlsplit(origin).netloc != request.headers.get("host"):
-            words = Words(choose(request.headers.get("accept-language", "")))
-            return JSONResponse({"error": "error.api.origin", "message": words("error.api.origin", origin=origin)}, 403)
+            return refused(403, "error.api.origin", origin=origin)
+        given = request.headers.get("authorization", "")
+        if access is not None and not await asyncio.to_thread(access.allows, given):
+            return refused(401, "error.api.access")
+        if request.url.path.endswith("/upload") and desk.full:
+            return refused(413, "error.upload.count", limit=MOST)
         answer = await call_next(request)
         code = request.url.path.strip("/")
         return await _spoken(answer, code) if code in languages() else answer
@@ -107,7 +141,7 @@ async def _spoken(answer: Response, code: str) -> Response:
     script = (
         f"<head><script>for (const [name, value] of [['language', '{code}'], ['languages', ['{code}']]])"
         "Object.defineProperty(navigator, name, {get: () => value});</script>"
-        f'<script defer src="/page/page.js" data-language="{code}"></script>'
+        f'<script defer src="/page/page.js" data-language="{code}" data-tools="{_tools(code)}"></script>'
         '<link rel="icon" type="image/svg+xml" href="/page/icon.svg">'
     )
     text = body.decode().replace('lang="en"', f'lang="{code}"', 1).replace("<head>", script, 1)
@@ -115,10 +149,22 @@ async def _spoken(answer: Response, code: str) -> Response:
     return Response(text, answer.status_code, headers)
 
 
+def _tools(code: str) -> str:
+    """What Gradio's painter says in English only, and its words in a language, for an attribute."""
+    words = Words(code)
+    return escape(json.dumps({title: words(id) for title, id in PAINTER.items()}, ensure_ascii=False))
+
+
 def serve(
-    settings: Settings, server: str, port: int, inbrowser: bool, language: str | None, ready: Callable[[], object]
+    settings: Settings,
+    server: str,
+    port: int,
+    inbrowser: bool,
+    language: str | None,
+    ready: Callable[[], object],
+    access: Access | None = None,
 ) -> None:
-    """Serve until Ctrl-C; `ready` is called once pages can be asked for.
+    """Serve until Ctrl-C, to everybody or to those whom `access` allows; `ready` is called once pages can be asked for.
 
     The job that runs at the end is left as it is and goes on at the next start. Raises InputError.
     """
@@ -127,7 +173,8 @@ def serve(
         executor = LocalExecutor(store, settings)
         desk = Desk(settings, store, executor.submit)
         try:
-            app = make_app(desk, language, ("*",) if server in EVERYWHERE else (*LOCAL, server))
+            hosts = ("*",) if server in EVERYWHERE else (*LOCAL, server)
+            app = make_app(desk, language, hosts, access)
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
             # Open pages follow for as long as they are open, so their connections are not waited for.

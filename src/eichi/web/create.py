@@ -8,6 +8,7 @@ of a hundred sections has as many controls as one of one. Knows no pipeline: it 
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from gradio.components import Component
 from eichi.catalog import find
 from eichi.errors import EichiError
 from eichi.jobs.batch import Batch, expand, parse_prompts
+from eichi.jobs.draft import pace_key
 from eichi.library.archive import read_archive
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
@@ -138,7 +140,12 @@ class Create:
         self._groups()
         with folded(words("group.batch"), "batch"):
             self.count = gr.Number(
-                1, precision=0, minimum=1, label=words("batch.count"), info=words("batch.count_help")
+                1,
+                precision=0,
+                minimum=1,
+                label=words("batch.count"),
+                info=words("batch.count_help"),
+                elem_id="batch-count",
             )
             self.prompts = gr.Textbox(lines=3, label=words("batch.prompts"), info=words("batch.prompts_help"))
         self.favourites = FavouriteShelf(self.desk, words, VideoOptions)
@@ -164,6 +171,7 @@ class Create:
         self.axis = gr.HTML(frame(words("timeline.none")), js_on_load=CLICK, elem_id="timeline")
         with gr.Row(visible=False, elem_classes="editor", elem_id="editor") as self.editor:
             self.picture = gr.Image(
+                elem_id="section-picture",
                 type="filepath",
                 image_mode=None,
                 height=130,
@@ -174,7 +182,12 @@ class Create:
                 scale=0,
                 min_width=200,
             )
-            self.text = gr.Textbox(lines=3, label=words("timeline.prompt"), placeholder=words("timeline.blank"))
+            self.text = gr.Textbox(
+                lines=3,
+                label=words("timeline.prompt"),
+                placeholder=words("timeline.blank"),
+                elem_id="section-text",
+            )
         self.clear = gr.Button(words("timeline.clear"), size="sm", visible=False, elem_classes="quiet")
         gr.HTML(f'<a href="/api/v1/archive.zip" download>{escape(words("keep.archive"))}</a>')
 
@@ -191,14 +204,6 @@ class Create:
         )
         controls: dict[str, Any] = self.controls  # what Gradio makes of a class at run time has no types
         prompt, model = controls["prompt"], controls["model"]
-        gr.on(
-            [prompt.input, model.change],
-            self.on_prompt,
-            [prompt, model],
-            self.meter,
-            trigger_mode="always_last",
-            **quick,
-        )
         moded = self.mode.input(self.on_mode, [self.mode, self.rest.html], self._moded(), **quick)
         moded.then(self.on_change, every, shown)
         model.input(self.on_model, model, self.controls["resolution"], **quick)
@@ -219,7 +224,6 @@ class Create:
         kept.delete.click(kept.on_delete, chosen, chosen)
         for done in (taken, self.presets.wire(prompt), chosen.input(self.on_favourite, chosen, self.filled)):
             done.then(self.on_change, every, shown, show_progress="hidden")
-            done.then(self.on_prompt, [prompt, model], self.meter, **quick)
 
     @property
     def every(self) -> set[Block]:
@@ -229,7 +233,7 @@ class Create:
     @property
     def shown(self) -> list[Component]:
         """What shows the plan."""
-        return [self.plan, self.axis, self.clear]
+        return [self.plan, self.axis, self.clear, self.meter]
 
     @property
     def filled(self) -> list[Component]:
@@ -261,7 +265,10 @@ class Create:
     def on_change(self, given: dict[Component, Any]) -> dict[Component, Any]:
         """What the controls come to, beside the start and on the timeline; what is wrong, in a sentence."""
         keys: Sections = given[self.keys]
-        clear = gr.update(visible=any(keys.values()))
+        beside = {
+            self.clear: gr.update(visible=any(keys.values())),
+            self.meter: self.read(given[self.controls["prompt"]], given[self.controls["model"]]),
+        }
         try:
             options = self.request(given)
             self.favourites.favourites.remember(options)
@@ -269,20 +276,24 @@ class Create:
         except EichiError as error:
             kind = "hint" if error.id == "error.image.required" else "error"
             text = self.words("plan.need_image") if kind == "hint" else error.say(self.words.language)
-            return {self.plan: f'<p class="{kind}">{escape(text)}</p>', self.axis: frame(text), self.clear: clear}
+            return {self.plan: f'<p class="{kind}">{escape(text)}</p>', self.axis: frame(text), **beside}
         pictures = {name: address(path, self.words) for name, path in plan.images.items()}
         copies = options.keyframes.copies
         drawn = draw(plan.describe(), self.words, pictures, copies, given[self.chosen])
-        return {self.plan: self.summary(plan), self.axis: drawn, self.clear: clear}
+        return {self.plan: self.summary(plan), self.axis: drawn, **beside}
 
     def summary(self, plan: Plan) -> str:
         """The plan in a line, and what deserves a word."""
         values = {"sections": len(plan.sections), "frames": plan.frames, "seconds": plan.seconds}
         line = self.words("plan.line", width=plan.width, height=plan.height, **values)
+        paces = self.desk.store.paces(pace_key(plan))
+        if paces:
+            span = self.words.span(median(paces) * (len(plan.sections) - plan.kept))
+            line += f" · {self.words('plan.time', time=span)}"
         notes = "".join(f"<li>{escape(self.words(note.id, **note.values))}</li>" for note in plan.notes)
         return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
 
-    def on_prompt(self, prompt: str, model: str) -> str:
+    def read(self, prompt: str, model: str) -> str:
         """How much of the prompt is read, at every keystroke."""
         return meter(self.desk.meter(model), prompt, self.words)
 
@@ -390,7 +401,7 @@ class Create:
             },
             self.editor: gr.update(visible=False),
             self.chosen: None,
-            self.meter: self.on_prompt(options.prompt, options.model),
+            self.meter: self.read(options.prompt, options.model),
         }
 
     def on_load(self) -> dict[Any, Any]:

@@ -5,6 +5,7 @@ pictures are files in the home folder, and the controls' values are remembered i
 """
 
 import hashlib
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from eichi.web.bench import LATENTS, VIDEO, Bench
 from eichi.web.latents import Files
 
 UPLOADS = "uploads"
+MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file of latents or a video
 
 
@@ -50,6 +52,11 @@ class Desk:
     def uploads(self) -> Path:
         """Where pictures are kept that were given in a browser."""
         return uploads(self.settings)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many pictures were given as are kept."""
+        return self.uploads.is_dir() and len(os.listdir(self.uploads)) >= MOST
 
     def start(self, requests: Sequence[VideoOptions | FrameOptions]) -> list[Job]:
         """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""

@@ -91,7 +91,9 @@ class OneFrame:
         with gr.Column(elem_classes="go"):
             self.plan = gr.HTML(elem_id="frame-plan")
             self.start = gr.Button(words("do.start"), variant="primary", elem_id="frame-start")
-        self.take = gr.UploadButton(words("do.take"), file_types=[".png"], size="sm", elem_classes="quiet")
+        self.take = gr.UploadButton(
+            words("do.take"), file_types=[".png"], size="sm", elem_classes="quiet", elem_id="frame-take"
+        )
 
     def _painted(self, label: str, name: str, height: int) -> gr.ImageEditor:
         """A picture that a mask can be painted on."""
@@ -126,17 +128,19 @@ class OneFrame:
 
     def _wire(self) -> None:
         asked = changes([*self.controls.values(), self.rest.html, *self._pictures])
-        gr.on(asked, self.on_change, self.every, self.plan, trigger_mode="always_last", show_progress="hidden")
-        prompt: Any = self.controls["prompt"]
-        model = self.controls["model"]
-        gr.on([prompt.input], self.on_prompt, [prompt, model], self.meter, queue=False, show_progress="hidden")
+        gr.on(asked, self.on_change, self.every, self.shown, trigger_mode="always_last", show_progress="hidden")
         self.start.click(self.on_start, self.every, None)
-        self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.plan)
+        self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.shown)
 
     @property
     def every(self) -> set[Block]:
         """What a request is made of."""
         return {*self.controls.values(), self.rest.html, *self._pictures}
+
+    @property
+    def shown(self) -> list[Component]:
+        """What shows the plan."""
+        return [self.plan, self.meter]
 
     @property
     def filled(self) -> list[Component]:
@@ -182,16 +186,17 @@ class OneFrame:
             Image.fromarray(pixels[..., :3] if opaque else pixels).save(path)
         return str(path)
 
-    def on_change(self, given: dict[Component, Any]) -> str:
+    def on_change(self, given: dict[Component, Any]) -> dict[Component, Any]:
         """What the controls come to, or what is wrong, in a sentence."""
+        counted = {self.meter: self.read(given[self.controls["prompt"]], given[self.controls["model"]])}
         try:
             options = self.request(given)
             self.favourites.remember(options)
-            return self.summary(make_frame_plan(options))
+            return {self.plan: self.summary(make_frame_plan(options)), **counted}
         except EichiError as error:
             if error.id == "error.image.required":
-                return f'<p class="hint">{escape(self.words("plan.need_image"))}</p>'
-            return f'<p class="error">{escape(error.say(self.words.language))}</p>'
+                return {self.plan: f'<p class="hint">{escape(self.words("plan.need_image"))}</p>', **counted}
+            return {self.plan: f'<p class="error">{escape(error.say(self.words.language))}</p>', **counted}
 
     def summary(self, plan: FramePlan) -> str:
         """The plan in a line, and what deserves a word."""
@@ -199,7 +204,7 @@ class OneFrame:
         notes = "".join(f"<li>{escape(self.words(note.id, **note.values))}</li>" for note in plan.notes)
         return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
 
-    def on_prompt(self, prompt: str, model: str) -> str:
+    def read(self, prompt: str, model: str) -> str:
         return meter(self.desk.meter(model), prompt, self.words)
 
     def on_start(self, given: dict[Component, Any]) -> None:
@@ -221,7 +226,7 @@ class OneFrame:
             one = options.references[place] if place < len(options.references) else None
             updates[picture] = None if one is None else _canvas(one.image, one.mask)
             updates[index] = None if one is None else one.index
-        updates[self.meter] = self.on_prompt(options.prompt, options.model)
+        updates[self.meter] = self.read(options.prompt, options.model)
         return updates
 
     def on_load(self) -> dict[Any, Any]:

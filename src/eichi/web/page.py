@@ -40,7 +40,7 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
             with gr.Tab(words("place.settings"), id="settings"):
                 Preferences(desk, words)
         _use(desk, words, history, places, create, single)
-        for one, shown in ((create, create.shown), (single, [single.plan])):
+        for one, shown in ((create, create.shown), (single, single.shown)):
             loaded = page.load(one.on_load, None, one.filled, show_progress="hidden")
             loaded.then(one.on_change, one.every, shown, show_progress="hidden")
     return page
@@ -61,7 +61,7 @@ def _use(desk: Desk, words: Words, history: gr.HTML, places: gr.Tabs, create: Cr
 
     done = history.click(use, None, [places, *create.filled, *single.filled])
     done.then(create.on_change, create.every, create.shown)
-    done.then(single.on_change, single.every, single.plan)
+    done.then(single.on_change, single.every, single.shown)
 
 
 def _header(words: Words) -> str:

@@ -2,6 +2,7 @@
 // No word is put together here; everything that is shown comes from the server in the visitor's language.
 (() => {
   const language = document.currentScript.dataset.language;
+  const tools = JSON.parse(document.currentScript.dataset.tools);
   const last = {};
   let boot = null;
   let told = null;
@@ -69,6 +70,13 @@
     document.querySelectorAll("[data-live]").forEach(element => {
       if (last[element.dataset.live] !== undefined) place(element.dataset.live, element);
     });
+    document.querySelectorAll("#places button[title]").forEach(button => {
+      const name = tools[button.title];
+      if (!name || button.dataset.tool) return;
+      button.dataset.tool = button.title.toLowerCase();
+      button.title = name;
+      button.setAttribute("aria-label", name);
+    });
     const tab = document.getElementById("queue-place-button");
     if (tab && tab.dataset.count !== (last.count ?? "")) tab.dataset.count = last.count ?? "";
     document.querySelectorAll("[data-keep]").forEach(tick => { tick.checked = localStorage.getItem(tick.dataset.keep) === "1"; });
@@ -120,6 +128,17 @@
     const headers = {"content-type": "application/json"};
     if (await heard(await fetch(`/api/v1/tools/${form.dataset.tool}`, {method: "POST", headers, body}))) ticked = [];
     offer();
+  });
+  // A result that is dropped beside all controls gives its options back, as the button does.
+  const room = event => !event.defaultPrevented && [...(event.dataTransfer?.types ?? [])].includes("Files");
+  document.addEventListener("dragover", event => { if (room(event)) event.preventDefault(); });
+  document.addEventListener("drop", event => {
+    const buttons = [...document.querySelectorAll("#take, #frame-take")];
+    const take = buttons.find(button => button.offsetParent !== null)?.previousElementSibling;
+    if (!room(event) || !take || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    take.files = event.dataTransfer.files;
+    take.dispatchEvent(new Event("change", {bubbles: true}));
   });
   document.addEventListener("change", async event => {
     const tick = event.target.closest?.("[data-file]");
