@@ -6,6 +6,7 @@ Same classes and layout as the published ones, every width cut down. What it dra
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
@@ -81,21 +82,22 @@ def entry(folder: Path) -> Entry:
     )
 
 
-def transformer() -> HunyuanVideoFramepackTransformer3DModel:
-    """Two blocks of each kind, 24 channels."""
-    model = HunyuanVideoFramepackTransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=12,
-        num_layers=2,
-        num_single_layers=2,
-        num_refiner_layers=1,
-        text_embed_dim=WIDTH,
-        pooled_projection_dim=WIDTH,
-        rope_axes_dim=(4, 4, 4),
-        has_image_proj=True,
-        image_proj_dim=WIDTH,
-        has_clean_x_embedder=True,
-    )
+def transformer(**others: Any) -> HunyuanVideoFramepackTransformer3DModel:
+    """Two blocks of each kind, 24 channels, unless told otherwise."""
+    config = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "num_layers": 2,
+        "num_single_layers": 2,
+        "num_refiner_layers": 1,
+        "text_embed_dim": WIDTH,
+        "pooled_projection_dim": WIDTH,
+        "rope_axes_dim": (4, 4, 4),
+        "has_image_proj": True,
+        "image_proj_dim": WIDTH,
+        "has_clean_x_embedder": True,
+    }
+    model = HunyuanVideoFramepackTransformer3DModel(**config | others)
     return model.eval()
 
 

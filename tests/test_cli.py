@@ -24,7 +24,7 @@ from eichi.words import languages
 from tests.modules import HEAVY, loaded
 from tests.pictures import encoded, header
 
-COMMANDS = ("generate", "frame", "plan", "inspect", "models", "doctor", "demo", "import")
+COMMANDS = ("generate", "frame", "plan", "inspect", "models", "memory", "doctor", "demo", "import", "ui")
 PLAN_KEYS = {"model", "direction", "seconds", "frames", "width", "height", "sections"}
 SECTION_KEYS = ["number", "order", "padding", "start_frame", "end_frame", "prompt", "anchor", "positions"]
 
@@ -70,6 +70,8 @@ def pretend(models: Path, name: str) -> None:
         folder = models / str(source.repository) / source.folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARKS.get(part, "config.json")).touch()
+        if part not in MARKS:
+            (folder / "model.safetensors").touch()
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=lambda words: " ".join(words) or "eichi")

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from eichi.doctor import Finding, examine
+from eichi.doctor import Finding, _attention, examine
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 from eichi.words import languages, say
@@ -23,11 +24,36 @@ def test_a_good_machine() -> None:
     findings = examine(Settings())
     assert states(findings, "doctor.library") == ["good"] * len(LIBRARIES)
     assert states(findings, "doctor.codec") == ["good"]
-    assert len(states(findings, "doctor.folder")) == 2
+    assert len(states(findings, "doctor.folder")) == 3
+    assert len(states(findings, "doctor.memory")) == 1
+    assert states(findings, "doctor.offline") == []
     assert {"framepack", "framepack-f1"} <= {
         finding.values["name"] for finding in findings if finding.id == "doctor.model_absent"
     }
     assert "bad" not in {finding.state for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "id", "state"),
+    [
+        ("auto", "doctor.attention.fused", "good"),
+        ("chunked", "doctor.attention.asked", "good"),
+        ("sage", "error.attention.absent", "bad"),
+    ],
+)
+def test_attention(wanted: str, id: str, state: str) -> None:
+    (found,) = _attention(torch.device("cpu"), wanted)
+    assert (found.id, found.state) == (id, state)
+
+
+def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.models.attention.fused", lambda _: False)
+    (found,) = _attention(torch.device("cpu"), "auto")
+    assert (found.id, found.state) == ("doctor.attention.none", "warn")
+
+
+def test_offline_is_told() -> None:
+    assert states(examine(Settings(offline=True)), "doctor.offline") == ["good"]
 
 
 def test_every_finding_can_be_said() -> None:

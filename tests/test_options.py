@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from eichi.errors import OptionError
-from eichi.options import MAX_SEED, FrameOptions, VideoOptions, place, quality, walk
+from eichi.options import MAX_SEED, FrameOptions, Request, VideoOptions, place, quality, walk
 from eichi.words import languages, table
 
 FIELDS = {field.key: field for field in walk(VideoOptions)}
@@ -52,12 +52,21 @@ requests = st.fixed_dictionaries(
                 "cfg": between(1, 32),
                 "rescale": between(0, 1),
                 "teacache": st.booleans(),
-                "threshold": between(0, 1),
+                "cache": st.sampled_from(["tea", "mag", "first"]),
+                "threshold": st.none() | between(0, 1),
                 "padding": st.none() | st.integers(0, 30).map(lambda tenths: tenths / 10),
                 "image_strength": between(1, 1.02),
             },
         ),
         "output": st.fixed_dictionaries({}, optional={"crf": st.integers(0, 100)}),
+        "weights": st.fixed_dictionaries(
+            {},
+            optional={
+                "loras": st.lists(st.fixed_dictionaries({"file": paths, "strength": between(-2, 2)}), max_size=3),
+                "fp8": st.sampled_from(["off", "tensor", "row"]),
+                "fp8_math": st.booleans(),
+            },
+        ),
     },
 )
 
@@ -78,7 +87,7 @@ def test_defaults_of_the_document() -> None:
     assert (options.model, options.seconds, options.section_size, options.seed) == ("tiny", 5.0, 1.0, None)
     sampling = options.sampling
     assert (sampling.steps, sampling.guidance, sampling.cfg, sampling.rescale) == (25, 10.0, 1.0, 0.0)
-    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, 0.15, 1.0)
+    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, None, 1.0)
     assert (options.keyframes.final_strength, options.output.crf) == (1.0, 16)
 
 
@@ -112,6 +121,10 @@ def test_defaults_of_the_document() -> None:
         ("sampling.teacache", "often", ["sampling.teacache", "'often'"]),
         ("sampling.padding", 3.1, ["sampling.padding", "0.0 to 3.0"]),
         ("sampling.image_strength", 1.03, ["sampling.image_strength", "1.0 to 1.02"]),
+        ("weights.fp8", "e5m2", ["weights.fp8", "off, tensor, row"]),
+        ("weights.loras", "", ["weights.loras"]),
+        ("weights.loras", ["a.safetensors:2.5"], ["weights.loras.0.strength", "'2.5'"]),
+        ("weights.loras", [{"strength": 1}], ["weights.loras.0.file"]),
         ("output.crf", 101, ["output.crf", "0 to 100"]),
         pytest.param("prompt", "x" * 20_001, ["prompt", "20000"]),
         pytest.param("fit", "a\nb", ["fit"]),
@@ -152,7 +165,8 @@ def test_walk_finds_every_field_and_no_flag_twice() -> None:
     groups = {name for name, value in dumped.items() if isinstance(value, dict)}
     leaves = {f"{group}.{name}" for group in groups for name in dumped[group]} | (dumped.keys() - groups)
     assert leaves == FIELDS.keys()
-    assert [key for key in FIELDS if FIELDS[key].repeatable] == ["keyframes.sections", "keyframes.prompts"]
+    repeatable = [key for key in FIELDS if FIELDS[key].repeatable]
+    assert repeatable == ["weights.loras", "keyframes.sections", "keyframes.prompts"]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +191,28 @@ def test_the_short_form_of_a_reference(text: str, image: str, index: int | None,
     assert short == long
     assert short.model_dump(mode="json") == expected
     assert FrameOptions.parse({"references": [Path("a.png:3")]}).references[0].image == Path("a.png:3")
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "strength"),
+    [
+        ("a.safetensors", "a.safetensors", 0.8),
+        ("a.safetensors:0.5", "a.safetensors", 0.5),
+        ("a.safetensors:-1", "a.safetensors", -1),
+        ("a.safetensors:+.25", "a.safetensors", 0.25),
+        ("C:\\a.safetensors", "C:\\a.safetensors", 0.8),
+        ("C:\\a.safetensors:1.", "C:\\a.safetensors", 1),
+        ("a:0.5:0.7", "a:0.5", 0.7),
+        ("a.safetensors:", "a.safetensors:", 0.8),
+        ("a.safetensors:high", "a.safetensors:high", 0.8),
+    ],
+)
+@pytest.mark.parametrize("kind", [VideoOptions, FrameOptions])
+def test_the_short_form_of_a_lora(kind: type[Request], text: str, file: str, strength: float) -> None:
+    (lora,) = kind.parse({"weights": {"loras": [text]}}).weights.loras
+    assert lora.model_dump(mode="json") == {"file": file, "strength": strength}
+    assert kind.parse({"weights": {"loras": [lora.model_dump()]}}).weights.loras == (lora,)
+    assert kind.parse({"weights": {"loras": [Path("a:1")]}}).weights.loras[0].file == Path("a:1")
 
 
 def test_requests_share_the_words_of_what_they_share() -> None:

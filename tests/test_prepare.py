@@ -1,13 +1,16 @@
 """A request meets the machine: everything that is wrong is found before anything is made."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eichi import VideoOptions, make_plan
 from eichi.catalog import find
-from eichi.errors import FolderError, ModelError, OptionError, PictureError
+from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
+from eichi.models.shapes import published_shapes
 from eichi.prepare import check_folder, check_run, read_tokens
+from tests import loras
 
 
 def test_a_plan_from_a_request(picture: Path) -> None:
@@ -58,3 +61,35 @@ def test_tokens_are_counted_for_every_text(picture: Path) -> None:
     assert other["llama_only"].strip()
     assert [note.id for note in plan.notes if note.id == "note.prompt.cut"] == ["note.prompt.cut"]
     assert read_tokens(find("framepack"), ["a star"]) == []
+
+
+def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path) -> None:
+    """The published model's names and sizes are known by heart."""
+    made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
+    tensors = loras.lettered("diffusion_model.", loras.whole(made))
+    path = loras.write(tmp_path / "style.safetensors", tensors | {"other": made[0].down})
+
+    def plan(model: str, *files: str, **weights: Any) -> list[tuple[str, dict[str, Any]]]:
+        values = {"image": picture, "prompt": "p", "model": model, "weights": weights | {"loras": files}}
+        notes = make_plan(VideoOptions.parse(values)).notes
+        return [(note.id, note.values) for note in notes if note.id.startswith(("note.lora", "note.fp8"))]
+
+    used, left = plan("framepack", f"{path}:-0.5")
+    assert used[0] == "note.lora.used"
+    assert (used[1]["weights"], used[1]["rank"], used[1]["strength"]) == (20, "1", -0.5)
+    assert left == ("note.lora.unmatched", {"path": str(path), "count": 1, "keys": "other"})
+    assert plan("framepack", f"{path}:0") == [("note.lora.zero", {"path": str(path)})]
+    assert [id for id, _ in plan("framepack", fp8_math=True)] == ["note.fp8.unused"]
+    with pytest.raises(LoraError, match="changes nothing in tiny"):
+        plan("tiny", str(path))
+    with pytest.raises(LoraError, match=r"no LoRA file .*none"):
+        plan("framepack", str(path), str(tmp_path / "none.safetensors"))
+
+
+def test_a_lora_of_another_family_is_told(picture: Path, tmp_path: Path) -> None:
+    made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
+    tensors = loras.lettered("transformer.", loras.whole(made))
+    path = loras.write(tmp_path / "flux.safetensors", tensors, {"modelspec.architecture": "flux-1-dev/lora"})
+    values = {"image": picture, "prompt": "p", "model": "framepack", "weights": {"loras": [path]}}
+    (note,) = [note for note in make_plan(VideoOptions.parse(values)).notes if note.id == "note.lora.base"]
+    assert note.values == {"path": str(path), "base": "flux-1-dev/lora"}

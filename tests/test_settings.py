@@ -1,8 +1,10 @@
 """Given values beat variables, variables beat the file."""
 
+import os
 from pathlib import Path
 
 import pytest
+from huggingface_hub.constants import is_offline_mode
 from pydantic import ValidationError
 
 from eichi.errors import OptionError
@@ -70,3 +72,23 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_home_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EICHI_HOME", "")
     assert load_settings().home.is_absolute()
+
+
+def test_offline_holds_the_libraries_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert not load_settings().offline
+    assert (is_offline_mode(), os.environ["HF_HUB_OFFLINE"]) == (False, "0")
+    monkeypatch.setenv("EICHI_OFFLINE", "1")
+    assert load_settings().offline
+    assert (is_offline_mode(), os.environ["HF_HUB_OFFLINE"]) == (True, "1")
+
+
+@pytest.mark.parametrize("size", ["5.9", "129", "much"])
+def test_preserved_memory_has_bounds(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    assert load_settings().preserve_gb is None
+    monkeypatch.setenv("EICHI_PRESERVE_GB", size)
+    with pytest.raises(OptionError, match="preserve_gb"):
+        load_settings()
+    monkeypatch.setenv("EICHI_PRESERVE_GB", "6.5")
+    assert load_settings().preserve_gb == 6.5

@@ -5,18 +5,22 @@ model is an entry like the others: the same code loads it and draws with it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from eichi.errors import ModelError
 
 Direction = Literal["reverse", "forward"]
 Sizes = tuple[tuple[int, int], ...]
 
-# The file that tells which known model a folder of weights behaves like: {"like": "framepack"}.
+WEIGHTS = ".safetensors"
+
+# The file that tells which known model a folder of weights behaves like: {"like": "framepack"}, and optionally what the
+# step caches know of these weights: {"teacache": [...], "magcache": [[...]]}.
 CARD = "eichi.json"
 
 PARTS = (
@@ -33,10 +37,14 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Source:
-    """Where one part lies: a folder inside a repository, or inside a plain folder if `repository` is None."""
+    """Where one part lies: a folder inside a repository, or inside a plain folder if `repository` is None.
+
+    That plain folder is `root`, the entry's own if there is none. A transformer may be a file instead of a folder.
+    """
 
     repository: str | None
     folder: str
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +66,44 @@ class Template:
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """A row of equal blocks: how many, parameters of each, and how many of these FP8 can store in one byte."""
+
+    count: int
+    parameters: int
+    quantised: int
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Parameters of every part; `rest` are the transformer's outside of its blocks, `width` its channels.
+
+    `text_encoder` are LLaMA's layers, `words` its parameters outside of them.
+    """
+
+    double: Blocks
+    single: Blocks
+    rest: int
+    width: int
+    vae: int
+    image_encoder: int
+    text_encoder: Blocks
+    words: int
+    text_encoder_2: int
+
+    @property
+    def transformer(self) -> int:
+        """Parameters of the whole transformer."""
+        return sum(row.count * row.parameters for row in (self.double, self.single)) + self.rest
+
+
+@dataclass(frozen=True)
 class Entry:
-    """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first."""
+    """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
+    `magcache` changes of size at every step, for some numbers of steps.
+
+    `config` is the transformer's, for weights that come as one file without any.
+    """
 
     name: str
     direction: Direction
@@ -69,6 +113,9 @@ class Entry:
     template: Template
     preview: Preview
     teacache: tuple[float, ...]
+    magcache: tuple[tuple[float, ...], ...]
+    anatomy: Anatomy
+    config: Mapping[str, Any]
     root: Path | None = None
 
     @property
@@ -88,29 +135,49 @@ def find(name: str) -> Entry:
     if name in entries:
         return entries[name]
     try:
-        folder = Path(name).expanduser()
-        is_folder = folder.is_dir()
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return _folder_entry(path)
+        if path.suffix == WEIGHTS and path.is_file():
+            return _file_entry(path)
     except (OSError, RuntimeError):  # too long for a path, or the home of a user that does not exist
-        is_folder = False
-    if not is_folder:
-        raise ModelError("error.model.unknown", name=name, known=", ".join(entries))
-    return _folder_entry(folder)
+        pass
+    raise ModelError("error.model.unknown", name=name, known=", ".join(entries))
+
+
+def _like(folder: Path) -> Entry:
+    """The known model that the weights in a folder behave like; direction and sizes cannot be read from weights.
+
+    What `eichi calibrate` found out about these weights stands in the card, too.
+    """
+    card = folder / CARD
+    try:
+        told = json.loads(card.read_text(encoding="utf-8"))
+        base = _entries()[told["like"]]
+        teacache = tuple(float(c) for c in told.get("teacache", base.teacache))
+        magcache = tuple(tuple(float(r) for r in table) for table in told.get("magcache", base.magcache))
+        return replace(base, teacache=teacache, magcache=magcache)
+    except FileNotFoundError as error:
+        raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
 
 
 def _folder_entry(folder: Path) -> Entry:
-    """A folder says which known model it behaves like; direction and sizes cannot be read from weights."""
-    card = folder / CARD
-    try:
-        like = json.loads(card.read_text(encoding="utf-8"))["like"]
-        base = _entries()[like]
-    except FileNotFoundError as error:
-        raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
+    """All parts in one folder."""
+    base = _like(folder)
     parts = {part: Source(None, source.folder if base.embedded else part) for part, source in base.parts.items()}
     if (folder / "transformer").is_dir():
         parts["transformer"] = Source(None, "transformer")
     return replace(base, name=str(folder), parts=parts, root=folder)
+
+
+def _file_entry(path: Path) -> Entry:
+    """A transformer in one file; its other parts are those of the model that the card beside it names."""
+    base = _like(path.parent)
+    parts = {part: replace(source, root=source.root or base.root) for part, source in base.parts.items()}
+    parts["transformer"] = Source(None, path.name, path.parent)
+    return replace(base, name=str(path), parts=parts, root=path.parent)
 
 
 @cache
@@ -133,6 +200,9 @@ def _tiny(name: str) -> Entry:
         template=HUNYUAN,
         preview=_preview(root / "preview.json"),
         teacache=_teacache(root / "teacache.json", name),
+        magcache=_magcache(root / "magcache.json", name),
+        anatomy=TINY_ANATOMY,
+        config=json.loads((root / parts["transformer"].folder / "config.json").read_text(encoding="utf-8")),
         root=root,
     )
 
@@ -154,6 +224,9 @@ def _full(name: str) -> Entry:
         template=HUNYUAN,
         preview=_preview(_package() / "models" / "framepack_preview.json"),
         teacache=FRAMEPACK_TEACACHE,
+        magcache=_magcache(_package() / "models" / "framepack_magcache.json", name),
+        anatomy=FRAMEPACK_ANATOMY,
+        config={"has_image_proj": True, "has_clean_x_embedder": True},
     )
 
 
@@ -171,6 +244,14 @@ def _teacache(path: Path, name: str) -> tuple[float, ...]:
     return tuple(coefficients)
 
 
+def _magcache(path: Path, name: str) -> tuple[tuple[float, ...], ...]:
+    """A model's own ratios, by the number of steps; level ones while they are still to be measured."""
+    if not path.is_file():
+        return ((1.0,) * 25,)
+    tables: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))[name]
+    return tuple(tuple(table) for table in tables.values())
+
+
 def _package() -> Path:
     return Path(str(files("eichi")))
 
@@ -185,6 +266,29 @@ HUNYUAN = Template(
     "5. camera angles, movements, and transitions used in the video:<|eot_id|>"
     "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|>",
     head=95,
+)
+
+FRAMEPACK_ANATOMY = Anatomy(
+    double=Blocks(20, 339_831_296, 226_492_416),
+    single=Blocks(40, 141_591_808, 113_246_208),
+    rest=414_016_576,
+    width=3072,
+    vae=246_478_803,
+    image_encoder=428_225_600,
+    text_encoder=Blocks(32, 218_112_000, 0),
+    words=525_602_816,
+    text_encoder_2=123_060_480,
+)
+TINY_ANATOMY = Anatomy(
+    double=Blocks(2, 593_792, 393_216),
+    single=Blocks(4, 247_232, 196_608),
+    rest=1_159_744,
+    width=128,
+    vae=2_045_603,
+    image_encoder=264_000,
+    text_encoder=Blocks(2, 66_240, 0),
+    words=108_352,
+    text_encoder_2=132_096,
 )
 
 # Relative change of the modulated input to relative change of the output, fitted on HunyuanVideo.

@@ -13,6 +13,9 @@ import click
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_
+from eichi.commands.lora import lora
+from eichi.commands.memory import memory
+from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.errors import InputError
@@ -32,11 +35,12 @@ KINDS: dict[str, type[Options]] = {
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, help=say("cli.help"))
 @click.version_option(package_name="framepack-eichi")
-def commands() -> None:
+@click.option("--offline", is_flag=True, help=say("cli.offline"))
+def commands(offline: bool) -> None:
     pass
 
 
-for family in (jobs, latents, import_, ui):
+for family in (jobs, latents, models, memory, lora, import_, ui):
     commands.add_command(family)
 
 
@@ -143,29 +147,6 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
         plan = checkpoint.plan()
         components = own_components(plan.entry)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
-
-
-@commands.command(help=say("cli.models"))
-@json_flag
-def models(as_json: bool) -> None:
-    from eichi.catalog import find, known
-    from eichi.models.locate import present
-
-    with surface(as_json) as settings:
-        rows = []
-        for name in known():
-            entry = find(name)
-            here = present(entry, settings.models)
-            rows.append({"name": name, "direction": entry.direction, "present": here, "embedded": entry.embedded})
-        if as_json:
-            print_json({"models": rows, "folder": str(settings.models)})
-            return
-        for row in rows:
-            place = "models.embedded" if row["embedded"] else "models.present"
-            state = place if row["present"] else "models.absent"
-            direction = say(f"models.{row['direction']}", settings.language)
-            click.echo(f"{row['name']:<14}{say(state, settings.language):<24}{direction}")
-        click.echo(say("models.folder", settings.language, folder=settings.models))
 
 
 @commands.command(help=say("cli.doctor"))

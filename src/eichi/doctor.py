@@ -1,4 +1,4 @@
-"""Looks at the machine and says what a user should know: versions, device, codecs, folders, models.
+"""Looks at the machine and says what a user should know: versions, device, attention, memory, codecs, folders, models.
 
 Torch is imported inside the checks that need it. Every finding is an id with values, so that it can be said in any
 language; `warn` is worth knowing, `bad` keeps the program from working.
@@ -9,7 +9,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import psutil
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError
@@ -18,7 +20,11 @@ from eichi.prepare import check_folder
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 
+if TYPE_CHECKING:
+    import torch
+
 ROOM_GB = 2.0  # free disk under this is worth a word
+RAM_GB = 4.0  # free RAM under this is worth a word
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order to be read."""
-    return [*_versions(), *_device(settings), *_codec(), *_folders(settings), *_models(settings)]
+    return [*_versions(), *_device(settings), *_memory(), *_codec(), *_folders(settings), *_models(settings)]
 
 
 def _versions() -> Iterator[Finding]:
@@ -47,6 +53,7 @@ def _versions() -> Iterator[Finding]:
 def _device(settings: Settings) -> Iterator[Finding]:
     import torch
 
+    from eichi.models.fp8 import multiplies
     from eichi.models.load import pick_device
 
     try:
@@ -60,6 +67,27 @@ def _device(settings: Settings) -> Iterator[Finding]:
         yield Finding("doctor.gpu", values={"name": name, "free": free / 2**30, "total": total / 2**30})
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
+    yield Finding("doctor.fp8" if multiplies(device) else "doctor.fp8_absent")
+    yield from _attention(device, settings.attention)
+
+
+def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
+    """Which attention kernel is used, and why."""
+    from eichi.models.attention import choose
+
+    try:
+        choice = choose(device, wanted)
+    except EichiError as error:
+        yield Finding(error.id, "bad", error.values)
+        return
+    poor = choice.kernel == "chunked" and choice.why == "none"
+    yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
+
+
+def _memory() -> Iterator[Finding]:
+    memory = psutil.virtual_memory()
+    free, total = memory.available / 2**30, memory.total / 2**30
+    yield Finding("doctor.memory", "good" if free >= RAM_GB else "warn", {"free": free, "total": total})
 
 
 def _codec() -> Iterator[Finding]:
@@ -70,7 +98,7 @@ def _codec() -> Iterator[Finding]:
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
-    for folder in (settings.home, settings.outputs):
+    for folder in (settings.home, settings.outputs, settings.models):
         try:
             check_folder(folder)
         except EichiError as error:
@@ -82,6 +110,8 @@ def _folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
+    if settings.offline:
+        yield Finding("doctor.offline")
     for name in known():
         if present(find(name), settings.models):
             yield Finding("doctor.model", values={"name": name})

@@ -5,6 +5,7 @@
     │   ├── OptionError       an option: unknown, out of range, not for this model
     │   ├── PictureError      a picture: missing, unreadable, too large
     │   ├── ModelError        a model: unknown, not on this machine, damaged
+    │   ├── LoraError         a LoRA: unreadable, not a LoRA, for another model
     │   └── FolderError       the place for results cannot be written
     └── RunError              the request was fine, the run was not; exit code 1
         ├── DeviceError       the device ran out of memory or failed
@@ -46,6 +47,10 @@ class PictureError(InputError):
 
 
 class ModelError(InputError):
+    pass
+
+
+class LoraError(InputError):
     pass
 
 

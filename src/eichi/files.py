@@ -24,3 +24,13 @@ def aside(path: Path, folder: Path | None = None) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def trim(folder: Path, pattern: str, limit: int) -> None:
+    """Remove the oldest files of a folder while all together they have more bytes than the limit. Raises OSError."""
+    files = sorted(((file.stat(), file) for file in folder.glob(pattern)), key=lambda pair: -pair[0].st_mtime_ns)
+    size = 0
+    for stat, file in files:
+        size += stat.st_size
+        if size > limit:
+            file.unlink(missing_ok=True)

@@ -147,7 +147,8 @@ class StepOptions(Options):
     cfg: float = option(1.0, "--cfg", ge=1.0, le=32.0)
     rescale: float = option(0.0, ge=0.0, le=1.0)
     teacache: bool = option(True, "--teacache")
-    threshold: float = option(0.15, ge=0.0, le=1.0)
+    cache: Literal["tea", "mag", "first"] = option("tea", "--cache", choices=("tea", "mag", "first"))
+    threshold: float | None = option(None, ge=0.0, le=1.0)
 
 
 class SamplingOptions(StepOptions):
@@ -189,8 +190,39 @@ class OutputOptions(ResultOptions):
     frames: Literal["none", "last", "all"] = option("none", "--frames", choices=("none", "last", "all"))
 
 
+class LoraOptions(Options):
+    """A LoRA that is merged into the model; also written `FILE[:STRENGTH]`."""
+
+    file: Path = option(...)
+    strength: float = option(0.8, ge=-2.0, le=2.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def short(cls, value: Any) -> Any:
+        """The short form. Only a number after the last colon is a strength, so that `C:\\a.pt` is read right."""
+        if isinstance(value, Path):
+            return {"file": value}
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"(.+?)(?::([-+]?(?:\d+\.?\d*|\.\d+)))?", value, re.DOTALL)
+        if found is None:
+            raise ValueError("a file is missing")
+        file, strength = found.groups()
+        return {"file": file} if strength is None else {"file": file, "strength": strength}
+
+
+class WeightsOptions(Options):
+    """What is done to the model's weights before anything is drawn with them."""
+
+    words = "option.weights"
+
+    loras: tuple[LoraOptions, ...] = option((), "--lora", form="FILE[:STRENGTH]")
+    fp8: Literal["off", "tensor", "row"] = option("off", "--fp8", choices=("off", "tensor", "row"))
+    fp8_math: bool = option(False)
+
+
 class Request(Options):
-    """What every request says: a model, a picture, a prompt, a size, a seed."""
+    """What every request says: a model, a picture, a prompt, a size, a seed, a way to treat the weights."""
 
     # What a result of this request is called in its record.
     kind: ClassVar[str]
@@ -202,6 +234,7 @@ class Request(Options):
     resolution: int | None = option(None, "--resolution", ge=16)
     fit: Literal["crop", "letterbox"] = option("crop", choices=("crop", "letterbox"))
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
+    weights: WeightsOptions = WeightsOptions()
 
 
 class VideoOptions(Request):
@@ -285,6 +318,7 @@ class FillOptions(Options):
     negative: str = same(Request, "negative")
     seed: int | None = same(Request, "seed")
     sampling: StepOptions = StepOptions()
+    weights: WeightsOptions = WeightsOptions()
 
 
 def quality(crf: int) -> int:

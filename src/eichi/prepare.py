@@ -16,8 +16,10 @@ from eichi.catalog import Entry, Template, find
 from eichi.errors import FolderError, OptionError
 from eichi.events import Adjusted
 from eichi.models.locate import locate, locate_part
+from eichi.models.lorafile import match_lora, read_lora
+from eichi.models.shapes import transformer_shapes
 from eichi.models.tokens import WHOLE, Meter
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
 from eichi.plan.oneframe import FramePlan
@@ -57,14 +59,17 @@ def make_fill_plan(options: FillOptions, entry: Entry | None = None) -> FillPlan
     before, after = (measure_latents(path) for path in files)
     model_of([read_source(path) for path in files], entry.name)
     plan = resolve_fill(options, entry, before, after)
-    return replace(plan, notes=(*plan.notes, *cut_notes(entry, [options.prompt])))
+    return replace(
+        plan, notes=(*plan.notes, *cut_notes(entry, [options.prompt]), *weights_notes(entry, options.weights))
+    )
 
 
 def _examined(plan: Resolved) -> Resolved:
-    """A plan whose pictures are all there, with a word on texts that are too long."""
+    """A plan whose pictures and LoRAs are all there and fit, with a word on LoRAs and on texts that are too long."""
     for path in plan.files:
         measure(path)
-    return replace(plan, notes=(*plan.notes, *cut_notes(plan.entry, plan.texts)))
+    about: list[Adjusted] = [*cut_notes(plan.entry, plan.texts), *weights_notes(plan.entry, plan.options.weights)]
+    return replace(plan, notes=(*plan.notes, *about))
 
 
 def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
@@ -97,6 +102,31 @@ def read_tokens(entry: Entry, texts: Iterable[str]) -> list[dict[str, Any]]:
 def _meter(template: Template, llama: Path, clip: Path) -> Meter:
     """Kept, because reading LLaMA's 128 thousand tokens takes longer than a plan, and a sweep makes many."""
     return Meter(template, llama, clip)
+
+
+def weights_notes(entry: Entry, weights: WeightsOptions) -> Iterator[Adjusted]:
+    """What every LoRA changes and what of it is left out. Raises LoraError for one that does not fit the model."""
+    shapes = transformer_shapes(entry, load_settings().models) if weights.loras else {}
+    for lora in weights.loras:
+        match = match_lora(read_lora(lora.file), shapes, entry.name)
+        report = match.describe()
+        if lora.strength == 0:
+            yield Adjusted("note.lora.zero", {"path": str(lora.file)})
+            continue
+        yield Adjusted("note.lora.used", {"strength": lora.strength, "weights": len(match.shares)} | _figures(report))
+        if match.foreign:
+            yield Adjusted("note.lora.base", {"path": str(lora.file), "base": match.file.base})
+        if match.unmatched:
+            left = shorten(", ".join(match.unmatched), 160, placeholder=" …")
+            yield Adjusted("note.lora.unmatched", {"path": str(lora.file), "count": len(match.unmatched), "keys": left})
+    if weights.fp8_math and weights.fp8 == "off":
+        yield Adjusted("note.fp8.unused", {})
+
+
+def _figures(report: dict[str, Any]) -> dict[str, Any]:
+    """A LoRA's report for a sentence."""
+    ranks, alphas = (", ".join(f"{number:g}" for number in report[key]) for key in ("rank", "alpha"))
+    return {"path": report["file"], "format": report["format"], "rank": ranks, "alpha": alphas}
 
 
 def check_run(plan: Plan | FramePlan, folder: Path, models: Path | None = None) -> None:

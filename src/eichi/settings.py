@@ -6,8 +6,9 @@ folder, the variable winning. EICHI_HOME moves everything the program keeps.
 
 import json
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -30,6 +31,11 @@ class Settings(BaseSettings):
     home: Path
     outputs: Path = Path("outputs")
     device: str = "auto"
+    offline: bool = False
+    # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
+    preserve_gb: float | None = Field(None, ge=6.0, le=128.0)
+    lora_cache_gb: float = Field(0.0, ge=0.0)  # disk for weights with LoRAs merged in; a combination has up to 17 GiB
+    attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = "auto"
     language: str = ENGLISH
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)
@@ -73,14 +79,25 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of this machine. Raises OptionError naming the variable or key that is wrong."""
+    """The settings of this machine; offline is in force from here on. Raises OptionError naming the wrong value."""
     home = Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False))
     try:
-        return Settings(**{"home": home, **_read(home / FILE)})
+        settings = Settings(**{"home": home, **_read(home / FILE)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"]) from error
+    if settings.offline:
+        _stay_offline()
+    return settings
+
+
+def _stay_offline() -> None:
+    """Hold the libraries to it as well: they ask the hub library, which read its variable when it was imported."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:
+        vars(constants)["HF_HUB_OFFLINE"] = True
 
 
 def _read(path: Path) -> dict[str, Any]:

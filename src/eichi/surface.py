@@ -6,6 +6,7 @@ input, 130 stopped. Knows no command.
 """
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -55,6 +56,8 @@ def surface(as_json: bool) -> Iterator[Settings]:
     """Settings for a command; its errors as one sentence and an exit code."""
     language = "en"
     try:
+        if _asked_offline():
+            os.environ["EICHI_OFFLINE"] = "1"  # processes that this one starts inherit it
         settings = load_settings()
         language = settings.language
         yield settings
@@ -62,6 +65,12 @@ def surface(as_json: bool) -> Iterator[Settings]:
         fail(error, language, as_json)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
+
+
+def _asked_offline() -> bool:
+    """Whether `--offline` stands before the command."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().params.get("offline"))
 
 
 def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:

@@ -1,12 +1,13 @@
 """The three places of a model: a folder, the models folder, the hub's cache."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from eichi.catalog import CARD, Entry, Source, find
 from eichi.errors import ModelError
-from eichi.models.locate import MARKS, locate, present
+from eichi.models.locate import CACHES, MARKS, locate, locate_part, present
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -24,6 +25,8 @@ def lay(entry: Entry, root: Path, skip: str = "") -> dict[str, Path]:
 def mark(folder: Path, part: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKS.get(part, "config.json")).write_text("{}", encoding="utf-8")
+    if part not in MARKS:
+        (folder / "model.safetensors").touch()
 
 
 def cache(hub: Path, source: Source, part: str) -> Path:
@@ -67,6 +70,45 @@ def test_the_models_folder_beats_the_cache_part_by_part(tmp_path: Path) -> None:
     folders["vae"] = models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
     mark(folders["vae"], "vae")
     assert locate(entry, models) == folders
+
+
+@pytest.mark.parametrize("place", CACHES)
+def test_the_old_download_folder_is_used_as_it_is(tmp_path: Path, place: str) -> None:
+    entry, models = find("framepack-f1"), tmp_path / "models"
+    folders = {part: cache(models / place, source, part) for part, source in entry.parts.items()}
+    assert locate(entry, models) == folders
+
+
+def test_half_a_download_is_no_part(tmp_path: Path) -> None:
+    entry, models = find("framepack"), tmp_path / "models"
+    folder = lay(entry, models)["transformer"]
+    index = {"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
+    (folder / "diffusion.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / "one.safetensors").touch()
+    assert locate_part(entry, "transformer", models) is None
+    (folder / "two.safetensors").touch()
+    assert locate_part(entry, "transformer", models) == folder
+    (lay(entry, models)["vae"] / "model.safetensors").unlink()
+    assert locate_part(entry, "vae", models) is None
+
+
+def test_a_damaged_index_is_left_to_the_loader(tmp_path: Path) -> None:
+    entry, models = find("framepack"), tmp_path / "models"
+    folder = lay(entry, models)["transformer"]
+    (folder / "diffusion.safetensors.index.json").write_text("[", encoding="utf-8")
+    assert locate_part(entry, "transformer", models) == folder
+
+
+def test_a_transformer_in_one_file(tmp_path: Path) -> None:
+    path, models = tmp_path / "FramePack_bf16.safetensors", tmp_path / "models"
+    path.touch()
+    (tmp_path / CARD).write_text('{"like": "framepack-f1"}', encoding="utf-8")
+    entry = find(str(path))
+    folders = lay(find("framepack-f1"), models, skip="transformer")
+    assert entry.direction == "forward"
+    assert locate(entry, models) == folders | {"transformer": path}
+    (tmp_path / CARD).write_text('{"like": "tiny"}', encoding="utf-8")
+    assert locate(find(str(path)), models)["vae"] == locate(find("tiny"), models)["vae"]
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae", "tokenizer_2", "feature_extractor"])

@@ -81,7 +81,7 @@ def test_same_bits_when_sections_drew_the_same(
         pytest.skip("F1 has no Final Frame, in either program")
     pictures = [np.random.default_rng(k).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8) for k in range(1 + final)]
 
-    def section(denoiser: Denoiser, noise: Tensor) -> Iterator[Tensor]:
+    def section(denoiser: Denoiser, noise: Tensor, _: float | None) -> Iterator[Tensor]:
         order = len(calls)
         denoiser(noise, 1.0)
         yield drawn(order, noise)
@@ -89,7 +89,7 @@ def test_same_bits_when_sections_drew_the_same(
     def step(scheduler: object, answer: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
         return (drawn(len(calls) - 1, answer),)
 
-    monkeypatch.setattr("eichi.pipeline.generate.sample_section", section)
+    monkeypatch.setattr("eichi.pipeline.draw.sample_section", section)
     monkeypatch.setattr(FlowMatchEulerDiscreteScheduler, "step", step)
     ours(components, pictures, sections, steps=1)
     mine = list(calls)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PATIENCE = (
-    int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
-)  # milliseconds; a loaded machine is slow, not broken
+# Milliseconds; a loaded machine is slow, not broken.
+PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
 # Without these Chromium looks for hosts that tests must not reach.
 SWITCHES = [
     "--no-sandbox",
@@ -24,7 +23,7 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PLACES = ("create", "frame", "queue", "history", "latents", "settings")
+PLACES = ("create", "frame", "queue", "history", "loras", "latents", "settings")
 
 
 def chromium() -> str | None:

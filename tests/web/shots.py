@@ -1,38 +1,54 @@
-"""Pictures of every place in every language: `python -m tests.web.shots FOLDER`."""
+"""Screenshots of every place in every language: `python -m tests.web.shots FOLDER [LANGUAGE …]`.
 
-import os
+Small palette PNGs; a job is made first, so that there is something to see.
+"""
+
+import io
 import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
+
 from eichi.library.favourites import Favourites
 from eichi.options import VideoOptions
 from eichi.words import languages
-from tests.web.browser import PLACES, browsing, free_port, go, opened, serving
+from tests.web.browser import PLACES, browsing, go, opened, serving
 
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 DEMO = Path(__file__).parents[2] / "src" / "eichi" / "demo" / "picture.jpg"
+COLOURS = 96
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, wanted: tuple[str, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        os.environ["EICHI_HOME"] = work
         keys = {"sections": {0: DEMO, 1: DEMO}, "copies": True, "prompts": {2: "The camera moves closer."}}
         values = {"image": DEMO, "prompt": "The cup is lifted from the saucer.", "seconds": 6, "keyframes": keys}
-        Favourites(Path(work), lambda note: None).remember(VideoOptions.parse(values))
-        with serving(Path(work), free_port()) as address, browsing() as browser:
-            for language in languages():
+        values |= {"sampling": {"steps": 6}, "output": {"latents": True}}
+        Favourites(Path(work) / "home", lambda note: None).remember(VideoOptions.parse(values))
+        with serving(Path(work)) as server, browsing() as browser:
+            first = opened(browser.new_page(viewport={"width": 1440, "height": 900}), server.address, "en")
+            first.click("#start")
+            first.wait_for_selector(".stage[data-status=done] video")
+            first.close()
+            for language in wanted:
                 for size, (width, height) in SIZES.items():
-                    page = opened(browser.new_page(viewport={"width": width, "height": height}), address, language)
+                    viewport = browser.new_page(viewport={"width": width, "height": height})
+                    page = opened(viewport, server.address, language)
                     page.wait_for_selector("[data-section]")
                     for place in PLACES:
                         go(page, place)
-                        page.wait_for_timeout(1500)
-                        path = folder / f"{place}-{language}-{size}.jpg"
-                        page.screenshot(path=path, type="jpeg", quality=60)
+                        page.wait_for_timeout(900)
+                        save(page.screenshot(), folder / f"{place}-{language}-{size}.png")
                     page.close()
 
 
+def save(content: bytes, path: Path) -> None:
+    """A screenshot as a small PNG."""
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), tuple(sys.argv[2:]) or languages())

@@ -19,7 +19,7 @@ from eichi.words import languages
 WORDS = Words("en")
 # What has a control of its own: lists of the model's, pictures; the timeline edits the tables and the end.
 OWN = ("model", "image", "prompt", "seconds", "resolution", "seed")
-DRAWN = {"keyframes.sections", "keyframes.prompts", "keyframes.final"}
+DRAWN = {"keyframes.sections", "keyframes.prompts", "keyframes.final", "weights.loras"}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_every_option_is_on_the_page() -> None:
     assert not grouped & set(OWN)
     assert set(ONLY) <= set(fields(VideoOptions))
     grouped = {key for keys in oneframe.GROUPS.values() for key in keys}
-    own = {"model", "image", "prompt", "resolution", "seed", "references", "mask"}
+    own = {"model", "image", "prompt", "resolution", "seed", "references", "mask", "weights.loras"}
     assert grouped | own == set(fields(FrameOptions))
 
 

@@ -59,7 +59,7 @@ def figures(plan: Plan | FramePlan) -> dict[str, Any]:
 def pace_key(plan: Plan | FramePlan) -> str:
     """What the time of a section depends on, apart from the machine."""
     sampling = plan.options.sampling
-    cache = sampling.threshold if sampling.teacache else "off"
+    cache = (sampling.cache, sampling.threshold) if sampling.teacache else "off"
     shape = f"{len(plan.pictures)} {plan.options.profile}" if isinstance(plan, FramePlan) else str(plan.window)
     branches = 1 if sampling.cfg == 1.0 else 2
     size = size_words(plan.width, plan.height)

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,13 @@ from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImagePr
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
+from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
+from eichi.models.merged import Merged
+from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
+from eichi.models.weights import Weights
+from eichi.options import WeightsOptions
+from eichi.plan.memory import Machine, Need, Placement, choose, lower
 from eichi.settings import VAE_TILE
 
 log = logging.getLogger(__name__)
@@ -45,26 +52,57 @@ class Components:
         cache: Path | None = None,
         parts: Collection[str] = PARTS,
         tile: int = VAE_TILE,
+        attention: str = "auto",
+        merged_gb: float = 0.0,
     ) -> None:
         """Finds these parts, loads none; `cache` is a folder for what can be kept between jobs.
 
-        The VAE takes pictures apart that are larger than `tile` pixels, none where it is 0. Raises ModelError where a
-        part is missing, DeviceError for a device that is not here.
+        `merged_gb` GiB of merged weights are kept there. The VAE takes pictures apart that are larger than `tile`
+        pixels, none where it is 0. Raises ModelError where a part is missing, DeviceError for a device that is not
+        here.
         """
         self.entry = entry
         self.cache = cache
         self.tile = tile
+        self.merged = None if cache is None or not merged_gb else Merged(cache / "merged", int(merged_gb * 2**30))
+        self.attention = attention  # the setting of that name
         self.device = pick_device(device)
         gpu = self.device.type != "cpu"
         self.dtype = torch.float16 if gpu else torch.float32
         self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
         self.folders = locate(entry, models, parts)
+        self.placement = Placement("all")
+        self._need: Need | None = None
         self._loaded: dict[str, Any] = {}
+        self._wanted = WeightsOptions()
+        self._made: Weights | None = None  # once they are as wanted
+
+    def want(self, weights: WeightsOptions) -> None:
+        """What the transformer is to be made of from now on; it is made so when it is next asked for.
+
+        Raises DeviceError for what the device cannot do.
+        """
+        if weights.fp8 != "off" and weights.fp8_math:
+            check_product(self.device)
+        self._wanted, self._made = weights, None
 
     @property
     def transformer(self) -> HunyuanVideoFramepackTransformer3DModel:
-        model: HunyuanVideoFramepackTransformer3DModel = self._part("transformer", self.transformer_dtype)
-        return model
+        """Merged and rounded as was last wanted; only what differs from before is read. Raises LoraError."""
+        return self.weights.transformer
+
+    @property
+    def weights(self) -> Weights:
+        """The transformer with the account of what it is made of."""
+        weights: Weights = self._part("transformer", self.transformer_dtype)
+        if self._made is not weights:
+            network, placement = weights.transformer, self.placement
+            unstream(network)
+            with _boundary(self.entry.name, "transformer"):
+                weights.change(self._wanted, streamed_names(network, placement), mapped=not placement.pinned)
+                place_transformer(network, placement, self.device)
+            self._made = weights
+        return weights
 
     @property
     def vae(self) -> AutoencoderKLHunyuanVideo:
@@ -112,6 +150,7 @@ class Components:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
         for name in names:
             self._loaded.pop(name, None)
+        self._made = self._loaded.get("transformer") and self._made
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -119,15 +158,66 @@ class Components:
         if name not in self._loaded:
             log.debug("loading %s from %s", name, self.folders[name])
             with _boundary(self.entry.name, name):
-                part = _LOADERS[name](self.folders[name], dtype)
+                part = self._read(name, dtype)
                 if isinstance(part, nn.Module):
-                    part = part.requires_grad_(False).eval().to(self.device)
+                    self._place(name, part.requires_grad_(False).eval())
             self._loaded[name] = part
         return self._loaded[name]
 
+    def arrange(self, need: Need, machine: Machine) -> None:
+        """Choose where the weights lie for a request; what is loaded already counts as free and moves there."""
+        here = sum(_size(part) for part in self._networks.values())
+        free = machine if machine.gpu is None else replace(machine, gpu=machine.gpu + here)
+        self._settle(need, choose(self.entry.anatomy, need, free))
 
-def _fingerprint(folder: Path) -> str:
-    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(folder.iterdir()) if f.is_file()]
+    def step_down(self) -> Placement | None:
+        """Go to the next smaller placement because memory ran out; None where there is none."""
+        if self._need is None:
+            return None
+        placement = lower(self.entry.anatomy, self._need, self.placement)
+        if placement is not None:
+            self._settle(self._need, placement)
+            self.release()
+        return placement
+
+    @property
+    def _networks(self) -> dict[str, nn.Module]:
+        """The loaded parts that have weights."""
+        parts = {name: part.transformer if name == "transformer" else part for name, part in self._loaded.items()}
+        return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+
+    def _read(self, name: str, dtype: torch.dtype) -> Any:
+        """A part from its files. Of the transformer nothing is read yet: what is wanted of it decides what is."""
+        place = self.folders[name]
+        if name == "transformer":
+            return Weights(self.entry.name, place, self.entry.config, dtype, self.device, self.merged)
+        return _LOADERS[name](place, dtype)
+
+    def _settle(self, need: Need, placement: Placement) -> None:
+        """Put a placement into effect. A transformer that is not made yet is placed when it is."""
+        self._need, self.placement = need, placement
+        for name, part in self._networks.items():
+            if name != "transformer" or self._made is not None:
+                self._place(name, part)
+
+    def _place(self, name: str, part: nn.Module) -> None:
+        """A part onto its target; hooks of a placement before go."""
+        if name == "transformer":
+            place_transformer(part, self.placement, self.device)
+        elif name == "text_encoder":
+            place_encoder(part, self.placement, self.device)
+        else:
+            part.to(self.device)
+
+
+def _size(part: nn.Module) -> int:
+    """Bytes of a part that are on a GPU."""
+    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if tensor.is_cuda)
+
+
+def _fingerprint(place: Path) -> str:
+    found = [place] if place.is_file() else sorted(place.iterdir())
+    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
@@ -163,9 +253,6 @@ def set_tiles(vae: AutoencoderKLHunyuanVideo, side: int) -> None:
 
 
 _LOADERS: dict[str, Loader] = {
-    "transformer": lambda folder, dtype: HunyuanVideoFramepackTransformer3DModel.from_pretrained(
-        folder, torch_dtype=dtype
-    ),
     "vae": _vae,
     "text_encoder": lambda folder, dtype: LlamaModel.from_pretrained(folder, dtype=dtype),
     "text_encoder_2": lambda folder, dtype: CLIPTextModel.from_pretrained(folder, dtype=dtype),
@@ -183,7 +270,7 @@ def _boundary(model: str, part: str) -> Iterator[None]:
     transformers.utils.logging.disable_progress_bar()
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise DeviceError("error.device.memory", part=part) from error
+    except torch.OutOfMemoryError:
+        raise  # whoever runs the job can try again with less
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError("error.model.damaged", model=model, part=part, reason=error) from error

@@ -1,16 +1,20 @@
 """Where the parts of a model lie on this machine, without loading any of them and without torch.
 
-Three places, in this order: the folder an entry names (the embedded model, a user's folder), the models folder of the
-program (`<models>/<owner>/<name>`), the Hugging Face cache. Nothing is downloaded here.
+Three places, in this order: the folder an entry names (the embedded model, a user's folder or file), the models folder
+of the program (`<models>/<owner>/<name>`), a cache of the hub library: its own, or the `hf_download` folder of
+eichi 1.9 moved or linked into the models folder. Nothing is downloaded here.
 """
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
-from eichi.catalog import PARTS, Entry, Source
+from eichi.catalog import PARTS, WEIGHTS, Entry, Source
 from eichi.errors import ModelError
 
-# One file that every part must have; it tells a finished folder from an empty one.
+# Caches of the hub library below the models folder.
+CACHES = ("hf_download/hub", "hub")
+# One file that every part must have.
 MARKS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.json"} | {
     "feature_extractor": "preprocessor_config.json"
 }
@@ -31,7 +35,7 @@ def locate(entry: Entry, models: Path, parts: Collection[str] = PARTS) -> dict[s
 
 def locate_part(entry: Entry, part: str, models: Path) -> Path | None:
     """The folder of one part, None where it is not on this machine."""
-    return _folder(entry, entry.parts[part], models, MARKS.get(part, "config.json"))
+    return _folder(entry, entry.parts[part], models, part)
 
 
 def present(entry: Entry, models: Path) -> bool:
@@ -43,23 +47,47 @@ def present(entry: Entry, models: Path) -> bool:
     return True
 
 
-def _folder(entry: Entry, source: Source, models: Path, mark: str) -> Path | None:
-    """The folder that holds a part, None where there is none."""
+def complete(folder: Path, part: str) -> bool:
+    """Whether a folder holds a part: its mark, and all the files of its weights."""
+    if not (folder / MARKS.get(part, "config.json")).is_file():
+        return False
+    if part in MARKS:
+        return True
+    for index in folder.glob(f"*{WEIGHTS}.index.json"):
+        return all((folder / name).is_file() for name in _shards(index))
+    return any(folder.glob(f"*{WEIGHTS}"))
+
+
+def _shards(index: Path) -> set[str]:
+    """The files that an index of weights names; itself where it cannot be read, so that loading says what is wrong."""
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {index.name}
+
+
+def _folder(entry: Entry, source: Source, models: Path, part: str) -> Path | None:
+    """The folder that holds a part (the file, where it is one), None where there is none."""
     if source.repository is None:
-        assert entry.root is not None, "an entry without a repository has a folder"
-        folder = entry.root / source.folder
-        return folder if (folder / mark).is_file() else None
+        root = source.root or entry.root
+        assert root is not None, "a source without a repository has a folder"
+        place = root / source.folder
+        return place if place.is_file() or complete(place, part) else None
     folder = models / source.repository / source.folder
-    if (folder / mark).is_file():
+    if complete(folder, part):
         return folder
-    return _cached(source, mark)
+    return _cached(source, models, part)
 
 
-def _cached(source: Source, mark: str) -> Path | None:
-    """The part in the hub library's own cache; its location follows that library's variables (HF_HOME …)."""
+def _cached(source: Source, models: Path, part: str) -> Path | None:
+    """The part in a cache of the hub library: its own, by its variables (HF_HOME …), or one in the models folder."""
     from huggingface_hub import try_to_load_from_cache
 
     assert source.repository is not None
+    mark = MARKS.get(part, "config.json")
     name = f"{source.folder}/{mark}" if source.folder else mark
-    found = try_to_load_from_cache(source.repository, name)
-    return Path(found).parent if isinstance(found, str) else None
+    for cache in (None, *(models / place for place in CACHES)):
+        found = try_to_load_from_cache(source.repository, name, cache_dir=cache)
+        if isinstance(found, str) and complete(Path(found).parent, part):
+            return Path(found).parent
+    return None

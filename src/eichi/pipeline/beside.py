@@ -2,12 +2,14 @@
 
 One run of latents is in hand at a time, so memory does not grow, and the caller decides when it takes the frames, so a
 job's events come in the same order on every machine. Torch lets go of the interpreter while it computes; on a GPU the
-thread has a stream of its own. What goes wrong in the thread is raised where its frames are taken.
+thread has a stream of its own. Where the placement has no room for both, the latents wait and are decoded when their
+frames are taken. What goes wrong in the thread is raised there, too; memory that ran out is tried again there, with
+less of it taken by the weights and nothing drawn meanwhile.
 
 Knows nothing of sections, plans or files.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -18,8 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eichi.events import FramesReady
-from eichi.pipeline.job import boundary
+from eichi.events import Adjusted, FramesReady
+from eichi.models.load import Components
+from eichi.pipeline.job import boundary, insist
 
 Run = tuple[int, NDArray[np.uint8]]
 
@@ -29,17 +32,22 @@ class Decodes(Protocol):
 
     def push(self, first: int, latents: Tensor) -> Run | None: ...
 
+    def fork(self) -> Self: ...
+
 
 class Beside:
     """A decoder in a thread. A context manager: leaving it waits for the tile in hand and drops its frames."""
 
-    def __init__(self, make: Callable[[], Decodes], device: torch.device) -> None:
+    def __init__(self, make: Callable[[], Decodes], components: Components) -> None:
         """`make` gives the decoder; it is called when the first latents are there."""
         self._make = make
+        self._components = components
+        device = components.device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._decoder: Decodes | None = None
-        self._pending: Future[Run | None] | None = None
+        self._waiting: tuple[int, Tensor] | None = None
+        self._pending: Future[tuple[Decodes, Run | None]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -51,22 +59,37 @@ class Beside:
 
     def push(self, first: int, latents: Tensor) -> None:
         """Hand over scaled latents [1, c, n, h, w] on the CPU, at places first ... first+n-1 of the clip."""
-        assert self._pending is None, "the frames of the run before are taken first"
+        assert self._waiting is None, "the frames of the run before are taken first"
         if self._decoder is None:
             self._decoder = self._make()
-        if self._stream is not None:
-            self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))  # the weights are there
-        self._pending = self._thread.submit(self._decode, self._decoder, first, latents)
+        self._waiting = first, latents
+        if self._components.placement.beside:
+            if self._stream is not None:
+                self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))  # the weights are there
+            self._pending = self._thread.submit(self._decode)
 
-    def take(self) -> Iterator[FramesReady]:
+    def take(self) -> Iterator[FramesReady | Adjusted]:
         """The frames that the last run made final, once they are there; none where it made none."""
-        pending, self._pending = self._pending, None
-        run = None if pending is None else pending.result()
-        if run is not None:
-            yield FramesReady(*run)
+        if self._waiting is not None:
+            run = yield from self._taken()
+            self._waiting = None
+            if run is not None:
+                yield FramesReady(*run)
 
-    def _decode(self, decoder: Decodes, first: int, latents: Tensor) -> Run | None:
-        """In the thread, which has neither the caller's inference mode nor its stream."""
+    def _taken(self) -> Generator[Adjusted, None, Run | None]:
+        with boundary("vae"):
+            self._decoder, run = yield from insist(self._result, self._components)
+        return run
+
+    def _result(self) -> tuple[Decodes, Run | None]:
+        """What the thread made; where it made nothing, the same made here."""
+        pending, self._pending = self._pending, None
+        return self._decode() if pending is None else pending.result()
+
+    def _decode(self) -> tuple[Decodes, Run | None]:
+        """The decoder after the waiting run, and its frames. The thread has neither inference mode nor our stream."""
+        assert self._decoder is not None and self._waiting is not None
         stream: AbstractContextManager[object] = torch.cuda.stream(self._stream) if self._stream else nullcontext()
-        with torch.inference_mode(), stream, boundary("vae"):
-            return decoder.push(first, latents)
+        decoder = self._decoder.fork()
+        with torch.inference_mode(), stream:
+            return decoder, decoder.push(*self._waiting)

@@ -32,6 +32,7 @@ from eichi.catalog import find as find_model
 from eichi.errors import DiskError, InputError
 from eichi.files import aside
 from eichi.models.load import Components
+from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.metadata import record
@@ -170,7 +171,8 @@ def find(job: str | None, folder: Path) -> Checkpoint:
 def _card(plan: Plan, components: Components) -> dict[str, Any]:
     """Everything that the bytes of a result follow from, but for the pictures."""
     machine = {"device": components.device.type, "vae_tile": components.tile}
-    return {**record(plan), "weights": components.fingerprint, "machine": machine}
+    loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
+    return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:

@@ -11,6 +11,8 @@ frames 12j+1 ... 12j+16, of which the last four are blended into tile j+1.
 """
 
 from collections.abc import Iterator
+from copy import copy
+from typing import Self
 
 import numpy as np
 import torch
@@ -55,6 +57,10 @@ class Decoder:
             return None
         runs.sort(key=lambda run: run[0])
         return runs[0][0], np.concatenate([frames for _, frames in runs])
+
+    def fork(self) -> Self:
+        """A decoder in this one's state, so that an attempt that fails costs nothing. No tensor is changed in place."""
+        return copy(self)
 
     def continue_from(self, before: "Decoder") -> None:
         """Blend the first tile with the last one of the decoder before."""
@@ -150,6 +156,12 @@ class LoopDecoder:
         assert self._kept is not None, "the body comes first"
         self.tail.continue_from(self.body)
         return self.tail.push(self.start, torch.cat([self._kept, latents], dim=2))
+
+    def fork(self) -> Self:
+        """As `Decoder.fork`."""
+        twin = copy(self)
+        twin.body, twin.tail = self.body.fork(), self.tail.fork()
+        return twin
 
 
 def tile_count(total: int) -> int:

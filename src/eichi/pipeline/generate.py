@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import RunError
-from eichi.events import Event, LatentsReady, Preview, SectionDone, Started, Step
+from eichi.events import Event, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.beside import Beside
 from eichi.pipeline.checkpoint import Checkpoint, beside, sweep
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
-from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
-from eichi.pipeline.preview import draw_preview
+from eichi.pipeline.draw import draw_section
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
+from eichi.pipeline.sections import Denoiser, History, Section, draw_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
+from eichi.plan.memory import Need
 from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.latents import load_latents
@@ -89,7 +90,7 @@ def compute(
     early enough to be looked at. Once `stop()` is true nothing more is drawn, and what was drawn comes out.
     """
     middle = (plan.options.sampling.steps + 1) // 2
-    with Beside(lambda: _decoder(plan, components), components.device) as decoding:
+    with Beside(lambda: _decoder(plan, components), components) as decoding:
         for event in draw(plan, components, pixels, before, previews):
             yield event
             match event:
@@ -114,9 +115,11 @@ def draw(
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
     yield from plan.notes
+    arrange(components, plan.options, Need(plan.height, plan.width, plan.window))
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    given = _encode(plan, components, pixels)
+    given = yield from insist(lambda: _encode(plan, components, pixels), components)
+    yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
     # 2. What lies next to the first section: nothing, the final image, or for F1 the start image.
@@ -142,20 +145,13 @@ def draw(
                 positive=given.words[part.prompt],
                 negative=given.words[plan.options.negative] if options.cfg != 1.0 else None,
             )
-            if cache is not None:
-                cache.reset()
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = draw_noise(section, generator)
             made = next(taken, None)
             if made is None:
-                for step, prediction in enumerate(sample_section(denoiser, noise), start=1):
-                    made = prediction.cpu()
-                    yield Step(part.order, len(plan.sections), step, options.steps)
-                    if previews and step % previews == 0:
-                        yield Preview(part.order, step, draw_preview(made, plan.entry.preview))
-            assert made is not None, "a section has at least one step"
-            if not torch.isfinite(made).all():
-                raise RunError("error.run.nan", number=part.number)
+                spoilt = RunError("error.run.nan", number=part.number)
+                place = part.order, len(plan.sections)
+                made = yield from draw_section(components, denoiser, noise, spoilt, place, previews=previews)
 
             # 4. They become history. What is decoded from them is for `compute` to say.
             first = part.first
@@ -165,8 +161,7 @@ def draw(
                 first, made = 0, torch.cat([image, made], dim=2)
             history.push(made)
             yield LatentsReady(part.order, first, made.numpy())
-            reused = cache.reused if cache is not None else 0
-            yield SectionDone(part.number, part.order, len(plan.sections), denoiser.evaluations - reused, reused)
+            yield SectionDone(part.number, part.order, len(plan.sections), *denoiser.counts)
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,41 @@
 """What every job has around it: its components, a name for its result, the step cache, one place for torch's errors."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Never, TypeVar
 
 import torch
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
+from eichi.events import Adjusted
+from eichi.models.attention import attention, choose
 from eichi.models.load import Components
-from eichi.models.stepcache import TeaCache, TeaConfig, apply_teacache, remove_teacache
-from eichi.options import StepOptions
+from eichi.models.lora import lora_bytes
+from eichi.models.offload import measure
+from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
+from eichi.options import FillOptions, FrameOptions, StepOptions, VideoOptions
+from eichi.plan.memory import Need
 from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
+Drawn = VideoOptions | FrameOptions | FillOptions
+
+# What each step cache is tried and found good at; the table in docs/caches.md.
+THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
+
+Said = TypeVar("Said")
+Made = TypeVar("Made")
 
 
 def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
     """A model's components, or some of them, where and on which device the settings say."""
     own = settings or load_settings()
-    return Components(entry, own.models, own.device, own.cache, parts, own.vae_tile)
+    here = own.models, own.device, own.cache
+    return Components(entry, *here, parts, own.vae_tile, own.attention, own.lora_cache_gb)
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -33,17 +48,72 @@ def free_name(folder: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def step_cache(options: StepOptions, components: Components) -> Iterator[TeaCache | None]:
-    """The step cache on the transformer for the time of a job, None where it is off."""
+def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
+    """The transformer as a job draws with it: its attention, and the step cache, None where that is off."""
+    with attention(components.transformer, choose(components.device, components.attention)):
+        yield from _cached(options, components)
+
+
+def _cached(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     if not options.teacache:
         yield None
         return
-    config = TeaConfig(options.threshold, components.entry.teacache, options.steps)
-    cache = apply_teacache(components.transformer, config)
+    entry, kind = components.entry, options.cache
+    threshold = THRESHOLDS[kind] if options.threshold is None else options.threshold
+    ratios = min(entry.magcache, key=lambda table: abs(len(table) - options.steps))
+    cache = apply_cache(components.transformer, CacheConfig(kind, threshold, options.steps, entry.teacache, ratios))
     try:
         yield cache
     finally:
-        remove_teacache(components.transformer)
+        remove_cache(components.transformer)
+
+
+def arrange(components: Components, options: Drawn, need: Need) -> None:
+    """Say what a request wants of the weights and put them where it leaves room for them; `need` is its size.
+
+    A CPU has no choice where. Raises DeviceError, LoraError.
+    """
+    weights = options.weights
+    components.want(weights)
+    if components.device.type == "cuda":
+        branches = 1 if options.sampling.cfg == 1.0 else 2
+        whole = replace(need, branches=branches, fp8=weights.fp8 != "off", lora=lora_bytes(weights))
+        components.arrange(whole, measure(components.device, load_settings().preserve_gb))
+
+
+def make_weights(components: Components) -> Iterator[Adjusted]:
+    """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
+    weights = yield from insist(lambda: components.weights, components)
+    if weights.losses:
+        percent = round(100 * weights.loss.share, 2)
+        yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})
+
+
+def persist(
+    make: Callable[[], Generator[Said, None, Made]], components: Components
+) -> Generator[Said | Adjusted, None, Made]:
+    """What `make` says and returns; where memory runs out, the weights take less of it and `make` begins anew, with a
+    word. Where they cannot take less, torch's error goes on to the boundary.
+    """
+    while True:
+        try:
+            return (yield from make())
+        except torch.OutOfMemoryError:
+            placement = components.step_down()
+            if placement is None:
+                raise
+        # Outside of the handler, so that the error and the tensors in its frames are gone.
+        yield Adjusted("note.memory.lower", {"level": placement.level, "streamed": placement.streamed})
+
+
+def insist(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
+    """What a function returns, as `persist`."""
+
+    def once() -> Generator[Never, None, Made]:
+        yield from ()
+        return make()
+
+    return persist(once, components)
 
 
 @contextmanager

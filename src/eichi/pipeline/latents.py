@@ -16,16 +16,18 @@ from PIL import Image
 from torch import Tensor
 
 from eichi.errors import InputError, RunError
-from eichi.events import Adjusted, Converted, Event, FileFinished, FramesReady, SectionDone, Step, Stopped
+from eichi.events import Adjusted, Converted, Event, FileFinished, FramesReady, SectionDone, Stopped
 from eichi.models.load import Components
 from eichi.options import quality
 from eichi.pipeline.conditioning import encode_vision
 from eichi.pipeline.decode import TILE, Decoder
+from eichi.pipeline.draw import draw_section
 from eichi.pipeline.encode import encode
-from eichi.pipeline.job import Stop, boundary, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, insist, make_weights, step_cache
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, sample_section
+from eichi.pipeline.sections import Denoiser, History, Section, draw_noise
 from eichi.plan.fill import FillPlan
+from eichi.plan.memory import Need
 from eichi.plan.splice import frame_total, stretches
 from eichi.plan.timeline import FPS, frame_count, latents_for
 from eichi.video import images
@@ -106,25 +108,27 @@ def fill(plan: FillPlan, target: Path, components: Components, stop: Stop = lamb
 
     Raises InputError, RunError.
     """
-    options, seed = plan.options.sampling, plan.seed
-    paths = (plan.options.before, plan.options.after)
+    for event in _fill(plan, target, components):
+        yield event
+        if stop() and not isinstance(event, FileFinished):
+            yield Stopped(None, plan.seed, 0, 0)
+            return
+
+
+def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Event]:
+    """All of it, whether it is stopped or not."""
+    options, paths = plan.options.sampling, (plan.options.before, plan.options.after)
     before, after = (load(path, components) for path in paths)
     yield from plan.notes
-    section = _between(plan, components, before, after)
-    made = section.anchor
-    with boundary(), step_cache(options, components) as cache:
-        denoiser = Denoiser(components.transformer, section, options, cache)
-        noise = draw_noise(section, torch.Generator().manual_seed(seed))
-        for step, prediction in enumerate(sample_section(denoiser, noise), start=1):
-            made = prediction.cpu()
-            yield Step(0, 1, step, options.steps)
-            if stop():
-                yield Stopped(None, seed, 0, 0)
-                return
-        reused = cache.reused if cache is not None else 0
-    if not torch.isfinite(made).all():
-        raise RunError("error.run.nan", number=0)
-    yield SectionDone(0, 0, 1, denoiser.evaluations - reused, reused)
+    arrange(components, plan.options, Need(plan.shape.height * 8, plan.shape.width * 8, plan.options.length))
+    with boundary():
+        section = yield from insist(lambda: _between(plan, components, before, after), components)
+        yield from make_weights(components)
+        with step_cache(options, components) as cache:
+            denoiser = Denoiser(components.transformer, section, options, cache)
+            noise = draw_noise(section, torch.Generator().manual_seed(plan.seed))
+            made = yield from draw_section(components, denoiser, noise, RunError("error.run.nan", number=0))
+    yield SectionDone(0, 0, 1, *denoiser.counts)
     values = np.concatenate([before.values, made.numpy(), after.values], axis=2)
     record = fill_record(plan, [read_source(path) for path in paths])
     yield save(target, Latents(values, plan.shape.first, plan.shape.joints), record)

@@ -24,16 +24,17 @@ from eichi.events import (
     FramesReady,
     FrameStarted,
     LatentsReady,
-    Step,
     Stopped,
 )
 from eichi.models.absent import allow_absent
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import encode_picture, encode_vision
+from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.job import Stop, boundary, free_name, own_components, step_cache
+from eichi.pipeline.draw import draw_section
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise, sample_section
+from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise
+from eichi.plan.memory import Need
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
 from eichi.video.latents import Latents, save_latents
@@ -86,13 +87,12 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     """The events of a plan, pixels included. `pictures` are the plan's."""
     options = plan.options.sampling
     yield from plan.notes
+    arrange(components, plan.options, Need(plan.height, plan.width, 1, len(plan.pictures) + 1))
 
     # 1. Words and pictures become conditions.
-    words = read_prompts(components, plan.texts)
-    vision = seen(components, pictures, plan.options.vision)
-    components.release("image_encoder")
-    latents = [encode_picture(components, picture.pixels) for picture in pictures]
+    words, vision, latents = yield from insist(lambda: _encode(plan, components, pictures), components)
     image = latents[0]
+    yield from make_weights(components)
 
     # 2. Each picture at its position, without what its mask takes out; zeros where the profile has them.
     anchor, *references = (
@@ -114,23 +114,28 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     device, positions = str(components.device), plan.layout.describe()
     yield FrameStarted(plan.entry.name, plan.seed, device, plan.width, plan.height, positions)
     generator = torch.Generator().manual_seed(plan.seed)
-    made = image
     with allow_absent(components.transformer), step_cache(options, components) as cache:
         denoiser = Denoiser(components.transformer, section, options, cache)
         noise = draw_noise(section, generator)
-        for step, prediction in enumerate(sample_section(denoiser, noise, options.shift), start=1):
-            made = prediction.cpu()
-            yield Step(0, 1, step, options.steps)
-        reused = cache.reused if cache is not None else 0
-    if not torch.isfinite(made).all():
-        raise RunError("error.run.nan_image")
-    yield FrameDrawn(denoiser.evaluations - reused, reused)
+        spoilt = RunError("error.run.nan_image")
+        made = yield from draw_section(components, denoiser, noise, spoilt, factor=options.shift)
+    yield FrameDrawn(*denoiser.counts)
     yield LatentsReady(0, 0, made.numpy())
 
     # 4. A latent on its own is one image.
-    run = Decoder(components.vae, 1, "forward").push(0, made)
+    run = yield from insist(lambda: Decoder(components.vae, 1, "forward").push(0, made), components)
     assert run is not None, "the only latent is a whole clip"
     yield FramesReady(*run)
+
+
+def _encode(
+    plan: FramePlan, components: Components, pictures: Sequence[Fitted]
+) -> tuple[dict[str, Words], Tensor, list[Tensor]]:
+    """Prompts by text, what SigLIP sees, and the latents of the pictures."""
+    words = read_prompts(components, plan.texts)
+    vision = seen(components, pictures, plan.options.vision)
+    components.release("image_encoder")
+    return words, vision, [encode_picture(components, picture.pixels) for picture in pictures]
 
 
 def seen(components: Components, pictures: Sequence[Fitted], share: float) -> Tensor:

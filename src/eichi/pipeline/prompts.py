@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from eichi.files import aside
+from eichi.files import aside, trim
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import Words, encode_prompt
 
@@ -77,18 +77,9 @@ class Prompts:
             # Two jobs may read the same prompt at once: each has a draft of its own.
             with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own)) as draft:
                 save_file(vars(words), draft)
-            self._trim(path.parent)
+            trim(path.parent, "*.safetensors", LIMIT)
         except (OSError, SafetensorError) as error:
             log.warning("a prompt is not kept for the next time: %s", error)
-
-    def _trim(self, folder: Path) -> None:
-        """Remove the oldest entries above the limit."""
-        files = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        size = 0
-        for file in files:
-            size += file.stat().st_size
-            if size > LIMIT:
-                file.unlink(missing_ok=True)
 
     @property
     def _dtype(self) -> object:

@@ -15,7 +15,7 @@ from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
 from eichi.catalog import Direction
-from eichi.models.stepcache import TeaCache
+from eichi.models.stepcache import StepCache
 from eichi.options import StepOptions
 from eichi.pipeline.conditioning import Words
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
@@ -84,7 +84,7 @@ class Denoiser:
         transformer: HunyuanVideoFramepackTransformer3DModel,
         section: Section,
         options: StepOptions,
-        cache: TeaCache | None,
+        cache: StepCache | None,
     ) -> None:
         self.transformer = transformer
         self.section = section
@@ -101,6 +101,18 @@ class Denoiser:
             negative = self._evaluate("negative", self.section.negative, state, sigma)
             velocity = guide(velocity, negative, self.options.cfg, self.options.rescale)
         return state - sigma * velocity
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Evaluations that were computed, and those that the cache saved."""
+        reused = self.cache.reused if self.cache is not None and self.evaluations else 0
+        return self.evaluations - reused, reused
+
+    def restart(self) -> None:
+        """Begin the section: forget the evaluations before, here and in the cache."""
+        self.evaluations = 0
+        if self.cache is not None:
+            self.cache.reset()
 
     def _evaluate(self, branch: str, words: Words, state: Tensor, sigma: float) -> Tensor:
         if self.cache is not None:

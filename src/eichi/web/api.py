@@ -28,9 +28,17 @@ from eichi.video.writer import join
 from eichi.web.desk import Desk
 from eichi.web.i18n import COOKIE, Words, choose
 from eichi.web.live import PACE, stream
+from eichi.web.loras import Presets
 
 EVENTS = "text/event-stream"
 SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
+
+
+class Chosen(BaseModel):
+    """A LoRA file by its name, and how strongly it is used."""
+
+    name: str
+    strength: float = 0.8
 
 
 class Task(BaseModel):
@@ -160,6 +168,24 @@ def _tool_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/files/{name}")
     def file(name: str) -> FileResponse:
         return FileResponse(desk.result(name))
+
+    @router.get("/loras")
+    def loras(asked: Request) -> list[dict[str, Any]]:
+        return desk.loras.list(_language(asked))
+
+    @router.post("/loras", status_code=201)
+    def add(file: UploadFile) -> dict[str, str]:
+        return {"name": desk.receive_lora(file.filename or "", file.file).name}
+
+    @router.get("/lora-presets")
+    def presets() -> dict[int, list[dict[str, Any]]]:
+        return Presets(desk.settings.home, desk.loras, _quiet).list()
+
+    @router.put("/lora-presets/{number}")
+    def keep(number: int, chosen: list[Chosen]) -> dict[int, list[dict[str, Any]]]:
+        kept = Presets(desk.settings.home, desk.loras, _quiet)
+        kept.save(number, [one.model_dump() for one in chosen])
+        return kept.list()
 
     @router.post("/files", status_code=201)
     def upload(file: UploadFile) -> dict[str, str]:

@@ -27,6 +27,7 @@ from eichi.web.desk import Desk
 from eichi.web.fieldset import MODE, FieldSet
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
+from eichi.web.loras import LoraPlace
 from eichi.web.parts import (
     address,
     changes,
@@ -63,12 +64,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "sampling.steps",
         "sampling.guidance",
         "sampling.teacache",
+        "sampling.cache",
         "sampling.threshold",
         "sampling.cfg",
         "sampling.rescale",
         "negative",
     ),
     "output": ("output.crf", "fit", "output.frames", "output.stills", "output.segments", "output.latents"),
+    "weights": ("weights.fp8", "weights.fp8_math"),
     "kept": ("kept.latents", "kept.sections"),
 }
 ONLY = {key: "reverse" for key in UNUSED["forward"]} | {key: "forward" for key in UNUSED["reverse"]}
@@ -84,8 +87,8 @@ CLICK = """element.addEventListener('click', event => {
 class Create:
     """The controls of the place and what they do."""
 
-    def __init__(self, desk: Desk, words: Words) -> None:
-        self.desk, self.words = desk, words
+    def __init__(self, desk: Desk, words: Words, loras: LoraPlace) -> None:
+        self.desk, self.words, self.loras = desk, words, loras
         self.options = fields(VideoOptions)
         self.keys = gr.State(NOTHING)
         self.chosen = gr.State(None)
@@ -195,7 +198,7 @@ class Create:
         every, shown = self.every, self.shown
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
         gr.on(
-            changes([*self.controls.values(), self.rest.html]),
+            changes([*self.controls.values(), self.rest.html, self.loras.html]),
             self.on_change,
             every,
             shown,
@@ -228,7 +231,7 @@ class Create:
     @property
     def every(self) -> set[Block]:
         """What a request is made of."""
-        return {*self.controls.values(), self.rest.html, self.keys, self.chosen, self.mode}
+        return {*self.controls.values(), self.rest.html, self.loras.html, self.keys, self.chosen, self.mode}
 
     @property
     def shown(self) -> list[Component]:
@@ -247,6 +250,7 @@ class Create:
             self.meter,
             self.editor,
             self.rest.html,
+            self.loras.html,
         ]
 
     def _moded(self) -> list[Any]:
@@ -256,6 +260,7 @@ class Create:
         """The request that the controls make. Raises OptionError."""
         keys: Sections = given[self.keys]
         more: dict[str, Any] = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
+        more["weights.loras"] = self.loras.values(given[self.loras.html])
         more["keyframes.final"] = keys["final"].get(str(END))
         options = self.form.request(given, more, UNUSED[given[self.mode]])
         if options.kept.latents is not None:
@@ -400,6 +405,7 @@ class Create:
                 "final": {str(END): keys["final"]} if keys["final"] else {},
             },
             self.editor: gr.update(visible=False),
+            self.loras.html: self.loras.show(options),
             self.chosen: None,
             self.meter: self.read(options.prompt, options.model),
         }

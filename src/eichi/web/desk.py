@@ -21,6 +21,7 @@ from eichi.jobs.schema import Job, Status
 from eichi.jobs.store import Store
 from eichi.library.restore import restore
 from eichi.models.locate import locate_part
+from eichi.models.lorafile import read_lora
 from eichi.models.tokens import WHOLE, Meter
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
@@ -28,6 +29,7 @@ from eichi.video.latents import measure_latents
 from eichi.video.reader import measure_video
 from eichi.web.bench import LATENTS, VIDEO, Bench
 from eichi.web.latents import Files
+from eichi.web.loras import LoraFolder
 
 UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
@@ -45,6 +47,7 @@ class Desk:
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = Bench(settings, store)
         self.files = Files()
+        self.loras = LoraFolder(settings)
         self._lock = threading.Lock()
         self._meters: dict[str, Meter | None] = {}
 
@@ -123,16 +126,32 @@ class Desk:
         while path.exists():
             number += 1
             path = folder / f"{Path(base).stem}_{number}{Path(base).suffix}"
+        self._write(content, path, measure_latents if path.suffix == LATENTS else measure_video)
+        return path
+
+    def _write(self, content: BinaryIO, path: Path, check: Callable[[Path], object]) -> None:
+        """A file that was given, of bounded size and only if it is what it says that it is. Raises InputError."""
         with aside(path) as draft, draft.open("wb") as file:
             while part := content.read(2**20):
                 if file.tell() + len(part) > LARGEST:
-                    raise InputError("error.upload.large", name=base, limit=LARGEST // 2**20)
+                    raise InputError("error.upload.large", name=path.name, limit=LARGEST // 2**20)
                 file.write(part)
         try:
-            measure_latents(path) if path.suffix == LATENTS else measure_video(path)
+            check(path)
         except EichiError:
             path.unlink()
             raise
+
+    def receive_lora(self, name: str, content: BinaryIO) -> Path:
+        """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""
+        base = Path(name.replace("\\", "/")).name
+        if Path(base).suffix != LATENTS or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=LATENTS)
+        path = self.loras.folder / base
+        if path.exists():
+            raise InputError("error.upload.exists", name=base)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(content, path, read_lora)
         return path
 
     def extend(self, files: Sequence[Path], values: Mapping[str, Any]) -> Job:

@@ -25,6 +25,7 @@ from eichi.web.desk import Desk
 from eichi.web.fieldset import FieldSet
 from eichi.web.forms import Form, control, fields
 from eichi.web.i18n import Words
+from eichi.web.loras import LoraPlace
 from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -34,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "sampling.steps",
         "sampling.guidance",
         "sampling.teacache",
+        "sampling.cache",
         "sampling.threshold",
         "sampling.cfg",
         "sampling.rescale",
@@ -42,6 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "fit",
         "output.latents",
     ),
+    "weights": ("weights.fp8", "weights.fp8_math"),
 }
 REFERENCES = 2  # places for reference pictures; the command line takes any number
 
@@ -49,8 +52,8 @@ REFERENCES = 2  # places for reference pictures; the command line takes any numb
 class OneFrame:
     """The controls of the place and what they do."""
 
-    def __init__(self, desk: Desk, words: Words) -> None:
-        self.desk, self.words = desk, words
+    def __init__(self, desk: Desk, words: Words, loras: LoraPlace) -> None:
+        self.desk, self.words, self.loras = desk, words, loras
         self.options = fields(FrameOptions)
         self.favourites = Favourites(desk.settings.home, tell(words))
         self.controls: dict[str, Component] = {}
@@ -127,7 +130,7 @@ class OneFrame:
                     self.references.append((picture, index))
 
     def _wire(self) -> None:
-        asked = changes([*self.controls.values(), self.rest.html, *self._pictures])
+        asked = changes([*self.controls.values(), self.rest.html, self.loras.html, *self._pictures])
         gr.on(asked, self.on_change, self.every, self.shown, trigger_mode="always_last", show_progress="hidden")
         self.start.click(self.on_start, self.every, None)
         self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.shown)
@@ -135,7 +138,7 @@ class OneFrame:
     @property
     def every(self) -> set[Block]:
         """What a request is made of."""
-        return {*self.controls.values(), self.rest.html, *self._pictures}
+        return {*self.controls.values(), self.rest.html, self.loras.html, *self._pictures}
 
     @property
     def shown(self) -> list[Component]:
@@ -145,7 +148,7 @@ class OneFrame:
     @property
     def filled(self) -> list[Component]:
         """What a request fills."""
-        return [*self.controls.values(), self.rest.html, *self._pictures, self.meter]
+        return [*self.controls.values(), self.rest.html, self.loras.html, *self._pictures, self.meter]
 
     @property
     def _pictures(self) -> list[Component]:
@@ -160,7 +163,8 @@ class OneFrame:
             path, hidden = self.split(given[picture])
             if path is not None:
                 references.append({"image": path, "index": given[index], "mask": hidden})
-        return self.form.request(given, {"image": image, "mask": mask, "references": references})
+        more = {"image": image, "mask": mask, "references": references}
+        return self.form.request(given, more | {"weights.loras": self.loras.values(given[self.loras.html])})
 
     def split(self, value: dict[str, Any] | None) -> tuple[str | None, str | None]:
         """A painted picture as a picture and a mask in which what was painted is black, each a file; None without."""
@@ -188,7 +192,9 @@ class OneFrame:
 
     def on_change(self, given: dict[Component, Any]) -> dict[Component, Any]:
         """What the controls come to, or what is wrong, in a sentence."""
-        counted = {self.meter: self.read(given[self.controls["prompt"]], given[self.controls["model"]])}
+        counted: dict[Component, Any] = {
+            self.meter: self.read(given[self.controls["prompt"]], given[self.controls["model"]])
+        }
         try:
             options = self.request(given)
             self.favourites.remember(options)
@@ -221,6 +227,7 @@ class OneFrame:
     def fill(self, options: FrameOptions) -> dict[Any, Any]:
         """A request into the controls."""
         updates: dict[Any, Any] = self.form.show(options)
+        updates[self.loras.html] = self.loras.show(options)
         updates[self.image] = _canvas(options.image, options.mask)
         for place, (picture, index) in enumerate(self.references):
             one = options.references[place] if place < len(options.references) else None

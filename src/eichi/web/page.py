@@ -10,6 +10,7 @@ from eichi.web.create import Create
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.latents import render_place
+from eichi.web.loras import LoraPlace
 from eichi.web.oneframe import OneFrame
 from eichi.web.parts import said
 from eichi.web.preferences import Preferences
@@ -26,15 +27,19 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
     page = gr.Blocks(title="FramePack-eichi", analytics_enabled=False, fill_width=True)
     with page:
         gr.HTML(_header(words), elem_classes="top")
+        loras = LoraPlace(desk.loras, words, render=False)
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab(words("place.create"), id="create"):
-                create = Create(desk, words)
+                create = Create(desk, words, loras)
             with gr.Tab(words("place.frame"), id="frame", render_children=True):
-                single = OneFrame(desk, words)
+                single = OneFrame(desk, words, loras)
             with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"), gr.Column(elem_classes="card"):
                 gr.HTML('<div data-live="queue"></div>')
             with gr.Tab(words("place.history"), id="history"), gr.Column(elem_classes="card"):
                 history = gr.HTML('<div data-live="history"></div>', js_on_load=USE)
+            lora_tab = gr.Tab(words("place.loras"), id="loras", render_children=True)
+            with lora_tab, gr.Column(elem_classes="card narrow"):
+                loras.html.render()  # type: ignore[no-untyped-call]
             with gr.Tab(words("place.latents"), id="latents"), gr.Column(elem_classes="card"):
                 gr.HTML(render_place(words))
             with gr.Tab(words("place.settings"), id="settings"):

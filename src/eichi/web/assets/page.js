@@ -245,7 +245,71 @@
     watch("value", show);
     show();
   }
-  window.eichi = {fields};
+  // The LoRA files: a tick and a strength each; what is chosen is one list.
+  function loras(element, props, trigger, watch) {
+    const room = element.querySelector(".loras");
+    const told = JSON.parse(room.dataset.words);
+    const rows = element.querySelector(".files");
+    const chosen = () => props.value ?? [];
+    const make = (tag, values) => Object.assign(document.createElement(tag), values);
+    let known = [], presets = {};
+    function choose(list) { props.value = list; draw(); trigger("input"); }
+    function row(one) {
+      const here = chosen().find(other => other.name === one.name);
+      const [line, label] = [make("li"), make("label", {className: "tick"})];
+      const tick = make("input", {type: "checkbox", checked: Boolean(here), disabled: !here && !one.fits.length});
+      const what = make("span", {className: "what"});
+      const said = one.said === null ? told.missing : one.said || one.fits.join(", ");
+      what.append(make("b", {textContent: one.name}), make("small", {textContent: said, className: one.said === "" ? "" : "error"}));
+      const strength = make("input", {type: "number", min: -2, max: 2, step: 0.05, value: here?.strength ?? 0.8});
+      strength.setAttribute("aria-label", `${told.strength}: ${one.name}`);
+      strength.disabled = !here;
+      tick.addEventListener("change", () => choose(tick.checked
+        ? [...chosen(), {name: one.name, strength: Number(strength.value)}]
+        : chosen().filter(other => other.name !== one.name)));
+      strength.addEventListener("change", () => choose(chosen().map(other =>
+        other.name === one.name ? {...other, strength: Number(strength.value)} : other)));
+      label.append(tick, what);
+      line.append(label, strength);
+      return line;
+    }
+    function draw() {
+      const strange = chosen().filter(one => !known.some(other => other.name === one.name));
+      const all = [...known, ...strange.map(one => ({name: one.name, fits: [], said: null}))];
+      rows.replaceChildren(...(all.length ? all.map(row) : [make("li", {className: "none", textContent: told.none})]));
+      element.querySelectorAll("[data-slot-load]").forEach(button => {
+        const list = presets[button.dataset.slotLoad] ?? [];
+        button.disabled = !list.length;
+        button.parentElement.querySelector("small").textContent =
+          list.map(one => `${one.name} ${one.strength}`).join(", ") || told.empty;
+      });
+    }
+    async function look() {
+      [known, presets] = await Promise.all(["loras", "lora-presets"].map(name =>
+        fetch(`/api/v1/${name}`).then(answer => answer.json())));
+      draw();
+    }
+    element.addEventListener("click", async event => {
+      const [load, save] = ["[data-slot-load]", "[data-slot-save]"].map(name => event.target.closest(name));
+      if (load) choose(presets[load.dataset.slotLoad]);
+      if (!save) return;
+      const headers = {"content-type": "application/json"};
+      const body = JSON.stringify(chosen());
+      if (await heard(await fetch(`/api/v1/lora-presets/${save.dataset.slotSave}`, {method: "PUT", headers, body}))) look();
+    });
+    element.addEventListener("change", async event => {
+      const upload = event.target.closest("[data-upload-lora]");
+      if (!upload?.files.length) return;
+      const body = new FormData();
+      body.append("file", upload.files[0]);
+      upload.value = "";
+      if (await heard(await fetch("/api/v1/loras", {method: "POST", body}))) look();
+    });
+    watch("value", look);
+    draw();
+    look();
+  }
+  window.eichi = {fields, loras};
 
   document.addEventListener("click", event => {
     const fold = event.target.closest?.("[data-fold]");

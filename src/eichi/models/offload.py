@@ -1,0 +1,119 @@
+"""A placement put into effect: blocks of a network that come from RAM when their turn comes, the next one ahead of it.
+
+Built of diffusers' group offloading, a group for each streamed block. Its own entry point takes a whole network: all
+blocks leave, the order is learnt in the first pass, and the weights of all of them are copied to pinned memory before
+the first original is let go, which is two copies. Here the groups are made one after another, of the blocks that
+the plan names, in the order that is known; so there is one copy and one block, and blocks that stay hide the transfer
+of those that do not.
+
+Streams, prefetch and pinned memory exist on CUDA only; elsewhere a block is brought when it is called. Not run on a
+GPU yet.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import psutil
+import torch
+from diffusers.hooks import HookRegistry
+from diffusers.hooks.group_offloading import (
+    GroupOffloadingConfig,
+    GroupOffloadingHook,
+    GroupOffloadingType,
+    ModuleGroup,
+)
+from torch import nn
+
+from eichi.plan.memory import Machine, Placement, streamed_blocks
+
+NAME = "group_offloading"  # the name that diffusers looks its own hooks up by
+CPU = torch.device("cpu")
+
+
+def measure(device: torch.device, preserve_gb: float | None = None) -> Machine:
+    """What is free beside a device now; memory that torch holds for later use counts as free."""
+    ram = float(psutil.virtual_memory().available)
+    if device.type != "cuda":
+        return Machine(None, ram, preserve_gb)
+    free, _ = torch.cuda.mem_get_info(device)
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return Machine(float(free + held), ram, preserve_gb)
+
+
+def streamed_names(transformer: nn.Module, placement: Placement) -> tuple[str, ...]:
+    """How the names of the weights begin that a placement keeps in RAM."""
+    rows = ("transformer_blocks", "single_transformer_blocks")
+    names = [f"{row}.{i}." for row in rows for i in range(len(getattr(transformer, row)))]
+    return tuple(names[i] for i in sorted(streamed_blocks(len(names), placement.streamed)))
+
+
+def place_transformer(transformer: nn.Module, placement: Placement, device: torch.device) -> None:
+    """Put a transformer where a placement says; it may have been placed otherwise before."""
+    blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]  # type: ignore[misc]
+    away = streamed_blocks(len(blocks), placement.streamed)
+    stream(transformer, [blocks[i] for i in sorted(away)], device, placement.pinned)
+
+
+def place_encoder(encoder: nn.Module, placement: Placement, device: torch.device) -> None:
+    """Put LLaMA where a placement says: on the device, or there a layer at a time."""
+    stream(encoder, [] if placement.whole else list(encoder.layers), device, pinned=False)  # type: ignore[arg-type]
+
+
+def stream(network: nn.Module, blocks: Sequence[nn.Module], device: torch.device, pinned: bool) -> None:
+    """Let `blocks`, in the order they are called in, come to `device` for their turn; all else stays there."""
+    unstream(network)
+    side = torch.cuda.Stream(device) if device.type == "cuda" else None
+    groups = [_leave(block, device, side, pinned) for block in blocks]
+    for hook, next_hook in pairwise(groups):
+        if hook.group.stream is not None:
+            hook.next_group = next_hook.group
+            next_hook.group.onload_self = False
+    streamed = {id(parameter) for block in blocks for parameter in (*block.parameters(), *block.buffers())}
+    for owner in network.modules():
+        for name, tensor in (*owner._parameters.items(), *owner._buffers.items()):
+            if tensor is not None and id(tensor) not in streamed:
+                _bring(owner, name, tensor, device)
+
+
+def unstream(network: nn.Module) -> None:
+    """Take the hooks off; weights stay where they are."""
+    for module in network.modules():
+        registry = getattr(module, "_diffusers_hook", None)
+        if registry is not None and registry.get_hook(NAME) is not None:
+            registry.remove_hook(NAME, recurse=False)
+
+
+def _leave(block: nn.Module, device: torch.device, side: torch.cuda.Stream | None, pinned: bool) -> GroupOffloadingHook:
+    """Send a block to RAM and hook it so that it comes back for its turn."""
+    group = ModuleGroup(
+        modules=[block],
+        offload_device=CPU,
+        onload_device=device,
+        offload_leader=block,
+        onload_leader=block,
+        stream=side,
+        low_cpu_mem_usage=not pinned,
+    )
+    config = GroupOffloadingConfig(
+        onload_device=device,
+        offload_device=CPU,
+        offload_type=GroupOffloadingType.BLOCK_LEVEL,
+        non_blocking=side is not None,
+        record_stream=False,
+        low_cpu_mem_usage=not pinned,
+        num_blocks_per_group=1,
+        stream=side,
+    )
+    hook = GroupOffloadingHook(group, config=config)
+    HookRegistry.check_if_exists_or_initialize(block).register_hook(hook, NAME)
+    return hook
+
+
+def _bring(owner: nn.Module, name: str, tensor: torch.Tensor, device: torch.device) -> None:
+    """Bring one tensor to the device; a parameter keeps its identity."""
+    if tensor.device == device:
+        return
+    if isinstance(tensor, nn.Parameter):
+        tensor.data = tensor.data.to(device)
+    else:
+        owner._buffers[name] = tensor.to(device)

@@ -1,0 +1,193 @@
+"""The transformer's weights as a request wants them: read, merged with LoRAs, rounded, placed, one tensor at a time.
+
+The network is first made without memory. Every tensor has a recipe (which LoRAs change it and how strongly, whether it
+goes into fp8), and whatever is not yet as its recipe says is made anew from the checkpoint: all of them at first, later
+only those that another LoRA, another strength or another precision concerns. So beside the result there is never more
+in memory than one tensor and its LoRA, going back to the original is exact, and a failure half-way leaves nothing
+wrong behind: what was not made is still to be made.
+
+Files are opened for one tensor and closed again, so that a mapped checkpoint does not count as memory. Only weights
+that come from RAM in their turn, unchanged and in the type of the file, stay mapped: the system keeps as much of them
+as it has room for.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import HunyuanVideoFramepackTransformer3DModel
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from eichi.models import fp8
+from eichi.models.lora import Lora, merge, open_loras
+from eichi.models.lorafile import lora_print
+from eichi.models.merged import Found, Merged, merged_key
+from eichi.models.shapes import Shapes, read_shapes, weight_files
+from eichi.options import WeightsOptions
+
+log = logging.getLogger(__name__)
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to one tensor: LoRAs by what tells them from others, with their strengths; fp8 or not."""
+
+    loras: tuple[tuple[str, float], ...] = ()
+    fp8: str = "off"
+
+
+class Weights:
+    """A transformer and what its tensors were made of. `made` counts the tensors of the last change."""
+
+    def __init__(
+        self,
+        model: str,
+        place: Path,
+        config: Mapping[str, Any],
+        dtype: torch.dtype,
+        device: torch.device,
+        merged: Merged | None = None,
+    ) -> None:
+        """Makes the network and reads headers; no weight is read. `config` is for a file that has none beside it.
+
+        `merged` is where weights with LoRAs in them are kept. Raises OSError and SafetensorError.
+        """
+        self.merged = merged
+        self.name, self.dtype, self.device = model, dtype, device
+        self._away: tuple[str, ...] = ()
+        self._mapped = False
+        kind = HunyuanVideoFramepackTransformer3DModel
+        with torch.device("meta"):
+            network = kind.from_config(kind.load_config(place) if place.is_dir() else dict(config))
+        self.transformer: HunyuanVideoFramepackTransformer3DModel = network.requires_grad_(False).eval()
+        self.files = weight_files(place)
+        self.shapes: Shapes = read_shapes(self.files)
+        self._check({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
+        self.recipes: dict[str, Recipe] = {}
+        self.losses: dict[str, fp8.Loss] = {}
+        self.made = 0
+        self._done: tuple[WeightsOptions, tuple[str, ...]] | None = None
+
+    @property
+    def loss(self) -> fp8.Loss:
+        """What fp8 cost, over all tensors that are in it."""
+        return sum(self.losses.values(), fp8.Loss())
+
+    def change(self, options: WeightsOptions, away: tuple[str, ...] = (), mapped: bool = False) -> None:
+        """Make the weights what the options say; those whose names begin as in `away` are put into RAM.
+
+        `mapped` leaves these in their files where they are as they are there. Raises LoraError, and OSError,
+        ValueError or SafetensorError for a damaged checkpoint.
+        """
+        self._away, self._mapped = away, mapped
+        wanted = options, tuple(lora_print(lora.file) for lora in options.loras)
+        if wanted == self._done:
+            return
+        self._done = None
+        # A job runs in inference mode, whose tensors cannot be written to outside of it.
+        with torch.inference_mode(False), torch.no_grad():
+            self._change(options)
+        self._done = wanted
+
+    def _change(self, options: WeightsOptions) -> None:
+        loras = open_loras(options.loras, self.shapes, self.name)
+        self.made = 0
+        for name in self.recipes:
+            self._send(name)
+        for name, shape in self._names.items():
+            used = [lora for lora in loras if name in lora.match.shares]
+            kept = options.fp8 if fp8.eligible(name, len(shape)) else "off"
+            recipe = Recipe(tuple((lora.print, lora.strength) for lora in used), kept)
+            if self.recipes.get(name) != recipe:
+                self._make(name, recipe, used)
+        for layer in self.transformer.modules():
+            if isinstance(layer, fp8.Fp8Linear):
+                layer.product = options.fp8_math
+        if self.merged is not None:
+            self.merged.tidy()
+        log.debug("%d of %d tensors of %s made", self.made, len(self._names), self.name)
+
+    def _make(self, name: str, recipe: Recipe, loras: list[Lora]) -> None:
+        """Make one tensor and put it in its place."""
+        self.recipes.pop(name, None)
+        kept = self.merged if loras else None
+        key = merged_key(self.files[name], name, recipe, self.dtype) if kept is not None else ""
+        found = None if kept is None else kept.find(key)
+        if found is None:
+            found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
+            if kept is not None:
+                kept.keep(key, found)
+        self._place(name, found)
+        self.recipes[name] = recipe
+        self.made += 1
+
+    def _read(self, name: str, recipe: Recipe, loras: list[Lora]) -> Tensor:
+        """A tensor of the checkpoint with its LoRAs. Raises ValueError where it has what is no number."""
+        with safe_open(self.files[name], framework="pt") as file:
+            read = file.get_tensor(name)
+            stays = self._mapped and self._target(name) != self.device
+            if loras:
+                whole = torch.empty(read.shape, dtype=self.dtype, device=self.device)
+                merge(read, whole, name, loras)
+            elif stays and recipe.fp8 == "off" and read.dtype == self.dtype:
+                whole = read
+            else:
+                whole = read.to(self.device, self.dtype, copy=True)
+            del read
+        if not whole.sum(dtype=torch.float32).isfinite():
+            raise ValueError(f"{name}: not all of it is numbers")
+        return whole
+
+    def _rounded(self, whole: Tensor, kind: str) -> Found:
+        """A tensor as it is kept."""
+        if kind == "off":
+            return Found(whole)
+        rounded = fp8.quantise(whole, rows=kind == "row")
+        return Found(None, rounded, fp8.loss(whole, rounded))
+
+    def _place(self, name: str, found: Found) -> None:
+        layer, _, attribute = name.rpartition(".")
+        target = self._target(name)
+        self.losses.pop(name, None)
+        if found.rounded is not None:
+            self.losses[name] = found.loss
+            fp8.put(self.transformer, layer, found.rounded.to(target))
+            return
+        whole = found.whole
+        assert whole is not None, "what is not rounded is whole"
+        if attribute == "weight":
+            fp8.lift(self.transformer, layer)
+        owner = self.transformer.get_submodule(layer)
+        before = getattr(owner, attribute)
+        if not before.is_meta:  # the same memory again: new one for every change would leave holes
+            before.copy_(whole)
+        elif attribute in owner._parameters:
+            setattr(owner, attribute, nn.Parameter(whole.to(target), requires_grad=False))
+        else:
+            setattr(owner, attribute, whole.to(target))
+
+    def _target(self, name: str) -> torch.device:
+        """Where a tensor lies between its turns."""
+        return CPU if self._away and name.startswith(self._away) else self.device
+
+    def _send(self, name: str) -> None:
+        """Bring a tensor that is made already to where it lies now, with what belongs to it."""
+        owner = self.transformer.get_submodule(name.rpartition(".")[0])
+        if getattr(owner, name.rpartition(".")[2]).device != self._target(name):
+            owner._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(self._target(name)), recurse=False)
+
+    def _check(self, expected: Shapes) -> None:
+        """The files must hold what the network has. Raises ValueError."""
+        for name, shape in expected.items():
+            if self.shapes.get(name) != shape:
+                raise ValueError(f"{name}: {self.shapes.get(name)}, expected {shape}")
+        self._names = expected
+        unused = self.shapes.keys() - expected.keys()
+        if unused:
+            log.warning("%s: %d tensors belong to no layer and are not read", self.name, len(unused))

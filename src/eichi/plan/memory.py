@@ -1,0 +1,272 @@
+"""Sizes, free memory and the size of a request -> where the weights lie, and what the peaks will be. Pure arithmetic.
+
+Four placements, each slower than the one before:
+
+    all        every part stays on the GPU, text encoders too
+    kept       transformer and VAE stay on the GPU; text encoders visit it, whole or a layer at a time
+    streamed   of the transformer only some blocks stay; the others come from RAM when their turn comes, the next one
+               while one computes, spread evenly so that blocks that stay hide the transfer of those that do not
+    cpu        no GPU: everything in RAM, in float32
+
+The forecast adds up what is on the GPU in each phase (reading prompts, sampling, decoding) and takes the largest sum;
+every addend is kept, so that a table can show the arithmetic. Weights are two bytes a parameter, one where FP8 stores
+them. Working memory was counted on torch's `meta` device, tensor by tensor over a whole pass of the full-size network
+(the tests count again); what CUDA takes for itself is an assumption. LoRA is merged into the weights: it costs RAM
+while that is done and nothing afterwards. Weights read from mapped files count as RAM only where they are copied: the
+rest is the system's file cache, which it gives up when asked.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any, Literal
+
+from eichi.catalog import Anatomy, Blocks
+
+GIB = 2**30
+BF16, FLOAT32 = 2, 4
+
+# Bytes at the peak of the transformer's pass, a token and channel: the normalising of queries and keys in float32.
+WORK = 38
+CACHED = 3 * BF16  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
+TEXT, VISION = 256, 729  # tokens of the longest prompt and of the start picture as SigLIP sees it
+TILE = 2.45 * GIB  # decoding one tile of the VAE: five latents, 256 x 256 pixels
+DECODED = 2 * 3 * BF16  # bytes a pixel of the frames of a tile while tiles are put together
+FRAMES = 17  # frames of five latents
+CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
+PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM; 0.9 without CUDA
+SLACK = 4.0 * GIB  # RAM beyond the need, for weights to be pinned
+
+# The document's example: of 16 GB, 14 are used at a preserved memory of 6.
+SHARE, HEADROOM, NOTHING, LEAST = 1 / 8, 2.0 * GIB, 6.0, 6.0 * GIB
+
+Level = Literal["all", "kept", "streamed", "cpu"]
+Sum = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a request asks of memory. `clean` counts given latents at full resolution, `lora` bytes of LoRA files.
+
+    `branches` are the guidance branches: 2 with real CFG.
+    """
+
+    height: int
+    width: int
+    window: int = 9
+    clean: int = 2
+    fp8: bool = False
+    lora: int = 0
+    branches: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one pass: window and given latents whole, 2 latents at a half and 16 at a quarter resolution."""
+        whole, half, quarter = (ceil(self.height / side) * ceil(self.width / side) for side in (16, 32, 64))
+        return whole * (self.window + self.clean) + half + 4 * quarter + TEXT + VISION
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Bytes of free memory; `gpu` is None where there is none. `preserve_gb` is the setting of that name."""
+
+    gpu: float | None
+    ram: float
+    preserve_gb: float | None = None
+
+    @property
+    def usable(self) -> float:
+        """Bytes of the GPU to be used.
+
+        An eighth, at most 2 GiB, is headroom. Preserved memory counts as in eichi 1.9: 6 keeps nothing more, every
+        GiB above it is kept free, down to 6 GiB that are always used.
+        """
+        if self.gpu is None:
+            return 0.0
+        room = self.gpu - min(self.gpu * SHARE, HEADROOM)
+        kept = 0.0 if self.preserve_gb is None else (self.preserve_gb - NOTHING) * GIB
+        return max(room - max(kept, 0.0), min(room, LEAST))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the weights lie. `streamed` counts the blocks that come from RAM; `whole` is whether LLaMA visits whole.
+
+    `beside` is whether there is room to decode one section while the next is sampled, `pinned` whether streamed weights
+    lie in RAM that the GPU copies from by itself, beside its work.
+    """
+
+    level: Level
+    streamed: int = 0
+    whole: bool = True
+    beside: bool = True
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Peaks in bytes, with the addends of every phase on the GPU and those of RAM; `moved` are bytes a step."""
+
+    phases: dict[str, Sum]
+    memory: Sum
+    moved: int
+
+    @property
+    def gpu(self) -> float:
+        return max((sum(phase.values()) for phase in self.phases.values()), default=0.0)
+
+    @property
+    def ram(self) -> float:
+        return sum(self.memory.values())
+
+
+def choose(anatomy: Anatomy, need: Need, machine: Machine) -> Placement:
+    """The fastest placement that fits; the smallest one where none does."""
+    if machine.gpu is None:
+        return Placement("cpu")
+    rungs = ladder(anatomy, need)
+    fitting = (rung for rung in rungs if forecast(anatomy, need, rung).gpu <= machine.usable)
+    placement = next(fitting, rungs[-1])
+    pinned = replace(placement, pinned=True)
+    if placement.streamed and forecast(anatomy, need, pinned).ram + SLACK <= machine.ram:
+        return pinned
+    return placement
+
+
+def fits(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> bool:
+    """Whether a placement's forecast stays below what the machine has."""
+    peaks = forecast(anatomy, need, placement)
+    return (machine.gpu is None or peaks.gpu <= machine.usable) and peaks.ram <= machine.ram
+
+
+def lower(anatomy: Anatomy, need: Need, placement: Placement) -> Placement | None:
+    """The placement to fall back to when memory ran out, a good step below; None where there is none."""
+    rungs = ladder(anatomy, need)
+    plain = replace(placement, pinned=False)
+    if plain not in rungs or plain == rungs[-1]:
+        return None
+    place = rungs.index(plain)
+    return replace(rungs[min(place + max(1, len(rungs) // 8), len(rungs) - 1)], pinned=placement.pinned)
+
+
+def ladder(anatomy: Anatomy, need: Need) -> list[Placement]:
+    """Placements from the fastest to the smallest, without those that are no smaller than a faster one."""
+    count = anatomy.double.count + anatomy.single.count
+    rungs = [Placement("all"), Placement("kept"), Placement("kept", whole=False)]
+    rungs += [Placement("kept", whole=False, beside=False)]
+    rungs += [Placement("streamed", streamed, whole=False, beside=False) for streamed in range(1, count)]
+    kept: list[Placement] = []
+    least = float("inf")
+    for rung in rungs:
+        peak = forecast(anatomy, need, rung).gpu
+        if peak < least:
+            kept.append(rung)
+            least = peak
+    return kept
+
+
+def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
+    """Which of `count` blocks are streamed, spread evenly; more streamed blocks include those of fewer.
+
+    The first block always stays: the step cache looks into it before it runs.
+    """
+    return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
+
+
+def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
+    """The peaks of a request on a placement."""
+    if placement.level == "cpu":
+        return Forecast({}, _cpu(anatomy, need), 0)
+    sizes = [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8)] * row.count]
+    away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
+    # One block computes while the next one comes.
+    buffers = min(len(away), 2) * max(away, default=0)
+    transformer = BF16 * anatomy.rest + sum(sizes) - sum(away) + buffers
+    resident: Sum = {"cuda": CUDA, "transformer": transformer, "vae": BF16 * anatomy.vae}
+    words = BF16 * anatomy.text_encoder_2 + _llama(anatomy.text_encoder, anatomy.words, placement.whole)
+    if placement.level == "all":
+        resident |= {"encoders": words + BF16 * anatomy.image_encoder}
+        words = 0
+    channels = need.tokens * anatomy.width
+    work = {"work": float(WORK * channels), "cache": CACHED * channels * need.branches}
+    decode = {"decode": TILE + DECODED * FRAMES * need.height * need.width}
+    phases = {
+        "words": resident | {"encoders": resident.get("encoders", 0.0) + words},
+        "sampling": resident | work | (decode if placement.beside else {}),
+        "decoding": resident | decode,
+    }
+    return Forecast(phases, _memory(sum(sizes) + BF16 * anatomy.rest, away, need, placement), sum(away))
+
+
+def describe(anatomy: Anatomy, need: Need, machine: Machine) -> dict[str, Any]:
+    """The plan for a machine as JSON-ready values: what `eichi memory --json` prints. Sizes are in GiB."""
+    placement = choose(anatomy, need, machine)
+    peaks = forecast(anatomy, need, placement)
+    return {
+        "placement": vars(placement) | {"blocks": anatomy.double.count + anatomy.single.count},
+        "gpu": _gib(peaks.gpu),
+        "ram": _gib(peaks.ram),
+        "fits": fits(anatomy, need, machine, placement),
+        "phases": {name: {part: _gib(size) for part, size in phase.items()} for name, phase in peaks.phases.items()},
+        "memory": {part: _gib(size) for part, size in peaks.memory.items()},
+        "moved": _gib(peaks.moved),
+        "usable": _gib(machine.usable),
+        "tokens": need.tokens,
+        "parameters": parameters(anatomy),
+    }
+
+
+def parameters(anatomy: Anatomy) -> dict[str, int]:
+    """Parameters of every part that has weights."""
+    return {
+        "transformer": anatomy.transformer,
+        "vae": anatomy.vae,
+        "text_encoder": anatomy.text_encoder.count * anatomy.text_encoder.parameters + anatomy.words,
+        "text_encoder_2": anatomy.text_encoder_2,
+        "image_encoder": anatomy.image_encoder,
+    }
+
+
+def _block(row: Blocks, fp8: bool) -> int:
+    """Bytes of one block."""
+    return BF16 * row.parameters - (row.quantised if fp8 else 0)
+
+
+def _llama(layers: Blocks, rest: int, whole: bool) -> int:
+    """Bytes of LLaMA on the GPU: all of it, or two layers and what is no layer."""
+    return BF16 * (rest + layers.parameters * (layers.count if whole else 2))
+
+
+def _memory(transformer: int, away: list[int], need: Need, placement: Placement) -> Sum:
+    """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned."""
+    memory: Sum = {"program": PROGRAM}
+    if placement.streamed:
+        changed = placement.pinned or need.fp8 or need.lora > 0
+        memory["transformer"] = transformer if changed else 2 * max(away)
+    if need.lora:
+        memory["lora"] = need.lora
+    return memory
+
+
+def _cpu(anatomy: Anatomy, need: Need) -> Sum:
+    """The addends of RAM where everything computes there, in float32: twice the bytes of all that is counted above."""
+    channels = need.tokens * anatomy.width
+    encoders = parameters(anatomy)["text_encoder"] + anatomy.text_encoder_2
+    return {
+        "program": PROGRAM,
+        "transformer": FLOAT32 * max(anatomy.transformer, encoders),
+        "vae": FLOAT32 * anatomy.vae,
+        "work": 2 * max(channels * (WORK + CACHED * need.branches), TILE + DECODED * FRAMES * need.height * need.width),
+        "lora": need.lora,
+    }
+
+
+def _reversed(index: int) -> float:
+    """The digits of an index in base 2 read backwards, as a fraction: 1/2, 1/4, 3/4, 1/8 …"""
+    value, digit = 0.0, 0.5
+    while index:
+        value, index, digit = value + digit * (index & 1), index >> 1, digit / 2
+    return value
+
+
+def _gib(size: float) -> float:
+    return round(size / GIB, 2)

@@ -1,0 +1,73 @@
+"""`eichi lora inspect`: its report, for people and programs, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eichi.catalog import find
+from eichi.models.shapes import published_shapes, transformer_shapes
+from eichi.words import languages
+from tests import loras
+from tests.test_cli import Run, eichi, refused
+
+__all__ = ["eichi"]
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    """A LoRA of one block of the published model, with something in it that fits nothing."""
+    made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
+    pairs = loras.whole(made) | {"blocks.0.self_attn.q": (made[0].down, made[0].up)}
+    return loras.musubi(tmp_path / "full.safetensors", pairs)
+
+
+def test_the_report(eichi: Run, full: Path) -> None:
+    result = eichi("lora", "inspect", full, "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out.splitlines()[-1])
+    assert told.keys() == {"file", "fits", "misfits"}
+    assert [report["model"] for report in told["fits"]] == ["framepack", "framepack-f1"]
+    report = told["fits"][0]
+    assert (report["format"], report["names"], report["base"]) == ("musubi", "hunyuanvideo", "hunyuan_video")
+    assert (report["layers"], report["matched"], len(report["weights"])) == (14, 13, 20)
+    assert (report["rank"], report["alpha"]) == ([1], [3.0])
+    assert report["unmatched"] == [f"lora_unet_blocks_0_self_attn_q.lora_{half}.weight" for half in ("down", "up")]
+    assert set(told["misfits"]) == {"tiny", "tiny-f1"}
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_report_in_words(eichi: Run, full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", language)
+    result = eichi("lora", "inspect", full)
+    assert (result.code, result.err) == (0, "")
+    assert len(result.out.splitlines()) == 1 + 2 * (1 + 2) + 2
+    assert "hunyuan_video" in result.out
+    assert ("fits; layers matched 13" in result.out) == (language == "en")
+
+
+def test_a_model_can_be_named(eichi: Run, full: Path, tmp_path: Path) -> None:
+    path = loras.build(tmp_path / "tiny.safetensors", "diffusers", transformer_shapes(find("tiny"), tmp_path))
+    told = json.loads(eichi("lora", "inspect", path, "--model", "tiny", "--json").out)
+    assert [report["model"] for report in told["fits"]] == ["tiny"]
+    assert told["misfits"] == {}
+    refused(
+        eichi, tmp_path, ["lora", "inspect", str(full), "--model", "tiny"], "full.safetensors changes nothing in tiny"
+    )
+    refused(eichi, tmp_path, ["lora", "inspect", str(full), "--model", "nope"], "nope")
+
+
+def test_files_that_are_no_lora(eichi: Run, tmp_path: Path) -> None:
+    (tmp_path / "page.safetensors").write_text("<html>")
+    refused(eichi, tmp_path, ["lora", "inspect", "page.safetensors"], "web page")
+    refused(eichi, tmp_path, ["lora", "inspect", "none.safetensors"], "no LoRA file none.safetensors")
+    refused(eichi, tmp_path, ["lora", "inspect"], "FILE")
+
+
+def test_a_request_with_a_bad_lora(eichi: Run, tmp_path: Path, picture: Path) -> None:
+    (tmp_path / "page.safetensors").write_text("<html>")
+    for command in ("plan", "generate", "frame"):
+        words = [command, "--image", "picture.png", "--lora"]
+        refused(eichi, tmp_path, [*words, "none.safetensors:0.5"], "no LoRA file none.safetensors")
+        refused(eichi, tmp_path, [*words, "page.safetensors"], "web page")
+        refused(eichi, tmp_path, [*words, "page.safetensors:3"], "weights.loras.0.strength")

@@ -1,0 +1,75 @@
+"""`eichi memory`: this machine or a described one, in words and as JSON."""
+
+import json
+from typing import Any
+
+import pytest
+
+from eichi.words import languages
+from tests.commands.test_models import Run, eichi
+
+__all__ = ["eichi"]  # a fixture
+
+
+def plan(eichi: Run, *words: object) -> dict[str, Any]:
+    code, lines, shown = eichi("memory", "--json", *words)
+    assert code == 0, shown
+    values: dict[str, Any] = json.loads(lines[-1])
+    return values
+
+
+def test_the_contract(eichi: Run) -> None:
+    told = plan(eichi, "--free-gb", 24, "--ram-gb", 64)
+    assert list(told) == [
+        *("model", "height", "width", "placement", "gpu", "ram", "fits"),
+        *("phases", "memory", "moved", "usable", "tokens", "parameters"),
+    ]
+    assert (told["model"], told["height"] * told["width"], told["fits"]) == ("framepack", 640 * 640, True)
+    assert told["placement"]["level"] == "streamed"
+    assert told["parameters"]["transformer"] == 12_874_314_816
+    assert told["gpu"] <= told["usable"] == 22.0
+    for phase in told["phases"].values():
+        assert sum(phase.values()) <= told["gpu"] + 0.05
+
+
+def test_what_changes_the_plan(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = ("--free-gb", 24, "--ram-gb", 64)
+    plain = plan(eichi, *machine)
+    assert plan(eichi, *machine, "--fp8")["moved"] < plain["moved"]
+    assert plan(eichi, *machine, "--resolution", 960)["tokens"] > plain["tokens"]
+    assert plan(eichi, *machine, "--lora-gb", 1)["ram"] == pytest.approx(plain["ram"] + 1)
+    assert plan(eichi, *machine, "--preserve-gb", 10)["usable"] == 18.0
+    monkeypatch.setenv("EICHI_PRESERVE_GB", "12")
+    assert plan(eichi, *machine)["usable"] == 16.0
+    assert plan(eichi, "--free-gb", 0, "--ram-gb", 64)["placement"]["level"] == "cpu"
+    assert plan(eichi, *machine, "--model", "tiny")["placement"]["level"] == "all"
+
+
+def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EICHI_DEVICE", "cpu")
+    assert plan(eichi)["placement"]["level"] == "cpu"
+
+
+def test_in_words(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for language in languages():
+        monkeypatch.setenv("EICHI_LANGUAGE", language)
+        for free in (0, 6, 24, 32, 80):
+            code, lines, shown = eichi("memory", "--free-gb", free, "--ram-gb", 64)
+            assert code == 0
+            assert any("12,874,314,816" in line for line in lines)
+            assert bool(shown) == (free == 6)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--model", "wan"], "no model"),
+        (["--resolution", "641"], "641"),
+        (["--free-gb", "much"], "--free-gb"),
+        (["--preserve-gb", "5"], "--preserve-gb"),
+    ],
+)
+def test_a_wrong_question_is_one_sentence(eichi: Run, words: list[str], sentence: str) -> None:
+    code, lines, shown = eichi("memory", "--free-gb", 8, "--ram-gb", 8, *words)
+    assert (code, lines) == (2, [])
+    assert sentence in shown

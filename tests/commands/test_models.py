@@ -1,0 +1,140 @@
+"""`eichi models` from end to end, and `--offline`: whatever happens, no connection is opened."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eichi.cli import main
+from eichi.words import languages
+from tests.hub import Fault, Hub, serve, use
+from tests.models.test_download import STANDARD, repositories
+
+Run = Callable[..., tuple[int, list[str], str]]
+
+
+@pytest.fixture
+def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: object) -> tuple[int, list[str], str]:
+        monkeypatch.setattr("sys.argv", ["eichi", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, out.splitlines(), err
+
+    return run
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serve(repositories()) as hub:
+        use(hub, monkeypatch)
+        yield hub
+
+
+def told(lines: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(lines[-1])
+    return values
+
+
+def test_list_is_what_models_alone_says(eichi: Run) -> None:
+    assert eichi("models", "list") == eichi("models")
+    assert eichi("models", "list", "--json") == eichi("models", "--json")
+
+
+def test_from_nothing_to_a_model_and_back(eichi: Run, hub: Hub, home: Path) -> None:
+    code, lines, _ = eichi("models", "download", "framepack", "--json")
+    assert code == 0
+    events = [json.loads(line) for line in lines[:-1]]
+    assert {event["event"] for event in events} == {"Fetching"}
+    assert events[-1]["done"] == events[-1]["size"]
+    folders = told(lines)["folders"]
+    assert folders["transformer"] == str(home / "models" / STANDARD)
+    assert told(eichi("models", "--json")[1])["models"][2]["present"]
+    assert told(eichi("models", "path", "framepack", "--json")[1])["folders"] == folders
+    assert eichi("models", "path", "framepack")[1][0].split() == ["transformer", folders["transformer"]]
+    code, lines, _ = eichi("models", "verify", "framepack", "--json")
+    assert (code, told(lines)["good"]) == (0, True)
+    code, lines, _ = eichi("models", "remove", "framepack", "--json")
+    assert (code, told(lines)["bytes"] > 0) == (0, True)
+    assert not told(eichi("models", "--json")[1])["models"][2]["present"]
+
+
+def test_in_words(eichi: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for language in languages():
+        monkeypatch.setenv("EICHI_LANGUAGE", language)
+        code, lines, shown = eichi("models", "download", "framepack")
+        assert (code, len(lines)) == (0, 1)
+        assert f"{STANDARD}/config.json" in shown
+        assert eichi("models", "download", "framepack") == (0, lines, "")
+        assert eichi("models", "verify", "framepack")[0] == 0
+        assert eichi("models", "remove", "framepack")[0] == 0
+
+
+def test_a_damaged_file_is_found_and_named(eichi: Run, hub: Hub, home: Path) -> None:
+    eichi("models", "download", "framepack")
+    file = home / "models" / STANDARD / "diffusion-1.safetensors"
+    file.write_bytes(b"x")
+    code, lines, shown = eichi("models", "verify", "framepack")
+    assert code == 1
+    assert [line for line in lines if line.split()[1] == "damaged"] == [line for line in lines if str(file) in line]
+    assert "eichi models download" in shown
+    assert not told(eichi("models", "verify", "framepack", "--json")[1])["good"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [(401, 2, "HF_TOKEN"), (404, 2, "HF_ENDPOINT"), (429, 1, "Wait a while"), (503, 1, "again later")],
+)
+def test_a_refusal_of_the_hub_is_one_sentence(eichi: Run, hub: Hub, status: int, code: int, words: str) -> None:
+    hub.faults[STANDARD] = [Fault(status)] * 9
+    ended, lines, shown = eichi("models", "download", "framepack", "--json")
+    assert ended == code
+    assert told(lines).keys() == {"error", "message"}
+    assert words in told(lines)["message"]
+    assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["download", "verify", "path", "remove"])
+def test_an_unknown_model(eichi: Run, command: str) -> None:
+    code, lines, shown = eichi("models", command, "wan")
+    assert (code, lines) == (2, [])
+    assert "framepack-f1" in shown
+
+
+def test_the_offline_flag_asks_nobody(eichi: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EICHI_OFFLINE", raising=False)
+    code, _, shown = eichi("--offline", "models", "download", "framepack")
+    assert (code, hub.asked) == (2, [])
+    assert "Go online" in shown
+
+
+# urllib3 tries at import whether a socket can be bound to this machine's own IPv6 address; nothing leaves by it.
+FORBIDDEN = """
+import sys
+def watch(event, values):
+    probe = event in ("socket.__new__", "socket.bind") and (event[7:] != "bind" or values[1] == ("::1", 0))
+    if event.startswith("socket.") and event != "socket.gethostname" and not probe:
+        raise SystemExit(f"a connection: {event} {values}")
+sys.addaudithook(watch)
+from eichi.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", [["--offline"], []], ids=["offline", "online"])
+def test_a_local_model_opens_no_connection(
+    picture: Path, flag: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    words = ["generate", "--image", str(picture), "--prompt", "a star", "--seconds", "1", "--steps", "1"]
+    command = [sys.executable, "-c", FORBIDDEN, *flag, *words, "--model", "tiny", "--out", "out", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout.splitlines()[-1])["video"]).is_file()

@@ -1,0 +1,211 @@
+"""LoRA files of every kind are read into one form; what is no LoRA is refused in a sentence."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.loaders.lora_conversion_utils import _convert_hunyuan_video_lora_to_diffusers
+from torch import Tensor
+
+from eichi.errors import LoraError
+from eichi.models.layers import aliases
+from eichi.models.lorafile import lora_print, match_lora, read_lora
+from eichi.models.shapes import Shapes, published_shapes
+from tests import loras, small
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in small.transformer().state_dict().items()}
+
+
+@pytest.mark.parametrize("name", loras.FORMATS)
+def test_every_format_says_the_same(tmp_path: Path, shapes: Shapes, name: str) -> None:
+    form, original, _ = loras.FORMATS[name]
+    path = loras.build(tmp_path / "style.safetensors", name, shapes)
+    match = match_lora(read_lora(path), shapes, "small")
+    changed = {weight for change in loras.changes(shapes) for weight in change.weights}
+    assert set(match.shares) == changed
+    assert len(changed) == 2 * 14 + 2 * 6
+    assert match.unmatched == ()
+    report = match.describe()
+    assert (report["format"], report["model"], report["file"]) == (form, "small", str(path))
+    assert report["names"] == ("hunyuanvideo" if original else "framepack")
+    assert report["layers"] == report["matched"] == (2 * 10 + 2 * 3 if original else 40)
+    assert report["rank"] == [loras.RANK]
+    assert report["alpha"] == [loras.ALPHA if form in ("musubi", "diffusers", "peft") else loras.RANK]
+    assert report["base"] == ("hunyuan_video" if form == "musubi" else None)
+    json.dumps(report)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_alpha_in_every_type(tmp_path: Path, shapes: Shapes, dtype: torch.dtype) -> None:
+    path = loras.musubi(tmp_path / "a.safetensors", loras.split(loras.changes(shapes), shapes), dtype)
+    assert {layer.alpha for layer in read_lora(path).layers.values()} == {loras.ALPHA}
+
+
+def test_full_size_names_are_taken_apart_as_diffusers_does(tmp_path: Path) -> None:
+    """Only diffusers' converter knows the published size; it has no alphas, and cuts single blocks at 3072."""
+    shapes = published_shapes()
+    kept = ("transformer_blocks.0.", "transformer_blocks.19.", "single_transformer_blocks.39.")
+    made = [change for change in loras.changes(shapes, rank=1) if change.weights[0].startswith(kept)]
+    tensors = loras.lettered("diffusion_model.", loras.whole(made))
+    match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", tensors)), shapes, "framepack")
+    theirs = _convert_hunyuan_video_lora_to_diffusers(dict(tensors))
+    assert len(match.shares) == 2 * 14 + 6
+    assert len(theirs) == 2 * len(match.shares)
+    for weight, share in match.shares.items():
+        name = f"transformer.{weight.removesuffix('.weight')}"
+        up = tensors[share.layer.up][share.first : share.first + share.rows]
+        assert torch.equal(up, theirs[f"{name}.lora_B.weight"])
+        assert torch.equal(tensors[share.layer.down], theirs[f"{name}.lora_A.weight"])
+
+
+def test_layers_around_the_blocks_have_names_too(shapes: Shapes) -> None:
+    known = aliases(shapes)
+    assert known["time_in_mlp_0"] == ("time_text_embed.timestep_embedder.linear_1.weight",)
+    refiner = "context_embedder.token_refiner.refiner_blocks.0"
+    attention = tuple(f"{refiner}.attn.to_{part}.weight" for part in "qkv")
+    assert known["txt_in_individual_token_refiner_blocks_0_self_attn_qkv"] == attention
+    assert known["img_in_proj"] == ("x_embedder.proj.weight",)
+    assert {weight for weights in known.values() for weight in weights} <= shapes.keys()
+
+
+def pair(name: str, shapes: Shapes) -> dict[str, Tensor]:
+    """A musubi LoRA of one layer of ours."""
+    rows, columns = shapes[f"{name}.weight"]
+    flat = f"lora_unet_{name.replace('.', '_')}"
+    return {f"{flat}.lora_down.weight": torch.ones(1, columns), f"{flat}.lora_up.weight": torch.ones(rows, 1)}
+
+
+QUERY = "transformer_blocks.0.attn.to_q"
+FLAT = "lora_unet_transformer_blocks_0_attn_to_q"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
+        f"{FLAT}.diff_b",
+        "lora_unet_final_layer_adaLN_modulation_1.alpha",
+    ],
+)
+def test_what_fits_nothing_is_told(tmp_path: Path, shapes: Shapes, extra: str) -> None:
+    tensors = pair(QUERY, shapes) | {extra: torch.ones(2, 2)}
+    match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", tensors)), shapes, "small")
+    assert list(match.shares) == [f"{QUERY}.weight"]
+    assert match.unmatched == (extra,)
+
+
+def test_a_layer_of_another_kind_is_left_out_whole(tmp_path: Path, shapes: Shapes) -> None:
+    """Half a DoRA is not a LoRA."""
+    tensors = pair(QUERY, shapes) | pair("transformer_blocks.1.attn.to_q", shapes)
+    tensors[f"{FLAT}.dora_scale"] = torch.ones(1, 24)
+    match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", tensors)), shapes, "small")
+    assert list(match.shares) == ["transformer_blocks.1.attn.to_q.weight"]
+    assert match.unmatched == tuple(f"{FLAT}.{part}" for part in ("dora_scale", "lora_down.weight", "lora_up.weight"))
+
+
+def test_settings_of_peft(tmp_path: Path, shapes: Shapes) -> None:
+    rows, columns = shapes[f"{QUERY}.weight"]
+    pairs = {name: (torch.ones(4, columns), torch.ones(rows, 4)) for name in (QUERY, QUERY.replace("_q", "_k"))}
+    settings = {"lora_alpha": 8, "use_rslora": True, "alpha_pattern": {"attn.to_k": 2}}
+    header = {"lora_adapter_metadata": json.dumps({f"transformer.{key}": value for key, value in settings.items()})}
+    layers = read_lora(loras.write(tmp_path / "a.safetensors", loras.lettered("transformer.", pairs), header)).layers
+    assert [layer.alpha / layer.rank for layer in layers.values()] == [1.0, 4.0]  # alpha / sqrt(rank)
+    beside = tmp_path / "adapter_config.json"
+    beside.write_text(json.dumps({"lora_alpha": 400}))
+    unnamed = loras.write(tmp_path / "b.safetensors", loras.lettered("transformer.", pairs))
+    assert {layer.alpha for layer in read_lora(unnamed).layers.values()} == {4}  # another file's settings
+
+
+@pytest.mark.parametrize(
+    ("header", "foreign"),
+    [
+        ({"ss_base_model_version": "hunyuan_video"}, False),
+        ({"modelspec.architecture": "framepack/lora"}, False),
+        ({"modelspec.architecture": "flux-1-dev/lora"}, True),
+        ({"ss_base_model_version": "wan2.1"}, True),
+        ({"ss_sd_model_name": "mp_rank_00_model_states.pt"}, False),
+        ({}, False),
+    ],
+)
+def test_another_family_is_told(tmp_path: Path, shapes: Shapes, header: dict[str, str], foreign: bool) -> None:
+    """Flux has layers of the same names and sizes."""
+    path = loras.write(tmp_path / "a.safetensors", pair(QUERY, shapes), header)
+    match = match_lora(read_lora(path), shapes, "small")
+    assert match.foreign == foreign
+    assert match.file.base == next(iter(header.values()), None)
+
+
+def good(shapes: Shapes, path: Path) -> bytes:
+    return loras.write(path, pair(QUERY, shapes)).read_bytes()
+
+
+BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
+    "missing": (lambda path, shapes: None, "no LoRA file"),
+    "folder": (lambda path, shapes: path.mkdir(), "no LoRA file"),
+    "empty": (lambda path, shapes: path.touch(), "cannot be read"),
+    "truncated": (lambda path, shapes: path.write_bytes(good(shapes, path)[:-7]), "cannot be read"),
+    "header cut": (lambda path, shapes: path.write_bytes(good(shapes, path)[:40]), "cannot be read"),
+    "picture": (lambda path, shapes: path.write_bytes(b"\x89PNG\r\n\x1a\n" * 20), "cannot be read"),
+    "page": (lambda path, shapes: path.write_text("\n<!DOCTYPE html><html>Log in</html>"), "web page"),
+    "pickle": (lambda path, shapes: path.write_bytes(pickle.dumps({"a": 1})), "pickle"),
+    "torch.save": (lambda path, shapes: torch.save({"a": torch.ones(1)}, path), "pickle"),
+    "old torch.save": (
+        lambda path, shapes: torch.save({"a": torch.ones(1)}, path, _use_new_zipfile_serialization=False),
+        "pickle",
+    ),
+    "checkpoint": (lambda path, shapes: loras.write(path, {"blocks.0.weight": torch.ones(2, 2)}), "blocks.0.weight"),
+    "half": (lambda path, shapes: loras.write(path, dict([*pair(QUERY, shapes).items()][:1])), "not a LoRA"),
+    "no numbers": (
+        lambda path, shapes: loras.write(path, pair(QUERY, shapes) | {f"{FLAT}.alpha": torch.tensor(torch.nan)}),
+        "NaN",
+    ),
+    "ranks differ": (
+        lambda path, shapes: loras.write(path, pair(QUERY, shapes) | {f"{FLAT}.lora_up.weight": torch.ones(24, 2)}),
+        "cannot be read",
+    ),
+    "rank 0": (
+        lambda path, shapes: loras.write(
+            path, {f"{FLAT}.lora_down.weight": torch.ones(0, 24), f"{FLAT}.lora_up.weight": torch.ones(24, 0)}
+        ),
+        "cannot be read",
+    ),
+    "another model": (
+        lambda path, shapes: loras.write(
+            path, {f"lora_unet_blocks_0_self_attn_q.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")}
+        ),
+        "changes nothing in small",
+    ),
+    "another size": (
+        lambda path, shapes: loras.write(path, pair(QUERY, published_shapes())),
+        "transformer_blocks_0_attn_to_q is 3072x3072 in the file and 24x24 in the model",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_sentence(tmp_path: Path, shapes: Shapes, name: str) -> None:
+    make, words = BAD[name]
+    path = tmp_path / "style.safetensors"
+    make(path, shapes)
+    with pytest.raises(LoraError) as caught:
+        match_lora(read_lora(path), shapes, "small")
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_told_from_another_of_its_name(tmp_path: Path, shapes: Shapes) -> None:
+    path = loras.write(tmp_path / "a.safetensors", pair(QUERY, shapes))
+    before = lora_print(path)
+    assert lora_print(path) == before
+    loras.write(path, pair(QUERY, shapes) | {"more": torch.ones(1)})
+    assert lora_print(path) != before
+    path.unlink()
+    with pytest.raises(LoraError, match="no LoRA file"):
+        lora_print(path)

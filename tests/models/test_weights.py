@@ -1,0 +1,153 @@
+"""Weights made one tensor at a time are those that diffusers loads, and damaged files are refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import HunyuanVideoFramepackTransformer3DModel
+from safetensors.torch import load_file, save_file
+
+from eichi.errors import DeviceError, LoraError, ModelError
+from eichi.models.load import Components
+from eichi.models.merged import Merged
+from eichi.models.weights import Weights
+from eichi.options import WeightsOptions
+from tests import loras, small
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return small.build(tmp_path / "model")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_same_as_diffusers_loads(folder: Path, dtype: torch.dtype) -> None:
+    part = folder / "transformer"
+    network = HunyuanVideoFramepackTransformer3DModel.from_pretrained(part, torch_dtype=dtype)
+    weights = Weights("small", part, {}, dtype, torch.device("cpu"))
+    weights.change(WeightsOptions())
+    ours, theirs = weights.transformer.state_dict(), network.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) and ours[name].dtype == dtype for name in ours)
+    assert not weights.transformer.training
+    assert not any(parameter.requires_grad for parameter in weights.transformer.parameters())
+    assert weights.transformer.dtype == dtype
+
+
+def test_the_file_may_go_and_come_back(folder: Path) -> None:
+    """Nothing that is made stays tied to the file it was read from."""
+    components = Components(small.entry(folder), folder, "cpu")
+    before = components.transformer.state_dict()
+    (path,) = (folder / "transformer").glob("*.safetensors")
+    copies = {name: tensor.clone() for name, tensor in before.items()}
+    path.write_bytes(bytes(path.stat().st_size))
+    assert all(torch.equal(tensor, copies[name]) for name, tensor in components.transformer.state_dict().items())
+
+
+@pytest.mark.parametrize("damage", ["cut", "shape", "missing"])
+def test_damaged_weights_are_one_sentence(folder: Path, damage: str) -> None:
+    (path,) = (folder / "transformer").glob("*.safetensors")
+    tensors = load_file(path)
+    if damage == "shape":
+        tensors["proj_out.weight"] = torch.ones(3, 3)
+    if damage == "missing":
+        del tensors["proj_out.weight"]
+    save_file(tensors, path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="transformer") as caught:
+        _ = Components(small.entry(folder), folder, "cpu").transformer
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    components = Components(small.entry(folder), folder, "cpu")
+    path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
+    name = "transformer_blocks.0.attn.to_q.weight"
+    plain = components.transformer.state_dict()[name].clone()
+    before = components.fingerprint
+    components.want(WeightsOptions.model_validate({"loras": [path]}))
+    assert not torch.equal(components.transformer.state_dict()[name], plain)
+    assert components.weights.made == 40
+    assert components.fingerprint == before  # prompts are read by encoders that no LoRA changes
+    components.want(WeightsOptions())
+    assert torch.equal(components.transformer.state_dict()[name], plain)
+
+
+def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path: Path) -> None:
+    components = Components(small.entry(folder), folder, "cpu")
+    path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
+    wanted = WeightsOptions.model_validate({"loras": [path]})
+    components.want(wanted)
+    made = components.transformer
+    path.unlink()
+    assert components.transformer is made
+    components.want(wanted)
+    for _ in range(2):
+        with pytest.raises(LoraError, match=r"a\.safetensors"):
+            _ = components.transformer
+    components.want(WeightsOptions())
+    components.release("transformer")
+    assert components.transformer is not made
+    assert components.weights.made == len(components.weights.shapes)
+
+
+def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.models.fp8.multiplies", lambda device: False)
+    components = Components(small.entry(folder), folder, "cpu")
+    components.want(WeightsOptions(fp8="row"))
+    components.want(WeightsOptions(fp8_math=True))
+    with pytest.raises(DeviceError, match=r"weights\.fp8_math"):
+        components.want(WeightsOptions(fp8="row", fp8_math=True))
+
+
+@pytest.mark.parametrize("kind", ["off", "tensor", "row"])
+def test_merged_weights_are_kept_and_found(folder: Path, tmp_path: Path, kind: str) -> None:
+    merged = Merged(tmp_path / "merged", 2**30)
+    weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
+    path = loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)
+
+    def wanted(strength: float) -> WeightsOptions:
+        return WeightsOptions.model_validate({"loras": [{"file": path, "strength": strength}], "fp8": kind})
+
+    weights.change(wanted(0.8))
+    first = {name: tensor.clone() for name, tensor in weights.transformer.state_dict().items()}
+    loss, count = weights.loss, len(list(merged.folder.iterdir()))
+    assert (merged.hits, count) == (0, 40)
+    weights.change(wanted(0.4))
+    assert merged.hits == 0
+    weights.change(wanted(0.8))
+    assert (merged.hits, weights.made) == (40, 40)
+    assert all(torch.equal(tensor, first[name]) for name, tensor in weights.transformer.state_dict().items())
+    assert weights.loss == loss
+    # Another file under the same name, and another checkpoint, are not taken for these.
+    os.utime(path, ns=(1, 1))
+    weights.change(wanted(0.8))
+    assert merged.hits == 40
+
+
+def test_merged_weights_have_a_limit_and_may_be_damaged(folder: Path, tmp_path: Path) -> None:
+    merged = Merged(tmp_path / "merged", 2**30)
+    weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
+    wanted = WeightsOptions.model_validate(
+        {"loras": [loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)]}
+    )
+    weights.change(wanted)
+    for file in merged.folder.iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    weights.change(WeightsOptions())
+    weights.change(wanted)
+    assert merged.hits == 0
+    merged.limit = sum(file.stat().st_size for file in merged.folder.iterdir()) // 2
+    merged.tidy()
+    assert 0 < len(list(merged.folder.iterdir())) < 40
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    (path,) = (folder / "transformer").glob("*.safetensors")
+    tensors = load_file(path)
+    tensors["proj_out.weight"][0, 0] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=r"proj_out\.weight"):
+        _ = Components(small.entry(folder), folder, "cpu").transformer

@@ -1,0 +1,88 @@
+"""What every job has around it: memory that runs out in the middle of a section costs the section's start, no more."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from eichi import VideoOptions, generate, make_plan
+from eichi.errors import DeviceError
+from eichi.events import Adjusted, Event, Finished, SectionDone, Step
+from eichi.models.load import Components
+from eichi.pipeline.job import arrange, persist
+from eichi.plan.memory import GIB, Machine, Need, Placement
+from tests import small
+
+
+def components(tmp_path: Path, gpu: float = 80 * GIB) -> Components:
+    """A small model, placed as if there were a GPU."""
+    made = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    made.arrange(Need(64, 64), Machine(gpu, 64 * GIB))
+    return made
+
+
+class Exhausted:
+    """A forward pass that runs out of memory at its `at`-th calls."""
+
+    def __init__(self, forward: Any, *at: int) -> None:
+        self.forward, self.at, self.calls = forward, at, 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        if self.calls in self.at:
+            raise torch.OutOfMemoryError
+        return self.forward(*args, **kwargs)
+
+
+def run(tmp_path: Path, picture: Path, name: str, *at: int, gpu: float = 80 * GIB) -> tuple[list[Event], bytes]:
+    """A two-section job whose transformer fails at its `at`-th calls; its events and its video."""
+    parts = components(tmp_path, gpu)
+    options = VideoOptions.parse(
+        {"image": picture, "prompt": "a", "seconds": 2, "seed": 1, "sampling": {"steps": 2, "teacache": True}}
+    )
+    plan = make_plan(options, parts.entry)
+    block = parts.transformer.single_transformer_blocks[0]
+    block.norm.forward = Exhausted(block.norm.forward, *at)
+    events = list(generate(plan, tmp_path / name, parts))
+    last = events[-1]
+    assert isinstance(last, Finished)
+    return events, Path(last.video).read_bytes()
+
+
+def test_the_section_is_drawn_again_with_less(tmp_path: Path, picture: Path) -> None:
+    plain, video = run(tmp_path, picture, "plain")
+    # Two steps a section: the second step of the second section fails, and then its first again.
+    events, same = run(tmp_path, picture, "short", 4, 5)
+    assert same == video
+    notes = [event for event in events if isinstance(event, Adjusted) and event.id == "note.memory.lower"]
+    assert [note.values["level"] for note in notes] == ["streamed", "streamed"]
+    assert [event for event in plain if isinstance(event, Adjusted)] == [e for e in events if isinstance(e, Adjusted)][
+        :-2
+    ]
+    steps = [(event.order, event.step) for event in events if isinstance(event, Step)]
+    assert steps == [(0, 1), (0, 2), (1, 1), (1, 1), (1, 2)]
+    done = [event for event in events if isinstance(event, SectionDone)]
+    assert [event.order for event in done] == [0, 1]
+    assert all(event.reused == 0 for event in done)
+
+
+def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path) -> None:
+    with pytest.raises(DeviceError, match="too little memory"):
+        run(tmp_path, picture, "bottom", *range(1, 99))
+
+
+def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    arrange(parts, VideoOptions(), Need(64, 64))
+    assert parts.placement == Placement("all")
+
+    def draw() -> Generator[int, None, None]:
+        yield 1
+        raise torch.OutOfMemoryError
+
+    drawn = persist(draw, parts)
+    assert next(drawn) == 1
+    with pytest.raises(torch.OutOfMemoryError):
+        next(drawn)

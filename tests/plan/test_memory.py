@@ -1,0 +1,308 @@
+"""The memory plan against the laws it must keep, and its constants against the network counted tensor by tensor."""
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel, SiglipVisionConfig, SiglipVisionModel
+
+from eichi.catalog import Anatomy, Blocks, find
+from eichi.plan.memory import (
+    CUDA,
+    DECODED,
+    FRAMES,
+    GIB,
+    TILE,
+    WORK,
+    Machine,
+    Need,
+    Placement,
+    choose,
+    describe,
+    fits,
+    forecast,
+    ladder,
+    lower,
+    streamed_blocks,
+)
+
+FULL = find("framepack").anatomy
+SIDES = st.integers(16, 160).map(lambda side: 16 * side)
+NEEDS = st.builds(
+    Need, SIDES, SIDES, st.integers(1, 33), st.integers(1, 6), st.booleans(), st.integers(0, 2**30), st.integers(1, 2)
+)
+SIZES = st.floats(0.0, 128 * GIB)
+PRESERVED = st.none() | st.floats(6.0, 128.0)
+
+
+def slowness(anatomy: Anatomy, need: Need, placement: Placement) -> tuple[int, bool]:
+    """How slow a placement is: its place on the ladder, then whether its transfers hold up the work."""
+    return ladder(anatomy, need).index(replace(placement, pinned=False)), not placement.pinned
+
+
+@given(NEEDS, SIZES, SIZES, SIZES, SIZES, PRESERVED)
+def test_more_memory_is_never_slower(
+    need: Need, gpu: float, more: float, ram: float, more_ram: float, preserve: float | None
+) -> None:
+    less = choose(FULL, need, Machine(gpu, ram, preserve))
+    better = choose(FULL, need, Machine(gpu + more, ram + more_ram, preserve))
+    place, held = slowness(FULL, need, less)
+    better_place, better_held = slowness(FULL, need, better)
+    assert better_place <= place
+    assert better_held <= held or better_place < place
+
+
+@given(NEEDS, SIZES, PRESERVED)
+def test_more_preserved_memory_is_never_faster(need: Need, gpu: float, preserve: float | None) -> None:
+    free = choose(FULL, need, Machine(gpu, 64 * GIB))
+    assert slowness(FULL, need, free) <= slowness(FULL, need, choose(FULL, need, Machine(gpu, 64 * GIB, preserve)))
+
+
+@given(NEEDS, SIDES, SIDES, st.integers(0, 59), st.booleans())
+def test_a_larger_picture_never_needs_less(need: Need, height: int, width: int, streamed: int, pinned: bool) -> None:
+    larger = replace(need, height=need.height + height, width=need.width + width)
+    levels = (
+        [Placement("streamed", streamed, False, False, pinned)] if streamed else [Placement("all"), Placement("kept")]
+    )
+    for placement in [*levels, Placement("cpu")]:
+        small, large = forecast(FULL, need, placement), forecast(FULL, larger, placement)
+        assert small.gpu <= large.gpu
+        assert small.ram <= large.ram
+    least = ladder(FULL, need)[-1], ladder(FULL, larger)[-1]
+    assert forecast(FULL, need, least[0]).gpu <= forecast(FULL, larger, least[1]).gpu
+
+
+@given(NEEDS, SIZES, SIZES, PRESERVED)
+def test_what_fits_stays_below_what_is_free(need: Need, gpu: float, ram: float, preserve: float | None) -> None:
+    machine = Machine(gpu, ram, preserve)
+    placement = choose(FULL, need, machine)
+    peaks = forecast(FULL, need, placement)
+    assert fits(FULL, need, machine, placement) == (peaks.gpu <= machine.usable and peaks.ram <= ram)
+    assert machine.usable <= gpu
+    if peaks.gpu > machine.usable:
+        assert replace(placement, pinned=False) == ladder(FULL, need)[-1]
+
+
+@given(NEEDS)
+def test_the_ladder_goes_down(need: Need) -> None:
+    peaks = [forecast(FULL, need, rung).gpu for rung in ladder(FULL, need)]
+    assert peaks == sorted(set(peaks), reverse=True)
+    moved = [forecast(FULL, need, rung).moved for rung in ladder(FULL, need)]
+    assert moved == sorted(moved)
+
+
+@given(NEEDS, SIZES)
+def test_falling_back_ends_at_the_bottom(need: Need, gpu: float) -> None:
+    placement: Placement | None = choose(FULL, need, Machine(gpu, 64 * GIB))
+    steps = []
+    while placement is not None:
+        steps.append(forecast(FULL, need, placement).gpu)
+        pinned, placement = placement.pinned, lower(FULL, need, placement)
+        assert placement is None or placement.pinned == pinned
+    assert steps == sorted(set(steps), reverse=True)
+    assert steps[-1] == forecast(FULL, need, ladder(FULL, need)[-1]).gpu
+    assert len(steps) <= 10
+
+
+def test_a_cpu_has_no_choice() -> None:
+    need, machine = Need(640, 640), Machine(None, 64 * GIB)
+    assert choose(FULL, need, machine) == Placement("cpu")
+    assert lower(FULL, need, Placement("cpu")) is None
+    plan = describe(FULL, need, machine)
+    assert (plan["gpu"], plan["fits"]) == (0.0, True)
+    assert plan["ram"] > 48.0
+
+
+@given(st.integers(2, 80), st.data())
+def test_streamed_blocks_are_spread_and_nested(count: int, data: st.DataObject) -> None:
+    streamed = data.draw(st.integers(0, count - 1))
+    away = streamed_blocks(count, streamed)
+    assert len(away) == streamed
+    assert away < streamed_blocks(count, streamed + 1) or streamed == count - 1
+    assert 0 not in away
+    if 0 < streamed <= count // 4:
+        places = [0, *sorted(away)]
+        assert max(b - a for a, b in pairwise(places)) <= 4 * count / streamed
+
+
+@pytest.mark.parametrize(
+    ("total", "preserve", "used"), [(16, 10.0, 10), (16, 6.0, 14), (16, None, 14), (12, 10.0, 6.5), (16, 128.0, 6)]
+)
+def test_preserved_memory_as_the_document_says(total: float, preserve: float | None, used: float) -> None:
+    assert Machine(total * GIB, 0.0, preserve).usable == pytest.approx(used * GIB)
+
+
+def test_the_phases_add_up() -> None:
+    need = Need(640, 640)
+    peaks = forecast(FULL, need, Placement("kept", whole=False))
+    sampling = peaks.phases["sampling"]
+    assert need.tokens == 1600 * 11 + 400 + 4 * 100 + 256 + 729
+    assert sampling["work"] == 38 * need.tokens * 3072
+    assert sampling["transformer"] == 2 * 12_874_314_816
+    assert sampling["cuda"] == CUDA
+    assert peaks.gpu == sum(sampling.values())
+    half = forecast(FULL, replace(need, fp8=True), Placement("kept", whole=False)).phases["sampling"]["transformer"]
+    assert half == 2 * 12_874_314_816 - 9_059_696_640
+
+
+# Constants against the network itself, on torch's `meta` device: shapes without memory.
+
+
+class Meter(TorchDispatchMode):
+    """Counts the bytes of living tensors. Sizes that depend on values are those of a full text."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = self.peak = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = call(*args, **(kwargs or {}))
+        for tensor in tree_iter(result):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata not in self.known:
+            self.known.add(storage._cdata)
+            self.live += storage.nbytes()
+            self.peak = max(self.peak, self.live)
+            weakref.finalize(storage, self._drop, storage._cdata, storage.nbytes())
+
+    def _drop(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.live -= size
+
+
+def unknown(part: Any) -> bool:
+    """Whether a slice ends where only values can say."""
+    return isinstance(part, slice) and isinstance(part.stop, torch.Tensor)
+
+
+class Fused(TorchFunctionMode):
+    """Attention as a fused kernel does it, without the matrix of scores; a text of full length is not cut."""
+
+    def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if call is functional.scaled_dot_product_attention:
+            return torch.empty_like(args[0] if args else kwargs["query"])
+        if call is torch.Tensor.__getitem__ and isinstance(args[1], tuple) and any(map(unknown, args[1])):
+            return args[0]
+        return call(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def meta() -> Iterator[None]:
+    with torch.device("meta"), torch.inference_mode():
+        yield
+
+
+def size(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def blocks(row: Any) -> Blocks:
+    """A row of blocks as the catalogue writes it down; what FP8 stores is what generation 1.9 stored."""
+    linear = [p for name, p in row[0].named_parameters() if name.endswith(".weight") and "norm" not in name]
+    return Blocks(len(row), size(row[0]), sum(parameter.numel() for parameter in linear))
+
+
+@pytest.mark.parametrize("name", ["framepack", "framepack-f1", "tiny", "tiny-f1"])
+def test_the_catalogue_has_the_size_of_the_transformer(meta: None, name: str) -> None:
+    entry = find(name)
+    network = HunyuanVideoFramepackTransformer3DModel.from_config(dict(entry.config))
+    assert entry.anatomy.double == blocks(network.transformer_blocks)
+    assert entry.anatomy.single == blocks(network.single_transformer_blocks)
+    assert entry.anatomy.transformer == size(network)
+    assert entry.anatomy.width == network.config.num_attention_heads * network.config.attention_head_dim
+
+
+def test_the_published_size() -> None:
+    assert FULL.transformer == 12_874_314_816
+    quantised = FULL.double.count * FULL.double.quantised + FULL.single.count * FULL.single.quantised
+    assert round(quantised / 1e9, 2) == 9.06
+
+
+def test_the_catalogue_has_the_sizes_of_the_other_parts(meta: None) -> None:
+    llama = LlamaModel(
+        LlamaConfig(
+            vocab_size=128320,
+            hidden_size=4096,
+            intermediate_size=14336,
+            num_hidden_layers=32,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+        )
+    )
+    siglip = SiglipVisionConfig(
+        hidden_size=1152,
+        intermediate_size=4304,
+        num_hidden_layers=27,
+        num_attention_heads=16,
+        image_size=384,
+        patch_size=14,
+    )
+    clip = CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12)
+    assert FULL.text_encoder == Blocks(32, size(llama.layers[0]), 0)
+    assert FULL.words == size(llama) - 32 * size(llama.layers[0])
+    assert FULL.text_encoder_2 == size(CLIPTextModel(clip))
+    assert FULL.image_encoder == size(SiglipVisionModel(siglip))
+    assert FULL.vae == size(AutoencoderKLHunyuanVideo())
+
+
+@pytest.mark.parametrize(("height", "width", "window"), [(640, 640, 9), (416, 960, 5), (1280, 1280, 9)])
+def test_the_work_of_a_pass(meta: None, height: int, width: int, window: int) -> None:
+    network = HunyuanVideoFramepackTransformer3DModel(
+        num_layers=1, num_single_layers=2, has_image_proj=True, has_clean_x_embedder=True
+    )
+    network = network.to(torch.bfloat16)
+    with Meter() as meter, Fused():
+        network(**inputs(height // 8, width // 8, window))
+    planned = WORK * Need(height, width, window).tokens * FULL.width
+    assert meter.peak <= planned <= 1.06 * meter.peak
+
+
+def inputs(height: int, width: int, window: int) -> dict[str, Any]:
+    """One pass with all that a section has, in bfloat16."""
+
+    def empty(*shape: int) -> torch.Tensor:
+        return torch.empty(shape, dtype=torch.bfloat16)
+
+    return {
+        "hidden_states": empty(1, 16, window, height, width),
+        "timestep": empty(1),
+        "encoder_hidden_states": empty(1, 256, 4096),
+        "encoder_attention_mask": empty(1, 256),
+        "pooled_projections": empty(1, 768),
+        "image_embeds": empty(1, 729, 1152),
+        "indices_latents": torch.arange(window),
+        "guidance": empty(1),
+        "latents_clean": empty(1, 16, 2, height, width),
+        "indices_latents_clean": torch.arange(2),
+        "latents_history_2x": empty(1, 16, 2, height, width),
+        "indices_latents_history_2x": torch.arange(2),
+        "latents_history_4x": empty(1, 16, 16, height, width),
+        "indices_latents_history_4x": torch.arange(16),
+        "return_dict": False,
+    }
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (256, 448)])
+def test_the_work_of_decoding(meta: None, height: int, width: int) -> None:
+    vae = AutoencoderKLHunyuanVideo().to(torch.float16)
+    vae.use_framewise_decoding = False
+    vae.enable_tiling()
+    with Meter() as meter, Fused():
+        vae.decode(torch.empty(1, 16, 5, height // 8, width // 8, dtype=torch.float16), return_dict=False)
+    assert meter.peak <= TILE + DECODED * FRAMES * height * width <= 1.06 * meter.peak
