@@ -25,7 +25,7 @@ def main(folder: Path, wanted: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as work:
         keys = {"sections": {0: DEMO, 1: DEMO}, "copies": True, "prompts": {2: "The camera moves closer."}}
         values = {"image": DEMO, "prompt": "The cup is lifted from the saucer.", "seconds": 6, "keyframes": keys}
-        values |= {"sampling": {"steps": 6}, "output": {"latents": True}}
+        values |= {"sampling": {"steps": 2}, "output": {"latents": True}}
         Favourites(Path(work) / "home", lambda note: None).remember(VideoOptions.parse(values))
         with serving(Path(work)) as server, browsing() as browser:
             first = opened(browser.new_page(viewport={"width": 1440, "height": 900}), server.address, "en")
