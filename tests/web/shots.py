@@ -1,6 +1,6 @@
 """Screenshots of every place in every language: `python -m tests.web.shots FOLDER [LANGUAGE …]`.
 
-Small palette PNGs; a job is made first, so that there is something to see.
+Small WebP files; a job is made first, so that there is something to see.
 """
 
 import io
@@ -17,7 +17,7 @@ from tests.web.browser import PLACES, browsing, go, opened, serving
 
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 DEMO = Path(__file__).parents[2] / "src" / "eichi" / "demo" / "picture.jpg"
-COLOURS = 96
+QUALITY = 78
 
 
 def main(folder: Path, wanted: tuple[str, ...]) -> None:
@@ -40,14 +40,13 @@ def main(folder: Path, wanted: tuple[str, ...]) -> None:
                     for place in PLACES:
                         go(page, place)
                         page.wait_for_timeout(900)
-                        save(page.screenshot(), folder / f"{place}-{language}-{size}.png")
+                        save(page.screenshot(), folder / f"{place}-{language}-{size}.webp")
                     page.close()
 
 
 def save(content: bytes, path: Path) -> None:
-    """A screenshot as a small PNG."""
-    image = Image.open(io.BytesIO(content)).convert("RGB")
-    image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+    """A screenshot as a small file."""
+    Image.open(io.BytesIO(content)).convert("RGB").save(path, quality=QUALITY, method=6)
 
 
 if __name__ == "__main__":

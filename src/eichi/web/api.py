@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request, UploadFile
+from fastapi import APIRouter, Body, Query, Request, UploadFile
+from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
@@ -31,6 +32,8 @@ from eichi.web.live import PACE, stream
 from eichi.web.loras import Presets
 
 EVENTS = "text/event-stream"
+HIGHEST = 2**31 - 1  # what every database takes as a number
+Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
 SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
 
 
@@ -103,15 +106,15 @@ def _job_routes(router: APIRouter, desk: Desk) -> None:
         return desk.start([options])[0].describe()
 
     @router.get("/jobs/{id}")
-    def show(id: int) -> dict[str, Any]:
+    def show(id: Id) -> dict[str, Any]:
         return store.job(id).describe()
 
     @router.get("/jobs/{id}/events")
-    async def follow(id: int, after: int = 0) -> StreamingResponse:
+    async def follow(id: Id, after: Annotated[int, Query(ge=0, le=HIGHEST)] = 0) -> StreamingResponse:
         return StreamingResponse(_told(desk, store.job(id), after), media_type=EVENTS)
 
     @router.post("/jobs/{id}/{action}")
-    def act(id: int, action: str) -> dict[str, Any]:
+    def act(id: Id, action: str) -> dict[str, Any]:
         calls: dict[str, Callable[[int], Job]] = {
             "hold": queue.hold,
             "resume": queue.resume,
@@ -130,7 +133,7 @@ def _job_routes(router: APIRouter, desk: Desk) -> None:
         return job.describe()
 
     @router.delete("/jobs/{id}")
-    def remove(id: int, files: bool = False) -> dict[str, Any]:
+    def remove(id: Id, files: bool = False) -> dict[str, Any]:
         return {"removed": id, "files": [str(path) for path in queue.remove(id, files)]}
 
     @router.post("/queue/{action}")
@@ -161,7 +164,7 @@ def _tool_routes(router: APIRouter, desk: Desk) -> None:
         return desk.bench.start(tool, paths, task.values, _language(asked)).describe()
 
     @router.delete("/tools/{id}")
-    def stop(id: int) -> dict[str, Any]:
+    def stop(id: Id) -> dict[str, Any]:
         desk.bench.stop(id)
         return {"stopped": id}
 
@@ -201,18 +204,18 @@ def _moved(desk: Desk, id: int, by: int) -> Job:
 
 def _file_routes(router: APIRouter, desk: Desk) -> None:
     @router.get("/jobs/{id}/files")
-    def files(id: int) -> list[str]:
+    def files(id: Id) -> list[str]:
         return [path.name for path in results(desk.store.job(id))]
 
     @router.get("/jobs/{id}/files/{name}")
-    def file(id: int, name: str) -> FileResponse:
+    def file(id: Id, name: str) -> FileResponse:
         for path in results(desk.store.job(id)):
             if path.name == name and path.is_file():
                 return FileResponse(path)
         raise InputError("error.file.missing", path=name)
 
     @router.get("/jobs/{id}/preview.png")
-    def preview(id: int) -> FileResponse:
+    def preview(id: Id) -> FileResponse:
         checkpoint = desk.store.job(id).checkpoint
         path = Parts(Path(checkpoint or "")).preview
         if checkpoint is None or not path.is_file():
@@ -220,7 +223,7 @@ def _file_routes(router: APIRouter, desk: Desk) -> None:
         return FileResponse(path, headers={"cache-control": "no-store"})
 
     @router.get("/jobs/{id}/so-far.mp4")
-    def so_far(id: int) -> FileResponse:
+    def so_far(id: Id) -> FileResponse:
         return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
 
 
