@@ -213,7 +213,7 @@ class Create:
         self.axis.click(
             self.on_section, [self.keys, self.mode], [self.chosen, self.editor, self.picture, self.text]
         ).then(self.on_change, every, shown, show_progress="hidden")
-        edits = [self.picture.upload, self.picture.clear, self.text.input]
+        edits = [self.picture.upload, self.picture.clear, self.text.change]
         edited = [self.keys, self.chosen, self.picture, self.text]
         gr.on(edits, self.on_edit, edited, self.keys, trigger_mode="always_last", **quick).then(
             self.on_change, every, shown, show_progress="hidden"

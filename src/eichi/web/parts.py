@@ -40,9 +40,12 @@ def said(words: Words) -> Iterator[None]:
 
 
 def changes(controls: Iterable[Component]) -> list[Any]:
-    """The events of a person changing any of these; pictures tell of theirs by another name."""
-    pictures = (gr.Image, gr.ImageEditor, gr.File)
-    return [getattr(one, "change" if isinstance(one, pictures) else "input") for one in controls]
+    """The events of any of these changing.
+
+    Pictures tell of it by another name; texts and numbers tell of an input before they have its value.
+    """
+    late = (gr.Image, gr.ImageEditor, gr.File, gr.Textbox, gr.Number)
+    return [getattr(one, "change" if isinstance(one, late) else "input") for one in controls]
 
 
 def frame(text: str) -> str:
