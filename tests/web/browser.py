@@ -61,6 +61,10 @@ class Server:
         assert self._process.stderr is not None
         assert self.address in self._process.stderr.readline()
 
+    def forget(self) -> None:
+        """Let the next page open as on a machine where nothing was set yet."""
+        (self.home / "home" / "library" / "favourites.json").unlink(missing_ok=True)
+
     def kill(self) -> None:
         """End it as a crash would."""
         assert self._process is not None

@@ -42,8 +42,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab that tells what went wrong in it."""
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """A tab that tells what went wrong in it, on a machine that has forgotten what was set before."""
+    server.forget()
     context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
     page = context.new_page()
     foreign: list[str] = []
@@ -157,7 +158,7 @@ def test_a_final_frame_and_two_section_pictures(page: Page, server: Server, pict
     keys = jobs(page, server)[-1]["request"]["keyframes"]
     assert [Path(path).name for path in keys["sections"].values()] == ["green.png", "blue.png"]
     assert (Path(keys["final"]).name, keys["prompts"]) == ("green.png", {"2": "it turns"})
-    page.click(".card .quiet button:visible, button.quiet:visible")
+    page.click("#sections-clear")
     page.wait_for_selector("[data-section='0'].own", state="detached")
 
 

@@ -191,7 +191,9 @@ class Create:
                 placeholder=words("timeline.blank"),
                 elem_id="section-text",
             )
-        self.clear = gr.Button(words("timeline.clear"), size="sm", visible=False, elem_classes="quiet")
+        self.clear = gr.Button(
+            words("timeline.clear"), size="sm", visible=False, elem_classes="quiet", elem_id="sections-clear"
+        )
         gr.HTML(f'<a href="/api/v1/archive.zip" download>{escape(words("keep.archive"))}</a>')
 
     def _wire(self) -> None:
