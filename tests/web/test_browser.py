@@ -81,7 +81,7 @@ def option(page: Page, key: str, value: str) -> None:
     """Set an option of a group: open the group, set the value, wait until the summary says it."""
     control = page.locator(f"[name='{key}']:visible")
     if not control.count():
-        page.locator(f"details:has([name='{key}']) > summary").first.click()
+        page.locator(f"details:has([name='{key}']) > summary:visible").first.click()
     control.first.fill(value)
 
 
