@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench torture controls train behaviour clean
+.PHONY: demo test lint bench torture controls screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -26,6 +26,9 @@ torture: .venv/ready-dev
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls
+
+screens: .venv/ready-dev
+	$(BIN)/python -m tests.web.shots docs/screens
 
 train: .venv/ready-dev
 	nice -n 10 $(BIN)/python -m training all

@@ -24,7 +24,7 @@ from eichi.words import languages
 from tests.modules import HEAVY, loaded
 from tests.pictures import encoded, header
 
-COMMANDS = ("generate", "frame", "plan", "inspect", "models", "memory", "doctor", "demo")
+COMMANDS = ("generate", "frame", "plan", "inspect", "models", "memory", "doctor", "demo", "import", "ui")
 PLAN_KEYS = {"model", "direction", "seconds", "frames", "width", "height", "sections"}
 SECTION_KEYS = ["number", "order", "padding", "start_frame", "end_frame", "prompt", "anchor", "positions"]
 

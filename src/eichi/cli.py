@@ -12,11 +12,13 @@ import click
 
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
+from eichi.commands.library import import_
 from eichi.commands.lora import lora
 from eichi.commands.machine import calibrate, verify_gpu
 from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
+from eichi.commands.ui import ui
 from eichi.errors import InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions, walk
@@ -39,7 +41,7 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (jobs, latents, models, memory, lora, verify_gpu, calibrate):
+for family in (jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate):
     commands.add_command(family)
 
 

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import click
 
-from eichi.errors import InputError, OptionError
+from eichi.errors import OptionError
 from eichi.options import MAX_INDEX, FrameOptions, OptionField, Options, Request, place, walk
 from eichi.plan.oneframe import sweep
+from eichi.settings import load_settings
+from eichi.surface import tell
 from eichi.words import say
 
 # The flags of `sweep_flags`, read by `read_sweep`.
@@ -128,18 +130,15 @@ def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
 def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
     """The request that a result was made from, also where one tool or several made it of one other result.
 
-    Of another program's PNG, what there is of it. Raises InputError for a file of another kind and for one without a
-    request.
+    Of another program's PNG, what there is of it; what is not known here is said. Raises InputError for a file of
+    another kind and for one without a request.
     """
-    from eichi.video.metadata import FOREIGN, read_record
+    from eichi.library.restore import restore
 
-    record = read_record(path)
-    while record["kind"] == "latents" and len(record["sources"]) == 1 and record["sources"][0]:
-        (record,) = record["sources"]
-    if record["kind"] not in (kind.kind, FOREIGN):
-        raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
-    request: dict[str, Any] = record["request"]
-    return request
+    restored = restore(path, kind)
+    for note in restored.notes:
+        tell(say(note.id, load_settings().language, **note.values))
+    return restored.values
 
 
 def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:

@@ -13,14 +13,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from eichi.catalog import PARTS, Entry
 from eichi.errors import EichiError
-from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, SectionDone, Stopped, message
+from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, Preview, SectionDone, Stopped, message
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import Ask, Job, Status
 from eichi.jobs.store import Lost, Store
@@ -33,10 +37,12 @@ from eichi.pipeline.job import Stop, free_name, own_components
 from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
+from eichi.video.parts import Parts
 
 log = logging.getLogger(__name__)
 
 IDLE = 0.5  # seconds between two looks for a job
+GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
 
 
@@ -57,6 +63,8 @@ class Worker:
         self.runner = new_runner()
         self._components: Components | None = None
         self._weights: dict[str, str] = {}
+        self._preview = Path()
+        self._shown = 0.0
 
     def work(self, drain: bool = False) -> None:
         """Run what waits and wait for more; with `drain`, only run what waits."""
@@ -99,6 +107,9 @@ class Worker:
                     return
                 if isinstance(event, LatentsReady):
                     continue  # latents stay in the process that made them
+                if isinstance(event, Preview):
+                    self._show(event)
+                    continue  # the newest is a file beside the job's; the store is not for pictures
                 listener.heard(event, self.store.record(job, event))
                 if listener.ask == Ask.PAUSE or self.leaving.is_set():
                     # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
@@ -115,7 +126,19 @@ class Worker:
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else beside(free_name(folder, ".mp4"))
         self.store.record(job, checkpoint=str(checkpoint.folder))
         plan = checkpoint.plan() if checkpoint.begun else make_plan(options)
-        return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint))
+        self._preview = Parts(checkpoint.folder).preview
+        return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
+
+    def _show(self, event: Preview) -> None:
+        """Keep the newest preview, a few times a second at the most: the pictures of a section side by side."""
+        now = time.monotonic()
+        if now < self._shown + GLANCE:
+            return
+        self._shown = now
+        with suppress(OSError):  # a look at the work is not worth the work
+            partial = self._preview.with_suffix(".part")
+            Image.fromarray(np.concatenate(list(event.pixels), axis=1)).save(partial, format="PNG")
+            os.replace(partial, self._preview)
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""

@@ -135,7 +135,7 @@ def _png_text(path: Path, key: str) -> str | None:
     try:
         with Image.open(path) as image:
             return str(image.info[key]) if key in image.info else None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return None
 
 

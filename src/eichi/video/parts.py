@@ -27,6 +27,11 @@ class Parts:
         """Whether there is something to go on from."""
         return (self.folder / CARD).is_file()
 
+    @property
+    def preview(self) -> Path:
+        """The newest look at the section that is being drawn, where its worker has left one."""
+        return self.folder / "preview.png"
+
     def discard(self) -> None:
         """Give the space back. Without its card a folder that is half gone is no job any more."""
         (self.folder / CARD).unlink(missing_ok=True)

@@ -94,6 +94,12 @@ class Writer:
         return count
 
 
+def join(segments: list[Path], target: Path) -> None:
+    """A video of segments alone, in their order: what is finished while the rest is being made. Raises DiskError."""
+    with writing(target), aside(target) as draft:
+        _join(segments, draft, {})
+
+
 def _join(segments: list[Path], target: Path, tags: Mapping[str, str]) -> int:
     """Copy the packets of segments into one file, each starting where the last one ended. Returns the frames."""
     count = 0

@@ -1,0 +1,32 @@
+"""What a user keeps, from the command line: `eichi import FOLDER` takes over what eichi 1.9 kept.
+
+It says of everything that it found whether it was taken, and of what was not, why. Knows no file of eichi 1.9 itself.
+"""
+
+from pathlib import Path
+
+import click
+
+from eichi.surface import json_flag, print_json, surface
+from eichi.words import say
+
+
+@click.command("import", help=say("cli.import"))
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_flag
+def import_(folder: Path, as_json: bool) -> None:
+    from eichi.library.imports import import_folder
+
+    with surface(as_json) as settings:
+        base, items = import_folder(folder, settings.home)
+        taken = sum(item.taken for item in items)
+        if as_json:
+            print_json({"folder": str(base), "taken": taken, "items": [item.describe() for item in items]})
+            return
+        for item in items:
+            mark = "✓" if item.taken else "–"
+            what = say(f"import.{item.kind}", settings.language, name=item.name)
+            click.echo(f"{mark} {what} ({item.file})")
+            for note in item.notes:
+                click.echo(f"    {say(note.id, settings.language, **note.values)}")
+        click.echo(say("import.summary", settings.language, taken=taken, left=len(items) - taken, folder=base))

@@ -1,0 +1,31 @@
+"""`eichi ui`: the page in a browser. Gradio is loaded by this command alone, models by the worker that it starts."""
+
+import click
+
+from eichi.surface import surface, tell
+from eichi.words import languages, say
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command(help=say("cli.ui"))
+@click.option("--port", type=click.IntRange(1, 65535), default=8001, show_default=True, help=say("cli.ui.port"))
+@click.option("--server", default="127.0.0.1", show_default=True, help=say("cli.ui.server"))
+@click.option("--open-to-all", is_flag=True, help=say("cli.ui.open_to_all"))
+@click.option("--new-password", is_flag=True, help=say("cli.ui.new_password"))
+@click.option("--inbrowser", is_flag=True, help=say("cli.ui.inbrowser"))
+@click.option("--lang", type=click.Choice(languages(), case_sensitive=False), help=say("cli.ui.lang"))
+def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser: bool, lang: str | None) -> None:
+    with surface(False) as settings:
+        from eichi.web.access import Access
+        from eichi.web.app import serve
+
+        language = lang or settings.language
+        access = None if server in LOCAL or open_to_all else Access(settings.home)
+        if new_password or (access is not None and not access.known):
+            password, token = Access(settings.home).renew()
+            tell(say("ui.password", language, password=password, token=token))
+        if open_to_all and server not in LOCAL:
+            tell(say("ui.open", language))
+        address = say("ui.address", language, server=server, port=port)
+        serve(settings, server, port, inbrowser, lang, lambda: tell(address), access)

@@ -1,0 +1,155 @@
+"""Favourites: complete sets of options with a name, and the last one of each kind that was used.
+
+What is kept is the request as nested values, not the request itself: options come and go with versions, and a
+favourite that names one of another version keeps it. Applying takes what is known today and says what is not.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from eichi.errors import FolderError, InputError
+from eichi.events import Adjusted
+from eichi.library.lenient import kind_of, read
+from eichi.library.store import Kept, Shelf, Tell, free_name
+from eichi.options import Request
+
+# What a file of favourites calls itself, and how large it may be: a thousand of them with long prompts.
+EXPORT, LIMIT = "eichi-favourites", 32 * 2**20
+
+
+class Favourite(Kept):
+    """A request as it is kept: its kind and its nested values."""
+
+    kind: str
+    request: dict[str, Any]
+
+
+class _Content(Kept):
+    favourites: dict[str, Favourite] = Field(default_factory=dict)
+    last: dict[str, Favourite] = Field(default_factory=dict)
+
+
+class Favourites:
+    """The favourites of a user."""
+
+    def __init__(self, home: Path, tell: Tell) -> None:
+        self._tell = tell
+        self._shelf = Shelf(home, "favourites", _Content, tell)
+
+    def list(self) -> dict[str, str]:
+        """The kind of request of each favourite by its name, in the order they were saved."""
+        return {name: favourite.kind for name, favourite in self._shelf.read().favourites.items()}
+
+    def save(self, name: str, request: Request, replace: bool = False) -> None:
+        """Keep a request under a name. Raises InputError for a blank name, or a taken one without `replace`."""
+        self.keep(name, Favourite(kind=request.kind, request=request.dump()), replace)
+
+    def keep(self, name: str, favourite: Favourite, replace: bool = False) -> None:
+        """As `save`, for values that came from elsewhere and may not all be known here."""
+        name = _named(name)
+        with self._shelf.change() as content:
+            if name in content.favourites and not replace:
+                raise InputError("error.favourite.exists", name=name)
+            content.favourites[name] = favourite
+
+    def get(self, name: str) -> Favourite:
+        """A favourite as it is kept. Raises InputError for an unknown name."""
+        return _found(self._shelf.read(), name)
+
+    def apply(self, name: str) -> Request:
+        """The request of a favourite, as far as its options are known; what is not is told. Raises InputError."""
+        return self._read(self.get(name))
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a favourite another name, in its place. Raises InputError."""
+        new = _named(new)
+        with self._shelf.change() as content:
+            _found(content, name)
+            if new in content.favourites and new != name:
+                raise InputError("error.favourite.exists", name=new)
+            items = content.favourites.items()
+            content.favourites = {new if key == name else key: favourite for key, favourite in items}
+
+    def delete(self, name: str) -> None:
+        """Remove a favourite. Raises InputError."""
+        with self._shelf.change() as content:
+            _found(content, name)
+            del content.favourites[name]
+
+    def remember(self, request: Request) -> None:
+        """Keep what was used last of its kind, for the next start."""
+        with self._shelf.change() as content:
+            content.last[request.kind] = Favourite(kind=request.kind, request=request.dump())
+
+    def last(self, kind: type[Request]) -> Request:
+        """What was used last of a kind, its defaults where nothing was; what is not known any more is told."""
+        favourite = self._shelf.read().last.get(kind.kind)
+        return kind() if favourite is None else self._read(favourite)
+
+    def export(self, path: Path, names: Iterable[str] | None = None) -> None:
+        """Write favourites, all of them unless named, to a file for another machine. Raises InputError."""
+        content = self._shelf.read()
+        chosen = content.favourites if names is None else {name: _found(content, name) for name in names}
+        values = {name: favourite.model_dump(mode="json") for name, favourite in chosen.items()}
+        text = json.dumps({EXPORT: 1, "favourites": values}, ensure_ascii=False, indent=1)
+        draft = path.with_name(f".{path.name}.part")
+        try:
+            draft.write_bytes(text.encode("utf-8", "backslashreplace"))
+            os.replace(draft, path)
+        except OSError as error:
+            raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
+
+    def take_in(self, path: Path) -> dict[str, str]:
+        """Take the favourites of a file, those with a taken name under a free one; new names by the file's.
+
+        Raises InputError for any other file.
+        """
+        taken: dict[str, str] = {}
+        with self._shelf.change() as content:
+            for name, favourite in _exported(path).items():
+                if content.favourites.get(name) != favourite:
+                    taken[name] = free_name(name, list(content.favourites))
+                    content.favourites[taken[name]] = favourite
+        for name, new in taken.items():
+            if new != name:
+                self._tell(Adjusted("note.library.renamed", {"name": name, "new": new}))
+        return taken
+
+    def _read(self, favourite: Favourite) -> Request:
+        request, left = read(kind_of(favourite.kind), favourite.request)
+        for note in left:
+            self._tell(note)
+        return request
+
+
+def _found(content: _Content, name: str) -> Favourite:
+    if name not in content.favourites:
+        raise InputError("error.favourite.unknown", name=name, known=", ".join(content.favourites) or "–")
+    return content.favourites[name]
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        raise InputError("error.favourite.name")
+    return name.strip()
+
+
+def _exported(path: Path) -> dict[str, Favourite]:
+    """The favourites of an exported file. Raises InputError."""
+    try:
+        if path.stat().st_size > LIMIT:
+            raise ValueError(f"larger than {LIMIT // 2**20} MiB")
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, dict) or values.get(EXPORT) != 1:
+            raise ValueError(f"no {EXPORT} 1 in it")
+        return _Content.model_validate({"favourites": values["favourites"]}).favourites
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+        raise InputError("error.favourite.file", path=path, reason=where) from error
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise InputError("error.favourite.file", path=path, reason=error) from error

@@ -1,0 +1,194 @@
+"""What a user keeps, one JSON file for each kind of thing, below the home folder.
+
+A file is written aside and renamed, under a lock, so that two tabs and a command cannot undo each other's changes; the
+one before stays beside it. Nothing is lost: a file of an earlier version is brought up to date and a damaged one is
+read as far as it can be, and in both cases it stays as it was under another name. Keys that are not known here are
+kept, because a later version or a person may have written them; a file of a later version is left alone and refused.
+
+Knows nothing of what it keeps.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from eichi.errors import FolderError, InputError
+from eichi.events import Adjusted
+
+FOLDER = "library"
+VERSION = "version"
+# Deeper nesting than the interpreter bears is damage like any other.
+DAMAGE = (ValueError, RecursionError)
+
+# Who hears what was done otherwise than asked.
+Tell = Callable[[Adjusted], None]
+# Brings the values of one version of a file to the next.
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Kept(BaseModel):
+    """Base of what is kept in a file: unknown keys stay where they are."""
+
+    model_config = ConfigDict(extra="allow", validate_assignment=True)
+
+
+Content = TypeVar("Content", bound=Kept)
+
+
+class Shelf(Generic[Content]):
+    """One file: `kind` is what it holds, `steps` lead from each earlier version to the next."""
+
+    def __init__(self, home: Path, name: str, kind: type[Content], tell: Tell, steps: Sequence[Step] = ()) -> None:
+        self.path = home / FOLDER / f"{name}.json"
+        self.kind = kind
+        self.tell = tell
+        self.steps = tuple(steps)
+
+    @property
+    def version(self) -> int:
+        return len(self.steps) + 1
+
+    @property
+    def backup(self) -> Path:
+        """The file as it was before the last change."""
+        return self.path.with_suffix(".before.json")
+
+    def read(self) -> Content:
+        """What is kept, empty where there is no file. Raises InputError for a file of a later version."""
+        try:
+            values, version = self._values(self.path)
+            if version == self.version:
+                return self.kind.model_validate(values)
+        except FileNotFoundError:
+            return self.kind()
+        except DAMAGE:
+            pass
+        with self._locked():
+            return self._mend()
+
+    @contextmanager
+    def change(self) -> Iterator[Content]:
+        """What is kept, to be changed in place; it is written when the block ends well. Raises FolderError."""
+        with self._locked():
+            content = self._mend()
+            before = content.model_dump(mode="json")
+            yield content
+            if content.model_dump(mode="json") != before:
+                if self.path.exists():
+                    self._copy(self.backup)
+                self._write(content)
+
+    def _values(self, path: Path) -> tuple[dict[str, Any], int]:
+        """The values of a file, in the form of this version, and the version it was written in."""
+        try:
+            values = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError("error.library.read", file=path, reason=error.strerror or error) from error
+        version = values.pop(VERSION, None) if isinstance(values, dict) else None
+        if not isinstance(version, int) or version < 1:
+            raise ValueError("not a file of this program")
+        if version > self.version:
+            raise InputError("error.library.newer", file=path, version=version, known=self.version)
+        for step in self.steps[version - 1 :]:
+            values = step(values)
+        return values, version
+
+    def _mend(self) -> Content:
+        """What is kept, the file itself put in order where it is of an earlier version or damaged."""
+        lost: list[str] = []
+        note = "note.library.damaged"
+        try:
+            values, version = self._values(self.path)
+            content, lost = _salvage(self.kind, values)
+            if not lost and version == self.version:
+                return content
+            if not lost:
+                note = "note.library.upgraded"
+        except FileNotFoundError:
+            return self.kind()
+        except DAMAGE:
+            content = self._older()
+        aside = _free(self.path.with_suffix(f".{note.rpartition('.')[2]}.json"))
+        self._copy(aside)
+        self._write(content)
+        self.tell(Adjusted(note, {"file": str(self.path), "kept": str(aside)}))
+        for key in lost:
+            self.tell(Adjusted("note.library.lost", {"file": str(self.path), "key": key}))
+        return content
+
+    def _older(self) -> Content:
+        """What was kept before the last change, empty where that cannot be read either."""
+        try:
+            return _salvage(self.kind, self._values(self.backup)[0])[0]
+        except (OSError, *DAMAGE):
+            return self.kind()
+
+    def _write(self, content: Content) -> None:
+        values = {VERSION: self.version, **content.model_dump(mode="json")}
+        # Half characters, which a browser may send, become the escapes that JSON reads them from.
+        text = json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
+        draft = self.path.with_suffix(".part")
+        with draft.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self.path)
+
+    def _copy(self, path: Path) -> None:
+        draft = path.with_suffix(".part")
+        shutil.copyfile(self.path, draft)
+        os.replace(draft, path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One at a time; the one place where the system's complaints about the folder become ours."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_suffix(".lock")):
+                yield
+        except OSError as error:
+            raise FolderError("error.folder.write", folder=self.path.parent, reason=error.strerror or error) from error
+
+
+def _salvage(kind: type[Content], values: dict[str, Any]) -> tuple[Content, list[str]]:
+    """The content without the entries that cannot be read, and the names of those."""
+    lost: list[str] = []
+    while True:
+        try:
+            return kind.model_validate(values), lost
+        except ValidationError as error:
+            key, *rest = map(str, error.errors(include_url=False)[0]["loc"])
+            table = values[key]
+            if rest and isinstance(table, dict) and rest[0] in table:
+                del table[rest[0]]
+                lost.append(f"{key}.{rest[0]}")
+            else:
+                del values[key]
+                lost.append(key)
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number where it is taken."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def free_name(wish: str, taken: Iterator[str] | Sequence[str]) -> str:
+    """The name, or one with a number where it is taken."""
+    names, number, name = set(taken), 1, wish
+    while name in names:
+        number += 1
+        name = f"{wish} ({number})"
+    return name

@@ -1,0 +1,228 @@
+"""The server: a page for every language, the HTTP interface, the worker beside them. Everything is put together here.
+
+Gradio builds the pages and FastAPI carries them. Each language is a page of its own under its own path; `/` leads to
+the visitor's. Nothing is loaded that a video is made with: jobs run in the worker's process, which this one starts and
+ends. Requests from other sites and under other names than this machine's are refused.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from eichi.errors import EichiError, InputError
+from eichi.jobs.executors.local import LocalExecutor
+from eichi.jobs.store import Store
+from eichi.settings import Settings
+from eichi.web.access import Access
+from eichi.web.api import explain, routes
+from eichi.web.desk import MOST, Desk
+from eichi.web.i18n import COOKIE, Words, choose
+from eichi.web.page import build
+from eichi.words import languages
+
+LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
+EVERYWHERE = ("0.0.0.0", "::")
+UPLOAD = "200mb"
+YEAR = 365 * 24 * 3600
+SAFE = ("GET", "HEAD", "OPTIONS")
+# Titles in Gradio's painter that have no translation of its own.
+PAINTER = {
+    "Pan": "painter.pan",
+    "Zoom out": "painter.zoom_out",
+    "Zoom in": "painter.zoom_in",
+    "Undo": "painter.undo",
+    "Redo": "painter.redo",
+    "Clear canvas": "painter.clear",
+    "Brush": "painter.brush",
+    "Erase": "painter.erase",
+    "Color": "painter.color",
+    "Brush Size": "painter.size",
+}
+
+
+def make_app(
+    desk: Desk, language: str | None = None, hosts: tuple[str, ...] = LOCAL, access: Access | None = None
+) -> FastAPI:
+    """The whole server as an ASGI application; `language` is fixed for who has not chosen one."""
+    os.environ["GRADIO_TEMP_DIR"] = str(desk.uploads)  # the one way to tell Gradio where to keep what is given to it
+    desk.uploads.mkdir(parents=True, exist_ok=True)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        desk.wake()
+        yield
+
+    app = FastAPI(
+        title="FramePack-eichi", lifespan=life, docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None
+    )
+    app.include_router(routes(desk))
+    app.add_exception_handler(EichiError, explain)
+    app.mount("/page", StaticFiles(directory=_assets()))
+    _doors(app, language)
+    _guard(app, desk, access)
+    for code in languages():
+        gr.mount_gradio_app(
+            app,
+            build(desk, Words(code)),
+            f"/{code}",
+            allowed_paths=[str(desk.uploads)],
+            blocked_paths=[str(desk.settings.store)],
+            max_file_size=UPLOAD,
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            theme=_theme(),
+            css_paths=[_assets() / "style.css"],
+            ssr_mode=False,
+        )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    return app
+
+
+def _doors(app: FastAPI, fixed: str | None) -> None:
+    """The way to a page, and what is done to everything that goes in or out."""
+
+    @app.get("/", include_in_schema=False)
+    def enter(request: Request) -> RedirectResponse:
+        asked = request.headers.get("accept-language", "")
+        return RedirectResponse(f"/{choose(asked, request.cookies.get(COOKIE), fixed)}/")
+
+    @app.get("/language/{code}", include_in_schema=False)
+    def switch(code: str) -> RedirectResponse:
+        answer = RedirectResponse(f"/{choose('', code)}/")
+        answer.set_cookie(COOKIE, choose("", code), max_age=YEAR, samesite="lax")
+        return answer
+
+
+def _guard(app: FastAPI, desk: Desk, access: Access | None) -> None:
+    """What is refused before anything is done, in a sentence, and the language of what is answered."""
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        words = Words(choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE)))
+
+        def refused(status: int, id: str, **values: object) -> Response:
+            headers = {"www-authenticate": 'Basic realm="FramePack-eichi", charset="UTF-8"'} if status == 401 else {}
+            return JSONResponse({"error": id, "message": words(id, **values)}, status, headers)
+
+        origin = request.headers.get("origin")
+        if origin is not None and request.method not in SAFE and urlsplit(origin).netloc != request.headers.get("host"):
+            return refused(403, "error.api.origin", origin=origin)
+        given = request.headers.get("authorization", "")
+        if access is not None and not await asyncio.to_thread(access.allows, given):
+            return refused(401, "error.api.access")
+        if request.url.path.endswith("/upload") and desk.full:
+            return refused(413, "error.upload.count", limit=MOST)
+        answer = await call_next(request)
+        code = request.url.path.strip("/")
+        return await _spoken(answer, code) if code in languages() else answer
+
+
+async def _spoken(answer: Response, code: str) -> Response:
+    """A page that tells its browser its language, before Gradio asks for it to choose its own words."""
+    body = b"".join([part async for part in answer.body_iterator])  # type: ignore[attr-defined]
+    script = (
+        f"<head><script>for (const [name, value] of [['language', '{code}'], ['languages', ['{code}']]])"
+        "Object.defineProperty(navigator, name, {get: () => value});</script>"
+        f'<script defer src="/page/page.js" data-language="{code}" data-tools="{_tools(code)}"></script>'
+        '<link rel="icon" type="image/svg+xml" href="/page/icon.svg">'
+    )
+    text = body.decode().replace('lang="en"', f'lang="{code}"', 1).replace("<head>", script, 1)
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
+    return Response(text, answer.status_code, headers)
+
+
+def _tools(code: str) -> str:
+    """What Gradio's painter says in English only, and its words in a language, for an attribute."""
+    words = Words(code)
+    return escape(json.dumps({title: words(id) for title, id in PAINTER.items()}, ensure_ascii=False))
+
+
+def serve(
+    settings: Settings,
+    server: str,
+    port: int,
+    inbrowser: bool,
+    language: str | None,
+    ready: Callable[[], object],
+    access: Access | None = None,
+) -> None:
+    """Serve until Ctrl-C, to everybody or to those whom `access` allows; `ready` is called once pages can be asked for.
+
+    The job that runs at the end is left as it is and goes on at the next start. Raises InputError.
+    """
+    with _listening(server, port) as listener, Store(settings.store) as store:
+        ready()
+        executor = LocalExecutor(store, settings)
+        desk = Desk(settings, store, executor.submit)
+        try:
+            hosts = ("*",) if server in EVERYWHERE else (*LOCAL, server)
+            app = make_app(desk, language, hosts, access)
+            if inbrowser:
+                threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
+            # Open pages follow for as long as they are open, so their connections are not waited for.
+            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Server(config).run([listener])
+        finally:
+            desk.bench.close()
+            executor.close()
+
+
+def _listening(server: str, port: int) -> socket.socket:
+    """The place where pages are asked for, taken before anything else is begun. Raises InputError."""
+    try:
+        return socket.create_server((server, port), family=socket.AF_INET6 if ":" in server else socket.AF_INET)
+    except OSError as error:
+        raise InputError("error.ui.port", server=server, port=port, reason=error.strerror or error) from error
+
+
+def _theme() -> gr.themes.Base:
+    """Quiet colours in light and dark; fonts of the visitor's system, none from elsewhere."""
+    fonts = ["system-ui", "Noto Sans", "Noto Sans CJK JP", "sans-serif"]
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.indigo,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        text_size=gr.themes.sizes.text_sm,
+        spacing_size=gr.themes.sizes.spacing_sm,
+        font=fonts,
+        font_mono=["ui-monospace", "monospace"],
+    ).set(
+        body_background_fill="#f5f6f9",
+        body_background_fill_dark="#101218",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#191c24",
+        block_border_width="0px",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_border_width="0px",
+        block_title_text_weight="600",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#12141b",
+        input_border_width="1px",
+        input_border_color="#dcdfe6",
+        input_border_color_dark="#2d323e",
+        border_color_primary="#e1e4ea",
+        border_color_primary_dark="#2d323e",
+    )
+
+
+def _assets() -> Path:
+    return Path(str(files("eichi.web") / "assets"))

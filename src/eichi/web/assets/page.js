@@ -1,0 +1,332 @@
+// What is live on the page: fragments of HTML from the server into their places, buttons back to its calls.
+// No word is put together here; everything that is shown comes from the server in the visitor's language.
+(() => {
+  const language = document.currentScript.dataset.language;
+  const tools = JSON.parse(document.currentScript.dataset.tools);
+  const last = {};
+  let boot = null;
+  let told = null;
+
+  function place(name, element) {
+    if (element.shownHtml === last[name]) return;
+    element.shownHtml = last[name];
+    if (name === "stage") return stage(element, last[name]);
+    const playing = element.querySelector("video:not([data-idle])");
+    if (name === "history" && playing && !playing.paused) { element.shownHtml = null; return; }
+    element.innerHTML = last[name];
+    if (name === "files") offer();
+  }
+
+  // A video that plays goes on playing: only what is beside it is put anew.
+  function stage(element, html) {
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    const [now, next] = [element.querySelector(".show"), fresh.content.querySelector(".show")];
+    const same = now && next && next.dataset.video && now.dataset.video === next.dataset.video;
+    const frame = fresh.content.querySelector(".stage");
+    if (same) {
+      const side = element.querySelector(".side");
+      side.innerHTML = fresh.content.querySelector(".side").innerHTML;
+      Object.assign(element.querySelector(".stage").dataset, frame.dataset);
+    } else {
+      element.innerHTML = html;
+      const room = element.querySelector("[data-video]");
+      if (room) {
+        const video = document.createElement("video");
+        Object.assign(video, {controls: true, loop: true, muted: true, autoplay: true, playsInline: true, src: room.dataset.video});
+        video.setAttribute("aria-label", frame.dataset.title);
+        room.append(video);
+      }
+    }
+    tell(frame);
+  }
+
+  function tell(frame) {
+    const state = `${frame.dataset.job}:${frame.dataset.status}`;
+    const ended = ["done", "failed"].includes(frame.dataset.status);
+    if (told !== null && told !== state && ended && frame.dataset.job) {
+      if (localStorage.getItem("sound") === "1") beep();
+      if (localStorage.getItem("notify") === "1" && window.Notification?.permission === "granted")
+        new Notification("FramePack-eichi", {body: frame.dataset.title, tag: state});
+    }
+    told = state;
+    document.title = frame.dataset.title ? `${frame.dataset.title} · FramePack-eichi` : "FramePack-eichi";
+  }
+
+  function beep() {
+    const sound = new AudioContext();
+    [660, 880].forEach((pitch, place) => {
+      const [tone, volume] = [sound.createOscillator(), sound.createGain()];
+      tone.frequency.value = pitch;
+      volume.gain.setValueAtTime(0.15, sound.currentTime + place * 0.2);
+      volume.gain.exponentialRampToValueAtTime(0.001, sound.currentTime + place * 0.2 + 0.4);
+      tone.connect(volume).connect(sound.destination);
+      tone.start(sound.currentTime + place * 0.2);
+      tone.stop(sound.currentTime + place * 0.2 + 0.4);
+    });
+  }
+
+  function show() {
+    document.querySelectorAll("[data-live]").forEach(element => {
+      if (last[element.dataset.live] !== undefined) place(element.dataset.live, element);
+    });
+    document.querySelectorAll("#places button[title]").forEach(button => {
+      const name = tools[button.title];
+      if (!name || button.dataset.tool) return;
+      button.dataset.tool = button.title.toLowerCase();
+      button.title = name;
+      button.setAttribute("aria-label", name);
+    });
+    const tab = document.getElementById("queue-place-button");
+    if (tab && tab.dataset.count !== (last.count ?? "")) tab.dataset.count = last.count ?? "";
+    document.querySelectorAll("[data-keep]").forEach(tick => { tick.checked = localStorage.getItem(tick.dataset.keep) === "1"; });
+  }
+
+  function follow() {
+    const source = new EventSource(`/api/v1/live/${language}`);
+    const sign = hidden => { const mark = document.getElementById("connection"); if (mark) mark.hidden = hidden; };
+    source.onerror = () => sign(false);
+    source.onmessage = event => {
+      sign(true);
+      const fragments = JSON.parse(event.data);
+      // A server that was started anew knows nothing of this page's controls; they are written down there.
+      if (boot !== null && fragments.boot !== undefined && fragments.boot !== boot) return location.reload();
+      boot = fragments.boot ?? boot;
+      Object.assign(last, fragments);
+      show();
+    };
+  }
+
+  // The place of latent files: tools work on what is ticked, in the order in which it was.
+  let ticked = [];
+  function offer() {
+    const kinds = ticked.map(name => document.querySelector(`[data-file="${CSS.escape(name)}"]`)?.dataset.kind);
+    const fits = {
+      join: kinds.length > 1 && kinds.every(kind => kind === "latents"),
+      fill: kinds.length === 2 && kinds.every(kind => kind === "latents"),
+      "from-mp4": kinds.length === 1 && kinds[0] === "video",
+    };
+    document.querySelectorAll("form.tool").forEach(form => {
+      form.querySelector("button").disabled = !(fits[form.dataset.tool] ?? (kinds.length === 1 && kinds[0] === "latents"));
+    });
+    document.querySelectorAll("[data-file]").forEach(tick => {
+      tick.checked = ticked.includes(tick.dataset.file);
+      tick.dataset.turn = tick.checked && ticked.length > 1 ? ticked.indexOf(tick.dataset.file) + 1 : "";
+    });
+  }
+  const heard = async answer => {
+    const said = await answer.json().catch(() => ({message: answer.statusText}));
+    if (!answer.ok) toast(said.message ?? answer.statusText);
+    return answer.ok;
+  };
+  document.addEventListener("submit", async event => {
+    const form = event.target.closest?.("form.tool");
+    if (!form) return;
+    event.preventDefault();
+    const values = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+    const body = JSON.stringify({files: ticked, values});
+    const headers = {"content-type": "application/json"};
+    if (await heard(await fetch(`/api/v1/tools/${form.dataset.tool}`, {method: "POST", headers, body}))) ticked = [];
+    offer();
+  });
+  // A result that is dropped beside all controls gives its options back, as the button does.
+  const room = event => !event.defaultPrevented && [...(event.dataTransfer?.types ?? [])].includes("Files");
+  document.addEventListener("dragover", event => { if (room(event)) event.preventDefault(); });
+  document.addEventListener("drop", event => {
+    const buttons = [...document.querySelectorAll("#take, #frame-take")];
+    const take = buttons.find(button => button.offsetParent !== null)?.previousElementSibling;
+    if (!room(event) || !take || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    take.files = event.dataTransfer.files;
+    take.dispatchEvent(new Event("change", {bubbles: true}));
+  });
+  document.addEventListener("change", async event => {
+    const tick = event.target.closest?.("[data-file]");
+    if (tick) {
+      ticked = ticked.filter(name => name !== tick.dataset.file);
+      if (tick.checked) ticked.push(tick.dataset.file);
+      offer();
+    }
+    const upload = event.target.closest?.("[data-upload]");
+    if (upload?.files.length) {
+      const body = new FormData();
+      body.append("file", upload.files[0]);
+      upload.value = "";
+      await heard(await fetch("/api/v1/files", {method: "POST", body}));
+    }
+  });
+
+  const CALLS = {
+    "hold-all": () => ["POST", "/api/v1/queue/hold"],
+    "resume-all": () => ["POST", "/api/v1/queue/resume"],
+    "remove-files": id => ["DELETE", `/api/v1/jobs/${id}?files=true`],
+  };
+
+  async function act(button) {
+    if (button.dataset.ask && !confirm(button.dataset.ask)) return;
+    const name = button.dataset.do;
+    const [method, address] = CALLS[name]?.(button.dataset.id) ?? ["POST", `/api/v1/jobs/${button.dataset.id}/${name}`];
+    button.disabled = true;
+    const answer = await fetch(address, {method}).catch(() => null);
+    button.disabled = false;
+    if (answer && !answer.ok) toast((await answer.json()).message);
+  }
+
+  function toast(text) {
+    const note = document.createElement("div");
+    note.className = "eichi-toast";
+    note.setAttribute("role", "alert");
+    note.textContent = text;
+    document.body.append(note);
+    setTimeout(() => note.remove(), 6000);
+  }
+
+  // A set of options: the controls' values are one table, which goes to the server when one of them is changed.
+  function fields(element, props, trigger, watch) {
+    const controls = [...element.querySelectorAll("[name]")];
+    const given = control => {
+      if (control.type === "checkbox") return control.checked;
+      if (control.type !== "number" && control.dataset.type !== "number") return control.value;
+      return control.value === "" || Number.isNaN(Number(control.value)) ? null : Number(control.value);
+    };
+    const list = (control, value) => control.append(new Option(value.split(/[\\/]/).pop(), value));
+    const twin = control => control.parentElement.querySelector("input[type=range]");
+    const defaults = Object.fromEntries(controls.map(control => [control.name, null]));
+    function summarise() {
+      element.querySelectorAll("details.group").forEach(group => {
+        const changed = [...group.querySelectorAll("[name]")].filter(control =>
+          !control.closest("[hidden]") && String(given(control) ?? "") !== String(defaults[control.name] ?? ""));
+        group.querySelector(".set").textContent = changed.map(control => {
+          const label = control.closest(".field").querySelector("label").textContent.trim();
+          if (control.type === "checkbox") return `${control.checked ? "✓" : "✗"} ${label}`;
+          const text = control.selectedOptions ? control.selectedOptions[0]?.text : control.value;
+          return `${label} ${text}`;
+        }).join(" · ");
+      });
+    }
+    function show() {
+      const root = element.querySelector(".fields");
+      root.dataset.mode = props.value?.mode ?? root.dataset.mode;
+      element.querySelectorAll("[data-only]").forEach(part => { part.hidden = part.dataset.only !== root.dataset.mode; });
+      controls.forEach(control => {
+        const value = props.value?.[control.name];
+        if (control === document.activeElement && control.type !== "checkbox") return;
+        if (control.type === "checkbox") control.checked = Boolean(value);
+        else if (control.selectedOptions && typeof value === "number")
+          control.value = [...control.options].find(one => Number(one.value) === value)?.value ?? "";
+        else {
+          if (control.dataset.source && value && ![...control.options].some(one => one.value === value)) list(control, value);
+          control.value = value ?? "";
+        }
+        if (control.type === "number" && twin(control)) twin(control).value = control.value;
+      });
+      summarise();
+    }
+    // Lists of files are as long as the disk's: asked for when the group is opened.
+    element.querySelectorAll("details").forEach(group => group.addEventListener("toggle", async () => {
+      for (const control of group.open ? group.querySelectorAll("[data-source]") : []) {
+        const found = await fetch(control.dataset.source).then(answer => answer.json());
+        const chosen = props.value?.[control.name] ?? "";
+        control.replaceChildren(new Option("", ""), ...found.map(one => new Option(one.name, one.file)));
+        if (chosen && control.value !== chosen) list(control, chosen);
+        control.value = chosen;
+      }
+    }));
+    element.addEventListener("input", event => {
+      const control = event.target;
+      if (control.type === "range") control.parentElement.querySelector("[name]").value = control.value;
+      else if (control.type === "number" && twin(control)) twin(control).value = control.value;
+      props.value = {...props.value, ...Object.fromEntries(controls.map(one => [one.name, given(one)]))};
+      summarise();
+      trigger("input");
+    });
+    const written = JSON.parse(element.querySelector(".fields").dataset.defaults);
+    Object.assign(defaults, written);
+    watch("value", show);
+    show();
+  }
+  // The LoRA files: a tick and a strength each; what is chosen is one list.
+  function loras(element, props, trigger, watch) {
+    const room = element.querySelector(".loras");
+    const told = JSON.parse(room.dataset.words);
+    const rows = element.querySelector(".files");
+    const chosen = () => props.value ?? [];
+    const make = (tag, values) => Object.assign(document.createElement(tag), values);
+    let known = [], presets = {};
+    function choose(list) { props.value = list; draw(); trigger("input"); }
+    function row(one) {
+      const here = chosen().find(other => other.name === one.name);
+      const [line, label] = [make("li"), make("label", {className: "tick"})];
+      const tick = make("input", {type: "checkbox", checked: Boolean(here), disabled: !here && !one.fits.length});
+      const what = make("span", {className: "what"});
+      const said = one.said === null ? told.missing : one.said || one.fits.join(", ");
+      what.append(make("b", {textContent: one.name}), make("small", {textContent: said, className: one.said === "" ? "" : "error"}));
+      const strength = make("input", {type: "number", min: -2, max: 2, step: 0.05, value: here?.strength ?? 0.8});
+      strength.setAttribute("aria-label", `${told.strength}: ${one.name}`);
+      strength.disabled = !here;
+      tick.addEventListener("change", () => choose(tick.checked
+        ? [...chosen(), {name: one.name, strength: Number(strength.value)}]
+        : chosen().filter(other => other.name !== one.name)));
+      strength.addEventListener("change", () => choose(chosen().map(other =>
+        other.name === one.name ? {...other, strength: Number(strength.value)} : other)));
+      label.append(tick, what);
+      line.append(label, strength);
+      return line;
+    }
+    function draw() {
+      const strange = chosen().filter(one => !known.some(other => other.name === one.name));
+      const all = [...known, ...strange.map(one => ({name: one.name, fits: [], said: null}))];
+      rows.replaceChildren(...(all.length ? all.map(row) : [make("li", {className: "none", textContent: told.none})]));
+      element.querySelectorAll("[data-slot-load]").forEach(button => {
+        const list = presets[button.dataset.slotLoad] ?? [];
+        button.disabled = !list.length;
+        button.parentElement.querySelector("small").textContent =
+          list.map(one => `${one.name} ${one.strength}`).join(", ") || told.empty;
+      });
+    }
+    async function look() {
+      [known, presets] = await Promise.all(["loras", "lora-presets"].map(name =>
+        fetch(`/api/v1/${name}`).then(answer => answer.json())));
+      draw();
+    }
+    element.addEventListener("click", async event => {
+      const [load, save] = ["[data-slot-load]", "[data-slot-save]"].map(name => event.target.closest(name));
+      if (load) choose(presets[load.dataset.slotLoad]);
+      if (!save) return;
+      const headers = {"content-type": "application/json"};
+      const body = JSON.stringify(chosen());
+      if (await heard(await fetch(`/api/v1/lora-presets/${save.dataset.slotSave}`, {method: "PUT", headers, body}))) look();
+    });
+    element.addEventListener("change", async event => {
+      const upload = event.target.closest("[data-upload-lora]");
+      if (!upload?.files.length) return;
+      const body = new FormData();
+      body.append("file", upload.files[0]);
+      upload.value = "";
+      if (await heard(await fetch("/api/v1/loras", {method: "POST", body}))) look();
+    });
+    watch("value", look);
+    draw();
+    look();
+  }
+  window.eichi = {fields, loras};
+
+  document.addEventListener("click", event => {
+    const fold = event.target.closest?.("[data-fold]");
+    if (fold) fold.setAttribute("aria-expanded", String(fold.getAttribute("aria-expanded") !== "true"));
+    const stop = event.target.closest?.("[data-stop-tool]");
+    if (stop) fetch(`/api/v1/tools/${stop.dataset.stopTool}`, {method: "DELETE"}).then(heard);
+    const button = event.target.closest?.("[data-do]");
+    if (button) act(button);
+  });
+  document.addEventListener("change", event => {
+    const tick = event.target.closest?.("[data-keep]");
+    if (!tick) return;
+    localStorage.setItem(tick.dataset.keep, tick.checked ? "1" : "0");
+    if (tick.dataset.keep === "notify" && tick.checked) window.Notification?.requestPermission();
+    if (tick.dataset.keep === "sound" && tick.checked) beep();
+  });
+  // Gradio builds a place when it is opened.
+  new MutationObserver(() => show()).observe(document.documentElement, {childList: true, subtree: true});
+  follow();
+})();

@@ -1,0 +1,222 @@
+"""What all pages work on: the store and its queue, who runs the jobs, pictures that were given, what was last set.
+
+One desk for a server. A page that is closed loses nothing, because nothing is kept in it: jobs are in the store,
+pictures are files in the home folder, and the controls' values are remembered in the library. Knows no component.
+"""
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from eichi.catalog import find
+from eichi.errors import EichiError, InputError, OptionError
+from eichi.files import aside
+from eichi.jobs.queue import Queue
+from eichi.jobs.schema import Job, Status
+from eichi.jobs.store import Store
+from eichi.library.restore import restore
+from eichi.models.locate import locate_part
+from eichi.models.lorafile import read_lora
+from eichi.models.tokens import WHOLE, Meter
+from eichi.options import FrameOptions, VideoOptions, place
+from eichi.settings import Settings
+from eichi.video.latents import measure_latents
+from eichi.video.reader import measure_video
+from eichi.web.bench import LATENTS, VIDEO, Bench
+from eichi.web.latents import Files
+from eichi.web.loras import LoraFolder
+
+UPLOADS = "uploads"
+MOST = 5000  # pictures that were given and are kept
+LARGEST = 2**30  # bytes of a file of latents or a video
+
+
+class Desk:
+    """The things that one server has once; `submit` sees to it that a job is run."""
+
+    def __init__(self, settings: Settings, store: Store, submit: Callable[[int], object]) -> None:
+        self.settings = settings
+        self.store = store
+        self.submit = submit
+        self.queue = Queue(store, settings.models)
+        self.boot = uuid4().hex  # tells a page that the server was started anew
+        self.bench = Bench(settings, store)
+        self.files = Files()
+        self.loras = LoraFolder(settings)
+        self._lock = threading.Lock()
+        self._meters: dict[str, Meter | None] = {}
+
+    @property
+    def uploads(self) -> Path:
+        """Where pictures are kept that were given in a browser."""
+        return uploads(self.settings)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many pictures were given as are kept."""
+        return self.uploads.is_dir() and len(os.listdir(self.uploads)) >= MOST
+
+    def start(self, requests: Sequence[VideoOptions | FrameOptions]) -> list[Job]:
+        """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""
+        drafts, _ = self.queue.prepare(requests, self.settings.outputs)
+        jobs = self.queue.add(drafts)
+        self.wake()
+        return jobs
+
+    def wake(self) -> None:
+        """Start the worker where a job waits and none works, after a start of the server too."""
+        self.store.recover()
+        waiting = self.store.jobs((Status.WAITING,))
+        if waiting and not self.store.held:
+            self.submit(waiting[0].id)
+
+    def meter(self, model: str) -> Meter | None:
+        """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""
+        with self._lock:
+            if model not in self._meters:
+                self._meters[model] = self._new_meter(model)
+            return self._meters[model]
+
+    def _new_meter(self, model: str) -> Meter | None:
+        try:
+            entry = find(model)
+            llama, clip = (locate_part(entry, part, self.settings.models) for part in ("tokenizer", "tokenizer_2"))
+            if llama is None or clip is None or not (llama / WHOLE).is_file():
+                return None
+            return Meter(entry.template, llama, clip)
+        except EichiError:  # what is wrong with a model is said by the plan
+            return None
+
+    def adopt(self, request: Mapping[str, Any], trusted: bool = True) -> dict[str, Any]:
+        """A request whose pictures are copied to the uploads, so that pages may show them; those that are gone go.
+
+        A request that is not `trusted`, as a file that a visitor gave carries it, reaches no other folder than ours.
+        """
+        adopted: dict[str, Any] = _map_files(request, self._copied if trusted else self._ours)
+        return adopted
+
+    def adjust(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self.settings = self.bench.settings = settings
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The latent files and videos among the results."""
+        return self.files.list(self.settings.outputs.absolute())
+
+    def result(self, name: str) -> Path:
+        """A file in the folder of results, by its name. Raises InputError."""
+        path = self.settings.outputs.absolute() / Path(name.replace("\\", "/")).name
+        if path.name != name or name.startswith(".") or not path.is_file():
+            raise InputError("error.file.missing", path=name)
+        return path
+
+    def receive(self, name: str, content: BinaryIO) -> Path:
+        """Put a file that was given among the results: latents or a video, and not any size. Raises InputError."""
+        base = Path(name.replace("\\", "/")).name
+        if Path(base).suffix not in (LATENTS, VIDEO) or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
+        folder = self.settings.outputs.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        path, number = folder / base, 1
+        while path.exists():
+            number += 1
+            path = folder / f"{Path(base).stem}_{number}{Path(base).suffix}"
+        self._write(content, path, measure_latents if path.suffix == LATENTS else measure_video)
+        return path
+
+    def _write(self, content: BinaryIO, path: Path, check: Callable[[Path], object]) -> None:
+        """A file that was given, of bounded size and only if it is what it says that it is. Raises InputError."""
+        with aside(path) as draft, draft.open("wb") as file:
+            while part := content.read(2**20):
+                if file.tell() + len(part) > LARGEST:
+                    raise InputError("error.upload.large", name=path.name, limit=LARGEST // 2**20)
+                file.write(part)
+        try:
+            check(path)
+        except EichiError:
+            path.unlink()
+            raise
+
+    def receive_lora(self, name: str, content: BinaryIO) -> Path:
+        """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""
+        base = Path(name.replace("\\", "/")).name
+        if Path(base).suffix != LATENTS or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=LATENTS)
+        path = self.loras.folder / base
+        if path.exists():
+            raise InputError("error.upload.exists", name=base)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(content, path, read_lora)
+        return path
+
+    def extend(self, files: Sequence[Path], values: Mapping[str, Any]) -> Job:
+        """A longer video that keeps a file's sections, as a job. Raises InputError."""
+        if len(files) != 1:
+            raise OptionError("error.tool.files", tool="extend", count=1, given=len(files))
+        request = restore(files[0], VideoOptions).values
+        place(request, "kept.latents", files[0])
+        place(request, "kept.sections", None)
+        place(request, "output.latents", True)
+        for key in ("seconds", "prompt"):
+            if values.get(key) not in (None, ""):
+                request[key] = values[key]
+        return self.start([VideoOptions.parse(request)])[0]
+
+    def check(self, path: Path) -> None:
+        """Raise InputError for a file that is not a result of this machine and was not given to a page."""
+        if not (self.inside(path) and path.is_file()):
+            raise InputError("error.file.missing", path=path.name)
+
+    def inside(self, path: Path) -> bool:
+        """Whether a file lies among the results or among what was given to a page."""
+        folders = (self.uploads, self.settings.outputs.absolute())
+        return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
+
+    def _ours(self, path: Path) -> str | None:
+        return self._copied(path) if self.inside(path) else None
+
+    def _copied(self, path: Path) -> str | None:
+        if path.is_relative_to(self.uploads):
+            return str(path) if path.is_file() else None
+        try:
+            name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+            target = self.uploads / name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        except OSError:
+            return None
+        return str(target)
+
+
+def uploads(settings: Settings) -> Path:
+    """Where the pictures of a machine's pages are kept."""
+    return (settings.home / UPLOADS).absolute()
+
+
+PICTURES = ("image", "final", "mask")
+
+
+def _map_files(value: Any, change: Any, key: str = "") -> Any:
+    """The same nested values with every picture's path changed."""
+    if isinstance(value, Mapping):
+        inner = {name: _map_files(one, change, name) for name, one in value.items()}
+        tables = key == "keyframes"
+        if tables:
+            given = {number: change(Path(path)) for number, path in (value.get("sections") or {}).items()}
+            inner["sections"] = {number: path for number, path in given.items() if path is not None}
+        return inner
+    if isinstance(value, list):
+        return [one for one in (_map_files(one, change) for one in value) if _whole(one)]
+    if key in PICTURES and isinstance(value, str):
+        return change(Path(value))
+    return value
+
+
+def _whole(value: Any) -> bool:
+    """Whether an entry of a list still has its picture."""
+    return not isinstance(value, dict) or value.get("image", "") is not None

@@ -1,0 +1,133 @@
+"""The place for latent files: what lies among the results, what is in a file, and the tools on them.
+
+All of it is HTML that is sent as it changes; the browser says which files are ticked, in which order, and calls the
+HTTP interface. Names and texts of people are escaped.
+"""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from eichi.errors import EichiError
+from eichi.plan.timeline import FPS
+from eichi.video.splice import describe
+from eichi.web.bench import LATENTS, TOOLS, VIDEO, Run
+from eichi.web.i18n import Words
+
+SHOWN = 60  # files, the newest first
+RUNS = 8  # uses of tools
+FIELDS = {"trim": ("start", "end"), "fill": ("length", "prompt"), "extend": ("seconds", "prompt")}
+NUMBERS = {"start": (0, 999, 0), "end": (0, 999, 0), "length": (1, 12, 9), "seconds": (1, 120, 10)}
+
+
+class Files:
+    """The latent files and videos of folders; a file is read again when it has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int], dict[str, Any] | None] = {}
+
+    def list(self, folder: Path) -> list[dict[str, Any]]:
+        """What there is, the newest first: JSON-ready."""
+        found = []
+        for path in folder.glob("*") if folder.is_dir() else ():
+            if path.suffix in (LATENTS, VIDEO) and path.is_file() and not path.name.startswith("."):
+                found.append((path.stat().st_mtime_ns, path))
+        return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
+
+    def _describe(self, path: Path) -> dict[str, Any] | None:
+        state = path.stat()
+        key = (str(path), state.st_mtime_ns, state.st_size)
+        if key not in self._known:
+            self._known[key] = _describe(path)
+        return self._known[key]
+
+
+def _describe(path: Path) -> dict[str, Any] | None:
+    if path.suffix == VIDEO:
+        return {"name": path.name, "file": str(path), "kind": "video"}
+    try:
+        return {**describe(path), "name": path.name, "kind": "latents"}
+    except EichiError:
+        return None  # some other safetensors file
+
+
+def render_files(files: list[dict[str, Any]], words: Words) -> str:
+    """The files, each with a tick and what is in it."""
+    if not files:
+        return f'<p class="none">{escape(words("latents.none"))}</p>'
+    return f'<ul class="files">{"".join(_file(one, words) for one in files)}</ul>'
+
+
+def _file(one: dict[str, Any], words: Words) -> str:
+    name, said = escape(one["name"]), words("kind.mp4")
+    if one["kind"] == "latents":
+        said = words(
+            "latents.row", latents=one["latents"], seconds=one["frames"] / FPS, width=one["width"], height=one["height"]
+        )
+        said += "" if len(one["clips"]) < 2 else " · " + words("latents.clips", count=len(one["clips"]))
+        said += f" · {one['model']}" if one["model"] else ""
+    prompt = ((one.get("record") or {}).get("request") or {}).get("prompt", "")
+    return (
+        f'<li><label class="tick"><input type="checkbox" data-file="{name}" data-kind="{one["kind"]}">'
+        f'<span class="what"><b>{name}</b><small>{escape(said)}</small><small class="quote">{escape(prompt)}</small>'
+        "</span></label></li>"
+    )
+
+
+def render_place(words: Words) -> str:
+    """The whole place; what changes is put into it."""
+    upload = (
+        f'<label class="upload"><input type="file" accept=".safetensors,.mp4" data-upload>'
+        f"<span>{escape(words('latents.upload'))}</span></label>"
+    )
+    return (
+        f"<h3>{escape(words('place.latents'))} <small>{escape(words('latents.help'))}</small></h3>"
+        f'<div class="workshop"><div><div data-live="files"></div>{upload}</div>'
+        f'<div>{render_tools(words)}<div data-live="runs"></div></div></div>'
+    )
+
+
+def render_tools(words: Words) -> str:
+    """The tools, each with its values; they work on what is ticked."""
+    return f'<div class="tools">{"".join(_tool(name, words) for name in (*TOOLS, "extend"))}</div>'
+
+
+def _tool(name: str, words: Words) -> str:
+    key = name.replace("-", "_")
+    rows = "".join(_field(name, one, words) for one in FIELDS.get(name, ()))
+    return (
+        f'<form class="tool" data-tool="{name}"><h4>{escape(words(f"tool.{key}"))}</h4>'
+        f"<p>{escape(words(f'tool.{key}_help'))}</p>{rows}"
+        f'<div class="buttons"><button type="submit" disabled>{escape(words("tool.run"))}</button></div></form>'
+    )
+
+
+def _field(tool: str, name: str, words: Words) -> str:
+    id, label = f"tool-{tool}-{name}", escape(words(f"tool.value.{name}"))
+    if name not in NUMBERS:
+        return (
+            f'<div class="field"><label for="{id}">{label}</label><textarea id="{id}" name="{name}"></textarea></div>'
+        )
+    low, high, value = NUMBERS[name]
+    number = f'<input type="number" id="{id}" name="{name}" min="{low}" max="{high}" value="{value}">'
+    return f'<div class="field"><label for="{id}">{label}</label>{number}</div>'
+
+
+def render_runs(runs: list[Run], words: Words) -> str:
+    """The last uses of tools."""
+    return "".join(_run(run, words) for run in reversed(runs[-RUNS:]))
+
+
+def _run(run: Run, words: Words) -> str:
+    done = f'<a href="/api/v1/files/{escape(run.result.name)}" download>{escape(run.result.name)}</a>'
+    bar = f'<div class="bar"><u style="width:{100 * run.fraction:.0f}%"></u></div>'
+    stop = f'<button type="button" class="quiet" data-stop-tool="{run.id}">{escape(words("do.stop"))}</button>'
+    name = escape(words(f"tool.{run.tool.replace('-', '_')}"))
+    open_ = run.status in ("waiting", "running")
+    return (
+        f'<div class="run"><span class="state {run.status}">{escape(words(f"status.{run.status}"))}</span>'
+        f"<b>{name}</b> <small>{escape(', '.join(run.files))}</small>"
+        f"{bar if run.status == 'running' else ''}{done if run.status == 'done' else ''}"
+        f'<span class="error">{escape(run.said)}</span>'
+        f'<span class="buttons">{stop if open_ else ""}</span></div>'
+    )

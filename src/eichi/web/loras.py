@@ -1,0 +1,139 @@
+"""The place for LoRA: the files of the folder, which of them are used and how strongly, five presets.
+
+One choice serves videos and images alike. The browser names files of the folder, or files that a request brought along
+whose paths are remembered here; it never says a path. What a file is and which models it fits is read from its header.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eichi.catalog import find, known
+from eichi.errors import EichiError, InputError
+from eichi.library.loras import SLOTS, STRENGTH, Lora, Loras, lora
+from eichi.library.store import Tell
+from eichi.models.lorafile import LoraFile, match_lora, read_lora
+from eichi.models.shapes import transformer_shapes
+from eichi.options import Request
+from eichi.settings import Settings
+from eichi.web.fieldset import SIGNS
+from eichi.web.i18n import Words
+
+FOLDER = "loras"
+ENDING = ".safetensors"
+TEXTS = ("none", "strength", "empty", "missing")
+
+
+class LoraFolder:
+    """LoRA files by name: those of the folder, and those that requests brought along."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.folder = (settings.home / FOLDER).absolute()
+        self.models = settings.models
+        self._brought: dict[str, Path] = {}
+        self._read: dict[tuple[Path, int], tuple[tuple[str, ...], EichiError | None]] = {}
+
+    def list(self, language: str) -> list[dict[str, Any]]:
+        """Every file with the models that it fits, or why it fits none."""
+        paths = {path.name: path for path in sorted(self.folder.glob(f"*{ENDING}"))} | self._brought
+        return [self._describe(name, path, language) for name, path in paths.items()]
+
+    def path(self, name: str) -> Path:
+        """The file of a name. Raises InputError."""
+        path = self._brought.get(name) or self.folder / name
+        if Path(name).name != name or not path.is_file():
+            raise InputError("error.file.missing", path=name)
+        return path
+
+    def name(self, path: Path) -> str:
+        """The name of a file that a request has, for the browser."""
+        if path.absolute().parent != self.folder:
+            self._brought[path.name] = path
+        return path.name
+
+    def _describe(self, name: str, path: Path, language: str) -> dict[str, Any]:
+        if not path.is_file():
+            return {"name": name, "fits": [], "said": None}
+        key = (path, path.stat().st_mtime_ns)
+        if key not in self._read:
+            self._read[key] = self._fits(path)
+        fits, error = self._read[key]
+        return {"name": name, "fits": fits, "said": "" if error is None else error.say(language)}
+
+    def _fits(self, path: Path) -> tuple[tuple[str, ...], EichiError | None]:
+        """The models that a file fits, and the reason where there is none."""
+        try:
+            file = read_lora(path)
+        except EichiError as error:
+            return (), error
+        fits, last = [], None
+        for model in known():
+            try:
+                self._match(file, model)
+                fits.append(model)
+            except EichiError as error:
+                last = error
+        return tuple(fits), None if fits else last
+
+    def _match(self, file: LoraFile, model: str) -> None:
+        match_lora(file, transformer_shapes(find(model), self.models), model)
+
+
+class LoraPlace:
+    """The one control of the place: what is chosen, as a list of names with strengths."""
+
+    def __init__(self, folder: LoraFolder, words: Words, render: bool = True) -> None:
+        self.folder = folder
+        told = escape(json.dumps({name: words(f"loras.{name}") for name in TEXTS}, ensure_ascii=False))
+        slots = "".join(
+            f'<span class="slot"><b>{number}</b><button type="button" data-slot-load="{number}">'
+            f'{escape(words("loras.load"))}</button><button type="button" class="quiet" data-slot-save="{number}">'
+            f"{escape(words('loras.save'))}</button><small></small></span>"
+            for number in SLOTS
+        )
+        help = escape(words("loras.help", folder=folder.folder))
+        html = (
+            f'<div class="loras" data-words="{told}" data-language="{words.language}">'
+            f"<h3>{escape(words('place.loras'))} <small>{help}</small></h3>"
+            f'<ul class="files"></ul><label class="upload"><input type="file" accept="{ENDING}" data-upload-lora>'
+            f"<span>{escape(words('loras.upload'))}</span></label>"
+            f'<h4>{escape(words("loras.presets"))}</h4><div class="slots">{slots}</div></div>'
+        )
+        self.html = gr.HTML(
+            [],
+            html_template=html.translate(SIGNS),
+            js_on_load="eichi.loras(element, props, trigger, watch)",
+            render=render,
+        )
+
+    def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+        """What a request says of it. Raises InputError for a file that is not there."""
+        return [{"file": self.folder.path(str(one["name"])), "strength": one["strength"]} for one in given or ()]
+
+    def show(self, request: Request) -> dict[str, Any]:
+        """An update that puts a request's LoRAs into the place."""
+        chosen = [{"name": self.folder.name(one.file), "strength": one.strength} for one in request.weights.loras]
+        return gr.update(value=chosen)
+
+
+class Presets:
+    """The five presets, as the browser reads and writes them."""
+
+    def __init__(self, home: Path, folder: LoraFolder, tell: Tell) -> None:
+        self.folder = folder
+        self.kept = Loras(home, tell, (folder.folder,))
+
+    def list(self) -> dict[int, list[dict[str, Any]]]:
+        return {number: [self._plain(one) for one in slot.loras if one.on] for number, slot in self.kept.list().items()}
+
+    def save(self, number: int, chosen: Sequence[Mapping[str, Any]]) -> None:
+        """Put a choice into a preset. Raises InputError, OptionError."""
+        found = [lora(self.folder.path(str(one["name"])), float(one.get("strength", STRENGTH))) for one in chosen]
+        self.kept.save(number, found)
+
+    def _plain(self, one: Lora) -> dict[str, Any]:
+        return {"name": self.folder.name(one.path), "strength": one.strength}

@@ -1,0 +1,254 @@
+"""The place where a single image is asked for: a start picture, references with their indices, masks painted on them.
+
+A mask is painted in the browser and becomes a picture of its own: what is painted is free to change, the rest is kept.
+One editor serves whichever reference is chosen. Knows no pipeline.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.blocks import Block
+from gradio.components import Component
+from PIL import Image
+
+from eichi.errors import EichiError
+from eichi.library.favourites import Favourites
+from eichi.options import FrameOptions
+from eichi.plan.oneframe import FramePlan
+from eichi.prepare import make_frame_plan
+from eichi.web.desk import Desk
+from eichi.web.fieldset import FieldSet
+from eichi.web.forms import Form, control, fields
+from eichi.web.i18n import Words
+from eichi.web.loras import LoraPlace
+from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4", "vision"),
+    "sampling": (
+        "denoise",
+        "sampling.steps",
+        "sampling.guidance",
+        "sampling.teacache",
+        "sampling.cache",
+        "sampling.threshold",
+        "sampling.cfg",
+        "sampling.rescale",
+        "sampling.shift",
+        "negative",
+        "fit",
+        "output.latents",
+    ),
+    "weights": ("weights.fp8", "weights.fp8_math"),
+}
+REFERENCES = 2  # places for reference pictures; the command line takes any number
+
+
+class OneFrame:
+    """The controls of the place and what they do."""
+
+    def __init__(self, desk: Desk, words: Words, loras: LoraPlace) -> None:
+        self.desk, self.words, self.loras = desk, words, loras
+        self.options = fields(FrameOptions)
+        self.favourites = Favourites(desk.settings.home, tell(words))
+        self.controls: dict[str, Component] = {}
+        self.references: list[tuple[gr.ImageEditor, gr.Number]] = []
+        with gr.Row(elem_classes="place"):
+            with gr.Column(elem_classes="card ask", scale=0, min_width=400):
+                self._ask()
+            with gr.Column(elem_classes="show", scale=1, min_width=320):
+                with gr.Column(elem_classes="card"):
+                    gr.HTML('<div data-live="stage"></div>')
+                self._references()
+        self.form = Form(FrameOptions, self.controls, (self.rest,))
+        self._wire()
+
+    def _ask(self) -> None:
+        words, options, controls = self.words, self.options, self.controls
+        choices = model_choices("reverse", self.desk, words)
+        controls["model"] = gr.Dropdown(
+            choices, value="tiny", allow_custom_value=True, label=words("label.model"), elem_id="frame-model"
+        )
+        self.image = self._painted(words("label.image"), "frame-image", 300)
+        controls["prompt"] = control(
+            options["prompt"], words, lines=3, info=None, placeholder=words("option.prompt"), elem_id="frame-prompt"
+        )
+        self.meter = gr.HTML(meter(None, "", words))
+        with gr.Row(elem_classes="three"):
+            controls["resolution"] = gr.Dropdown(
+                resolutions("tiny", words),
+                value="",
+                label=words("label.resolution"),
+                elem_id="frame-resolution",
+                min_width=90,
+            )
+            controls["seed"] = control(
+                options["seed"], words, info=None, placeholder=words("page.random"), min_width=90, elem_id="frame-seed"
+            )
+        self.rest = FieldSet(list(options.values()), GROUPS, words, prefix="frame")
+        with gr.Column(elem_classes="go"):
+            self.plan = gr.HTML(elem_id="frame-plan")
+            self.start = gr.Button(words("do.start"), variant="primary", elem_id="frame-start")
+        self.take = gr.UploadButton(
+            words("do.take"), file_types=[".png"], size="sm", elem_classes="quiet", elem_id="frame-take"
+        )
+
+    def _painted(self, label: str, name: str, height: int) -> gr.ImageEditor:
+        """A picture that a mask can be painted on."""
+        brush = gr.Brush(colors=["#d9483bcc"], default_color="#d9483bcc", color_mode="fixed", default_size="auto")
+        return gr.ImageEditor(
+            type="numpy",
+            image_mode="RGBA",
+            label=label,
+            elem_id=name,
+            height=height,
+            sources=["upload", "clipboard"],
+            brush=brush,
+            layers=False,
+            transforms=[],
+            buttons=[],
+            interactive=True,
+            placeholder=self.words("single.drop"),
+        )
+
+    def _references(self) -> None:
+        words = self.words
+        with gr.Column(elem_classes="card"):
+            gr.HTML(f"<h3>{escape(words('single.references'))} <small>{escape(words('single.paint'))}</small></h3>")
+            with gr.Row(elem_classes="references"):
+                for place in range(1, REFERENCES + 1):
+                    with gr.Column(min_width=220):
+                        picture = self._painted(words("single.reference", number=place), f"reference-{place}", 260)
+                        index = gr.Number(
+                            precision=0, minimum=0, label=words("single.index"), placeholder=words("page.automatic")
+                        )
+                    self.references.append((picture, index))
+
+    def _wire(self) -> None:
+        asked = changes([*self.controls.values(), self.rest.html, self.loras.html, *self._pictures])
+        gr.on(asked, self.on_change, self.every, self.shown, trigger_mode="always_last", show_progress="hidden")
+        self.start.click(self.on_start, self.every, None)
+        self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.shown)
+
+    @property
+    def every(self) -> set[Block]:
+        """What a request is made of."""
+        return {*self.controls.values(), self.rest.html, self.loras.html, *self._pictures}
+
+    @property
+    def shown(self) -> list[Component]:
+        """What shows the plan."""
+        return [self.plan, self.meter]
+
+    @property
+    def filled(self) -> list[Component]:
+        """What a request fills."""
+        return [*self.controls.values(), self.rest.html, self.loras.html, *self._pictures, self.meter]
+
+    @property
+    def _pictures(self) -> list[Component]:
+        """The start picture, the references and their indices."""
+        return [self.image, *(part for pair in self.references for part in pair)]
+
+    def request(self, given: Mapping[Component, Any]) -> FrameOptions:
+        """The request that the controls make. Raises OptionError."""
+        image, mask = self.split(given[self.image])
+        references = []
+        for picture, index in self.references:
+            path, hidden = self.split(given[picture])
+            if path is not None:
+                references.append({"image": path, "index": given[index], "mask": hidden})
+        more = {"image": image, "mask": mask, "references": references}
+        return self.form.request(given, more | {"weights.loras": self.loras.values(given[self.loras.html])})
+
+    def split(self, value: dict[str, Any] | None) -> tuple[str | None, str | None]:
+        """A painted picture as a picture and a mask in which what was painted is black, each a file; None without."""
+        if value is None or value["background"] is None:
+            return None, None
+        background: np.ndarray[Any, np.dtype[np.uint8]] = value["background"]
+        if not background[..., 3].any():
+            return None, None
+        painted = [layer[..., 3] for layer in value["layers"] if layer is not None and layer[..., 3].any()]
+        mask = None
+        if painted:
+            covered = np.maximum.reduce(painted) > 0
+            mask = self._saved(np.where(covered, 0, 255).astype(np.uint8))
+        return self._saved(background), mask
+
+    def _saved(self, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+        """Pixels as a file among the uploads, the same for the same pixels."""
+        name = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()[:32]
+        path = self.desk.uploads / name / "picture.png"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opaque = pixels.ndim == 3 and bool((pixels[..., 3] == 255).all())
+            Image.fromarray(pixels[..., :3] if opaque else pixels).save(path)
+        return str(path)
+
+    def on_change(self, given: dict[Component, Any]) -> dict[Component, Any]:
+        """What the controls come to, or what is wrong, in a sentence."""
+        counted: dict[Component, Any] = {
+            self.meter: self.read(given[self.controls["prompt"]], given[self.controls["model"]])
+        }
+        try:
+            options = self.request(given)
+            self.favourites.remember(options)
+            return {self.plan: self.summary(make_frame_plan(options)), **counted}
+        except EichiError as error:
+            if error.id == "error.image.required":
+                return {self.plan: f'<p class="hint">{escape(self.words("plan.need_image"))}</p>', **counted}
+            return {self.plan: f'<p class="error">{escape(error.say(self.words.language))}</p>', **counted}
+
+    def summary(self, plan: FramePlan) -> str:
+        """The plan in a line, and what deserves a word."""
+        line = self.words("plan.frame_line", width=plan.width, height=plan.height, model=plan.entry.name)
+        notes = "".join(f"<li>{escape(self.words(note.id, **note.values))}</li>" for note in plan.notes)
+        return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
+
+    def read(self, prompt: str, model: str) -> str:
+        return meter(self.desk.meter(model), prompt, self.words)
+
+    def on_start(self, given: dict[Component, Any]) -> None:
+        with said(self.words):
+            jobs = self.desk.start([self.request(given)])
+        gr.Info(self.words("page.queued", first=jobs[0].id, count=1), duration=4)
+
+    def on_take(self, path: str) -> dict[Any, Any]:
+        """The options of an image that was made here."""
+        with said(self.words):
+            values = recorded(Path(path), FrameOptions, self.words)
+            return self.fill(FrameOptions.parse(self.desk.adopt(values, trusted=False)))
+
+    def fill(self, options: FrameOptions) -> dict[Any, Any]:
+        """A request into the controls."""
+        updates: dict[Any, Any] = self.form.show(options)
+        updates[self.loras.html] = self.loras.show(options)
+        updates[self.image] = _canvas(options.image, options.mask)
+        for place, (picture, index) in enumerate(self.references):
+            one = options.references[place] if place < len(options.references) else None
+            updates[picture] = None if one is None else _canvas(one.image, one.mask)
+            updates[index] = None if one is None else one.index
+        updates[self.meter] = self.read(options.prompt, options.model)
+        return updates
+
+    def on_load(self) -> dict[Any, Any]:
+        """What was last set, when a page opens."""
+        return self.fill(FrameOptions.parse(self.desk.adopt(self.favourites.last(FrameOptions).dump())))
+
+
+def _canvas(image: Path | None, mask: Path | None) -> dict[str, Any] | None:
+    """A picture with its mask as the editor shows it."""
+    if image is None:
+        return None
+    layers = []
+    if mask is not None:
+        kept = np.asarray(Image.open(mask).convert("L"))
+        layer = np.zeros((*kept.shape, 4), np.uint8)
+        layer[kept < 128] = (217, 72, 59, 204)
+        layers.append(layer)
+    return {"background": str(image), "layers": layers, "composite": str(image)}

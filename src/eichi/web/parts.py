@@ -1,0 +1,122 @@
+"""Small things that several places of the page need: lists of models, addresses of pictures, the meter, errors."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from gradio.components import Component
+
+from eichi.catalog import find, known
+from eichi.errors import EichiError
+from eichi.events import Adjusted
+from eichi.library.restore import restore
+from eichi.models.locate import present
+from eichi.models.tokens import Meter
+from eichi.options import Request
+from eichi.web.desk import Desk
+from eichi.web.i18n import Words
+
+
+@contextmanager
+def folded(title: str, name: str) -> Iterator[None]:
+    """A group that opens. Gradio's own forgets what was put into it before it was opened; this one is only hidden."""
+    head = f'<button type="button" class="fold" aria-expanded="false" data-fold="{name}">{escape(title)}</button>'
+    gr.HTML(head, elem_classes="foldhead")
+    with gr.Column(elem_classes="folded"):
+        yield
+
+
+@contextmanager
+def said(words: Words) -> Iterator[None]:
+    """An error of ours becomes its sentence on the page."""
+    try:
+        yield
+    except EichiError as error:
+        raise gr.Error(escape(error.say(words.language)), title=words("page.problem"), print_exception=False) from error
+
+
+def changes(controls: Iterable[Component]) -> list[Any]:
+    """The events of any of these changing.
+
+    Pictures tell of it by another name; texts and numbers tell of an input before they have its value.
+    """
+    late = (gr.Image, gr.ImageEditor, gr.File, gr.Textbox, gr.Number)
+    return [getattr(one, "change" if isinstance(one, late) else "input") for one in controls]
+
+
+def frame(text: str) -> str:
+    """The empty room of something, with a word on why it is empty."""
+    return f'<div class="room">{escape(text)}</div>'
+
+
+def address(path: Path | str, words: Words) -> str:
+    """Where a page finds a picture that was given to it."""
+    return f"/{words.language}/gradio_api/file={quote(str(path))}"
+
+
+def tell(words: Words) -> Callable[[Adjusted], None]:
+    """A word on something that was done otherwise than asked, on the page."""
+    return lambda note: gr.Warning(escape(words(note.id, **note.values)), title=words("page.note"))
+
+
+def recorded(path: Path, kind: type[Request], words: Words) -> dict[str, Any]:
+    """The options that a file carries, with a word on those that are not known here. Raises InputError."""
+    restored = restore(path, kind)
+    for note in restored.notes:
+        tell(words)(note)
+    return restored.values
+
+
+def model_choices(direction: str, desk: Desk, words: Words) -> list[tuple[str, str]]:
+    """The known models of a direction, those on this machine first."""
+    names = [name for name in known() if find(name).direction == direction]
+    here = [name for name in names if present(find(name), desk.settings.models)]
+    ordered = sorted(names, key=lambda name: (name not in here, find(name).embedded))
+    return [(model_label(name, desk, words), name) for name in ordered]
+
+
+def model_label(name: str, desk: Desk, words: Words) -> str:
+    """A model's name for people, with a word where it is not on this machine."""
+    label = words.pick(f"choice.model.{name.replace('-', '_')}", name)
+    try:
+        here = present(find(name), desk.settings.models)
+    except EichiError:
+        here = False
+    return label if here else words("page.absent", name=label)
+
+
+def resolutions(model: str, words: Words) -> list[tuple[str, int | str]]:
+    """The sizes of a model, its own choice first."""
+    try:
+        entry = find(model)
+    except EichiError:
+        return [(words("page.automatic"), "")]
+    own: list[tuple[str, int | str]] = [(words("page.automatic_as", value=entry.resolution), "")]
+    return [*own, *((str(size), size) for size in entry.sizes)]
+
+
+def meter(reader: Meter | None, prompt: str, words: Words) -> str:
+    """How far each encoder reads: two bars, and the words that only one sees or none."""
+    if reader is None or not prompt.strip():
+        return f'<div class="meter"><span class="muted">{escape(words("meter.empty"))}</span></div>'
+    reading = reader.read(prompt)
+    bars = "".join(
+        f'<span>{escape(words(id, used=used, limit=limit))}</span><i class="bar {"over" if used > limit else ""}">'
+        f'<u style="width:{min(100, 100 * used / limit):.0f}%"></u></i>'
+        for id, used, limit in (
+            ("meter.both", reading.clip, reading.clip_limit),
+            ("meter.story", reading.llama, reading.llama_limit),
+        )
+    )
+    _, story, cut = reading.parts(prompt)
+    tails = [("meter.only_story", story, "story"), ("meter.cut", cut, "cut")]
+    rest = "".join(
+        f'<p class="{name}"><b>{escape(words(id))}</b> {escape(text.strip())}</p>'
+        for id, text, name in tails
+        if text.strip()
+    )
+    return f'<div class="meter">{bars}</div>{rest}'

@@ -1,0 +1,81 @@
+"""The place for what the machine is: folders and device, written to `settings.json`; and what the browser may do."""
+
+import json
+import os
+from html import escape
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from eichi.errors import OptionError
+from eichi.prepare import check_folder
+from eichi.settings import FILE, Settings
+from eichi.web.desk import Desk
+from eichi.web.i18n import Words
+from eichi.web.parts import said
+
+KEYS = ("outputs", "device")
+
+
+class Preferences:
+    """The controls of the place and what they do."""
+
+    def __init__(self, desk: Desk, words: Words) -> None:
+        self.desk, self.words = desk, words
+        settings = desk.settings
+        with gr.Column(elem_classes="card narrow"):
+            gr.HTML(f"<h3>{escape(words('setting.title'))}</h3>")
+            self.outputs = gr.Textbox(
+                str(settings.outputs.absolute()), label=words("setting.outputs"), info=words("setting.outputs_help")
+            )
+            self.device = gr.Textbox(settings.device, label=words("setting.device"), info=words("setting.device_help"))
+            save = gr.Button(words("do.save"), variant="primary")
+            gr.HTML(self._facts() + self._alarm())
+        save.click(self.on_save, [self.outputs, self.device], None)
+
+    def on_save(self, outputs: str, device: str) -> None:
+        """Write the settings down, aside and renamed; other keys of the file stay."""
+        with said(self.words):
+            given = {"outputs": outputs, "device": device}
+            try:
+                settings = Settings(**{**self.desk.settings.model_dump(), **given})
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                key, value = str(first["loc"][0]), repr(first["input"])
+                raise OptionError("error.settings.value", key=key, value=value, reason=first["msg"]) from error
+            check_folder(settings.outputs)
+            write(settings, given)
+            self.desk.adjust(settings)
+        gr.Info(self.words("setting.saved"), duration=4)
+
+    def _facts(self) -> str:
+        settings = self.desk.settings
+        rows = {
+            self.words("setting.models"): str(settings.models),
+            self.words("setting.home"): str(settings.home),
+            self.words("setting.store"): str(settings.store).rsplit("@")[-1],
+        }
+        return (
+            "<dl>"
+            + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
+            + "</dl>"
+        )
+
+    def _alarm(self) -> str:
+        """Sound and notification are the browser's, and are kept in it."""
+        ticks = "".join(
+            f'<label class="tick"><input type="checkbox" data-keep="{name}"> {escape(self.words(id))}</label>'
+            for name, id in (("sound", "setting.sound"), ("notify", "setting.notify"))
+        )
+        return f"<h3>{escape(self.words('setting.browser'))}</h3>{ticks}"
+
+
+def write(settings: Settings, given: dict[str, Any]) -> None:
+    """Put keys into the settings file, leaving the others as they are."""
+    path = settings.home / FILE
+    values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(values | given, ensure_ascii=False, indent=1), encoding="utf-8")
+    os.replace(draft, path)

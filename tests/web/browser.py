@@ -1,0 +1,108 @@
+"""A real page in a real browser: the server as a user starts it, and the Chromium of this machine."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+# Milliseconds; a loaded machine is slow, not broken.
+PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
+# Without these Chromium looks for hosts that tests must not reach.
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PLACES = ("create", "frame", "queue", "history", "loras", "latents", "settings")
+
+
+def chromium() -> str | None:
+    """The browser of this machine, None where there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+class Server:
+    """`eichi ui` as a user starts it, with a home of its own; it can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        code = "from eichi.cli import main; main()"
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, "ui", "--port", str(self.port)],
+            cwd=self.home,
+            env=os.environ | {"EICHI_HOME": str(self.home / "home")},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stderr is not None
+        assert self.address in self._process.stderr.readline()
+
+    def forget(self) -> None:
+        """Let the next page open as on a machine where nothing was set yet."""
+        (self.home / "home" / "library" / "favourites.json").unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.communicate()
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """A server for as long as it is needed."""
+    server = Server(home)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number: int = listener.getsockname()[1]
+        return number
+
+
+def opened(page: Page, address: str, language: str) -> Page:
+    """A page whose controls have their values."""
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}/{language}/")
+    page.wait_for_selector("#plan p")
+    page.wait_for_selector("[data-live=stage] .stage")
+    return page
+
+
+def go(page: Page, place: str) -> None:
+    """Open a place."""
+    page.locator("#places > .tab-wrapper [role=tab]").nth(PLACES.index(place)).click()

@@ -1,0 +1,146 @@
+"""The server from outside: doors, languages, the HTTP interface, what is refused; and what it does not load."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from eichi.jobs.store import Store
+from eichi.options import VideoOptions
+from eichi.settings import Settings
+from eichi.web.app import make_app
+from eichi.web.desk import Desk
+from eichi.web.i18n import Words
+from eichi.web.live import Watcher
+from eichi.words import languages
+
+# A fifth of the 676 and 519 that the page of eichi 1.9 had.
+COMPONENTS, BINDINGS = 135, 104
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(home=home, outputs=home / "outputs")
+    with Store(settings.store) as store:
+        yield Desk(settings, store, lambda job: None)
+
+
+@pytest.fixture(scope="module")
+def client(served: Desk) -> Iterator[TestClient]:
+    async def made() -> FastAPI:
+        return make_app(served)  # Gradio leaves an event loop behind for everything that it builds outside of one
+
+    with TestClient(asyncio.run(made()), base_url="http://localhost", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def job(served: Desk, video: VideoOptions) -> int:
+    return served.start([video])[0].id
+
+
+def test_nothing_that_makes_videos_is_loaded() -> None:
+    code = "import sys, eichi.web.app; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_door_leads_to_the_visitors_language(client: TestClient) -> None:
+    assert client.get("/", headers={"accept-language": "ru-RU,ru"}).headers["location"] == "/ru/"
+    answer = client.get("/language/ja")
+    assert answer.headers["location"] == "/ja/"
+    chosen = client.get("/", headers={"accept-language": "ru"}).headers["location"]
+    client.cookies.clear()
+    assert chosen == "/ja/"
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_page_tells_its_language(client: TestClient, language: str) -> None:
+    page = client.get(f"/{language}/")
+    assert page.status_code == 200
+    assert f'lang="{language}"' in page.text
+    assert f"['languages', ['{language}']]" in page.text
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!localhost)', page.text)
+
+
+def test_the_page_is_light(client: TestClient) -> None:
+    config = client.get("/en/config").json()
+    assert len(config["components"]) <= COMPONENTS
+    assert len(config["dependencies"]) <= BINDINGS
+
+
+def test_other_sites_and_other_names_are_refused(client: TestClient, job: int) -> None:
+    answer = client.post(f"/api/v1/jobs/{job}/hold", headers={"origin": "http://evil.example", "accept-language": "ru"})
+    assert answer.status_code == 403
+    assert "отклонён" in answer.json()["message"]
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert client.post(f"/api/v1/jobs/{job}/hold", headers={"origin": "http://localhost"}).status_code == 200
+
+
+def test_a_job_by_the_interface(client: TestClient, served: Desk, video: VideoOptions) -> None:
+    made = client.post("/api/v1/jobs", json=video.dump())
+    assert made.status_code == 201
+    id = made.json()["id"]
+    assert client.get(f"/api/v1/jobs/{id}").json()["request"]["prompt"] == video.prompt
+    assert client.post(f"/api/v1/jobs/{id}/hold").json()["status"] == "held"
+    assert client.post(f"/api/v1/jobs/{id}/resume").json()["status"] == "waiting"
+    copy = client.post(f"/api/v1/jobs/{id}/clone").json()["id"]
+    client.post(f"/api/v1/jobs/{copy}/up")
+    waiting = [job.id for job in served.queue.waiting()]
+    assert waiting.index(copy) < waiting.index(id)
+    assert client.post(f"/api/v1/jobs/{id}/skip").json()["status"] == "stopped"
+    events = client.get(f"/api/v1/jobs/{id}/events").text
+    assert [line for line in events.splitlines() if line.startswith("id:")][:2] == ["id: 1", "id: 2"]
+    assert client.delete(f"/api/v1/jobs/{id}").json() == {"removed": id, "files": []}
+    assert client.get(f"/api/v1/jobs/{id}").status_code == 404
+
+
+def test_the_plan_and_the_options(client: TestClient, video: VideoOptions) -> None:
+    assert len(client.post("/api/v1/plan", json=video.dump()).json()["sections"]) == 4
+    assert client.get("/api/v1/options").json()["video"]["properties"]["seconds"]["maximum"] == 120
+    assert client.get("/api/openapi.json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status", "word"),
+    [
+        ("POST", "/api/v1/jobs", 422, "start picture"),
+        ("GET", "/api/v1/jobs/999", 404, "999"),
+        ("GET", "/api/v1/jobs/{job}/files/..%2F..%2Fjobs.db", 404, ""),
+        ("GET", "/api/v1/jobs/{job}/files/jobs.db", 404, "jobs.db"),
+        ("GET", "/api/v1/jobs/{job}/so-far.mp4", 404, "finished"),
+        ("POST", "/api/v1/jobs/{job}/explode", 422, "explode"),
+        ("POST", "/api/v1/queue/explode", 422, "explode"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    client: TestClient, job: int, method: str, address: str, status: int, word: str
+) -> None:
+    answer = client.request(method, address.format(job=job), json={} if method == "POST" else None)
+    assert answer.status_code == status
+    assert word in answer.json().get("message", "")
+
+
+def test_only_what_was_given_to_the_page_is_served(client: TestClient, served: Desk, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("x")
+    assert client.get(f"/en/gradio_api/file={secret}").status_code in (403, 404)
+    assert client.get(f"/en/gradio_api/file={served.settings.home / 'jobs.db'}").status_code in (403, 404)
+
+
+def test_a_page_is_sent_only_what_changed(served: Desk, video: VideoOptions) -> None:
+    watcher = Watcher(served, Words("en"))
+    assert set(watcher.look()) == {"stage", "queue", "history", "count", "boot", "runs", "files"}
+    assert watcher.look() == {}
+    job = served.start([video])[0]
+    assert set(watcher.look()) == {"queue", "count"}
+    served.queue.skip(job.id)
+    assert {"queue", "count", "history"} <= set(watcher.look())
+    assert set(Watcher(served, Words("ru")).look()) >= {"stage", "queue"}

@@ -1,0 +1,67 @@
+"""The desk starts the worker when there is work, and a visitor's file reaches only pictures of the program's own."""
+
+from pathlib import Path
+
+import pytest
+
+from eichi.errors import EichiError
+from eichi.options import FrameOptions, VideoOptions
+from eichi.web.desk import Desk
+
+
+def test_a_start_is_a_job_and_a_worker(desk: Desk, video: VideoOptions, submitted: list[int]) -> None:
+    jobs = desk.start([video, video])
+    assert [job.id for job in desk.queue.waiting()] == [job.id for job in jobs]
+    assert submitted == [jobs[0].id]
+
+
+def test_what_waited_goes_on_after_a_restart_unless_all_is_held(
+    desk: Desk, video: VideoOptions, submitted: list[int]
+) -> None:
+    desk.queue.hold_all()
+    desk.start([video])
+    assert submitted == []
+    desk.queue.resume_all()
+    desk.wake()
+    assert len(submitted) == 1
+
+
+def test_a_bad_request_starts_nothing(desk: Desk, video: VideoOptions) -> None:
+    with pytest.raises(EichiError):
+        desk.start([video, video.model_copy(update={"image": Path("gone.png")})])
+    assert desk.store.jobs() == []
+
+
+def test_pictures_of_a_job_are_copied_for_the_page(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    adopted = VideoOptions.parse(desk.adopt(video.dump()))
+    assert adopted.image is not None
+    assert adopted.image.is_relative_to(desk.uploads)
+    assert adopted.image.read_bytes() == picture.read_bytes()
+    assert desk.adopt(adopted.dump()) == adopted.dump()
+
+
+def test_pictures_that_are_gone_go_alone(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    values = video.dump() | {"image": "gone.png"}
+    values["keyframes"] |= {"sections": {"0": str(picture), "1": "gone.png"}}
+    adopted = VideoOptions.parse(desk.adopt(values))
+    assert adopted.image is None
+    assert list(adopted.keyframes.sections) == [0]
+    frame = FrameOptions.parse({"references": [str(picture), "gone.png"]})
+    assert len(FrameOptions.parse(desk.adopt(frame.dump())).references) == 1
+
+
+def test_a_visitors_file_reaches_only_our_folders(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    assert desk.adopt(video.dump(), trusted=False)["image"] is None
+    ours = desk.settings.outputs.absolute() / "ours.png"
+    ours.parent.mkdir(parents=True)
+    ours.write_bytes(picture.read_bytes())
+    assert desk.adopt(video.dump() | {"image": str(ours)}, trusted=False)["image"] is not None
+    sneaky = f"{ours.parent}/../{picture.name}"
+    assert desk.adopt(video.dump() | {"image": sneaky}, trusted=False)["image"] is None
+
+
+def test_tokenizers_are_read_once(desk: Desk) -> None:
+    meter = desk.meter("tiny")
+    assert meter is not None
+    assert desk.meter("tiny") is meter
+    assert desk.meter("no such model") is None

@@ -1,0 +1,73 @@
+"""The place for LoRA: what is in the folder, what is taken in, which names a browser may say, five presets."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from eichi.errors import EichiError, InputError
+from eichi.options import VideoOptions
+from eichi.web.desk import Desk
+from eichi.web.i18n import Words
+from eichi.web.loras import LoraPlace, Presets
+
+# The only layer of the smallest change: of the embedded model's first block, 64 channels wide.
+LAYER = "transformer.transformer_blocks.0.attn.to_q"
+
+
+@pytest.fixture
+def file(desk: Desk) -> Path:
+    from eichi.catalog import find
+    from eichi.models.shapes import transformer_shapes
+
+    out, into = transformer_shapes(find("tiny"), desk.settings.models)["transformer_blocks.0.attn.to_q.weight"]
+    path = desk.loras.folder / "style.safetensors"
+    path.parent.mkdir(parents=True)
+    pair = {f"{LAYER}.lora_A.weight": np.ones((1, into)), f"{LAYER}.lora_B.weight": np.ones((out, 1))}
+    save_file({name: values.astype(np.float32) for name, values in pair.items()}, path)
+    return path
+
+
+def test_files_are_listed_with_the_models_that_they_fit(desk: Desk, file: Path) -> None:
+    file.with_name("broken.safetensors").write_bytes(b"\x80\x04.")
+    broken, style = desk.loras.list("ru")
+    assert style["name"] == file.name
+    assert "tiny" in style["fits"]
+    assert broken["fits"] == ()
+    assert any("а" <= letter <= "я" for letter in broken["said"])
+
+
+def test_only_lora_files_are_taken_in(desk: Desk, file: Path) -> None:
+    content = file.read_bytes()
+    assert desk.receive_lora("a/b/other.safetensors", io.BytesIO(content)).parent == file.parent
+    for name, given in (("style.safetensors", content), ("x.pt", content), ("x.safetensors", b"\x80\x04.")):
+        with pytest.raises(EichiError):
+            desk.receive_lora(name, io.BytesIO(given))
+    assert sorted(path.name for path in file.parent.iterdir()) == ["other.safetensors", "style.safetensors"]
+
+
+def test_a_browser_says_names_and_no_paths(desk: Desk, file: Path, tmp_path: Path) -> None:
+    place = LoraPlace(desk.loras, Words("en"))
+    assert place.values([{"name": file.name, "strength": 0.5}]) == [{"file": file, "strength": 0.5}]
+    for name in ("../style.safetensors", str(file), "none.safetensors", ""):
+        with pytest.raises(InputError):
+            place.values([{"name": name, "strength": 1.0}])
+    # What a favourite brought along is known by its name.
+    other = tmp_path / "elsewhere.safetensors"
+    other.write_bytes(file.read_bytes())
+    request = VideoOptions.parse({"weights": {"loras": [{"file": other, "strength": 1.5}]}})
+    chosen = place.show(request)["value"]
+    assert chosen == [{"name": other.name, "strength": 1.5}]
+    assert place.values(chosen) == [{"file": other, "strength": 1.5}]
+
+
+def test_presets(desk: Desk, file: Path) -> None:
+    presets = Presets(desk.settings.home, desk.loras, lambda note: None)
+    assert presets.list() == {number: [] for number in range(1, 6)}
+    presets.save(2, [{"name": file.name, "strength": 0.3}])
+    assert presets.list()[2] == [{"name": file.name, "strength": 0.3}]
+    for number, strength in ((6, 0.5), (1, 3.0)):
+        with pytest.raises(EichiError):
+            presets.save(number, [{"name": file.name, "strength": strength}])
