@@ -57,8 +57,9 @@ def test_a_palette_with_transparency(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "YCbCr", "LAB", "RGBX", "RGBA"])
 def test_any_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
-    Image.new(mode, (4, 2)).save(tmp_path / "a.tif")
-    loaded = load(tmp_path / "a.tif")
+    path = tmp_path / ("a.jpg" if mode == "YCbCr" else "a.tif")  # Pillow 12 cannot read its own YCbCr TIFF
+    Image.new(mode, (4, 2)).save(path)
+    loaded = load(path)
     assert (loaded.mode, loaded.size) == ("RGB", (4, 2))
 
 
