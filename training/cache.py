@@ -10,7 +10,7 @@ with the first missing chunk.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -89,20 +89,25 @@ class _Filler:
 
 def code_scenes(codec: Codec, scenes: Sequence[world.Scene]) -> Clips:
     """Render scenes of one size and code them."""
+    return gather(scenes, codec.clip)
+
+
+def gather(scenes: Sequence[world.Scene], code: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]) -> Clips:
+    """Scenes of one size as clips; `code` turns frames (t, 3, height, width) into a clip's latents and its stills."""
     clips, stills, pictures = [], [], []
     for scene in scenes:
         frames = world.render(scene, torch.arange(float(FRAMES)))
-        group, single = codec.clip(frames)
-        clips.append(group.half())
-        stills.append(single.half())
+        clip, still = code(frames)
+        clips.append(clip.half())
+        stills.append(still.half())
         pictures.append(((frames[0] + 1) * 127.5).round().clamp(0, 255).byte())
     return Clips(
         torch.stack(clips),
         torch.stack(stills),
         torch.stack(pictures),
-        [s.prompt for s in scenes],
-        [s.motion for s in scenes],
-        [s.kind for s in scenes],
+        [scene.prompt for scene in scenes],
+        [scene.motion for scene in scenes],
+        [scene.kind for scene in scenes],
     )
 
 

@@ -24,7 +24,7 @@ from eichi.catalog import find
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
 from training import samples, world
-from training.cache import FRAMES, Clips, vision
+from training.cache import Clips, gather, vision
 from training.codec import GROUP
 from training.judge import Judge
 from training.network import Net
@@ -127,23 +127,15 @@ class Student:
 
     @torch.no_grad()
     def _clips(self, size: tuple[int, int], number: int, count: int) -> Clips:
-        """Scenes whose frames are painted over, but for the first."""
+        """Scenes in the style."""
         scenes = [s for k in range((count + 1) // 2) for s in world.pair("lora", 1000 * number + k, size)][:count]
-        clips, stills, pictures = [], [], []
-        for scene in scenes:
-            frames = world.render(scene, torch.arange(float(FRAMES)))
-            painted = torch.cat([frames[:1], STYLES[self.style](frames[1:])])
-            clips.append(self._code(painted.transpose(0, 1)[None])[0].transpose(0, 1).half())
-            stills.append(self._code(painted[::GROUP, :, None])[:, :, 0].half())
-            pictures.append(((frames[0] + 1) * 127.5).round().clamp(0, 255).byte())
-        return Clips(
-            torch.stack(clips),
-            torch.stack(stills),
-            torch.stack(pictures),
-            [scene.prompt for scene in scenes],
-            [scene.motion for scene in scenes],
-            [scene.kind for scene in scenes],
-        )
+        return gather(scenes, self._painted)
+
+    def _painted(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """A clip's latents and its stills, painted over but for the first frame."""
+        painted = torch.cat([frames[:1], STYLES[self.style](frames[1:])])
+        clip = self._code(painted.transpose(0, 1)[None])[0].transpose(0, 1)
+        return clip, self._code(painted[::GROUP, :, None])[:, :, 0]
 
     def _code(self, videos: Tensor) -> Tensor:
         """Videos (n, 3, t, h, w) in -1..1 as the program codes pictures."""

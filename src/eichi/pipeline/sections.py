@@ -20,8 +20,8 @@ from eichi.options import StepOptions
 from eichi.pipeline.conditioning import Words
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
 from eichi.plan.layout import CLEAN, CONTEXT, X2, X4, Layout
+from eichi.plan.timeline import FRAMES_PER_LATENT
 
-GROUP = 4  # frames of a latent
 PATCH = 2  # the transformer's tokens are 2 x 2 latent pixels
 
 
@@ -181,7 +181,7 @@ def join(latents: Tensor, picture: Tensor, strength: float) -> Tensor:
     frames from the section's begin on; a latent stands for the middle of its four.
     """
     window = latents.shape[2]
-    times = GROUP * torch.arange(window) + (GROUP + 1) / 2
+    times = FRAMES_PER_LATENT * torch.arange(window) + (FRAMES_PER_LATENT + 1) / 2
     reached = latents[:, :, -1:] + (latents[:, :, -1:] - latents[:, :, -2:-1]) / 2
-    shares = strength * times / (GROUP * window + 1)
+    shares = strength * times / (FRAMES_PER_LATENT * window + 1)
     return latents + (picture - reached) * shares.view(1, 1, -1, 1, 1)

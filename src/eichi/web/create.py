@@ -25,7 +25,7 @@ from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.web.desk import Desk
 from eichi.web.fieldset import MODE, FieldSet
-from eichi.web.forms import Form, control, fields
+from eichi.web.forms import STEPS, Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.parts import (
@@ -61,13 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "keyframes": ("keyframes.final_strength", "keyframes.loop", "keyframes.copies"),
     "motion": ("sampling.image_strength", "sampling.padding", "section_size"),
     "sampling": (
-        "sampling.steps",
-        "sampling.guidance",
-        "sampling.teacache",
-        "sampling.cache",
-        "sampling.threshold",
-        "sampling.cfg",
-        "sampling.rescale",
+        *STEPS,
         "negative",
     ),
     "output": ("output.crf", "fit", "output.frames", "output.stills", "output.segments", "output.latents"),

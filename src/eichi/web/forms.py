@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 Asked = TypeVar("Asked", bound=Request)
 
+# What videos and single images say of sampling alike, in the order of the forms.
+STEPS = (
+    "sampling.steps",
+    "sampling.guidance",
+    "sampling.teacache",
+    "sampling.cache",
+    "sampling.threshold",
+    "sampling.cfg",
+    "sampling.rescale",
+)
 FINE = 0.01  # the step of a number that says no other
 
 

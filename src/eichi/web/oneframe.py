@@ -23,7 +23,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.prepare import make_frame_plan
 from eichi.web.desk import Desk
 from eichi.web.fieldset import FieldSet
-from eichi.web.forms import Form, control, fields
+from eichi.web.forms import STEPS, Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
@@ -32,13 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4", "vision"),
     "sampling": (
         "denoise",
-        "sampling.steps",
-        "sampling.guidance",
-        "sampling.teacache",
-        "sampling.cache",
-        "sampling.threshold",
-        "sampling.cfg",
-        "sampling.rescale",
+        *STEPS,
         "sampling.shift",
         "negative",
         "fit",
