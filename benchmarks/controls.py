@@ -20,6 +20,7 @@ from torch import Tensor
 from training.judge import Clip, Judge, Subject
 
 COLUMNS, SCALE, MARGIN = 8, 2, 150  # frames, enlargement, pixels for a row's label
+QUALITY = 85  # of a sheet's WebP
 ROOT = Path(__file__).parent.parent
 
 Row = tuple[str, str, dict[str, Any]]  # label, prompt, options
@@ -36,6 +37,7 @@ class Control:
     model: str = "tiny"
     seconds: float = 2.0
     single: bool = False
+    enlarge: int = 0  # of a small effect, also its difference to the first row, this many times
 
 
 def steps(**sampling: Any) -> dict[str, Any]:
@@ -117,6 +119,7 @@ CONTROLS = (
         "Towards 102 % the first section moves less.",
         lambda s: tuple((f"{v:.0%}", RIGHT, steps(image_strength=v)) for v in (1.0, 1.01, 1.02)),
         model="tiny-f1",
+        enlarge=8,
     ),
     Control(
         "cfg",
@@ -129,17 +132,18 @@ CONTROLS = (
     Control(
         "rescale",
         "Rescale of real CFG",
-        "CFG 6 with a negative prompt; a high rescale takes the contrast back.",
+        "CFG 4 with a negative prompt: rescale takes the contrast back; as all of it, it leaves grain.",
         lambda s: tuple(
-            (f"{v}", RIGHT, steps(cfg=6.0, rescale=v) | {"negative": f"the {s.sprite} moves left"})
+            (f"{v}", RIGHT, steps(cfg=4.0, rescale=v) | {"negative": f"the {s.sprite} moves left"})
             for v in (0.0, 0.5, 1.0)
         ),
     ),
     Control(
         "guidance",
         "Distilled CFG",
-        "The embedded model was not distilled: expect little.",
+        "The embedded model was not distilled: the value reaches it, and changes little.",
         lambda s: tuple((f"{v}", RIGHT, steps(guidance=v)) for v in (1.0, 10.0, 32.0)),
+        enlarge=8,
     ),
     Control(
         "steps",
@@ -150,7 +154,7 @@ CONTROLS = (
     Control(
         "teacache",
         "TeaCache",
-        "On should look like off.",
+        "On should look like off; a threshold that is too high leaves noise.",
         lambda s: (
             ("off", RIGHT, steps(teacache=False)),
             ("0.15", RIGHT, {}),
@@ -208,11 +212,12 @@ CONTROLS = (
     Control(
         "vision",
         "One frame: share of the reference for SigLIP",
-        "The embedded model's vision encoder is random numbers: expect little.",
+        "The embedded model's vision encoder is random numbers: the share reaches it, and changes little.",
         lambda s: tuple(
             (f"{v:.0%}", STILL, {"target": 5, "references": [f"{s.last}:10"], "vision": v}) for v in (0.0, 0.3, 1.0)
         ),
         single=True,
+        enlarge=8,
     ),
     Control(
         "shift",
@@ -246,18 +251,22 @@ def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image
 
 def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[Image.Image, str]]:
     """A row for every setting of a video's control, and its figures."""
+    first: tuple[str, Clip] | None = None
     for label, said, options in control.rows(subject):
         clip = judge.clip(subject, said, seconds=control.seconds, **options)
         x, y = judge.moved(subject, clip)
         way = f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths)"
         picked = clip[np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)]
         yield strip(label, picked), f"{label}: {way}; ends {gap(clip[-1], clip[0]):.3f} from the start"
+        yield from _change(control, label, picked, first)
+        first = first or (label, picked)
 
 
 def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, str]]:
     """The start pictures, then a row for every setting of a single image's control, and its figures."""
     subjects = judge.subjects[:COLUMNS]
     starts = torch.cat([judge.alone(subject.picture) for subject in subjects])
+    first: tuple[str, Clip] | None = None
     yield strip("start picture", starts), "start picture: as the VAE shows it"
     for row in range(len(control.rows(subjects[0]))):
         made, label = [], ""
@@ -266,6 +275,19 @@ def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, str]
             made.append(judge.image(subject, said, **options))
         images = torch.cat(made)
         yield strip(label, images), f"{label}: {gap(images, starts):.3f} from the start pictures, on average"
+        yield from _change(control, label, images, first)
+        first = first or (label, images)
+
+
+def _change(
+    control: Control, label: str, made: Clip, first: tuple[str, Clip] | None
+) -> Iterator[tuple[Image.Image, str]]:
+    """What a row has changed against the first, made visible, where a control asks for it."""
+    if first is None or not control.enlarge:
+        return
+    change, name = (made - first[1]).abs(), f"{label} against {first[0]}"
+    row = strip(f"{name}, x{control.enlarge}", (change * control.enlarge - 1).clamp(-1, 1))
+    yield row, f"{name}: {change.mean():.4f} on average, {change.max():.2f} at most"
 
 
 def strip(label: str, clip: Clip) -> Image.Image:
@@ -286,8 +308,8 @@ def gap(one: Tensor, other: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--picture", type=int, default=0, help="number of the held-out picture")
-    parser.add_argument("--only", nargs="*", help="names of controls")
+    parser.add_argument("--picture", type=int, default=9, help="number of the held-out picture")
+    parser.add_argument("--only", nargs="*", help="names of controls; the page is left as it is")
     arguments = parser.parse_args()
     target = ROOT / "docs" / "controls"
     target.mkdir(parents=True, exist_ok=True)
@@ -307,16 +329,18 @@ def main() -> None:
                 continue
             judge = judges[control.model]
             picture, figures = sheet(judge, judge.subjects[arguments.picture], control)
-            picture.save(target / f"{control.name}.png", optimize=True)
+            picture.save(target / f"{control.name}.webp", quality=QUALITY, method=6)
             lines += [
                 f"## {control.title}",
                 "",
                 control.look,
                 "",
-                f"![{control.title}](controls/{control.name}.png)",
+                f"![{control.title}](controls/{control.name}.webp)",
                 "",
             ]
             lines += [f"* {figure}" for figure in figures] + [""]
+    if arguments.only:
+        return
     (ROOT / "docs" / "controls.md").write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -79,11 +79,16 @@ class Settings(BaseSettings):
         return self.home / "models"
 
 
+def settings_file() -> Path:
+    """Where the settings of this machine are kept."""
+    return Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False)) / FILE
+
+
 def load_settings() -> Settings:
     """The settings of this machine; offline is in force from here on. Raises OptionError naming the wrong value."""
-    home = Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False))
+    path = settings_file()
     try:
-        settings = Settings(**{"home": home, **_read(home / FILE)})
+        settings = Settings(**{"home": path.parent, **_read(path)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

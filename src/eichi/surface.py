@@ -18,6 +18,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from eichi.errors import EichiError, InputError
+from eichi.events import Adjusted
+from eichi.library.mend import mend_settings
 from eichi.settings import Settings, load_settings
 from eichi.words import say
 
@@ -58,8 +60,12 @@ def surface(as_json: bool) -> Iterator[Settings]:
     try:
         if _asked_offline():
             os.environ["EICHI_OFFLINE"] = "1"  # processes that this one starts inherit it
+        notes: list[Adjusted] = []
+        mend_settings(notes.append)
         settings = load_settings()
         language = settings.language
+        for note in notes:
+            tell(say(note.id, language, **note.values))
         yield settings
     except EichiError as error:
         fail(error, language, as_json)

@@ -117,7 +117,7 @@ class Shelf(Generic[Content]):
             return self.kind()
         except DAMAGE:
             content = self._older()
-        aside = _free(self.path.with_suffix(f".{note.rpartition('.')[2]}.json"))
+        aside = free_path(self.path.with_suffix(f".{note.rpartition('.')[2]}.json"))
         self._copy(aside)
         self._write(content)
         self.tell(Adjusted(note, {"file": str(self.path), "kept": str(aside)}))
@@ -176,7 +176,7 @@ def _salvage(kind: type[Content], values: dict[str, Any]) -> tuple[Content, list
                 lost.append(key)
 
 
-def _free(path: Path) -> Path:
+def free_path(path: Path) -> Path:
     """The path, or one with a number where it is taken."""
     number, free = 1, path
     while free.exists():

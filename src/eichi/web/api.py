@@ -172,6 +172,15 @@ def _tool_routes(router: APIRouter, desk: Desk) -> None:
     def file(name: str) -> FileResponse:
         return FileResponse(desk.result(name))
 
+    @router.post("/pictures", status_code=201)
+    def give(file: UploadFile) -> dict[str, str]:
+        path = desk.receive_picture(file.filename or "", file.file)
+        return {"name": desk.name(path), "path": str(path)}
+
+    @router.get("/pictures/{name:path}")
+    def picture(name: str) -> FileResponse:
+        return FileResponse(desk.picture(name))
+
     @router.get("/loras")
     def loras(asked: Request) -> list[dict[str, Any]]:
         return desk.loras.list(_language(asked))

@@ -6,14 +6,12 @@ ends. Requests from other sites and under other names than this machine's are re
 """
 
 import asyncio
-import json
 import os
 import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,19 +40,6 @@ EVERYWHERE = ("0.0.0.0", "::")
 UPLOAD = "200mb"
 YEAR = 365 * 24 * 3600
 SAFE = ("GET", "HEAD", "OPTIONS")
-# Titles in Gradio's painter that have no translation of its own.
-PAINTER = {
-    "Pan": "painter.pan",
-    "Zoom out": "painter.zoom_out",
-    "Zoom in": "painter.zoom_in",
-    "Undo": "painter.undo",
-    "Redo": "painter.redo",
-    "Clear canvas": "painter.clear",
-    "Brush": "painter.brush",
-    "Erase": "painter.erase",
-    "Color": "painter.color",
-    "Brush Size": "painter.size",
-}
 
 
 def make_app(
@@ -141,18 +126,12 @@ async def _spoken(answer: Response, code: str) -> Response:
     script = (
         f"<head><script>for (const [name, value] of [['language', '{code}'], ['languages', ['{code}']]])"
         "Object.defineProperty(navigator, name, {get: () => value});</script>"
-        f'<script defer src="/page/page.js" data-language="{code}" data-tools="{_tools(code)}"></script>'
+        f'<script defer src="/page/page.js" data-language="{code}"></script>'
         '<link rel="icon" type="image/svg+xml" href="/page/icon.svg">'
     )
     text = body.decode().replace('lang="en"', f'lang="{code}"', 1).replace("<head>", script, 1)
     headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
     return Response(text, answer.status_code, headers)
-
-
-def _tools(code: str) -> str:
-    """What Gradio's painter says in English only, and its words in a language, for an attribute."""
-    words = Words(code)
-    return escape(json.dumps({title: words(id) for title, id in PAINTER.items()}, ensure_ascii=False))
 
 
 def serve(

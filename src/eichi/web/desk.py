@@ -25,6 +25,7 @@ from eichi.models.lorafile import read_lora
 from eichi.models.tokens import WHOLE, Meter
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
+from eichi.video import images
 from eichi.video.latents import measure_latents
 from eichi.video.reader import measure_video
 from eichi.web.bench import LATENTS, VIDEO, Bench
@@ -33,7 +34,7 @@ from eichi.web.loras import LoraFolder
 
 UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
-LARGEST = 2**30  # bytes of a file of latents or a video
+LARGEST = 2**30  # bytes of a file that is given
 
 
 class Desk:
@@ -141,6 +142,31 @@ class Desk:
         except EichiError:
             path.unlink()
             raise
+
+    def receive_picture(self, name: str, content: BinaryIO) -> Path:
+        """Put a picture that was given among the uploads, if it is one. Raises InputError."""
+        if self.full:
+            raise InputError("error.upload.count", limit=MOST)
+        base = Path(name.replace("\\", "/")).name.lstrip(".") or "picture.png"
+        path = self.uploads / uuid4().hex / base
+        path.parent.mkdir(parents=True)
+        try:
+            self._write(content, path, images.load)
+        except EichiError:
+            path.parent.rmdir()
+            raise
+        return path
+
+    def picture(self, name: str) -> Path:
+        """A picture that was given to a page, by its name. Raises InputError."""
+        path = (self.uploads / name.replace("\\", "/")).resolve()
+        if not path.is_relative_to(self.uploads.resolve()) or not path.is_file():
+            raise InputError("error.file.missing", path=name)
+        return path
+
+    def name(self, path: Path) -> str:
+        """What a page calls a picture that was given to it."""
+        return path.resolve().relative_to(self.uploads.resolve()).as_posix()
 
     def receive_lora(self, name: str, content: BinaryIO) -> Path:
         """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""

@@ -1,20 +1,16 @@
 """The place where a single image is asked for: a start picture, references with their indices, masks painted on them.
 
-A mask is painted in the browser and becomes a picture of its own: what is painted is free to change, the rest is kept.
-One editor serves whichever reference is chosen. Knows no pipeline.
+Knows no pipeline.
 """
 
-import hashlib
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.blocks import Block
 from gradio.components import Component
-from PIL import Image
 
 from eichi.errors import EichiError
 from eichi.library.favourites import Favourites
@@ -26,6 +22,7 @@ from eichi.web.fieldset import FieldSet
 from eichi.web.forms import STEPS, Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
+from eichi.web.painter import Painter
 from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -51,7 +48,7 @@ class OneFrame:
         self.options = fields(FrameOptions)
         self.favourites = Favourites(desk.settings.home, tell(words))
         self.controls: dict[str, Component] = {}
-        self.references: list[tuple[gr.ImageEditor, gr.Number]] = []
+        self.references: list[tuple[Painter, gr.Number]] = []
         with gr.Row(elem_classes="place"):
             with gr.Column(elem_classes="card ask", scale=0, min_width=400):
                 self._ask()
@@ -68,7 +65,7 @@ class OneFrame:
         controls["model"] = gr.Dropdown(
             choices, value="tiny", allow_custom_value=True, label=words("label.model"), elem_id="frame-model"
         )
-        self.image = self._painted(words("label.image"), "frame-image", 300)
+        self.image = Painter(self.desk, words, words("label.image"), "frame-image")
         controls["prompt"] = control(
             options["prompt"], words, lines=3, info=None, placeholder=words("option.prompt"), elem_id="frame-prompt"
         )
@@ -92,24 +89,6 @@ class OneFrame:
             words("do.take"), file_types=[".png"], size="sm", elem_classes="quiet", elem_id="frame-take"
         )
 
-    def _painted(self, label: str, name: str, height: int) -> gr.ImageEditor:
-        """A picture that a mask can be painted on."""
-        brush = gr.Brush(colors=["#d9483bcc"], default_color="#d9483bcc", color_mode="fixed", default_size="auto")
-        return gr.ImageEditor(
-            type="numpy",
-            image_mode="RGBA",
-            label=label,
-            elem_id=name,
-            height=height,
-            sources=["upload", "clipboard"],
-            brush=brush,
-            layers=False,
-            transforms=[],
-            buttons=[],
-            interactive=True,
-            placeholder=self.words("single.drop"),
-        )
-
     def _references(self) -> None:
         words = self.words
         with gr.Column(elem_classes="card"):
@@ -117,7 +96,8 @@ class OneFrame:
             with gr.Row(elem_classes="references"):
                 for place in range(1, REFERENCES + 1):
                     with gr.Column(min_width=220):
-                        picture = self._painted(words("single.reference", number=place), f"reference-{place}", 260)
+                        label = words("single.reference", number=place)
+                        picture = Painter(self.desk, words, label, f"reference-{place}")
                         index = gr.Number(
                             precision=0, minimum=0, label=words("single.index"), placeholder=words("page.automatic")
                         )
@@ -147,42 +127,18 @@ class OneFrame:
     @property
     def _pictures(self) -> list[Component]:
         """The start picture, the references and their indices."""
-        return [self.image, *(part for pair in self.references for part in pair)]
+        return [self.image.html, *(part for picture, index in self.references for part in (picture.html, index))]
 
     def request(self, given: Mapping[Component, Any]) -> FrameOptions:
         """The request that the controls make. Raises OptionError."""
-        image, mask = self.split(given[self.image])
+        image, mask = self.image.read(given[self.image.html])
         references = []
         for picture, index in self.references:
-            path, hidden = self.split(given[picture])
+            path, hidden = picture.read(given[picture.html])
             if path is not None:
                 references.append({"image": path, "index": given[index], "mask": hidden})
         more = {"image": image, "mask": mask, "references": references}
         return self.form.request(given, more | {"weights.loras": self.loras.values(given[self.loras.html])})
-
-    def split(self, value: dict[str, Any] | None) -> tuple[str | None, str | None]:
-        """A painted picture as a picture and a mask in which what was painted is black, each a file; None without."""
-        if value is None or value["background"] is None:
-            return None, None
-        background: np.ndarray[Any, np.dtype[np.uint8]] = value["background"]
-        if not background[..., 3].any():
-            return None, None
-        painted = [layer[..., 3] for layer in value["layers"] if layer is not None and layer[..., 3].any()]
-        mask = None
-        if painted:
-            covered = np.maximum.reduce(painted) > 0
-            mask = self._saved(np.where(covered, 0, 255).astype(np.uint8))
-        return self._saved(background), mask
-
-    def _saved(self, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-        """Pixels as a file among the uploads, the same for the same pixels."""
-        name = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()[:32]
-        path = self.desk.uploads / name / "picture.png"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            opaque = pixels.ndim == 3 and bool((pixels[..., 3] == 255).all())
-            Image.fromarray(pixels[..., :3] if opaque else pixels).save(path)
-        return str(path)
 
     def on_change(self, given: dict[Component, Any]) -> dict[Component, Any]:
         """What the controls come to, or what is wrong, in a sentence."""
@@ -222,10 +178,10 @@ class OneFrame:
         """A request into the controls."""
         updates: dict[Any, Any] = self.form.show(options)
         updates[self.loras.html] = self.loras.show(options)
-        updates[self.image] = _canvas(options.image, options.mask)
+        updates[self.image.html] = self.image.show(options.image, options.mask)
         for place, (picture, index) in enumerate(self.references):
             one = options.references[place] if place < len(options.references) else None
-            updates[picture] = None if one is None else _canvas(one.image, one.mask)
+            updates[picture.html] = picture.show(*(None, None) if one is None else (one.image, one.mask))
             updates[index] = None if one is None else one.index
         updates[self.meter] = self.read(options.prompt, options.model)
         return updates
@@ -233,16 +189,3 @@ class OneFrame:
     def on_load(self) -> dict[Any, Any]:
         """What was last set, when a page opens."""
         return self.fill(FrameOptions.parse(self.desk.adopt(self.favourites.last(FrameOptions).dump())))
-
-
-def _canvas(image: Path | None, mask: Path | None) -> dict[str, Any] | None:
-    """A picture with its mask as the editor shows it."""
-    if image is None:
-        return None
-    layers = []
-    if mask is not None:
-        kept = np.asarray(Image.open(mask).convert("L"))
-        layer = np.zeros((*kept.shape, 4), np.uint8)
-        layer[kept < 128] = (217, 72, 59, 204)
-        layers.append(layer)
-    return {"background": str(image), "layers": layers, "composite": str(image)}

@@ -44,7 +44,7 @@ def changes(controls: Iterable[Component]) -> list[Any]:
 
     Pictures tell of it by another name; texts and numbers tell of an input before they have its value.
     """
-    late = (gr.Image, gr.ImageEditor, gr.File, gr.Textbox, gr.Number)
+    late = (gr.Image, gr.File, gr.Textbox, gr.Number)
     return [getattr(one, "change" if isinstance(one, late) else "input") for one in controls]
 
 

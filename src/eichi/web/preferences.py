@@ -1,7 +1,6 @@
 """The place for what the machine is: folders and device, written to `settings.json`; and what the browser may do."""
 
 import json
-import os
 from html import escape
 from typing import Any
 
@@ -9,6 +8,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from eichi.errors import OptionError
+from eichi.files import aside
 from eichi.prepare import check_folder
 from eichi.settings import FILE, Settings
 from eichi.web.desk import Desk
@@ -76,6 +76,5 @@ def write(settings: Settings, given: dict[str, Any]) -> None:
     path = settings.home / FILE
     values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(values | given, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(draft, path)
+    with aside(path) as draft:
+        draft.write_text(json.dumps(values | given, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -2,7 +2,6 @@
 // No word is put together here; everything that is shown comes from the server in the visitor's language.
 (() => {
   const language = document.currentScript.dataset.language;
-  const tools = JSON.parse(document.currentScript.dataset.tools);
   const last = {};
   let boot = null;
   let told = null;
@@ -69,13 +68,6 @@
   function show() {
     document.querySelectorAll("[data-live]").forEach(element => {
       if (last[element.dataset.live] !== undefined) place(element.dataset.live, element);
-    });
-    document.querySelectorAll("#places button[title]").forEach(button => {
-      const name = tools[button.title];
-      if (!name || button.dataset.tool) return;
-      button.dataset.tool = button.title.toLowerCase();
-      button.title = name;
-      button.setAttribute("aria-label", name);
     });
     const tab = document.getElementById("queue-place-button");
     if (tab && tab.dataset.count !== (last.count ?? "")) tab.dataset.count = last.count ?? "";
@@ -309,7 +301,117 @@
     draw();
     look();
   }
-  window.eichi = {fields, loras};
+  // A picture that is painted on: what is painted becomes a mask, black where the picture may change.
+  function painter(element, props, trigger, watch) {
+    const [room, drop, board] = [".painter", ".drop", ".board"].map(one => element.querySelector(one));
+    const [chosen, image, canvas, tools] = ["input[type=file]", "img", "canvas", ".tools"].map(one => room.querySelector(one));
+    const brush = canvas.getContext("2d", {willReadFrequently: true});
+    const address = name => `/api/v1/pictures/${name.split("/").map(encodeURIComponent).join("/")}`;
+    const value = () => ({image: props.value?.image ?? null, mask: props.value?.mask ?? null});
+    let [shown, erasing, turn] = [{}, false, 0];
+
+    function set(next) {
+      props.value = shown = next;
+      trigger("input");
+    }
+    async function send(file) {
+      const body = new FormData();
+      body.append("file", file);
+      const answer = await fetch("/api/v1/pictures", {method: "POST", body});
+      return await heard(answer.clone()) ? (await answer.json()).name : null;
+    }
+    async function take(file) {
+      const name = file && await send(file);
+      if (name) { set({image: name, mask: null}); draw(); }
+    }
+    async function draw() {
+      const {image: name, mask} = value();
+      [drop.hidden, board.hidden, tools.hidden] = [Boolean(name), !name, !name];
+      if (!name) return image.removeAttribute("src");
+      image.src = address(name);
+      await image.decode().catch(() => null);
+      const scale = Math.min(1, 1024 / Math.max(image.naturalWidth, image.naturalHeight, 1));
+      [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight].map(side => Math.max(1, Math.round(side * scale)));
+      if (!mask) return;
+      const old = new Image();
+      old.src = address(mask);
+      await old.decode().catch(() => null);
+      if (value().mask !== mask || !old.naturalWidth) return;
+      brush.drawImage(old, 0, 0, canvas.width, canvas.height);
+      each((pixels, at) => pixels.set(pixels[at] < 128 ? [217, 72, 59, 255] : [0, 0, 0, 0], at));
+    }
+    function each(change) {
+      const whole = brush.getImageData(0, 0, canvas.width, canvas.height);
+      for (let at = 0; at < whole.data.length; at += 4) change(whole.data, at);
+      brush.putImageData(whole, 0, 0);
+    }
+    // What is painted, as a picture of black and white; null where nothing is.
+    async function mask() {
+      const sheet = brush.getImageData(0, 0, canvas.width, canvas.height);
+      let painted = false;
+      for (let at = 0; at < sheet.data.length; at += 4) {
+        const here = sheet.data[at + 3] > 127;
+        painted ||= here;
+        sheet.data.set(here ? [0, 0, 0, 255] : [255, 255, 255, 255], at);
+      }
+      if (!painted) return null;
+      const plain = new OffscreenCanvas(canvas.width, canvas.height);
+      plain.getContext("2d").putImageData(sheet, 0, 0);
+      return send(new File([await plain.convertToBlob({type: "image/png"})], "mask.png"));
+    }
+    async function keep() {
+      const [now, name] = [++turn, value().image];
+      const made = await mask();
+      if (now === turn && value().image === name) set({image: name, mask: made});
+    }
+    function stroke(event) {
+      const at = ({clientX, clientY}) => {
+        const box = canvas.getBoundingClientRect();
+        return [(clientX - box.left) * canvas.width / box.width, (clientY - box.top) * canvas.height / box.height];
+      };
+      const width = Number(tools.querySelector("input").value) / 100 * Math.max(canvas.width, canvas.height);
+      Object.assign(brush, {lineWidth: width, lineCap: "round", lineJoin: "round", strokeStyle: "rgb(217 72 59)"});
+      brush.globalCompositeOperation = erasing ? "destination-out" : "source-over";
+      let from = at(event);
+      const line = to => {
+        brush.beginPath();
+        brush.moveTo(...from);
+        brush.lineTo(...to);
+        brush.stroke();
+        from = to;
+      };
+      line(from);
+      canvas.setPointerCapture(event.pointerId);
+      canvas.onpointermove = next => line(at(next));
+      canvas.onpointerup = canvas.onpointercancel = () => {
+        canvas.onpointermove = canvas.onpointerup = canvas.onpointercancel = null;
+        brush.globalCompositeOperation = "source-over";
+        keep();
+      };
+    }
+    canvas.addEventListener("pointerdown", stroke);
+    chosen.addEventListener("change", () => { take(chosen.files[0]); chosen.value = ""; });
+    room.addEventListener("dragover", event => event.preventDefault());
+    room.addEventListener("drop", event => { event.preventDefault(); take(event.dataTransfer.files[0]); });
+    document.addEventListener("paste", event => {
+      if (room.matches(":hover, :focus-within")) take([...event.clipboardData.files].find(file => file.type.startsWith("image/")));
+    });
+    tools.addEventListener("click", event => {
+      const button = event.target.closest("[data-paint]");
+      if (button?.dataset.paint === "erase") button.setAttribute("aria-pressed", String(erasing = !erasing));
+      if (button?.dataset.paint === "clear") { brush.clearRect(0, 0, canvas.width, canvas.height); keep(); }
+      if (button?.dataset.paint === "remove") { set({image: null, mask: null}); draw(); }
+    });
+    watch("value", () => {
+      const {image: name, mask: painted} = value();
+      if (name === (shown.image ?? null) && painted === (shown.mask ?? null)) return;
+      shown = value();
+      draw();
+    });
+    shown = value();
+    draw();
+  }
+  window.eichi = {fields, loras, painter};
 
   document.addEventListener("click", event => {
     const fold = event.target.closest?.("[data-fold]");
