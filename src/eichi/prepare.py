@@ -13,7 +13,7 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 from eichi.catalog import Entry, Template, find
-from eichi.errors import FolderError, OptionError
+from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
 from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import match_lora, read_lora
@@ -22,6 +22,7 @@ from eichi.models.tokens import WHOLE, Meter
 from eichi.options import FillOptions, FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
+from eichi.plan.memory import Need
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
@@ -31,6 +32,7 @@ from eichi.video.images import load, measure
 from eichi.video.latents import measure_latents
 from eichi.video.splice import model_of, read_source
 
+Drawn = VideoOptions | FrameOptions | FillOptions
 Resolved = TypeVar("Resolved", Plan, FramePlan)
 
 
@@ -127,6 +129,17 @@ def _figures(report: dict[str, Any]) -> dict[str, Any]:
     """A LoRA's report for a sentence."""
     ranks, alphas = (", ".join(f"{number:g}" for number in report[key]) for key in ("rank", "alpha"))
     return {"path": report["file"], "format": report["format"], "rank": ranks, "alpha": alphas}
+
+
+def weigh(need: Need, options: Drawn) -> Need:
+    """The size of a request with what its options add to it. Raises LoraError for a file that is not there."""
+    weights = options.weights
+    files = {lora.file for lora in weights.loras if lora.strength != 0}
+    try:
+        lora = sum(file.stat().st_size for file in files)
+    except OSError as error:
+        raise LoraError("error.lora.missing", path=error.filename) from error
+    return replace(need, branches=1 if options.sampling.cfg == 1.0 else 2, fp8=weights.fp8 != "off", lora=lora)
 
 
 def check_run(plan: Plan | FramePlan, folder: Path, models: Path | None = None) -> None:

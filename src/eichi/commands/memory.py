@@ -78,4 +78,5 @@ def _tell(plan: dict[str, Any], entry: "Entry", need: "Need", settings: "Setting
     for part, count in plan["parameters"].items():
         click.echo(f"  {part:<18}{count:>16,}")
     if not plan["fits"]:
-        tell(say("memory.short", language, gpu=plan["gpu"], usable=plan["usable"], ram=plan["ram"]))
+        id = "memory.short_ram" if plan["placement"]["level"] == "cpu" else "memory.short"
+        tell(say(id, language, gpu=plan["gpu"], usable=plan["usable"], ram=plan["ram"]))

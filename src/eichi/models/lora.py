@@ -21,7 +21,7 @@ from eichi.errors import LoraError
 from eichi.models.fp8 import spans
 from eichi.models.lorafile import Match, Share, lora_print, match_lora, read_lora
 from eichi.models.shapes import Shapes
-from eichi.options import LoraOptions, WeightsOptions
+from eichi.options import LoraOptions
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,6 @@ def open_loras(options: Sequence[LoraOptions], shapes: Shapes, model: str) -> li
     return [
         Lora(match_lora(read_lora(lora.file), shapes, model), lora.strength, lora_print(lora.file)) for lora in wanted
     ]
-
-
-def lora_bytes(options: WeightsOptions) -> int:
-    """Bytes of the files that are merged. Raises LoraError for one that is not there."""
-    try:
-        return sum({lora.file: lora.file.stat().st_size for lora in options.loras if lora.strength != 0}.values())
-    except OSError as error:
-        raise LoraError("error.lora.missing", path=error.filename) from error
 
 
 def merge(weight: Tensor, into: Tensor, name: str, loras: Sequence[Lora]) -> None:

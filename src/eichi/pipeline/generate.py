@@ -26,7 +26,6 @@ from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, join
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
-from eichi.plan.memory import Need
 from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.latents import load_latents
@@ -115,7 +114,7 @@ def draw(
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
     yield from plan.notes
-    yield from arrange(components, plan.options, Need(plan.height, plan.width, plan.window))
+    yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = yield from insist(lambda: _encode(plan, components, pixels), components)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Never, TypeVar
@@ -14,15 +13,14 @@ from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.models.attention import attention, choose
 from eichi.models.load import Components
-from eichi.models.lora import lora_bytes
 from eichi.models.offload import measure
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
-from eichi.options import FillOptions, FrameOptions, StepOptions, VideoOptions
+from eichi.options import StepOptions
 from eichi.plan.memory import GIB, Need, forecast
+from eichi.prepare import Drawn, weigh
 from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
-Drawn = VideoOptions | FrameOptions | FillOptions
 
 # What each step cache is tried and found good at; the table in docs/caches.md.
 THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
@@ -75,11 +73,9 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
 
     A word on where, with the forecast; a CPU has no choice. Raises DeviceError, LoraError.
     """
-    weights = options.weights
-    components.want(weights)
+    components.want(options.weights)
     if components.device.type == "cuda":
-        branches = 1 if options.sampling.cfg == 1.0 else 2
-        whole = replace(need, branches=branches, fp8=weights.fp8 != "off", lora=lora_bytes(weights))
+        whole = weigh(need, options)
         components.arrange(whole, measure(components.device, load_settings().preserve_gb))
         peaks, placement = forecast(components.entry.anatomy, whole, components.placement), components.placement
         gpu, ram = round(peaks.gpu / GIB, 2), round(peaks.ram / GIB, 2)

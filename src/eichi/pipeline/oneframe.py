@@ -34,7 +34,6 @@ from eichi.pipeline.draw import draw_section
 from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise
-from eichi.plan.memory import Need
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
 from eichi.video import images
 from eichi.video.latents import Latents, save_latents
@@ -87,7 +86,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     """The events of a plan, pixels included. `pictures` are the plan's."""
     options = plan.options.sampling
     yield from plan.notes
-    yield from arrange(components, plan.options, Need(plan.height, plan.width, 1, len(plan.pictures) + 1))
+    yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions.
     words, vision, latents = yield from insist(lambda: _encode(plan, components, pictures), components)

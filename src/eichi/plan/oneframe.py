@@ -21,6 +21,7 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
+from eichi.plan.memory import Need
 from eichi.plan.request import Resolved, drawn, settle, text_notes, texts_read
 
 START = 0  # the start picture's position
@@ -137,6 +138,11 @@ class FramePlan(Resolved[FrameOptions]):
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
         return texts_read([self.options.prompt], self.options, self.options.sampling.cfg)
+
+    @property
+    def need(self) -> Need:
+        """Its size for the memory plan."""
+        return Need(self.height, self.width, 1, len(self.pictures) + 1)
 
     def describe(self) -> dict[str, Any]:
         """The plan as JSON-ready values."""

@@ -14,6 +14,7 @@ from eichi.options import VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
+from eichi.plan.memory import Need
 from eichi.plan.request import Resolved, settle, text_notes, texts_read
 from eichi.plan.timeline import (
     WINDOWS,
@@ -78,6 +79,11 @@ class Plan(Resolved[VideoOptions]):
     @property
     def frames(self) -> int:
         return frame_count(self.latents)
+
+    @property
+    def need(self) -> Need:
+        """Its size for the memory plan."""
+        return Need(self.height, self.width, self.window)
 
     @property
     def seconds(self) -> float:

@@ -39,6 +39,7 @@ from eichi.web.parts import (
     recorded,
     resolutions,
     said,
+    summary,
     tell,
 )
 from eichi.web.shelf import FavouriteShelf, PromptShelf, advice
@@ -291,8 +292,7 @@ class Create:
         if paces:
             span = self.words.span(median(paces) * (len(plan.sections) - plan.kept))
             line += f" · {self.words('plan.time', time=span)}"
-        notes = "".join(f"<li>{escape(self.words(note.id, **note.values))}</li>" for note in plan.notes)
-        return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
+        return summary(line, plan, self.desk, self.words)
 
     def read(self, prompt: str, model: str) -> str:
         """How much of the prompt is read, at every keystroke."""

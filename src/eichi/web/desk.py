@@ -31,6 +31,7 @@ from eichi.video.reader import measure_video
 from eichi.web.bench import LATENTS, VIDEO, Bench
 from eichi.web.latents import Files
 from eichi.web.loras import LoraFolder
+from eichi.web.machine import Probe
 
 UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
@@ -49,6 +50,7 @@ class Desk:
         self.bench = Bench(settings, store)
         self.files = Files()
         self.loras = LoraFolder(settings)
+        self.probe = Probe()
         self._lock = threading.Lock()
         self._meters: dict[str, Meter | None] = {}
 

@@ -23,7 +23,7 @@ from eichi.web.forms import STEPS, Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.painter import Painter
-from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, tell
+from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, summary, tell
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4", "vision"),
@@ -157,8 +157,7 @@ class OneFrame:
     def summary(self, plan: FramePlan) -> str:
         """The plan in a line, and what deserves a word."""
         line = self.words("plan.frame_line", width=plan.width, height=plan.height, model=plan.entry.name)
-        notes = "".join(f"<li>{escape(self.words(note.id, **note.values))}</li>" for note in plan.notes)
-        return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
+        return summary(line, plan, self.desk, self.words)
 
     def read(self, prompt: str, model: str) -> str:
         return meter(self.desk.meter(model), prompt, self.words)

@@ -17,6 +17,10 @@ from eichi.library.restore import restore
 from eichi.models.locate import present
 from eichi.models.tokens import Meter
 from eichi.options import Request
+from eichi.plan.memory import describe
+from eichi.plan.oneframe import FramePlan
+from eichi.plan.plan import Plan
+from eichi.prepare import weigh
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 
@@ -97,6 +101,20 @@ def resolutions(model: str, words: Words) -> list[tuple[str, int | str]]:
         return [(words("page.automatic"), "")]
     own: list[tuple[str, int | str]] = [(words("page.automatic_as", value=entry.resolution), "")]
     return [*own, *((str(size), size) for size in entry.sizes)]
+
+
+def summary(line: str, plan: Plan | FramePlan, desk: Desk, words: Words) -> str:
+    """What will be made, in a line, with the memory that it takes, and what deserves a word."""
+    machine = desk.probe.look(desk.settings)
+    memory = describe(plan.entry.anatomy, weigh(plan.need, plan.options), machine)
+    sizes = {key: memory[key] for key in ("gpu", "usable", "ram")}
+    cpu = machine.gpu is None
+    told = [words(note.id, **note.values) for note in plan.notes]
+    if not memory["fits"]:
+        told.insert(0, words("memory.short_ram" if cpu else "memory.short", **sizes))
+    notes = "".join(f"<li>{escape(text)}</li>" for text in told)
+    line += f" · {words('plan.memory_ram' if cpu else 'plan.memory', **sizes)}"
+    return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
 
 
 def meter(reader: Meter | None, prompt: str, words: Words) -> str:
