@@ -12,12 +12,13 @@ OMP_NUM_THREADS=1 python -m benchmarks.loading [--blocks N] > docs/loading.md, 0
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.clip import peak_memory
 
 STRENGTH, OTHER, RANK = 0.8, 0.4, 16
 MIB = 2**20
@@ -62,18 +63,18 @@ def ours(folder: Path, lora: str, fp8: bool) -> dict[str, float]:
         loras = [{"file": folder / "lora" / f"{lora}.safetensors", "strength": strength}]
         return WeightsOptions.model_validate({"loras": loras, "fp8": "row" if fp8 else "off"})
 
-    before, start = peak(), time.process_time()
+    before, start = peak_memory(), time.process_time()
     weights = Weights("random", folder, {}, torch.bfloat16, torch.device("cpu"))
     weights.change(wanted(STRENGTH))
     touch(weights.transformer)
-    told = {"load_s": time.process_time() - start, "peak_mib": peak() - before, "libraries_mib": before}
+    told = {"load_s": time.process_time() - start, "peak_mib": peak_memory() - before, "libraries_mib": before}
     told |= {"result_mib": size(weights.transformer), "tensors": weights.made}
     start = time.process_time()
     weights.change(wanted(OTHER))
     told |= {
         "change_s": time.process_time() - start,
         "changed_tensors": weights.made,
-        "change_peak_mib": peak() - before,
+        "change_peak_mib": peak_memory() - before,
     }
     return told
 
@@ -84,7 +85,7 @@ def diffusers(folder: Path, lora: str, fp8: bool) -> dict[str, float]:
     from diffusers import HunyuanVideoFramepackTransformer3DModel
     from safetensors.torch import load_file
 
-    before, start = peak(), time.process_time()
+    before, start = peak_memory(), time.process_time()
     network = HunyuanVideoFramepackTransformer3DModel.from_pretrained(folder, torch_dtype=torch.bfloat16)
     network.load_lora_adapter(load_file(folder / "lora" / f"{lora}.safetensors"), prefix="transformer")
     network.fuse_lora(lora_scale=STRENGTH)
@@ -92,13 +93,13 @@ def diffusers(folder: Path, lora: str, fp8: bool) -> dict[str, float]:
         network.unload_lora()
         network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
     touch(network)
-    told = {"load_s": time.process_time() - start, "peak_mib": peak() - before, "libraries_mib": before}
+    told = {"load_s": time.process_time() - start, "peak_mib": peak_memory() - before, "libraries_mib": before}
     told |= {"result_mib": size(network)}
     if not fp8:  # from eight bits there is no way back
         start = time.process_time()
         network.unfuse_lora()
         network.fuse_lora(lora_scale=OTHER)
-        told |= {"change_s": time.process_time() - start, "change_peak_mib": peak() - before}
+        told |= {"change_s": time.process_time() - start, "change_peak_mib": peak_memory() - before}
     return told
 
 
@@ -113,11 +114,6 @@ def touch(network: Any) -> None:
 def size(network: Any) -> float:
     """MiB of all weights."""
     return float(sum(tensor.nbytes for tensor in network.state_dict().values()) / MIB)
-
-
-def peak() -> float:
-    """The highest resident size of this process, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.doctor import Finding, _attention, examine
+from eichi.doctor import Finding, _attention, _device, examine
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 from eichi.words import languages, say
@@ -50,6 +50,17 @@ def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("eichi.models.attention.fused", lambda _: False)
     (found,) = _attention(torch.device("cpu"), "auto")
     assert (found.id, found.state) == ("doctor.attention.none", "warn")
+
+
+@pytest.mark.parametrize(("command", "cuda", "said"), [("x", None, True), ("x", "13.0", False), (None, None, False)])
+def test_a_card_that_this_torch_cannot_use(
+    monkeypatch: pytest.MonkeyPatch, command: str | None, cuda: str | None, said: bool
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: command)
+    monkeypatch.setattr("torch.version.cuda", cuda)
+    findings = list(_device(Settings(device="cpu")))
+    assert states(findings, "doctor.cpu_build") == ["bad"] * said
+    assert all(say(finding.id, language, **finding.values) for finding in findings for language in languages())
 
 
 def test_offline_is_told() -> None:

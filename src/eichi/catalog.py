@@ -79,7 +79,8 @@ class Blocks:
 class Anatomy:
     """Parameters of every part; `rest` are the transformer's outside of its blocks, `width` its channels.
 
-    `text_encoder` are LLaMA's layers, `words` its parameters outside of them.
+    `text_encoder` are LLaMA's layers, `words` its parameters outside of them. `tile` are bytes at the peak of decoding
+    one tile of the VAE, five latents of 256x256 pixels, in half precision.
     """
 
     double: Blocks
@@ -91,6 +92,7 @@ class Anatomy:
     text_encoder: Blocks
     words: int
     text_encoder_2: int
+    tile: float
 
     @property
     def transformer(self) -> int:
@@ -289,6 +291,7 @@ FRAMEPACK_ANATOMY = Anatomy(
     text_encoder=Blocks(32, 218_112_000, 0),
     words=525_602_816,
     text_encoder_2=123_060_480,
+    tile=2.45 * 2**30,
 )
 TINY_ANATOMY = Anatomy(
     double=Blocks(2, 593_792, 393_216),
@@ -300,6 +303,7 @@ TINY_ANATOMY = Anatomy(
     text_encoder=Blocks(2, 66_240, 0),
     words=108_352,
     text_encoder_2=132_096,
+    tile=955.0 * 2**20,
 )
 
 # Relative change of the modulated input to relative change of the output, fitted on HunyuanVideo.

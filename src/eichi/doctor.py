@@ -67,6 +67,8 @@ def _device(settings: Settings) -> Iterator[Finding]:
         yield Finding("doctor.gpu", values={"name": name, "free": free / 2**30, "total": total / 2**30})
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
+        if torch.version.cuda is None and shutil.which("nvidia-smi"):
+            yield Finding("doctor.cpu_build", "bad", {"version": torch.__version__})
     yield Finding("doctor.fp8" if multiplies(device) else "doctor.fp8_absent")
     yield from _attention(device, settings.attention)
 

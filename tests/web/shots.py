@@ -24,13 +24,22 @@ def main(folder: Path, wanted: tuple[str, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         keys = {"sections": {0: DEMO, 1: DEMO}, "copies": True, "prompts": {2: "The camera moves closer."}}
-        values = {"image": DEMO, "prompt": "The cup is lifted from the saucer.", "seconds": 6, "keyframes": keys}
+        values = {
+            "image": DEMO,
+            "prompt": "The cup is lifted from the saucer.",
+            "seconds": 6,
+            "keyframes": keys,
+            "seed": 7,
+        }
         values |= {"sampling": {"steps": 2}, "output": {"latents": True}}
         Favourites(Path(work) / "home", lambda note: None).remember(VideoOptions.parse(values))
         with serving(Path(work)) as server, browsing() as browser:
             first = opened(browser.new_page(viewport={"width": 1440, "height": 900}), server.address, "en")
             first.click("#start")
             first.wait_for_selector(".stage[data-status=done] video")
+            first.request.post(f"{server.address}/api/v1/queue/hold")
+            for _ in range(3):
+                first.request.post(f"{server.address}/api/v1/jobs/1/clone")
             first.close()
             for language in wanted:
                 for size, (width, height) in SIZES.items():
@@ -42,6 +51,12 @@ def main(folder: Path, wanted: tuple[str, ...]) -> None:
                         page.wait_for_timeout(900)
                         save(page.screenshot(), folder / f"{place}-{language}-{size}.webp")
                     page.close()
+            dark = opened(browser.new_page(color_scheme="dark"), server.address, wanted[0])
+            dark.set_viewport_size({"width": 1440, "height": 900})
+            for place in PLACES:
+                go(dark, place)
+                dark.wait_for_timeout(900)
+                save(dark.screenshot(), folder / f"{place}-dark.webp")
 
 
 def save(content: bytes, path: Path) -> None:

@@ -29,11 +29,12 @@ BF16, FLOAT32 = 2, 4
 WORK = 38
 CACHED = 3 * BF16  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
 TEXT, VISION = 256, 729  # tokens of the longest prompt and of the start picture as SigLIP sees it
-TILE = 2.45 * GIB  # decoding one tile of the VAE: five latents, 256 x 256 pixels
+SQUARE = 256 * 256  # pixels of a tile of the VAE
 DECODED = 2 * 3 * BF16  # bytes a pixel of the frames of a tile while tiles are put together
 FRAMES = 17  # frames of five latents
 CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
-PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM; 0.9 without CUDA
+PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM
+PLAIN = 0.7 * GIB  # the same without CUDA, as it was measured with the embedded model
 SLACK = 4.0 * GIB  # RAM beyond the need, for weights to be pinned
 
 # The document's example: of 16 GB, 14 are used at a preserved memory of 6.
@@ -188,7 +189,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
         words = 0
     channels = need.tokens * anatomy.width
     work = {"work": float(WORK * channels), "cache": CACHED * channels * need.branches}
-    decode = {"decode": TILE + DECODED * FRAMES * need.height * need.width}
+    decode = {"decode": _decode(anatomy, need)}
     phases = {
         "words": resident | {"encoders": resident.get("encoders", 0.0) + words},
         "sampling": resident | work | (decode if placement.beside else {}),
@@ -252,12 +253,18 @@ def _cpu(anatomy: Anatomy, need: Need) -> Sum:
     channels = need.tokens * anatomy.width
     encoders = parameters(anatomy)["text_encoder"] + anatomy.text_encoder_2
     return {
-        "program": PROGRAM,
+        "program": PLAIN,
         "transformer": FLOAT32 * max(anatomy.transformer, encoders),
         "vae": FLOAT32 * anatomy.vae,
-        "work": 2 * max(channels * (WORK + CACHED * need.branches), TILE + DECODED * FRAMES * need.height * need.width),
+        "work": 2 * max(channels * (WORK + CACHED * need.branches), _decode(anatomy, need)),
         "lora": need.lora,
     }
+
+
+def _decode(anatomy: Anatomy, need: Need) -> float:
+    """Bytes for decoding a tile, and for the frames that are put together of tiles."""
+    pixels = need.height * need.width
+    return anatomy.tile * min(1.0, pixels / SQUARE) + DECODED * FRAMES * pixels
 
 
 def _reversed(index: int) -> float:

@@ -12,6 +12,7 @@ import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -126,7 +127,8 @@ async def _spoken(answer: Response, code: str) -> Response:
     script = (
         f"<head><script>for (const [name, value] of [['language', '{code}'], ['languages', ['{code}']]])"
         "Object.defineProperty(navigator, name, {get: () => value});</script>"
-        f'<script defer src="/page/page.js" data-language="{code}"></script>'
+        f'<script defer src="/page/page.js" data-language="{code}"'
+        f' data-more="{escape(Words(code)("page.more"))}"></script>'
         '<link rel="icon" type="image/svg+xml" href="/page/icon.svg">'
     )
     text = body.decode().replace('lang="en"', f'lang="{code}"', 1).replace("<head>", script, 1)

@@ -1,7 +1,7 @@
 // What is live on the page: fragments of HTML from the server into their places, buttons back to its calls.
 // No word is put together here; everything that is shown comes from the server in the visitor's language.
 (() => {
-  const language = document.currentScript.dataset.language;
+  const {language, more} = document.currentScript.dataset;
   const last = {};
   let boot = null;
   let told = null;
@@ -69,6 +69,8 @@
     document.querySelectorAll("[data-live]").forEach(element => {
       if (last[element.dataset.live] !== undefined) place(element.dataset.live, element);
     });
+    const menu = document.querySelector("#places .overflow-menu > button");
+    if (menu && menu.ariaLabel !== more) menu.ariaLabel = more;
     const tab = document.getElementById("queue-place-button");
     if (tab && tab.dataset.count !== (last.count ?? "")) tab.dataset.count = last.count ?? "";
     document.querySelectorAll("[data-keep]").forEach(tick => { tick.checked = localStorage.getItem(tick.dataset.keep) === "1"; });

@@ -1,0 +1,45 @@
+"""Every address of the HTTP interface is asked for what it does not expect, and answers; it never breaks."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import given, settings
+from schemathesis import Case
+from schemathesis.core.result import Ok
+from schemathesis.schemas import BaseSchema
+
+from eichi.jobs.store import Store
+from eichi.settings import Settings
+from eichi.web.app import make_app
+from eichi.web.desk import Desk
+
+
+@pytest.fixture(scope="module")
+def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
+    home = tmp_path_factory.mktemp("home")
+    made = Settings(home=home, outputs=home / "outputs")
+
+    async def app(desk: Desk) -> FastAPI:
+        return make_app(desk, hosts=("*",))
+
+    with Store(made.store) as store:
+        yield schemathesis.openapi.from_asgi("/api/openapi.json", asyncio.run(app(Desk(made, store, lambda job: None))))
+
+
+@pytest.mark.slow
+def test_no_question_breaks_it(interface: BaseSchema) -> None:
+    operations = [found.ok() for found in interface.get_all_operations() if isinstance(found, Ok)]
+    assert len(operations) > 20
+    for operation in operations:
+
+        @settings(max_examples=15)
+        @given(operation.as_strategy())
+        def ask(case: Case[Any]) -> None:
+            answer = case.call()
+            assert answer.status_code < 500, answer.text
+
+        ask()
