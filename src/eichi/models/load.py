@@ -24,6 +24,7 @@ from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImagePr
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError, ModelError
+from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
@@ -62,6 +63,7 @@ class Components:
         pixels, none where it is 0. Raises ModelError where a part is missing, DeviceError for a device that is not
         here.
         """
+        give_back()
         self.entry = entry
         self.cache = cache
         self.tile = tile

@@ -1,0 +1,24 @@
+"""The C library's memory, told to give large blocks back at once.
+
+glibc raises the size above which a block is mapped on its own as such blocks are freed. Tensors of tens of megabytes
+then live in its heaps, which are never quite empty, and the peak of a process wanders upwards by a sixth over a long
+clip. With the size fixed, peaks stay where they are. Linux with glibc only; elsewhere nothing is done.
+"""
+
+import ctypes
+import sys
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # the numbers of mallopt's parameters in malloc.h
+LARGE = 8 * 2**20  # bytes
+
+
+def give_back() -> None:
+    """From here on, for the whole process."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        return
+    mallopt(MMAP_THRESHOLD, LARGE)
+    mallopt(TRIM_THRESHOLD, LARGE)
