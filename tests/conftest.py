@@ -15,6 +15,12 @@ settings.register_profile("eichi", deadline=None, database=None, derandomize=Tru
 settings.load_profile("eichi")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with slow tests first, the journeys before all, so that none is left alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name != "web"))
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """EICHI_HOME and the hub's cache below `tmp_path`, which is also the working folder; no other variable of ours."""

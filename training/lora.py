@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from eichi.catalog import find
+from eichi.files import aside
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
 from training import samples, world
@@ -121,9 +122,8 @@ class Student:
             "modelspec.title": self.style,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.part")
-        save_file({f"transformer.{name}": m.half().contiguous() for name, m in matrices.items()}, draft, header)
-        draft.replace(path)
+        with aside(path) as draft:
+            save_file({f"transformer.{name}": m.half().contiguous() for name, m in matrices.items()}, draft, header)
 
     @torch.no_grad()
     def _clips(self, size: tuple[int, int], number: int, count: int) -> Clips:

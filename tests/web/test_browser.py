@@ -238,7 +238,7 @@ def test_reload_two_tabs_and_a_server_that_is_killed(
 ) -> None:
     with serving(tmp_path) as server:
         opened(page, server.address, "en")
-        prepare(page, pictures[0], "6", 5)
+        prepare(page, pictures[0], "4.8", 4)
         job = start(page, server)
         page.wait_for_selector(f".stage[data-job='{job}'][data-status=running] .mini .now")
         page.reload()
