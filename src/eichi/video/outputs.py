@@ -62,6 +62,7 @@ class Outputs:
         with writing(picture):
             save_png(picture, poster, self.values)
             self._keep()
+            self._half.unlink(missing_ok=True)  # the whole video has all of it
         count = len(plan.sections)
         return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, self.flags)
 
@@ -69,11 +70,15 @@ class Outputs:
         """Publish what is finished of a stopped job under a name of its own."""
         if not self.writer.encoded:
             return Stopped(None, self.plan.seed, 0, self.sections)
-        path = self.path.with_name(f"{self.path.stem}_stopped.mp4")
-        frames = self.writer.publish(tags(self.values), path)
-        with writing(path):
+        frames = self.writer.publish(tags(self.values), self._half)
+        with writing(self._half):
             self._keep()
-        return Stopped(str(path), self.plan.seed, frames, self.sections)
+        return Stopped(str(self._half), self.plan.seed, frames, self.sections)
+
+    @property
+    def _half(self) -> Path:
+        """The video of what was finished when the job was stopped."""
+        return self._named("stopped.mp4")
 
     def _pictures(self, first: int, frames: NDArray[np.uint8]) -> None:
         """Stills and frames among a run of frames."""
