@@ -272,3 +272,25 @@ def test_a_single_image(worker: Worker, queue: Queue, store: Asking, pictures: P
     queue.resume(paused)
     worker.work(drain=True)
     assert store.job(paused).status == Status.DONE
+
+
+def test_of_two_workers_for_a_device_one_works(
+    queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
+) -> None:
+    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
+    first, second = (Worker(store, load_settings(), threading.Event()) for _ in range(2))
+    tried = threading.Event()
+    asked = second.store.recover
+    with first._device() as alone:
+        assert alone()
+        assert alone()
+        waiting = threading.Thread(target=second.work, args=(True,))
+        second.store.recover = lambda: (tried.set(), asked())[1]  # type: ignore[method-assign, func-returns-value]
+        waiting.start()
+        tried.wait()
+        assert store.job(job.id).status == Status.WAITING
+        assert waiting.is_alive()
+        queue.skip(job.id)  # nothing waits any more
+        waiting.join()
+    with second._device() as alone:
+        assert alone()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from eichi.catalog import PARTS, Entry
@@ -28,7 +29,7 @@ from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, P
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import Ask, Job, Status
 from eichi.jobs.store import Lost, Store
-from eichi.models.load import Components
+from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions
 from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, beside
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 IDLE = 0.5  # seconds between two looks for a job
 GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
+LOCKS = "devices"  # a file each, in the home folder
 
 
 class Worker:
@@ -67,18 +69,45 @@ class Worker:
         self._shown = 0.0
 
     def work(self, drain: bool = False) -> None:
-        """Run what waits and wait for more; with `drain`, only run what waits."""
-        with self._beating():
+        """Run what waits and wait for more; with `drain`, only run what waits.
+
+        Of several workers for one device one works, and the next takes over where it leaves or dies: two models would
+        not fit beside each other.
+        """
+        with self._beating(), self._device() as alone:
             while not self.leaving.is_set():
                 self.store.recover()
-                job = self.store.claim(self.runner)
+                mine = alone()
+                job = self.store.claim(self.runner) if mine else None
                 if job is not None:
                     self.taken(job.id)
                     self.run(job)
-                elif drain:
+                elif drain and (mine or self.store.held or not self.store.jobs((Status.WAITING,))):
                     return
                 else:
                     self.leaving.wait(IDLE)
+
+    @contextmanager
+    def _device(self) -> Iterator[Callable[[], bool]]:
+        """Asks whether this worker is the one for its device, and holds it once it is."""
+        try:
+            device = str(pick_device(self.settings.device)).replace(":", "-")
+        except EichiError:  # each job will say so
+            device = "none"
+        path = self.settings.home / LOCKS / f"{device}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=0, thread_local=False)
+
+        def alone() -> bool:
+            with suppress(Timeout):
+                if not lock.is_locked:
+                    lock.acquire()
+            return lock.is_locked
+
+        try:
+            yield alone
+        finally:
+            lock.release()
 
     def run(self, job: Job) -> None:
         """Run a job that was claimed, whatever comes of it."""
