@@ -169,7 +169,8 @@ def show(path: Path, model: str, picture: Path, folder: Path) -> None:
         for strength in STRENGTHS:
             weights = {"loras": [{"file": path, "strength": strength}]}
             said = "A {s} moves right."
-            rows.append((f"{said} strength {strength}", judge.clip(subject, said, seed=1, weights=weights)))
+            label = f"{said.format(s=subject.sprite)} Strength {strength}"
+            rows.append((label, judge.clip(subject, said, seed=1, weights=weights)))
     sheet(picture, rows)
 
 
