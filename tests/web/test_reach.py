@@ -1,12 +1,13 @@
 """Nobody is kept out of the page: axe finds nothing serious in any place, in light and in dark."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 
 from eichi.library.favourites import Favourites
 from eichi.options import VideoOptions
@@ -23,14 +24,24 @@ OPEN = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_is_found(tmp_path: Path, picture: Path, scheme: str) -> None:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose page comes up with a picture, key frames and copies."""
+    folder = tmp_path_factory.mktemp("machine")
+    picture = folder / "picture.png"
+    Image.new("RGB", (96, 64), "red").save(picture)
     keys = {"sections": {0: picture, 1: picture}, "copies": True}
     last = VideoOptions.parse({"image": picture, "prompt": "a ball", "seconds": 6, "keyframes": keys})
-    Favourites(tmp_path / "home", lambda note: None).remember(last)
+    Favourites(folder / "home", lambda note: None).remember(last)
+    with serving(folder) as server:
+        yield server.address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_found(address: str, scheme: str) -> None:
     found = []
-    with serving(tmp_path) as server, browsing() as browser:
-        page = opened(browser.new_page(color_scheme=scheme), server.address, "ja")  # type: ignore[arg-type]
+    with browsing() as browser:
+        page = opened(browser.new_page(color_scheme=scheme), address, "ja")  # type: ignore[arg-type]
         page.wait_for_selector("[data-section]")
         page.evaluate(OPEN)
         for place in PLACES:
