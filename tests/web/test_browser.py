@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
 ]
 GRADIOS_OWN = {"Drop Image Here", "Click to Upload", "- or -", "Upload Image", "Drop File Here"}
+EXAMPLE = Path(__file__).parents[2] / "src" / "eichi" / "demo" / "blueprint.safetensors"
 SHORT = "0.5"  # seconds; one section of the smaller size
 
 
@@ -308,6 +309,20 @@ def test_what_is_kept(page: Page, server: Server, pictures: list[Path], tmp_path
     page.click("#favourite input")
     page.click("[role=option]:has-text('short')")
     page.wait_for_function("document.querySelector('#option-prompt textarea').value === 'the ball rolls'")
+    # A LoRA file is given, chosen, kept as a preset and chosen by it.
+    go(page, "loras")
+    page.set_input_files("[data-upload-lora]", EXAMPLE)
+    page.check(".loras .files .tick input")
+    page.click("[data-slot-save='1']")
+    page.wait_for_selector("[data-slot-load='1']:enabled")
+    page.uncheck(".loras .files .tick input")
+    page.click("[data-slot-load='1']")
+    page.wait_for_selector(".loras .files .tick input:checked")
+    go(page, "create")
+    job = start(page, server)
+    finish(page, job)
+    (lora,) = jobs(page, server)[-1]["request"]["weights"]["loras"]
+    assert Path(lora["file"]).name == EXAMPLE.name
 
 
 def test_the_tools_on_latents(page: Page, server: Server, pictures: list[Path]) -> None:
