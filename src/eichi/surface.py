@@ -19,7 +19,6 @@ import click
 
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
-from eichi.library.mend import mend_settings
 from eichi.settings import Settings, load_settings
 from eichi.words import say
 
@@ -56,6 +55,8 @@ def interrupt() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def surface(as_json: bool) -> Iterator[Settings]:
     """Settings for a command; its errors as one sentence and an exit code."""
+    from eichi.library.mend import mend_settings
+
     language = "en"
     try:
         if _asked_offline():

@@ -113,14 +113,14 @@ class Desk:
 
     def result(self, name: str) -> Path:
         """A file in the folder of results, by its name. Raises InputError."""
-        path = self.settings.outputs.absolute() / Path(name.replace("\\", "/")).name
+        path = self.settings.outputs.absolute() / _base(name)
         if path.name != name or name.startswith(".") or not path.is_file():
             raise InputError("error.file.missing", path=name)
         return path
 
     def receive(self, name: str, content: BinaryIO) -> Path:
         """Put a file that was given among the results: latents or a video, and not any size. Raises InputError."""
-        base = Path(name.replace("\\", "/")).name
+        base = _base(name)
         if Path(base).suffix not in (LATENTS, VIDEO) or base.startswith("."):
             raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
         folder = self.settings.outputs.absolute()
@@ -149,7 +149,7 @@ class Desk:
         """Put a picture that was given among the uploads, if it is one. Raises InputError."""
         if self.full:
             raise InputError("error.upload.count", limit=MOST)
-        base = Path(name.replace("\\", "/")).name.lstrip(".") or "picture.png"
+        base = _base(name).lstrip(".") or "picture.png"
         path = self.uploads / uuid4().hex / base
         path.parent.mkdir(parents=True)
         try:
@@ -172,7 +172,7 @@ class Desk:
 
     def receive_lora(self, name: str, content: BinaryIO) -> Path:
         """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""
-        base = Path(name.replace("\\", "/")).name
+        base = _base(name)
         if Path(base).suffix != LATENTS or base.startswith("."):
             raise InputError("error.upload.kind", name=base or "?", known=LATENTS)
         path = self.loras.folder / base
@@ -219,6 +219,11 @@ class Desk:
         except OSError:
             return None
         return str(target)
+
+
+def _base(name: str) -> str:
+    """The last part of a name that a browser of any system gave."""
+    return Path(name.replace("\\", "/")).name
 
 
 def uploads(settings: Settings) -> Path:

@@ -23,6 +23,12 @@ MODE = "mode"
 SIGNS = str.maketrans({"`": "&#96;", "$": "&#36;", "\\": "&#92;", "{": "&#123;", "}": "&#125;"})
 
 
+def live_html(script: str, value: Any, html: str, **more: Any) -> gr.HTML:
+    """HTML whose value a function of the page's script reads and sets: `eichi.<script>`."""
+    load = f"eichi.{script}(element, props, trigger, watch)"
+    return gr.HTML(value, html_template=html.translate(SIGNS), js_on_load=load, **more)
+
+
 class FieldSet:
     """The controls of some options, in groups with a title each; a group without one (`""`) is always open."""
 
@@ -42,12 +48,7 @@ class FieldSet:
         drawn = "".join(self._group(name, keys, (beside or {}).get(name, "")) for name, keys in groups.items())
         known = escape(json.dumps({key: self.options[key].info.default for key in self.keys}))
         drawn = f'<div class="fields" data-mode="reverse" data-defaults="{known}">{drawn}</div>'
-        self.html = gr.HTML(
-            self.defaults,
-            html_template=drawn.translate(SIGNS),
-            js_on_load="eichi.fields(element, props, trigger, watch)",
-            elem_classes="fieldset",
-        )
+        self.html = live_html("fields", self.defaults, drawn, elem_classes="fieldset")
 
     @property
     def defaults(self) -> dict[str, Any]:

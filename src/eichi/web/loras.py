@@ -20,7 +20,7 @@ from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
 from eichi.settings import Settings
-from eichi.web.fieldset import SIGNS
+from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
 FOLDER = "loras"
@@ -103,12 +103,7 @@ class LoraPlace:
             f"<span>{escape(words('loras.upload'))}</span></label>"
             f'<h4>{escape(words("loras.presets"))}</h4><div class="slots">{slots}</div></div>'
         )
-        self.html = gr.HTML(
-            [],
-            html_template=html.translate(SIGNS),
-            js_on_load="eichi.loras(element, props, trigger, watch)",
-            render=render,
-        )
+        self.html = live_html("loras", [], html, render=render)
 
     def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
         """What a request says of it. Raises InputError for a file that is not there."""

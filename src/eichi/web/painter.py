@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from eichi.web.desk import Desk
-from eichi.web.fieldset import SIGNS
+from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
 TOOLS = ("erase", "clear", "remove")
@@ -36,12 +36,7 @@ class Painter:
             f'<div class="tools" hidden><label>{escape(words("painter.brush"))}'
             f'<input type="range" min="2" max="40" value="12"></label>{buttons}</div></div>'
         )
-        self.html = gr.HTML(
-            {},
-            html_template=html.translate(SIGNS),
-            js_on_load="eichi.painter(element, props, trigger, watch)",
-            elem_id=name,
-        )
+        self.html = live_html("painter", {}, html, elem_id=name)
 
     def read(self, given: Mapping[str, Any] | None) -> tuple[Path | None, Path | None]:
         """The picture and its mask, None without. Raises InputError for one that is not there any more."""
