@@ -37,6 +37,7 @@ NOISE = (0.0, 0.0, 0.05, 0.15)
 # Shares of single images, of images with a reference, and with a part masked out.
 SINGLE, REFERRED, MASKED = 0.1, 0.6, 0.3
 CROSSED = 0.5  # of histories that go the opposite way
+SLOW = ("spin", "shrink", "zoom")
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,13 @@ class Mix:
     alone: float  # share of windows without history and Final Frame (forward: of first sections)
     named: float  # share of clips that move in a named direction
     photos: float  # share of photographs among the latter: on them a sprite is hardest to tell from what is behind it
+    slow: float  # share of the motions learnt most slowly among the clips without a direction
     camera: bool  # whether others may be clips with a moving camera
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
-EARLY = Mix(alone=0.7, named=0.75, photos=0.3, camera=False)
-LATE = Mix(alone=0.5, named=0.65, photos=0.5, camera=True)
+EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
+LATE = Mix(alone=0.5, named=0.5, photos=0.5, slow=0.6, camera=True)
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,14 @@ def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix 
 
 def _row(rng: Rng, clips: Clips, mix: Mix) -> int:
     """A clip of the kind the mix asks for; of an odd collection without one, any."""
-    named, photo, row = rng.random() < mix.named, rng.random() < mix.photos, 0
+    named, photo, slow, row = rng.random() < mix.named, rng.random() < mix.photos, rng.random() < mix.slow, 0
     for _ in range(100):
         row = int(rng.integers(0, len(clips)))
-        if clips.motions[row] in DIRECTIONS:
+        motion = clips.motions[row]
+        if motion in DIRECTIONS:
             fits = named and (clips.kinds[row] == "photo") == photo
         else:
-            fits = not named and (mix.camera or clips.motions[row] not in CAMERA)
+            fits = not named and (mix.camera or motion not in CAMERA) and (motion in SLOW or not slow)
         if fits:
             break
     return row

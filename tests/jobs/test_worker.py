@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from eichi.events import Event, FrameDrawn, FramesReady, SectionDone, Step
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Ask, Job, Status
+from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
 from eichi.jobs.store import Store
 from eichi.jobs.worker import Worker
 from eichi.options import FrameOptions, VideoOptions
@@ -278,19 +279,35 @@ def test_of_two_workers_for_a_device_one_works(
     queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
 ) -> None:
     (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
-    first, second = (Worker(store, load_settings(), threading.Event()) for _ in range(2))
-    tried = threading.Event()
-    asked = second.store.recover
-    with first._device() as alone:
-        assert alone()
-        assert alone()
+    said: SimpleQueue[int] = SimpleQueue()
+    first = Worker(store, load_settings(), threading.Event())
+    second = Worker(store, load_settings(), threading.Event(), said.put)
+    with first._device() as device:
+        device.acquire()
         waiting = threading.Thread(target=second.work, args=(True,))
-        second.store.recover = lambda: (tried.set(), asked())[1]  # type: ignore[method-assign, func-returns-value]
         waiting.start()
-        tried.wait()
+        assert said.get() == ELSEWHERE
         assert store.job(job.id).status == Status.WAITING
         assert waiting.is_alive()
         queue.skip(job.id)  # nothing waits any more
         waiting.join()
-    with second._device() as alone:
-        assert alone()
+    assert said.empty()
+
+
+def test_a_worker_without_work_gives_the_device_and_its_memory_back(
+    queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
+) -> None:
+    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
+    leaving = threading.Event()
+    worker, other = Worker(store, load_settings(), leaving), Worker(store, load_settings(), threading.Event())
+    worker.rest = 0.0
+    working = threading.Thread(target=worker.work)
+    working.start()
+    try:
+        list(store.follow(job.id))
+        with other._device() as device:
+            device.acquire(timeout=60)
+            assert worker._components is None
+    finally:
+        leaving.set()
+        working.join()

@@ -75,7 +75,7 @@ def test_a_crossed_history_goes_the_opposite_way() -> None:
     words, said = ["right", "left"] * (COUNT // 2), ["it moves"] * COUNT
     mirrored = torch.where((torch.arange(COUNT) % 2).view(-1, 1, 1, 1, 1) == 0, clips.clips, -clips.clips)
     pairs = [replace(clips, clips=mirrored, stills=mirrored, motions=words, prompts=said)]
-    mix = samples.Mix(alone=0.0, named=1.0, photos=0.0, camera=False)
+    mix = samples.Mix(alone=0.0, named=1.0, photos=0.0, slow=0.0, camera=False)
     crossed = 0
     for step in range(60):
         for direction in (samples.REVERSE, samples.FORWARD):

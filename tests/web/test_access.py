@@ -1,6 +1,5 @@
 """Who is let in where others can reach the page, and that nobody is refused in more than a sentence."""
 
-import asyncio
 from base64 import b64encode
 from pathlib import Path
 
@@ -38,11 +37,8 @@ def test_a_password_and_a_token_are_shown_once_and_can_be_changed(tmp_path: Path
 def test_a_page_for_others_asks_for_the_password(desk: Desk) -> None:
     access = Access(desk.settings.home)
     password, token = access.renew()
-
-    async def made() -> object:
-        return make_app(desk, hosts=("*",), access=access)
-
-    with TestClient(asyncio.run(made()), base_url="http://box.example", follow_redirects=False) as client:  # type: ignore[arg-type]
+    app = make_app(desk, hosts=("*",), access=access)
+    with TestClient(app, base_url="http://box.example", follow_redirects=False) as client:
         for address in ("/", "/en/", "/page/page.js", "/api/v1/jobs", "/api/openapi.json", "/en/gradio_api/info"):
             answer = client.get(address)
             assert answer.status_code == 401

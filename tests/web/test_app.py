@@ -1,6 +1,5 @@
 """The server from outside: doors, languages, the HTTP interface, what is refused; and what it does not load."""
 
-import asyncio
 import re
 import subprocess
 import sys
@@ -8,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from eichi.jobs.store import Store
@@ -34,10 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def client(served: Desk) -> Iterator[TestClient]:
-    async def made() -> FastAPI:
-        return make_app(served)  # Gradio leaves an event loop behind for everything that it builds outside of one
-
-    with TestClient(asyncio.run(made()), base_url="http://localhost", follow_redirects=False) as client:
+    with TestClient(make_app(served), base_url="http://localhost", follow_redirects=False) as client:
         yield client
 
 

@@ -1,12 +1,10 @@
 """Every address of the HTTP interface is asked for what it does not expect, and answers; it never breaks."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from fastapi import FastAPI
 from hypothesis import given, settings
 from schemathesis import Case
 from schemathesis.core.result import Ok
@@ -22,12 +20,9 @@ from eichi.web.desk import Desk
 def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
     home = tmp_path_factory.mktemp("home")
     made = Settings(home=home, outputs=home / "outputs")
-
-    async def app(desk: Desk) -> FastAPI:
-        return make_app(desk, hosts=("*",))
-
     with Store(made.store) as store:
-        yield schemathesis.openapi.from_asgi("/api/openapi.json", asyncio.run(app(Desk(made, store, lambda job: None))))
+        app = make_app(Desk(made, store, lambda job: None), hosts=("*",))
+        yield schemathesis.openapi.from_asgi("/api/openapi.json", app)
 
 
 @pytest.mark.slow

@@ -83,13 +83,17 @@ def add(
 def run(as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
         from eichi.jobs.executors.local import LocalExecutor
+        from eichi.jobs.schema import ELSEWHERE
 
         if queue.store.held:
             tell(say("queue.held", settings.language))
         executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
         try:
             for id in executor.drain():
-                ended[id] = _watch(queue, id, settings.language)
+                if id == ELSEWHERE:
+                    tell(say("queue.elsewhere", settings.language))
+                else:
+                    ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
             stopped = True
             tell(say("queue.leaving", settings.language))

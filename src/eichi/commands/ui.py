@@ -18,7 +18,10 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser: bool, lang: str | None) -> None:
     with surface(False) as settings:
         from eichi.web.access import Access
-        from eichi.web.app import serve
+        from eichi.web.stubs import without_stubs
+
+        with without_stubs():
+            from eichi.web.app import serve
 
         language = lang or settings.language
         access = None if server in LOCAL or open_to_all else Access(settings.home)

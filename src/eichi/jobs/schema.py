@@ -46,6 +46,8 @@ class Ask(StrEnum):
     PAUSE = "pause"  # leave the job as it is, held
 
 
+ELSEWHERE = 0  # no job's number: what a worker says that leaves jobs to another one
+
 metadata = sa.MetaData()
 
 jobs = sa.Table(

@@ -1,11 +1,13 @@
 """The worker: takes jobs from the store, one after another, and runs them. The only place that owns a model.
 
 A process for each device, started by an executor: `python -m eichi.jobs.worker`. It tells its parent the numbers of
-the jobs it takes, a line each, and leaves when its parent closes its input, whether it meant to or died: the job it
-has then waits for the next worker, which goes on from the checkpoint. Everything else goes through the store. The row
-is read again with every event that is written, so what is asked of a job is seen between two steps.
+the jobs it takes, a line each, or that another worker has the device, and leaves when its parent closes its input,
+whether it meant to or died: the job it has then waits for the next worker, which goes on from the checkpoint.
+Everything else goes through the store. The row is read again with every event that is written, so what is asked of a
+job is seen between two steps.
 
-The model stays in memory as long as the next job has the same one. Whatever an error was, the next job begins anew.
+The model stays in memory as long as the next job has the same one and comes within minutes. Whatever an error was, the
+next job begins anew.
 """
 
 import logging
@@ -27,7 +29,7 @@ from eichi.catalog import PARTS, Entry
 from eichi.errors import EichiError
 from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, Preview, SectionDone, Stopped, message
 from eichi.jobs.runner import BEAT, new_runner
-from eichi.jobs.schema import Ask, Job, Status
+from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
 from eichi.jobs.store import Lost, Store
 from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions
@@ -43,13 +45,17 @@ from eichi.video.parts import Parts
 log = logging.getLogger(__name__)
 
 IDLE = 0.5  # seconds between two looks for a job
+REST = 300.0  # seconds without a job after which the model's memory and the device are given back
 GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
 LOCKS = "devices"  # a file each, in the home folder
 
 
 class Worker:
-    """Runs the jobs of a store on this machine's device until `leaving` is set; `taken` hears of each."""
+    """Runs the jobs of a store on this machine's device until `leaving` is set.
+
+    `taken` hears the number of each, and ELSEWHERE where jobs wait and another worker has the device.
+    """
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class Worker:
         self.settings = settings
         self.leaving = leaving
         self.taken = taken
+        self.rest = REST
         self.runner = new_runner()
         self._components: Components | None = None
         self._weights: dict[str, str] = {}
@@ -74,22 +81,31 @@ class Worker:
         Of several workers for one device one works, and the next takes over where it leaves or dies: two models would
         not fit beside each other.
         """
-        with self._beating(), self._device() as alone:
+        with self._beating(), self._device() as device:
+            rested, told = time.monotonic(), False
             while not self.leaving.is_set():
                 self.store.recover()
-                mine = alone()
+                waits = bool(self.store.jobs((Status.WAITING,)))
+                mine = device.is_locked or (waits and _taken(device))
                 job = self.store.claim(self.runner) if mine else None
                 if job is not None:
                     self.taken(job.id)
                     self.run(job)
-                elif drain and (mine or self.store.held or not self.store.jobs((Status.WAITING,))):
+                    rested = time.monotonic()
+                    continue
+                if drain and (mine or self.store.held or not waits):
                     return
-                else:
-                    self.leaving.wait(IDLE)
+                if waits and not mine and not told:
+                    self.taken(ELSEWHERE)
+                    told = True
+                if mine and time.monotonic() > rested + self.rest:
+                    self._drop()
+                    device.release()
+                self.leaving.wait(IDLE)
 
     @contextmanager
-    def _device(self) -> Iterator[Callable[[], bool]]:
-        """Asks whether this worker is the one for its device, and holds it once it is."""
+    def _device(self) -> Iterator[FileLock]:
+        """The lock of this worker's device, which is let go in the end."""
         try:
             device = str(pick_device(self.settings.device)).replace(":", "-")
         except EichiError:  # each job will say so
@@ -97,15 +113,8 @@ class Worker:
         path = self.settings.home / LOCKS / f"{device}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=0, thread_local=False)
-
-        def alone() -> bool:
-            with suppress(Timeout):
-                if not lock.is_locked:
-                    lock.acquire()
-            return lock.is_locked
-
         try:
-            yield alone
+            yield lock
         finally:
             lock.release()
 
@@ -225,6 +234,13 @@ class Listener:
     def stop(self) -> bool:
         """What the pipeline asks after every event."""
         return self.ask == Ask.NOW or (self.ask == Ask.SECTION and self._over)
+
+
+def _taken(device: FileLock) -> bool:
+    """Take a device if nobody has it."""
+    with suppress(Timeout):
+        device.acquire()
+    return device.is_locked
 
 
 def _generator(events: Iterator[Event]) -> Generator[Event, None, None]:

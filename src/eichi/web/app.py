@@ -1,7 +1,7 @@
 """The server: a page for every language, the HTTP interface, the worker beside them. Everything is put together here.
 
-Gradio builds the pages and FastAPI carries them. Each language is a page of its own under its own path; `/` leads to
-the visitor's. Nothing is loaded that a video is made with: jobs run in the worker's process, which this one starts and
+FastAPI carries the pages. Each language is a page of its own under its own path; `/` leads to the visitor's. Nothing is
+loaded that a video is made with: jobs run in the worker's process, which this one starts and
 ends. Requests from other sites and under other names than this machine's are refused.
 """
 
@@ -11,13 +11,12 @@ import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -33,7 +32,7 @@ from eichi.web.access import Access
 from eichi.web.api import explain, routes
 from eichi.web.desk import MOST, Desk
 from eichi.web.i18n import COOKIE, Words, choose
-from eichi.web.page import build
+from eichi.web.pages import LanguagePage
 from eichi.words import languages
 
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -49,35 +48,27 @@ def make_app(
     """The whole server as an ASGI application; `language` is fixed for who has not chosen one."""
     os.environ["GRADIO_TEMP_DIR"] = str(desk.uploads)  # the one way to tell Gradio where to keep what is given to it
     desk.uploads.mkdir(parents=True, exist_ok=True)
+    assets = Path(str(files("eichi.web") / "assets"))
+    pages = {code: LanguagePage(desk, Words(code), assets / "style.css", UPLOAD) for code in languages()}
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         desk.wake()
-        yield
+        async with AsyncExitStack() as stack:
+            for page in pages.values():
+                await stack.enter_async_context(page)
+            yield
 
     app = FastAPI(
         title="FramePack-eichi", lifespan=life, docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None
     )
     app.include_router(routes(desk))
     app.add_exception_handler(EichiError, explain)
-    app.mount("/page", StaticFiles(directory=_assets()))
+    app.mount("/page", StaticFiles(directory=assets))
     _doors(app, language)
     _guard(app, desk, access)
-    for code in languages():
-        gr.mount_gradio_app(
-            app,
-            build(desk, Words(code)),
-            f"/{code}",
-            allowed_paths=[str(desk.uploads)],
-            blocked_paths=[str(desk.settings.store)],
-            max_file_size=UPLOAD,
-            footer_links=[],
-            run_history=False,
-            show_error=False,
-            theme=_theme(),
-            css_paths=[_assets() / "style.css"],
-            ssr_mode=False,
-        )
+    for code, page in pages.items():
+        app.mount(f"/{code}", page)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     return app
 
@@ -172,38 +163,3 @@ def _listening(server: str, port: int) -> socket.socket:
         return socket.create_server((server, port), family=socket.AF_INET6 if ":" in server else socket.AF_INET)
     except OSError as error:
         raise InputError("error.ui.port", server=server, port=port, reason=error.strerror or error) from error
-
-
-def _theme() -> gr.themes.Base:
-    """Quiet colours in light and dark; fonts of the visitor's system, none from elsewhere."""
-    fonts = ["system-ui", "Noto Sans", "Noto Sans CJK JP", "sans-serif"]
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.indigo,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_md,
-        text_size=gr.themes.sizes.text_sm,
-        spacing_size=gr.themes.sizes.spacing_sm,
-        font=fonts,
-        font_mono=["ui-monospace", "monospace"],
-    ).set(
-        body_background_fill="#f5f6f9",
-        body_background_fill_dark="#101218",
-        block_background_fill="#ffffff",
-        block_background_fill_dark="#191c24",
-        block_border_width="0px",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
-        block_label_border_width="0px",
-        block_title_text_weight="600",
-        input_background_fill="#ffffff",
-        input_background_fill_dark="#12141b",
-        input_border_width="1px",
-        input_border_color="#dcdfe6",
-        input_border_color_dark="#2d323e",
-        border_color_primary="#e1e4ea",
-        border_color_primary_dark="#2d323e",
-    )
-
-
-def _assets() -> Path:
-    return Path(str(files("eichi.web") / "assets"))

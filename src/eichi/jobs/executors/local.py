@@ -12,7 +12,7 @@ from queue import SimpleQueue
 
 from eichi.errors import RunError
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Ask, Entry, Status
+from eichi.jobs.schema import ELSEWHERE, Ask, Entry, Status
 from eichi.jobs.store import Store
 from eichi.settings import Settings
 
@@ -57,7 +57,10 @@ class LocalExecutor:
             raise
 
     def drain(self) -> Iterator[int]:
-        """Run what waits, and no more: the numbers of the jobs as they are taken. Raises RunError."""
+        """Run what waits, and no more: the numbers of the jobs as they are taken. Raises RunError.
+
+        ELSEWHERE is among them where another worker of this machine has the device and runs the jobs.
+        """
         self._start("--drain")
         while (job := self._taken.get()) is not None:
             yield job
@@ -91,7 +94,7 @@ class LocalExecutor:
             taken = 0
             with process.stdout:
                 for line in process.stdout:
-                    taken += 1
+                    taken += int(line) != ELSEWHERE
                     self._taken.put(int(line))
             code = process.wait()
             process.stdin.close()
