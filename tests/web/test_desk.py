@@ -1,5 +1,7 @@
 """The desk starts the worker when there is work, and a visitor's file reaches only pictures of the program's own."""
 
+import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,15 @@ def test_tokenizers_are_read_once(desk: Desk) -> None:
     assert meter is not None
     assert desk.meter("tiny") is meter
     assert desk.meter("no such model") is None
+
+
+def test_what_nothing_names_goes_after_a_month(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    job = desk.start([VideoOptions.parse(desk.adopt(video.dump()))])[0]
+    named = Path(str(job.request["image"]))
+    fresh, stale = (desk.receive_picture("mask.png", BytesIO(picture.read_bytes())) for _ in range(2))
+    for path in (named, stale):
+        os.utime(path.parent, (0, 0))
+    desk.tidy()
+    assert named.is_file()
+    assert fresh.is_file()
+    assert not stale.parent.exists()

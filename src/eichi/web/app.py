@@ -53,6 +53,7 @@ def make_app(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        desk.tidy()
         desk.wake()
         async with AsyncExitStack() as stack:
             for page in pages.values():

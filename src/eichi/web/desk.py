@@ -5,9 +5,11 @@ pictures are files in the home folder, and the controls' values are remembered i
 """
 
 import hashlib
+import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +22,7 @@ from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job, Status
 from eichi.jobs.store import Store
 from eichi.library.restore import restore
+from eichi.library.store import FOLDER
 from eichi.models.locate import locate_part
 from eichi.models.lorafile import read_lora
 from eichi.models.tokens import WHOLE, Meter
@@ -36,6 +39,7 @@ from eichi.web.machine import Probe
 UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
+STALE = 30 * 24 * 3600.0  # seconds after which a picture goes that nothing names: most are strokes of a brush
 
 
 class Desk:
@@ -77,6 +81,14 @@ class Desk:
         waiting = self.store.jobs((Status.WAITING,))
         if waiting and not self.store.held:
             self.submit(waiting[0].id)
+
+    def tidy(self) -> None:
+        """Remove what was given long ago and is named by no job and by nothing that is kept in the library."""
+        kept = [json.dumps(job.request) for job in self.store.jobs()]
+        kept += [path.read_text("utf-8", "replace") for path in (self.settings.home / FOLDER).glob("*.json")]
+        for path in self.uploads.iterdir():
+            if path.stat().st_mtime < time.time() - STALE and not any(path.name in text for text in kept):
+                shutil.rmtree(path, ignore_errors=True)
 
     def meter(self, model: str) -> Meter | None:
         """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from eichi.errors import EichiError
+from eichi.errors import EichiError, InputError
 from eichi.library.favourites import Favourites
 from eichi.options import FrameOptions
 from eichi.plan.oneframe import FramePlan
@@ -37,7 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "weights": ("weights.fp8", "weights.fp8_math"),
 }
-REFERENCES = 2  # places for reference pictures; the command line takes any number
+REFERENCES = 4  # places for reference pictures; the command line takes any number
 
 
 class OneFrame:
@@ -174,7 +174,9 @@ class OneFrame:
             return self.fill(FrameOptions.parse(self.desk.adopt(values, trusted=False)))
 
     def fill(self, options: FrameOptions) -> dict[Any, Any]:
-        """A request into the controls."""
+        """A request into the controls. Raises InputError where it has more references than there are places."""
+        if len(options.references) > REFERENCES:
+            raise InputError("error.single.references", given=len(options.references), places=REFERENCES)
         updates: dict[Any, Any] = self.form.show(options)
         updates[self.loras.html] = self.loras.show(options)
         updates[self.image.html] = self.image.show(options.image, options.mask)
