@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from training import cache, calibrate, decoder, export, report, samples, transformer
+from training import cache, calibrate, decoder, export, report, transformer
 
 MINUTES = {"decoder": 20.0, "clips": 20.0, "transformer": 90.0, "fork": 90.0}
 
@@ -29,7 +29,8 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
         "fork": lambda: transformer.fork(folder, minutes("fork"), args.batch),
         "export": lambda: export.export(folder, args.target),
         "calibrate": lambda: calibrate.calibrate(args.target),
-        "report": lambda: [report.report(folder, d, args.pictures) for d in (samples.REVERSE, samples.FORWARD)],
+        "curves": lambda: report.curves(folder),
+        "report": lambda: report.report(args.pictures),
     }
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=18_000, help="clips to cache")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--batch", type=int, default=8, help="clips per step and process")
-    parser.add_argument("--pictures", type=int, default=32, help="held-out pictures of the report")
+    parser.add_argument("--pictures", type=int, default=64, help="held-out pictures of the report")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     runs = stages(args)

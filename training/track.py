@@ -5,12 +5,16 @@ found by trying shifts and magnifications of the first frame and keeping the bes
 and shifts are shares of the width.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
 # Smaller differences than this are codec noise (pixels in -1..1, mean over the colours).
 QUIET = 0.16
 SHIFTS = tuple(k / 64 for k in range(-24, 25))
+ANGLES = tuple(range(-80, 81, 4))  # degrees
+REACH = 0.45  # of half the width: a circle that holds any sprite
 SCALES = tuple(1 + k / 40 for k in range(-8, 33))
 
 
@@ -45,6 +49,24 @@ def growth(frames: torch.Tensor, background: torch.Tensor) -> float:
     """The sprite's area at the end divided by that at the beginning."""
     _, mass = centres(frames, background)
     return float(mass[-max(1, len(mass) // 10) :].mean() / mass[0].clamp(min=1e-4))
+
+
+def turned(first: torch.Tensor, later: torch.Tensor, background: torch.Tensor) -> float:
+    """By how many degrees, whichever way, the sprite turned about its centre between two frames (3, h, w)."""
+    place, _ = centres(first[None], background)
+    height, width = first.shape[-2:]
+    x, y = 2 * float(place[0, 0]), 2 * float(place[0, 1]) * width / height
+    trials, grids = [math.radians(angle) for angle in ANGLES], []
+    rows, columns = torch.meshgrid(torch.linspace(-1, 1, 33), torch.linspace(-1, 1, 33), indexing="ij")
+    disc = ((rows**2 + columns**2) <= 1).float()
+    for angle in trials:
+        cos, sin = math.cos(angle), math.sin(angle)
+        across, down = REACH * (columns * cos + rows * sin), REACH * (rows * cos - columns * sin)
+        grids.append(torch.stack([x + across, y + down * width / height], -1))
+    seen = F.grid_sample(first.expand(len(trials), -1, -1, -1), torch.stack(grids), align_corners=False)
+    there = F.grid_sample(later[None], grids[ANGLES.index(0)][None], align_corners=False)
+    error = ((seen - there).abs() * disc).sum((1, 2, 3))
+    return float(abs(ANGLES[int(error.argmin())]))
 
 
 def panned(first: torch.Tensor, last: torch.Tensor) -> float:

@@ -1,11 +1,10 @@
-"""The parts that learn: tokenizers, Muon, the Euler sampler, and files that survive an interruption."""
+"""The parts that learn: tokenizers, Muon, and files that survive an interruption."""
 
 from pathlib import Path
 
-import pytest
 import torch
 
-from training import muon, sample, state, text
+from training import muon, state, text
 from training.rng import stream
 
 
@@ -38,11 +37,6 @@ def test_muon_moves_a_matrix_towards_its_target() -> None:
         (weight - target).square().sum().backward()
         optimiser.step()
     assert (weight - target).abs().max() < 0.2
-
-
-def test_euler_is_exact_on_a_straight_flow() -> None:
-    clean, noise = torch.tensor([2.0]), torch.tensor([-1.0])
-    assert sample.euler(lambda x, level: noise - clean, noise, 5, 1.6) == pytest.approx(clean)
 
 
 def test_a_checkpoint_is_written_aside(tmp_path: Path) -> None:
