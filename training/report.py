@@ -320,9 +320,8 @@ def _opposite(bench: Bench, subjects: Sequence[Subject]) -> None:
         latents, _ = bench.judge.drawn(subject, "", keyframes={"prompts": prompts})
         places, _ = track.centres(bench.judge.shots(latents[SPANS]), subject.background)
         steps = places[1::2] - places[::2]
-        return all(
-            float(step @ torch.tensor(DIRECTIONS[way])) > 0 for step, way in zip(steps, (early, late), strict=True)
-        )
+        ways = torch.tensor([DIRECTIONS[early], DIRECTIONS[late]], dtype=torch.float32)
+        return bool(((steps * ways).sum(1) > 0).all())
 
     bench.share("opposite", subjects, one)
 
@@ -353,7 +352,7 @@ def _plain(subjects: Sequence[Subject]) -> list[Subject]:
 def _unevenness(clip: Clip, subject: Subject) -> float:
     """Deviation of the sprite's steps within each latent's four frames, as a share of its mean step."""
     places, _ = track.centres(clip, subject.background)
-    way = torch.tensor(DIRECTIONS[subject.scene.motion])
+    way = torch.tensor(DIRECTIONS[subject.scene.motion], dtype=torch.float32)
     steps = ((places[1:] - places[:-1]) @ way).tolist()
     groups = [steps[k : k + 4] for k in range(4, len(steps) - 3, 4)]
     return float(mean(pstdev(group) for group in groups) / max(abs(mean(steps)), 1e-4))
