@@ -16,7 +16,8 @@ from eichi.events import (
     Started,
     Step,
 )
-from eichi.progress import duration, line, show
+from eichi.lines import duration, line
+from eichi.progress import show
 
 STARTED = Started("tiny", 1, "cpu", 64, 48, 37, 1.233, 1)
 FINISHED = Finished("v.mp4", "v.png", 1, 37, 1.233, 1)

@@ -11,20 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from eichi.events import (
-    Adjusted,
-    Changed,
-    Converted,
-    Event,
-    Failed,
-    Flagged,
-    FrameDrawn,
-    FrameStarted,
-    SectionDone,
-    Started,
-    Step,
-    message,
-)
+from eichi.events import Converted, Event, SectionDone, Step, message
+from eichi.lines import duration, line
 from eichi.pace import Pace
 from eichi.words import say
 
@@ -66,43 +54,9 @@ def show(events: Iterable[Event], language: str, tell: Tell | None = None) -> Ev
     return last
 
 
-def line(event: Event, language: str, left: float | None = None) -> str | None:
-    """What a plain log says of an event, None where it says nothing; `left` is in seconds."""
-    match event:
-        case Adjusted():
-            return say(event.id, language, **event.values)
-        case Started():
-            return say("run.started", language, **vars(event))
-        case FrameStarted():
-            return say("run.frame_started", language, **vars(event))
-        case FrameDrawn():
-            return say("run.frame_drawn", language, **vars(event))
-        case Flagged():
-            return say(event.id, language, number=event.number, **event.values)
-        case SectionDone():
-            values = vars(event) | {"done": event.order + 1}
-            text = say("run.section", language, **values)
-            return say("run.left", language, text=text, left=duration(left)) if left else text
-        case Failed():
-            return say(event.id, language, **event.values)
-        case Changed():
-            return say("run.changed", language, status=say(f"status.{event.status}", language))
-        case _:
-            return None
-
-
 def told(event: Event, pace: Pace) -> dict[str, Any]:
     """An event for a machine; where the job moves on, with how far it is, 0-1, and the seconds that are left."""
     if isinstance(event, Step | SectionDone):
         left = None if pace.left is None else round(pace.left, 1)
         return message(event) | {"fraction": round(pace.fraction, 4), "left": left}
     return message(event)
-
-
-def duration(seconds: float | None) -> str:
-    """Hours, minutes and seconds as people read them."""
-    if seconds is None:
-        return "-:--"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

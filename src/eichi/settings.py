@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)
     store: str = ""
+    log_level: Literal["error", "warning", "info", "debug"] = "info"
 
     @field_validator("store")
     @classmethod
@@ -72,6 +73,11 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """What can be made again: encoded prompts."""
         return self.home / "cache"
+
+    @property
+    def logs(self) -> Path:
+        """Where long-running processes write what they do."""
+        return self.home / "logs"
 
     @property
     def models(self) -> Path:

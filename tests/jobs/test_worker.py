@@ -15,6 +15,7 @@ from eichi.jobs.queue import Queue
 from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
 from eichi.jobs.store import Store
 from eichi.jobs.worker import Worker
+from eichi.logs import logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
 
@@ -311,3 +312,13 @@ def test_a_worker_without_work_gives_the_device_and_its_memory_back(
     finally:
         leaving.set()
         working.join()
+
+
+def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: VideoOptions) -> None:
+    (id,) = add(queue, video)
+    settings = load_settings()
+    with logging_to(settings, "worker-cpu"):
+        worker.work(drain=True)
+    said = read_logs(settings)
+    assert f"INFO #{id} " in said
+    assert said.count(f"#{id} ") >= 2

@@ -1,12 +1,13 @@
 """The desk starts the worker when there is work, and a visitor's file reaches only pictures of the program's own."""
 
 import os
+import sys
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from eichi.errors import EichiError
+from eichi.errors import EichiError, FolderError, InputError
 from eichi.options import FrameOptions, VideoOptions
 from eichi.web.desk import Desk
 
@@ -79,3 +80,20 @@ def test_what_nothing_names_goes_after_a_month(desk: Desk, video: VideoOptions, 
     assert named.is_file()
     assert fresh.is_file()
     assert not stale.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the program that opens folders has this name on Linux")
+def test_the_folder_is_opened_for_who_sits_here(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opener = tmp_path / "programs" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\ntest -e {tmp_path}/works\n', encoding="utf-8")
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
+    with pytest.raises(InputError, match="at the machine itself"):
+        desk.open_folder()
+    desk.local = True
+    with pytest.raises(FolderError, match="No program opened"):
+        desk.open_folder()
+    (tmp_path / "works").touch()
+    assert desk.open_folder() == desk.settings.outputs.absolute()
+    assert (tmp_path / "opened").read_text().strip() == str(desk.settings.outputs.absolute())

@@ -27,10 +27,25 @@ from PIL import Image
 
 from eichi.catalog import PARTS, Entry
 from eichi.errors import EichiError
-from eichi.events import Event, Failed, Finished, FrameFinished, LatentsReady, Preview, SectionDone, Stopped, message
+from eichi.events import (
+    Adjusted,
+    Event,
+    Failed,
+    Finished,
+    Flagged,
+    FrameFinished,
+    LatentsReady,
+    Preview,
+    SectionDone,
+    Step,
+    Stopped,
+    message,
+)
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
 from eichi.jobs.store import Lost, Store
+from eichi.lines import line
+from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions
 from eichi.pace import Pace
@@ -41,8 +56,9 @@ from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
 from eichi.video.parts import Parts
+from eichi.words import say
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(f"{OURS}.worker")  # the module itself has no name where it is the program
 
 IDLE = 0.5  # seconds between two looks for a job
 REST = 300.0  # seconds without a job after which the model's memory and the device are given back
@@ -106,11 +122,7 @@ class Worker:
     @contextmanager
     def _device(self) -> Iterator[FileLock]:
         """The lock of this worker's device, which is let go in the end."""
-        try:
-            device = str(pick_device(self.settings.device)).replace(":", "-")
-        except EichiError:  # each job will say so
-            device = "none"
-        path = self.settings.home / LOCKS / f"{device}.lock"
+        path = self.settings.home / LOCKS / f"{device_name(self.settings)}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=0, thread_local=False)
         try:
@@ -136,6 +148,7 @@ class Worker:
         with closing(self._start(job, listener.stop)) as events:
             for event in events:
                 pace.take(event)
+                self._note(job, event)
                 values: dict[str, Any] = {"result": message(event), "pace": pace.section}
                 if isinstance(event, Finished | FrameFinished):
                     self.store.end(job, Status.DONE, event, **values)
@@ -167,6 +180,14 @@ class Worker:
         self._preview = Parts(checkpoint.folder).preview
         return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
 
+    def _note(self, job: Job, event: Event) -> None:
+        """What an event says goes into the log; steps only where everything is wanted."""
+        text = line(event, self.settings.language)
+        if text is not None:
+            log.log(logging.WARNING if isinstance(event, Adjusted | Flagged) else logging.INFO, "#%d %s", job.id, text)
+        elif isinstance(event, Step):
+            log.debug("#%d %s", job.id, message(event))
+
     def _show(self, event: Preview) -> None:
         """Keep the newest preview, a few times a second at the most: the pictures of a section side by side."""
         now = time.monotonic()
@@ -196,6 +217,7 @@ class Worker:
     def _fail(self, job: Job, id: str, values: dict[str, Any]) -> None:
         self._drop()
         plain = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
+        log.error("#%d %s", job.id, say(id, self.settings.language, **plain))
         try:
             self.store.end(job, Status.FAILED, Failed(id, plain), error={"id": id, "values": plain})
         except Lost:
@@ -236,6 +258,14 @@ class Listener:
         return self.ask == Ask.NOW or (self.ask == Ask.SECTION and self._over)
 
 
+def device_name(settings: Settings) -> str:
+    """What files of a worker are called by: its device, or none where there is none, as each job will say."""
+    try:
+        return str(pick_device(settings.device)).replace(":", "-")
+    except EichiError:
+        return "none"
+
+
 def _taken(device: FileLock) -> bool:
     """Take a device if nobody has it."""
     with suppress(Timeout):
@@ -259,7 +289,7 @@ def main() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         settings = load_settings()
-        with Store(settings.store) as store:
+        with logging_to(settings, f"worker-{device_name(settings)}"), Store(settings.store) as store:
             Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, UploadFile
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
 from eichi.errors import EichiError, InputError
@@ -22,6 +22,7 @@ from eichi.jobs.queue import results
 from eichi.jobs.schema import Ask, Job
 from eichi.library.archive import write_archive
 from eichi.library.favourites import Favourites
+from eichi.logs import read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_plan
 from eichi.video.parts import Parts
@@ -65,6 +66,14 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/options")
     def options() -> dict[str, Any]:
         return {kind.kind: kind.model_json_schema() for kind in (VideoOptions, FrameOptions)}
+
+    @router.get("/log")
+    def log() -> PlainTextResponse:
+        return PlainTextResponse(read_logs(desk.settings))
+
+    @router.post("/folder")
+    def folder() -> dict[str, str]:
+        return {"opened": str(desk.open_folder())}
 
     @router.get("/archive.zip", include_in_schema=False)
     def archive() -> FileResponse:

@@ -6,6 +6,7 @@ ends. Requests from other sites and under other names than this machine's are re
 """
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from html import escape
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +29,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from eichi.errors import EichiError, InputError
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
+from eichi.logs import logging_to
 from eichi.settings import Settings
 from eichi.web.access import Access
 from eichi.web.api import explain, routes
@@ -34,6 +37,8 @@ from eichi.web.desk import MOST, Desk
 from eichi.web.i18n import COOKIE, Words, choose
 from eichi.web.pages import LanguagePage
 from eichi.words import languages
+
+log = logging.getLogger(__name__)
 
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 EVERYWHERE = ("0.0.0.0", "::")
@@ -141,17 +146,18 @@ def serve(
 
     The job that runs at the end is left as it is and goes on at the next start. Raises InputError.
     """
-    with _listening(server, port) as listener, Store(settings.store) as store:
+    with _listening(server, port) as listener, logging_to(settings, "page"), Store(settings.store) as store:
         ready()
+        log.info("eichi %s: %s:%d", version("framepack-eichi"), server, port)
         executor = LocalExecutor(store, settings)
-        desk = Desk(settings, store, executor.submit)
+        desk = Desk(settings, store, executor.submit, local=server in LOCAL)
         try:
             hosts = ("*",) if server in EVERYWHERE else (*LOCAL, server)
             app = make_app(desk, language, hosts, access)
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
             # Open pages follow for as long as they are open, so their connections are not waited for.
-            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+            config = uvicorn.Config(app, log_config=None, log_level="warning", timeout_graceful_shutdown=1)
             uvicorn.Server(config).run([listener])
         finally:
             desk.bench.close()

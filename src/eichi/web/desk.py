@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+import click
+
 from eichi.catalog import find
-from eichi.errors import EichiError, InputError, OptionError
+from eichi.errors import EichiError, FolderError, InputError, OptionError
 from eichi.files import aside
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job, Status
@@ -43,12 +45,16 @@ STALE = 30 * 24 * 3600.0  # seconds after which a picture goes that nothing name
 
 
 class Desk:
-    """The things that one server has once; `submit` sees to it that a job is run."""
+    """The things that one server has once; `submit` sees to it that a job is run.
 
-    def __init__(self, settings: Settings, store: Store, submit: Callable[[int], object]) -> None:
+    `local` says that whoever uses the pages sits at this machine.
+    """
+
+    def __init__(self, settings: Settings, store: Store, submit: Callable[[int], object], local: bool = False) -> None:
         self.settings = settings
         self.store = store
         self.submit = submit
+        self.local = local
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = Bench(settings, store)
@@ -118,6 +124,16 @@ class Desk:
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
         self.settings = self.bench.settings = settings
+
+    def open_folder(self) -> Path:
+        """Show the folder of results in the system's own window. Raises InputError, FolderError."""
+        if not self.local:
+            raise InputError("error.api.local")
+        folder = self.settings.outputs.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        if click.launch(str(folder), wait=True):
+            raise FolderError("error.folder.open", folder=folder)
+        return folder
 
     def listed(self) -> list[dict[str, Any]]:
         """The latent files and videos among the results."""

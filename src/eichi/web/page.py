@@ -14,6 +14,7 @@ from eichi.web.loras import LoraPlace
 from eichi.web.oneframe import OneFrame
 from eichi.web.parts import said
 from eichi.web.preferences import Preferences
+from eichi.web.stage import button
 from eichi.words import languages, say
 
 USE = """element.addEventListener('click', event => {
@@ -36,7 +37,8 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
             with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"), gr.Column(elem_classes="card"):
                 gr.HTML('<div data-live="queue"></div>')
             with gr.Tab(words("place.history"), id="history"), gr.Column(elem_classes="card"):
-                history = gr.HTML('<div data-live="history"></div>', js_on_load=USE)
+                folder = f'<p class="buttons">{button("open-folder", 0, words)}</p>' if desk.local else ""
+                history = gr.HTML(f'{folder}<div data-live="history"></div>', js_on_load=USE)
             lora_tab = gr.Tab(words("place.loras"), id="loras", render_children=True)
             with lora_tab, gr.Column(elem_classes="card narrow"):
                 loras.html.render()  # type: ignore[no-untyped-call]

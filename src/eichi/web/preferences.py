@@ -14,8 +14,10 @@ from eichi.settings import FILE, Settings
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.parts import said
+from eichi.web.stage import button
 
-KEYS = ("outputs", "device")
+KEYS = ("outputs", "device", "log_level")
+LEVELS = ("error", "warning", "info", "debug")
 
 
 class Preferences:
@@ -30,14 +32,18 @@ class Preferences:
                 str(settings.outputs.absolute()), label=words("setting.outputs"), info=words("setting.outputs_help")
             )
             self.device = gr.Textbox(settings.device, label=words("setting.device"), info=words("setting.device_help"))
+            levels = [(words(f"level.{level}"), level) for level in LEVELS]
+            self.level = gr.Dropdown(
+                levels, value=settings.log_level, label=words("setting.level"), info=words("setting.level_help")
+            )
             save = gr.Button(words("do.save"), variant="primary")
             gr.HTML(self._facts() + self._alarm())
-        save.click(self.on_save, [self.outputs, self.device], None)
+        save.click(self.on_save, [self.outputs, self.device, self.level], None)
 
-    def on_save(self, outputs: str, device: str) -> None:
+    def on_save(self, outputs: str, device: str, level: str) -> None:
         """Write the settings down, aside and renamed; other keys of the file stay."""
         with said(self.words):
-            given = {"outputs": outputs, "device": device}
+            given = dict(zip(KEYS, (outputs, device, level), strict=True))
             try:
                 settings = Settings(**{**self.desk.settings.model_dump(), **given})
             except ValidationError as error:
@@ -59,8 +65,14 @@ class Preferences:
         return (
             "<dl>"
             + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
-            + "</dl>"
+            + f"</dl>{self._doors()}"
         )
+
+    def _doors(self) -> str:
+        """The ways to files on the disk."""
+        folder = button("open-folder", 0, self.words) if self.desk.local else ""
+        log = f'<a href="/api/v1/log" target="_blank">{escape(self.words("setting.log"))}</a>'
+        return f'<p class="buttons">{folder}{log}</p>'
 
     def _alarm(self) -> str:
         """Sound and notification are the browser's, and are kept in it."""

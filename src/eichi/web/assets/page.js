@@ -152,6 +152,7 @@
 
   const CALLS = {
     "hold-all": () => ["POST", "/api/v1/queue/hold"],
+    "open-folder": () => ["POST", "/api/v1/folder"],
     "resume-all": () => ["POST", "/api/v1/queue/resume"],
     "remove-files": id => ["DELETE", `/api/v1/jobs/${id}?files=true`],
   };

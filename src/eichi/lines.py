@@ -1,0 +1,38 @@
+"""An event as a line of text, for a terminal without a bar and for the log. Knows no job."""
+
+from eichi.events import Adjusted, Changed, Event, Failed, Flagged, FrameDrawn, FrameStarted, SectionDone, Started
+from eichi.words import say
+
+
+def line(event: Event, language: str, left: float | None = None) -> str | None:
+    """What a plain log says of an event, None where it says nothing; `left` is in seconds."""
+    match event:
+        case Adjusted():
+            return say(event.id, language, **event.values)
+        case Started():
+            return say("run.started", language, **vars(event))
+        case FrameStarted():
+            return say("run.frame_started", language, **vars(event))
+        case FrameDrawn():
+            return say("run.frame_drawn", language, **vars(event))
+        case Flagged():
+            return say(event.id, language, number=event.number, **event.values)
+        case SectionDone():
+            values = vars(event) | {"done": event.order + 1}
+            text = say("run.section", language, **values)
+            return say("run.left", language, text=text, left=duration(left)) if left else text
+        case Failed():
+            return say(event.id, language, **event.values)
+        case Changed():
+            return say("run.changed", language, status=say(f"status.{event.status}", language))
+        case _:
+            return None
+
+
+def duration(seconds: float | None) -> str:
+    """Hours, minutes and seconds as people read them."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,50 @@
+"""What the program did, in files, for whoever asks in the morning why a night's work looks as it does.
+
+Every process that works for long writes a file of its own in the home folder, `logs/page.log` or a worker's
+`logs/worker-cpu.log`: a file that turns over has one writer. A full one becomes `….log.1`. What eichi says is written
+from the chosen level on, in the machine's language; of libraries only warnings are.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+
+from eichi.settings import Settings
+
+LARGEST, OLD = 2**20, 5  # bytes of a file, and how many full ones are kept
+END = 200_000  # bytes of each file that a reader gets
+OURS = "eichi"
+
+
+@contextmanager
+def logging_to(settings: Settings, name: str) -> Iterator[None]:
+    """Write `name`.log for as long as this lasts."""
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    path = settings.logs / f"{name}.log"
+    file = RotatingFileHandler(path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root, ours = logging.getLogger(), logging.getLogger(OURS)
+    before = ours.level
+    ours.setLevel(settings.log_level.upper())
+    root.addHandler(file)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
+        root.removeHandler(file)
+        file.close()
+
+
+def read_logs(settings: Settings) -> str:
+    """The end of every file, the one that was written to last at the bottom."""
+    files = sorted(settings.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
+    return "\n".join(f"== {path.name}\n{_end(path.read_bytes())}" for path in files)
+
+
+def _end(content: bytes) -> str:
+    """The last whole lines."""
+    part = content[-END:]
+    if len(part) < len(content):
+        part = part.partition(b"\n")[2]
+    return part.decode("utf-8", "replace")

@@ -1,0 +1,57 @@
+"""The log says what happened, as much of it as was asked for, and never grows without an end."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from eichi.logs import LARGEST, OLD, logging_to, read_logs
+from eichi.settings import Settings
+
+OURS, LIBRARY = logging.getLogger("eichi.somewhere"), logging.getLogger("library")
+
+
+@pytest.mark.parametrize(("level", "written"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_from_the_chosen_level_on(tmp_path: Path, level: str, written: int) -> None:
+    settings = Settings(home=tmp_path, log_level=level)
+    with logging_to(settings, "page"):
+        for name in ("debug", "info", "warning", "error"):
+            getattr(OURS, name)("ours: %s", name)
+    lines = read_logs(settings).splitlines()
+    assert lines[0] == "== page.log"
+    assert len(lines) == 1 + written
+    assert "ERROR ours: error" in lines[-1]
+
+
+def test_of_libraries_only_warnings(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, log_level="debug")
+    with logging_to(settings, "page"):
+        LIBRARY.info("chatter")
+        LIBRARY.warning("something is wrong")
+    assert "something is wrong" in read_logs(settings)
+    assert "chatter" not in read_logs(settings)
+
+
+def test_nothing_is_written_afterwards(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with logging_to(settings, "page"):
+        pass
+    OURS.error("late")
+    assert read_logs(settings) == ""
+
+
+def test_a_full_file_turns_over_and_its_end_is_read(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with logging_to(settings, "page"):
+        for number in range(8 * OLD):
+            OURS.info("%d %s", number, "x" * (LARGEST // 4))
+        OURS.info("the end")
+    assert len(list(settings.logs.iterdir())) == OLD + 1
+    assert read_logs(settings).endswith("the end\n")
+
+
+def test_a_damaged_file_is_read_all_the_same(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings.logs.mkdir(parents=True)
+    (settings.logs / "page.log").write_bytes(b"\xff\xfe fine\n")
+    assert "fine" in read_logs(settings)
