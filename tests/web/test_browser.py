@@ -4,6 +4,7 @@ One server and one browser for all journeys, each in a language of its own. Test
 never for a time; numbers of jobs and files are read from the HTTP interface.
 """
 
+import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -234,6 +235,54 @@ def test_a_queue_of_five(page: Page, server: Server, pictures: list[Path]) -> No
     page.wait_for_selector(f"article[data-job='{first + 2}'] .state.done")
 
 
+def test_a_series_from_pictures_of_which_one_is_changed(
+    page: Page, server: Server, pictures: list[Path], tmp_path: Path
+) -> None:
+    text = tmp_path / pictures[1].with_suffix(".txt").name
+    text.write_text("its own text", encoding="utf-8")
+    opened(page, server.address, "ja")
+    page.request.post(f"{server.address}/api/v1/queue/hold")
+    prepare(page, pictures[0])
+    fill(page, "option-prompt", "the common text")
+    page.click("[data-fold=batch]")
+    page.set_input_files("#batch-files input[type=file]", [pictures[1], text, pictures[2]])
+    page.wait_for_function("document.querySelectorAll('#batch-files .file').length === 3")
+    first = start(page, server, count=2)
+    made = {job["id"]: job for job in jobs(page, server)}
+    assert [made[k]["request"]["prompt"] for k in (first, first + 1)] == ["the common text", "its own text"]  # b, g
+    go(page, "queue")
+    page.click(f"li[data-job='{first}'] [data-edit]")
+    page.wait_for_function("job => document.querySelector('#start').textContent.includes(`#${job}`)", arg=first)
+    page.wait_for_function("document.querySelector('#option-prompt textarea').value === 'the common text'")
+    fill(page, "option-prompt", "another text")
+    page.click("#start")
+    page.wait_for_function("!document.querySelector('#start').textContent.includes('#')")
+    changed = {job["id"]: job for job in jobs(page, server)}
+    assert list(changed) == list(made)
+    assert changed[first]["request"]["prompt"] == "another text"
+    assert changed[first]["status"] == "waiting"
+    page.request.post(f"{server.address}/api/v1/queue/resume")
+    finish(page, first + 1)
+
+
+def test_a_folder_of_eichi_is_taken_over_and_the_log_is_there(page: Page, server: Server, tmp_path: Path) -> None:
+    old = tmp_path / "webui" / "presets" / "prompt_presets.json"
+    old.parent.mkdir(parents=True)
+    presets = [{"name": "mine", "prompt": "A character walks.", "is_default": False}]
+    old.write_text(json.dumps({"presets": presets}), encoding="utf-8")
+    opened(page, server.address, "zh-TW")
+    go(page, "settings")
+    page.fill("[data-import] input", str(tmp_path / "nothing"))
+    page.click("[data-import] button")
+    page.wait_for_selector(".eichi-toast")
+    page.fill("[data-import] input", str(tmp_path))
+    page.click("[data-import] button")
+    page.wait_for_selector("[data-report] li:has-text('mine')")
+    with page.context.expect_page() as log:
+        page.click("a[href='/api/v1/log']")
+    assert "page.log" in log.value.inner_text("body")
+
+
 def test_reload_two_tabs_and_a_server_that_is_killed(
     browser: Browser, page: Page, tmp_path: Path, pictures: list[Path]
 ) -> None:
@@ -296,6 +345,9 @@ def test_what_is_kept(page: Page, server: Server, pictures: list[Path], tmp_path
     fill(page, "favourite-name", "short")
     page.click("#favourite-save")
     page.wait_for_function("document.querySelector('#favourite input').value === 'short'")
+    fill(page, "favourite-name", "very short")
+    page.click("#favourite-rename")
+    page.wait_for_function("document.querySelector('#favourite input').value === 'very short'")
     # A ZIP as eichi 1.9 makes it.
     archive = tmp_path / "sections.zip"
     info = [{"section": 0, "prompt": "end"}, {"section": 1, "prompt": "start", "image": "001.png"}]
@@ -307,7 +359,7 @@ def test_what_is_kept(page: Page, server: Server, pictures: list[Path], tmp_path
     page.wait_for_function("document.querySelector('#option-prompt textarea').value === 'from a ZIP'")
     page.wait_for_selector("[data-section='1'].own")
     page.click("#favourite input")
-    page.click("[role=option]:has-text('short')")
+    page.click("[role=option]:has-text('very short')")
     page.wait_for_function("document.querySelector('#option-prompt textarea').value === 'the ball rolls'")
     # A LoRA file is given, chosen, kept as a preset and chosen by it.
     go(page, "loras")

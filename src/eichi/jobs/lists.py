@@ -5,6 +5,7 @@ numbers in them counted as numbers.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -28,14 +29,21 @@ def read_pictures(folder: Path) -> tuple[tuple[Picture, ...], tuple[Adjusted, ..
 
     A text is read whole; an empty one leaves the common prompt. Raises InputError for a folder without pictures.
     """
-    files = _files(folder)
-    pictures = [path for path in files if path.suffix.lower() in _endings()]
+    pictures, rest = pair(_files(folder))
     if not pictures:
         raise InputError("error.batch.pictures", folder=folder)
-    texts = {path.with_suffix(TEXT) for path in pictures}
-    rest = [path.name for path in files if path not in pictures and path not in texts]
     notes = (Adjusted("note.batch.ignored", {"folder": str(folder), "names": ", ".join(rest)}),) if rest else ()
-    return tuple(Picture(path, _text(path.with_suffix(TEXT))) for path in pictures), notes
+    return pictures, notes
+
+
+def pair(files: Iterable[Path]) -> tuple[tuple[Picture, ...], list[str]]:
+    """The pictures among files, wherever they lie, each with the text of the same name; the names of the rest."""
+    ordered = sorted(files, key=lambda path: [_natural(part) for part in re.split(r"(\d+)", path.name.lower())])
+    texts = {path.name: path for path in ordered if path.suffix == TEXT}
+    pictures = [path for path in ordered if path.suffix.lower() in _endings()]
+    names = {path.name for path in pictures} | {path.with_suffix(TEXT).name for path in pictures}
+    found = tuple(Picture(path, _text(texts.get(path.with_suffix(TEXT).name))) for path in pictures)
+    return found, [path.name for path in ordered if path.name not in names]
 
 
 def read_references(path: Path) -> tuple[tuple[ReferenceOptions, ...], tuple[Adjusted, ...]]:
@@ -64,8 +72,8 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
-def _text(path: Path) -> str | None:
-    text = _read(path).strip() if path.is_file() else ""
+def _text(path: Path | None) -> str | None:
+    text = "" if path is None else _read(path).strip()
     return text or None
 
 
@@ -79,12 +87,11 @@ def _read(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files of a folder that are not hidden, 2.png before 10.png."""
+    """The files of a folder that are not hidden."""
     try:
-        found = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     except OSError as error:
         raise InputError("error.batch.read", path=folder, reason=error.strerror or error) from error
-    return sorted(found, key=lambda path: [_natural(part) for part in re.split(r"(\d+)", path.name.lower())])
 
 
 def _natural(part: str) -> tuple[int, str]:

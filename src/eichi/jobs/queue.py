@@ -57,12 +57,17 @@ class Queue:
     def edit(self, id: int, values: Mapping[str, Any]) -> Job:
         """Change options by their dotted keys, while nothing of the job is made yet."""
         job = self.store.job(id)
-        if job.begun:
-            raise InputError("error.job.begun", job=id)
         request = deepcopy(job.request)
         for key, value in values.items():
             place(request, key, value)
-        made = draft(type(job.options).parse(request), Path(job.folder), self.models)
+        return self.change(id, type(job.options).parse(request))
+
+    def change(self, id: int, options: VideoOptions | FrameOptions) -> Job:
+        """Give a job another request of its kind, in its place, while nothing of it is made yet."""
+        job = self.store.job(id)
+        if job.begun:
+            raise InputError("error.job.begun", job=id)
+        made = draft(options, Path(job.folder), self.models)
         return self.store.change(id, IDLE, request=made.request, plan=made.plan, pace_key=made.pace_key)
 
     def clone(self, id: int) -> Job:

@@ -22,6 +22,7 @@ from eichi.jobs.queue import results
 from eichi.jobs.schema import Ask, Job
 from eichi.library.archive import write_archive
 from eichi.library.favourites import Favourites
+from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_plan
@@ -67,6 +68,14 @@ def routes(desk: Desk) -> APIRouter:
     def options() -> dict[str, Any]:
         return {kind.kind: kind.model_json_schema() for kind in (VideoOptions, FrameOptions)}
 
+    @router.post("/import")
+    def take_over(asked: Request, folder: Annotated[str, Body(embed=True)]) -> dict[str, Any]:
+        words = Words(_language(asked))
+        base, items = desk.take_over(Path(folder))
+        taken = sum(item.taken for item in items)
+        summary = words("import.summary", taken=taken, left=len(items) - taken, folder=base)
+        return {"summary": summary, "items": [_reported(item, words) for item in items]}
+
     @router.get("/log")
     def log() -> PlainTextResponse:
         return PlainTextResponse(read_logs(desk.settings))
@@ -96,6 +105,12 @@ def routes(desk: Desk) -> APIRouter:
         return StreamingResponse(stream(desk, Words(choose("", language))), media_type=EVENTS)
 
     return router
+
+
+def _reported(item: Item, words: Words) -> dict[str, Any]:
+    """One thing of a folder of eichi 1.9, and what became of it."""
+    notes = [words(note.id, **note.values) for note in item.notes]
+    return item.describe() | {"text": words(f"import.{item.kind}", name=item.name), "notes": notes}
 
 
 def _quiet(note: Adjusted) -> None:

@@ -19,6 +19,7 @@ from eichi.catalog import find
 from eichi.errors import EichiError
 from eichi.jobs.batch import Batch, expand, parse_prompts
 from eichi.jobs.draft import pace_key
+from eichi.jobs.lists import TEXT
 from eichi.library.archive import read_archive
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
@@ -30,15 +31,19 @@ from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.parts import (
     address,
+    begin,
     changes,
     folded,
     frame,
+    many,
     meter,
     model_choices,
     model_label,
+    pictured,
     recorded,
     resolutions,
     said,
+    start_label,
     summary,
     tell,
 )
@@ -87,6 +92,7 @@ class Create:
         self.options = fields(VideoOptions)
         self.keys = gr.State(NOTHING)
         self.chosen = gr.State(None)
+        self.editing = gr.State(None)  # number of the job that the start will change
         with gr.Row(elem_classes="place"):
             with gr.Column(elem_classes="card ask", scale=0, min_width=400):
                 self._ask()
@@ -146,6 +152,7 @@ class Create:
                 elem_id="batch-count",
             )
             self.prompts = gr.Textbox(lines=3, label=words("batch.prompts"), info=words("batch.prompts_help"))
+            self.pictures = many(words("batch.pictures"), ["image", TEXT], "batch")
         self.favourites = FavouriteShelf(self.desk, words, VideoOptions)
         with gr.Column(elem_classes="go"):
             self.plan = gr.HTML(elem_id="plan")
@@ -217,10 +224,12 @@ class Create:
         )
         emptied = [self.keys, self.chosen, self.editor]
         self.clear.click(self.on_clear, None, emptied).then(self.on_change, every, shown)
-        self.start.click(self.on_start, {*every, self.count, self.prompts}, None, api_name="start")
+        batch = {self.count, self.prompts, self.pictures, self.editing}
+        self.start.click(self.on_start, {*every, *batch}, [self.editing, self.start], api_name="start")
         taken = self.take.upload(self.on_take, {*every, self.take}, [*self.filled, self.favourites.chosen])
         kept, chosen = self.favourites, self.favourites.chosen
         kept.save.click(self.on_keep, {*every, kept.name}, chosen)
+        kept.rename.click(kept.on_rename, [chosen, kept.name], chosen)
         kept.delete.click(kept.on_delete, chosen, chosen)
         for done in (taken, self.presets.wire(prompt), chosen.input(self.on_favourite, chosen, self.filled)):
             done.then(self.on_change, every, shown, show_progress="hidden")
@@ -239,6 +248,11 @@ class Create:
     def filled(self) -> list[Component]:
         """What a request fills."""
         return [
+            self.editing,
+            self.start,
+            self.count,
+            self.prompts,
+            self.pictures,
             *self.controls.values(),
             self.mode,
             self.hint,
@@ -345,12 +359,19 @@ class Create:
     def on_clear(self) -> dict[Any, Any]:
         return {self.keys: NOTHING, self.chosen: None, self.editor: gr.update(visible=False)}
 
-    def on_start(self, given: dict[Component, Any]) -> None:
-        """Requests into the queue, as many as were asked for."""
+    def on_start(self, given: dict[Component, Any]) -> dict[Component, Any]:
+        """Requests into the queue, as many as were asked for, or in the place of the job that is changed."""
         with said(self.words):
-            batch = Batch(count=int(given[self.count] or 1), prompts=tuple(parse_prompts(given[self.prompts] or "")))
-            jobs = self.desk.start(expand(self.request(given), batch))
-        gr.Info(self.words("page.queued", first=jobs[0].id, count=len(jobs)), duration=4)
+            pictures = pictured(given[self.pictures], self.words)
+            prompts = tuple(parse_prompts(given[self.prompts] or ""))
+            batch = Batch(count=int(given[self.count] or 1), prompts=prompts, pictures=pictures)
+            begin(self.desk, expand(self.request(given), batch), given[self.editing], self.words)
+        return self.edit(None)
+
+    def edit(self, job: int | None) -> dict[Component, Any]:
+        """What the start does from here on: it changes a job that waits, or makes new ones."""
+        one = {} if job is None else {self.count: 1, self.prompts: "", self.pictures: None}
+        return one | {self.editing: job, self.start: gr.update(value=start_label(job, self.words))}
 
     def on_take(self, given: dict[Component, Any]) -> dict[Any, Any]:
         """The options of a result, a section archive or a file of favourites that was dropped on the page."""

@@ -23,6 +23,7 @@ from eichi.files import aside
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job, Status
 from eichi.jobs.store import Store
+from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
 from eichi.models.locate import locate_part
@@ -134,6 +135,12 @@ class Desk:
         if click.launch(str(folder), wait=True):
             raise FolderError("error.folder.open", folder=folder)
         return folder
+
+    def take_over(self, folder: Path) -> tuple[Path, list[Item]]:
+        """What a folder of eichi 1.9 on this machine holds. Raises InputError."""
+        if not self.local:
+            raise InputError("error.api.import")
+        return import_folder(folder, self.settings.home)
 
     def listed(self) -> list[dict[str, Any]]:
         """The latent files and videos among the results."""

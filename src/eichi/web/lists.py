@@ -33,7 +33,8 @@ def _row(job: Job, words: Words, up: bool, down: bool) -> str:
     else:
         todo = [*(["up"] if up else []), *(["down"] if down else [])]
         todo += ["resume" if job.status == Status.HELD else "hold", "clone", "skip"]
-    buttons = "".join(button(name, job.id, words, quiet=True) for name in todo)
+    buttons = "" if job.status.active or job.begun else _use("edit", job, words)
+    buttons += "".join(button(name, job.id, words, quiet=True) for name in todo)
     bar = f'<div class="bar"><u style="width:{100 * done:.0f}%"></u></div>' if job.status.active else ""
     return (
         f'<li data-job="{job.id}"><span class="number">#{job.id}</span>'
@@ -58,7 +59,7 @@ def render_history(jobs: Sequence[Job], words: Words) -> str:
 
 
 def _card(job: Job, words: Words) -> str:
-    use = f'<button type="button" data-use="{job.id}">{escape(words("do.use"))}</button>'
+    use = _use("use", job, words)
     todo = ["retry"] if job.status == Status.DONE else ["resume", "retry"]
     buttons = use + "".join(button(name, job.id, words, quiet=True) for name in [*todo, "remove-files"])
     sentence = job.sentence(words.language)
@@ -69,6 +70,12 @@ def _card(job: Job, words: Words) -> str:
         f'<p class="quote">{escape(_title(job, words))}</p><small>{escape(_figures(job, words))}</small>{problem}'
         f'<div class="buttons">{buttons}</div></article>'
     )
+
+
+def _use(name: str, job: Job, words: Words) -> str:
+    """A button that puts a job's options into the controls, to make another one or to change it."""
+    edit = "data-edit" if name == "edit" else ""
+    return f'<button type="button" data-use="{job.id}" {edit}>{escape(words(f"do.{name}"))}</button>'
 
 
 def _preview(job: Job, words: Words) -> str:

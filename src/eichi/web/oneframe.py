@@ -13,8 +13,9 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from eichi.errors import EichiError, InputError
+from eichi.jobs.batch import Batch, expand
 from eichi.library.favourites import Favourites
-from eichi.options import FrameOptions
+from eichi.options import FrameOptions, ReferenceOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.prepare import make_frame_plan
 from eichi.web.desk import Desk
@@ -23,7 +24,21 @@ from eichi.web.forms import STEPS, Form, control, fields
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.painter import Painter
-from eichi.web.parts import changes, meter, model_choices, recorded, resolutions, said, summary, tell
+from eichi.web.parts import (
+    begin,
+    changes,
+    folded,
+    many,
+    meter,
+    model_choices,
+    pictured,
+    recorded,
+    resolutions,
+    said,
+    start_label,
+    summary,
+    tell,
+)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4", "vision"),
@@ -49,6 +64,7 @@ class OneFrame:
         self.favourites = Favourites(desk.settings.home, tell(words))
         self.controls: dict[str, Component] = {}
         self.references: list[tuple[Painter, gr.Number]] = []
+        self.editing = gr.State(None)  # number of the job that the start will change
         with gr.Row(elem_classes="place"):
             with gr.Column(elem_classes="card ask", scale=0, min_width=400):
                 self._ask()
@@ -82,6 +98,11 @@ class OneFrame:
                 options["seed"], words, info=None, placeholder=words("page.random"), min_width=90, elem_id="frame-seed"
             )
         self.rest = FieldSet(list(options.values()), GROUPS, words, prefix="frame")
+        with folded(words("group.batch"), "frame-batch"):
+            self.count = gr.Number(
+                1, precision=0, minimum=1, label=words("batch.count"), info=words("batch.count_help")
+            )
+            self.series = many(words("batch.references"), ["image"], "frame-batch")
         with gr.Column(elem_classes="go"):
             self.plan = gr.HTML(elem_id="frame-plan")
             self.start = gr.Button(words("do.start"), variant="primary", elem_id="frame-start")
@@ -106,7 +127,8 @@ class OneFrame:
     def _wire(self) -> None:
         asked = changes([*self.controls.values(), self.rest.html, self.loras.html, *self._pictures])
         gr.on(asked, self.on_change, self.every, self.shown, trigger_mode="always_last", show_progress="hidden")
-        self.start.click(self.on_start, self.every, None)
+        batch = {self.count, self.series, self.editing}
+        self.start.click(self.on_start, {*self.every, *batch}, [self.editing, self.start])
         self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.shown)
 
     @property
@@ -122,7 +144,8 @@ class OneFrame:
     @property
     def filled(self) -> list[Component]:
         """What a request fills."""
-        return [*self.controls.values(), self.rest.html, self.loras.html, *self._pictures, self.meter]
+        controls = [*self.controls.values(), self.rest.html, self.loras.html, *self._pictures, self.meter]
+        return [self.editing, self.start, self.count, self.series, *controls]
 
     @property
     def _pictures(self) -> list[Component]:
@@ -162,10 +185,18 @@ class OneFrame:
     def read(self, prompt: str, model: str) -> str:
         return meter(self.desk.meter(model), prompt, self.words)
 
-    def on_start(self, given: dict[Component, Any]) -> None:
+    def on_start(self, given: dict[Component, Any]) -> dict[Component, Any]:
+        """Requests into the queue, as many as were asked for, or in the place of the job that is changed."""
         with said(self.words):
-            jobs = self.desk.start([self.request(given)])
-        gr.Info(self.words("page.queued", first=jobs[0].id, count=1), duration=4)
+            series = tuple(ReferenceOptions(image=one.image) for one in pictured(given[self.series], self.words))
+            batch = Batch(count=int(given[self.count] or 1), references=series)
+            begin(self.desk, expand(self.request(given), batch), given[self.editing], self.words)
+        return self.edit(None)
+
+    def edit(self, job: int | None) -> dict[Component, Any]:
+        """What the start does from here on: it changes a job that waits, or makes new ones."""
+        one = {} if job is None else {self.count: 1, self.series: None}
+        return one | {self.editing: job, self.start: gr.update(value=start_label(job, self.words))}
 
     def on_take(self, path: str) -> dict[Any, Any]:
         """The options of an image that was made here."""

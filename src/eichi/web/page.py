@@ -19,7 +19,7 @@ from eichi.words import languages, say
 
 USE = """element.addEventListener('click', event => {
   const button = event.target.closest('[data-use]');
-  if (button) trigger('click', {job: Number(button.dataset.use)});
+  if (button) trigger('click', {job: Number(button.dataset.use), edit: 'edit' in button.dataset});
 });"""
 
 
@@ -35,7 +35,7 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
             with gr.Tab(words("place.frame"), id="frame", render_children=True):
                 single = OneFrame(desk, words, loras)
             with gr.Tab(words("place.queue"), id="queue", elem_id="queue-place"), gr.Column(elem_classes="card"):
-                gr.HTML('<div data-live="queue"></div>')
+                queue = gr.HTML('<div data-live="queue"></div>', js_on_load=USE)
             with gr.Tab(words("place.history"), id="history"), gr.Column(elem_classes="card"):
                 folder = f'<p class="buttons">{button("open-folder", 0, words)}</p>' if desk.local else ""
                 history = gr.HTML(f'{folder}<div data-live="history"></div>', js_on_load=USE)
@@ -46,27 +46,32 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
                 gr.HTML(render_place(words))
             with gr.Tab(words("place.settings"), id="settings"):
                 Preferences(desk, words)
-        _use(desk, words, history, places, create, single)
+        _use(desk, words, (queue, history), places, create, single)
         for one, shown in ((create, create.shown), (single, single.shown)):
             loaded = page.load(one.on_load, None, one.filled, show_progress="hidden")
             loaded.then(one.on_change, one.every, shown, show_progress="hidden")
     return page
 
 
-def _use(desk: Desk, words: Words, history: gr.HTML, places: gr.Tabs, create: Create, single: OneFrame) -> None:
-    """The way from a result back to its options."""
+def _use(
+    desk: Desk, words: Words, lists: tuple[gr.HTML, ...], places: gr.Tabs, create: Create, single: OneFrame
+) -> None:
+    """The way from a job back to its options, to make another one or to change it."""
 
     def use(event: gr.EventData) -> dict[object, object]:
         with said(words):
             options = desk.store.job(int(event.job)).options
-            values = desk.adopt(options.dump())
+            values, editing = desk.adopt(options.dump()), int(event.job) if event.edit else None
             if isinstance(options, FrameOptions):
-                return {places: gr.update(selected="frame"), **single.fill(FrameOptions.parse(values))}
+                filled = single.fill(FrameOptions.parse(values)) | single.edit(editing)
+                return {places: gr.update(selected="frame"), **filled}
             if isinstance(options, VideoOptions):
-                return {places: gr.update(selected="create"), **create.fill(VideoOptions.parse(values))}
+                filled = create.fill(VideoOptions.parse(values)) | create.edit(editing)
+                return {places: gr.update(selected="create"), **filled}
             raise InputError("error.job.unknown", job=event.job)
 
-    done = history.click(use, None, [places, *create.filled, *single.filled])
+    clicks = [one.click for one in lists]
+    done = gr.on(clicks, use, None, [places, *create.filled, *single.filled])
     done.then(create.on_change, create.every, create.shown)
     done.then(single.on_change, single.every, single.shown)
 

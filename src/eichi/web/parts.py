@@ -1,6 +1,6 @@
 """Small things that several places of the page need: lists of models, addresses of pictures, the meter, errors."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -11,12 +11,14 @@ import gradio as gr
 from gradio.components import Component
 
 from eichi.catalog import find, known
-from eichi.errors import EichiError
+from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
+from eichi.jobs.batch import Picture
+from eichi.jobs.lists import pair
 from eichi.library.restore import restore
 from eichi.models.locate import present
 from eichi.models.tokens import Meter
-from eichi.options import Request
+from eichi.options import FrameOptions, Request, VideoOptions
 from eichi.plan.memory import describe
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -73,6 +75,38 @@ def recorded(path: Path, kind: type[Request], words: Words) -> dict[str, Any]:
     for note in restored.notes:
         tell(words)(note)
     return restored.values
+
+
+def many(label: str, kinds: list[str], name: str) -> gr.File:
+    """A place for any number of files."""
+    return gr.File(
+        file_count="multiple", file_types=kinds, type="filepath", label=label, height=110, elem_id=f"{name}-files"
+    )
+
+
+def pictured(given: list[str] | None, words: Words) -> tuple[Picture, ...]:
+    """Pictures that were given for a batch, each with the text of its name, with a word on what is neither."""
+    pictures, rest = pair(map(Path, given or ()))
+    if rest:
+        tell(words)(Adjusted("note.batch.left", {"names": ", ".join(rest)}))
+    return pictures
+
+
+def begin(desk: Desk, requests: Sequence[VideoOptions | FrameOptions], editing: int | None, words: Words) -> None:
+    """New jobs, or the one that is changed. Raises InputError."""
+    if editing is None:
+        jobs = desk.start(requests)
+        gr.Info(words("page.queued", first=jobs[0].id, count=len(jobs)), duration=4)
+        return
+    if len(requests) != 1:
+        raise InputError("error.batch.edit", job=editing, count=len(requests))
+    desk.queue.change(editing, requests[0])
+    gr.Info(words("page.changed", job=editing), duration=4)
+
+
+def start_label(editing: int | None, words: Words) -> str:
+    """What is written on the start."""
+    return words("do.start") if editing is None else words("do.change", job=editing)
 
 
 def model_choices(direction: str, desk: Desk, words: Words) -> list[tuple[str, str]]:

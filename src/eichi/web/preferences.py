@@ -37,7 +37,7 @@ class Preferences:
                 levels, value=settings.log_level, label=words("setting.level"), info=words("setting.level_help")
             )
             save = gr.Button(words("do.save"), variant="primary")
-            gr.HTML(self._facts() + self._alarm())
+            gr.HTML(self._facts() + self._alarm() + self._import())
         save.click(self.on_save, [self.outputs, self.device, self.level], None)
 
     def on_save(self, outputs: str, device: str, level: str) -> None:
@@ -81,6 +81,18 @@ class Preferences:
             for name, id in (("sound", "setting.sound"), ("notify", "setting.notify"))
         )
         return f"<h3>{escape(self.words('setting.browser'))}</h3>{ticks}"
+
+    def _import(self) -> str:
+        """What eichi 1.9 kept, taken over from a folder of this machine."""
+        if not self.desk.local:
+            return ""
+        words = self.words
+        name = escape(words("setting.import_folder"))
+        return (
+            f"<form data-import><h3>{escape(words('setting.import'))}</h3><p>{escape(words('setting.import_help'))}</p>"
+            f'<label>{name} <input name="folder" required></label>'
+            f"<button>{escape(words('do.import'))}</button><ul data-report></ul></form>"
+        )
 
 
 def write(settings: Settings, given: dict[str, Any]) -> None:

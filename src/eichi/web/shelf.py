@@ -59,7 +59,7 @@ class PromptShelf:
 
 
 class FavouriteShelf:
-    """Favourites of one kind of request: choose, save, delete, take along."""
+    """Favourites of one kind of request: choose, save, rename, delete, take along."""
 
     def __init__(self, desk: Desk, words: Words, kind: type[Request]) -> None:
         self.words, self.kind = words, kind
@@ -69,6 +69,7 @@ class FavouriteShelf:
             self.name = gr.Textbox(label=words("keep.name"), elem_id="favourite-name")
             with gr.Row():
                 self.save = gr.Button(words("keep.save_options"), size="sm", elem_id="favourite-save")
+                self.rename = gr.Button(words("keep.rename"), size="sm", elem_id="favourite-rename")
                 self.delete = gr.Button(words("keep.delete"), size="sm", elem_id="favourite-delete")
             gr.HTML(f'<a href="/api/v1/favourites.json" download>{escape(words("keep.export"))}</a>')
 
@@ -81,6 +82,11 @@ class FavouriteShelf:
         self.favourites.save(name, request, replace=True)
         gr.Info(self.words("keep.saved"), duration=3)
         return gr.update(choices=self.names(), value=name.strip())
+
+    def on_rename(self, name: str | None, new: str) -> dict[str, Any]:
+        with said(self.words):
+            self.favourites.rename(name or "", new)
+        return gr.update(choices=self.names(), value=new.strip())
 
     def on_delete(self, name: str | None) -> dict[str, Any]:
         with said(self.words):

@@ -108,6 +108,7 @@
       tick.dataset.turn = tick.checked && ticked.length > 1 ? ticked.indexOf(tick.dataset.file) + 1 : "";
     });
   }
+  const headers = {"content-type": "application/json"};
   const heard = async answer => {
     const said = await answer.json().catch(() => ({message: answer.statusText}));
     if (!answer.ok) toast(said.message ?? answer.statusText);
@@ -119,9 +120,23 @@
     event.preventDefault();
     const values = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
     const body = JSON.stringify({files: ticked, values});
-    const headers = {"content-type": "application/json"};
     if (await heard(await fetch(`/api/v1/tools/${form.dataset.tool}`, {method: "POST", headers, body}))) ticked = [];
     offer();
+  });
+  // A folder of eichi 1.9: what was taken and what was not, and why.
+  document.addEventListener("submit", async event => {
+    const form = event.target.closest?.("form[data-import]");
+    if (!form) return;
+    event.preventDefault();
+    const body = JSON.stringify({folder: form.elements.folder.value});
+    const answer = await fetch("/api/v1/import", {method: "POST", headers, body});
+    const report = form.querySelector("[data-report]");
+    report.replaceChildren();
+    if (!(await heard(answer.clone()))) return;
+    const {summary, items} = await answer.json();
+    for (const text of [summary, ...items.map(item => [(item.taken ? "✓ " : "– ") + item.text, ...item.notes].join(" "))]) {
+      report.append(Object.assign(document.createElement("li"), {textContent: text}));
+    }
   });
   // A result that is dropped beside all controls gives its options back, as the button does.
   const room = event => !event.defaultPrevented && [...(event.dataTransfer?.types ?? [])].includes("Files");
