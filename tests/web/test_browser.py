@@ -272,10 +272,10 @@ def test_a_folder_of_eichi_is_taken_over_and_the_log_is_there(page: Page, server
     old.write_text(json.dumps({"presets": presets}), encoding="utf-8")
     opened(page, server.address, "zh-TW")
     go(page, "settings")
-    page.fill("[data-import] input", str(tmp_path / "nothing"))
+    page.fill("#import", str(tmp_path / "nothing"))
     page.click("[data-import] button")
     page.wait_for_selector(".eichi-toast")
-    page.fill("[data-import] input", str(tmp_path))
+    page.fill("#import", str(tmp_path))
     page.click("[data-import] button")
     page.wait_for_selector("[data-report] li:has-text('mine')")
     with page.context.expect_page() as log:

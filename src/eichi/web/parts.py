@@ -80,7 +80,7 @@ def recorded(path: Path, kind: type[Request], words: Words) -> dict[str, Any]:
 def many(label: str, kinds: list[str], name: str) -> gr.File:
     """A place for any number of files."""
     return gr.File(
-        file_count="multiple", file_types=kinds, type="filepath", label=label, height=110, elem_id=f"{name}-files"
+        file_count="multiple", file_types=kinds, type="filepath", label=label, height=140, elem_id=f"{name}-files"
     )
 
 

@@ -90,8 +90,9 @@ class Preferences:
         name = escape(words("setting.import_folder"))
         return (
             f"<form data-import><h3>{escape(words('setting.import'))}</h3><p>{escape(words('setting.import_help'))}</p>"
-            f'<label>{name} <input name="folder" required></label>'
-            f"<button>{escape(words('do.import'))}</button><ul data-report></ul></form>"
+            f'<div class="field"><label for="import">{name}</label>'
+            '<input id="import" name="folder" type="text" required></div>'
+            f'<p class="buttons"><button>{escape(words("do.import"))}</button></p><ul data-report></ul></form>'
         )
 
 
