@@ -7,7 +7,7 @@ from PIL import Image
 
 from eichi.errors import InputError
 from eichi.jobs.batch import Picture
-from eichi.jobs.lists import read_pictures, read_prompts, read_references
+from eichi.jobs.lists import pair, read_pictures, read_prompts, read_references
 from eichi.options import ReferenceOptions
 
 
@@ -81,3 +81,13 @@ def test_each_bad_list_has_its_sentence(tmp_path: Path) -> None:
         read_pictures(bare)
     with pytest.raises(InputError, match="cannot be read"):
         read_pictures(empty)
+
+
+def test_pictures_and_texts_that_lie_apart_belong_together(tmp_path: Path) -> None:
+    files = [tmp_path / str(number) / name for number, name in enumerate(("b.png", "a.txt", "a.png", "notes.pdf"))]
+    for path in files:
+        path.parent.mkdir()
+        path.write_text("said of a" if path.suffix == ".txt" else "", encoding="utf-8")
+    pictures, rest = pair(files)
+    assert [(one.image, one.prompt) for one in pictures] == [(files[2], "said of a"), (files[0], None)]
+    assert rest == ["notes.pdf"]

@@ -139,3 +139,18 @@ def test_a_page_is_sent_only_what_changed(served: Desk, video: VideoOptions) -> 
     served.queue.skip(job.id)
     assert {"queue", "count", "history"} <= set(watcher.look())
     assert set(Watcher(served, Words("ru")).look()) >= {"stage", "queue"}
+
+
+def test_the_log_is_text(client: TestClient, served: Desk) -> None:
+    served.settings.logs.mkdir(parents=True, exist_ok=True)
+    (served.settings.logs / "worker-cpu.log").write_text("<b>what happened</b>\n", encoding="utf-8")
+    answer = client.get("/api/v1/log")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "<b>what happened</b>" in answer.text
+
+
+def test_folders_of_this_machine_are_for_who_sits_at_it(client: TestClient, tmp_path: Path) -> None:
+    for address, body in (("/api/v1/import", {"folder": str(tmp_path)}), ("/api/v1/folder", None)):
+        answer = client.post(address, json=body)
+        assert answer.status_code == 422
+        assert "at the machine itself" in answer.json()["message"]
