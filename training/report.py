@@ -397,10 +397,10 @@ def _head(pictures: int) -> Iterator[str]:
     yield from (
         "# The embedded model, measured",
         "",
-        "Made by `make behaviour`: both checkpoints in the package, through the program, with its defaults (25 steps,",
+        "Made by `make behaviour`: both checkpoints in the package, through the program with its defaults (25 steps,",
         f"TeaCache), on {pictures} held-out pictures of 64 x 64, a third of them photographs never trained on; from",
-        "“jumps” on a third of the pictures, for clips of five seconds a sixth. How it was made, what is in it and what",
-        "it cannot do: [its card](../src/eichi/models/tiny/README.md).",
+        "“jumps” on a third of the pictures, for clips of five seconds a sixth. How it was made, what is in it and",
+        "what it cannot do: [its card](../src/eichi/models/tiny/README.md).",
         "",
     )
 
