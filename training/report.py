@@ -143,6 +143,8 @@ def report(pictures: int, target: Path = TARGET) -> None:
     """Measure both models, each in a process of its own, and write the page with its sheets."""
     with get_context("spawn").Pool(len(MODELS)) as pool:
         found = dict(zip(MODELS, pool.starmap(measured, [(model, pictures) for model in MODELS]), strict=True))
+    for model in MODELS:
+        found[model][0].update(cost(model))
     folder = target.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     for word in SAID:
@@ -170,7 +172,6 @@ def measured(model: str, pictures: int) -> tuple[Figures, dict[str, list[tuple[s
         _smooth(bench, some)
         if bench.judge.components.entry.direction == "reverse":
             _key_frames(bench, some)
-        _cost(bench)
     return bench.figures, bench.strips
 
 
@@ -377,15 +378,15 @@ def _key_frames(bench: Bench, subjects: Sequence[Subject]) -> None:
     bench.put("key", mean(missed(s, SAID["still"], {"sections": {0: s.last}}) for s in subjects))
 
 
-def _cost(bench: Bench) -> None:
-    """Time and size. Two threads, whatever runs beside."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    start = time.perf_counter()
-    bench.judge.clip(bench.judge.subjects[0], SAID["right"], seconds=1.0, sampling={"teacache": False})
-    bench.put("seconds", time.perf_counter() - start)
-    torch.set_num_threads(threads)
-    bench.put("megabytes", sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file()) / 1e6)
+def cost(model: str) -> Figures:
+    """Time and size: with nothing beside it, for as many threads as there are."""
+    with tempfile.TemporaryDirectory() as folder:
+        judge = Judge(model, 1, Path(folder))
+        start = time.perf_counter()
+        judge.clip(judge.subjects[0], SAID["right"], seconds=1.0, sampling={"teacache": False})
+        seconds = time.perf_counter() - start
+    size = sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file())
+    return {"seconds": seconds, "megabytes": size / 1e6}
 
 
 def page(figures: dict[str, Figures], pictures: int) -> str:
@@ -442,16 +443,16 @@ def curves(folder: Path, target: Path = TARGET) -> None:
     runs = {"reverse": (52, 87, 213), "forward": (217, 72, 59)}
     first = _curve(folder / "joint.jsonl")
     longest = max(step for name in runs for step, _ in _curve(folder / f"{name}.jsonl"))
+    for k in range(5):
+        y = height - 24 - (height - 40) * k / 4
+        pen.text((6, y - 6), f"{top * k / 4:.1f}", fill="black")
+        pen.line([(36, y), (width - 10, y)], fill=(225, 228, 234))
     for number, (name, colour) in enumerate(runs.items()):
         points = [*first, *_curve(folder / f"{name}.jsonl")]
         smooth = [(points[k][0], mean(v for _, v in points[max(0, k - 9) : k + 1])) for k in range(len(points))]
         line = [(40 + (width - 50) * s / longest, height - 24 - (height - 40) * min(v, top) / top) for s, v in smooth]
         pen.line(line, fill=colour, width=2)
         pen.text((width - 120, 12 + 16 * number), name, fill=colour)
-    for k in range(5):
-        y = height - 24 - (height - 40) * k / 4
-        pen.text((6, y - 6), f"{top * k / 4:.1f}", fill="black")
-        pen.line([(36, y), (width - 10, y)], fill=(225, 228, 234))
     pen.text(
         (40, height - 18), f"loss (mean square error of the velocity) over {longest} steps of 8 windows", fill="black"
     )
