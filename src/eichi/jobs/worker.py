@@ -151,6 +151,8 @@ class Worker:
                 self._note(job, event)
                 values: dict[str, Any] = {"result": message(event), "pace": pace.section}
                 if isinstance(event, Finished | FrameFinished):
+                    file = event.video if isinstance(event, Finished) else event.image
+                    log.info("#%d %s", job.id, say("run.finished", self.settings.language, file=file))
                     self.store.end(job, Status.DONE, event, **values)
                     return
                 if isinstance(event, Stopped):
