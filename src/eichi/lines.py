@@ -1,6 +1,19 @@
 """An event as a line of text, for a terminal without a bar and for the log. Knows no job."""
 
-from eichi.events import Adjusted, Changed, Event, Failed, Flagged, FrameDrawn, FrameStarted, SectionDone, Started
+from eichi.events import (
+    Adjusted,
+    Changed,
+    Event,
+    Failed,
+    FileFinished,
+    Finished,
+    Flagged,
+    FrameDrawn,
+    FrameFinished,
+    FrameStarted,
+    SectionDone,
+    Started,
+)
 from eichi.words import say
 
 
@@ -25,6 +38,15 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
             return say(event.id, language, **event.values)
         case Changed():
             return say("run.changed", language, status=say(f"status.{event.status}", language))
+        case _:
+            return None
+
+
+def done(event: Event, language: str) -> str | None:
+    """Where the file is that a job was for, None where this is not its end."""
+    match event:
+        case Finished(video=file) | FrameFinished(image=file) | FileFinished(file=file):
+            return say("run.finished", language, file=file)
         case _:
             return None
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eichi.events import Event, FileFinished, Finished, FrameFinished, Stopped, message
+from eichi.events import Event, Stopped, message
+from eichi.lines import done
 from eichi.options import VideoOptions
 from eichi.settings import Settings
 from eichi.surface import STOPPED, interrupt, print_json, tell
@@ -108,17 +109,5 @@ def finish(last: Event, as_json: bool, language: str) -> dict[str, Any]:
     if as_json:
         print_json(values)
     else:
-        click.echo(say("run.finished", language, file=_file(last)))
+        click.echo(done(last, language))
     return values
-
-
-def _file(last: Event) -> str:
-    """The file that a job was for."""
-    match last:
-        case Finished():
-            return last.video
-        case FrameFinished():
-            return last.image
-        case FileFinished():
-            return last.file
-    raise AssertionError("a run ends finished, stopped or in an error")

@@ -44,7 +44,7 @@ from eichi.events import (
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
 from eichi.jobs.store import Lost, Store
-from eichi.lines import line
+from eichi.lines import done, line
 from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions
@@ -101,8 +101,8 @@ class Worker:
             rested, told = time.monotonic(), False
             while not self.leaving.is_set():
                 self.store.recover()
-                waits = bool(self.store.jobs((Status.WAITING,)))
-                mine = device.is_locked or (waits and _taken(device))
+                waits = device.is_locked or bool(self.store.jobs((Status.WAITING,)))
+                mine = waits and _taken(device)
                 job = self.store.claim(self.runner) if mine else None
                 if job is not None:
                     self.taken(job.id)
@@ -151,8 +151,6 @@ class Worker:
                 self._note(job, event)
                 values: dict[str, Any] = {"result": message(event), "pace": pace.section}
                 if isinstance(event, Finished | FrameFinished):
-                    file = event.video if isinstance(event, Finished) else event.image
-                    log.info("#%d %s", job.id, say("run.finished", self.settings.language, file=file))
                     self.store.end(job, Status.DONE, event, **values)
                     return
                 if isinstance(event, Stopped):
@@ -184,7 +182,7 @@ class Worker:
 
     def _note(self, job: Job, event: Event) -> None:
         """What an event says goes into the log; steps only where everything is wanted."""
-        text = line(event, self.settings.language)
+        text = line(event, self.settings.language) or done(event, self.settings.language)
         if text is not None:
             log.log(logging.WARNING if isinstance(event, Adjusted | Flagged) else logging.INFO, "#%d %s", job.id, text)
         elif isinstance(event, Step):
@@ -269,9 +267,10 @@ def device_name(settings: Settings) -> str:
 
 
 def _taken(device: FileLock) -> bool:
-    """Take a device if nobody has it."""
+    """Take a device unless it is ours or somebody else's; whether it is ours."""
     with suppress(Timeout):
-        device.acquire()
+        if not device.is_locked:
+            device.acquire()
     return device.is_locked
 
 

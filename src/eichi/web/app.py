@@ -1,8 +1,8 @@
 """The server: a page for every language, the HTTP interface, the worker beside them. Everything is put together here.
 
 FastAPI carries the pages. Each language is a page of its own under its own path; `/` leads to the visitor's. Nothing is
-loaded that a video is made with: jobs run in the worker's process, which this one starts and
-ends. Requests from other sites and under other names than this machine's are refused.
+loaded that a video is made with: jobs run in the worker's process, which this one starts and ends. Requests from other
+sites and under other names than this machine's are refused.
 """
 
 import asyncio
@@ -54,15 +54,13 @@ def make_app(
     os.environ["GRADIO_TEMP_DIR"] = str(desk.uploads)  # the one way to tell Gradio where to keep what is given to it
     desk.uploads.mkdir(parents=True, exist_ok=True)
     assets = Path(str(files("eichi.web") / "assets"))
-    pages = {code: LanguagePage(desk, Words(code), assets / "style.css", UPLOAD) for code in languages()}
+    running = AsyncExitStack()  # what pages start when they are built, and the server ends
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         desk.tidy()
         desk.wake()
-        async with AsyncExitStack() as stack:
-            for page in pages.values():
-                await stack.enter_async_context(page)
+        async with running:
             yield
 
     app = FastAPI(
@@ -73,8 +71,8 @@ def make_app(
     app.mount("/page", StaticFiles(directory=assets))
     _doors(app, language)
     _guard(app, desk, access)
-    for code, page in pages.items():
-        app.mount(f"/{code}", page)
+    for code in languages():
+        app.mount(f"/{code}", LanguagePage(desk, Words(code), assets / "style.css", UPLOAD, running))
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     return app
 

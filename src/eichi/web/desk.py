@@ -91,10 +91,13 @@ class Desk:
 
     def tidy(self) -> None:
         """Remove what was given long ago and is named by no job and by nothing that is kept in the library."""
+        stale = [path for path in self.uploads.iterdir() if path.stat().st_mtime < time.time() - STALE]
+        if not stale:  # at most starts, and jobs may be many
+            return
         kept = [json.dumps(job.request) for job in self.store.jobs()]
         kept += [path.read_text("utf-8", "replace") for path in (self.settings.home / FOLDER).glob("*.json")]
-        for path in self.uploads.iterdir():
-            if path.stat().st_mtime < time.time() - STALE and not any(path.name in text for text in kept):
+        for path in stale:
+            if not any(path.name in text for text in kept):
                 shutil.rmtree(path, ignore_errors=True)
 
     def meter(self, model: str) -> Meter | None:

@@ -33,7 +33,7 @@ def _row(job: Job, words: Words, up: bool, down: bool) -> str:
     else:
         todo = [*(["up"] if up else []), *(["down"] if down else [])]
         todo += ["resume" if job.status == Status.HELD else "hold", "clone", "skip"]
-    buttons = "" if job.status.active or job.begun else _use("edit", job, words, quiet=True)
+    buttons = "" if job.status.active or job.begun else _use("edit", job, words)
     buttons += "".join(button(name, job.id, words, quiet=True) for name in todo)
     bar = f'<div class="bar"><u style="width:{100 * done:.0f}%"></u></div>' if job.status.active else ""
     return (
@@ -72,11 +72,10 @@ def _card(job: Job, words: Words) -> str:
     )
 
 
-def _use(name: str, job: Job, words: Words, quiet: bool = False) -> str:
+def _use(name: str, job: Job, words: Words) -> str:
     """A button that puts a job's options into the controls, to make another one or to change it."""
-    edit = "data-edit" if name == "edit" else ""
-    kind = "quiet" if quiet else ""
-    return f'<button type="button" class="{kind}" data-use="{job.id}" {edit}>{escape(words(f"do.{name}"))}</button>'
+    edit = 'class="quiet" data-edit' if name == "edit" else ""
+    return f'<button type="button" data-use="{job.id}" {edit}>{escape(words(f"do.{name}"))}</button>'
 
 
 def _preview(job: Job, words: Words) -> str:

@@ -6,8 +6,6 @@ Knows Gradio's way into a server, nothing of what is on the page.
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import gradio as gr
 from fastapi import FastAPI
@@ -20,21 +18,13 @@ from eichi.web.page import build
 
 
 class LanguagePage:
-    """An ASGI application to be mounted under the language's code; entered for as long as the server runs."""
+    """An ASGI application to be mounted under the language's code; what it starts goes on the server's `running`."""
 
-    def __init__(self, desk: Desk, words: Words, style: Path, upload: str) -> None:
+    def __init__(self, desk: Desk, words: Words, style: Path, upload: str, running: AsyncExitStack) -> None:
         self._desk, self._words, self._style, self._upload = desk, words, style, upload
+        self._running = running
         self._app: ASGIApp | None = None
-        self._stack = AsyncExitStack()
         self._lock = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._lock:
@@ -45,7 +35,7 @@ class LanguagePage:
     async def _built(self) -> ASGIApp:
         """The page as Gradio mounts it, taken out of the server that it was mounted in, and started like that one."""
         server = self._mounted()  # half a second, in this thread: Gradio wants the server's own loop
-        await self._stack.enter_async_context(server.router.lifespan_context(server))
+        await self._running.enter_async_context(server.router.lifespan_context(server))
         return next(route.app for route in server.routes if isinstance(route, Mount))
 
     def _mounted(self) -> FastAPI:

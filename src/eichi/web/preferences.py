@@ -2,7 +2,7 @@
 
 import json
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from eichi.web.parts import said
 from eichi.web.stage import button
 
 KEYS = ("outputs", "device", "log_level")
-LEVELS = ("error", "warning", "info", "debug")
+LEVELS: tuple[str, ...] = get_args(Settings.model_fields["log_level"].annotation)
 
 
 class Preferences:
