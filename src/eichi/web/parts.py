@@ -96,12 +96,12 @@ def begin(desk: Desk, requests: Sequence[VideoOptions | FrameOptions], editing: 
     """New jobs, or the one that is changed. Raises InputError."""
     if editing is None:
         jobs = desk.start(requests)
-        gr.Info(words("page.queued", first=jobs[0].id, count=len(jobs)), duration=4)
+        gr.Info(words("page.queued", first=jobs[0].id, count=len(jobs)), duration=4, title=words("page.note"))
         return
     if len(requests) != 1:
         raise InputError("error.batch.edit", job=editing, count=len(requests))
     desk.queue.change(editing, requests[0])
-    gr.Info(words("page.changed", job=editing), duration=4)
+    gr.Info(words("page.changed", job=editing), duration=4, title=words("page.note"))
 
 
 def start_label(editing: int | None, words: Words) -> str:

@@ -53,7 +53,7 @@ class Preferences:
             check_folder(settings.outputs)
             write(settings, given)
             self.desk.adjust(settings)
-        gr.Info(self.words("setting.saved"), duration=4)
+        gr.Info(self.words("setting.saved"), duration=4, title=self.words("page.note"))
 
     def _facts(self) -> str:
         settings = self.desk.settings

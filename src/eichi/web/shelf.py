@@ -49,7 +49,7 @@ class PromptShelf:
     def on_save(self, name: str, text: str) -> dict[str, Any]:
         with said(self.words):
             self.prompts.save(name, text)
-        gr.Info(self.words("keep.saved"), duration=3)
+        gr.Info(self.words("keep.saved"), duration=3, title=self.words("page.note"))
         return gr.update(choices=self.choices(), value=name.strip() or None)
 
     def on_delete(self, name: str | None) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class FavouriteShelf:
     def keep(self, name: str, request: Request) -> dict[str, Any]:
         """Save a request under a name; the same name again is another version of it."""
         self.favourites.save(name, request, replace=True)
-        gr.Info(self.words("keep.saved"), duration=3)
+        gr.Info(self.words("keep.saved"), duration=3, title=self.words("page.note"))
         return gr.update(choices=self.names(), value=name.strip())
 
     def on_rename(self, name: str | None, new: str) -> dict[str, Any]:
