@@ -1,7 +1,8 @@
 """`python -m training STAGE`: one stage of making the embedded model, or all of them in order.
 
-Every stage continues where it was interrupted. Minutes are wall-clock time; the defaults, two and a half hours in
-all, are for two CPU cores.
+Every stage continues where it was interrupted. Minutes are processor time of one core; the defaults, four hours in
+all, are for two. `adopt` begins a state folder with the weights that ship, so that `fork` and `decoder` go on from
+them; `all` begins with nothing.
 """
 
 import argparse
@@ -9,9 +10,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from training import cache, calibrate, decoder, export, report, transformer
+from training import adopt, cache, calibrate, decoder, export, report, transformer
 
-MINUTES = {"decoder": 20.0, "clips": 20.0, "transformer": 90.0, "fork": 90.0}
+MINUTES = {"decoder": 45.0, "transformer": 180.0, "fork": 180.0}
+VALIDATION = 500
 
 
 def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
@@ -21,12 +23,14 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
     def minutes(stage: str) -> float:
         return float(args.minutes or MINUTES[stage])
 
+    def job(stage: str) -> transformer.Job:
+        return transformer.Job(folder, minutes(stage), args.batch, args.workers, peak=args.peak, compiled=args.compile)
+
     return {
-        "cache": lambda: cache.fill(folder, "train", args.count, args.workers),
-        "decoder": lambda: decoder.train(folder, cache.codec(folder), decoder.PICTURES, minutes("decoder")),
-        "clips": lambda: decoder.train(folder, cache.codec(folder), decoder.CLIPS, minutes("clips")),
-        "transformer": lambda: transformer.joint(folder, minutes("transformer"), args.batch, args.workers),
-        "fork": lambda: transformer.fork(folder, minutes("fork"), args.batch),
+        "cache": lambda: clips(folder, args.count, args.workers),
+        "decoder": lambda: decoder.train(folder, cache.codec(folder), minutes("decoder")),
+        "transformer": lambda: transformer.joint(job("transformer")),
+        "fork": lambda: transformer.fork(job("fork")),
         "export": lambda: export.export(folder, args.target),
         "calibrate": lambda: calibrate.calibrate(args.target),
         "curves": lambda: report.curves(folder),
@@ -34,18 +38,29 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
     }
 
 
+def clips(folder: Path, count: int, workers: int) -> None:
+    """Clips to learn from, and others to choose the best network by."""
+    cache.fill(folder, cache.VALID, VALIDATION, workers)
+    cache.fill(folder, cache.TRAIN, count, workers)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=["all", *stages(argparse.Namespace(state=Path()))])
+    parser.add_argument("stage", choices=["all", "adopt", *stages(argparse.Namespace(state=Path()))])
     parser.add_argument("--state", type=Path, default=Path("build/training"), help="folder of caches and checkpoints")
     parser.add_argument("--target", type=Path, default=Path("src/eichi/models/tiny"), help="where weights are exported")
-    parser.add_argument("--minutes", type=float, help=f"wall-clock budget of one stage; by default {MINUTES}")
-    parser.add_argument("--count", type=int, default=18_000, help="clips to cache")
+    parser.add_argument("--minutes", type=float, help=f"budget of one stage; by default {MINUTES}")
+    parser.add_argument("--count", type=int, default=24_000, help="clips to cache")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--batch", type=int, default=8, help="clips per step and process")
+    parser.add_argument("--batch", type=int, default=16, help="clips per step and process")
+    parser.add_argument("--peak", type=float, default=1.0, help="factor of the learning rates")
+    parser.add_argument("--compile", action="store_true", help="let torch compile the blocks first")
     parser.add_argument("--pictures", type=int, default=64, help="held-out pictures of the report")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.stage == "adopt":
+        adopt.adopt(args.target, args.state)
+        return
     runs = stages(args)
     for name in runs if args.stage == "all" else [args.stage]:
         runs[name]()

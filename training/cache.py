@@ -1,11 +1,10 @@
 """Clips as latents: rendered and coded once, so that a training step only reads.
 
-A clip of 145 frames becomes 37 latents, twice: `clips` holds what the encoder makes of the whole clip (the first
-frame, then averages of four), `stills` what it makes of each group's last frame alone. The program codes its start
-picture, its key frames and its Final Frame as stills, and never sees the clip. Clips come in pairs of neighbours:
-clip 2k + 1 is clip 2k going the opposite way, if that goes in a named direction.
+A clip of 145 frames becomes 37 latents, one for its first frame and one for the last of each four after it; no other
+frame is rendered. Clips come in pairs of neighbours: clip 2k + 1 is clip 2k going the opposite way, if that goes in a
+named direction.
 
-Files are numbered chunks of one picture size, float16. Rendering takes 35 ms a clip; an interrupted stage continues
+Files are numbered chunks of one picture size, float16. Rendering takes 15 ms a clip; an interrupted stage continues
 with the first missing chunk.
 """
 
@@ -24,6 +23,7 @@ from training.words import MOVES
 
 log = logging.getLogger(__name__)
 
+TRAIN, VALID = "train", "valid"  # splits of the world
 LATENTS = 37
 FRAMES = GROUP * (LATENTS - 1) + 1
 CHUNK = 250
@@ -38,7 +38,6 @@ class Clips:
     """Latents of many clips of one size, with what was said about them and their start pictures."""
 
     clips: torch.Tensor  # (n, 37, 16, h, w) float16
-    stills: torch.Tensor  # the same shape
     pictures: torch.Tensor  # (n, 3, height, width) uint8
     prompts: list[str]
     motions: list[str]
@@ -89,21 +88,18 @@ class _Filler:
 
 def code_scenes(codec: Codec, scenes: Sequence[world.Scene]) -> Clips:
     """Render scenes of one size and code them."""
-    return gather(scenes, codec.clip)
+    return gather(scenes, codec.encode)
 
 
-def gather(scenes: Sequence[world.Scene], code: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]) -> Clips:
-    """Scenes of one size as clips; `code` turns frames (t, 3, height, width) into a clip's latents and its stills."""
-    clips, stills, pictures = [], [], []
+def gather(scenes: Sequence[world.Scene], code: Callable[[torch.Tensor], torch.Tensor]) -> Clips:
+    """Scenes of one size as clips; `code` turns each of the frames (37, 3, height, width) that count into a latent."""
+    clips, pictures = [], []
     for scene in scenes:
-        frames = world.render(scene, torch.arange(float(FRAMES)))
-        clip, still = code(frames)
-        clips.append(clip.half())
-        stills.append(still.half())
+        frames = world.render(scene, torch.arange(0.0, FRAMES, GROUP))
+        clips.append(code(frames).half())
         pictures.append(((frames[0] + 1) * 127.5).round().clamp(0, 255).byte())
     return Clips(
         torch.stack(clips),
-        torch.stack(stills),
         torch.stack(pictures),
         [scene.prompt for scene in scenes],
         [scene.motion for scene in scenes],
@@ -137,7 +133,6 @@ def shares(clips: list[Clips]) -> dict[str, float]:
 def _join(chunks: list[Clips]) -> Clips:
     return Clips(
         torch.cat([c.clips for c in chunks]),
-        torch.cat([c.stills for c in chunks]),
         torch.cat([c.pictures for c in chunks]),
         [p for c in chunks for p in c.prompts],
         [m for c in chunks for m in c.motions],

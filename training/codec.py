@@ -1,7 +1,7 @@
 """The encoder, written down instead of trained: a linear code of 8x8 blocks inside the official causal 3-D encoder.
 
-The best linear code with 16 numbers for an 8x8x3 block is its principal components. Each picture, and the average of
-each group of four frames, is coded this way. That map can be placed *exactly* into `AutoencoderKLHunyuanVideo`:
+The best linear code with 16 numbers for an 8x8x3 block is its principal components. The first frame and the last of
+each group of four frames are coded this way. That map can be placed *exactly* into `AutoencoderKLHunyuanVideo`:
 
     conv_in          the three colours pass through (last time tap, centre)
     1st strided conv packs 2x2 blocks into 12 channels
@@ -10,9 +10,9 @@ each group of four frames, is coded this way. That map can be placed *exactly* i
     residuals        second convolutions zero, so a residual block is its shortcut
     last block       every component as the pair (x, -x), every norm group with the constants +-K
 
-The constants make the final GroupNorm a fixed scale, and silu(x) - silu(-x) = x undoes the activation. The strided
-convolutions in time weigh their last two taps one half each: together the mean of four frames, exact for the first
-frame, which stands alone. So the encoder costs no training and is no source of error; only the decoder learns.
+The constants make the final GroupNorm a fixed scale, and silu(x) - silu(-x) = x undoes the activation. In time every
+convolution looks through its last tap only: a latent is one sharp moment and never the average of several, in which
+whatever moves would be blurred. So the encoder costs no training and is no source of error; only the decoder learns.
 
 Half whitening: components are divided by the square root of their standard deviation. Full whitening would give the
 finest detail the weight of the average colour in the transformer's loss.
@@ -49,11 +49,9 @@ class Codec:
         inverse = torch.linalg.pinv(matrix).T.reshape(self.filters.shape)
         return F.conv_transpose2d(latents - self.bias.view(1, -1, 1, 1), inverse, stride=CELL)
 
-    def clip(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Code 1 + 4n frames twice, both (1 + n, 16, h, w): group averages, and each group's last frame alone."""
-        groups = frames[1:].unflatten(0, (-1, GROUP))
-        means = torch.cat([frames[:1], groups.mean(1)])
-        return self.encode(means), self.encode(frames[::GROUP])
+    def clip(self, frames: torch.Tensor) -> torch.Tensor:
+        """Code 1 + 4n frames, (1 + n, 16, h, w)."""
+        return self.encode(frames[::GROUP])
 
 
 def fit(pictures: torch.Tensor) -> Codec:
@@ -81,6 +79,15 @@ def autoencoder() -> AutoencoderKLHunyuanVideo:
 
 
 @torch.no_grad()
+def installed(vae: AutoencoderKLHunyuanVideo) -> Codec:
+    """The code that was written into an encoder, found by coding a black block and one for every number of a block."""
+    count = 3 * CELL * CELL
+    blocks = torch.cat([torch.zeros(1, count), torch.eye(count)]).view(-1, 3, 1, CELL, CELL)
+    codes = vae.encode(blocks).latent_dist.mode().flatten(1)
+    return Codec((codes[1:] - codes[0]).T.reshape(CHANNELS, 3, CELL, CELL), codes[0])
+
+
+@torch.no_grad()
 def install(codec: Codec, vae: AutoencoderKLHunyuanVideo) -> None:
     """Write the code into the encoder and make both 1x1 convolutions around the latents neutral."""
     for module in vae.encoder.modules():
@@ -93,9 +100,8 @@ def install(codec: Codec, vae: AutoencoderKLHunyuanVideo) -> None:
     encoder, blocks = vae.encoder, vae.encoder.down_blocks
     _identity(encoder.conv_in.conv, 3)
     first, second, third = _factors(codec)
-    _strided(blocks[0].downsamplers[0].conv.conv, first, halves=False)
-    _strided(blocks[1].downsamplers[0].conv.conv, second, halves=True)
-    _strided(blocks[2].downsamplers[0].conv.conv, third, halves=True)
+    for block, packing in zip(blocks, (first, second, third), strict=False):
+        _strided(block.downsamplers[0].conv.conv, packing)
     blocks[2].downsamplers[0].conv.conv.bias[:CHANNELS] = codec.bias
     for block in blocks:
         shortcut = block.resnets[0].conv_shortcut
@@ -123,15 +129,14 @@ def _identity(conv: nn.Conv3d, count: int) -> None:
         conv.weight[k, k, -1, middle, middle] = 1
 
 
-def _strided(conv: nn.Conv3d, weight: torch.Tensor, halves: bool) -> None:
-    """A 2x2 packing `weight` (out, in, 2, 2); `halves` also averages the last two frames.
+def _strided(conv: nn.Conv3d, weight: torch.Tensor) -> None:
+    """A 2x2 packing `weight` (out, in, 2, 2) of the newest frame.
 
     The official strided convolution pads one pixel on every side, so the block of output (i, j) starts in the middle
     of its 3x3 kernel.
     """
     out, inside = weight.shape[:2]
-    for tap, share in ((1, 0.5), (2, 0.5)) if halves else ((2, 1.0),):
-        conv.weight[:out, :inside, tap, 1:, 1:] = weight * share
+    conv.weight[:out, :inside, -1, 1:, 1:] = weight
 
 
 def _factors(codec: Codec) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

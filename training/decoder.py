@@ -1,24 +1,22 @@
 """Training the VAE's decoder: from (noisy) latents back to the picture they were made of.
 
-The encoder is fixed, so this is plain regression, first on single pictures and then on short clips.
+The encoder is fixed, so this is plain regression on single pictures. With one frame all time taps of a causal
+convolution see the same padded frame. Training uses the *last* tap alone, as a 2-D convolution, and keeps the others
+zero; so the trained network, run by the official 3-D forward, treats every frame by itself (a sum over taps would
+smear time), and costs two fifths.
 
-Pictures: with one frame all time taps of a causal convolution see the same padded frame. Training uses the *last* tap
-alone, as a 2-D convolution, and keeps the others zero; so the trained network, run by the official 3-D forward,
-treats every frame by itself (a sum over taps would smear time), and costs two fifths.
-
-Clips: 5 latents (17 frames), which is exactly the tile in which `AutoencoderKLHunyuanVideo` decodes long clips. Now
-all taps learn. A latent stores the average of its four frames; where things are going shows only in comparison with
-the latents before, and that is what the earlier taps are for. They begin as the straight line, see `glide`.
+What happens between latents is not learnt but written down: where time doubles, features lie half way between those
+of a latent and of the one before it, see `glide`. A latent shows one moment, so that is where its neighbours belong.
 
 The network starts as bilinear upsampling of each block's mean colour: residual blocks are neutral, and the colour
 travels as pairs (x, -x), which undo the last activation.
 """
 
 import contextlib
+import copy
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -36,58 +34,40 @@ from training.rng import pick, stream
 log = logging.getLogger(__name__)
 
 SIZES = ((64, 64), (64, 64), (48, 80), (80, 48))
-CLIP = 17  # frames of the official temporal tile
+BATCH = 8
+RATE = 0.02  # Muon's; falls to zero over the budget
+PHOTOS = 0.25  # share of whole photographs; of the others, a third have a photograph behind their sprite
 # Noise on latents, standard deviation: mostly little, sometimes as much as the transformer's own errors.
 LEAST, MOST = 0.02, 0.2
-# Weight of the steps between frames beside the frames themselves.
-STEPS = 2.0
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One of the two ways of training the decoder."""
-
-    name: str
-    batch: int
-    rate: float  # Muon's learning rate; falls to zero over the budget
-    video: bool
-
-
-PICTURES = Stage("pictures", batch=8, rate=0.025, video=False)
-CLIPS = Stage("clips", batch=2, rate=0.006, video=True)
-
-
-def train(folder: Path, codec: Codec, stage: Stage, minutes: float) -> None:
-    """Train (on) until the stage's budget of minutes is spent, then leave `vae.pt` for the export."""
+def train(folder: Path, codec: Codec, minutes: float) -> None:
+    """Train (on) until the budget of minutes of processor time is spent, then leave `vae.pt` for the export."""
     torch.set_num_threads(1)
     vae = autoencoder()
-    path, done = folder / f"decoder-{stage.name}.pt", folder / "vae.pt"
-    if stage.video:
-        vae.load_state_dict(state.load(done)["model"])
-        glide(vae)
-    else:
-        start(codec, vae)
-    muon, adam = optimisers(vae, stage)
+    path, done = folder / "decoder.pt", folder / "vae.pt"
+    start(codec, vae)
+    muon, adam = optimisers(vae)
     step, spent = 0, 0.0
     if path.exists():
         saved = state.load(path)
         vae.load_state_dict(saved["model"])
-        muon.load_state_dict(saved["muon"])
-        adam.load_state_dict(saved["adam"])
         step, spent = saved["step"], saved["spent"]
+        for optimiser, content in zip((muon, adam), saved["optimisers"], strict=False):
+            optimiser.load_state_dict(content)
 
     def keep() -> None:
-        at = {"step": step, "spent": spent}
-        state.save(path, {"model": vae.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), **at})
-        state.save(done, {"model": vae.state_dict()})
+        at = {"step": step, "spent": spent, "optimisers": [muon.state_dict(), adam.state_dict()]}
+        state.save(path, {"model": vae.state_dict(), **at})
+        state.save(done, {"model": glide(copy.deepcopy(vae)).state_dict()})
 
-    total, last = 0.0, time.monotonic()
-    with contextlib.nullcontext() if stage.video else flat():
+    total, last = 0.0, time.process_time()
+    with flat():
         while spent < minutes * 60:
             share = max(0.0, 1 - spent / (minutes * 60))
-            for optimiser, rate in ((muon, stage.rate), (adam, stage.rate / 12)):
+            for optimiser, rate in ((muon, RATE), (adam, RATE / 12)):
                 optimiser.param_groups[0]["lr"] = rate * share
-            latents, target = batch(codec, stage, step)
+            latents, target = batch(codec, step)
             loss = distance(vae.decoder(vae.post_quant_conv(latents)), target)
             for optimiser in (muon, adam):
                 optimiser.zero_grad()
@@ -95,69 +75,52 @@ def train(folder: Path, codec: Codec, stage: Stage, minutes: float) -> None:
             for optimiser in (muon, adam):
                 optimiser.step()
             step, total = step + 1, total + float(loss.detach())
-            now = time.monotonic()
+            now = time.process_time()
             spent, last = spent + now - last, now
             if step % 50 == 0:
-                state.note(folder / f"decoder-{stage.name}.jsonl", step=step, seconds=spent, loss=total / 50)
+                state.note(folder / "decoder.jsonl", step=step, seconds=spent, loss=total / 50)
                 total = 0.0
             if step % 250 == 0:
                 keep()
-                log.info("decoder %s: step %d, %.0f s, %s", stage.name, step, spent, measure(vae, codec))
+                log.info("decoder: step %d, %.0f s, %s", step, spent, measure(vae, codec))
     keep()
-    log.info("decoder %s finished: step %d", stage.name, step)
+    log.info("decoder finished: step %d", step)
 
 
 def distance(made: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mostly absolute error, which keeps edges sharp; of pictures, and of the steps from frame to frame.
-
-    Where a decoder is unsure how far things have gone, it shows the average of four frames four times. That costs
-    little in pictures, whose backgrounds stand still, but everything in steps.
-    """
-    pictures = F.l1_loss(made, target) + 0.5 * F.mse_loss(made, target)
-    if made.shape[2] == 1:
-        return pictures
-    return pictures + STEPS * F.l1_loss(made.diff(dim=2), target.diff(dim=2))
+    """Absolute error, which keeps edges sharp, and squared error, which counts where a picture is far off."""
+    return F.l1_loss(made, target) + 2 * F.mse_loss(made, target)
 
 
-def batch(codec: Codec, stage: Stage, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noisy latents (n, 16, t, h, w) and what they should decode to (n, 3, frames, height, width)."""
-    rng = stream(f"decoder {stage.name}", step)
+def batch(codec: Codec, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noisy latents (n, 16, 1, h, w) and what they should decode to (n, 3, 1, height, width)."""
+    rng = stream("decoder", step)
     height, width = pick(rng, SIZES)
     latents, targets = [], []
-    for k in range(stage.batch):
-        if not stage.video and rng.random() < 0.5:
+    for k in range(BATCH):
+        if rng.random() < PHOTOS:
             frames = crop(rng, height, width, held=False)[None] * 2 - 1
         else:
-            scene = world.scene("train", 1_000_000 + step * stage.batch + k, (height, width))
-            first = 4.0 * int(rng.integers(0, 30))
-            frames = world.render(scene, first + torch.arange(CLIP if stage.video else 1))
-        codes, _ = codec.clip(frames)
-        if stage.video and rng.random() < 0.7:  # a later tile starts with a group's average, not with a single frame
-            frames, codes = _later(scene, first, codec)
+            scene = world.scene("train", 1_000_000 + step * BATCH + k, (height, width))
+            frames = world.render(scene, torch.tensor([float(rng.integers(0, 145))]))
+        codes = codec.encode(frames)
         latents.append(codes + float(LEAST + (MOST - LEAST) * rng.random() ** 3) * _noise(codes, step, k))
         targets.append(frames)
     return torch.stack(latents).transpose(1, 2), torch.stack(targets).transpose(1, 2)
-
-
-def _later(scene: world.Scene, first: float, codec: Codec) -> tuple[torch.Tensor, torch.Tensor]:
-    """A tile from inside a clip. Its first latent averages frames -3..0; the class drops the frame it decodes to."""
-    frames = world.render(scene, first + torch.arange(-3.0, CLIP))
-    means, _ = codec.clip(torch.cat([frames[:1], frames]))
-    return frames[3:], means[1:]
 
 
 def _noise(like: torch.Tensor, step: int, k: int) -> torch.Tensor:
     return torch.randn(like.shape, generator=torch.Generator().manual_seed(step * 64 + k))
 
 
-def optimisers(vae: AutoencoderKLHunyuanVideo, stage: Stage) -> tuple[Muon, torch.optim.AdamW]:
+def optimisers(vae: AutoencoderKLHunyuanVideo) -> tuple[Muon, torch.optim.AdamW]:
     """Muon for the convolutions, AdamW for norms, biases and the last convolution."""
     vae.requires_grad_(False)
     vae.decoder.requires_grad_(True)
     last = vae.decoder.conv_out.conv.weight
     matrices = [p for p in vae.decoder.parameters() if p.ndim > 1 and p is not last]
     rest = [p for p in vae.decoder.parameters() if p.ndim == 1 or p is last]
-    return Muon(matrices, stage.rate), torch.optim.AdamW(rest, lr=stage.rate / 12, weight_decay=0.0)
+    return Muon(matrices, RATE), torch.optim.AdamW(rest, lr=RATE / 12, weight_decay=0.0)
 
 
 @contextlib.contextmanager
@@ -212,24 +175,25 @@ def start(codec: Codec, vae: AutoencoderKLHunyuanVideo) -> None:
         out.weight[colour, 4 * colour, -1, 1, 1], out.weight[colour, 4 * colour + 1, -1, 1, 1] = 0.6, -0.6
 
 
-# What a causal convolution over each value repeated twice must weigh, from the oldest tap to the newest, to put both
-# on the line through this value and the one before, a quarter of the way between them to either side: the first then
-# sees (before, before, this) and makes 0.25 before + 0.75 this; the second (before, this, this), -0.25 and 1.25.
-LINE = (-0.25, 0.5, 0.75)
+# What a causal convolution over each value repeated twice must weigh, from the oldest tap to the newest, to put the
+# second of both on this value and the first half way to the one before: the first sees (before, before, this), the
+# second (before, this, this).
+LINE = (0.0, 0.5, 0.5)
 
 
 @torch.no_grad()
-def glide(vae: AutoencoderKLHunyuanVideo) -> None:
+def glide(vae: AutoencoderKLHunyuanVideo, line: tuple[float, float, float] = LINE) -> AutoencoderKLHunyuanVideo:
     """Let a network trained on single pictures move evenly: where time doubles, features follow a straight line.
 
-    An average of four frames becomes two of two frames each, a quarter of the step to the one before it apart from
-    it, and these become four frames in the same way. Without it a sprite stands still for four frames and jumps.
+    Done twice, the frames between two latents lie at a quarter, a half and three quarters of the way. Without it a
+    sprite stands still for four frames and jumps. `line` (0, 0, 1) undoes it.
     """
     for block in vae.decoder.up_blocks:
         for upsampler in block.upsamplers or ():
             if upsampler.upsample_factor[0] == 2:
                 weight = upsampler.conv.conv.weight
-                weight.copy_(weight[:, :, -1:] * torch.tensor(LINE).view(-1, 1, 1))
+                weight.copy_(weight.sum(2, keepdim=True) * torch.tensor(line).view(-1, 1, 1))
+    return vae
 
 
 def _colour(

@@ -26,7 +26,7 @@ from training.codec import Codec, autoencoder
 from training.decoder import start
 from training.network import Net
 from training.text import saved_tokenizers
-from training.transformer import eyes
+from training.transformer import best, eyes
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +72,12 @@ def export(folder: Path, target: Path) -> None:
 
 
 def network(folder: Path, direction: str) -> Net:
-    """The newest network for a direction, in evaluation mode."""
+    """The best network for a direction, in evaluation mode."""
     net = Net(folder)
-    for name in (direction, "joint"):
-        path = folder / f"{name}.pt"
-        if path.exists():
-            net.load_state_dict(state.load(path)["model"])
-            break
+    paths = [best(folder, stage) for stage in (direction, "joint")]
+    found = next((path for path in paths if path.exists()), None)
+    if found is not None:
+        net.load_state_dict(state.load(found)["model"])
     return net.eval().requires_grad_(False)
 
 

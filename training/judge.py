@@ -1,13 +1,15 @@
 """The shipped model judged through the program itself: pictures from files, prompts as typed, frames as they leave.
 
-`report.py` measures a checkpoint in training with a fast sampler of its own; this drives `eichi`'s pipeline, with its
-tokenizers, solver, step cache and streaming decode, so that a figure is what a user gets.
+This drives `eichi`'s pipeline, with its tokenizers, solver, step cache and streaming decode, so that a figure is what a
+user gets.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -24,7 +26,8 @@ from eichi.pipeline.oneframe import compute_frame, fit_picture
 from eichi.plan.plan import Plan
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.video.images import fit, load
-from training import track, world
+from training import sprites, track, world
+from training.codec import GROUP
 from training.decoder import decibels
 from training.words import DIRECTIONS
 
@@ -55,7 +58,12 @@ class Judge:
 
     def __init__(self, model: str, count: int, folder: Path) -> None:
         self.components = Components(find(model), folder, "cpu", folder / "cache")
-        self.subjects = [self._subject(number, folder) for number in range(count)]
+        self.folder = folder
+        self.subjects = [self._subject(scene) for scene in islice(_scenes(), count)]
+
+    def others(self, sprite: str, count: int) -> list[Subject]:
+        """More held-out pictures, all with the same kind of sprite."""
+        return [self._subject(scene) for scene in islice((s for s in _scenes() if s.name.endswith(sprite)), count)]
 
     def clip(self, subject: Subject, said: str, **options: Any) -> Clip:
         """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite, `options` change the rest."""
@@ -76,7 +84,7 @@ class Judge:
 
     @torch.inference_mode()
     def shots(self, latents: Tensor) -> Clip:
-        """What each of some latents (n, 16, h, w) shows by itself: the average of its four frames."""
+        """What each of some latents (n, 16, h, w) shows: the last of its four frames."""
         vae = self.components.vae
         shown: Tensor = vae.decode(latents[:, :, None] / vae.config.scaling_factor).sample
         return shown[:, :, 0].clamp(-1, 1)
@@ -129,15 +137,44 @@ class Judge:
         prompt = said.format(s=subject.sprite)
         return {"model": self.components.entry.name, "image": subject.picture, "prompt": prompt, "seed": 1}
 
-    def _subject(self, number: int, folder: Path) -> Subject:
-        words = tuple(DIRECTIONS)
-        scene = world.scene("held", FIRST + number, SIZE, words[number % len(words)])
-        paths = {name: folder / f"{number}-{name}.png" for name in ("first", "last", "bare")}
+    def _subject(self, scene: world.Scene) -> Subject:
+        paths = {name: self.folder / f"{uuid4().hex}-{name}.png" for name in ("first", "last", "bare")}
         for name, frame in (("first", 0.0), ("last", 72.0), ("bare", 0.0)):
             pixels = world.render(scene, torch.tensor([frame]), bare=name == "bare")[0]
             levels = ((pixels.permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
             Image.fromarray(levels).save(paths[name])
         return Subject(scene, paths["first"], self.alone(paths["bare"]), paths["last"])
+
+
+class Truth(Judge):
+    """The world itself in a model's place: its clips as they should be, through the VAE. `motions` are by prompt."""
+
+    def __init__(self, motions: dict[str, str], count: int, folder: Path) -> None:
+        super().__init__("tiny", count, folder)
+        self.motions = motions
+
+    @torch.inference_mode()
+    def clip(self, subject: Subject, said: str, **options: Any) -> Clip:
+        """Such a video, all its frames."""
+        latents, _ = self.drawn(subject, said, **options)
+        shown: Tensor = self.components.vae.decode(latents.transpose(0, 1)[None]).sample
+        return shown[0].transpose(0, 1).clamp(-1, 1)
+
+    @torch.inference_mode()
+    def drawn(self, subject: Subject, said: str, **options: Any) -> tuple[Tensor, list[SectionDone]]:
+        """Its latents. Where nothing is said, things go on as they do."""
+        motion = self.motions[said] or subject.scene.motion
+        arm = sprites.arm(sprites.COLOURS[subject.scene.name.split()[0]]) if motion == "wave" else None
+        plan, _ = self._planned(subject, said, options)
+        frames = world.render(replace(subject.scene, motion=motion, arm=arm), torch.arange(0.0, plan.frames, GROUP))
+        mode: Tensor = self.components.vae.encode(frames[:, :, None]).latent_dist.mode()
+        return mode[:, :, 0], []
+
+
+def _scenes() -> Iterator[world.Scene]:
+    """Held-out scenes without end, moving the four ways by turns."""
+    for number, word in enumerate(cycle(DIRECTIONS)):
+        yield world.scene("held", FIRST + number, SIZE, word)
 
 
 def joined(events: Iterable[Event]) -> Clip:

@@ -26,7 +26,6 @@ from eichi.models.load import Components
 from eichi.options import WeightsOptions
 from training import samples, world
 from training.cache import Clips, gather, vision
-from training.codec import GROUP
 from training.judge import Judge
 from training.network import Net
 from training.rng import stream
@@ -131,11 +130,10 @@ class Student:
         scenes = [s for k in range((count + 1) // 2) for s in world.pair("lora", 1000 * number + k, size)][:count]
         return gather(scenes, self._painted)
 
-    def _painted(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """A clip's latents and its stills, painted over but for the first frame."""
+    def _painted(self, frames: Tensor) -> Tensor:
+        """A clip's latents, painted over but for the first frame."""
         painted = torch.cat([frames[:1], STYLES[self.style](frames[1:])])
-        clip = self._code(painted.transpose(0, 1)[None])[0].transpose(0, 1)
-        return clip, self._code(painted[::GROUP, :, None])[:, :, 0]
+        return self._code(painted[:, :, None])[:, :, 0]
 
     def _code(self, videos: Tensor) -> Tensor:
         """Videos (n, 3, t, h, w) in -1..1 as the program codes pictures."""

@@ -36,8 +36,8 @@ KEY_FRAME, FINAL, ODD_LENGTH = 0.2, 0.4, 0.12
 NOISE = (0.0, 0.0, 0.05, 0.15)
 # Shares of single images, of images with a reference, and with a part masked out.
 SINGLE, REFERRED, MASKED = 0.1, 0.6, 0.3
-CROSSED = 0.3  # of histories that go the opposite way
-SLOW = ("spin", "shrink", "zoom")
+CROSSED = 0.5  # of histories that go the opposite way
+SLOW = ("spin", "shrink", "wave", "zoom")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Mix:
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.4, named=0.5, photos=0.5, slow=0.6, camera=True)
+LATE = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.6, camera=True)
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
         shown = row if other is None else other
         behind = [] if silent else [*clips.clips[shown, after : after + length]]
         if not silent and rng.random() < FINAL:
-            behind.append(clips.stills[shown, after + length - 1])
-        anchors.append(clips.stills[row, key])
+            behind.append(clips.clips[shown, after + length - 1])
+        anchors.append(clips.clips[row, key])
         windows.append(clips.clips[row, first:after])
         histories.append(_padded(behind[:CONTEXT], clips, behind=True))
     return _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories))
@@ -164,7 +164,7 @@ def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
         shown, made = row, clips.clips[row, first : first + window]
         if other is not None:  # turning round: the way back of what went the other way
             shown, made = other, clips.clips[other, first - 1 - window : first - 1].flip(0)
-        anchors.append(clips.stills[row, 0])
+        anchors.append(clips.clips[row, 0])
         windows.append(made)
         histories.append(_padded([*clips.clips[shown, max(0, first - CONTEXT) : first]], clips, behind=False))
     return _sample(rng, forward_layout(window), rows, (anchors, windows, histories))
@@ -183,9 +183,9 @@ def _single(rng: Rng, clips: Clips, rows: torch.Tensor) -> Sample:
     for row in rows.tolist():
         history = torch.zeros(latents, *clips.clips.shape[2:], dtype=torch.float16)
         if referred:
-            history[0] = _holed(rng, clips.stills[row, index])
-        anchors.append(_holed(rng, clips.stills[row, 0]))
-        windows.append(clips.stills[row, layout.window[0]][None])
+            history[0] = _holed(rng, clips.clips[row, index])
+        anchors.append(_holed(rng, clips.clips[row, 0]))
+        windows.append(clips.clips[row, layout.window[0]][None])
         histories.append(history)
     return _sample(rng, layout, rows, (anchors, windows, histories))
 

@@ -94,6 +94,22 @@ OUTLINES: dict[str, Callable[[], Points]] = {
 TURNING = ("square", "triangle", "star", "heart", "diamond", "cross", "face", "figure")
 
 
+# Where a figure's arm hangs, and the arm, hanging down inside the body.
+SHOULDER, LIMB = (0.4, -0.16), (0.58, 0.14)  # length, half of the width
+
+
+def arm(colour: Colour) -> torch.Tensor:
+    """A figure's arm as a sprite of the same size, hanging from SHOULDER."""
+    side, (x, y), (length, half) = PIXELS * OVERSAMPLE, SHOULDER, LIMB
+    mask = Image.new("L", (side, side), 0)
+    pen = ImageDraw.Draw(mask)
+    for points in ([(x - half, y), (x + half, y), (x + half, y + length), (x - half, y + length)], circle(x, y, half),
+                   circle(x, y + length, 1.3 * half)):  # fmt: skip
+        pen.polygon(_pixels(points, side, 1.0), fill=255)
+    alpha = _shrunk(mask)
+    return torch.cat([torch.tensor(colour).view(3, 1, 1) / 255 * alpha, alpha[None]])
+
+
 def draw(rng: Rng, shape: str, colour: Colour, held: bool, cutout: bool) -> torch.Tensor:
     """One sprite as premultiplied (4, PIXELS, PIXELS) in 0..1; `cutout` fills it with a piece of a photograph."""
     side = PIXELS * OVERSAMPLE
@@ -109,14 +125,14 @@ def draw(rng: Rng, shape: str, colour: Colour, held: bool, cutout: bool) -> torc
         for x in (-0.38, 0.38):
             brush.polygon(_pixels(circle(x, -0.25, 0.17), side, 1.0), fill=dark)
         brush.arc(_pixels([(-0.5, -0.35), (0.5, 0.6)], side, 1.0), 20, 160, fill=dark, width=side // 18)
-    small = (PIXELS, PIXELS)
-    alpha = torch.from_numpy(np.asarray(mask.resize(small, Image.Resampling.BOX), np.float32) / 255)
-    if cutout:
-        fill = crop(rng, PIXELS, PIXELS, held)
-    else:
-        shrunk = np.asarray(paint.resize(small, Image.Resampling.BOX), np.float32) / 255
-        fill = torch.from_numpy(shrunk).permute(2, 0, 1)
+    alpha = _shrunk(mask)
+    fill = crop(rng, PIXELS, PIXELS, held) if cutout else _shrunk(paint).permute(2, 0, 1)
     return torch.cat([fill * alpha, alpha[None]])
+
+
+def _shrunk(drawn: Image.Image) -> torch.Tensor:
+    """An oversampled drawing at its size, in 0..1."""
+    return torch.from_numpy(np.asarray(drawn.resize((PIXELS, PIXELS), Image.Resampling.BOX), np.float32) / 255)
 
 
 def _parts(shape: str) -> list[Points]:

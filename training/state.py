@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+
+
+def fresh(model: nn.Module) -> dict[str, Any]:
+    """A checkpoint whose training begins anew: no steps, no time spent, optimisers without a memory."""
+    return {"model": model.state_dict(), "step": 0, "spent": 0.0, "optimisers": []}
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:

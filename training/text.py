@@ -132,8 +132,10 @@ class Tokens:
     clip: torch.Tensor
 
     def pick(self, rows: torch.Tensor) -> "Tokens":
-        """Some of the prompts."""
-        return Tokens(self.llama[rows], self.mask[rows], self.clip[rows])
+        """Some of the prompts, Llama's numbers as long as the longest of them."""
+        mask = self.mask[rows]
+        longest = int(mask.sum(1).max())
+        return Tokens(self.llama[rows, :longest], mask[:, :longest], self.clip[rows])
 
 
 def tokenize(llama: PreTrainedTokenizerFast, clip: PreTrainedTokenizerFast, prompts: Sequence[str]) -> Tokens:

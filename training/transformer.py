@@ -2,8 +2,8 @@
 
 Two processes with one thread each use two cores better than one process with two. In the joint stage each draws its
 own batch (half of it reverse, half forward layouts by turns), and gradients are averaged over the processes. In the
-second stage, `fork`, process 0 goes on alone with the reverse layout and process 1 with the forward one, text
-encoders frozen, because both checkpoints share them.
+second stage, `fork`, process 0 goes on with the reverse layout and process 1 with the forward one; only what reads the
+prompts stays common to both, because both checkpoints share it.
 
 Flow matching: x = (1 - s) clean + s noise, the network predicts noise - clean. Cells that differ from the anchor
 count four times: most of a clip stands still, and without this weight the network learns to stand still first.
@@ -14,12 +14,15 @@ The text encoders have a lesson of their own: linear readers must tell the motio
 Processor time is the budget, so that other work on the machine takes nothing from it. The learning rate is constant
 for the first half of all minutes and then falls linearly, over both stages. Batches are drawn from streams numbered by
 step, so that a resumed run continues exactly.
+
+What ships is not the network of the last step but a running mean of all, and of that the state with the least error on
+a fixed set of clips, in both directions together.
 """
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,10 +31,11 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import SiglipVisionModel
 
 from training import samples, state
-from training.cache import Clips, read, vision
+from training.cache import TRAIN, VALID, Clips, read, vision
 from training.muon import Muon
 from training.network import Net
 from training.rng import Rng, stream
@@ -48,6 +52,8 @@ SHIFT = 2.4  # of noise levels towards high ones
 MOVING, WEIGHT = 0.1, 4.0  # mean square difference from the anchor that makes a cell count, and how much
 SAVE_EVERY = 240.0  # seconds
 EVERYDAY_GUIDANCE = 10.0
+MEMORY = 0.998  # of the running mean of the weights, from step to step
+CHECKED, CHECKED_BATCH = 6, 16  # batches of the validation set
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,17 @@ class Job:
     ranks: int
     rank: int = 0
     direction: str | None = None  # None: both, by turns
+    peak: float = 1.0  # factor of all learning rates
+    compiled: bool = False
 
     @property
     def path(self) -> Path:
         return self.folder / f"{self.direction or 'joint'}.pt"
+
+    @property
+    def best(self) -> Path:
+        """What is shipped of this stage."""
+        return best(self.folder, self.path.stem)
 
     @property
     def end(self) -> float:
@@ -72,17 +85,23 @@ class Job:
 
     def rate(self, spent: float) -> float:
         """The factor of all learning rates."""
-        return min(1.0, max(0.02, 2 * (1 - spent / (60 * self.minutes))))
+        return self.peak * min(1.0, max(0.02, 2 * (1 - spent / (60 * self.minutes))))
 
 
-def joint(folder: Path, minutes: float, batch: int, ranks: int) -> None:
-    """The first stage: one network, both directions."""
-    _spawn([Job(folder, minutes, batch, ranks, rank) for rank in range(ranks)])
+def joint(job: Job) -> None:
+    """The first stage: one network, both directions, in as many processes as the job has ranks."""
+    _spawn([replace(job, rank=rank) for rank in range(job.ranks)])
 
 
-def fork(folder: Path, minutes: float, batch: int) -> None:
+def fork(job: Job) -> None:
     """The second stage: two networks side by side, one direction each."""
-    _spawn([Job(folder, minutes, batch, 1, direction=d) for d in (samples.REVERSE, samples.FORWARD)])
+    directions = (samples.REVERSE, samples.FORWARD)
+    _spawn([replace(job, ranks=2, rank=rank, direction=d) for rank, d in enumerate(directions)])
+
+
+def best(folder: Path, stage: str) -> Path:
+    """Where the best network of a stage lies: "joint", "reverse" or "forward"."""
+    return folder / f"{stage}-best.pt"
 
 
 def _spawn(jobs: Sequence[Job]) -> None:
@@ -117,36 +136,42 @@ class Trainer:
         self.step, self.spent = 0, 0.0
         torch.manual_seed(1)
         self.net = Net(job.folder)
+        self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
         self.optimisers = optimisers(self.net, job)
         self.readers = Readers()
         self.reading = torch.optim.AdamW(self.readers.parameters(), lr=READER_RATE)
+        self.least = float("inf")
         self._resume()
-        self.clips = read(job.folder, "train")
-        self.tokens, self.seen = prepare(job.folder, self.clips)
-        self.learning = [p for p in (*self.net.parameters(), *self.readers.parameters()) if p.requires_grad]
-        log.info("%d clips, %d parameters", sum(map(len, self.clips)), sum(p.numel() for p in self.learning))
+        self.clips, self.checks = read(job.folder, TRAIN), read(job.folder, VALID)
+        (self.tokens, self.seen), self.checked = prepare(job.folder, self.clips), prepare(job.folder, self.checks)
+        words = [*self.net.llama.parameters(), *self.net.clip.parameters(), *self.readers.parameters()]
+        self.common = words if job.direction else [*self.net.transformer.parameters(), *words]
+        if job.compiled:
+            for block in [*self.net.transformer.transformer_blocks, *self.net.transformer.single_transformer_blocks]:
+                block.compile(dynamic=True)
+        log.info("%d clips, step %d", sum(map(len, self.clips)), self.step)
 
     def run(self) -> None:
-        """Train until the stage's time is over; rank 0 keeps checkpoints."""
+        """Train until the stage's time is over."""
         saved, last = time.monotonic(), time.process_time()
         total = 0.0
         while self.spent < self.job.end:
-            total += self._learn()
+            total += self.learn()
             now = time.process_time()
             self.spent, last = self._agree(self.spent + now - last), now
             self.step += 1
-            if self.step % 50 == 0 and self.job.rank == 0:
+            if self.step % 50 == 0 and self.keeps:
                 curve = self.job.path.with_suffix(".jsonl")
                 state.note(curve, step=self.step, seconds=self.spent, loss=total / 50, rate=self.job.rate(self.spent))
             if self.step % 50 == 0:
                 total = 0.0
-            if time.monotonic() - saved > SAVE_EVERY:
-                self._keep()
+            if self._agree(time.monotonic() - saved) > SAVE_EVERY:
+                self.keep()
                 saved = time.monotonic()
-        self._keep()
+        self.keep()
         log.info("%s finished: %d steps, %.0f s", self.job.path.stem, self.step, self.spent)
 
-    def _learn(self) -> float:
+    def learn(self) -> float:
         """One update; returns the unweighted loss."""
         job = self.job
         rng = stream(f"{job.direction} {job.rank}", self.step)
@@ -156,8 +181,7 @@ class Trainer:
         which, sample = samples.draw(rng, self.clips, direction, job.batch, mix)
         told = self.net.read(self.tokens[which].pick(sample.rows))
         plain, weighted = loss(self.net, rng, sample, told, self.seen[which][sample.rows])
-        if job.direction is None:
-            weighted = weighted + READING * self.readers(told, motions(self.clips[which], sample.rows))
+        weighted = weighted + READING * self.readers(told, motions(self.clips[which], sample.rows))
         weighted.backward()
         self._average()
         nn.utils.clip_grad_norm_(self.optimisers[1].param_groups[0]["params"], 1.0)
@@ -168,33 +192,63 @@ class Trainer:
             optimiser.zero_grad()
         self.reading.step()
         self.reading.zero_grad()
+        self.mean.update_parameters(self.net)
         return float(plain)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether this process writes: its network is not another's as well."""
+        return self.job.rank == 0 or self.job.direction is not None
+
     def _average(self) -> None:
-        """Average gradients over the processes, all in one message."""
+        """Average the gradients of what the processes have in common, all in one message."""
         if self.job.ranks == 1:
             return
-        grads = [p.grad for p in self.learning if p.grad is not None]
+        grads = [weight.grad for weight in self.common if weight.grad is not None]
         flat = torch.cat([g.flatten() for g in grads])
         dist.all_reduce(flat)
         flat /= self.job.ranks
         for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
             grad.copy_(part.view_as(grad))
 
-    def _agree(self, seconds: float) -> float:
-        """The time spent according to rank 0, so that all stop at the same step."""
+    def _agree(self, value: float) -> float:
+        """The mean over the processes, so that all do the same at the same step."""
         if self.job.ranks == 1:
-            return seconds
-        clock = torch.tensor([seconds], dtype=torch.float64)
-        dist.broadcast(clock, 0)
-        return float(clock)
+            return value
+        both = torch.tensor([value], dtype=torch.float64)
+        dist.all_reduce(both)
+        return float(both) / self.job.ranks
 
-    def _keep(self) -> None:
-        if self.job.rank == 0:
-            at = {"step": self.step, "spent": self.spent}
-            parts: dict[str, Any] = {"model": self.net, "readers": self.readers, "reading": self.reading}
-            learnt = {name: part.state_dict() for name, part in parts.items()}
-            state.save(self.job.path, learnt | at | {"optimisers": [o.state_dict() for o in self.optimisers]})
+    @torch.no_grad()
+    def check(self) -> float:
+        """The mean network's weighted loss on the validation set."""
+        mean = self.mean.module.eval()
+        assert isinstance(mean, Net)
+        tokens, seen = self.checked
+        total = 0.0
+        for number in range(CHECKED):
+            rng = stream(VALID, number)
+            direction = self.job.direction or (samples.REVERSE, samples.FORWARD)[number % 2]
+            which, sample = samples.draw(rng, self.checks, direction, CHECKED_BATCH)
+            told = mean.read(tokens[which].pick(sample.rows))
+            total += float(loss(mean, rng, sample, told, seen[which][sample.rows])[1])
+        return total / CHECKED
+
+    def keep(self) -> None:
+        """Write what is needed to go on, and the mean network, if it is the best so far."""
+        score = self._agree(self.check())
+        at = {"step": self.step, "spent": self.spent}
+        if score < self.least:
+            self.least = score
+            if self.keeps:
+                state.save(self.job.best, {"model": self.mean.module.state_dict(), "score": score} | at)
+        if self.keeps:
+            parts: dict[str, Any] = {"model": self.net, "mean": self.mean, "readers": self.readers}
+            learnt = {name: part.state_dict() for name, part in (parts | {"reading": self.reading}).items()}
+            memory = {"optimisers": [o.state_dict() for o in self.optimisers], "least": self.least}
+            state.save(self.job.path, learnt | at | memory)
+            state.note(self.job.path.with_name(f"{self.job.path.stem}-checks.jsonl"), step=self.step, score=score)
+            log.info("step %d, %.0f s: %.4f on the validation set, least %.4f", *at.values(), score, self.least)
 
     def _resume(self) -> None:
         """Continue this stage, or begin the second one with what the first has left."""
@@ -203,9 +257,15 @@ class Trainer:
             return
         saved = state.load(path)
         self.net.load_state_dict(saved["model"])
+        self.step, self.spent = saved["step"], saved["spent"]
+        if not saved["optimisers"]:  # adopted: weights and nothing else
+            self.mean.module.load_state_dict(saved["model"])
+            return
+        self.mean.load_state_dict(saved["mean"])
         self.readers.load_state_dict(saved["readers"])
         self.reading.load_state_dict(saved["reading"])
-        self.step, self.spent = saved["step"], saved["spent"]
+        if path == self.job.path:
+            self.least = saved["least"]
         for optimiser, content in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(content)
 
@@ -234,16 +294,15 @@ def motions(clips: Clips, rows: torch.Tensor) -> torch.Tensor:
 
 
 def optimisers(net: Net, job: Job) -> tuple[Muon, torch.optim.AdamW]:
-    """Muon for the matrices inside the blocks, AdamW for the rest; a forked run freezes its text encoders."""
+    """Muon for the matrices inside the blocks, AdamW for the rest."""
     matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, weight in net.transformer.named_parameters():
         inside = name.startswith(("transformer_blocks", "single_transformer_blocks"))
         (matrices if inside and weight.ndim == 2 and "norm" not in name else rest).append(weight)
     words = [*net.llama.parameters(), *net.clip.parameters()]
-    for weight in words:
-        weight.requires_grad_(job.direction is None)
-    muon = Muon(matrices, MATRIX_RATE, job.rank, job.ranks)
+    # Processes whose networks are one share the work on them.
+    muon = Muon(matrices, MATRIX_RATE) if job.direction else Muon(matrices, MATRIX_RATE, job.rank, job.ranks)
     adam = torch.optim.AdamW([{"params": rest}, {"params": words}], lr=REST_RATE, betas=(0.9, 0.95), weight_decay=0.01)
     for group, top in zip((*muon.param_groups, *adam.param_groups), (MATRIX_RATE, REST_RATE, TEXT_RATE), strict=True):
         group["top"] = top

@@ -7,22 +7,24 @@ model has an answer without words, and the empty prompt can serve as the control
 
 from training.rng import Rng, pick
 
-EMPTY = 0.08
+# Shares of empty prompts. Whoever says nothing asks for no direction, so a named one follows seldom.
+EMPTY, EMPTY_NAMED = 0.14, 0.04
 
 # The motions, how often each is shown, and ways to say it. `{s}` is the subject.
 MOVES: dict[str, float] = {
-    "right": 0.13,
-    "left": 0.13,
-    "up": 0.13,
-    "down": 0.13,
-    "still": 0.08,
-    "jump": 0.07,
-    "grow": 0.05,
-    "shrink": 0.05,
-    "spin": 0.04,
-    "pan right": 0.055,
-    "pan left": 0.055,
-    "zoom": 0.08,
+    "right": 0.1275,
+    "left": 0.1275,
+    "up": 0.1275,
+    "down": 0.1275,
+    "still": 0.07,
+    "jump": 0.065,
+    "grow": 0.045,
+    "shrink": 0.06,
+    "spin": 0.06,
+    "wave": 0.05,
+    "pan right": 0.045,
+    "pan left": 0.045,
+    "zoom": 0.05,
 }
 CAMERA = ("pan right", "pan left", "zoom")
 # Unit vectors of the four named directions in picture coordinates (x to the right, y down).
@@ -38,13 +40,18 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "down": ("{s} moves down", "{s} moves downwards", "{s} goes down", "{s} falls", "{s} is moving down",
              "{s} sinks down"),
     "still": ("{s} stands still", "{s} does not move", "{s} stays where it is", "{s} rests", "nothing moves",
-              "{s} remains still"),
-    "jump": ("{s} jumps", "{s} jumps up and down", "{s} is jumping", "{s} bounces", "{s} hops", "{s} dances"),
+              "{s} remains still", "{s} breathes calmly, with subtle body movements"),
+    "jump": ("{s} jumps", "{s} jumps up and down", "{s} is jumping", "{s} bounces", "{s} hops", "{s} dances",
+             "{s} dances gracefully, with clear movements, full of charm",
+             "{s} dances energetically, leaping mid-air with fluid arm swings and quick footwork"),
     "grow": ("{s} grows", "{s} gets bigger", "{s} is growing", "{s} becomes larger"),
     "shrink": ("{s} shrinks", "{s} gets smaller", "{s} is shrinking", "{s} becomes smaller"),
     "spin": ("{s} spins", "{s} turns around", "{s} is spinning", "{s} rotates"),
-    "pan right": ("the camera pans right", "camera pans to the right", "pan right"),
-    "pan left": ("the camera pans left", "camera pans to the left", "pan left"),
+    "wave": ("{s} waves", "{s} is waving", "{s} waves a hand", "{s} waves hello", "{s} gestures with hands"),
+    "pan right": ("the camera slowly pans from left to right", "the camera pans right", "camera pans to the right",
+                 "pan right"),
+    "pan left": ("the camera slowly pans from right to left", "the camera pans left", "camera pans to the left",
+                 "pan left"),
     "zoom": ("the camera zooms in", "zoom in", "camera zooms in", "the camera moves closer"),
 }  # fmt: skip
 
@@ -80,7 +87,7 @@ MANUAL = (
 
 def prompt(rng: Rng, motion: str, shape: str | None, colour: str | None) -> str:
     """One prompt for a motion; `shape` and `colour` are None for a picture without a sprite or a cut-out."""
-    if rng.random() < EMPTY:
+    if rng.random() < (EMPTY_NAMED if motion in DIRECTIONS else EMPTY):
         return ""
     text = pick(rng, PHRASES[motion]).format(s=_subject(rng, shape, colour))
     if rng.random() < 0.12:

@@ -25,16 +25,18 @@ SPEED = 0.30  # half widths per second
 PERIOD, HEIGHT = 1.2, 0.5  # a jump: seconds, half widths
 GROWTH = math.log(1.6) / 2.4  # logarithm of the radius per second
 TURN = math.pi / 2  # radians per second
+LIFT = 0.83 * math.pi  # how far an arm is raised when it waves; it takes as long as a jump
 PAN = 0.20  # half widths per second
 ZOOM = 0.14  # logarithm of the magnification per second
 LONGEST = 4.9  # seconds a scene may last; a panning camera needs this much more background
 EDGE = 0.2  # a moving sprite's centre stops this far from the frame's border
+SHAPES = {"spin": sprites.TURNING, "wave": ("figure",)}  # that show a motion; all others show everything else
 LARGEST, SMALLEST = 0.85, 0.13  # radii between which growing and shrinking stay
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One clip before it is rendered. `sprite` is premultiplied RGBA, `backdrop` covers `extent` half widths."""
+    """One clip before it is rendered. `backdrop` covers `extent` half widths; sprites are premultiplied RGBA."""
 
     motion: str
     prompt: str
@@ -46,6 +48,7 @@ class Scene:
     size: tuple[int, int]  # height, width in pixels
     kind: str  # of background
     name: str  # colour and shape
+    arm: torch.Tensor | None = None  # (4, s, s), what waves
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Poses:
     y: torch.Tensor
     radius: torch.Tensor
     angle: torch.Tensor
+    lift: torch.Tensor  # of an arm, in radians
     camera: torch.Tensor  # x of the camera
     zoom: torch.Tensor  # magnification
 
@@ -69,8 +73,8 @@ def scene(split: str, number: int, size: tuple[int, int], motion: str | None = N
     kind = backgrounds.choose(rng, camera)
     backdrop, extent = _backdrop(rng, kind, size, motion, held)
     plain = (camera and rng.random() < 0.6) or (motion == "still" and rng.random() < 0.15)
-    cutout = rng.random() < 0.15
-    shape = pick(rng, sprites.TURNING if motion == "spin" else tuple(sprites.OUTLINES))
+    cutout = rng.random() < 0.15 and motion != "wave"
+    shape = pick(rng, SHAPES.get(motion, tuple(sprites.OUTLINES)))
     shade = _contrasting(rng, backdrop)
     sprite = None if plain else sprites.draw(rng, shape, sprites.COLOURS[shade], held, cutout)
     words = (None, None) if plain else (shape, None if cutout else shade)
@@ -86,6 +90,7 @@ def scene(split: str, number: int, size: tuple[int, int], motion: str | None = N
         size=size,
         kind=kind,
         name=f"{shade} {shape}",
+        arm=sprites.arm(sprites.COLOURS[shade]) if motion == "wave" else None,
     )
 
 
@@ -123,6 +128,7 @@ def poses(scene: Scene, seconds: torch.Tensor) -> Poses:
         y=y,
         radius=radius,
         angle=TURN * t if motion == "spin" else zero,
+        lift=LIFT * torch.sin(math.pi * t / PERIOD).abs() if motion == "wave" else zero,
         camera=PAN * t * {"pan right": 1, "pan left": -1}.get(motion, 0),
         zoom=torch.exp(ZOOM * t) if motion == "zoom" else one,
     )
@@ -142,9 +148,17 @@ def render(scene: Scene, frames: torch.Tensor, bare: bool = False) -> torch.Tens
     if scene.sprite is not None and not bare:
         local = _turn(grid - torch.stack([pose.x, pose.y], -1)[:, None, None], -pose.angle)
         local = local * (sprites.MARGIN / pose.radius)[:, None, None, None]
-        painted = F.grid_sample(scene.sprite.expand(len(frames), -1, -1, -1), local, align_corners=False)
-        back = back * (1 - painted[:, 3:]) + painted[:, :3]
+        back = _over(back, scene.sprite, local)
+        if scene.arm is not None:
+            shoulder = torch.tensor(sprites.SHOULDER) * sprites.MARGIN
+            back = _over(back, scene.arm, _turn(local - shoulder, pose.lift) + shoulder)
     return back * 2 - 1
+
+
+def _over(back: torch.Tensor, sprite: torch.Tensor, local: torch.Tensor) -> torch.Tensor:
+    """Pictures (n, 3, h, w) with a sprite painted over them, seen at its own coordinates (n, h, w, 2)."""
+    painted = F.grid_sample(sprite.expand(len(back), -1, -1, -1), local, align_corners=False)
+    return back * (1 - painted[:, 3:]) + painted[:, :3]
 
 
 def truth(scene: Scene, frames: torch.Tensor) -> torch.Tensor:

@@ -27,9 +27,6 @@ def test_it_learns_and_its_file_works(tmp_path: Path, monkeypatch: pytest.Monkey
     student = lora.Student("tiny", "negative", count=2)
     (clips,) = student.clips
     assert (len(clips), clips.clips.shape) == (2, (2, 37, 16, 6, 6))
-    assert torch.allclose(
-        clips.clips[:, 0], clips.stills[:, 0], atol=1e-2
-    )  # the start picture, on its own and in its clip
 
     @torch.no_grad()
     def mean() -> float:

@@ -13,10 +13,10 @@ COUNT = 6
 
 
 def numbered() -> Clips:
-    """Clips whose latent k holds the number k + 1 everywhere, and k + 101 for the still of the same moment."""
+    """Clips whose latent k holds the number k + 1 everywhere."""
     numbers = torch.arange(1.0, 38.0).view(1, 37, 1, 1, 1).expand(COUNT, 37, 16, 4, 4).half()
     words = [""] * COUNT
-    return Clips(numbers, numbers + 100, torch.zeros(COUNT, 3, 32, 32, dtype=torch.uint8), words, words, words)
+    return Clips(numbers, torch.zeros(COUNT, 3, 32, 32, dtype=torch.uint8), words, words, words)
 
 
 def numbers(latents: torch.Tensor) -> list[int]:
@@ -35,12 +35,12 @@ def test_reverse_samples_tell_the_true_distances() -> None:
         for k in range(COUNT):
             made, anchor = numbers(sample.window[k]), numbers(sample.anchor[k])[0]
             assert made == list(range(made[0], made[0] + window))
-            assert anchor - 100 == made[0] - padding - 1
+            assert anchor == made[0] - padding - 1
             behind = [n for n in numbers(sample.history[k]) if n]
-            following = [n for n in behind if n < 90]
+            following = sorted({n for n in behind if n > made[-1]})
             assert following == list(range(made[-1] + 1, made[-1] + 1 + len(following)))
-            if behind and behind[-1] > 90:  # a Final Frame: the still of the last moment, once, at the end
-                assert behind == [*following, made[-1] + len(following) + 100]
+            if behind != following:  # a Final Frame: the last moment once more, at the end
+                assert behind == [*following, made[-1] + len(following)]
             assert numbers(sample.history[k])[: len(behind)] == behind
 
 
@@ -53,7 +53,7 @@ def test_forward_samples_see_what_came_before() -> None:
             first = numbers(sample.window[k])[0]
             before = list(range(max(1, first - 19), first))
             assert numbers(sample.history[k]) == [0] * (19 - len(before)) + before
-            assert numbers(sample.anchor[k]) == [101]
+            assert numbers(sample.anchor[k]) == [1]
 
 
 def test_images_show_the_moment_of_their_position() -> None:
@@ -63,18 +63,18 @@ def test_images_show_the_moment_of_their_position() -> None:
     assert {bool(sample.layout.x4) for sample in images} == {True, False}
     for sample in images:
         (target,), context = sample.layout.window, sample.context
-        assert numbers(sample.window[0]) == [target + 101]
+        assert numbers(sample.window[0]) == [target + 1]
         assert context["latents_clean"].shape[2] == len(context["indices_latents_clean"])
         for k, position in enumerate(sample.layout.clean):
             given = round(float(sample.history[0, :, k].median()))  # of which a quarter may be masked out
-            assert given in (0, position + 101)
+            assert given in (0, position + 1)
 
 
 def test_a_crossed_history_goes_the_opposite_way() -> None:
     clips = numbered()
     words, said = ["right", "left"] * (COUNT // 2), ["it moves"] * COUNT
     mirrored = torch.where((torch.arange(COUNT) % 2).view(-1, 1, 1, 1, 1) == 0, clips.clips, -clips.clips)
-    pairs = [replace(clips, clips=mirrored, stills=mirrored, motions=words, prompts=said)]
+    pairs = [replace(clips, clips=mirrored, motions=words, prompts=said)]
     mix = samples.Mix(alone=0.0, named=1.0, photos=0.0, slow=0.0, camera=False)
     crossed = 0
     for step in range(60):

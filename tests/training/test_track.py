@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from training import report, track, world
+from training import measures, track, world
 from training.judge import LEAST
 
+FIGURE = next(s for s in (world.scene("held", k, (64, 64), "wave") for k in range(100)) if s.kind == "plain")
 PLAIN = next(s for s in (world.scene("held", k, (64, 64), "spin") for k in range(100)) if s.kind == "plain")
 
 
@@ -28,11 +29,31 @@ def test_a_way_is_seen_and_no_other(way: str) -> None:
 def test_what_happens_on_the_spot_is_told_apart(motion: str) -> None:
     frames, background = clip(motion)
     seen = {
-        "jump": report.rise(frames, background) > report.HIGH,
-        "grow": track.growth(frames, background) > report.RISE,
-        "shrink": track.growth(frames, background) < report.FALL,
-        "spin": report.spins(frames, background),
-        "still": track.drift(frames, background) < 0.01 and not report.spins(frames, background),
+        "jump": measures.rise(frames, background) > measures.HIGH,
+        "grow": track.growth(frames, background) > measures.RISE,
+        "shrink": track.growth(frames, background) < measures.FALL,
+        "spin": measures.spins(frames, background),
+        "still": track.drift(frames, background) < 0.01 and not measures.spins(frames, background),
     }
     assert seen[motion]
     assert not any(there for name, there in seen.items() if name in ("jump", "spin") and name != motion)
+
+
+def test_waving_is_told_from_everything_else_a_figure_does() -> None:
+    background = world.render(FIGURE, torch.zeros(1), bare=True)
+    seen = [
+        motion
+        for motion in ("wave", "still", "jump", "grow", "shrink", "right", "up", "spin")
+        if measures.waves(
+            world.render(replace(FIGURE, motion=motion), torch.arange(0.0, 73.0, 4.0)), FIGURE, background
+        )
+    ]
+    assert seen == ["wave"]
+
+
+def test_looks_are_kept_or_lost() -> None:
+    frames, background = clip("right")
+    scene = replace(PLAIN, motion="right")
+    assert abs(measures.lost(frames, scene, background)) < 2
+    faded = torch.lerp(frames, background, torch.linspace(0, 0.5, len(frames)).view(-1, 1, 1, 1))
+    assert measures.lost(faded, scene, background) > 4
