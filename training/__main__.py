@@ -10,14 +10,17 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from training import adopt, cache, calibrate, decoder, export, report, transformer
+from training import adopt, cache, calibrate, decoder, drawn, export, report, transformer
 
-MINUTES = {"decoder": 45.0, "transformer": 180.0, "fork": 180.0}
-VALIDATION = 500
+MINUTES = {"decoder": 45.0, "transformer": 180.0, "fork": 180.0, "polish": 65.0}
+VALIDATION, DRAWN = 500, 60  # clips, batches
 
 
 def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
-    """What each stage runs, in the order of `all`. The two stages of the transformer share one budget of minutes."""
+    """What each stage runs, in the order of `all`.
+
+    The two stages of the transformer share one budget of minutes, and those of the decoder another.
+    """
     folder: Path = args.state
 
     def minutes(stage: str) -> float:
@@ -31,6 +34,8 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
         "decoder": lambda: decoder.train(folder, cache.codec(folder), minutes("decoder")),
         "transformer": lambda: transformer.joint(job("transformer")),
         "fork": lambda: transformer.fork(job("fork")),
+        "drawn": lambda: drawn.fill(folder, DRAWN),
+        "polish": lambda: decoder.train(folder, cache.codec(folder), minutes("polish")),
         "export": lambda: export.export(folder, args.target),
         "calibrate": lambda: calibrate.calibrate(args.target),
         "curves": lambda: report.curves(folder),

@@ -5,6 +5,9 @@ convolution see the same padded frame. Training uses the *last* tap alone, as a 
 zero; so the trained network, run by the official 3-D forward, treats every frame by itself (a sum over taps would
 smear time), and costs two fifths.
 
+It is trained twice: on the world's pictures, and, when the networks are there, also on what these draw, which shall
+decode to what it made of the latents they should have drawn (`training/drawn.py`).
+
 What happens between latents is not learnt but written down: where time doubles, features lie half way between those
 of a latent and of the one before it, see `glide`. A latent shows one moment, so that is where its neighbours belong.
 
@@ -17,6 +20,7 @@ import copy
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,10 +30,11 @@ from diffusers.models.autoencoders import autoencoder_kl_hunyuan_video as offici
 from torch import nn
 
 from training import state, world
-from training.codec import CHANNELS, Codec, autoencoder, install
+from training.codec import CELL, CHANNELS, Codec, autoencoder, install
+from training.drawn import Drawn, known
 from training.muon import Muon
 from training.photos import crop
-from training.rng import pick, stream
+from training.rng import Rng, pick, stream
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,7 @@ RATE = 0.02  # Muon's; falls to zero over the budget
 PHOTOS = 0.25  # share of whole photographs; of the others, a third have a photograph behind their sprite
 # Noise on latents, standard deviation: mostly little, sometimes as much as the transformer's own errors.
 LEAST, MOST = 0.02, 0.2
+DRAWN = 0.35  # share of latents as the networks draw them, once there are some
 
 
 def train(folder: Path, codec: Codec, minutes: float) -> None:
@@ -56,6 +62,8 @@ def train(folder: Path, codec: Codec, minutes: float) -> None:
         for optimiser, content in zip((muon, adam), saved["optimisers"], strict=False):
             optimiser.load_state_dict(content)
 
+    lessons = Lessons(codec, known(folder), copy.deepcopy(vae))
+
     def keep() -> None:
         at = {"step": step, "spent": spent, "optimisers": [muon.state_dict(), adam.state_dict()]}
         state.save(path, {"model": vae.state_dict(), **at})
@@ -67,7 +75,7 @@ def train(folder: Path, codec: Codec, minutes: float) -> None:
             share = max(0.0, 1 - spent / (minutes * 60))
             for optimiser, rate in ((muon, RATE), (adam, RATE / 12)):
                 optimiser.param_groups[0]["lr"] = rate * share
-            latents, target = batch(codec, step)
+            latents, target = lessons.batch(step)
             loss = distance(vae.decoder(vae.post_quant_conv(latents)), target)
             for optimiser in (muon, adam):
                 optimiser.zero_grad()
@@ -92,25 +100,39 @@ def distance(made: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return F.l1_loss(made, target) + 2 * F.mse_loss(made, target)
 
 
-def batch(codec: Codec, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noisy latents (n, 16, 1, h, w) and what they should decode to (n, 3, 1, height, width)."""
-    rng = stream("decoder", step)
-    height, width = pick(rng, SIZES)
-    latents, targets = [], []
-    for k in range(BATCH):
+@dataclass(frozen=True)
+class Lessons:
+    """What the decoder learns from. `teacher` is the decoder as it was before it saw anything drawn."""
+
+    codec: Codec
+    drawn: dict[tuple[int, ...], Drawn]
+    teacher: AutoencoderKLHunyuanVideo
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noisy latents (n, 16, 1, h, w) and what they should decode to (n, 3, 1, height, width)."""
+        rng = stream("decoder", step)
+        height, width = pick(rng, SIZES)
+        latents, targets = [], []
+        for k in range(BATCH):
+            codes, frames = self._one(rng, height, width, step * BATCH + k)
+            latents.append(codes)
+            targets.append(frames)
+        return torch.stack(latents).transpose(1, 2), torch.stack(targets).transpose(1, 2)
+
+    @torch.no_grad()
+    def _one(self, rng: Rng, height: int, width: int, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pairs = self.drawn.get((height // CELL, width // CELL))
+        if pairs is not None and rng.random() < DRAWN:
+            made, true = pairs.pick(rng)
+            return made[None], self.teacher.decoder(true[None, :, None])[:, :, 0].clamp(-1, 1)
         if rng.random() < PHOTOS:
             frames = crop(rng, height, width, held=False)[None] * 2 - 1
         else:
-            scene = world.scene("train", 1_000_000 + step * BATCH + k, (height, width))
+            scene = world.scene("train", 1_000_000 + number, (height, width))
             frames = world.render(scene, torch.tensor([float(rng.integers(0, 145))]))
-        codes = codec.encode(frames)
-        latents.append(codes + float(LEAST + (MOST - LEAST) * rng.random() ** 3) * _noise(codes, step, k))
-        targets.append(frames)
-    return torch.stack(latents).transpose(1, 2), torch.stack(targets).transpose(1, 2)
-
-
-def _noise(like: torch.Tensor, step: int, k: int) -> torch.Tensor:
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(step * 64 + k))
+        codes = self.codec.encode(frames)
+        noise = torch.randn(codes.shape, generator=torch.Generator().manual_seed(number))
+        return codes + float(LEAST + (MOST - LEAST) * rng.random() ** 3) * noise, frames
 
 
 def optimisers(vae: AutoencoderKLHunyuanVideo) -> tuple[Muon, torch.optim.AdamW]:

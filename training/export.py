@@ -24,9 +24,8 @@ from transformers import SiglipImageProcessor
 from training import cache, samples, state, world
 from training.codec import Codec, autoencoder
 from training.decoder import start
-from training.network import Net
 from training.text import saved_tokenizers
-from training.transformer import best, eyes
+from training.transformer import eyes, network
 
 log = logging.getLogger(__name__)
 
@@ -69,16 +68,6 @@ def export(folder: Path, target: Path) -> None:
         raise ValueError(f"the embedded model takes {size} bytes, more than the {LIMIT} a package may carry")
     _swap(aside, target)
     log.info("exported %.1f MB to %s", size / 1e6, target)
-
-
-def network(folder: Path, direction: str) -> Net:
-    """The best network for a direction, in evaluation mode."""
-    net = Net(folder)
-    paths = [best(folder, stage) for stage in (direction, "joint")]
-    found = next((path for path in paths if path.exists()), None)
-    if found is not None:
-        net.load_state_dict(state.load(found)["model"])
-    return net.eval().requires_grad_(False)
 
 
 def preview(code: Codec) -> str:

@@ -421,5 +421,7 @@ def curves(folder: Path, target: Path = TARGET) -> None:
 
 
 def _curve(path: Path) -> list[tuple[int, float]]:
+    if not path.exists():  # of a folder that began with shipped weights there is no first stage
+        return []
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [(line["step"], line["loss"]) for line in lines]

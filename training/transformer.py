@@ -104,6 +104,16 @@ def best(folder: Path, stage: str) -> Path:
     return folder / f"{stage}-best.pt"
 
 
+def network(folder: Path, direction: str) -> Net:
+    """The best network for a direction, in evaluation mode."""
+    net = Net(folder)
+    paths = [best(folder, stage) for stage in (direction, "joint")]
+    found = next((path for path in paths if path.exists()), None)
+    if found is not None:
+        net.load_state_dict(state.load(found)["model"])
+    return net.eval().requires_grad_(False)
+
+
 def _spawn(jobs: Sequence[Job]) -> None:
     """Run jobs in processes of their own; any failure is ours too."""
     meeting = jobs[0].folder / "meeting"

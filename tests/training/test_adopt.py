@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training import adopt, cache, decoder, export, samples, state, transformer, world
+from training import adopt, cache, decoder, drawn, samples, state, transformer, world
 from training.text import saved_tokenizers
 from training.transformer import Job, Trainer, best
 
@@ -31,7 +31,7 @@ def test_what_is_adopted_is_what_ships(folder: Path) -> None:
     vae.load_state_dict(state.load(folder / "decoder.pt")["model"])
     found = decoder.measure(vae, cache.codec(folder))
     assert found["synthetic"] > found["synthetic linear"]
-    nets = [export.network(folder, direction) for direction in (samples.REVERSE, samples.FORWARD)]
+    nets = [transformer.network(folder, direction) for direction in (samples.REVERSE, samples.FORWARD)]
     assert not torch.equal(*(net.transformer.proj_out.weight for net in nets))
     adopt.adopt(TINY, folder)  # changes nothing that is there
     assert state.load(folder / "reverse.pt")["step"] == 0
@@ -57,5 +57,24 @@ def test_it_learns_on_and_the_best_is_exported(folder: Path, monkeypatch: pytest
     kept = best(folder, "reverse").read_bytes()
     trainer.keep()  # worse than the best
     assert best(folder, "reverse").read_bytes() == kept
-    shipped = export.network(folder, samples.REVERSE).transformer.proj_out.weight
+    shipped = transformer.network(folder, samples.REVERSE).transformer.proj_out.weight
     assert torch.equal(shipped, state.load(best(folder, "reverse"))["model"]["transformer.proj_out.weight"])
+
+
+@pytest.mark.slow
+def test_the_decoder_learns_from_what_the_networks_draw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn, "BATCH", 2)
+    monkeypatch.setattr(drawn, "STEPS", 4)
+    monkeypatch.setattr(decoder, "DRAWN", 1.0)
+    monkeypatch.setattr(decoder, "SIZES", ((48, 80),))
+    drawn.fill(folder, 1)
+    (pairs,) = drawn.known(folder).values()
+    assert pairs.made.shape == pairs.true.shape
+    near = (pairs.made - pairs.true).float().square().mean()
+    other = (pairs.made - pairs.true.roll(len(pairs.true) // 2, 0)).float().square().mean()
+    assert near < other  # drawn from the same surroundings, not the same thing
+    vae = decoder.autoencoder()
+    vae.load_state_dict(state.load(folder / "decoder.pt")["model"])
+    latents, pictures = decoder.Lessons(cache.codec(folder), drawn.known(folder), vae).batch(0)
+    assert latents.shape == (decoder.BATCH, 16, 1, 6, 10)
+    assert pictures.shape == (decoder.BATCH, 3, 1, 48, 80)
