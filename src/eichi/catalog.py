@@ -105,7 +105,8 @@ class Entry:
     """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
     `magcache` changes of size at every step, for some numbers of steps.
 
-    `config` is the transformer's, for weights that come as one file without any.
+    `config` is the transformer's, for weights that come as one file without any. `moment` says which of its four frames
+    a latent of the VAE stands for, 1 to 4: the middle, where nobody knows better.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Entry:
     anatomy: Anatomy
     config: Mapping[str, Any]
     root: Path | None = None
+    moment: float = 2.5
 
     @property
     def embedded(self) -> bool:
@@ -217,6 +219,7 @@ def _tiny(name: str) -> Entry:
         anatomy=TINY_ANATOMY,
         config=json.loads((root / parts["transformer"].folder / "config.json").read_text(encoding="utf-8")),
         root=root,
+        moment=4.0,
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training import adopt, cache, decoder, drawn, samples, state, transformer, world
+from training import adopt, cache, codec, decoder, drawn, samples, state, transformer, world
 from training.text import saved_tokenizers
 from training.transformer import Job, Trainer, best
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_adopted_is_what_ships(folder: Path) -> None:
     words = saved_tokenizers(folder)[0]("a red star moves right").input_ids
     assert words == saved_tokenizers(TINY)[0]("a red star moves right").input_ids
-    vae = decoder.autoencoder()
+    vae = codec.autoencoder()
     vae.load_state_dict(state.load(folder / "decoder.pt")["model"])
     found = decoder.measure(vae, cache.codec(folder))
     assert found["synthetic"] > found["synthetic linear"]
@@ -73,7 +73,7 @@ def test_the_decoder_learns_from_what_the_networks_draw(folder: Path, monkeypatc
     near = (pairs.made - pairs.true).float().square().mean()
     other = (pairs.made - pairs.true.roll(len(pairs.true) // 2, 0)).float().square().mean()
     assert near < other  # drawn from the same surroundings, not the same thing
-    vae = decoder.autoencoder()
+    vae = codec.autoencoder()
     vae.load_state_dict(state.load(folder / "decoder.pt")["model"])
     latents, pictures = decoder.Lessons(cache.codec(folder), drawn.known(folder), vae).batch(0)
     assert latents.shape == (decoder.BATCH, 16, 1, 6, 10)

@@ -152,7 +152,7 @@ def draw(
                 place = part.order, len(plan.sections)
                 made = yield from draw_section(components, denoiser, noise, spoilt, place, previews=previews)
                 if part.meets:
-                    made = join(made, image, part.meets)
+                    made = join(made, image, part.meets, components.entry.moment)
 
             # 4. They become history. What is decoded from them is for `compute` to say.
             first = part.first

@@ -173,15 +173,16 @@ def sample_section(denoiser: Denoiser, noise: Tensor, factor: float | None = Non
     yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))
 
 
-def join(latents: Tensor, picture: Tensor, strength: float) -> Tensor:
+def join(latents: Tensor, picture: Tensor, strength: float, moment: float) -> Tensor:
     """Let a section [1, c, w, h, w'] run into a picture [1, c, 1, h, w'] that follows it, so that a loop has no cut.
 
     The model only comes near the picture. What is missing is spread over the section, a share for every frame, so the
-    loop closes with a step no larger than the others: half of the last latent's, and a frame's share. Times are in
-    frames from the section's begin on; a latent stands for the middle of its four.
+    loop closes with a step no larger than the others: half a frame's, and a frame's share. Times are in frames from
+    the section's begin on; `moment` says which of its four frames a latent stands for.
     """
     window = latents.shape[2]
-    times = FRAMES_PER_LATENT * torch.arange(window) + (FRAMES_PER_LATENT + 1) / 2
-    reached = latents[:, :, -1:] + (latents[:, :, -1:] - latents[:, :, -2:-1]) / 2
+    times = FRAMES_PER_LATENT * torch.arange(window) + moment
+    ahead = (FRAMES_PER_LATENT * window + 0.5 - float(times[-1])) / FRAMES_PER_LATENT
+    reached = latents[:, :, -1:] + (latents[:, :, -1:] - latents[:, :, -2:-1]) * ahead
     shares = strength * times / (FRAMES_PER_LATENT * window + 1)
     return latents + (picture - reached) * shares.view(1, 1, -1, 1, 1)
