@@ -181,14 +181,14 @@ def test_what_needs_no_model_loads_no_torch(clip: Path, words: list[str]) -> Non
 def test_a_clip_of_the_embedded_model_through_all_of_them(eichi: Run, tmp_path: Path) -> None:
     """Made, cut apart, filled again, joined, decoded, extended: nothing is lost, nothing jumps, nothing is flagged."""
     Image.radial_gradient("L").resize((64, 64)).convert("RGB").save("start.png")
-    words = ["--image", "start.png", "--prompt", "the camera pans left", "--seed", 1, "--steps", 6, "--latents"]
+    words = ["--image", "start.png", "--prompt", "the camera pans left", "--seed", 1, "--steps", 12, "--latents"]
     whole = told(eichi, "generate", *words, "--seconds", 2, "--out", "made")
     assert whole["flags"] == []
     file = Path(whole["video"]).with_suffix(".safetensors")
 
     told(eichi, "latents", "trim", file, "--end", 14, "--out", "head.safetensors")
     told(eichi, "latents", "trim", file, "--start", 10, "--out", "tail.safetensors")
-    fill = ["fill", "head.safetensors", "tail.safetensors", "--length", 5, "--seed", 1, "--steps", 6]
+    fill = ["fill", "head.safetensors", "tail.safetensors", "--length", 5, "--seed", 1, "--steps", 25]
     filled = told(eichi, "latents", *fill, "--prompt", "the camera pans left", "--out", "filled.safetensors")
     assert (filled["latents"], filled["frames"]) == (19, 73)
     before, after = load_latents(file), load_latents(Path("filled.safetensors"))
