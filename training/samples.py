@@ -37,7 +37,7 @@ NOISE = (0.0, 0.0, 0.05, 0.15)
 # Shares of single images, of images with a reference, and with a part masked out.
 SINGLE, REFERRED, MASKED = 0.1, 0.6, 0.3
 CROSSED = 0.5  # of histories that go the opposite way
-SLOW = ("spin", "shrink", "wave", "zoom")
+SLOW = ("spin", "shrink", "wave")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Mix:
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.6, camera=True)
+LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True)
 
 
 @dataclass(frozen=True)

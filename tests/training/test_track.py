@@ -1,12 +1,13 @@
 """What is measured in clips is what is in them: the world's own clips, whose truth is known."""
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
 
 from training import measures, track, world
-from training.judge import LEAST
+from training.judge import FIRST, LEAST, SIZE, held
 
 FIGURE = next(s for s in (world.scene("held", k, (64, 64), "wave") for k in range(100)) if s.kind == "plain")
 PLAIN = next(s for s in (world.scene("held", k, (64, 64), "spin") for k in range(100)) if s.kind == "plain")
@@ -23,6 +24,14 @@ def test_a_way_is_seen_and_no_other(way: str) -> None:
     dx, dy = track.moved(*clip(way)).tolist()
     along = {"right": dx, "left": -dx, "up": -dy, "down": dy}
     assert [name for name, value in along.items() if value > LEAST] == [way]
+
+
+def test_a_picture_whose_sprite_cannot_be_seen_is_left_out() -> None:
+    """The 39th is a dark piece of a photograph on a dark wall."""
+    dark = world.scene("held", FIRST + 38, SIZE, "up")
+    left = [scene.start for scene in islice(held(), 48)]
+    assert dark.start not in left
+    assert world.scene("held", FIRST + 39, SIZE, "down").start == left[38]
 
 
 @pytest.mark.parametrize("motion", ["jump", "grow", "shrink", "spin", "still"])

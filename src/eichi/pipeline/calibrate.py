@@ -15,10 +15,12 @@ import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
-# A fit says what happens on average, and the errors of reused steps add up: changes count twice. At the default
-# threshold 17 of 25 steps of the embedded model are then reused and clips stay within 35 decibels; without it 20, and
-# some within 29.
-MARGIN, DEGREE = 2.0, 1
+from eichi.pipeline.job import THRESHOLDS
+
+# A fit says what happens on average, but the errors of reused steps add up. So it is multiplied until the usual
+# threshold means what it does with the published coefficients: half of the steps are saved.
+SAVED, DEGREE = 0.5, 1
+MARGINS = tuple(1 + k / 4 for k in range(77))
 
 
 @dataclass
@@ -36,14 +38,29 @@ class Measured:
 
     @property
     def polynomial(self) -> list[float]:
-        """The least-squares polynomial, on the safe side, highest power first."""
-        return [MARGIN * float(c) for c in np.polyfit(self.inputs, self.outputs, DEGREE)]
+        """The least-squares polynomial, highest power first, times the least margin that is enough."""
+        fit = np.polyfit(self.inputs, self.outputs, DEGREE)
+        margin = next((m for m in MARGINS if self._saved(m * fit) <= SAVED), MARGINS[-1])
+        return [margin * float(c) for c in fit]
 
     @property
     def ratios(self) -> list[float]:
         """The mean change of size at every step, over the sections that have them all."""
         whole = [section for section in self.sizes if len(section) == self.steps]
         return [round(float(value), 5) for value in np.mean(whole, axis=0)]
+
+    def _saved(self, polynomial: Any) -> float:
+        """The share of these steps that TeaCache would reuse at its usual threshold, see `eichi.models.stepcache`."""
+        changes, reused = iter(np.polyval(polynomial, self.inputs)), 0
+        for section in self.sizes:
+            last, total = len(section) - 1, 0.0
+            for step in range(1, len(section)):
+                total += next(changes)
+                if total < THRESHOLDS["tea"] and step < last:
+                    reused += 1
+                else:
+                    total = 0.0
+        return reused / sum(map(len, self.sizes))
 
 
 @contextmanager
