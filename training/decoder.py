@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 SIZES = ((64, 64), (64, 64), (48, 80), (80, 48))
 BATCH = 8
 RATE = 0.02  # Muon's; falls to zero over the budget
-PHOTOS = 0.1  # share of whole photographs; of the others, a third have a photograph behind their sprite
+PHOTOS = 0.05  # share of whole photographs; of the others, a third have a photograph behind their sprite
 # Noise on latents, standard deviation: mostly little, sometimes as much as the transformer's own errors.
 LEAST, MOST = 0.02, 0.2
 DRAWN = 0.15  # share of latents as the networks draw them, once there are some

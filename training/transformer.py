@@ -239,7 +239,7 @@ class Trainer:
         for number in range(CHECKED):
             rng = stream(VALID, number)
             direction = self.job.direction or (samples.REVERSE, samples.FORWARD)[number % 2]
-            which, sample = samples.draw(rng, self.checks, direction, CHECKED_BATCH)
+            which, sample = samples.draw(rng, self.checks, direction, CHECKED_BATCH, samples.CHECK)
             told = mean.read(tokens[which].pick(sample.rows))
             total += float(loss(mean, rng, sample, told, seen[which][sample.rows])[1])
         return total / CHECKED
