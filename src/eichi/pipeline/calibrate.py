@@ -15,6 +15,7 @@ import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
+from eichi.models.stepcache import CacheConfig, StepCache
 from eichi.pipeline.job import THRESHOLDS
 
 # A fit says what happens on average, but the errors of reused steps add up. So it is multiplied until the usual
@@ -50,16 +51,16 @@ class Measured:
         return [round(float(value), 5) for value in np.mean(whole, axis=0)]
 
     def _saved(self, polynomial: Any) -> float:
-        """The share of these steps that TeaCache would reuse at its usual threshold, see `eichi.models.stepcache`."""
-        changes, reused = iter(np.polyval(polynomial, self.inputs)), 0
+        """The share of these steps that TeaCache reuses at its usual threshold, by numbers that change as they did."""
+        changes, reused = iter(self.inputs), 0
         for section in self.sizes:
-            last, total = len(section) - 1, 0.0
-            for step in range(1, len(section)):
-                total += next(changes)
-                if total < THRESHOLDS["tea"] and step < last:
-                    reused += 1
-                else:
-                    total = 0.0
+            cache = StepCache(CacheConfig("tea", THRESHOLDS["tea"], len(section), tuple(polynomial)))
+            signal = torch.ones(1, dtype=torch.float64)
+            cache.decide(signal)
+            for _ in section[1:]:
+                signal = signal * (1 + next(changes))
+                cache.decide(signal)
+            reused += cache.reused
         return reused / sum(map(len, self.sizes))
 
 
