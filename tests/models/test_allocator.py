@@ -1,7 +1,8 @@
-"""Large tensors leave the process when they are freed, whatever was freed before them."""
+"""Large tensors come in large pages, and leave the process when they are freed, whatever was freed before them."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,20 @@ print((held() - before) // 2**20)
 def test_large_blocks_are_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 40
+
+
+PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+LARGE = """
+import eichi.models.load
+import torch
+
+tensor = torch.ones(16 * 2**20)
+(line,) = [line for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")]
+print(int(line.split()[1]) // 2**10)
+"""
+
+
+@pytest.mark.skipif(not PAGES.exists() or "[never]" in PAGES.read_text(), reason="a system without large pages")
+def test_large_blocks_come_in_large_pages() -> None:
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 32
