@@ -158,6 +158,7 @@ def report(pictures: int, target: Path = TARGET) -> None:
 def measured(model: str, pictures: int) -> tuple[Figures, dict[str, list[tuple[str, Clip]]]]:
     """All figures of one model, or of the world in its place, and clips to look at."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("eichi").setLevel(logging.WARNING)
     torch.set_num_threads(1)  # processes side by side use the cores better
     with tempfile.TemporaryDirectory() as folder:
         said = {text: word for word, text in SAID.items()}

@@ -35,8 +35,8 @@ _HOMES = {
 }
 
 
-# Large tensors in pages of 2 MiB, where the system has such: without it a third of a CPU's time goes into giving the
-# VAE its memory. PyTorch asks once, at the first tensor, and diffusers makes one when it is imported.
+# Large tensors in pages of 2 MiB, where the system has such: without them over a quarter of a CPU's time goes into
+# giving the VAE its memory. PyTorch asks once, at the first tensor, and diffusers makes one when it is imported.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
