@@ -1,5 +1,6 @@
 """What a job leaves behind beside the video: stills, frames, segments, latents."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ def test_latents_in_order_with_the_request(tmp_path: Path) -> None:
     assert latents.values.shape == (1, 16, 19, 8, 8)
     assert latents.values[0, 0, :, 0, 0].tolist() == [1.0] * 10 + [0.0] * 9
     assert read_record(tmp_path / "job.safetensors")["request"]["image"] == "start.png"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such rights")
+def test_who_may_read_the_video_may_read_its_latents(tmp_path: Path) -> None:
+    run(plan(latents=True), tmp_path / "clip.mp4")
+    video, latents = ((tmp_path / f"clip.{end}").stat().st_mode for end in ("mp4", "safetensors"))
+    assert video == latents
 
 
 def test_a_stopped_job_says_where_its_latents_begin(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from eichi.errors import InputError
 from eichi.files import aside
@@ -69,8 +69,10 @@ def save_latents(path: Path, latents: Latents, values: Mapping[str, Any]) -> Non
     header = {**values, FIRST: latents.first, "fps": 30, "scaled": True}
     if latents.joints:
         header[JOINTS] = list(latents.joints)
+    content = save({KEY: latents.values}, metadata={RECORD: dump(header)})
     with aside(path) as draft:
-        save_file({KEY: latents.values}, draft, metadata={RECORD: dump(header)})
+        # The library's own writing leaves a file of a random name when it is killed, and is for its owner alone.
+        draft.write_bytes(content)
 
 
 def _opened(path: Path) -> Any:
