@@ -76,11 +76,27 @@ class Blocks:
 
 
 @dataclass(frozen=True)
+class Precision:
+    """What a model computes in on a GPU, in torch's names; on a CPU everything is float32."""
+
+    transformer: Literal["bfloat16", "float32"] = "bfloat16"
+    others: Literal["float16", "float32"] = "float16"
+
+    @property
+    def size(self) -> int:
+        """Bytes of a number; both kinds of a model have the same."""
+        return 4 if self.transformer == "float32" else 2
+
+
+HALF, FULL = Precision(), Precision("float32", "float32")
+
+
+@dataclass(frozen=True)
 class Anatomy:
     """Parameters of every part; `rest` are the transformer's outside of its blocks, `width` its channels.
 
     `text_encoder` are LLaMA's layers, `words` its parameters outside of them. `tile` are bytes at the peak of decoding
-    one tile of the VAE, five latents of 256x256 pixels, in half precision.
+    one tile of the VAE, five latents of 256x256 pixels, in half precision; `precision` is what all of it computes in.
     """
 
     double: Blocks
@@ -93,6 +109,7 @@ class Anatomy:
     words: int
     text_encoder_2: int
     tile: float
+    precision: Precision
 
     @property
     def transformer(self) -> int:
@@ -295,6 +312,7 @@ FRAMEPACK_ANATOMY = Anatomy(
     words=525_602_816,
     text_encoder_2=123_060_480,
     tile=2.45 * 2**30,
+    precision=HALF,  # as the weights were made for
 )
 TINY_ANATOMY = Anatomy(
     double=Blocks(2, 593_792, 393_216),
@@ -307,6 +325,7 @@ TINY_ANATOMY = Anatomy(
     words=108_352,
     text_encoder_2=132_096,
     tile=955.0 * 2**20,
+    precision=FULL,  # small enough, and what it was trained in
 )
 
 # Relative change of the modulated input to relative change of the output, fitted on HunyuanVideo.

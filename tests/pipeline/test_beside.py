@@ -27,6 +27,8 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
 class Forks:
     """A decoder that has nothing to lose."""
 
+    repeated = 0
+
     def fork(self) -> Self:
         return self
 

@@ -1,8 +1,8 @@
 """The parts of a checkpoint in memory, each loaded when it is first asked for and given back when it is done with.
 
 One code path for the embedded model, a local folder and the hub's cache: all have the Hugging Face layout. On a CPU
-everything computes in float32, whatever the files hold; on a GPU the transformer runs in bfloat16 and the rest in
-float16, as the weights were made for. Not run on a GPU yet.
+everything computes in float32, whatever the files hold; on a GPU in the precision that the catalogue says, for the
+published models the transformer in bfloat16 and the rest in float16, as they were made for. Not run on a GPU yet.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
-from eichi.catalog import PARTS, Entry
+from eichi.catalog import FULL, PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
@@ -38,13 +38,11 @@ from eichi.settings import VAE_TILE
 log = logging.getLogger(__name__)
 
 Loader = Callable[[Path, torch.dtype], Any]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Components:
-    """The parts of one model on one device, loaded on first use.
-
-    `transformer` in its own precision; `vae`, `text_encoder`, `text_encoder_2`, `image_encoder` in `dtype`.
-    """
+    """The parts of one model on one device, loaded on first use, in `precision`."""
 
     def __init__(
         self,
@@ -70,9 +68,7 @@ class Components:
         self.merged = None if cache is None or not merged_gb else Merged(cache / "merged", int(merged_gb * 2**30))
         self.attention = attention  # the setting of that name
         self.device = pick_device(device)
-        gpu = self.device.type != "cpu"
-        self.dtype = torch.float16 if gpu else torch.float32
-        self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
+        self.precision = FULL if self.device.type == "cpu" else entry.anatomy.precision
         self.folders = locate(entry, models, parts)
         self.placement = Placement("all")
         self.need: Need | None = None  # what the placement was chosen for
@@ -90,6 +86,15 @@ class Components:
         if weights.fp8 != "off" and weights.fp8_math:
             check_product(self.device)
         self._wanted, self._made = weights, None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What all parts but the transformer compute in."""
+        return _DTYPES[self.precision.others]
+
+    @property
+    def transformer_dtype(self) -> torch.dtype:
+        return _DTYPES[self.precision.transformer]
 
     @property
     def transformer(self) -> HunyuanVideoFramepackTransformer3DModel:
@@ -264,6 +269,17 @@ def set_tiles(vae: AutoencoderKLHunyuanVideo, side: int) -> None:
     if side:
         stride = side * 3 // 4
         vae.enable_tiling(side, side, tile_sample_stride_height=stride, tile_sample_stride_width=stride)
+
+
+@contextmanager
+def exactly(vae: AutoencoderKLHunyuanVideo) -> Iterator[None]:
+    """The VAE in float32 for a while; its weights come back as they were, since float32 holds every half."""
+    before = vae.dtype
+    nn.Module.to(vae, torch.float32)  # the library's own warns of parts to be kept in float32, of which there are none
+    try:
+        yield
+    finally:
+        nn.Module.to(vae, before)
 
 
 _LOADERS: dict[str, Loader] = {

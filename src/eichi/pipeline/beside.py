@@ -28,7 +28,10 @@ Run = tuple[int, NDArray[np.uint8]]
 
 
 class Decodes(Protocol):
-    """What a decoder of this package can do."""
+    """What a decoder of this package can do. `repeated` counts tiles that were decoded again in float32."""
+
+    @property
+    def repeated(self) -> int: ...
 
     def push(self, first: int, latents: Tensor) -> Run | None: ...
 
@@ -69,10 +72,16 @@ class Beside:
             self._pending = self._thread.submit(self._decode)
 
     def take(self) -> Iterator[FramesReady | Adjusted]:
-        """The frames that the last run made final, once they are there; none where it made none."""
+        """The frames that the last run made final, once they are there; none where it made none.
+
+        A word, once a clip, where they are not what half precision gave.
+        """
         if self._waiting is not None:
+            before = self._repeated
             run = yield from self._taken()
             self._waiting = None
+            if not before and self._repeated:
+                yield Adjusted("note.decode.again", {})
             if run is not None:
                 yield FramesReady(*run)
 
@@ -80,6 +89,10 @@ class Beside:
         with boundary("vae"):
             self._decoder, run = yield from insist(self._result, self._components)
         return run
+
+    @property
+    def _repeated(self) -> int:
+        return 0 if self._decoder is None else self._decoder.repeated
 
     def _result(self) -> tuple[Decodes, Run | None]:
         """What the thread made; where it made nothing, the same made here."""

@@ -50,7 +50,9 @@ def free_name(folder: Path, suffix: str) -> Path:
 @contextmanager
 def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     """The transformer as a job draws with it: its attention, and the step cache, None where that is off."""
-    with attention(components.transformer, choose(components.device, components.attention)):
+    with attention(
+        components.transformer, choose(components.device, components.attention, components.transformer_dtype)
+    ):
         yield from _cached(options, components)
 
 
