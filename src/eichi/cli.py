@@ -77,14 +77,13 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
 @out_flag
 @json_flag
 def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_json: bool, **flags: Any) -> None:
-    from eichi.drawing import draw_frame
     from eichi.prepare import make_frame_plan
 
     with surface(as_json) as settings:
         requests = read_sweep(read_request(FrameOptions, assignments, flags), flags)
         plans = [make_frame_plan(request) for request in requests]
         if only_plan:
-            show_plans(plans, draw_frame, as_json, settings.language)
+            show_plans(plans, as_json, settings.language)
         else:
             draw_images(plans, out or settings.outputs, settings, as_json)
 
@@ -104,12 +103,11 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
 @option_flags(VideoOptions)
 @json_flag
 def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
-    from eichi.drawing import draw
     from eichi.prepare import make_plan
 
     with surface(as_json) as settings:
         made = make_plan(read_request(VideoOptions, assignments, flags))
-        show_plans([made], draw, as_json, settings.language)
+        show_plans([made], as_json, settings.language)
 
 
 @commands.command(help=say("cli.inspect"))
@@ -158,12 +156,12 @@ def doctor(as_json: bool) -> None:
     with surface(as_json) as settings:
         report = examine(settings)
         if as_json:
-            print_json({"findings": [vars(finding) for finding in report]})
+            print_json(report)
         else:
-            for finding in report:
+            for finding in report.findings:
                 mark = {"good": "✓", "warn": "!", "bad": "✗"}[finding.state]
                 click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
-        if any(finding.state == "bad" for finding in report):
+        if any(finding.state == "bad" for finding in report.findings):
             sys.exit(FAILED)
 
 

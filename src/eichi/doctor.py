@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
@@ -33,12 +33,20 @@ class Finding:
 
     id: str
     state: Literal["good", "warn", "bad"] = "good"
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
 
 
-def examine(settings: Settings) -> list[Finding]:
+@dataclass(frozen=True)
+class Report:
     """All findings, in the order to be read."""
-    return [*_versions(), *_device(settings), *_memory(), *_codec(), *_folders(settings), *_models(settings)]
+
+    findings: tuple[Finding, ...]
+
+
+def examine(settings: Settings) -> Report:
+    """Look at the machine."""
+    parts = _versions(), _device(settings), _memory(), _codec(), _folders(settings), _models(settings)
+    return Report(tuple(finding for part in parts for finding in part))
 
 
 def _versions() -> Iterator[Finding]:

@@ -1,13 +1,14 @@
 """A plan as text: what is made and what it is made from, on one time axis and then line by line in the order of time.
 
-Draws from a plan's `describe()`, the same values that a page draws from, so that what is shown cannot differ from what
-is planned. Knows nothing of terminals but their width.
+Draws from a plan's view, the same values that a page draws from, so that what is shown cannot differ from what is
+planned. Knows nothing of terminals but their width.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
+from eichi.jobs.view import FramePlanView, PlanView, SectionView
 from eichi.plan.keyframes import CONNECTING
 from eichi.words import say
 
@@ -15,25 +16,26 @@ NARROW = 5  # columns under which a section has no room for its number
 # Of an image's positions: what is drawn, a picture that is given, a latent without content, nothing.
 DRAWN, GIVEN, EMPTY, NOTHING = "○", "●", "·", "─"
 
+Row = tuple[tuple[int, ...], str, str]  # positions, sign, what it is
 
-def draw(plan: dict[str, Any], width: int, language: str) -> list[str]:
+
+def draw(plan: PlanView, width: int, language: str) -> list[str]:
     """Lines no wider than `width`: a summary, the axis where it fits, one line a section in the order of time."""
-    sections = sorted(plan["sections"], key=lambda section: section["start_frame"])
-    figures = {key: plan[key] for key in ("model", "seconds", "frames", "width", "height")}
-    lines = [say("plan.summary", language, **figures, sections=len(sections))]
+    sections = sorted(plan.sections, key=lambda section: section.start_frame)
+    lines = [say("plan.summary", language, **{**vars(plan), "sections": len(sections)})]
     if len(sections) * NARROW <= width - 2:
-        lines += _axis(sections, plan["frames"], width)
+        lines += _axis(sections, plan.frames, width)
     for section in sections:
         values = {
-            "number": section["number"],
-            "start": section["start_frame"] / 30,
-            "end": section["end_frame"] / 30,
-            "order": section["order"] + 1,
-            "anchor": _anchor(section["anchor"], language),
-            "padding": section["padding"],
-            "prompt": section["prompt"],
+            "number": section.number,
+            "start": section.start_frame / 30,
+            "end": section.end_frame / 30,
+            "order": section.order + 1,
+            "anchor": _anchor(section.anchor, language),
+            "padding": section.padding,
+            "prompt": section.prompt,
         }
-        id = "plan.connecting" if section["number"] == CONNECTING else "plan.section"
+        id = "plan.connecting" if section.number == CONNECTING else "plan.section"
         lines.append(_fit(say(id, language, **values), width))
     return lines
 
@@ -44,22 +46,19 @@ def _anchor(name: str, language: str) -> str:
     return say(f"plan.anchor.{kind}", language, number=number)
 
 
-def draw_frame(plan: dict[str, Any], width: int, language: str) -> list[str]:
+def draw_frame(plan: FramePlanView, width: int, language: str) -> list[str]:
     """Lines no wider than `width`: a summary, the axis of positions where it fits, one line for whatever has some."""
-    positions, pictures = plan["positions"], plan["images"]
-    rows = [(positions["target"], DRAWN, say("plan.frame.target", language))]
+    positions, pictures = plan.positions, plan.images
+    rows: list[Row] = [(positions.target, DRAWN, say("plan.frame.target", language))]
     for number, picture in enumerate(pictures):
         id = "plan.frame.reference" if number else "plan.frame.start"
-        text = say(id, language, number=number, file=picture["image"])
-        if picture["mask"] is not None:
-            text = say("plan.frame.masked", language, picture=text, mask=picture["mask"])
-        rows.append(([picture["position"]], GIVEN, text))
-    rows += [
-        (positions[name], EMPTY, say(f"plan.frame.{name}", language))
-        for name in ("post", "x2", "x4")
-        if positions[name]
-    ]
-    lines = [say("plan.frame.summary", language, **plan)]
+        text = say(id, language, number=number, file=picture.image)
+        if picture.mask is not None:
+            text = say("plan.frame.masked", language, picture=text, mask=picture.mask)
+        rows.append(((picture.position,), GIVEN, text))
+    zeros = {"post": positions.post, "x2": positions.x2, "x4": positions.x4}
+    rows += [(places, EMPTY, say(f"plan.frame.{name}", language)) for name, places in zeros.items() if places]
+    lines = [say("plan.frame.summary", language, **{**vars(plan), "target": positions.target[0]})]
     last = max(max(places) for places, _, _ in rows)
     if last < width:
         lines += _places(rows, last, width)
@@ -69,7 +68,7 @@ def draw_frame(plan: dict[str, Any], width: int, language: str) -> list[str]:
     return lines
 
 
-def _places(rows: list[tuple[list[int], str, str]], last: int, width: int) -> list[str]:
+def _places(rows: list[Row], last: int, width: int) -> list[str]:
     """Signs at their positions, what is drawn over what is given over what is empty; the indices below."""
     step = (width - len(str(last))) / max(last, 1)
     line = [NOTHING] * (round(last * step) + 1)
@@ -84,14 +83,14 @@ def _places(rows: list[tuple[list[int], str, str]], last: int, width: int) -> li
     return ["".join(line), ruler]
 
 
-def _axis(sections: list[dict[str, Any]], frames: int, width: int) -> list[str]:
+def _axis(sections: Sequence[SectionView], frames: int, width: int) -> list[str]:
     """Section numbers between the boundaries, and the seconds of the boundaries below."""
-    edges = [round(section["start_frame"] / frames * (width - 1)) for section in sections] + [width - 1]
+    edges = [round(section.start_frame / frames * (width - 1)) for section in sections] + [width - 1]
     bar, ruler = "", ""
     for i, section in enumerate(sections):
         room = edges[i + 1] - edges[i] - 1
-        bar += "│" + str(section["number"]).center(room)
-        time = f"{section['start_frame'] / 30:.1f}"
+        bar += "│" + str(section.number).center(room)
+        time = f"{section.start_frame / 30:.1f}"
         if len(ruler) <= edges[i] and edges[i] + len(time) < width:
             ruler = ruler.ljust(edges[i]) + time
     end = f"{frames / 30:.1f}"

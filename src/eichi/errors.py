@@ -15,6 +15,8 @@ An error carries the id of its sentence and the values in it, so that every surf
 language. Foreign errors are translated where they enter (one place per boundary) and chained.
 """
 
+import dataclasses
+
 from eichi.words import ENGLISH, say
 
 
@@ -32,6 +34,23 @@ class EichiError(Exception):
 
     def __str__(self) -> str:
         return self.say()
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorView:
+    """An error as an answer to a program: id, sentence, the option that it is about, what fills the sentence."""
+
+    error: str
+    message: str
+    field: str | None = None
+    values: dict[str, str | int | float | None] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: EichiError, language: str) -> "ErrorView":
+        plain = (str, int, float, type(None))
+        values = {name: value if isinstance(value, plain) else str(value) for name, value in error.values.items()}
+        key = error.values.get("key")
+        return cls(error.id, error.say(language), None if key is None else str(key), values)
 
 
 class InputError(EichiError):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from eichi.catalog import Entry, Template, find
 from eichi.errors import FolderError, LoraError, OptionError
@@ -18,7 +18,7 @@ from eichi.events import Adjusted
 from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
-from eichi.models.tokens import WHOLE, Meter
+from eichi.models.tokens import WHOLE, Meter, Reading
 from eichi.options import FillOptions, FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
@@ -77,27 +77,17 @@ def _examined(plan: Resolved) -> Resolved:
 def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
     """A word on every text that is too long for LLaMA, with what is cut; none where the tokenizers are not here."""
     for reading in read_tokens(entry, texts):
-        if reading["cut"].strip():
-            yield Adjusted("note.prompt.cut", {"limit": reading["llama_limit"], "cut": shorten(reading["cut"], 80)})
+        if reading.cut.strip():
+            yield Adjusted("note.prompt.cut", {"limit": reading.llama_limit, "cut": shorten(reading.cut, 80)})
 
 
-def read_tokens(entry: Entry, texts: Iterable[str]) -> list[dict[str, Any]]:
-    """How each text is read, as JSON-ready values: tokens used of each limit, and the text in its three parts.
-
-    The parts are what both encoders see, what only LLaMA sees, and what is cut. Empty where the tokenizers are not
-    here, which does not keep a plan from being made.
-    """
+def read_tokens(entry: Entry, texts: Iterable[str]) -> tuple[Reading, ...]:
+    """How each text is read; nothing where the tokenizers are not here, which does not keep a plan from being made."""
     models = load_settings().models
     llama, clip = (locate_part(entry, part, models) for part in ("tokenizer", "tokenizer_2"))
     if llama is None or clip is None or not (llama / WHOLE).is_file():
-        return []
-    meter, found = _meter(entry.template, llama, clip), []
-    for text in texts:
-        reading = meter.read(text)
-        both, only, cut = reading.parts(text)
-        used = {name: getattr(reading, name) for name in ("llama", "llama_limit", "clip", "clip_limit")}
-        found.append({"text": text, **used, "both": both, "llama_only": only, "cut": cut})
-    return found
+        return ()
+    return tuple(map(_meter(entry.template, llama, clip).read, texts))
 
 
 @lru_cache(maxsize=1)
@@ -111,11 +101,11 @@ def weights_notes(entry: Entry, weights: WeightsOptions) -> Iterator[Adjusted]:
     shapes = transformer_shapes(entry, load_settings().models) if weights.loras else {}
     for lora in weights.loras:
         match = match_lora(read_lora(lora.file), shapes, entry.name)
-        report = match.describe()
         if lora.strength == 0:
             yield Adjusted("note.lora.zero", {"path": str(lora.file)})
             continue
-        yield Adjusted("note.lora.used", {"strength": lora.strength, "weights": len(match.shares)} | _figures(report))
+        changed = {"strength": lora.strength, "weights": len(match.shares)}
+        yield Adjusted("note.lora.used", {**match.figures, **changed})
         if match.foreign:
             yield Adjusted("note.lora.base", {"path": str(lora.file), "base": match.file.base})
         if match.unmatched:
@@ -123,12 +113,6 @@ def weights_notes(entry: Entry, weights: WeightsOptions) -> Iterator[Adjusted]:
             yield Adjusted("note.lora.unmatched", {"path": str(lora.file), "count": len(match.unmatched), "keys": left})
     if weights.fp8_math and weights.fp8 == "off":
         yield Adjusted("note.fp8.unused", {})
-
-
-def _figures(report: dict[str, Any]) -> dict[str, Any]:
-    """A LoRA's report for a sentence."""
-    ranks, alphas = (", ".join(f"{number:g}" for number in report[key]) for key in ("rank", "alpha"))
-    return {"path": report["file"], "format": report["format"], "rank": ranks, "alpha": alphas}
 
 
 def weigh(need: Need, options: Drawn) -> Need:

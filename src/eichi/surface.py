@@ -5,7 +5,6 @@ JSON object, and a running job's events come before it, one JSON object a line. 
 input, 130 stopped. Knows no command.
 """
 
-import json
 import os
 import signal
 import sys
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from pydantic_core import to_json
 
-from eichi.errors import EichiError, InputError
+from eichi.errors import EichiError, ErrorView, InputError
 from eichi.events import Adjusted
 from eichi.settings import Settings, load_settings
 from eichi.words import say
@@ -83,13 +83,14 @@ def _asked_offline() -> bool:
 def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
     sentence = error.say(language)
     if as_json:
-        print_json({"error": error.id, "message": sentence})
+        print_json(ErrorView.of(error, language))
     tell(say("cli.error", language, sentence=sentence))
     sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
 
 
-def print_json(values: dict[str, Any]) -> None:
-    click.echo(json.dumps(values, ensure_ascii=False, default=str))
+def print_json(answer: object) -> None:
+    """An answer for a program, on one line: a frozen model or dataclass, or plain values."""
+    click.echo(to_json(answer, bytes_mode="utf8").decode())
 
 
 def tell(text: str) -> None:

@@ -30,9 +30,7 @@ def plan(components: Components, picture: Path) -> Plan:
 
 def test_what_is_tried(tmp_path: Path) -> None:
     names = [way.name for way in ways(CPU, tmp_path / "a.safetensors")]
-    assert {"bfloat16", "lora", "fp8 tensor", "fp8 row", "streamed", "attention native", "attention chunked"} <= set(
-        names
-    )
+    assert {"plain", "lora", "fp8 tensor", "fp8 row", "streamed", "attention native", "attention chunked"} <= set(names)
     assert not any(name == f"attention {kernel}" for name in names for kernel in PACKAGES)
 
 

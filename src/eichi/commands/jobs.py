@@ -6,12 +6,13 @@ The database is loaded by the commands that need it, the models only by the work
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eichi.events import Event, read
+from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
 from eichi.flags import option_flags, read_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
@@ -22,10 +23,48 @@ if TYPE_CHECKING:
     from eichi.jobs.batch import Batch
     from eichi.jobs.draft import Forecast
     from eichi.jobs.queue import Queue
-    from eichi.jobs.schema import Draft, Entry, Job
+    from eichi.jobs.schema import Draft, Job
+    from eichi.jobs.view import JobView, Told
 
 PATH = click.Path(path_type=Path)
 SHOWN = 50  # characters of a prompt in a list
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a batch comes to, the numbers of its jobs where they were added, and their requests.
+
+    `seconds` are None as long as a job among them was never measured.
+    """
+
+    jobs: int
+    sections: int
+    seconds: float | None
+    added: tuple[int, ...]
+    requests: tuple[Json, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The states in which jobs ended, by their numbers; whether the run was stopped."""
+
+    jobs: dict[int, str]
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A job that was removed, and the files that went with it."""
+
+    removed: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Whether the whole queue is held."""
+
+    held: bool
 
 
 @click.group(help=say("cli.jobs"))
@@ -70,11 +109,11 @@ def add(
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)
         if as_json:
-            requests = [draft.request for draft in drafts]
-            print_json({**vars(total), "added": [job.id for job in made], "requests": requests})
+            added, requests = tuple(job.id for job in made), tuple(draft.request for draft in drafts)
+            print_json(Added(total.jobs, total.sections, total.seconds, added, requests))
             return
         for job in made:
-            click.echo(_line(job, settings.language))
+            click.echo(_line(_view(job, settings.language), settings.language))
         click.echo(_total(total, settings.language))
 
 
@@ -100,7 +139,7 @@ def run(as_json: bool) -> None:
         finally:
             executor.close()
         if as_json:
-            print_json(({"stopped": True} if stopped else {}) | {"jobs": ended})
+            print_json(Ran(ended, stopped))
         if stopped:
             sys.exit(STOPPED)
         if "failed" in ended.values():
@@ -111,9 +150,11 @@ def run(as_json: bool) -> None:
 @json_flag
 def list_(as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        found, held = queue.store.jobs(), queue.store.held
+        from eichi.jobs.view import QueueView
+
+        found, held = tuple(_view(job, settings.language) for job in queue.store.jobs()), queue.store.held
         if as_json:
-            print_json({"jobs": [job.describe() for job in found], "held": held})
+            print_json(QueueView(jobs=found, held=held))
             return
         for job in found:
             click.echo(_line(job, settings.language))
@@ -126,14 +167,16 @@ def list_(as_json: bool) -> None:
 @json_flag
 def show(job: int, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
+        from eichi.jobs.view import JobTold
+
         row = queue.store.job(job)
+        view = _view(row, settings.language)
         if as_json:
-            print_json(row.describe() | {"events": [vars(entry) for entry in queue.store.events(job)]})
+            print_json(JobTold(**vars(view), events=tuple(queue.store.events(job))))
             return
-        click.echo(_line(row, settings.language))
-        for name, value in row.describe().items():
-            if value is not None and name not in ("request", "plan"):
-                click.echo(f"  {name} = {value}")
+        click.echo(_line(view, settings.language))
+        for name, value in view.model_dump(mode="json", exclude={"request", "plan"}, exclude_none=True).items():
+            click.echo(f"  {name} = {value}")
         for name, value in row.request.items():
             click.echo(f"  request.{name} = {value}")
 
@@ -146,7 +189,7 @@ def follow(job: int, as_json: bool) -> None:
         entries = queue.store.follow(job)
         if as_json:
             for entry in entries:
-                print_json(vars(entry))
+                print_json(entry)
         else:
             from eichi.progress import show as show_events
 
@@ -183,7 +226,7 @@ def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
 @json_flag
 def stop(job: int, how: str, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        from eichi.jobs.schema import Ask
+        from eichi.jobs.view import Ask
 
         if how == "job":
             queue.hold_all()
@@ -248,7 +291,7 @@ def remove(job: int, files: bool, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
         gone = [str(path) for path in queue.remove(job, files)]
         if as_json:
-            print_json({"removed": job, "files": gone})
+            print_json(Gone(job, tuple(gone)))
             return
         click.echo(say("queue.removed", settings.language, job=job, files=len(gone)))
 
@@ -288,8 +331,8 @@ def _batch(flags: dict[str, Any], language: str) -> "Batch":
 
 def _tell_notes(drafts: "list[Draft]", language: str) -> None:
     """What the plans have to say, each sentence once."""
-    notes = (note for draft in drafts for note in draft.plan["notes"])
-    for sentence in dict.fromkeys(say(note["id"], language, **note["values"]) for note in notes):
+    notes = (note for draft in drafts for note in draft.plan.notes)
+    for sentence in dict.fromkeys(say(note.id, language, **note.values) for note in notes):
         tell(sentence)
 
 
@@ -297,47 +340,50 @@ def _watch(queue: "Queue", id: int, language: str) -> str:
     """Show one run of a job; the state that it ends in."""
     from eichi.progress import show as show_events
 
-    running = {"event": "Changed", "status": "running"}
-    begins = [entry.number for entry in queue.store.events(id) if entry.body == running]
+    begins = [entry.number for entry in queue.store.events(id) if entry.event == Changed("running")]
     entries = queue.store.follow(id, begins[-1], until=lambda job: not job.status.active)
-    tell(_line(queue.store.job(id), language))
+    tell(_line(_view(queue.store.job(id), language), language))
     show_events(_events(entries), language)
     row = queue.store.find(id)
     return "removed" if row is None else row.status.value
 
 
-def _events(entries: "Iterator[Entry]") -> Iterator[Event]:
-    for entry in entries:
-        event = read(entry.body)
-        if event is not None:
-            yield event
+def _events(entries: "Iterator[Told]") -> Iterator[Event]:
+    """What was said, but for arrays, of which only the place is told."""
+    return (entry.event for entry in entries if not isinstance(entry.event, FramesMade | LatentsMade | PreviewMade))
+
+
+def _view(job: "Job", language: str) -> "JobView":
+    from eichi.jobs.view import JobView
+
+    return JobView.of(job, language)
 
 
 def _answer(job: "Job", language: str, as_json: bool) -> None:
+    view = _view(job, language)
     if as_json:
-        print_json(job.describe())
+        print_json(view)
     else:
-        click.echo(_line(job, language))
+        click.echo(_line(view, language))
 
 
 def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
     """Whether the whole queue is held, after that was changed."""
     if as_json:
-        print_json({"held": queue.store.held})
+        print_json(Held(queue.store.held))
     else:
         click.echo(say("queue.held" if queue.store.held else "queue.released", language))
 
 
-def _line(job: "Job", language: str) -> str:
+def _line(job: "JobView", language: str) -> str:
     """A job in one line."""
-    prompt = job.request["prompt"].replace("\n", " ")
+    prompt, plan = job.prompt, job.plan
     short = prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
-    length = f"{job.plan['seconds']:.1f} s" if "seconds" in job.plan else "1"
-    size = f"{job.plan['width']}x{job.plan['height']}"
+    length = "1" if plan.seconds is None else f"{plan.seconds:.1f} s"
+    size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
-    text = f"{job.id:>5}  {status:<12} {job.priority:>3}  {job.plan['model']:<14} {size:<10} {length:>7}  {short}"
-    problem = job.sentence(language)
-    return text.rstrip() if problem is None else f"{text.rstrip()}\n       {problem}"
+    text = f"{job.id:>5}  {status:<12} {job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"
+    return text.rstrip() if job.message is None else f"{text.rstrip()}\n       {job.message}"
 
 
 def _total(total: "Forecast", language: str) -> str:

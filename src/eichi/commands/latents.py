@@ -41,20 +41,21 @@ def out_flag(command: Command) -> Command:
 @file_argument("file")
 @json_flag
 def inspect(file: Path, as_json: bool) -> None:
-    from eichi.video.splice import describe
+    from eichi.video.splice import report
 
     with surface(as_json) as settings:
-        found = describe(file)
+        found = report(file)
         if as_json:
             print_json(found)
             return
         language = settings.language
-        click.echo(say("latents.summary", language, **found | {"model": found["model"] or "?"}))
-        for number, clip in enumerate(found["clips"], start=1):
-            click.echo(say("latents.clip", language, number=number, **clip, last=clip["first"] + clip["latents"] - 1))
-        if found["first"]:
-            click.echo(say("latents.later", language, first=found["first"]))
-        if found["record"] is None:
+        click.echo(say("latents.summary", language, **vars(found) | {"model": found.model or "?"}))
+        for number, clip in enumerate(found.clips, start=1):
+            last = clip.first + clip.latents - 1
+            click.echo(say("latents.clip", language, number=number, **vars(clip), last=last))
+        if found.first:
+            click.echo(say("latents.later", language, first=found.first))
+        if found.record is None:
             click.echo(say("latents.bare", language))
 
 

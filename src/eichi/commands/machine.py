@@ -1,22 +1,45 @@
 """`eichi verify-gpu` and `eichi calibrate`: what only this machine and its weights can tell, found out by drawing."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from pydantic_core import to_json
 
 from eichi.surface import FAILED, json_flag, print_json, surface, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
+    from eichi.pipeline.trial import About, Trial
     from eichi.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A machine and what came of every way to run a model on it; the file that all of it was written to."""
+
+    machine: "About"
+    model: str
+    size: tuple[int, int]
+    steps: int
+    runs: "tuple[Trial, ...]"
+    file: Path
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What step caches need to know of a model."""
+
+    model: str
+    teacache: tuple[float, ...]
+    magcache: tuple[tuple[float, ...], ...]
 
 
 @click.command("verify-gpu", help=say("cli.verify_gpu"))
@@ -31,19 +54,18 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
 
         components = own_components(plan.entry, settings)
         lora = example_lora(components, Path(own) / "example.safetensors")
-        report: dict[str, Any] = about(components) | {"model": model, "size": [plan.width, plan.height], "steps": steps}
-        report["runs"] = []
         path = out or Path(f"eichi-verify-{datetime.now():%y%m%d_%H%M%S}.json")
+        report = Verified(about(components), model, (plan.width, plan.height), steps, (), path)
         for run in try_out(plan, components, ways(components.device, lora)):
-            report["runs"].append(run)
+            report = replace(report, runs=(*report.runs, run))
             # After each run, so that a crash of the driver leaves what was found before it.
-            path.write_text(json.dumps(report, indent=1, default=str), encoding="utf-8")
-            tell(say(f"verify.{'good' if run['good'] else 'bad'}", settings.language, **_figures(run)))
+            path.write_bytes(to_json(report, indent=1))
+            tell(say(f"verify.{'good' if run.good else 'bad'}", settings.language, **_figures(run)))
         if as_json:
-            print_json(report | {"file": str(path)})
+            print_json(report)
         else:
             click.echo(say("verify.written", settings.language, file=path))
-        if not all(run["good"] for run in report["runs"]):
+        if not all(run.good for run in report.runs):
             sys.exit(FAILED)
 
 
@@ -65,10 +87,10 @@ def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
             for event in draw(plan, components, fitted(plan)):
                 if isinstance(event, Step):
                     tell(f"{event.order + 1}/{event.sections} {event.step}/{event.steps}")
-        found = {"teacache": measured.polynomial, "magcache": [measured.ratios]}
+        found = Calibrated(model, tuple(measured.polynomial), (tuple(measured.ratios),))
         if write:
-            write_card(plan.entry, found)
-        print_json({"model": model, **found})
+            write_card(plan.entry, {"teacache": found.teacache, "magcache": found.magcache})
+        print_json(found)
 
 
 @contextmanager
@@ -85,7 +107,8 @@ def _short(model: str, steps: int, seconds: float = 1.0) -> Iterator["Plan"]:
         yield make_plan(VideoOptions.parse(values | {"prompt": prompt, "sampling": sampling}))
 
 
-def _figures(run: dict[str, Any]) -> dict[str, Any]:
+def _figures(run: "Trial") -> dict[str, str]:
     """A run for a sentence."""
-    figures = {name: f"{run[name]:.2f}" if name in run else "-" for name in ("seconds", "peak_gib", "forecast_gib")}
-    return figures | {"way": run["way"], "error": run.get("error", "-")}
+    numbers = {"seconds": run.seconds, "peak_gib": run.peak_gib, "forecast_gib": run.forecast_gib}
+    figures = {name: "-" if number is None else f"{number:.2f}" for name, number in numbers.items()}
+    return figures | {"way": run.way, "error": run.error or "-"}

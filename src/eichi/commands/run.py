@@ -7,12 +7,13 @@ good.
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from eichi.events import Event, Stopped, message
+from eichi.events import Event, FrameFinished, Stopped, message
 from eichi.lines import done
 from eichi.options import VideoOptions
 from eichi.settings import Settings
@@ -20,8 +21,25 @@ from eichi.surface import STOPPED, interrupt, print_json, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
+    from eichi.jobs.view import FramePlanView, PlanView
+    from eichi.models.tokens import Reading
     from eichi.plan.oneframe import FramePlan
     from eichi.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a series that are finished; whether it was stopped before its end."""
+
+    images: tuple[FrameFinished, ...]
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The plans of a series."""
+
+    plans: "tuple[PlanView | FramePlanView, ...]"
 
 
 def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
@@ -50,41 +68,47 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     if len(plans) == 1:
         follow(lambda stop: generate_frame(plans[0], out, components, stop), as_json, settings)
         return
-    images = []
+    images: list[FrameFinished] = []
     with interrupt() as stop:
         for plan in plans:
             last = show(generate_frame(plan, out, components, stop), settings.language, print_json if as_json else None)
-            if isinstance(last, Stopped):
+            if not isinstance(last, FrameFinished):
                 break
-            images.append(finish(last, as_json, settings.language))
+            finish(last, as_json, settings.language)
+            images.append(last)
     stopped = len(images) < len(plans)
     if as_json:
-        print_json({"images": images} | ({"stopped": True} if stopped else {}))
+        print_json(Images(tuple(images), stopped))
     else:
         click.echo(say("run.images", settings.language, count=len(images), total=len(plans)))
     if stopped:
         sys.exit(STOPPED)
 
 
-def show_plans(
-    plans: Sequence["Plan | FramePlan"],
-    draw: Callable[[dict[str, Any], int, str], list[str]],
-    as_json: bool,
-    language: str,
-) -> None:
+def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, language: str) -> None:
     """Plans drawn, or as JSON with what the encoders read; what deserves a word goes to standard error, once."""
+    from eichi.drawing import draw, draw_frame
+    from eichi.jobs.view import FramePlanView
     from eichi.prepare import read_tokens
 
     for text in dict.fromkeys(say(note.id, language, **note.values) for plan in plans for note in plan.notes):
         tell(text)
     if as_json:
-        described = [plan.describe() | {"tokens": read_tokens(plan.entry, plan.texts)} for plan in plans]
-        print_json(described[0] if len(described) == 1 else {"plans": described})
+        views = tuple(_view(plan, read_tokens(plan.entry, plan.texts)) for plan in plans)
+        print_json(views[0] if len(views) == 1 else Plans(views))
         return
     width = shutil.get_terminal_size((100, 24)).columns
     for plan in plans:
-        for line in draw(plan.describe(), width, language):
-            click.echo(line)
+        view = _view(plan)
+        drawn = draw_frame(view, width, language) if isinstance(view, FramePlanView) else draw(view, width, language)
+        click.echo("\n".join(drawn))
+
+
+def _view(plan: "Plan | FramePlan", tokens: "tuple[Reading, ...]" = ()) -> "PlanView | FramePlanView":
+    from eichi.jobs.view import FramePlanView, PlanView
+    from eichi.plan.oneframe import FramePlan
+
+    return FramePlanView.of(plan, tokens) if isinstance(plan, FramePlan) else PlanView.of(plan, tokens)
 
 
 def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> None:
@@ -96,18 +120,13 @@ def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool
     finish(last, as_json, settings.language)
 
 
-def finish(last: Event, as_json: bool, language: str) -> dict[str, Any]:
-    """Say how a job ended, and return what it made; ends the program where it was stopped."""
-    values = message(last)
-    del values["event"]
-    if isinstance(last, Stopped):
-        if as_json:
-            print_json(values | {"stopped": True})
-        else:
-            click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **values))
-        sys.exit(STOPPED)
+def finish(last: Event, as_json: bool, language: str) -> None:
+    """Say how a job ended; ends the program where it was stopped."""
     if as_json:
-        print_json(values)
+        print_json(message(last))
+    elif isinstance(last, Stopped):
+        click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **vars(last)))
     else:
         click.echo(done(last, language))
-    return values
+    if isinstance(last, Stopped):
+        sys.exit(STOPPED)

@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any
 
 from eichi.catalog import known
-from eichi.events import message
 from eichi.jobs.schema import Draft
+from eichi.jobs.view import Figures
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -34,7 +34,7 @@ def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path | Non
     settled = anchored(options)
     plan = make_frame_plan(settled) if isinstance(settled, FrameOptions) else make_plan(settled)
     check_run(plan, folder, models)
-    return Draft(settled.kind, settled.dump(), figures(plan), pace_key(plan), str(folder.absolute()))
+    return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), str(folder.absolute()))
 
 
 def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOptions:
@@ -43,17 +43,6 @@ def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOption
     if options.model not in known():
         values["model"] = str(Path(options.model).expanduser().absolute())
     return type(options).parse(values)
-
-
-def figures(plan: Plan | FramePlan) -> dict[str, Any]:
-    """What a list of jobs shows of a plan."""
-    values = {"model": plan.entry.name, "width": plan.width, "height": plan.height}
-    if isinstance(plan, FramePlan):
-        values |= {"sections": 1, "kept": 0, "profile": plan.options.profile}
-    else:
-        values |= {"sections": len(plan.sections), "kept": plan.kept, "frames": plan.frames}
-        values |= {"seconds": round(plan.seconds, 3)}
-    return values | {"notes": [message(note) for note in plan.notes]}
 
 
 def pace_key(plan: Plan | FramePlan) -> str:
@@ -71,7 +60,7 @@ def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -
     seconds: float | None = 0.0
     todo = 0
     for one in drafts:
-        sections = one.plan["sections"] - one.plan["kept"]
+        sections = one.plan.sections - one.plan.kept
         measured = paces(one.pace_key)
         seconds = None if seconds is None or not measured else seconds + sections * median(measured)
         todo += sections

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from eichi.errors import InputError
+from eichi.errors import InputError, OptionError
+from eichi.events import FrameFinished
 from eichi.jobs.draft import Forecast, draft, forecast
-from eichi.jobs.schema import Ask, Draft, Job, Status
+from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
+from eichi.jobs.view import ACTIVE, IDLE, Action, Ask, Status, states
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.video.parts import Parts
-
-IDLE = (Status.WAITING, Status.HELD)
-ACTIVE = (Status.RUNNING, Status.STOPPING)
-ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)
 
 
 class Queue:
@@ -45,7 +43,7 @@ class Queue:
 
     def move(self, id: int, to: int | None = None, priority: int | None = None) -> Job:
         """Give a job another priority, and the place `to`, from 1, among the jobs to come that have the same."""
-        job = self.store.change(id, IDLE, **({} if priority is None else {"priority": priority}))
+        job = self.store.change(id, states(Action.UP), **({} if priority is None else {"priority": priority}))
         if to is None:
             return job
         others = [other.id for other in self.waiting() if other.priority == job.priority and other.id != id]
@@ -68,7 +66,8 @@ class Queue:
         if job.begun:
             raise InputError("error.job.begun", job=id)
         made = draft(options, Path(job.folder), self.models)
-        return self.store.change(id, IDLE, request=made.request, plan=made.plan, pace_key=made.pace_key)
+        plan = made.plan.model_dump(mode="json")
+        return self.store.change(id, states(Action.EDIT), request=made.request, plan=plan, pace_key=made.pace_key)
 
     def clone(self, id: int) -> Job:
         """The same request again, at the end of the queue."""
@@ -84,14 +83,14 @@ class Queue:
 
     def resume(self, id: int) -> Job:
         """Let a job that was held, stopped or has failed wait for a worker; it goes on from what is made of it."""
-        return self._again(id, (Status.HELD, Status.STOPPED, Status.FAILED))
+        return self._again(id, states(Action.RESUME))
 
     def retry(self, id: int) -> Job:
         """Let a job that has ended wait for a worker, which makes it from the beginning. Results stay."""
         job = self.store.job(id)
-        if job.status in ENDED:
+        if job.status in states(Action.RETRY):
             _discard(job)
-        return self._again(id, ENDED, checkpoint=None)
+        return self._again(id, states(Action.RETRY), checkpoint=None)
 
     def skip(self, id: int) -> Job:
         """Do without a job: one that runs is stopped now, one that is to come is not made."""
@@ -113,6 +112,28 @@ class Queue:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return gone
 
+    def act(self, id: int, action: Action) -> Job:
+        """Do what a button says. Raises InputError for what cannot be done in the job's state, or needs more words."""
+        match action:
+            case Action.HOLD:
+                return self.hold(id)
+            case Action.RESUME:
+                return self.resume(id)
+            case Action.STOP:
+                return self.stop(id)
+            case Action.STOP_SECTION:
+                return self.stop(id, Ask.SECTION)
+            case Action.SKIP:
+                return self.skip(id)
+            case Action.RETRY:
+                return self.retry(id)
+            case Action.CLONE:
+                return self.clone(id)
+            case Action.UP | Action.DOWN:
+                return self._shift(id, -1 if action == Action.UP else 1)
+        known = ", ".join(one for one in Action if one not in (Action.EDIT, Action.REMOVE))
+        raise OptionError("error.option.choice", key="action", value=repr(str(action)), choices=known)
+
     def hold_all(self) -> None:
         """Let every worker end the job that it has and take no other: stop after this job."""
         self.store.hold(True)
@@ -121,9 +142,14 @@ class Queue:
         """Let the workers take jobs again."""
         self.store.hold(False)
 
+    def _shift(self, id: int, by: int) -> Job:
+        """A job one place further to the front or the back of those with its priority."""
+        job = self.store.job(id)
+        order = [other.id for other in self.waiting() if other.priority == job.priority]
+        return self.move(id, order.index(id) + 1 + by) if id in order else job
+
     def _ask(self, id: int, how: Ask) -> Job:
-        """Who asks a second time is heard too: stop now after stop at the section's end."""
-        return self.store.change(id, ACTIVE, status=Status.STOPPING, ask=how)
+        return self.store.change(id, states(Action.STOP), status=Status.STOPPING, ask=how)
 
     def _again(self, id: int, before: Sequence[Status], **values: Any) -> Job:
         values |= {"status": Status.WAITING, "attempts": 0, "error": None, "result": None, "ended": None}
@@ -135,8 +161,9 @@ def results(job: Job) -> list[Path]:
     if job.checkpoint is not None:
         video = Parts(Path(job.checkpoint)).result
         return sorted(video.parent.glob(f"{video.stem}[._]*"))
-    image = (job.result or {}).get("image")
-    return [Path(image)] if image is not None and Path(image).is_file() else []
+    if isinstance(job.result, FrameFinished) and Path(job.result.image).is_file():
+        return [Path(job.result.image)]
+    return []
 
 
 def _discard(job: Job) -> None:

@@ -11,17 +11,17 @@ pipeline.
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Step, message
+from eichi.events import Changed, Event, Failed, Step, dump
 from eichi.jobs.runner import alive
-from eichi.jobs.schema import Draft, Entry, Job, Status, events, jobs, state
+from eichi.jobs.schema import Draft, Job, events, jobs, state, told
 from eichi.jobs.upgrade import open_engine, reaching
+from eichi.jobs.view import ACTIVE, ENDED, IDLE, Status, Told
 
 PACE = 0.1  # seconds between two looks of a follower
 ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
@@ -57,7 +57,8 @@ class Store:
             last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(jobs.c.position), 0))) or 0
             rows: list[Job] = []
             for place, draft in enumerate(drafts, start=last + 1):
-                values = asdict(draft) | {"batch": batch, "priority": priority, "position": place}
+                values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch}
+                values |= {"priority": priority, "position": place}
                 values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1}
                 row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
                 _say(connection, row, Changed(Status.WAITING))
@@ -77,7 +78,9 @@ class Store:
 
     def jobs(self, statuses: Collection[Status] = tuple(Status), batch: str | None = None) -> list[Job]:
         """Jobs of these states: who works comes first, then who waits in their order, then who ended last."""
-        chosen = jobs.c.status.in_(statuses)
+        chosen: sa.ColumnElement[bool] = jobs.c.status.in_(statuses)
+        if Status.FAILED in statuses:
+            chosen |= jobs.c.status.not_in(tuple(Status))  # a damaged row counts as failed
         found = self._rows(chosen if batch is None else chosen & (jobs.c.batch == batch))
         return sorted(found, key=_place)
 
@@ -131,7 +134,7 @@ class Store:
         """
         assert job.runner is not None
         if isinstance(event, Step):
-            values, event = {**values, "progress": message(event)}, None
+            values, event = {**values, "progress": dump(event)}, None
         row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, [] if event is None else [event])
         if row is None:
             raise Lost(job.id)
@@ -165,11 +168,12 @@ class Store:
 
     def remove(self, id: int) -> None:
         """Forget a job that no worker has. Raises InputError."""
-        idle = [status for status in Status if not status.active]
         with self.writing() as connection:
-            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, jobs.c.status.in_(idle))).rowcount
+            idle = jobs.c.status.not_in(ACTIVE)
+            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, idle)).rowcount
         if not gone:
-            raise InputError("error.job.state", job=id, status=self.job(id).status, wanted=", ".join(idle))
+            wanted = ", ".join((*IDLE, *ENDED))
+            raise InputError("error.job.state", job=id, status=self.job(id).status, wanted=wanted)
 
     def recover(self) -> list[Job]:
         """Find the jobs whose worker died and let them wait again, to go on from their checkpoints.
@@ -179,13 +183,13 @@ class Store:
         found = [job for job in self.jobs((Status.RUNNING, Status.STOPPING)) if not self._alive(job)]
         return [row for job in found if (row := self._bury(job)) is not None]
 
-    def events(self, id: int, after: int = 0) -> list[Entry]:
+    def events(self, id: int, after: int = 0) -> list[Told]:
         """What a job said, without what it said up to number `after`."""
         asked = sa.select(events).where(events.c.job == id, events.c.number > after).order_by(events.c.number)
         with self.reading() as connection:
-            return [Entry(**row._mapping) for row in connection.execute(asked)]
+            return [told(row) for row in connection.execute(asked)]
 
-    def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Entry]:
+    def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Told]:
         """What a job said and says, from the beginning or behind a number, until its row is `until`.
 
         Blocks between two events. Any number of followers may follow from any process, and see the same, but for the
@@ -193,13 +197,13 @@ class Store:
         removed.
         """
         self.job(id)
-        progress: dict[str, Any] | None = None
+        progress: Step | None = None
         while (job := self.find(id)) is not None:
             for entry in self.events(id, after):
                 after = entry.number
                 yield entry
             if job.progress is not None and job.progress != progress and job.said <= after:
-                yield Entry(id, after, time.time(), job.progress)
+                yield Told(job=id, number=after, time=time.time(), event=job.progress)
             progress = job.progress
             if job.said <= after and until(job):
                 return
@@ -271,5 +275,5 @@ def _place(job: Job) -> tuple[int, float, float, int]:
 def _say(connection: sa.Connection, job: Job, *said: Event) -> None:
     """Keep events under the last numbers that the row has counted."""
     for number, event in enumerate(said, start=job.said - len(said) + 1):
-        values = {"job": job.id, "number": number, "time": time.time(), "body": message(event)}
+        values = {"job": job.id, "number": number, "time": time.time(), "body": dump(event)}
         connection.execute(sa.insert(events).values(values))

@@ -16,10 +16,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -34,16 +33,18 @@ from eichi.events import (
     Finished,
     Flagged,
     FrameFinished,
+    Json,
     LatentsReady,
     Preview,
     SectionDone,
     Step,
     Stopped,
-    message,
+    dump,
 )
 from eichi.jobs.runner import BEAT, new_runner
-from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
+from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
+from eichi.jobs.view import Ask, Status
 from eichi.lines import done, line
 from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
@@ -149,12 +150,9 @@ class Worker:
             for event in events:
                 pace.take(event)
                 self._note(job, event)
-                values: dict[str, Any] = {"result": message(event), "pace": pace.section}
-                if isinstance(event, Finished | FrameFinished):
-                    self.store.end(job, Status.DONE, event, **values)
-                    return
-                if isinstance(event, Stopped):
-                    self.store.end(job, Status.STOPPED, event, **values)
+                if isinstance(event, Finished | FrameFinished | Stopped):
+                    status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
+                    self.store.end(job, status, event, result=dump(event), pace=pace.section)
                     return
                 if isinstance(event, LatentsReady):
                     continue  # latents stay in the process that made them
@@ -186,7 +184,7 @@ class Worker:
         if text is not None:
             log.log(logging.WARNING if isinstance(event, Adjusted | Flagged) else logging.INFO, "#%d %s", job.id, text)
         elif isinstance(event, Step):
-            log.debug("#%d %s", job.id, message(event))
+            log.debug("#%d %s", job.id, event)
 
     def _show(self, event: Preview) -> None:
         """Keep the newest preview, a few times a second at the most: the pictures of a section side by side."""
@@ -214,9 +212,9 @@ class Worker:
             self._components.release(*PARTS)
             self._components = None
 
-    def _fail(self, job: Job, id: str, values: dict[str, Any]) -> None:
+    def _fail(self, job: Job, id: str, values: Mapping[str, object]) -> None:
         self._drop()
-        plain = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
+        plain: Json = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
         log.error("#%d %s", job.id, say(id, self.settings.language, **plain))
         try:
             self.store.end(job, Status.FAILED, Failed(id, plain), error={"id": id, "values": plain})

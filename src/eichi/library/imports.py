@@ -48,11 +48,6 @@ class Item:
     taken: bool
     notes: tuple[Adjusted, ...] = ()
 
-    def describe(self) -> dict[str, Any]:
-        """The same as JSON-ready values."""
-        notes = [{"id": note.id, **note.values} for note in self.notes]
-        return {"file": self.file, "kind": self.kind, "name": self.name, "taken": self.taken, "notes": notes}
-
 
 def import_folder(folder: Path, home: Path) -> tuple[Path, list[Item]]:
     """Take over what a folder of eichi 1.9 holds; the folder that held it, and the report. Raises InputError."""

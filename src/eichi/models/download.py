@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
@@ -43,6 +44,7 @@ class Fetching:
     files: int
     done: int
     size: int
+    kind: Literal["fetching"] = "fetching"
 
 
 @dataclass(frozen=True)

@@ -23,19 +23,16 @@ CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 @dataclass(frozen=True)
 class Reading:
-    """How a prompt is read: tokens used of each limit, and the characters up to which each encoder sees it."""
+    """How a text is read: tokens used of each limit, and what both encoders see, what only LLaMA sees, what is cut."""
 
+    text: str
     llama: int
     llama_limit: int
     clip: int
     clip_limit: int
-    llama_end: int
-    clip_end: int
-
-    def parts(self, prompt: str) -> tuple[str, str, str]:
-        """What both encoders see, what only LLaMA sees, what is cut. Together they are the prompt."""
-        seen = min(self.clip_end, self.llama_end)
-        return prompt[:seen], prompt[seen : self.llama_end], prompt[self.llama_end :]
+    both: str
+    llama_only: str
+    cut: str
 
 
 class Meter:
@@ -63,13 +60,17 @@ class Meter:
         ]
         clip = self._clip.encode(prompt, add_special_tokens=False).offsets
         room = self.template.clip_limit - CLIP_MARKS
+        end = _end(llama, self.template.limit, prompt)
+        seen = min(_end(clip, room, prompt), end)
         return Reading(
+            text=prompt,
             llama=len(llama),
             llama_limit=self.template.limit,
             clip=len(clip) + CLIP_MARKS,
             clip_limit=self.template.clip_limit,
-            llama_end=_end(llama, self.template.limit, prompt),
-            clip_end=_end(clip, room, prompt),
+            both=prompt[:seen],
+            llama_only=prompt[seen:end],
+            cut=prompt[end:],
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from eichi.catalog import Entry
 from eichi.errors import OptionError
@@ -143,21 +143,6 @@ class FramePlan(Resolved[FrameOptions]):
     def need(self) -> Need:
         """Its size for the memory plan."""
         return Need(self.height, self.width, 1, len(self.pictures) + 1)
-
-    def describe(self) -> dict[str, Any]:
-        """The plan as JSON-ready values."""
-        return {
-            "model": self.entry.name,
-            "profile": self.options.profile,
-            "width": self.width,
-            "height": self.height,
-            "seed": self.seed,
-            "images": [
-                {"image": str(picture.image), "mask": picture.mask and str(picture.mask), "position": position}
-                for picture, position in zip(self.pictures, self.layout.clean, strict=True)
-            ],
-            "positions": self.layout.describe(),
-        }
 
 
 def frame_layout(

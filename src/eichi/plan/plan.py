@@ -5,7 +5,6 @@ Pure: no tensors, no files. What cannot be done is refused here, in a sentence t
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from eichi.catalog import Entry
 from eichi.errors import OptionError
@@ -88,22 +87,6 @@ class Plan(Resolved[VideoOptions]):
     @property
     def seconds(self) -> float:
         return real_seconds(self.frames)
-
-    def describe(self) -> dict[str, Any]:
-        """The plan as JSON-ready values: what `eichi plan --json` prints and the page draws."""
-        return {
-            "model": self.entry.name,
-            "direction": self.entry.direction,
-            "seconds": round(self.seconds, 3),
-            "frames": self.frames,
-            "latents": self.latents,
-            "width": self.width,
-            "height": self.height,
-            "seed": self.options.seed,
-            "kept": self.kept,
-            "images": {name: str(path) for name, path in self.images.items()},
-            "sections": [_describe(section) for section in self.sections],
-        }
 
 
 def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], before: Shape | None = None) -> Plan:
@@ -237,23 +220,3 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
     if abs(seconds - options.seconds) >= 0.05:
         notes.append(Adjusted("note.seconds", {"asked": options.seconds, "real": round(seconds, 2)}))
     return tuple(notes)
-
-
-def _describe(section: SectionPlan) -> dict[str, Any]:
-    layout = section.layout
-    return {
-        "number": section.number,
-        "order": section.order,
-        "padding": section.padding,
-        "start_frame": section.start_frame,
-        "end_frame": section.end_frame,
-        "prompt": section.prompt,
-        "anchor": section.anchor,
-        "positions": {
-            "start": list(layout.start),
-            "window": list(layout.window),
-            "clean": list(layout.clean),
-            "x2": list(layout.x2),
-            "x4": list(layout.x4),
-        },
-    }

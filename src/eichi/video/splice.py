@@ -21,7 +21,7 @@ from eichi.plan.fill import FillPlan
 from eichi.plan.splice import frame_total, joined, stretches, trimmed
 from eichi.plan.timeline import frame_count, real_seconds
 from eichi.video.latents import Latents, load_latents, measure_latents, save_latents
-from eichi.video.metadata import read_record, versions
+from eichi.video.metadata import Record, read_record, versions
 
 KIND = "latents"
 
@@ -31,7 +31,7 @@ class Source:
     """A file that a tool reads: its name as it was given and its record, None where it has none."""
 
     path: Path
-    record: dict[str, Any] | None
+    record: Record | None
 
     @property
     def model(self) -> str | None:
@@ -64,21 +64,46 @@ def model_of(sources: Sequence[Source], asked: str | None = None) -> str:
     return model
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """What is in a latent file, from its header alone, JSON-ready. Raises InputError."""
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a latent file, from its place on."""
+
+    first: int
+    latents: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class LatentsReport:
+    """What is in a latent file: sizes in latents, frames, seconds and pixels, its clips, the record that it carries.
+
+    `first` is the place of its first latent in the video that it is from; `model` is None where the file does not say.
+    """
+
+    file: str
+    model: str | None
+    latents: int
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    first: int
+    clips: tuple[Clip, ...]
+    record: Record | None
+
+
+def report(path: Path) -> LatentsReport:
+    """What is in a latent file, from its header alone. Raises InputError."""
     shape, source = measure_latents(path), read_source(path)
-    clips = [
-        {"first": stretch.start, "latents": len(stretch), "frames": frame_count(len(stretch))}
-        for stretch in stretches(shape)
-    ]
-    return {
-        "file": str(path),
-        "model": source.model,
+    clips = tuple(Clip(stretch.start, len(stretch), frame_count(len(stretch))) for stretch in stretches(shape))
+    return LatentsReport(
+        file=str(path),
+        model=source.model,
         **figures(shape),
-        "first": shape.first,
-        "clips": clips,
-        "record": source.record,
-    }
+        first=shape.first,
+        clips=clips,
+        record=source.record,
+    )
 
 
 def join(paths: Sequence[Path], target: Path) -> FileFinished:
@@ -108,13 +133,13 @@ def save(target: Path, latents: Latents, values: Mapping[str, Any]) -> FileFinis
 
 def tool_record(
     tool: str, sources: Sequence[Source], shape: Shape, model: str | None, told: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+) -> Record:
     """The record of a tool's result; `told` is what the tool was told beside its sources."""
     request = {"tool": tool, "sources": [str(source.path) for source in sources], **(told or {})}
     return {"kind": KIND, "request": request, "model": model, **_made(shape, sources)}
 
 
-def fill_record(plan: FillPlan, sources: Sequence[Source]) -> dict[str, Any]:
+def fill_record(plan: FillPlan, sources: Sequence[Source]) -> Record:
     """The record of two files with what was made between them."""
     request = plan.options
     return {
@@ -126,7 +151,7 @@ def fill_record(plan: FillPlan, sources: Sequence[Source]) -> dict[str, Any]:
     }
 
 
-def _made(shape: Shape, sources: Sequence[Source]) -> dict[str, Any]:
+def _made(shape: Shape, sources: Sequence[Source]) -> Record:
     """What every result of a tool carries."""
     return {
         **figures(shape),

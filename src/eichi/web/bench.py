@@ -5,7 +5,6 @@ waits, since both want the device. What is said of a run is what its process say
 long as the server.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -15,11 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic_core import from_json
 
 from eichi.errors import OptionError
-from eichi.jobs.queue import ACTIVE
+from eichi.events import Converted, Json, Step, read
 from eichi.jobs.store import Store
+from eichi.jobs.view import ACTIVE
 from eichi.settings import Settings
 from eichi.video.splice import free_name
 
@@ -51,10 +52,23 @@ class Run:
     said: str = ""
     process: "subprocess.Popen[str] | None" = field(default=None, repr=False)
 
-    def describe(self) -> dict[str, Any]:
-        """The run as JSON-ready values."""
-        names = ("id", "tool", "files", "status", "fraction", "said")
-        return {**{name: getattr(self, name) for name in names}, "result": self.result.name}
+    @property
+    def view(self) -> "RunView":
+        """The run as it is seen from outside."""
+        return RunView(self.id, self.tool, self.files, self.status, self.fraction, self.said, self.result.name)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One use of a tool, `files` and `result` being names in the folder of results."""
+
+    id: int
+    tool: str
+    files: tuple[str, ...]
+    status: str
+    fraction: float
+    said: str
+    result: str
 
 
 class Bench:
@@ -67,7 +81,7 @@ class Bench:
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
-    def start(self, tool: str, files: Sequence[Path], values: Mapping[str, Any], language: str) -> Run:
+    def start(self, tool: str, files: Sequence[Path], values: Mapping[str, object], language: str) -> Run:
         """Put a tool to work. Raises OptionError for what it does not take."""
         if tool not in TOOLS:
             raise OptionError("error.option.choice", key="tool", value=tool, choices=", ".join(TOOLS))
@@ -132,17 +146,19 @@ class Bench:
         assert run.process.stdout is not None
         with run.process.stdout:
             for line in run.process.stdout:
-                self._hear(run, json.loads(line))
+                self._hear(run, from_json(line))
         code = run.process.wait()
         run.process = None
         run.status = "done" if code == 0 else "stopped" if code in (130, -signal.SIGKILL) else "failed"
         run.fraction = 1.0 if code == 0 else run.fraction
 
-    def _hear(self, run: Run, said: dict[str, Any]) -> None:
-        match said.get("event"):
-            case "Step":
-                done = said["order"] * said["steps"] + said["step"]
-                run.fraction = done / (said["sections"] * said["steps"])
-            case "Converted" if said["total"]:
-                run.fraction = said["done"] / said["total"]
-        run.said = said.get("message", run.said)
+    def _hear(self, run: Run, said: Json) -> None:
+        """A line of the process: an event, or the error that it ended with."""
+        if "error" in said:
+            run.said = str(said["message"])
+            return
+        event = read(said)
+        if isinstance(event, Step):
+            run.fraction = event.fraction
+        elif isinstance(event, Converted) and event.total:
+            run.fraction = event.done / event.total

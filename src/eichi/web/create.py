@@ -20,6 +20,7 @@ from eichi.errors import EichiError
 from eichi.jobs.batch import Batch, expand, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.lists import TEXT
+from eichi.jobs.view import PlanView
 from eichi.library.archive import read_archive
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
@@ -295,7 +296,7 @@ class Create:
             return {self.plan: f'<p class="{kind}">{escape(text)}</p>', self.axis: frame(text), **beside}
         pictures = {name: address(path, self.words) for name, path in plan.images.items()}
         copies = options.keyframes.copies
-        drawn = draw(plan.describe(), self.words, pictures, copies, given[self.chosen])
+        drawn = draw(PlanView.of(plan), self.words, pictures, copies, given[self.chosen])
         return {self.plan: self.summary(plan), self.axis: drawn, **beside}
 
     def summary(self, plan: Plan) -> str:

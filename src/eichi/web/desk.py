@@ -18,11 +18,12 @@ from uuid import uuid4
 import click
 
 from eichi.catalog import find
-from eichi.errors import EichiError, FolderError, InputError, OptionError
+from eichi.errors import EichiError, FolderError, InputError
 from eichi.files import aside
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Job, Status
+from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
+from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
@@ -35,7 +36,7 @@ from eichi.video import images
 from eichi.video.latents import measure_latents
 from eichi.video.reader import measure_video
 from eichi.web.bench import LATENTS, VIDEO, Bench
-from eichi.web.latents import Files
+from eichi.web.latents import Files, Kept
 from eichi.web.loras import LoraFolder
 from eichi.web.machine import Probe
 
@@ -145,7 +146,7 @@ class Desk:
             raise InputError("error.api.import")
         return import_folder(folder, self.settings.home)
 
-    def listed(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[Kept]:
         """The latent files and videos among the results."""
         return self.files.list(self.settings.outputs.absolute())
 
@@ -220,17 +221,15 @@ class Desk:
         self._write(content, path, read_lora)
         return path
 
-    def extend(self, files: Sequence[Path], values: Mapping[str, Any]) -> Job:
+    def extend(self, file: Path, seconds: float, prompt: str | None = None) -> Job:
         """A longer video that keeps a file's sections, as a job. Raises InputError."""
-        if len(files) != 1:
-            raise OptionError("error.tool.files", tool="extend", count=1, given=len(files))
-        request = restore(files[0], VideoOptions).values
-        place(request, "kept.latents", files[0])
+        request = restore(file, VideoOptions).values
+        place(request, "kept.latents", file)
         place(request, "kept.sections", None)
         place(request, "output.latents", True)
-        for key in ("seconds", "prompt"):
-            if values.get(key) not in (None, ""):
-                request[key] = values[key]
+        request["seconds"] = seconds
+        if prompt:
+            request["prompt"] = prompt
         return self.start([VideoOptions.parse(request)])[0]
 
     def check(self, path: Path) -> None:

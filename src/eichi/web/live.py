@@ -10,8 +10,8 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from eichi.jobs.queue import ACTIVE, ENDED, IDLE
 from eichi.jobs.schema import Job
+from eichi.jobs.view import ACTIVE, ENDED, IDLE
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.latents import render_files, render_runs

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from eichi.errors import OptionError
-from eichi.jobs.schema import Ask, Entry
 from eichi.jobs.store import Store
+from eichi.jobs.view import Ask, Told
 from eichi.settings import Settings
 
 
 class Executor(Protocol):
     """Runs the jobs of a store."""
 
-    def submit(self, job: int) -> Iterator[Entry]:
+    def submit(self, job: int) -> Iterator[Told]:
         """See to it that a job is run, in its turn; what it said and says, until it has ended.
 
         Raises RunError where nobody is left to run it.

@@ -12,8 +12,9 @@ from queue import SimpleQueue
 
 from eichi.errors import RunError
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import ELSEWHERE, Ask, Entry, Status
+from eichi.jobs.schema import ELSEWHERE
 from eichi.jobs.store import Store
+from eichi.jobs.view import Ask, Status, Told
 from eichi.settings import Settings
 
 
@@ -34,7 +35,7 @@ class LocalExecutor:
         """The number of the worker's process, None before it is started."""
         return None if self._process is None else self._process.pid
 
-    def submit(self, job: int) -> Iterator[Entry]:
+    def submit(self, job: int) -> Iterator[Told]:
         self._start()
         return self._follow(job)
 
@@ -105,7 +106,7 @@ class LocalExecutor:
                 self._process = self._spawn(*words)
         self._taken.put(None)
 
-    def _follow(self, job: int) -> Iterator[Entry]:
+    def _follow(self, job: int) -> Iterator[Told]:
         keeper = self._keeper
         assert keeper is not None
         yield from self.store.follow(job, until=lambda row: row.status.terminal or not keeper.is_alive())

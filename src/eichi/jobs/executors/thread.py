@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Ask, Entry
 from eichi.jobs.store import Store
+from eichi.jobs.view import Ask, Told
 from eichi.settings import Settings
 
 
@@ -18,7 +18,7 @@ class ThreadExecutor:
         self._leaving = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def submit(self, job: int) -> Iterator[Entry]:
+    def submit(self, job: int) -> Iterator[Told]:
         if self._thread is None:
             from eichi.jobs.worker import Worker  # torch comes in here
 

@@ -119,8 +119,10 @@
     if (!form) return;
     event.preventDefault();
     const values = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
-    const body = JSON.stringify({files: ticked, values});
-    if (await heard(await fetch(`/api/v1/tools/${form.dataset.tool}`, {method: "POST", headers, body}))) ticked = [];
+    const longer = form.dataset.tool === "extend";
+    const body = JSON.stringify(longer ? {file: ticked[0], ...values} : {files: ticked, values});
+    const address = longer ? "/api/v1/latents/extend" : `/api/v1/tools/${form.dataset.tool}`;
+    if (await heard(await fetch(address, {method: "POST", headers, body}))) ticked = [];
     offer();
   });
   // A folder of eichi 1.9: what was taken and what was not, and why.
@@ -295,8 +297,9 @@
       });
     }
     async function look() {
-      [known, presets] = await Promise.all(["loras", "lora-presets"].map(name =>
+      const [found, kept] = await Promise.all(["loras", "lora-presets"].map(name =>
         fetch(`/api/v1/${name}`).then(answer => answer.json())));
+      [known, presets] = [found.files, kept.presets];
       draw();
     }
     element.addEventListener("click", async event => {
@@ -304,7 +307,7 @@
       if (load) choose(presets[load.dataset.slotLoad]);
       if (!save) return;
       const headers = {"content-type": "application/json"};
-      const body = JSON.stringify(chosen());
+      const body = JSON.stringify({loras: chosen()});
       if (await heard(await fetch(`/api/v1/lora-presets/${save.dataset.slotSave}`, {method: "PUT", headers, body}))) look();
     });
     element.addEventListener("change", async event => {

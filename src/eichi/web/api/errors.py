@@ -1,0 +1,46 @@
+"""Errors as answers: one model, in the visitor's language. What is wrong with a question is said by our sentences."""
+
+from typing import get_type_hints
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic_core import to_json
+
+from eichi.errors import EichiError, ErrorView, InputError, OptionError
+from eichi.options import Options
+from eichi.web.speech import spoken
+
+ABSENT = ("error.job.unknown", "error.file.missing", "error.api.nothing")
+
+
+async def explain(request: Request, error: Exception) -> Response:
+    """An error of ours as its sentence."""
+    assert isinstance(error, EichiError)
+    status = 404 if error.id in ABSENT else 422
+    body = to_json(ErrorView.of(error, spoken(request)))
+    return Response(body, status if isinstance(error, InputError) else 500, media_type="application/json")
+
+
+async def explain_question(request: Request, error: Exception) -> Response:
+    """What does not fit the models of a question. A request for a video or an image complains as it does everywhere."""
+    assert isinstance(error, RequestValidationError)
+    kind = get_type_hints(request.scope["endpoint"]).get("options")
+    if isinstance(kind, type) and issubclass(kind, Options) and isinstance(error.body, dict):
+        try:
+            kind.parse(error.body)
+        except OptionError as ours:
+            return await explain(request, ours)
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    value, context = _shown(first.get("input")), first.get("ctx") or {}
+    if first["type"] == "enum":
+        return await explain(
+            request, OptionError("error.option.choice", key=key, value=value, choices=context["expected"])
+        )
+    return await explain(request, OptionError("error.option.value", key=key, value=value, reason=first["msg"]))
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
