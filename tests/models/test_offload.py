@@ -9,8 +9,9 @@ import torch
 from diffusers.hooks import HookRegistry
 from torch import Tensor, nn
 
+from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
-from eichi.models.offload import NAME, measure, place_encoder, place_transformer, stream, unstream
+from eichi.models.offload import measure, place_encoder, place_transformer, stream, unstream
 from eichi.plan.memory import GIB, Machine, Need, Placement, streamed_blocks
 from tests import small
 
@@ -40,7 +41,7 @@ def hooked(network: nn.Module) -> list[str]:
     return [
         name
         for name, module in network.named_modules()
-        if (registry := getattr(module, "_diffusers_hook", None)) is not None and registry.get_hook(NAME) is not None
+        if HookRegistry.check_if_exists_or_initialize(module).get_hook(GROUP_OFFLOADING) is not None
     ]
 
 
@@ -79,7 +80,7 @@ def test_other_hooks_are_left_alone() -> None:
     registry = HookRegistry.check_if_exists_or_initialize(row.blocks[0])
     stream(row, [row.blocks[0]], CPU, pinned=False)
     unstream(row)
-    assert registry.get_hook(NAME) is None
+    assert registry.get_hook(GROUP_OFFLOADING) is None
     unstream(row)
 
 

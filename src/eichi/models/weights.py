@@ -169,12 +169,10 @@ class Weights:
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
         before = getattr(owner, attribute)
-        if not before.is_meta:  # the same memory again: new one for every change would leave holes
+        if before.is_meta:
+            _set(owner, attribute, whole.to(target))
+        else:  # the same memory again: new one for every change would leave holes
             before.copy_(whole)
-        elif attribute in owner._parameters:
-            setattr(owner, attribute, nn.Parameter(whole.to(target), requires_grad=False))
-        else:
-            setattr(owner, attribute, whole.to(target))
 
     def _target(self, name: str) -> torch.device:
         """Where a tensor lies between its turns."""
@@ -183,8 +181,12 @@ class Weights:
     def _send(self, name: str) -> None:
         """Bring a tensor that is made already to where it lies now, with what belongs to it."""
         owner = self.transformer.get_submodule(name.rpartition(".")[0])
-        if getattr(owner, name.rpartition(".")[2]).device != self._target(name):
-            owner._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(self._target(name)), recurse=False)
+        target = self._target(name)
+        if getattr(owner, name.rpartition(".")[2]).device == target:
+            return
+        for attribute, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
+            if not tensor.is_meta:
+                _set(owner, attribute, tensor.to(target))
 
     def _check(self, expected: Shapes) -> None:
         """The files must hold what the network has. Raises ValueError."""
@@ -195,3 +197,9 @@ class Weights:
         unused = self.shapes.keys() - expected.keys()
         if unused:
             log.warning("%s: %d tensors belong to no layer and are not read", self.name, len(unused))
+
+
+def _set(owner: nn.Module, attribute: str, tensor: Tensor) -> None:
+    """Put a tensor in the place of a parameter or buffer of a module."""
+    parameter = isinstance(getattr(owner, attribute), nn.Parameter)
+    setattr(owner, attribute, nn.Parameter(tensor, requires_grad=False) if parameter else tensor)
