@@ -28,12 +28,12 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     """Plan, check, generate; ends the program where the job was stopped."""
     from eichi.prepare import check_run, make_plan
 
-    plan = make_plan(options)
+    plan = make_plan(options, settings.models)
     check_run(plan, out, settings.models)
+    from eichi.models.load import Components
     from eichi.pipeline.generate import generate
-    from eichi.pipeline.job import own_components
 
-    components = own_components(plan.entry)
+    components = Components(plan.entry, settings.runtime)
     follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
 
 
@@ -43,10 +43,10 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     from eichi.progress import show
 
     check_run(plans[0], out, settings.models)
-    from eichi.pipeline.job import own_components
+    from eichi.models.load import Components
     from eichi.pipeline.oneframe import generate_frame
 
-    components = own_components(plans[0].entry)
+    components = Components(plans[0].entry, settings.runtime)
     if len(plans) == 1:
         follow(lambda stop: generate_frame(plans[0], out, components, stop), as_json, settings)
         return
@@ -70,15 +70,16 @@ def show_plans(
     plans: Sequence["Plan | FramePlan"],
     draw: Callable[[dict[str, Any], int, str], list[str]],
     as_json: bool,
-    language: str,
+    settings: Settings,
 ) -> None:
     """Plans drawn, or as JSON with what the encoders read; what deserves a word goes to standard error, once."""
     from eichi.prepare import read_tokens
 
+    language, models = settings.language, settings.models
     for text in dict.fromkeys(say(note.id, language, **note.values) for plan in plans for note in plan.notes):
         tell(text)
     if as_json:
-        described = [plan.describe() | {"tokens": read_tokens(plan.entry, plan.texts)} for plan in plans]
+        described = [plan.describe() | {"tokens": read_tokens(plan.entry, plan.texts, models)} for plan in plans]
         print_json(described[0] if len(described) == 1 else {"plans": described})
         return
     width = shutil.get_terminal_size((100, 24)).columns

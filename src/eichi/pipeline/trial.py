@@ -99,7 +99,7 @@ def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, Any]) -
     except EichiError as error:
         return {"good": False, "error": str(error)}
     finally:
-        components.attention, components.share = "auto", None
+        components.attention, components.share = components.runtime.attention, None
     told: dict[str, Any] = {
         "good": frames == plan.frames,
         "seconds": round(time.monotonic() - start, 2),

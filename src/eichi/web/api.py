@@ -62,7 +62,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/plan")
     def plan(request: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008  FastAPI's way to say where it comes from
-        return make_plan(VideoOptions.parse(request)).describe()
+        return make_plan(VideoOptions.parse(request), desk.settings.models).describe()
 
     @router.get("/options")
     def options() -> dict[str, Any]:
