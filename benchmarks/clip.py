@@ -44,10 +44,11 @@ def diffusers(seconds: float, folder: Path, steps: int = STEPS) -> int:
     from benchmarks.theirs import assemble, request
     from eichi import VideoOptions, make_plan
     from eichi.models.load import Components
+    from eichi.settings import Runtime
     from eichi.video.images import fit, load
 
     plan = make_plan(VideoOptions(image=picture(), prompt=PROMPT, seconds=seconds, seed=SEED))
-    parts = Components(plan.entry, folder, "cpu")
+    parts = Components(plan.entry, Runtime(folder, "cpu"))
     pipe = assemble(parts)
     pipe.vae.use_framewise_decoding = True  # as the class comes; ours walks the grid itself
     pixels = fit(load(picture()), plan.width, plan.height, "crop")

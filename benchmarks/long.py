@@ -36,6 +36,7 @@ def work(model: str) -> None:
     from eichi import VideoOptions, make_plan
     from eichi.models.load import Components
     from eichi.options import SamplingOptions
+    from eichi.settings import Runtime
 
     rows: list[Counts] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +50,7 @@ def work(model: str) -> None:
                 sampling=SamplingOptions(steps=2, teacache=False),
             )
             plan = make_plan(options)
-            rows.append(count(plan, Components(plan.entry, Path(folder), "cpu"), Path(folder)))
+            rows.append(count(plan, Components(plan.entry, Runtime(Path(folder), "cpu")), Path(folder)))
     heads = ("sections", "evaluations", "decoded/latent", "encoded", "frames", "encoded/frame")
     print(f"{model:<10}" + "".join(f"{head:>16}" for head in heads))  # noqa: T201
     for row in rows:

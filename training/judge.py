@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from eichi import make_frame_plan, make_plan
 from eichi.catalog import find
 from eichi.events import Event, FramesReady, LatentsReady, SectionDone
 from eichi.models.load import Components
@@ -24,7 +25,7 @@ from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.generate import compute, draw
 from eichi.pipeline.oneframe import compute_frame, fit_picture
 from eichi.plan.plan import Plan
-from eichi.prepare import make_frame_plan, make_plan
+from eichi.settings import Runtime
 from eichi.video.images import fit, load
 from training import sprites, track, world
 from training.codec import GROUP
@@ -58,7 +59,7 @@ class Judge:
     """One model of the catalogue and some held-out pictures, kept in a folder."""
 
     def __init__(self, model: str, count: int, folder: Path) -> None:
-        self.components = Components(find(model), folder, "cpu", folder / "cache")
+        self.components = Components(find(model), Runtime(folder, "cpu", folder / "cache"))
         self.folder = folder
         self.subjects = [self._subject(scene) for scene in islice(held(), count)]
 

@@ -67,7 +67,8 @@ def main() -> NoReturn:
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
     with surface(as_json) as settings:
-        run_request(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
+        options = read_request(VideoOptions, assignments, flags, settings.language)
+        run_request(options, out or settings.outputs, settings, as_json)
 
 
 @commands.command(help=say("cli.frame"))
@@ -80,10 +81,10 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
     from eichi.prepare import make_frame_plan
 
     with surface(as_json) as settings:
-        requests = read_sweep(read_request(FrameOptions, assignments, flags), flags)
-        plans = [make_frame_plan(request) for request in requests]
+        requests = read_sweep(read_request(FrameOptions, assignments, flags, settings.language), flags)
+        plans = [make_frame_plan(request, settings.models) for request in requests]
         if only_plan:
-            show_plans(plans, as_json, settings.language)
+            show_plans(plans, as_json, settings)
         else:
             draw_images(plans, out or settings.outputs, settings, as_json)
 
@@ -106,8 +107,8 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_plan
 
     with surface(as_json) as settings:
-        made = make_plan(read_request(VideoOptions, assignments, flags))
-        show_plans([made], as_json, settings.language)
+        options = read_request(VideoOptions, assignments, flags, settings.language)
+        show_plans([make_plan(options, settings.models)], as_json, settings)
 
 
 @commands.command(help=say("cli.inspect"))
@@ -138,13 +139,13 @@ def inspect(file: Path, as_json: bool) -> None:
 @json_flag
 def resume(job: str | None, out: Path | None, as_json: bool) -> None:
     with surface(as_json) as settings:
+        from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
-        from eichi.pipeline.job import own_components
 
         checkpoint = find(job, out or settings.outputs)
         plan = checkpoint.plan()
-        components = own_components(plan.entry)
+        components = Components(plan.entry, settings.runtime)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
 
 

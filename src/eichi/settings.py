@@ -2,11 +2,15 @@
 
 Every setting is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a key of `settings.json` in the home
 folder, the variable winning. EICHI_HOME moves everything the program keeps.
+
+They are read where a process begins (a command, a worker, a call from Python) and handed down from there, whole or as
+far as they concern the running of models; nothing below reads them again, so that one process has one answer.
 """
 
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +23,25 @@ from eichi.words import ENGLISH, languages
 
 FILE = "settings.json"
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How this machine runs a model, as its settings have it.
+
+    `models` is where models are looked for, `cache` a folder for what can be kept between jobs, `merged_gb` so many GiB
+    of it for weights with LoRAs in them. The VAE takes pictures apart that are larger than `tile` pixels, none where it
+    is 0. The others are the settings of their names.
+    """
+
+    models: Path
+    device: str = "auto"
+    cache: Path | None = None
+    merged_gb: float = 0.0
+    tile: int = VAE_TILE
+    attention: str = "auto"
+    compiled: bool = False
+    preserve_gb: float | None = None
 
 
 class Settings(BaseSettings):
@@ -83,6 +106,20 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Where downloaded and user-given models are kept."""
         return self.home / "models"
+
+    @property
+    def runtime(self) -> Runtime:
+        """What of them whoever runs a model is given."""
+        return Runtime(
+            models=self.models,
+            device=self.device,
+            cache=self.cache,
+            merged_gb=self.lora_cache_gb,
+            tile=self.vae_tile,
+            attention=self.attention,
+            compiled=self.compile,
+            preserve_gb=self.preserve_gb,
+        )
 
 
 def settings_file() -> Path:

@@ -1,6 +1,7 @@
 """What a worker makes of a job, and what it does when something is asked of it: the embedded model, a few steps."""
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eichi.events import Event, FrameDrawn, FramesReady, SectionDone, Step
+from eichi.catalog import find
+from eichi.errors import ModelError
+from eichi.events import Event, FrameDrawn, FramesReady, FrameStarted, SectionDone, Step
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
 from eichi.jobs.store import Store
@@ -322,3 +325,32 @@ def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: Vide
     said = read_logs(settings)
     assert f"INFO #{id} " in said
     assert f"#{id} Done: " in said
+
+
+def test_a_worker_s_own_settings_count(
+    queue: Queue, store: Asking, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its models, its device and all that a model is run with are those that it was given, whatever else is set."""
+    tiny = find("tiny").root
+    home = tmp_path / "own"
+    for part, source in find("framepack").parts.items():
+        assert tiny is not None and source.repository is not None
+        place = home / "models" / source.repository / source.folder
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(tiny / part, place, dirs_exist_ok=True)
+    given = {"home": home, "device": "cpu", "vae_tile": 192, "preserve_gb": 9.0, "attention": "chunked"}
+    own = load_settings().model_copy(update=given)
+    values = {"model": "framepack", "image": pictures, "resolution": 384, "seed": 1, "sampling": {"steps": 1}}
+    with pytest.raises(ModelError, match="framepack"):
+        add(queue, FrameOptions.parse(values))
+    (id,) = add(Queue(store, own.models), FrameOptions.parse(values))
+    for name in ("DEVICE", "VAE_TILE", "PRESERVE_GB", "ATTENTION"):
+        monkeypatch.setenv(f"EICHI_{name}", "no such thing")
+    worker = Worker(store, own, threading.Event())
+    store.ask(FrameStarted, 1, queue.stop)  # all is loaded; what is drawn is drawn as ever
+    worker.work(drain=True)
+    assert store.job(id).status == Status.STOPPED, store.job(id).sentence()
+    parts = worker._components
+    assert parts is not None and parts.runtime == own.runtime
+    assert (parts.vae.tile_sample_min_height, parts.attention) == (192, "chunked")
+    assert list((home / "cache").rglob("*.safetensors"))

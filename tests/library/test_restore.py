@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image, PngImagePlugin
 
+from eichi import make_frame_plan, make_plan
 from eichi.cli import commands
 from eichi.errors import InputError
 from eichi.library.lenient import over
 from eichi.library.restore import restore
 from eichi.options import FrameOptions, VideoOptions, walk
-from eichi.prepare import make_frame_plan, make_plan
 from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
 from eichi.video.writer import Writer

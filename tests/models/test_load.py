@@ -14,6 +14,7 @@ from eichi.errors import ModelError
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.decode import Decoder
+from eichi.settings import Runtime
 from tests import small
 
 SIDE = 64
@@ -36,8 +37,8 @@ def test_large_pictures_are_taken_apart(tmp_path: Path, side: int, whole: bool) 
     ramp = np.linspace(0, 255, SIDE, dtype=np.uint8)
     picture = np.stack([np.broadcast_to(ramp, (SIDE, SIDE)), np.broadcast_to(ramp[:, None], (SIDE, SIDE))], axis=2)
     picture = np.concatenate([picture, np.full((SIDE, SIDE, 1), 90, dtype=np.uint8)], axis=2)
-    expected, _ = through(Components(find("tiny"), tmp_path, "cpu", tile=0), picture)
-    pixels, seen = through(Components(find("tiny"), tmp_path, "cpu", tile=side), picture)
+    expected, _ = through(Components(find("tiny"), Runtime(tmp_path, "cpu", tile=0)), picture)
+    pixels, seen = through(Components(find("tiny"), Runtime(tmp_path, "cpu", tile=side)), picture)
     assert (seen == [SIDE]) == whole
     assert max(seen) == (SIDE if whole else side)
     difference = np.abs(pixels.astype(int) - expected)
@@ -55,8 +56,8 @@ def one_file(tmp_path: Path) -> Path:
 
 
 def test_a_transformer_in_one_file_is_the_same(tmp_path: Path) -> None:
-    single = Components(find(str(one_file(tmp_path))), tmp_path, "cpu")
-    folder = Components(find("tiny"), tmp_path, "cpu")
+    single = Components(find(str(one_file(tmp_path))), Runtime(tmp_path, "cpu"))
+    folder = Components(find("tiny"), Runtime(tmp_path, "cpu"))
     ours, theirs = single.transformer.state_dict(), folder.transformer.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -75,13 +76,13 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, damage: str) -> None:
         shutil.copy(str(find("tiny").root) + "/vae/diffusion_pytorch_model.safetensors", path)
     else:
         path.write_text("<html>", encoding="utf-8")
-    components = Components(find(str(path)), tmp_path, "cpu")
+    components = Components(find(str(path)), Runtime(tmp_path, "cpu"))
     with pytest.raises(ModelError, match="transformer"):
         _ = components.transformer
 
 
 def test_parts_come_when_asked_for_and_go(tmp_path: Path) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     first = components.text_encoder
     assert components.text_encoder is first
     components.release("text_encoder")

@@ -1,6 +1,8 @@
 """The token meter against the encoders' own tokenizers."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from eichi.catalog import HUNYUAN, find
-from eichi.models.tokens import Meter
+from eichi.models.tokens import WHOLE, Meter, find_meter
 
 TINY = find("tiny")
 assert TINY.root is not None
@@ -56,3 +58,18 @@ def test_clip_from_vocabulary_and_merges(tmp_path: Path) -> None:
     meter = Meter(HUNYUAN, LLAMA, tmp_path)
     for text in ("star", "A  STAR's star!", "", "star\nstar ! a"):
         assert meter.read(text).clip == len(theirs(text).input_ids)
+
+
+def test_a_model_s_meter_is_kept_as_long_as_its_files_are_the_same(tmp_path: Path) -> None:
+    for folder in (LLAMA, CLIP):
+        shutil.copytree(folder, tmp_path / folder.name)
+    entry = replace(TINY, root=tmp_path)
+    meter = find_meter(entry, tmp_path)
+    assert meter is not None
+    assert find_meter(replace(entry, name="another"), tmp_path) is meter
+    assert find_meter(replace(entry, template=replace(HUNYUAN, limit=5)), tmp_path) is not meter
+    path = tmp_path / "tokenizer" / WHOLE
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert find_meter(entry, tmp_path) is not meter
+    path.unlink()
+    assert find_meter(entry, tmp_path) is None

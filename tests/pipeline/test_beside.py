@@ -15,13 +15,14 @@ from eichi.events import Adjusted, FramesReady
 from eichi.models.load import Components
 from eichi.pipeline.beside import Beside, Run
 from eichi.plan.memory import GIB, Machine, Need, Placement
+from eichi.settings import Runtime
 
 LATENTS = torch.zeros(1, 16, 1, 2, 2)
 
 
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
-    return Components(find("tiny"), tmp_path_factory.mktemp("models"), "cpu")
+    return Components(find("tiny"), Runtime(tmp_path_factory.mktemp("models"), "cpu"))
 
 
 class Forks:

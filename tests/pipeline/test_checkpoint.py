@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eichi import make_plan
 from eichi.errors import DiskError, InputError
 from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.load import Components
@@ -22,7 +23,7 @@ from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
-from eichi.prepare import make_plan
+from eichi.settings import Runtime
 from eichi.video.parts import CARD
 from tests import small
 
@@ -32,7 +33,7 @@ SECTIONS = 3
 @pytest.fixture(scope="module", params=["framepack", "framepack-f1"])
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp(request.param), request.param)
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_half_written_files_do_not_count(
 
 def test_other_weights_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:
     checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
-    other = Components(components.entry, tmp_path, "cpu")
+    other = Components(components.entry, Runtime(tmp_path, "cpu"))
     copy = shutil.copytree(components.folders["vae"], tmp_path / "vae")
     os.utime(copy / "config.json", (1, 1))
     other.folders["vae"] = Path(copy)

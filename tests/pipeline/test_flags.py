@@ -8,11 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from eichi import make_plan
 from eichi.events import Finished, Flagged
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.generate import generate
-from eichi.prepare import make_plan
+from eichi.settings import Runtime
 from eichi.video.metadata import read_record
 from tests import small
 
@@ -27,7 +28,7 @@ def run(components: Components, picture: Path, folder: Path) -> tuple[list[Flagg
 
 def test_invalid_numbers_of_the_decoder_are_black_sections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = small.build(tmp_path / "model")
-    components = Components(small.entry(folder), folder, "cpu")
+    components = Components(small.entry(folder), Runtime(folder, "cpu"))
     picture = tmp_path / "start.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(picture)
     decode = components.vae.decode

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from eichi import make_plan
 from eichi.errors import RunError
 from eichi.events import (
     Adjusted,
@@ -30,7 +31,7 @@ from eichi.options import VideoOptions
 from eichi.pipeline.generate import generate
 from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
-from eichi.prepare import make_plan
+from eichi.settings import Runtime
 from eichi.video.metadata import read_record
 from tests import small
 
@@ -38,13 +39,13 @@ from tests import small
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture(scope="module")
 def forward(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack-f1"), "framepack-f1")
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ def test_stopped_at_once_leaves_nothing(components: Components, plain: Path, tmp
 
 def test_nan_is_said_and_leaves_nothing(tmp_path: Path, plain: Path) -> None:
     folder = small.build(tmp_path / "broken")
-    model = Components(small.entry(folder), folder, "cpu")
+    model = Components(small.entry(folder), Runtime(folder, "cpu"))
     torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
     with pytest.raises(RunError, match="Section 0"):
         list(generate(plan_of(model, plain), tmp_path / "out", model))

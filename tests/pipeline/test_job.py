@@ -16,12 +16,13 @@ from eichi.models.load import Components
 from eichi.pipeline.job import arrange, persist
 from eichi.pipeline.prompts import read_prompts
 from eichi.plan.memory import GIB, Machine, Need, Placement
+from eichi.settings import Runtime
 from tests import small
 
 
 def components(tmp_path: Path, gpu: float = 80 * GIB) -> Components:
     """A small model, placed as if there were a GPU."""
-    made = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    made = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     made.arrange(Need(64, 64), Machine(gpu, 64 * GIB))
     return made
 
@@ -77,7 +78,7 @@ def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path)
 
 
 def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     assert list(arrange(parts, VideoOptions(), Need(64, 64))) == []
     assert parts.placement == Placement("all")
 
@@ -93,7 +94,7 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("gpu", "stays"), [(80 * GIB, True), (24 * GIB, False), (None, False)])
 def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, gpu: float | None, stays: bool) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     if gpu is not None:
         # Of the real model's size, so that it is a question.
         parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)

@@ -18,6 +18,7 @@ from eichi.options import FillOptions
 from eichi.pipeline import latents as tools
 from eichi.plan.continued import Shape
 from eichi.plan.fill import make_fill_plan
+from eichi.settings import Runtime
 from eichi.video import splice
 from eichi.video.latents import Latents, load_latents, measure_latents, save_latents
 from eichi.video.metadata import read_record
@@ -33,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def components(folder: Path) -> Components:
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,8 @@ def decoder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Component
     shutil.copytree(folder / "vae", alone / "vae")
     shutil.copy(folder / CARD, alone)
     with pytest.raises(ModelError):
-        Components(small.entry(alone), alone, "cpu")
-    return Components(small.entry(alone), alone, "cpu", parts=("vae",))
+        Components(small.entry(alone), Runtime(alone, "cpu"))
+    return Components(small.entry(alone), Runtime(alone, "cpu"), parts=("vae",))
 
 
 def noise(count: int, seed: int = 0) -> NDArray[np.float32]:

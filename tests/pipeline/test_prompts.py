@@ -8,19 +8,20 @@ import torch
 
 from eichi.models.load import Components
 from eichi.pipeline.prompts import Prompts
+from eichi.settings import Runtime
 from tests import small
 
 
 @pytest.fixture
 def components(tmp_path: Path) -> Components:
     folder = small.build(tmp_path / "small")
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 def test_the_second_time_needs_no_encoder(components: Components, tmp_path: Path) -> None:
     first = Prompts(components, tmp_path / "cache")
     words = first.read("a red star")
-    fresh = Components(components.entry, tmp_path, "cpu")
+    fresh = Components(components.entry, Runtime(tmp_path, "cpu"))
     again = Prompts(fresh, tmp_path / "cache")
     found = again.read("a red star")
     assert (first.encoded, again.encoded) == (1, 0)

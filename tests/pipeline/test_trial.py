@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from eichi import make_plan
 from eichi.models.attention import PACKAGES
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.trial import Way, about, example_lora, try_out, ways
 from eichi.plan.plan import Plan
-from eichi.prepare import make_plan
+from eichi.settings import Runtime
 from tests import small
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture

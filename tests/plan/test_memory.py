@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_iter
 from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel, SiglipVisionConfig, SiglipVisionModel
 
 from eichi.catalog import Anatomy, Blocks, find
+from eichi.models.head import apply_head
 from eichi.plan.memory import (
     CUDA,
     DECODED,
@@ -148,11 +149,11 @@ def test_the_phases_add_up() -> None:
     sampling = peaks.phases["sampling"]
     assert need.tokens == 1600 * 11 + 400 + 4 * 100 + 256 + 729
     assert sampling["work"] == 38 * need.tokens * 3072
-    assert sampling["transformer"] == 2 * 12_874_314_816
+    assert sampling["transformer"] == 2 * 12_874_314_816 + 2 * 19_077_184
     assert sampling["cuda"] == CUDA
     assert peaks.gpu == sum(sampling.values())
     half = forecast(FULL, replace(need, fp8=True), Placement("kept", whole=False)).phases["sampling"]["transformer"]
-    assert half == 2 * 12_874_314_816 - 9_059_696_640
+    assert half == sampling["transformer"] - 9_059_696_640
 
 
 # Constants against the network itself, on torch's `meta` device: shapes without memory.
@@ -224,6 +225,7 @@ def test_the_catalogue_has_the_size_of_the_transformer(meta: None, name: str) ->
     assert entry.anatomy.double == blocks(network.transformer_blocks)
     assert entry.anatomy.single == blocks(network.single_transformer_blocks)
     assert entry.anatomy.transformer == size(network)
+    assert entry.anatomy.head == size(network.norm_out) + size(network.proj_out)
     assert entry.anatomy.width == network.config.num_attention_heads * network.config.attention_head_dim
 
 
@@ -266,6 +268,8 @@ def test_the_work_of_a_pass(meta: None, height: int, width: int, window: int) ->
         num_layers=1, num_single_layers=2, has_image_proj=True, has_clean_x_embedder=True
     )
     network = network.to(torch.bfloat16)
+    network.norm_out.float(), network.proj_out.float()
+    apply_head(network)
     with Meter() as meter, Fused():
         network(**inputs(height // 8, width // 8, window))
     planned = WORK * Need(height, width, window).tokens * FULL.width

@@ -18,6 +18,7 @@ from eichi.video.latents import KEY, Latents, load_latents, measure_latents, sav
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import read_record, record
 from eichi.video.splice import describe, free_name, join, model_of, read_source, trim
+from eichi.words import ENGLISH
 
 
 def write(path: Path, count: int, first: int = 0, model: str = "tiny", **values: Any) -> Path:
@@ -71,10 +72,10 @@ def test_cut_apart_and_joined_again(tmp_path: Path) -> None:
     join([tmp_path / "head.safetensors", tmp_path / "tail.safetensors"], tmp_path / "again.safetensors")
     assert load_latents(tmp_path / "again.safetensors").shape == load_latents(whole).shape
     assert numbers(tmp_path / "again.safetensors") == numbers(whole)
-    request = request_of(tmp_path / "tail.safetensors", VideoOptions)
+    request = request_of(tmp_path / "tail.safetensors", VideoOptions, ENGLISH)
     assert request == read_record(whole)["request"]
     with pytest.raises(InputError, match="kind latents"):
-        request_of(tmp_path / "again.safetensors", VideoOptions)
+        request_of(tmp_path / "again.safetensors", VideoOptions, ENGLISH)
 
 
 def test_equal_tools_make_equal_files(tmp_path: Path) -> None:

@@ -102,9 +102,8 @@ def add(
         from eichi.jobs.batch import expand
 
         batch = _batch(rest, settings.language)
-        options: VideoOptions | FrameOptions = (
-            read_request(FrameOptions, assignments, rest) if single else read_request(VideoOptions, assignments, rest)
-        )
+        kind: type[VideoOptions | FrameOptions] = FrameOptions if single else VideoOptions
+        options = read_request(kind, assignments, rest, settings.language)
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)

@@ -101,12 +101,13 @@ def fill(
 
     with surface(as_json) as settings:
         flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
-        plan = make_fill_plan(read_request(FillOptions, assignments, flags | {"before": before, "after": after}))
+        flags |= {"before": before, "after": after}
+        plan = make_fill_plan(read_request(FillOptions, assignments, flags, settings.language), settings.models)
         path = target(out, settings, before, "filled")
+        from eichi.models.load import Components
         from eichi.pipeline import latents
-        from eichi.pipeline.job import own_components
 
-        components = own_components(plan.entry, settings)
+        components = Components(plan.entry, settings.runtime)
         follow(lambda stop: latents.fill(plan, path, components, stop), as_json, settings)
 
 
@@ -121,7 +122,8 @@ def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: 
         if flags["seconds"] is None:
             raise OptionError("error.latents.seconds", flag="--seconds")
         flags |= {"source": file, "kept__latents": file, "output__latents": True}
-        run_request(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
+        options = read_request(VideoOptions, assignments, flags, settings.language)
+        run_request(options, out or settings.outputs, settings, as_json)
 
 
 @latents.command(name="to-mp4", help=say("cli.latents_to_mp4"))
@@ -155,7 +157,7 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
     from eichi.video.reader import measure_video
 
     with surface(as_json) as settings:
-        asked = read_request(Request, (), flags)
+        asked = read_request(Request, (), flags, settings.language)
         clip, entry = measure_video(video), find(asked.model)
         size = clip_size(entry, asked.resolution, (clip.width, clip.height))
         path = target(out, settings, video, "encoded")
@@ -168,9 +170,9 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
 def decoder(model: str, settings: Settings) -> Any:
     """A model's VAE, the only part that is looked for. torch is loaded only now."""
     from eichi.catalog import find
-    from eichi.pipeline.job import own_components
+    from eichi.models.load import Components
 
-    return own_components(find(model), settings, parts=("vae",))
+    return Components(find(model), settings.runtime, parts=("vae",))
 
 
 def target(out: Path | None, settings: Settings, source: Path, word: str, suffix: str = LATENTS) -> Path:

@@ -48,11 +48,15 @@ class Calibrated:
 @click.option("--out", type=click.Path(path_type=Path), help=say("cli.verify_gpu.out"))
 @json_flag
 def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
-    with surface(as_json) as settings, _short(model, steps) as plan, tempfile.TemporaryDirectory() as own:
-        from eichi.pipeline.job import own_components
+    with (
+        surface(as_json) as settings,
+        _short(model, steps, settings.models) as plan,
+        tempfile.TemporaryDirectory() as own,
+    ):
+        from eichi.models.load import Components
         from eichi.pipeline.trial import about, example_lora, try_out, ways
 
-        components = own_components(plan.entry, settings)
+        components = Components(plan.entry, settings.runtime)
         lora = example_lora(components, Path(own) / "example.safetensors")
         path = out or Path(f"eichi-verify-{datetime.now():%y%m%d_%H%M%S}.json")
         report = Verified(about(components), model, (plan.width, plan.height), steps, (), path)
@@ -75,14 +79,15 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
 @click.option("--write", is_flag=True, help=say("cli.calibrate.write"))
 @json_flag
 def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
-    with surface(as_json) as settings, _short(model, steps, seconds=2.0) as plan:
+    with surface(as_json) as settings, _short(model, steps, settings.models, seconds=2.0) as plan:
         from eichi.catalog import write_card
         from eichi.events import Step
+        from eichi.models.load import Components
         from eichi.pipeline.calibrate import watched
         from eichi.pipeline.generate import draw, fitted
-        from eichi.pipeline.job import boundary, own_components
+        from eichi.pipeline.job import boundary
 
-        components = own_components(plan.entry, settings)
+        components = Components(plan.entry, settings.runtime)
         with boundary(), watched(components.transformer) as measured:
             for event in draw(plan, components, fitted(plan)):
                 if isinstance(event, Step):
@@ -94,7 +99,7 @@ def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
 
 
 @contextmanager
-def _short(model: str, steps: int, seconds: float = 1.0) -> Iterator["Plan"]:
+def _short(model: str, steps: int, models: Path, seconds: float = 1.0) -> Iterator["Plan"]:
     """The plan of a short video of the demo's picture, in the model's smallest size, without a step cache."""
     from eichi.catalog import find
     from eichi.options import VideoOptions
@@ -104,7 +109,7 @@ def _short(model: str, steps: int, seconds: float = 1.0) -> Iterator["Plan"]:
         values = {"model": model, "image": picture, "seconds": seconds, "seed": 1, "resolution": min(find(model).sizes)}
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
         sampling = {"steps": steps, "teacache": False}
-        yield make_plan(VideoOptions.parse(values | {"prompt": prompt, "sampling": sampling}))
+        yield make_plan(VideoOptions.parse(values | {"prompt": prompt, "sampling": sampling}), models)
 
 
 def _figures(run: "Trial") -> dict[str, str]:

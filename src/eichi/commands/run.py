@@ -46,12 +46,12 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     """Plan, check, generate; ends the program where the job was stopped."""
     from eichi.prepare import check_run, make_plan
 
-    plan = make_plan(options)
+    plan = make_plan(options, settings.models)
     check_run(plan, out, settings.models)
+    from eichi.models.load import Components
     from eichi.pipeline.generate import generate
-    from eichi.pipeline.job import own_components
 
-    components = own_components(plan.entry)
+    components = Components(plan.entry, settings.runtime)
     follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
 
 
@@ -61,10 +61,10 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     from eichi.progress import show
 
     check_run(plans[0], out, settings.models)
-    from eichi.pipeline.job import own_components
+    from eichi.models.load import Components
     from eichi.pipeline.oneframe import generate_frame
 
-    components = own_components(plans[0].entry)
+    components = Components(plans[0].entry, settings.runtime)
     if len(plans) == 1:
         follow(lambda stop: generate_frame(plans[0], out, components, stop), as_json, settings)
         return
@@ -85,16 +85,17 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
         sys.exit(STOPPED)
 
 
-def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, language: str) -> None:
+def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, settings: Settings) -> None:
     """Plans drawn, or as JSON with what the encoders read; what deserves a word goes to standard error, once."""
     from eichi.drawing import draw, draw_frame
     from eichi.jobs.view import FramePlanView
     from eichi.prepare import read_tokens
 
+    language, models = settings.language, settings.models
     for text in dict.fromkeys(say(note.id, language, **note.values) for plan in plans for note in plan.notes):
         tell(text)
     if as_json:
-        views = tuple(_view(plan, read_tokens(plan.entry, plan.texts)) for plan in plans)
+        views = tuple(_view(plan, read_tokens(plan.entry, plan.texts, models)) for plan in plans)
         print_json(views[0] if len(views) == 1 else Plans(views))
         return
     width = shutil.get_terminal_size((100, 24)).columns

@@ -29,10 +29,10 @@ class Forecast:
     seconds: float | None
 
 
-def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path | None = None) -> Draft:
+def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path) -> Draft:
     """The job that a request makes, its results in a folder. Raises InputError for what cannot be run here."""
     settled = anchored(options)
-    plan = make_frame_plan(settled) if isinstance(settled, FrameOptions) else make_plan(settled)
+    plan = make_frame_plan(settled, models) if isinstance(settled, FrameOptions) else make_plan(settled, models)
     check_run(plan, folder, models)
     return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), str(folder.absolute()))
 

@@ -52,7 +52,7 @@ from eichi.options import FrameOptions
 from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, beside
 from eichi.pipeline.generate import generate
-from eichi.pipeline.job import Stop, free_name, own_components
+from eichi.pipeline.job import Stop, free_name
 from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
@@ -169,12 +169,12 @@ class Worker:
         """The events of a job, which goes on from its checkpoint where there is one."""
         folder, options = Path(job.folder), job.options
         if isinstance(options, FrameOptions):
-            frame = make_frame_plan(options)
+            frame = make_frame_plan(options, self.settings.models)
             return _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else beside(free_name(folder, ".mp4"))
         self.store.record(job, checkpoint=str(checkpoint.folder))
-        plan = checkpoint.plan() if checkpoint.begun else make_plan(options)
+        plan = checkpoint.plan() if checkpoint.begun else make_plan(options, self.settings.models)
         self._preview = Parts(checkpoint.folder).preview
         return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
 
@@ -199,7 +199,7 @@ class Worker:
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""
-        components = own_components(entry, self.settings)
+        components = Components(entry, self.settings.runtime)
         weights = components.fingerprint
         if self._components is None or self._components.entry != entry or self._weights != weights:
             self._drop()

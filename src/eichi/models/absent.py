@@ -5,26 +5,30 @@ are there, and stops at an unbound name. So an absent input is given as a latent
 empty, and what was made of the latent is dropped here, before the tokens are put together. No other call changes.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
+from eichi.models.borrowed import packing
+
 Rotary = tuple[Tensor, Tensor]
+Packed = tuple[Tensor, Rotary]
 
 
-@contextmanager
-def allow_absent(transformer: HunyuanVideoFramepackTransformer3DModel) -> Iterator[None]:
+def allow_absent(transformer: HunyuanVideoFramepackTransformer3DModel) -> AbstractContextManager[None]:
     """For the time of a job, leave out inputs whose list of positions is empty."""
-    pack = transformer._pack_history_states
+    return packing(transformer, _without_absent)
 
-    def packed(
-        hidden: Tensor, clean: Tensor, x2: Tensor, x4: Tensor, rotary: Rotary, *tables_and_size: Any
-    ) -> tuple[Tensor, Rotary]:
+
+def _without_absent(pack: Callable[..., Packed]) -> Callable[..., Packed]:
+    """The transformer's way to put tokens together, for inputs that may be absent."""
+
+    def packed(hidden: Tensor, clean: Tensor, x2: Tensor, x4: Tensor, rotary: Rotary, *tables_and_size: Any) -> Packed:
         clean_table, x2_table, x4_table, height, width = tables_and_size
-        result: tuple[Tensor, Rotary] = pack(
+        return pack(
             hidden,
             clean,
             x2 if len(x2_table[0]) else None,
@@ -36,10 +40,5 @@ def allow_absent(transformer: HunyuanVideoFramepackTransformer3DModel) -> Iterat
             height,
             width,
         )
-        return result
 
-    transformer._pack_history_states = packed
-    try:
-        yield
-    finally:
-        del transformer._pack_history_states
+    return packed

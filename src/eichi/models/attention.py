@@ -25,6 +25,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from eichi.errors import DeviceError
+from eichi.models.borrowed import attention_backend
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +91,8 @@ def attention(transformer: nn.Module, choice: Choice) -> Iterator[None]:
         with Chunked():
             yield
         return
-    kept = [(processor, processor._attention_backend) for processor in _processors(transformer)]
-    for processor, _ in kept:
-        processor._attention_backend = AttentionBackendName(choice.kernel)
-    try:
+    with attention_backend(_processors(transformer), AttentionBackendName(choice.kernel)):
         yield
-    finally:
-        for processor, before in kept:
-            processor._attention_backend = before
 
 
 class Chunked(TorchFunctionMode):

@@ -33,7 +33,7 @@ from eichi.models.offload import place_encoder, place_transformer, streamed_name
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Machine, Need, Placement, choose, lower
-from eichi.settings import VAE_TILE
+from eichi.settings import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -44,35 +44,22 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 class Components:
     """The parts of one model on one device, loaded on first use, in `precision`."""
 
-    def __init__(
-        self,
-        entry: Entry,
-        models: Path,
-        device: str = "auto",
-        cache: Path | None = None,
-        parts: Collection[str] = PARTS,
-        tile: int = VAE_TILE,
-        attention: str = "auto",
-        merged_gb: float = 0.0,
-    ) -> None:
-        """Finds these parts, loads none; `cache` is a folder for what can be kept between jobs.
+    def __init__(self, entry: Entry, runtime: Runtime, parts: Collection[str] = PARTS) -> None:
+        """Finds these parts where the machine has models, loads none.
 
-        `merged_gb` GiB of merged weights are kept there. The VAE takes pictures apart that are larger than `tile`
-        pixels, none where it is 0. Raises ModelError where a part is missing, DeviceError for a device that is not
-        here.
+        Raises ModelError where a part is missing, DeviceError for a device that is not here.
         """
         give_back()
         self.entry = entry
-        self.cache = cache
-        self.tile = tile
-        self.merged = None if cache is None or not merged_gb else Merged(cache / "merged", int(merged_gb * 2**30))
-        self.attention = attention  # the setting of that name
-        self.device = pick_device(device)
+        self.runtime = runtime
+        cache, limit = runtime.cache, int(runtime.merged_gb * 2**30)
+        self.merged = None if cache is None or not limit else Merged(cache / "merged", limit)
+        self.attention = runtime.attention  # of the next job
+        self.device = pick_device(runtime.device)
         self.precision = FULL if self.device.type == "cpu" else entry.anatomy.precision
-        self.folders = locate(entry, models, parts)
+        self.folders = locate(entry, runtime.models, parts)
         self.placement = Placement("all")
         self.need: Need | None = None  # what the placement was chosen for
-        self.compiled = False  # the setting `compile`
         self.share: float | None = None  # of the GPU, not to go over it; for trying smaller placements
         self._loaded: dict[str, Any] = {}
         self._wanted = WeightsOptions()
@@ -111,7 +98,7 @@ class Components:
             with _boundary(self.entry.name, "transformer"):
                 weights.change(self._wanted, streamed_names(network, placement), mapped=not placement.pinned)
                 place_transformer(network, placement, self.device)
-            if self.compiled:
+            if self.runtime.compiled:
                 compile_blocks(network)
             self._made = weights
         return weights
@@ -119,7 +106,7 @@ class Components:
     @property
     def vae(self) -> AutoencoderKLHunyuanVideo:
         model: AutoencoderKLHunyuanVideo = self._part("vae", self.dtype)
-        set_tiles(model, self.tile)
+        set_tiles(model, self.runtime.tile)
         return model
 
     @property

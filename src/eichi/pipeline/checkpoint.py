@@ -183,7 +183,7 @@ def find(job: str | None, folder: Path) -> Checkpoint:
 
 def _card(plan: Plan, components: Components) -> dict[str, Any]:
     """Everything that the bytes of a result follow from, but for the pictures."""
-    machine = {"device": components.device.type, "vae_tile": components.tile}
+    machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
     return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
 

@@ -22,7 +22,7 @@ from eichi.pipeline.checkpoint import Checkpoint, beside, sweep
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.draw import draw_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, join
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
@@ -35,8 +35,8 @@ from eichi.video.quality import watch
 
 def generate(
     plan: Plan,
-    folder: Path | str = "outputs",
-    components: Components | None = None,
+    folder: Path | str,
+    components: Components,
     stop: Stop = lambda: False,
     checkpoint: Checkpoint | None = None,
     previews: int = 0,
@@ -48,7 +48,6 @@ def generate(
     its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. One that is not begun
     gives the video its name. There is a Preview after every `previews` steps, none for 0. Raises RunError.
     """
-    components = components or own_components(plan.entry)
     if checkpoint is None:
         sweep(Path(folder))
         checkpoint = beside(free_name(Path(folder), ".mp4"))

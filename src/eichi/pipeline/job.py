@@ -1,6 +1,6 @@
-"""What every job has around it: its components, a name for its result, the step cache, one place for torch's errors."""
+"""What every job has around it: a name for its result, memory, the step cache, one place for torch's errors."""
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,6 @@ from typing import Never, TypeVar
 
 import torch
 
-from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.models.attention import attention, choose
@@ -18,7 +17,6 @@ from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_c
 from eichi.options import StepOptions
 from eichi.plan.memory import GIB, Need, forecast
 from eichi.prepare import Drawn, weigh
-from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
 
@@ -27,15 +25,6 @@ THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
 
 Said = TypeVar("Said")
 Made = TypeVar("Made")
-
-
-def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
-    """A model's components, or some of them, where and on which device the settings say."""
-    own = settings or load_settings()
-    here = own.models, own.device, own.cache
-    components = Components(entry, *here, parts, own.vae_tile, own.attention, own.lora_cache_gb)
-    components.compiled = own.compile
-    return components
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -78,7 +67,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     components.want(options.weights)
     if components.device.type == "cuda":
         whole = weigh(need, options)
-        components.arrange(whole, measure(components.device, load_settings().preserve_gb))
+        components.arrange(whole, measure(components.device, components.runtime.preserve_gb))
         peaks, placement = forecast(components.entry.anatomy, whole, components.placement), components.placement
         gpu, ram = round(peaks.gpu / GIB, 2), round(peaks.ram / GIB, 2)
         values = {"level": placement.level, "streamed": placement.streamed, "gpu": gpu, "ram": ram}

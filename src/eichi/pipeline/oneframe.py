@@ -31,7 +31,7 @@ from eichi.models.load import Components
 from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.draw import draw_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise
 from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
@@ -50,14 +50,13 @@ class Fitted:
 
 
 def generate_frame(
-    plan: FramePlan, folder: Path | str = "outputs", components: Components | None = None, stop: Stop = lambda: False
+    plan: FramePlan, folder: Path | str, components: Components, stop: Stop = lambda: False
 ) -> Iterator[Event]:
     """Run a plan; the last event is FrameFinished, or Stopped once `stop()` is true. Writes `<folder>/<time>.png`,
     and on request its latent as `.safetensors`.
 
     Raises RunError; a failed or stopped job leaves no file behind.
     """
-    components = components or own_components(plan.entry)
     path, values = free_name(Path(folder), ".png"), record(plan)
     latents: Latents | None = None
     pictures = [fit_picture(picture, plan) for picture in plan.pictures]

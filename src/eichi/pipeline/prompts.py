@@ -30,7 +30,8 @@ LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
 def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, Words]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
-    prompts = Prompts(components, components.cache and components.cache / "prompts")
+    cache = components.runtime.cache
+    prompts = Prompts(components, cache and cache / "prompts")
     words = {text: prompts.read(text) for text in sorted(texts)}
     components.leave("text_encoder", "text_encoder_2")
     return words

@@ -131,7 +131,7 @@ def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, NDArray
     except EichiError as error:
         return Trial(way.name, False, error=str(error))
     finally:
-        components.attention, components.share = "auto", None
+        components.attention, components.share = components.runtime.attention, None
     seconds = round(time.monotonic() - start, 2)
     made = Trial(way.name, frames == plan.frames, seconds, tuple(words), components.placement)
     if not gpu or components.need is None:

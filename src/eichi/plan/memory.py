@@ -10,10 +10,11 @@ Four placements, each slower than the one before:
 
 The forecast adds up what is on the GPU in each phase (reading prompts, sampling, decoding) and takes the largest sum;
 every addend is kept, so that a table can show the arithmetic. Weights are two bytes a parameter, four where a model
-computes in float32, one where FP8 stores them. Working memory was counted on torch's `meta` device, tensor by tensor
-over a whole pass of the full-size network (the tests count again); what CUDA takes for itself is an assumption. LoRA is
-merged into the weights: it costs RAM while that is done and nothing afterwards. Weights read from mapped files count as
-RAM only where they are copied: the rest is the system's file cache, which it gives up when asked.
+computes in float32 and in the transformer's head, one where FP8 stores them. Working memory was counted on torch's
+`meta` device, tensor by tensor over a whole pass of the full-size network (the tests count again); what CUDA takes for
+itself is an assumption. LoRA is merged into the weights: it costs RAM while that is done and nothing afterwards.
+Weights read from mapped files count as RAM only where they are copied: the rest is the system's file cache, which it
+gives up when asked.
 """
 
 from dataclasses import dataclass, replace
@@ -183,7 +184,8 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
     away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
     # One block computes while the next one comes.
     buffers = min(len(away), 2) * max(away, default=0)
-    transformer = number * anatomy.rest + sum(sizes) - sum(away) + buffers
+    around = number * anatomy.rest + (FLOAT32 - number) * anatomy.head
+    transformer = around + sum(sizes) - sum(away) + buffers
     resident: Sum = {"cuda": CUDA, "transformer": transformer, "vae": number * anatomy.vae}
     words = number * (anatomy.text_encoder_2 + _llama(anatomy.text_encoder, anatomy.words, placement.whole))
     if placement.level == "all":
@@ -197,7 +199,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
         "sampling": resident | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    return Forecast(phases, _memory(sum(sizes) + number * anatomy.rest, away, need, placement), sum(away))
+    return Forecast(phases, _memory(around + sum(sizes), away, need, placement), sum(away))
 
 
 @dataclass(frozen=True)

@@ -289,7 +289,7 @@ class Create:
         try:
             options = self.request(given)
             self.favourites.favourites.remember(options)
-            plan = make_plan(options)
+            plan = make_plan(options, self.desk.settings.models)
         except EichiError as error:
             kind = "hint" if error.id == "error.image.required" else "error"
             text = self.words("plan.need_image") if kind == "hint" else error.say(self.words.language)

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,9 +26,8 @@ from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
-from eichi.models.locate import locate_part
 from eichi.models.lorafile import read_lora
-from eichi.models.tokens import WHOLE, Meter
+from eichi.models.tokens import Meter, find_meter
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
 from eichi.video import images
@@ -63,8 +61,6 @@ class Desk:
         self.files = Files()
         self.loras = LoraFolder(settings)
         self.probe = Probe()
-        self._lock = threading.Lock()
-        self._meters: dict[str, Meter | None] = {}
 
     @property
     def uploads(self) -> Path:
@@ -103,18 +99,8 @@ class Desk:
 
     def meter(self, model: str) -> Meter | None:
         """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""
-        with self._lock:
-            if model not in self._meters:
-                self._meters[model] = self._new_meter(model)
-            return self._meters[model]
-
-    def _new_meter(self, model: str) -> Meter | None:
         try:
-            entry = find(model)
-            llama, clip = (locate_part(entry, part, self.settings.models) for part in ("tokenizer", "tokenizer_2"))
-            if llama is None or clip is None or not (llama / WHOLE).is_file():
-                return None
-            return Meter(entry.template, llama, clip)
+            return find_meter(find(model), self.settings.models)
         except EichiError:  # what is wrong with a model is said by the plan
             return None
 

@@ -171,7 +171,8 @@ class OneFrame:
         try:
             options = self.request(given)
             self.favourites.remember(options)
-            return {self.plan: self.summary(make_frame_plan(options)), **counted}
+            plan = make_frame_plan(options, self.desk.settings.models)
+            return {self.plan: self.summary(plan), **counted}
         except EichiError as error:
             if error.id == "error.image.required":
                 return {self.plan: f'<p class="hint">{escape(self.words("plan.need_image"))}</p>', **counted}

@@ -43,11 +43,11 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/plan")
     def plan_video(options: VideoOptions) -> PlanView:
-        return PlanView.of(make_plan(options))
+        return PlanView.of(make_plan(options, desk.settings.models))
 
     @router.post("/plan/frame")
     def plan_frame(options: FrameOptions) -> FramePlanView:
-        return FramePlanView.of(make_frame_plan(options))
+        return FramePlanView.of(make_frame_plan(options, desk.settings.models))
 
     @router.get("/jobs")
     def list_jobs(language: Language) -> QueueView:
