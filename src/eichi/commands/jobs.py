@@ -52,21 +52,6 @@ class Ran:
     stopped: bool
 
 
-@dataclass(frozen=True)
-class Gone:
-    """A job that was removed, and the files that went with it."""
-
-    removed: int
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Held:
-    """Whether the whole queue is held."""
-
-    held: bool
-
-
 @click.group(help=say("cli.jobs"))
 def jobs() -> None:
     pass
@@ -288,9 +273,11 @@ def skip(job: int, as_json: bool) -> None:
 @json_flag
 def remove(job: int, files: bool, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
+        from eichi.jobs.view import JobRemoved
+
         gone = [str(path) for path in queue.remove(job, files)]
         if as_json:
-            print_json(Gone(job, tuple(gone)))
+            print_json(JobRemoved(removed=job, files=tuple(gone)))
             return
         click.echo(say("queue.removed", settings.language, job=job, files=len(gone)))
 
@@ -369,7 +356,9 @@ def _answer(job: "Job", language: str, as_json: bool) -> None:
 def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
     """Whether the whole queue is held, after that was changed."""
     if as_json:
-        print_json(Held(queue.store.held))
+        from eichi.jobs.view import QueueHeld
+
+        print_json(QueueHeld(held=queue.store.held))
     else:
         click.echo(say("queue.held" if queue.store.held else "queue.released", language))
 

@@ -340,6 +340,19 @@ class QueueView(View):
     held: bool
 
 
+class QueueHeld(View):
+    """Whether the whole queue is held."""
+
+    held: bool
+
+
+class JobRemoved(View):
+    """A job that was removed, and the results that went with it."""
+
+    removed: int
+    files: tuple[str, ...]
+
+
 def possible(job: "Job", damaged: bool = False) -> tuple[Action, ...]:
     """What can be done with a job now, in the order of `Action`: its state's table, less what makes no sense for it."""
     if damaged:

@@ -10,7 +10,17 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from eichi.errors import OptionError
 from eichi.jobs.schema import Job
-from eichi.jobs.view import Action, FramePlanView, JobTold, JobView, PlanView, QueueView, Told, View
+from eichi.jobs.view import (
+    Action,
+    FramePlanView,
+    JobRemoved,
+    JobTold,
+    JobView,
+    PlanView,
+    QueueHeld,
+    QueueView,
+    Told,
+)
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.desk import Desk
@@ -22,19 +32,6 @@ Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
 Number = Annotated[int, Query(ge=0, le=HIGHEST)]
 # A stream's answers, for the schema: each event's data is one of these.
 TOLD = {200: {"model": Told, "description": "What the job said and says; an event's id is the number to go on from."}}
-
-
-class Removed(View):
-    """A job that was removed, and the results that went with it."""
-
-    removed: int
-    files: tuple[str, ...]
-
-
-class Held(View):
-    """Whether the whole queue is held."""
-
-    held: bool
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -82,17 +79,17 @@ def routes(desk: Desk) -> APIRouter:
         return JobView.of(job, language)
 
     @router.delete("/jobs/{id}")
-    def remove_job(id: Id, files: bool = False) -> Removed:
-        return Removed(removed=id, files=tuple(str(path) for path in queue.remove(id, files)))
+    def remove_job(id: Id, files: bool = False) -> JobRemoved:
+        return JobRemoved(removed=id, files=tuple(str(path) for path in queue.remove(id, files)))
 
     @router.post("/queue/{action}")
-    def act_on_queue(action: Action) -> Held:
+    def act_on_queue(action: Action) -> QueueHeld:
         if action not in (Action.HOLD, Action.RESUME):
             choices = f"{Action.HOLD}, {Action.RESUME}"
             raise OptionError("error.option.choice", key="action", value=repr(str(action)), choices=choices)
         queue.hold_all() if action == Action.HOLD else queue.resume_all()
         desk.wake()
-        return Held(held=store.held)
+        return QueueHeld(held=store.held)
 
     return router
 
