@@ -8,7 +8,7 @@ import torch
 from diffusers import AutoencoderKLHunyuanVideo
 
 from eichi.catalog import Direction
-from eichi.pipeline.decode import Decoder, LoopDecoder, to_pixels
+from eichi.pipeline.decode import TILE, Decoder, LoopDecoder, to_pixels
 from tests import small
 
 
@@ -73,3 +73,18 @@ def compare(
 def test_pixels_are_the_nearest_grey_levels() -> None:
     levels = torch.tensor([-2.0, -1.0, -0.999, 0.0, 0.5, 1.0, 3.0]).expand(3, 1, 1, -1)
     assert to_pixels(levels)[0, 0, :, 1].tolist() == [0, 0, 0, 128, 191, 255, 255]
+
+
+@pytest.mark.parametrize("direction", ["reverse", "forward"])
+@torch.inference_mode()
+def test_latents_go_once_their_tiles_are_decoded(vae: AutoencoderKLHunyuanVideo, direction: Direction) -> None:
+    """Never more than a tile is held, and not as a view of everything that came."""
+    total = 37
+    decoder = Decoder(vae, total, direction)
+    spans = list(pairwise([0, *range(1, total + 1, 9)]))
+    for start, stop in spans if direction == "forward" else reversed(spans):
+        decoder.push(start, torch.zeros(1, 16, stop - start, 2, 2))
+        held = decoder._held
+        assert held is not None
+        assert held.shape[2] <= TILE
+        assert held.untyped_storage().nbytes() == held.nbytes

@@ -13,7 +13,8 @@ from eichi.catalog import find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
-from eichi.pipeline.job import arrange, persist
+from eichi.options import StepOptions
+from eichi.pipeline.job import arrange, persist, step_cache
 from eichi.pipeline.prompts import read_prompts
 from eichi.plan.memory import GIB, Machine, Need, Placement
 from tests import small
@@ -103,3 +104,12 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
     if stays:
         assert parts.step_down() is not None
         assert "text_encoder" not in parts._loaded
+
+
+@pytest.mark.parametrize(("steps", "nearest"), [(4, 10), (17, 10), (18, 25), (25, 25), (60, 50)])
+def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path, steps: int, nearest: int) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts.entry = replace(parts.entry, magcache=tuple((1.0,) * count for count in (25, 10, 50)))
+    with step_cache(StepOptions(steps=steps, cache="mag"), parts) as cache:
+        assert cache is not None
+        assert len(cache.config.ratios) == nearest
