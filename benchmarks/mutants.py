@@ -31,7 +31,7 @@ from mutmut.mutation.file_mutation import Mutation, create_mutations
 from benchmarks.trees import Index, Outcome, Tree
 
 SOURCES = ("plan/**/*.py", "pipeline/**/*.py", "video/**/*.py", "jobs/**/*.py", "models/lora*.py")
-NEIGHBOURS = 60.0  # seconds of work for tests beyond the mirror, without a change
+NEIGHBOURS = 25.0  # seconds of work for tests beyond the mirror, without a change
 GRACE, SLACK = 5.0, 3.0  # seconds, and times the work without a change, until tests count as endless
 
 Verdict = Literal["killed", "survived"]

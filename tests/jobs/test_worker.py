@@ -322,3 +322,10 @@ def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: Vide
     said = read_logs(settings)
     assert f"INFO #{id} " in said
     assert f"#{id} Done: " in said
+
+
+def test_who_is_paused_has_lost_no_worker(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:
+    id = add(queue, video)[0]
+    store.ask(Step, 1, queue.hold)
+    worker.work(drain=True)
+    assert (store.job(id).status, store.job(id).attempts) == (Status.HELD, 0)
