@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench torture controls screens train behaviour clean
+.PHONY: demo test lint bench torture mutants controls screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -23,6 +23,9 @@ bench: .venv/ready-dev
 
 torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.torture
+
+mutants: .venv/ready-dev
+	nice -n 10 $(BIN)/python -m benchmarks.mutants
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls

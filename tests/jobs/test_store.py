@@ -80,6 +80,30 @@ def test_a_claim_takes_the_next_job_and_no_other(store: Store, drafts: Drafts) -
     assert store.claim(one) is None
 
 
+def test_every_job_has_a_place_of_its_own(store: Store, drafts: Drafts) -> None:
+    made = [*store.add(drafts(2)), *store.add(drafts(1))]
+    assert [job.position for job in made] == [1, 2, 3]
+    store.arrange([made[2].id, made[0].id, made[1].id])
+    taken = [store.claim(new_runner()) for _ in made]
+    assert [job.id for job in taken if job is not None] == [made[2].id, made[0].id, made[1].id]
+
+
+def test_a_worker_tells_of_its_own_job_alone(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(2))
+    one, other = store.claim(new_runner()), store.claim(new_runner())
+    assert one is not None and one.runner is not None and other is not None
+    for job in (one, other):
+        store.change(job.id, (Status.RUNNING,), beat=0.0)
+    store.beat(one.runner)
+    store.record(one, Step(0, 2, 1, 2))
+    mine, theirs = store.job(one.id), store.job(other.id)
+    assert mine.beat is not None and mine.beat > 0.0
+    assert (theirs.beat, theirs.progress) == (0.0, None)
+    step = next(entry for entry in store.follow(one.id, after=mine.said))
+    assert (step.body["event"], step.number) == ("Step", mine.said)
+    assert step.time > one.created
+
+
 def test_a_held_queue_gives_nothing(store: Store, drafts: Drafts) -> None:
     store.add(drafts(1))
     store.hold(True)

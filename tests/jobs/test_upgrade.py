@@ -1,5 +1,6 @@
 """A store of any age becomes one of today, and keeps what is in it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from alembic.migration import MigrationContext
 from eichi.errors import InputError
 from eichi.jobs.schema import Status, metadata
 from eichi.jobs.store import Store
-from eichi.jobs.upgrade import migrate, open_engine
+from eichi.jobs.upgrade import MIGRATING, migrate, open_engine
 
 FIRST = """INSERT INTO jobs (kind, request, plan, pace_key, folder, status, priority, position, created, attempts, said)
 VALUES ('video', '{"prompt": "old"}', '{}', 'key', 'out', 'waiting', 0, 1, 0.5, 0, 1)"""
@@ -61,3 +62,15 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     for name in ("file", "file/jobs.db"):
         with pytest.raises(InputError, match="cannot be opened"):
             Store(f"sqlite:///{tmp_path / name}")
+
+
+def test_who_opens_a_server_waits_for_who_brings_it_up_to_date(server: Callable[[], str]) -> None:
+    url = server()
+    with Store(url):
+        pass
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATING)))
+        with pytest.raises(InputError, match="lock timeout"):
+            Store(f"{url}&options=-c lock_timeout=1")
+    engine.dispose()

@@ -354,3 +354,10 @@ def test_a_worker_s_own_settings_count(
     assert parts is not None and parts.runtime == own.runtime
     assert (parts.vae.tile_sample_min_height, parts.attention) == (192, "chunked")
     assert list((home / "cache").rglob("*.safetensors"))
+
+
+def test_who_is_paused_has_lost_no_worker(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:
+    id = add(queue, video)[0]
+    store.ask(Step, 1, queue.hold)
+    worker.work(drain=True)
+    assert (store.job(id).status, store.job(id).attempts) == (Status.HELD, 0)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from eichi.catalog import CARD, find
 from eichi.errors import ModelError
-from eichi.models.load import Components
+from eichi.models.load import Components, set_tiles
 from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.decode import Decoder
+from eichi.plan.memory import Level, Need, Placement
 from eichi.settings import Runtime
 from tests import small
 
@@ -87,3 +88,24 @@ def test_parts_come_when_asked_for_and_go(tmp_path: Path) -> None:
     assert components.text_encoder is first
     components.release("text_encoder")
     assert components.text_encoder is not first
+
+
+@torch.inference_mode()
+def test_squares_overlap_by_a_quarter() -> None:
+    """Of 32 pixels, a new one every 24: three of them a side where there are 64."""
+    vae = small.vae()
+    set_tiles(vae, 32)
+    seen: list[tuple[int, int]] = []
+    vae.decoder.register_forward_pre_hook(lambda _, given: seen.append(tuple(8 * n for n in given[0].shape[-2:])))
+    vae.decode(torch.zeros(1, 16, 1, SIDE // 8, SIDE // 8))
+    assert seen == [(high, wide) for high in (32, 32, 16) for wide in (32, 32, 16)]
+
+
+@pytest.mark.parametrize(("level", "stays"), [("all", True), ("streamed", False), (None, False)])
+def test_what_is_left_stays_only_where_everything_has_room(tmp_path: Path, level: Level | None, stays: bool) -> None:
+    components = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    if level is not None:
+        components.need, components.placement = Need(64, 64), Placement(level)
+    first = components.text_encoder_2
+    components.leave("text_encoder_2")
+    assert (components.text_encoder_2 is first) == stays

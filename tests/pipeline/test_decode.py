@@ -11,7 +11,7 @@ from diffusers import AutoencoderKLHunyuanVideo
 from eichi.catalog import Direction, find
 from eichi.errors import RunError
 from eichi.models.load import Components
-from eichi.pipeline.decode import Decoder, LoopDecoder, to_pixels
+from eichi.pipeline.decode import TILE, Decoder, LoopDecoder, to_pixels
 from eichi.settings import Runtime
 from tests import small
 from training.half import widen
@@ -99,3 +99,18 @@ def test_frames_that_are_no_numbers_are_refused(vae: AutoencoderKLHunyuanVideo) 
     with pytest.raises(RunError) as error:
         Decoder(vae, 5, "forward").push(0, torch.full((1, 16, 5, 4, 4), torch.nan))
     assert error.value.id == "error.decode.nan"
+
+
+@pytest.mark.parametrize("direction", ["reverse", "forward"])
+@torch.inference_mode()
+def test_latents_go_once_their_tiles_are_decoded(vae: AutoencoderKLHunyuanVideo, direction: Direction) -> None:
+    """Never more than a tile is held, and not as a view of everything that came."""
+    total = 37
+    decoder = Decoder(vae, total, direction)
+    spans = list(pairwise([0, *range(1, total + 1, 9)]))
+    for start, stop in spans if direction == "forward" else reversed(spans):
+        decoder.push(start, torch.zeros(1, 16, stop - start, 2, 2))
+        held = decoder._held
+        assert held is not None
+        assert held.shape[2] <= TILE
+        assert held.untyped_storage().nbytes() == held.nbytes

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ from eichi.video.metadata import read_record
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.writer import Writer
 from tests import small
+from tests.recording import recorded
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,7 @@ def test_what_nobody_could_play_is_said(decoder: Components, tmp_path: Path) -> 
 def test_stopped_on_the_way_nothing_is_left(decoder: Components, tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", Latents(noise(30), 0))
     events = convert(path, tmp_path / "a.mp4", decoder, stop=lambda: True)
-    assert isinstance(events[-1], Stopped)
+    assert events[-1] == Stopped(None, 0, 0, 0)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
 
 
@@ -198,7 +200,7 @@ def test_a_video_of_another_size_is_fitted_as_pictures_are(decoder: Components, 
 def test_a_video_that_is_stopped_leaves_no_file(decoder: Components, tmp_path: Path) -> None:
     path = video(tmp_path / "v.mp4", 40)
     *_, last = tools.from_mp4(path, tmp_path / "v.safetensors", decoder, (32, 48), stop=lambda: True)
-    assert isinstance(last, Stopped)
+    assert last == Stopped(None, 0, 0, 0)
     assert [entry.name for entry in tmp_path.iterdir()] == ["v.mp4"]
 
 
@@ -269,3 +271,30 @@ def test_a_file_that_was_cut_says_how_much_could_be_read(decoder: Components, tm
         return
     notes = [event.id for event in events if isinstance(event, Adjusted)]
     assert "note.video.short" in notes
+
+
+@torch.inference_mode()
+def test_a_gap_is_drawn_from_what_lies_beside_it(components: Components, tmp_path: Path) -> None:
+    """The latent before it is its anchor, those behind it its history; without guidance there is one evaluation."""
+    one, two = Latents(noise(6, 1), 0), Latents(noise(4, 2), 0)
+    paths = [write(tmp_path / f"{name}.safetensors", clip) for name, clip in (("a", one), ("b", two))]
+    with recorded(components.transformer) as seen:
+        fill(components, tmp_path, *paths)
+    assert len(seen) == 2
+    assert seen[0]["timestep"].item() == 1000.0
+    beside = [one.values[:, :, -1:], two.values[:, :, :1]]
+    assert torch.equal(seen[0]["latents_clean"], torch.from_numpy(np.concatenate(beside, axis=2)))
+    assert torch.equal(seen[0]["latents_history_2x"], torch.from_numpy(two.values[:, :, 1:3]))
+
+
+def test_a_video_of_another_rate_is_said(decoder: Components, tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for _ in range(5):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), dtype=np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    events = list(tools.from_mp4(path, tmp_path / "v.safetensors", decoder, (32, 48)))
+    assert events[0] == Adjusted("note.video.rate", {"path": str(path), "rate": 24.0, "fps": 30})

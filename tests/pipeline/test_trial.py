@@ -8,7 +8,7 @@ import torch
 from eichi import make_plan
 from eichi.models.attention import PACKAGES
 from eichi.models.load import Components
-from eichi.options import VideoOptions
+from eichi.options import VideoOptions, WeightsOptions
 from eichi.pipeline.trial import Way, about, example_lora, try_out, ways
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
@@ -46,3 +46,10 @@ def test_each_is_told_and_leaves_nothing(components: Components, plan: Plan, tmp
     assert runs[3]["seconds"] > 0
     assert (components.attention, components.share) == ("auto", None)
     assert about(components)["versions"]
+
+
+def test_a_card_that_multiplies_is_tried_with_that_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.pipeline.trial.multiplies", lambda _: True)
+    tried = ways(CPU, tmp_path / "a.safetensors")
+    wanted = [WeightsOptions.model_validate(way.weights) for way in tried]
+    assert ("row", True) in {(weights.fp8, weights.fp8_math) for weights in wanted}

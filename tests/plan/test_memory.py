@@ -24,6 +24,7 @@ from eichi.plan.memory import (
     DECODED,
     FRAMES,
     GIB,
+    SLACK,
     WORK,
     Machine,
     Need,
@@ -154,6 +155,37 @@ def test_the_phases_add_up() -> None:
     assert peaks.gpu == sum(sampling.values())
     half = forecast(FULL, replace(need, fp8=True), Placement("kept", whole=False)).phases["sampling"]["transformer"]
     assert half == sampling["transformer"] - 9_059_696_640
+
+
+def test_a_ladder_gives_up_one_thing_after_the_other() -> None:
+    """Encoders beside the rest, then all of LLaMA at once, then decoding beside drawing, then block by block."""
+    rungs = ladder(FULL, Need(640, 640))
+    assert [rung.level for rung in rungs if rung.level != "streamed"] == ["all", "kept", "kept", "kept"]
+    assert {(rung.whole, rung.beside) for rung in rungs if rung.level == "streamed"} == {(False, False)}
+    assert [rung.streamed for rung in rungs if rung.level == "streamed"] == list(range(4, 60))  # two come back
+
+
+def test_a_short_ladder_is_gone_down_rung_by_rung() -> None:
+    anatomy, need = find("tiny").anatomy, Need(64, 64)
+    rungs = ladder(anatomy, need)
+    assert 2 < len(rungs) < 16
+    assert [lower(anatomy, need, rung) for rung in rungs] == [*rungs[1:], None]
+
+
+def test_what_is_pinned_leaves_some_memory_to_the_system() -> None:
+    need = Need(640, 640)
+    streamed = choose(FULL, need, Machine(12 * GIB, 0.0))
+    assert (streamed.level, streamed.pinned) == ("streamed", False)
+    least = forecast(FULL, need, replace(streamed, pinned=True)).ram + SLACK
+    assert choose(FULL, need, Machine(12 * GIB, least)).pinned
+    assert not choose(FULL, need, Machine(12 * GIB, least - 1)).pinned
+
+
+def test_encoders_that_stay_are_in_every_phase() -> None:
+    phases = forecast(FULL, Need(640, 640), Placement("all")).phases
+    assert list(phases) == ["words", "sampling", "decoding"]
+    encoders = 2 * (7_505_186_816 + 123_060_480 + 428_225_600)
+    assert [phase["encoders"] for phase in phases.values()] == [encoders] * 3
 
 
 # Constants against the network itself, on torch's `meta` device: shapes without memory.

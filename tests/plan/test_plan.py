@@ -115,6 +115,25 @@ def test_a_loop_meets_its_start(keyframes: dict[str, Any], meets: list[float]) -
     assert [section.meets for section in planned(seconds=3.6, keyframes=keyframes).sections] == meets
 
 
+def test_a_plan_tells_every_position() -> None:
+    plan = planned(seconds=2)
+    for section, told in zip(plan.sections, plan.describe()["sections"], strict=True):
+        layout = section.layout
+        parts = {
+            "start": layout.start,
+            "window": layout.window,
+            "clean": layout.clean,
+            "x2": layout.x2,
+            "x4": layout.x4,
+        }
+        assert told["positions"] == {name: list(places) for name, places in parts.items()}
+
+
+def test_what_is_kept_of_nothing_is_refused() -> None:
+    with pytest.raises(OptionError, match="--keep"):
+        planned(kept={"sections": 1})
+
+
 def test_a_seed_is_drawn_and_recorded() -> None:
     plans = [planned() for _ in range(8)]
     assert len({plan.seed for plan in plans}) > 1
