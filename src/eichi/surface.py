@@ -11,13 +11,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from eichi.errors import EichiError, InputError
+from eichi.errors import DiskError, EichiError, InputError
 from eichi.events import Adjusted
 from eichi.settings import Settings, load_settings
 from eichi.words import say
@@ -83,7 +83,8 @@ def _asked_offline() -> bool:
 def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
     sentence = error.say(language)
     if as_json:
-        print_json({"error": error.id, "message": sentence})
+        with suppress(DiskError):  # the error may be that nothing can be written
+            print_json({"error": error.id, "message": sentence})
     tell(say("cli.error", language, sentence=sentence))
     sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
 
