@@ -3,9 +3,11 @@
 import sys
 
 from benchmarks import clip, long
+from eichi.console import console
 
 TABLES = {"long": long.main, "clip": clip.main}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:2] or TABLES:
-        TABLES[name](sys.argv[2:])
+    with console():
+        for name in sys.argv[1:2] or TABLES:
+            TABLES[name](sys.argv[2:])

@@ -88,7 +88,7 @@ def peak_memory() -> float:
 
     `getrusage` would count what the process that started this one held, too.
     """
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / KIB
 
 

@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
+from eichi.console import console
 from eichi.pipeline.checkpoint import sweep
 from eichi.video.parts import ENDING
 
@@ -212,4 +213,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with console():
+        main()

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from eichi.console import console
 from training import adopt, cache, calibrate, decoder, drawn, export, report, transformer
 
 MINUTES = {"decoder": 45.0, "transformer": 180.0, "fork": 180.0, "polish": 65.0}
@@ -72,4 +73,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with console():
+        main()

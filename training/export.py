@@ -61,9 +61,9 @@ def export(folder: Path, target: Path) -> None:
     SiglipImageProcessor(size=square, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(
         aside / "feature_extractor"
     )
-    (aside / "preview.json").write_text(preview(code))
+    (aside / "preview.json").write_text(preview(code), encoding="utf-8")
     card = resources.files("training") / "card.md"
-    (aside / "README.md").write_text(card.read_text())
+    (aside / "README.md").write_text(card.read_text(encoding="utf-8"), encoding="utf-8")
     size = sum(p.stat().st_size for p in aside.rglob("*") if p.is_file())
     if size > LIMIT:
         raise ValueError(f"the embedded model takes {size} bytes, more than the {LIMIT} a package may carry")

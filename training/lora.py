@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from eichi.catalog import find
+from eichi.console import console
 from eichi.files import aside
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
@@ -192,4 +193,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with console():
+        main()

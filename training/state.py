@@ -36,5 +36,5 @@ def load(path: Path) -> dict[str, Any]:
 def note(path: Path, **values: float | str) -> None:
     """Append one line to a curve."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as log:
+    with path.open("a", encoding="utf-8") as log:
         log.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}) + "\n")

@@ -19,11 +19,12 @@ from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
-from eichi.errors import InputError
+from eichi.console import console
+from eichi.errors import EichiError, InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions, walk
-from eichi.surface import FAILED, STOPPED, WRONG_INPUT, json_flag, out_flag, print_json, surface, tell
-from eichi.words import say
+from eichi.surface import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, surface, tell
+from eichi.words import ENGLISH, say
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
 KINDS: dict[str, type[Options]] = {
@@ -47,17 +48,20 @@ for family in (jobs, latents, models, memory, lora, import_, ui, verify_gpu, cal
 
 def main() -> NoReturn:
     """Run the command line; what click finds wrong with it is said like every other error."""
-    try:
-        commands(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        tell(error.format_message())
-        sys.exit(WRONG_INPUT)
-    except click.UsageError as error:
-        with surface("--json" in sys.argv):
-            command = error.ctx.command_path if error.ctx else "eichi"
-            raise InputError("error.usage", reason=error.format_message(), command=command) from error
-    except click.Abort:
-        sys.exit(STOPPED)
+    with console():
+        try:
+            commands(standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as error:
+            tell(error.format_message())
+            sys.exit(WRONG_INPUT)
+        except click.UsageError as error:
+            with surface("--json" in sys.argv):
+                command = error.ctx.command_path if error.ctx else "eichi"
+                raise InputError("error.usage", reason=error.format_message(), command=command) from error
+        except click.Abort:
+            sys.exit(STOPPED)
+        except EichiError as error:  # help that nobody takes
+            fail(error, ENGLISH, as_json=False)
     sys.exit(0)
 
 

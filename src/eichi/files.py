@@ -34,3 +34,12 @@ def trim(folder: Path, pattern: str, limit: int) -> None:
         size += stat.st_size
         if size > limit:
             file.unlink(missing_ok=True)
+
+
+def encodable(value: object) -> bool:
+    """Whether a path can be kept and shown as text: on some systems the names of files are any bytes."""
+    try:
+        str(value).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

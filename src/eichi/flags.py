@@ -4,6 +4,7 @@ Values stay as they were typed until `Request.parse` reads them, so that a flag 
 preset or a page. Knows no command.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -69,12 +70,12 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[st
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
         open_again = not value and key in fields and fields[key].info.default is None
-        place(values, key, None if open_again else value)
+        place(values, key, None if open_again else _typed(fields.get(key), value))
     for field in fields.values():
         given = flags.get(_parameter(field))
         if given is None or given == ():
             continue
-        place(values, field.key, _table(field, given) if field.numbered else given)
+        place(values, field.key, _typed(field, _table(field, given) if field.numbered else given))
     known = {"source", *SWEEP, *map(_parameter, fields.values())}
     for name in (name for name, given in flags.items() if given not in (None, ()) and name not in known):
         raise OptionError("error.option.unknown", key=name.replace("__", "."), known=", ".join(sorted(fields)))
@@ -152,6 +153,23 @@ def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:
             raise OptionError("error.section.twice", flag=field.flag, number=section)
         table[section] = value
     return table
+
+
+def _typed(field: OptionField | None, given: Any) -> Any:
+    """Words that were typed in UTF-8 where the system expects another coding, which left bytes of them unread.
+
+    The names of files stay as the system has them; all else is left to the option.
+    """
+    if field is None or field.info.annotation not in (str, dict[int, str]):
+        return given
+    if isinstance(given, dict):
+        return {number: _typed(field, text) for number, text in given.items()}
+    if not any("\udc80" <= sign <= "\udcff" for sign in given):
+        return given
+    try:
+        return os.fsencode(given).decode("utf-8")
+    except UnicodeError:
+        return given
 
 
 def _flag(field: OptionField) -> Callable[[Command], Command]:

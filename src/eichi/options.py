@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from eichi.errors import OptionError
+from eichi.files import encodable
 
 MAX_SEED = 2**32 - 1
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
@@ -98,7 +99,7 @@ class Options(BaseModel):
     @field_validator("*")
     @classmethod
     def chosen(cls, value: Any, info: ValidationInfo) -> Any:
-        """A value must be among the field's choices and on its steps, where it has any."""
+        """A value must be among the field's choices and on its steps, where it has any; a path must be text."""
         assert info.field_name is not None
         field = cls.model_fields[info.field_name]
         choices, step = _extra(field, "choices"), _extra(field, "step")
@@ -106,6 +107,8 @@ class Options(BaseModel):
             raise ValueError("not among the choices")
         if step is not None and value is not None and Fraction(str(value)) % Fraction(str(step)):
             raise PydanticCustomError("step", "not a multiple of {step}", {"step": step})
+        if not all(encodable(one) for one in (value.values() if isinstance(value, dict) else (value,))):
+            raise PydanticCustomError("coding", "not text in UTF-8")
         return value
 
     @classmethod
@@ -358,6 +361,8 @@ def _explain(error: ValidationError, model: type[Options]) -> OptionError:
     if field is not None and field.choices:
         choices = ", ".join(map(str, field.choices))
         return OptionError("error.option.choice", key=key, value=_shown(value), choices=choices)
+    if first["type"] in ("coding", "string_unicode"):
+        return OptionError("error.option.coding", key=key, value=_shown(value))
     if first["type"] == "step":
         return OptionError("error.option.step", key=key, value=_shown(value), step=context["step"])
     if field is not None and {"ge", "gt", "le", "lt"} & context.keys():

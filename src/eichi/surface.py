@@ -10,14 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 from pydantic_core import to_json
 
-from eichi.errors import EichiError, ErrorView, InputError
+from eichi.errors import DiskError, EichiError, ErrorView, InputError
 from eichi.events import Adjusted
 from eichi.settings import Settings, load_settings
 from eichi.words import say
@@ -83,7 +83,8 @@ def _asked_offline() -> bool:
 def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
     sentence = error.say(language)
     if as_json:
-        print_json(ErrorView.of(error, language))
+        with suppress(DiskError):  # the error may be that nothing can be written
+            print_json(ErrorView.of(error, language))
     tell(say("cli.error", language, sentence=sentence))
     sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
 

@@ -11,6 +11,8 @@ from statistics import median
 from typing import Any
 
 from eichi.catalog import known
+from eichi.errors import FolderError
+from eichi.files import encodable
 from eichi.jobs.schema import Draft
 from eichi.jobs.view import Figures
 from eichi.options import FrameOptions, VideoOptions
@@ -31,10 +33,12 @@ class Forecast:
 
 def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path) -> Draft:
     """The job that a request makes, its results in a folder. Raises InputError for what cannot be run here."""
-    settled = anchored(options)
+    settled, place = anchored(options), str(folder.absolute())
+    if not encodable(place):
+        raise FolderError("error.folder.coding", folder=place)
     plan = make_frame_plan(settled, models) if isinstance(settled, FrameOptions) else make_plan(settled, models)
     check_run(plan, folder, models)
-    return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), str(folder.absolute()))
+    return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), place)
 
 
 def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOptions:

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from eichi.catalog import PARTS, Entry
+from eichi.console import console
 from eichi.errors import EichiError
 from eichi.events import (
     Adjusted,
@@ -285,7 +286,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: leaving.set())
     threading.Thread(target=_wait_for_parent, args=(leaving,), daemon=True).start()
     # Libraries may print what they like; the parent reads numbers.
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as parent:
+    with console(), os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8") as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         settings = load_settings()
         with logging_to(settings, f"worker-{device_name(settings)}"), Store(settings.store) as store:

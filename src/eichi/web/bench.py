@@ -140,7 +140,7 @@ class Bench:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
             env=os.environ | {name: str(value) for name, value in place.items()},
         )
         assert run.process.stdout is not None

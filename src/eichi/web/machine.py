@@ -46,7 +46,7 @@ def _ask() -> list[float]:
     if command is None:
         return []
     try:
-        said = subprocess.run([command, *ASK], capture_output=True, text=True, timeout=LONGEST, check=True).stdout
+        said = subprocess.run([command, *ASK], capture_output=True, timeout=LONGEST, check=True).stdout
         return [float(line) * MIB for line in said.split()]
     except (OSError, subprocess.SubprocessError, ValueError):  # no driver, no answer, no number: as without a card
         return []

@@ -83,7 +83,7 @@ class LocalExecutor:
             [sys.executable, "-m", "eichi.jobs.worker", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=os.environ | {name: str(value) for name, value in place.items()},
         )
 
