@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench torture mutants controls screens train behaviour clean
+.PHONY: demo test lint docs bench torture mutants controls screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -17,6 +17,9 @@ lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: .venv/ready
+	$(BIN)/python -m eichi.reference docs/options.md
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks

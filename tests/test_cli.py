@@ -16,8 +16,9 @@ from PIL import Image, PngImagePlugin
 from eichi import VideoOptions, make_frame_plan, make_plan
 from eichi.catalog import find, known
 from eichi.cli import main
+from eichi.declare import walk
 from eichi.models.locate import MARKS
-from eichi.options import FrameOptions, Request, walk
+from eichi.options import FrameOptions, Request
 from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from eichi.words import languages

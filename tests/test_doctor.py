@@ -20,6 +20,14 @@ def states(findings: list[Finding], id: str) -> list[str]:
     return [finding.state for finding in findings if finding.id == id]
 
 
+def test_what_is_set_up_is_said_in_words() -> None:
+    settings = Settings(preserve_gb=8, attention="chunked", language="ru")
+    found = {one.values["key"]: one.values for one in examine(settings) if one.id == "doctor.setting"}
+    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "vae_tile"}
+    assert found["preserve_gb"]["value"] == "8 ГБ"
+    assert say("doctor.setting", "ru", **found["attention"]) == "Внимание (attention): по частям (меньше памяти)"
+
+
 def test_a_good_machine() -> None:
     findings = examine(Settings())
     assert states(findings, "doctor.library") == ["good"] * len(LIBRARIES)

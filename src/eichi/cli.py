@@ -20,9 +20,10 @@ from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.console import console
+from eichi.declare import walk
 from eichi.errors import EichiError, InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
-from eichi.options import FillOptions, FrameOptions, Options, VideoOptions, walk
+from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.surface import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, surface, tell
 from eichi.words import ENGLISH, say
 

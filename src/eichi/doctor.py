@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from eichi.catalog import find, known
+from eichi.declare import walk
 from eichi.errors import EichiError
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
+from eichi.words import say
 
 if TYPE_CHECKING:
     import torch
@@ -45,8 +47,8 @@ class Report:
 
 def examine(settings: Settings) -> Report:
     """Look at the machine."""
-    parts = _versions(), _device(settings), _memory(), _codec(), _folders(settings), _models(settings)
-    return Report(tuple(finding for part in parts for finding in part))
+    here = [*_versions(), *_device(settings), *_set_up(settings), *_memory(), *_codec()]
+    return Report((*here, *_folders(settings), *_models(settings)))
 
 
 def _versions() -> Iterator[Finding]:
@@ -92,6 +94,15 @@ def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
         return
     poor = choice.kernel == "chunked" and choice.why == "none"
     yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
+
+
+def _set_up(settings: Settings) -> Iterator[Finding]:
+    """What is set that costs memory or time."""
+    language = settings.language
+    for one in walk(Settings):
+        if one.group == "memory":
+            name, value = say(one.label, language), one.tell(one.of(settings), language)
+            yield Finding("doctor.setting", values={"key": one.key, "name": name, "value": value})
 
 
 def _memory() -> Iterator[Finding]:

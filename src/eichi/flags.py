@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
+from eichi.declare import OptionField, walk
 from eichi.errors import OptionError
-from eichi.options import MAX_INDEX, FrameOptions, OptionField, Options, Request, place, walk
+from eichi.options import MAX_INDEX, FrameOptions, Options, Request, place
 from eichi.plan.oneframe import sweep
 from eichi.surface import tell
 from eichi.words import say
@@ -176,7 +177,7 @@ def _flag(field: OptionField) -> Callable[[Command], Command]:
     """One option as a click option; bounds and types are left to the option itself."""
     flag, name, help = field.flag, _parameter(field), say(field.id)
     assert flag is not None
-    if field.info.annotation is bool:
+    if field.type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
     if field.repeatable:
         return click.option(flag, name, multiple=True, metavar=field.form, help=help)

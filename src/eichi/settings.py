@@ -1,27 +1,31 @@
 """What the machine is: folders, device, language, where jobs are kept. Not what a video should be; that is `options`.
 
-Every setting is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a key of `settings.json` in the home
-folder, the variable winning. EICHI_HOME moves everything the program keeps.
+A setting is declared as an option is, and the page, the report on the machine and the reference page come from it.
+It is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a key of `settings.json` in the home folder, the
+variable winning. EICHI_HOME moves everything the program keeps.
 
-They are read where a process begins (a command, a worker, a call from Python) and handed down from there, whole or as
-far as they concern the running of models; nothing below reads them again, so that one process has one answer.
+Settings are read where a process begins (a command, a worker, a call from Python) and handed down from there, whole or
+as far as they concern the running of models; nothing below reads them again, so that one process has one answer.
 """
 
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from eichi.declare import Optioned, option
 from eichi.errors import OptionError
+from eichi.files import aside
 from eichi.words import ENGLISH, languages
 
-FILE = "settings.json"
+FILE, PREFIX = "settings.json", "EICHI_"
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
@@ -44,27 +48,35 @@ class Runtime:
     preserve_gb: float | None = None
 
 
-class Settings(BaseSettings):
+class Settings(Optioned, BaseSettings):
     """Settings of this machine, in force for one run of the program."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EICHI_", env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
     )
 
-    home: Path
-    outputs: Path = Path("outputs")
-    device: str = "auto"
-    offline: bool = False
+    words = "option.setting"
+
+    home: Path = option(..., kind="folder")
+    outputs: Path = option(Path("outputs"), group="machine", kind="folder")
+    device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda"))
+    offline: bool = option(False)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
-    preserve_gb: float | None = Field(None, ge=6.0, le=128.0)
-    lora_cache_gb: float = Field(0.0, ge=0.0)  # disk for weights with LoRAs merged in; a combination has up to 17 GiB
-    attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = "auto"
-    compile: bool = False  # the transformer's blocks, by torch: a slow first step, faster ones after it
-    language: str = ENGLISH
+    preserve_gb: float | None = option(
+        None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
+    )
+    # Disk for weights with LoRAs merged in; a combination has up to 17 GiB.
+    lora_cache_gb: float = option(0.0, group="memory", unit="gigabytes", ge=0.0)
+    attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = option(
+        "auto", group="memory", costs=("time", "memory")
+    )
+    # The transformer's blocks, by torch: a slow first step, faster ones after it.
+    compile: bool = option(False, group="memory", costs=("time",))
+    language: str = option(ENGLISH)
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
-    vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)
-    store: str = ""
-    log_level: Literal["error", "warning", "info", "debug"] = "info"
+    vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
+    store: str = option("")
+    log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
 
     @field_validator("store")
     @classmethod
@@ -122,6 +134,11 @@ class Settings(BaseSettings):
         )
 
 
+def variable(key: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{key.upper()}"
+
+
 def settings_file() -> Path:
     """Where the settings of this machine are kept."""
     return Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False)) / FILE
@@ -130,15 +147,29 @@ def settings_file() -> Path:
 def load_settings() -> Settings:
     """The settings of this machine; offline is in force from here on. Raises OptionError naming the wrong value."""
     path = settings_file()
+    settings = parse_settings({"home": path.parent, **_read(path)})
+    if settings.offline:
+        _stay_offline()
+    return settings
+
+
+def parse_settings(values: Mapping[str, Any]) -> Settings:
+    """Settings of these values and of the variables, which win. Raises OptionError naming the wrong value."""
     try:
-        settings = Settings(**{"home": path.parent, **_read(path)})
+        return Settings(**values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"]) from error
-    if settings.offline:
-        _stay_offline()
-    return settings
+
+
+def write_settings(home: Path, changed: Mapping[str, Any]) -> None:
+    """Put keys into the settings file, leaving the others as they are. Raises OptionError for a damaged file."""
+    path = home / FILE
+    values = _read(path) | dict(changed)
+    home.mkdir(parents=True, exist_ok=True)
+    with aside(path) as draft:
+        draft.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _stay_offline() -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from eichi.declare import walk
 from eichi.library.advice import ADVICE, Example, Row, Table, at, markdown, shown
 from eichi.library.prompts import BUILT_IN
-from eichi.options import VideoOptions, walk
+from eichi.options import VideoOptions
 from eichi.words import languages, say
 
 

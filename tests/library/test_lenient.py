@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eichi.declare import walk
 from eichi.errors import InputError
 from eichi.library.lenient import kind_of, over, read, sift
-from eichi.options import FrameOptions, VideoOptions, walk
+from eichi.options import FrameOptions, VideoOptions
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eichi.catalog import find
+from eichi.declare import field_of, walk
 from eichi.errors import OptionError
-from eichi.options import MAX_SEED, VideoOptions
+from eichi.options import MAX_SEED, VideoOptions, place
 from eichi.plan.plan import Plan, make_plan
 from eichi.plan.timeline import WINDOWS, paddings
 
@@ -168,6 +169,28 @@ def test_refusals_name_the_option_and_the_remedy(model: str, values: dict[str, A
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
     assert "\n" not in sentence
+
+
+ONE_SIDED: dict[str, tuple[str, Any]] = {
+    "keyframes.final": ("framepack-f1", "e.png"),
+    "keyframes.final_strength": ("framepack-f1", 0.5),
+    "keyframes.sections": ("framepack-f1", {0: "e.png"}),
+    "keyframes.copies": ("framepack-f1", True),
+    "keyframes.loop": ("framepack-f1", "final"),
+    "sampling.padding": ("framepack-f1", 1.0),
+    "sampling.image_strength": ("framepack", 101.0),
+}
+
+
+def test_no_option_of_the_other_direction_is_ignored() -> None:
+    assert ONE_SIDED.keys() == {field.key for field in walk(VideoOptions) if field.only}
+    for key, (model, value) in ONE_SIDED.items():
+        values: dict[str, Any] = {}
+        place(values, key, value)
+        with pytest.raises(OptionError, match=key):
+            planned(model, **values)
+        place(values, key, field_of(VideoOptions, key).info.default)
+        assert planned(model, **values)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eichi.declare import field_of
+from eichi.settings import Settings
 from eichi.surface import json_flag, print_json, surface, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.catalog import Entry
     from eichi.plan.memory import Machine, MemoryPlan
-    from eichi.settings import Settings
+
+PRESERVED = click.FloatRange(*field_of(Settings, "preserve_gb").bounds)
 
 
 @click.command(help=say("cli.memory"))
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--lora-gb", type=click.FloatRange(0.0), default=0.0, help=say("cli.memory.lora"))
 @click.option("--free-gb", type=click.FloatRange(0.0), help=say("cli.memory.free"))
 @click.option("--ram-gb", type=click.FloatRange(0.0), help=say("cli.memory.ram"))
-@click.option("--preserve-gb", type=click.FloatRange(6.0, 128.0), help=say("cli.memory.preserve"))
+@click.option("--preserve-gb", type=PRESERVED, help=say("cli.memory.preserve"))
 @json_flag
 def memory(model: str, resolution: int | None, fp8: bool, lora_gb: float, as_json: bool, **machine: Any) -> None:
     from eichi.catalog import find
@@ -48,7 +51,7 @@ def _largest(entry: "Entry", resolution: int | None) -> tuple[int, int]:
     return max(entry.sizes[id], key=lambda size: size[0] * size[1])
 
 
-def _machine(settings: "Settings", free_gb: float | None, ram_gb: float | None, preserve_gb: float | None) -> "Machine":
+def _machine(settings: Settings, free_gb: float | None, ram_gb: float | None, preserve_gb: float | None) -> "Machine":
     """The described machine; what is not described is this one's."""
     from eichi.plan.memory import GIB, Machine
 

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from eichi.catalog import known
+from eichi.declare import walk
 from eichi.errors import FolderError
 from eichi.files import encodable
 from eichi.jobs.schema import Draft
@@ -50,13 +51,15 @@ def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOption
 
 
 def pace_key(plan: Plan | FramePlan) -> str:
-    """What the time of a section depends on, apart from the machine."""
-    sampling = plan.options.sampling
-    cache = (sampling.cache, sampling.threshold) if sampling.teacache else "off"
-    shape = f"{len(plan.pictures)} {plan.options.profile}" if isinstance(plan, FramePlan) else str(plan.window)
-    branches = 1 if sampling.cfg == 1.0 else 2
-    size = size_words(plan.width, plan.height)
-    return f"{plan.options.kind} {plan.entry.name} {size} {shape} {sampling.steps} {branches} {cache}"
+    """What the time of a section depends on, apart from the machine: its size, and every option that costs time."""
+    options = plan.options
+    asked = [
+        f"{field.key}={len(value) if field.repeatable else value}"
+        for field in walk(type(options))
+        if "time" in field.costs and field.used(options)
+        for value in [field.of(options)]
+    ]
+    return " ".join([options.kind, size_words(plan.width, plan.height), *asked])
 
 
 def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> Forecast:

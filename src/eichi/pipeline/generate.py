@@ -137,8 +137,8 @@ def draw(
                 anchor=latents[part.anchor],
                 context=history.context(),
                 image=image,
-                # Users turn a strength of 1.00-1.02; the share of noise is its inverse, in the first section only.
-                strength=1.0 / options.image_strength if part.order == 0 else 1.0,
+                # Users turn a strength of 100-102 %; the share of noise is its inverse, in the first section only.
+                strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
                 positive=given.words[part.prompt],
                 negative=given.words[plan.options.negative] if options.cfg != 1.0 else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eichi.catalog import Entry
+from eichi.declare import walk
 from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import VideoOptions, quality
@@ -97,6 +98,7 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     _check_direction(options, entry)
+    _check_together(options)
     settled, seed, height, width = settle(options, entry, picture)
     window = WINDOWS[options.section_size]
     count = section_count(options.seconds, window)
@@ -187,23 +189,16 @@ def _prompt(options: VideoOptions, number: int) -> str:
 
 def _check_direction(options: VideoOptions, entry: Entry) -> None:
     """No control is silently ignored: one that the model's direction cannot use is refused."""
-    keys, sampling = options.keyframes, options.sampling
-    asked = {
-        "reverse": {"sampling.image_strength": sampling.image_strength != 1.0},
-        "forward": {
-            "keyframes.final": keys.final is not None,
-            "keyframes.sections": bool(keys.sections),
-            "keyframes.copies": keys.copies,
-            "keyframes.loop": keys.loop != "off",
-            "sampling.padding": sampling.padding is not None,
-        },
-    }
-    for key, given in asked[entry.direction].items():
-        if given:
-            raise OptionError(f"error.direction.{entry.direction}", key=key, model=entry.name)
+    for field in walk(type(options)):
+        if field.only not in (None, entry.direction) and field.of(options) != field.info.default:
+            raise OptionError(f"error.direction.{entry.direction}", key=field.key, model=entry.name)
+
+
+def _check_together(options: VideoOptions) -> None:
+    """Nor is one that needs another one, or that another one makes useless."""
     if options.kept.latents is None and options.kept.sections is not None:
         raise OptionError("error.kept.nothing", flag="--keep")
-    if keys.final is not None and keys.loop == "seamless":
+    if options.keyframes.final is not None and options.keyframes.loop == "seamless":
         raise OptionError("error.loop.final")
 
 

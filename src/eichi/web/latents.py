@@ -10,15 +10,19 @@ from html import escape
 from pathlib import Path
 
 from eichi.errors import EichiError
+from eichi.options import FillOptions
 from eichi.plan.timeline import FPS
 from eichi.video.splice import LatentsReport, report
 from eichi.web.bench import LATENTS, TOOLS, VIDEO, Run
+from eichi.web.fields import fields
 from eichi.web.i18n import Words
 
 SHOWN = 60  # files, the newest first
 RUNS = 8  # uses of tools
 FIELDS = {"trim": ("start", "end"), "fill": ("length", "prompt"), "extend": ("seconds", "prompt")}
-NUMBERS = {"start": (0, 999, 0), "end": (0, 999, 0), "length": (1, 12, 9), "seconds": (1, 120, 10)}
+GAP = fields(FillOptions)["length"]
+COUNT = (0, 999, 0)
+NUMBERS = {"start": COUNT, "end": COUNT, "length": (GAP.low, GAP.high, GAP.default), "seconds": (1, 120, 10)}
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,17 @@
     };
     const list = (control, value) => control.append(new Option(value.split(/[\\/]/).pop(), value));
     const twin = control => control.parentElement.querySelector("input[type=range]");
+    const level = control => { twin(control).value = control.value === "" ? twin(control).min : control.value; };
     const defaults = Object.fromEntries(controls.map(control => [control.name, null]));
+    // What this kind of model has no use for, and what another option makes useless.
+    function hide() {
+      const {mode} = element.querySelector(".fields").dataset;
+      element.querySelectorAll("[data-only], [data-shown]").forEach(part => {
+        const {only, shown, unless} = part.dataset;
+        const other = props.value?.[shown] ?? null;
+        part.hidden = Boolean((only && only !== mode) || (shown && (other === "" ? null : other) === JSON.parse(unless)));
+      });
+    }
     function summarise() {
       element.querySelectorAll("details.group").forEach(group => {
         const changed = [...group.querySelectorAll("[name]")].filter(control =>
@@ -219,7 +229,7 @@
     function show() {
       const root = element.querySelector(".fields");
       root.dataset.mode = props.value?.mode ?? root.dataset.mode;
-      element.querySelectorAll("[data-only]").forEach(part => { part.hidden = part.dataset.only !== root.dataset.mode; });
+      hide();
       controls.forEach(control => {
         const value = props.value?.[control.name];
         if (control === document.activeElement && control.type !== "checkbox") return;
@@ -230,7 +240,7 @@
           if (control.dataset.source && value && ![...control.options].some(one => one.value === value)) list(control, value);
           control.value = value ?? "";
         }
-        if (control.type === "number" && twin(control)) twin(control).value = control.value;
+        if (control.type === "number" && twin(control)) level(control);
       });
       summarise();
     }
@@ -247,8 +257,9 @@
     element.addEventListener("input", event => {
       const control = event.target;
       if (control.type === "range") control.parentElement.querySelector("[name]").value = control.value;
-      else if (control.type === "number" && twin(control)) twin(control).value = control.value;
+      else if (control.type === "number" && twin(control)) level(control);
       props.value = {...props.value, ...Object.fromEntries(controls.map(one => [one.name, given(one)]))};
+      hide();
       summarise();
       trigger("input");
     });
