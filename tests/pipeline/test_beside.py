@@ -48,6 +48,13 @@ class Slow(Forks):
         return first, np.full((1, 2, 2, 3), first, dtype=np.uint8)
 
 
+class Counting(Forks):
+    """Gives a frame, and its value is the number of cores that it was made with."""
+
+    def push(self, first: int, latents: Tensor) -> Run | None:
+        return first, np.full((1, 2, 2, 3), torch.get_num_threads(), dtype=np.uint8)
+
+
 class Broken(Forks):
     def push(self, first: int, latents: Tensor) -> Run | None:
         raise torch.OutOfMemoryError("no room")
@@ -68,6 +75,22 @@ def test_the_caller_goes_on(components: Components) -> None:
     assert (event.first, event.frames[0, 0, 0, 0]) == (3, 3)
     assert slow.thread.startswith("decode")
     assert slow.inference
+
+
+@pytest.mark.parametrize(("cores", "half"), [(1, 1), (2, 1), (5, 2)])
+def test_each_side_has_half_of_the_cores(components: Components, cores: int, half: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores)
+    try:
+        with Beside(Counting, components) as beside:
+            assert torch.get_num_threads() == half
+            beside.push(0, LATENTS)
+            (event,) = beside.take()
+        assert isinstance(event, FramesReady)
+        assert event.frames.max() == half
+        assert torch.get_num_threads() == cores
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_frames_are_taken_once(components: Components) -> None:

@@ -26,6 +26,7 @@ from eichi.catalog import FULL, PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
+from eichi.models.convolution import apply_convolution
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
@@ -243,6 +244,7 @@ def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:
     vae: AutoencoderKLHunyuanVideo = AutoencoderKLHunyuanVideo.from_pretrained(folder, torch_dtype=dtype)
     # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
     vae.use_framewise_decoding = vae.use_framewise_encoding = False
+    apply_convolution(vae)
     return vae
 
 

@@ -2,9 +2,10 @@
 
 One run of latents is in hand at a time, so memory does not grow, and the caller decides when it takes the frames, so a
 job's events come in the same order on every machine. Torch lets go of the interpreter while it computes; on a GPU the
-thread has a stream of its own. Where the placement has no room for both, the latents wait and are decoded when their
-frames are taken. What goes wrong in the thread is raised there, too; memory that ran out is tried again there, with
-less of it taken by the weights and nothing drawn meanwhile.
+thread has a stream of its own. On a CPU each side has half of the cores: where both spread over all of them, they wait
+for one another, and a clip takes a third longer. Where the placement has no room for both, the latents wait and are
+decoded when their frames are taken. What goes wrong in the thread is raised there, too; memory that ran out is tried
+again there, with less of it taken by the weights and nothing drawn meanwhile.
 
 Knows nothing of sections, plans or files.
 """
@@ -47,18 +48,22 @@ class Beside:
         self._components = components
         device = components.device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._cores = torch.get_num_threads()
+        self._share = self._cores if device.type == "cuda" else max(1, self._cores // 2)
+        self._thread = ThreadPoolExecutor(1, "decode", torch.set_num_threads, (self._share,))
         self._decoder: Decodes | None = None
         self._waiting: tuple[int, Tensor] | None = None
         self._pending: Future[tuple[Decodes, Run | None]] | None = None
 
     def __enter__(self) -> Self:
+        torch.set_num_threads(self._share)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._cores)
 
     def push(self, first: int, latents: Tensor) -> None:
         """Hand over scaled latents [1, c, n, h, w] on the CPU, at places first ... first+n-1 of the clip."""
