@@ -13,12 +13,13 @@ from inspect import get_annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypedDict, Union, Unpack, get_args, get_origin
 
-from pydantic import BaseModel, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from eichi.catalog import Direction
+from eichi.errors import OptionError
 from eichi.words import ENGLISH, say, table
 
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
@@ -259,3 +260,32 @@ def at(values: Any, key: str) -> Any:
     for part in key.split("."):
         values = values[part] if isinstance(values, dict) else getattr(values, part)
     return values
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> OptionError:
+    """The first complaint of a validation as one sentence."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    value, context = first["input"], first.get("ctx", {})
+    known = {field.key: field for field in walk(model)}
+    if first["type"] == "extra_forbidden":
+        return OptionError("error.option.unknown", key=key, known=", ".join(sorted(known)))
+    field = known.get(key)
+    if field is not None and field.choices:
+        choices = ", ".join(map(str, field.choices))
+        return OptionError("error.option.choice", key=key, value=shown(value), choices=choices)
+    if first["type"] in ("coding", "string_unicode"):
+        return OptionError("error.option.coding", key=key, value=shown(value))
+    if first["type"] in ("step", "multiple_of"):
+        step = context[first["type"]]
+        return OptionError("error.option.step", key=key, value=shown(value), step=step)
+    if field is not None and {"ge", "gt", "le", "lt"} & context.keys():
+        low, high = ("…" if end is None else end for end in field.bounds)
+        return OptionError("error.option.range", key=key, value=shown(value), low=low, high=high)
+    return OptionError("error.option.value", key=key, value=shown(value), reason=first["msg"])
+
+
+def shown(value: object) -> str:
+    """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence."""
+    text = repr(value) if isinstance(value, str) else str(value).replace("\n", " ")
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from eichi.declare import Optioned, OptionField, option, unless, walk
+from eichi.declare import Optioned, OptionField, explain, option, shown, unless
 from eichi.errors import OptionError
 from eichi.files import encodable
 
@@ -59,7 +59,7 @@ class Options(Optioned):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise _explain(error, cls) from error
+            raise explain(error, cls) from error
 
     def dump(self) -> dict[str, Any]:
         """Nested plain values, JSON-ready, that `parse` turns back into an equal request."""
@@ -304,33 +304,5 @@ def place(values: dict[str, Any], key: str, value: Any) -> None:
     for group in groups:
         values = values.setdefault(group, {})
         if not isinstance(values, dict):
-            raise OptionError("error.option.value", key=group, value=_shown(values), reason="it is a group")
+            raise OptionError("error.option.value", key=group, value=shown(values), reason="it is a group")
     values[name] = value
-
-
-def _explain(error: ValidationError, model: type[Options]) -> OptionError:
-    """The first complaint of a validation as one sentence."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    value, context = first["input"], first.get("ctx", {})
-    known = {field.key: field for field in walk(model)}
-    if first["type"] == "extra_forbidden":
-        return OptionError("error.option.unknown", key=key, known=", ".join(sorted(known)))
-    field = known.get(key)
-    if field is not None and field.choices:
-        choices = ", ".join(map(str, field.choices))
-        return OptionError("error.option.choice", key=key, value=_shown(value), choices=choices)
-    if first["type"] in ("coding", "string_unicode"):
-        return OptionError("error.option.coding", key=key, value=_shown(value))
-    if first["type"] == "step":
-        return OptionError("error.option.step", key=key, value=_shown(value), step=context["step"])
-    if field is not None and {"ge", "gt", "le", "lt"} & context.keys():
-        low, high = ("…" if end is None else end for end in field.bounds)
-        return OptionError("error.option.range", key=key, value=_shown(value), low=low, high=high)
-    return OptionError("error.option.value", key=key, value=_shown(value), reason=first["msg"])
-
-
-def _shown(value: object) -> str:
-    """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence."""
-    text = repr(value) if isinstance(value, str) else str(value).replace("\n", " ")
-    return text if len(text) <= 60 else f"{text[:57]}…"

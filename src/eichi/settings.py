@@ -147,20 +147,15 @@ def settings_file() -> Path:
 def load_settings() -> Settings:
     """The settings of this machine; offline is in force from here on. Raises OptionError naming the wrong value."""
     path = settings_file()
-    settings = parse_settings({"home": path.parent, **_read(path)})
-    if settings.offline:
-        _stay_offline()
-    return settings
-
-
-def parse_settings(values: Mapping[str, Any]) -> Settings:
-    """Settings of these values and of the variables, which win. Raises OptionError naming the wrong value."""
     try:
-        return Settings(**values)
+        settings = Settings(**{"home": path.parent, **_read(path)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"]) from error
+    if settings.offline:
+        _stay_offline()
+    return settings
 
 
 def write_settings(home: Path, changed: Mapping[str, Any]) -> None:

@@ -58,13 +58,19 @@ def test_what_was_changed_is_written_and_nothing_else(preferences: Preferences, 
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("preserve_gb", 5), ("preserve_gb", "much"), ("vae_tile", 100), ("attention", "best"), ("log_level", "loud")],
+    ("key", "value", "sentence"),
+    [
+        ("preserve_gb", 5, "GPU memory to preserve: 5 is out of range. Use a value from 6.0 to 128.0."),
+        ("preserve_gb", "much", "GPU memory to preserve: 'much' cannot be used"),
+        ("vae_tile", 100, "VAE tile: 100 is between two steps. Use a multiple of 32."),
+        ("attention", "best", "Attention: 'best' is not"),
+        ("log_level", "loud", "Log: 'loud' is not"),
+    ],
 )
 def test_a_wrong_value_is_named_and_nothing_is_written(
-    preferences: Preferences, home: Path, key: str, value: object
+    preferences: Preferences, home: Path, key: str, value: object, sentence: str
 ) -> None:
-    with pytest.raises(OptionError, match=f"Setting {key}"):
+    with pytest.raises(OptionError, match=re.escape(sentence)):
         preferences.save(given(preferences, **{key: value}, compile=True))
     assert not (home / FILE).exists()
     assert not preferences.desk.settings.compile

@@ -71,7 +71,11 @@ class FieldSet:
     def _row(self, field: FieldView) -> str:
         """One option: its label, its control, its help."""
         id, label, help = f"{self.prefix}-{field.id}", escape(self.words(field.label)), escape(self.words(field.help))
-        unit = "" if field.unit is None else f' <small class="unit">{escape(self.words(field.unit))}</small>'
+        unit = (
+            ""
+            if field.unit is None or field.choices
+            else f' <small class="unit">{escape(self.words(field.unit))}</small>'
+        )
         common = f'id="{id}" name="{field.key}" aria-describedby="{id}-help"'
         note = f'<small id="{id}-help">{help}</small>'
         if field.control == "tick":
@@ -104,7 +108,8 @@ class FieldSet:
     def _number(self, field: FieldView, common: str, label: str) -> str:
         ends = (("min", field.low), ("max", field.high))
         limits = "".join(f' {side}="{end:.10g}"' for side, end in ends if end is not None) + f' step="{field.step:g}"'
-        hint = f' placeholder="{escape(self.words("page.automatic"))}"' if field.optional else ""
+        open_ = self.words("page.auto" if field.control == "slider" else "page.automatic")
+        hint = f' placeholder="{escape(open_)}"' if field.optional else ""
         number = f'<input type="number" {common}{limits}{hint}>'
         if field.control == "number":
             return number

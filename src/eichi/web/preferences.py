@@ -11,11 +11,12 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from pydantic import ValidationError
 
-from eichi.declare import walk
-from eichi.errors import InputError
+from eichi.declare import explain, walk
+from eichi.errors import InputError, OptionError
 from eichi.prepare import check_folder
-from eichi.settings import Settings, parse_settings, variable, write_settings
+from eichi.settings import Settings, variable, write_settings
 from eichi.web.desk import Desk
 from eichi.web.fields import FieldView, fields
 from eichi.web.fieldset import FieldSet
@@ -61,7 +62,12 @@ class Preferences:
             raise InputError("error.api.settings")
         asked = {key: _filled(field, given.get(key)) for key, field in self.fields.items()}
         changed = {key: value for key, value in asked.items() if value != self.now[key]}
-        settings = parse_settings(self.desk.settings.model_dump() | changed)
+        try:
+            settings = Settings(**self.desk.settings.model_dump() | changed)
+        except ValidationError as error:
+            wrong = explain(error, Settings)
+            label = self.fields[str(wrong.values["key"])].label
+            raise OptionError(wrong.id, **wrong.values | {"key": self.words(label)}) from error
         check_folder(settings.outputs)
         write_settings(settings.home, changed)
         self.desk.adjust(settings)

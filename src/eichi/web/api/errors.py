@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from eichi.declare import shown
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
 from eichi.web.speech import spoken
@@ -33,14 +34,9 @@ async def explain_question(request: Request, error: Exception) -> Response:
             return await explain(request, ours)
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    value, context = _shown(first.get("input")), first.get("ctx") or {}
+    value, context = shown(first.get("input")), first.get("ctx") or {}
     if first["type"] == "enum":
         return await explain(
             request, OptionError("error.option.choice", key=key, value=value, choices=context["expected"])
         )
     return await explain(request, OptionError("error.option.value", key=key, value=value, reason=first["msg"]))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -219,10 +219,11 @@
         const changed = [...group.querySelectorAll("[name]")].filter(control =>
           !control.closest("[hidden]") && String(given(control) ?? "") !== String(defaults[control.name] ?? ""));
         group.querySelector(".set").textContent = changed.map(control => {
-          const label = control.closest(".field").querySelector("label").textContent.trim();
+          const row = control.closest(".field");
+          const [label, unit] = [row.querySelector("label"), row.querySelector(".unit")].map(one => one?.textContent.trim());
           if (control.type === "checkbox") return `${control.checked ? "✓" : "✗"} ${label}`;
           const text = control.selectedOptions ? control.selectedOptions[0]?.text : control.value;
-          return `${label} ${text}`;
+          return unit ? `${label.slice(0, -unit.length).trim()} ${text} ${unit}` : `${label} ${text}`;
         }).join(" · ");
       });
     }
