@@ -167,7 +167,7 @@ class Create:
 
     def _groups(self) -> None:
         """The rest of the options, folded."""
-        beside = {"keyframes": advice(self.words, ("keyframe",)), "motion": advice(self.words, ("motion",))}
+        beside = {"keyframes": advice(self.words, "keyframe"), "motion": advice(self.words, "motion")}
         self.rest = FieldSet(list(self.options.values()), GROUPS, self.words, ONLY, beside)
 
     def _timeline(self) -> None:
