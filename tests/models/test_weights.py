@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from eichi.errors import DeviceError, LoraError, ModelError
 from eichi.models.head import kept_in
 from eichi.models.load import Components
-from eichi.models.merged import Merged
+from eichi.models.merged import Found, Merged
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.settings import Runtime
@@ -106,9 +106,20 @@ def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypat
         components.want(WeightsOptions(fp8="row", fp8_math=True))
 
 
+class Counted(Merged):
+    """Merged weights that count what was found."""
+
+    hits = 0
+
+    def find(self, key: str) -> Found | None:
+        found = super().find(key)
+        self.hits += found is not None
+        return found
+
+
 @pytest.mark.parametrize("kind", ["off", "tensor", "row"])
 def test_merged_weights_are_kept_and_found(folder: Path, tmp_path: Path, kind: str) -> None:
-    merged = Merged(tmp_path / "merged", 2**30)
+    merged = Counted(tmp_path / "merged", 2**30)
     weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
     path = loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)
 
@@ -132,7 +143,7 @@ def test_merged_weights_are_kept_and_found(folder: Path, tmp_path: Path, kind: s
 
 
 def test_merged_weights_have_a_limit_and_may_be_damaged(folder: Path, tmp_path: Path) -> None:
-    merged = Merged(tmp_path / "merged", 2**30)
+    merged = Counted(tmp_path / "merged", 2**30)
     weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
     wanted = WeightsOptions.model_validate(
         {"loras": [loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)]}

@@ -1,14 +1,12 @@
-"""The guidance of FramePack-eichi's document, by the ids of its words: what a page and the guides show.
+"""The guidance of FramePack-eichi's document, by the ids of its words: what a page shows.
 
 Sections hold paragraphs, points, examples and tables. Values in tables are numbers, so that a page can offer them;
 an example is a prompt, which the models read in English. The words are in `locales/`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eichi.library.prompts import BUILT_IN
-from eichi.words import say
 
 
 @dataclass(frozen=True)
@@ -202,25 +200,9 @@ MODELS = Section(
 ADVICE = (PROMPTS, PARTS, SECTIONS, PICTURES, MOTION, MODELS)
 
 
-def at(place: str) -> tuple[Section, ...]:
-    """The sections that are needed at a place: prompt, section, keyframe, motion, model."""
-    return tuple(section for section in ADVICE if section.place == place)
-
-
-def markdown(section: Section, language: str, level: int = 2) -> Iterator[str]:
-    """A section as lines of Markdown."""
-    yield f"{'#' * level} {say(section.id, language)}"
-    for block in section.blocks:
-        yield ""
-        match block:
-            case Paragraph(id):
-                yield say(id, language)
-            case Points(ids):
-                yield from (f"* {say(id, language)}" for id in ids)
-            case Example(id, text):
-                yield f"{say(id, language)}: `{text}`"
-            case Table():
-                yield from _lines(block, language)
+def at(*places: str) -> tuple[Section, ...]:
+    """The sections that are needed at places: prompt, section, keyframe, motion, model."""
+    return tuple(section for section in ADVICE if section.place in places)
 
 
 def shown(span: tuple[float, float] | None, language: str) -> str:
@@ -230,14 +212,3 @@ def shown(span: tuple[float, float] | None, language: str) -> str:
     low, high = (f"{value:.2f}" if value < 0.1 else f"{value:.1f}" for value in span)
     text = low if low == high else f"{low}–{high}"
     return text.replace(".", ",") if language == "ru" else text
-
-
-def _lines(table: Table, language: str) -> Iterator[str]:
-    heads = [say("advice.case", language), *(say(f"advice.value.{key}", language) for key in table.options)]
-    yield f"**{say(table.id, language)}**"
-    yield ""
-    yield f"| {' | '.join([*heads, say('advice.effect', language)])} |"
-    yield "| --- " * (len(heads) + 1) + "|"
-    for row in table.rows:
-        values = [shown(span, language) for span in row.ranges]
-        yield f"| {' | '.join([say(row.case, language), *values, say(row.effect, language)])} |"

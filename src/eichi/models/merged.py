@@ -42,12 +42,11 @@ class Found:
 
 
 class Merged:
-    """The folder, for one model. `hits` counts what was found."""
+    """The folder, for one model."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         """`limit` is in bytes."""
         self.folder, self.limit = folder, limit
-        self.hits = 0
 
     def find(self, key: str) -> Found | None:
         """What was kept under a key; its tensors are mapped."""
@@ -62,7 +61,6 @@ class Merged:
             rounded = Rounded(kept["values"], kept["scale"]) if whole is None else None
         except (OSError, SafetensorError, ValueError, KeyError):
             return None
-        self.hits += 1
         return Found(whole, rounded, Loss(*told))
 
     def keep(self, key: str, found: Found) -> None:

@@ -141,7 +141,7 @@ class Create:
 
     def _groups(self) -> None:
         """The rest of the options, folded."""
-        beside = {"keyframes": advice(self.words, ("keyframe",)), "motion": advice(self.words, ("motion",))}
+        beside = {"keyframes": advice(self.words, "keyframe"), "motion": advice(self.words, "motion")}
         self.rest = FieldSet(self.options.values(), self.words, beside)
 
     def _lengths(self, mode: Direction) -> list[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from eichi.library.advice import ADVICE, Block, Example, Paragraph, Points, Section, Table, shown
+from eichi.library.advice import Block, Example, Paragraph, Points, Section, Table, at, shown
 from eichi.library.favourites import Favourites
 from eichi.library.prompts import Prompts
 from eichi.options import Request
@@ -30,11 +30,11 @@ class PromptShelf:
             with gr.Row():
                 self.save = gr.Button(words("keep.save_prompt"), size="sm", elem_id="preset-save")
                 self.delete = gr.Button(words("keep.delete"), size="sm", elem_id="preset-delete")
-            gr.HTML(advice(words, ("prompt", "section")))
+            gr.HTML(advice(words, "prompt", "section"))
 
     def choices(self) -> list[tuple[str, str]]:
         """All presets by their names, those that are built in by the names of this language."""
-        return [(self.words.pick(preset.name, preset.name), preset.name) for preset in self.prompts.list()]
+        return [(self.words(one.name) if one.built_in else one.name, one.name) for one in self.prompts.list()]
 
     def wire(self, prompt: gr.Textbox) -> Any:
         """What the buttons do to a prompt; the event after which the prompt is another."""
@@ -94,12 +94,11 @@ class FavouriteShelf:
         return gr.update(choices=self.names(), value=None)
 
 
-def advice(words: Words, places: tuple[str, ...]) -> str:
+def advice(words: Words, *places: str) -> str:
     """The document's guidance for places of the program, folded."""
-    sections = [section for section in ADVICE if section.place in places]
     return "".join(
         f"<details><summary>{escape(words(section.id))}</summary>{_blocks(section, words)}</details>"
-        for section in sections
+        for section in at(*places)
     )
 
 

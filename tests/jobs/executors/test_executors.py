@@ -11,26 +11,18 @@ from typing import Any
 
 import pytest
 
-from eichi.errors import InputError, OptionError, RunError
-from eichi.jobs.executors import Executor, open_executor
+from eichi.errors import InputError, RunError
+from eichi.jobs.executors import Executor
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Entry, Status
-from eichi.jobs.store import Store
 from eichi.options import VideoOptions
 from eichi.settings import load_settings
 
 
 @pytest.fixture
-def queue(home: Path) -> Iterator[Queue]:
-    settings = load_settings()
-    with Store(settings.store) as store:
-        yield Queue(store, settings.models)
-
-
-@pytest.fixture(params=["local", "thread"])
-def executor(request: pytest.FixtureRequest, queue: Queue) -> Iterator[Executor]:
-    opened = open_executor(request.param, queue.store, load_settings())
+def executor(queue: Queue) -> Iterator[Executor]:
+    opened = LocalExecutor(queue.store, load_settings())
     yield opened
     opened.close()
 
@@ -107,24 +99,19 @@ def test_a_worker_that_cannot_start_is_told(queue: Queue, picture: Path, monkeyp
     assert queue.store.job(id).status == Status.WAITING
 
 
-def test_an_unknown_executor_is_refused(queue: Queue) -> None:
-    with pytest.raises(OptionError, match="local, thread"):
-        open_executor("nowhere", queue.store, load_settings())
-
-
 def test_the_process_that_serves_people_never_imports_torch(queue: Queue, picture: Path) -> None:
     code = """
 import sys
 from pathlib import Path
 from eichi.jobs.batch import Batch, expand
-from eichi.jobs.executors import open_executor
+from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.queue import Queue
 from eichi.jobs.store import Store
 from eichi.options import VideoOptions
 from eichi.settings import load_settings
 settings = load_settings()
 with Store(settings.store) as store:
-    queue, executor = Queue(store, settings.models), open_executor("local", store, settings)
+    queue, executor = Queue(store, settings.models), LocalExecutor(store, settings)
     options = VideoOptions.parse({"image": sys.argv[1], "seconds": 1})
     drafts, total = queue.prepare(expand(options, Batch(count=2)), Path("out"))
     one, two = queue.add(drafts)

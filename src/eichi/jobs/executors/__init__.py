@@ -1,4 +1,4 @@
-"""Where jobs are run: in a process of this machine, in a thread of this process. Chosen by name.
+"""Where jobs are run: in a process of this machine.
 
 What a job is and what it said is in the store in every case; an executor only sees to it that somebody works.
 """
@@ -6,10 +6,7 @@ What a job is and what it said is in the store in every case; an executor only s
 from collections.abc import Iterator
 from typing import Protocol
 
-from eichi.errors import OptionError
-from eichi.jobs.store import Store
 from eichi.jobs.view import Ask, Told
-from eichi.settings import Settings
 
 
 class Executor(Protocol):
@@ -29,16 +26,3 @@ class Executor(Protocol):
     def close(self) -> None:
         """End the work. A job that runs is left as it is and waits for the next executor."""
         ...
-
-
-def open_executor(name: str, store: Store, settings: Settings) -> Executor:
-    """The executor of that name. It starts when the first job is submitted. Raises OptionError."""
-    if name == "local":
-        from eichi.jobs.executors.local import LocalExecutor
-
-        return LocalExecutor(store, settings)
-    if name == "thread":
-        from eichi.jobs.executors.thread import ThreadExecutor
-
-        return ThreadExecutor(store, settings)
-    raise OptionError("error.executor.unknown", name=name, known="local, thread")
