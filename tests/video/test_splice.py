@@ -135,6 +135,13 @@ def test_the_model_of_files(tmp_path: Path) -> None:
         join([tiny.path, full.path], tmp_path / "e.safetensors")
 
 
+def test_a_file_that_says_no_model_is_named_with_the_remedy(tmp_path: Path) -> None:
+    bare = read_source(foreign(tmp_path / "c.safetensors"))
+    with pytest.raises(EichiError) as caught:
+        model_of([bare])
+    assert caught.value.values == {"path": bare.path, "flag": "--model"}
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
         join([tmp_path / "a.safetensors", tmp_path / "b.safetensors"], tmp_path / "c.safetensors")
