@@ -147,7 +147,8 @@ class Session:
         """The test files for a source file, in the order of asking them."""
         others = sorted(self.index.neighbours(path), key=lambda tests: self._plain(tree, tests).seconds)
         total = accumulate(self._plain(tree, tests).seconds for tests in others)
-        return self.index.mirror(path) + [tests for tests, sum in zip(others, total, strict=True) if sum <= NEIGHBOURS]
+        chosen = [tests for tests, worked in zip(others, total, strict=True) if worked <= NEIGHBOURS]
+        return self.index.mirror(path) + chosen
 
     def _plain(self, tree: Tree, tests: str) -> Outcome:
         """How tests end without a change, tried once. Those that fail are left out from then on."""

@@ -173,11 +173,14 @@ def _test(folder: str, tests: str, result: str, limit: float | None, without: tu
     loaded = "ignore::pytest.PytestAssertRewriteWarning"  # of libraries, whose own assertions are nobody's concern
     words = ["-W", loaded, "-n0", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={folder}/tmp", tests]
     words += [*(["-x"] if limit is not None else []), *(f"--deselect={test}" for test in without)]
-    code = pytest.main(words, plugins=[watcher])
-    failed = watcher.failed or ([tests] if code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED) else [])
-    outcome = {"failed": failed, "seconds": _worked() - before}
-    Path(folder, result).write_text(json.dumps(outcome), encoding="utf-8")
-    os._exit(0)  # a thread that a change left behind must not keep it
+    code: int = pytest.ExitCode.INTERNAL_ERROR
+    try:
+        code = pytest.main(words, plugins=[watcher])
+    finally:
+        failed = watcher.failed or ([tests] if code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED) else [])
+        outcome = {"failed": failed, "seconds": _worked() - before}
+        Path(folder, result).write_text(json.dumps(outcome), encoding="utf-8")
+        os._exit(0)  # a thread that a change left behind must not keep it
 
 
 def _orphaned() -> None:

@@ -53,6 +53,6 @@ def test_notes() -> None:
 
 
 def test_the_model_is_written_down() -> None:
-    plan = make_fill_plan(options(model=None), find("tiny"), BEFORE, AFTER)
-    assert plan.options.model == "tiny"
+    plan = make_fill_plan(options(model="tiny"), find("framepack"), BEFORE, AFTER)
+    assert plan.options.model == "framepack"
     assert make_fill_plan(plan.options, plan.entry, BEFORE, AFTER) == plan
