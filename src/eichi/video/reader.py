@@ -14,6 +14,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from eichi.errors import InputError
+from eichi.video.colours import to_pixels
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """A frame as RGB, turned as the camera says."""
-    pixels = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    return np.rot90(pixels, round(frame.rotation / 90) % 4)
+    return np.rot90(to_pixels(frame), round(frame.rotation / 90) % 4)
 
 
 @contextmanager
