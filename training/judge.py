@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -37,7 +37,7 @@ FIRST = 9000  # number of the first held-out scene, as in the report
 LEAST = 0.05  # of the width: less is not a movement
 SEEN = 0.01  # of the picture: a sprite of which less stands out cannot be followed
 
-Clip = Tensor  # (frames, 3, height, width) in -1..1
+Clip: TypeAlias = Tensor  # (frames, 3, height, width) in -1..1
 
 
 @dataclass(frozen=True)

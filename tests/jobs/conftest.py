@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -23,7 +24,7 @@ Database = Callable[[], str]
 def server() -> Iterator[Database]:
     """Makes databases on a PostgreSQL server that listens on a socket in a folder and lives as long as the tests."""
     found = shutil.which("initdb") or next(iter(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
-    if found is None:
+    if found is None or sys.platform == "win32":
         pytest.skip("PostgreSQL is not installed on this machine")
     programs, user = Path(found).resolve().parent, "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="eichi-pg-"))

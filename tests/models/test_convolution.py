@@ -82,7 +82,7 @@ def test_equals_torch(
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory: pytest.TempPathFactory) -> AutoencoderKLHunyuanVideo:
     """The embedded one, as every job has it."""
-    return Components(find("tiny"), tmp_path_factory.mktemp("models"), "cpu").vae
+    return Components(find("tiny"), Runtime(tmp_path_factory.mktemp("models"), "cpu")).vae
 
 
 def there_and_back(vae: AutoencoderKLHunyuanVideo) -> tuple[Tensor, Tensor]:

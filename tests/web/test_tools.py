@@ -1,6 +1,7 @@
 """The place of latent files: what lies there, what is taken in, which tool takes what."""
 
 import io
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,29 @@ def test_a_tool_runs_in_a_process_and_says_what_went_wrong(desk: Desk, file: Pat
     html = render_runs(desk.bench.runs, WORDS)
     assert "trimmed.safetensors" in html
     assert "<b>a" not in html
+
+
+# A tool in the middle of its work, with a folder of its own beside the result.
+ENDLESS = """
+import sys, threading
+from pathlib import Path
+result = Path(sys.argv[-2])
+result.with_name(f".{result.stem}.segments").mkdir()
+print("{}", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("way", [bench.END, signal.SIGTERM], ids=["asked", "ended at once, as on Windows"])
+def test_a_tool_can_be_stopped(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch, way: signal.Signals) -> None:
+    monkeypatch.setattr(bench, "END", way)
+    monkeypatch.setattr(bench, "RUN", ENDLESS)
+    monkeypatch.setattr(bench.Bench, "_hear", lambda self, run, said: self.stop(run.id))
+    run = desk.bench.start("to-mp4", [file], {}, "en")
+    thread = desk.bench._thread
+    if thread is not None:
+        thread.join()
+    assert (run.status, list(file.parent.iterdir())) == ("stopped", [file])
 
 
 def test_extending_is_a_job(desk: Desk, picture: Path, video: VideoOptions) -> None:

@@ -1,14 +1,13 @@
 """One contract for every executor, and for the process what only a process can do: die, and be replaced."""
 
 import hashlib
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from eichi.errors import InputError, RunError
@@ -74,7 +73,7 @@ def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(queue: Queue, pi
         until(entries, "SectionDone")
         killed = executor.pid
         assert killed is not None
-        os.kill(killed, signal.SIGKILL)
+        psutil.Process(killed).kill()
         rest = [entry.body for entry in entries]
         list(executor.submit(second))
         assert executor.pid != killed
