@@ -18,6 +18,7 @@ from eichi.models.convolution import apply_convolution, remove_convolution
 from eichi.models.load import Components
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.encode import encode_tile
+from eichi.settings import Runtime
 from tests import small
 
 OURS, THEIRS = "oneDNN", "torch"
