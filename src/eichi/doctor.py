@@ -15,6 +15,7 @@ import psutil
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError
+from eichi.events import Values
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
@@ -33,7 +34,7 @@ class Finding:
 
     id: str
     state: Literal["good", "warn", "bad"] = "good"
-    values: dict[str, object] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
     try:
         device = pick_device(settings.device)
     except EichiError as error:
-        yield Finding(error.id, "bad", error.values)
+        yield Finding(error.id, "bad", error.plain)
         return
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
@@ -88,7 +89,7 @@ def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
     try:
         choice = choose(device, wanted)
     except EichiError as error:
-        yield Finding(error.id, "bad", error.values)
+        yield Finding(error.id, "bad", error.plain)
         return
     poor = choice.kernel == "chunked" and choice.why == "none"
     yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
@@ -112,7 +113,7 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         try:
             check_folder(folder)
         except EichiError as error:
-            yield Finding(error.id, "bad", error.values)
+            yield Finding(error.id, "bad", error.plain)
             continue
         free = shutil.disk_usage(folder).free / 2**30
         state: Literal["good", "warn"] = "good" if free >= ROOM_GB else "warn"

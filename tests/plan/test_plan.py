@@ -119,7 +119,7 @@ def test_a_seed_is_drawn_and_recorded() -> None:
     plans = [planned() for _ in range(8)]
     assert len({plan.seed for plan in plans}) > 1
     for plan in plans:
-        assert plan.options.seed == plan.seed == plan.describe()["seed"]
+        assert plan.options.seed == plan.seed
         assert 0 <= plan.seed <= MAX_SEED
     assert planned(seed=0).seed == 0
 
