@@ -88,8 +88,8 @@ class Judge:
     def shots(self, latents: Tensor) -> Clip:
         """What each of some latents (n, 16, h, w) shows: the last of its four frames."""
         vae = self.components.vae
-        shown: Tensor = vae.decode(latents[:, :, None] / vae.config.scaling_factor).sample
-        return shown[:, :, 0].clamp(-1, 1)
+        shown: Tensor = vae.decode(latents[:, :, None].to(vae.dtype) / vae.config.scaling_factor).sample
+        return shown[:, :, 0].float().clamp(-1, 1)
 
     def latent(self, path: Path) -> Tensor:
         """A picture's latent (16, h, w)."""

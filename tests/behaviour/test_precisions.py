@@ -35,7 +35,7 @@ def ends(judge: Judge, subject: Subject, said: str, **options: Any) -> Clip:
     """The first and the last picture of a video."""
     shots = judge.shots(judge.drawn(subject, said, **{**QUICK, **options})[0][[0, -1]])
     assert (shots.flatten(1).std(1) > VISIBLE).all()
-    return shots.float()
+    return shots
 
 
 @pytest.mark.parametrize("model", ["tiny", "tiny-f1"])
@@ -52,7 +52,7 @@ def test_a_card_draws_what_a_processor_draws(model: str, tmp_path: Path) -> None
 def test_controls_work_on_a_card(tmp_path: Path) -> None:
     judge = card(Judge("tiny", 1, tmp_path))
     (subject,) = judge.subjects
-    goal = judge.alone(subject.last).float()
+    goal = judge.alone(subject.last)
     free = ends(judge, subject, "")
     held = ends(judge, subject, "", keyframes={"final": subject.last})
     assert decibels(held[1:], goal) > decibels(free[1:], goal)

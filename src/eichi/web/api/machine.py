@@ -12,6 +12,7 @@ from eichi.library.favourites import Favourites
 from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.options import FrameOptions, VideoOptions
+from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.loras import quiet
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words, choose
@@ -71,7 +72,7 @@ def routes(desk: Desk) -> APIRouter:
         summary = words("import.summary", taken=taken, left=len(items) - taken, folder=base)
         return Imported(summary=summary, items=tuple(_reported(item, words) for item in items))
 
-    @router.get("/log", response_class=PlainTextResponse)
+    @router.get("/log", response_class=PlainTextResponse, responses=PLAIN_ANSWERS)
     def read_log() -> PlainTextResponse:
         return PlainTextResponse(read_logs(desk.settings))
 
