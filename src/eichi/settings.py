@@ -96,12 +96,17 @@ def load_settings() -> Settings:
     try:
         settings = Settings(**{"home": path.parent, **_read(path)})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"]) from error
+        raise wrong(error) from error
     if settings.offline:
         _stay_offline()
     return settings
+
+
+def wrong(error: ValidationError) -> OptionError:
+    """The first complaint about settings as one sentence."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"])
 
 
 def _stay_offline() -> None:
@@ -115,7 +120,7 @@ def _stay_offline() -> None:
 def _read(path: Path) -> dict[str, Any]:
     """The keys of the settings file, none where there is no file."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, with a byte-order mark or without
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

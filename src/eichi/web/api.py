@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
+from eichi.files import private
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Ask, Job
 from eichi.library.archive import write_archive
@@ -87,7 +88,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/archive.zip", include_in_schema=False)
     def archive() -> FileResponse:
         path = desk.settings.cache / "sections.zip"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         last = Favourites(desk.settings.home, _quiet).last(VideoOptions)
         assert isinstance(last, VideoOptions)
         write_archive(path, last)
@@ -96,7 +97,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/favourites.json", include_in_schema=False)
     def favourites() -> FileResponse:
         path = desk.settings.cache / "favourites.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         Favourites(desk.settings.home, _quiet).export(path)
         return FileResponse(path, filename=path.name)
 
@@ -268,7 +269,7 @@ def _joined(desk: Desk, job: Job) -> Path:
         raise InputError("error.api.nothing", job=job.id)
     target = desk.settings.cache / "so-far" / f"{job.id}-{len(segments)}.mp4"
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private(target.parent)
         for old in target.parent.glob(f"{job.id}-*.mp4"):
             old.unlink(missing_ok=True)
         join(segments, target)

@@ -7,10 +7,9 @@ from typing import Any, get_args
 import gradio as gr
 from pydantic import ValidationError
 
-from eichi.errors import OptionError
-from eichi.files import aside
+from eichi.files import aside, private
 from eichi.prepare import check_folder
-from eichi.settings import FILE, Settings
+from eichi.settings import FILE, Settings, wrong
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.parts import said
@@ -47,9 +46,7 @@ class Preferences:
             try:
                 settings = Settings(**{**self.desk.settings.model_dump(), **given})
             except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                key, value = str(first["loc"][0]), repr(first["input"])
-                raise OptionError("error.settings.value", key=key, value=value, reason=first["msg"]) from error
+                raise wrong(error) from error
             check_folder(settings.outputs)
             write(settings, given)
             self.desk.adjust(settings)
@@ -99,7 +96,7 @@ class Preferences:
 def write(settings: Settings, given: dict[str, Any]) -> None:
     """Put keys into the settings file, leaving the others as they are."""
     path = settings.home / FILE
-    values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    values = json.loads(path.read_bytes()) if path.is_file() else {}
+    private(path.parent)
     with aside(path) as draft:
         draft.write_text(json.dumps(values | given, ensure_ascii=False, indent=1), encoding="utf-8")
