@@ -1,6 +1,8 @@
 """The store's contract, on every database: one truth for any number of processes."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from eichi.errors import InputError
 from eichi.events import Adjusted, Changed, Finished, Message, SectionDone, Started, Step, dump
@@ -17,6 +20,8 @@ from eichi.jobs.store import ATTEMPTS, Lost, Store
 from eichi.jobs.view import Ask, Problem, Status, Told
 
 Drafts = Callable[[int], list[Draft]]
+
+FULL, NORMAL = 2, 1  # how SQLite waits for the disk
 
 STARTED = Started("tiny", 1, "cpu", 80, 48, 37, 1.2, 2)
 FINISHED = Finished("v.mp4", "v.png", 1, 37, 1.2, 2)
@@ -55,6 +60,26 @@ def test_jobs_wait_in_the_order_they_came(store: Store, drafts: Drafts) -> None:
     assert store.job(first.id) == first
     with pytest.raises(InputError, match="no job 99"):
         store.job(99)
+
+
+def test_what_was_told_of_a_job_outlasts_a_power_cut(home: Path, drafts: Drafts) -> None:
+    with Store(f"sqlite:///{home / 'jobs.db'}") as store:
+        modes: list[int] = []
+
+        @sa.event.listens_for(store._engine, "commit")
+        def committed(connection: sa.Connection) -> None:
+            modes.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+        store.add(drafts(1))
+        job = store.claim(new_runner())
+        assert job is not None
+        store.record(job, STARTED)
+        store.end(job, Status.DONE, FINISHED)
+        assert modes == [FULL, NORMAL, NORMAL, FULL]
+        if os.name != "nt":
+            paths = [home, *home.iterdir()]
+            assert len(paths) == 4
+            assert [stat.S_IMODE(path.stat().st_mode) & 0o077 for path in paths] == [0] * 4
 
 
 def test_the_number_of_a_removed_job_is_not_given_again(store: Store, drafts: Drafts) -> None:

@@ -55,7 +55,7 @@ class Store:
 
     def add(self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None) -> list[Job]:
         """New jobs at the end of the queue, in the order given."""
-        with self.writing() as connection:
+        with self.writing(lasting=True) as connection:
             last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(POSITION), 0))) or 0
             rows: list[Job] = []
             for place, draft in enumerate(drafts, start=last + 1):
@@ -219,11 +219,14 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction of its own; on SQLite it is the only writer from its beginning on."""
+    def writing(self, lasting: bool = False) -> Iterator[sa.Connection]:
+        """A transaction of its own; on SQLite it is the only writer from its beginning on.
+
+        A `lasting` one outlasts a power cut from its end on, and others once there was such a one or some time later.
+        """
         with (
             reaching(self._engine.url),
-            self._engine.connect().execution_options(writing=True) as connection,
+            self._engine.connect().execution_options(writing=True, lasting=lasting) as connection,
             connection.begin(),
         ):
             yield connection
@@ -235,7 +238,7 @@ class Store:
     def _turn(self, where: sa.ColumnElement[bool], values: Mapping[str, Any], said: Sequence[Event]) -> Job | None:
         """Change the row that is meant, then say so; None where it is not as it was meant."""
         new = {**values, "said": jobs.c.said + len(said)}
-        with self.writing() as connection:
+        with self.writing(lasting="status" in values) as connection:
             row = connection.execute(sa.update(jobs).where(where).values(new).returning(jobs)).first()
             if row is None:
                 return None

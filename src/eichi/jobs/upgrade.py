@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from eichi.errors import InputError, RunError, StoreError
+from eichi.files import private
 
 WAIT = 30_000  # milliseconds that a writer waits for another one
 MIGRATING = 811_014_350  # any number, the same for all who bring a PostgreSQL store up to date
@@ -33,8 +34,8 @@ def open_engine(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         _tune(engine)
     try:
-        if engine.dialect.name == "sqlite" and engine.url.database:
-            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        if engine.dialect.name == "sqlite":
+            _make(engine.url.database or "")
         with engine.connect().execution_options(writing=True) as connection, connection.begin():
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATING)))
@@ -75,6 +76,16 @@ def reaching(url: sa.URL) -> Iterator[None]:
         raise kind(id, url=url, reason=_reason(error)) from error
 
 
+def _make(database: str) -> None:
+    """An empty file for a database that is not there yet, for its owner alone; what SQLite puts beside it is so too."""
+    if database in ("", ":memory:") or database.startswith("file:"):
+        return
+    path = Path(database)
+    private(path.parent)
+    if not path.exists():
+        path.touch(0o600)
+
+
 def _tune(engine: sa.Engine) -> None:
     """Many readers beside one writer, transactions that are ours alone, references that hold."""
 
@@ -84,12 +95,14 @@ def _tune(engine: sa.Engine) -> None:
         connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged text hides no other
         connection.execute(f"PRAGMA busy_timeout = {WAIT}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @sa.event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
-        writing = connection.get_execution_options().get("writing", False)
+        options = connection.get_execution_options()
+        writing, lasting = options.get("writing", False), options.get("lasting", False)
+        if writing:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 

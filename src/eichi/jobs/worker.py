@@ -42,6 +42,7 @@ from eichi.events import (
     Stopped,
     dump,
 )
+from eichi.files import aside, private
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
@@ -133,7 +134,7 @@ class Worker:
     def _device(self) -> Iterator[FileLock]:
         """The lock of this worker's device, which is let go in the end."""
         path = self.settings.home / LOCKS / f"{device_name(self.settings)}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         lock = FileLock(path, timeout=0, thread_local=False)
         try:
             yield lock
@@ -204,10 +205,9 @@ class Worker:
         if now < self._shown + GLANCE:
             return
         self._shown = now
-        with suppress(OSError):  # a look at the work is not worth the work
-            partial = self._preview.with_suffix(".part")
-            Image.fromarray(np.concatenate(list(event.pixels), axis=1)).save(partial, format="PNG")
-            os.replace(partial, self._preview)
+        # A look at the work is not worth the work.
+        with suppress(OSError), aside(self._preview, lasting=False) as draft:
+            Image.fromarray(np.concatenate(list(event.pixels), axis=1)).save(draft, format="PNG")
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""

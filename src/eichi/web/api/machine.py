@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import JsonValue
 
+from eichi.files import private
 from eichi.jobs.view import View
 from eichi.library.archive import write_archive
 from eichi.library.favourites import Favourites
@@ -83,7 +84,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/archive.zip", include_in_schema=False)
     def archive() -> FileResponse:
         path = desk.settings.cache / "sections.zip"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         last = Favourites(desk.settings.home, quiet).last(VideoOptions)
         assert isinstance(last, VideoOptions)
         write_archive(path, last)
@@ -92,7 +93,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/favourites.json", include_in_schema=False)
     def favourites() -> FileResponse:
         path = desk.settings.cache / "favourites.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         Favourites(desk.settings.home, quiet).export(path)
         return FileResponse(path, filename=path.name)
 
