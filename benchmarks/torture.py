@@ -24,7 +24,7 @@ from typing import Literal
 
 from eichi.console import console
 from eichi.pipeline.checkpoint import sweep
-from eichi.video.parts import ENDING
+from eichi.video.jobfolder import ENDING
 
 KILL = 9  # SIGKILL, a name that Windows lacks
 PATIENCE = 5  # kills of one job before it is left in peace

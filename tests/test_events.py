@@ -35,7 +35,7 @@ from eichi.events import (
     Stopped,
     dump,
     message,
-    read,
+    read_message,
 )
 
 POSITIONS = {"target": [1], "clean": [0, 10], "post": [], "x2": [], "x4": []}
@@ -79,7 +79,7 @@ def snake(name: str) -> str:
 def test_a_message_is_the_event_in_plain_values(event: Event) -> None:
     values = json.loads(json.dumps(dump(event)))
     assert message(event) is event
-    assert read(values) == event
+    assert read_message(values) == event
     assert values["kind"] == snake(type(event).__name__)
 
 
@@ -108,7 +108,7 @@ def test_the_schema_tells_the_kinds_apart(union: Any) -> None:
 @pytest.mark.parametrize(("event", "told"), CARRIERS, ids=lambda event: type(event).__name__)
 def test_what_carries_arrays_is_told_not_sent(event: Event, told: Message) -> None:
     assert message(event) == told
-    assert read(json.loads(json.dumps(dump(event)))) == told
+    assert read_message(json.loads(json.dumps(dump(event)))) == told
     assert dump(event)["kind"] == snake(type(event).__name__)
 
 
@@ -119,11 +119,11 @@ def test_what_carries_arrays_is_told_not_sent(event: Event, told: Message) -> No
 )
 def test_what_is_no_message_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        read(values)
+        read_message(values)
 
 
 def test_an_older_program_skips_what_a_newer_one_adds() -> None:
-    assert read({"kind": "changed", "status": "held", "by": "somebody"}) == Changed("held")
+    assert read_message({"kind": "changed", "status": "held", "by": "somebody"}) == Changed("held")
 
 
 def test_the_share_of_a_job_grows_from_nothing_to_one() -> None:

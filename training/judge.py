@@ -22,7 +22,7 @@ from eichi.events import Event, FramesReady, LatentsReady, SectionDone
 from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pipeline.conditioning import encode_picture
-from eichi.pipeline.generate import compute, draw
+from eichi.pipeline.generate import compute, sample_latents
 from eichi.pipeline.oneframe import compute_frame, fit_picture
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
@@ -79,7 +79,7 @@ class Judge:
     def drawn(self, subject: Subject, said: str, **options: Any) -> tuple[Tensor, list[SectionDone]]:
         """A video's latents (n, 16, h, w), in the order of time, and its sections. Half the price of its frames."""
         plan, pixels = self._planned(subject, said, options)
-        events = list(draw(plan, self.components, pixels))
+        events = list(sample_latents(plan, self.components, pixels))
         runs = {event.first: event.latents for event in events if isinstance(event, LatentsReady)}
         latents = np.concatenate([runs[first] for first in sorted(runs)], axis=2)
         return torch.from_numpy(latents[0]).transpose(0, 1), [e for e in events if isinstance(e, SectionDone)]

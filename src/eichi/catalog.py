@@ -37,7 +37,7 @@ PARTS = (
 
 
 @dataclass(frozen=True)
-class Source:
+class PartSource:
     """Where one part lies: a folder inside a repository, or inside a plain folder if `repository` is None.
 
     That plain folder is `root`, the entry's own if there is none. A transformer may be a file instead of a folder.
@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Preview:
+class PreviewMatrix:
     """The linear map from 16 latent channels to red, green and blue in 0-1: rgb = factors^T z + bias."""
 
     factors: tuple[tuple[float, float, float], ...]
@@ -133,11 +133,11 @@ class Entry:
 
     name: str
     direction: Direction
-    parts: dict[str, Source]
+    parts: dict[str, PartSource]
     sizes: dict[int, Sizes]
     resolution: int
     template: Template
-    preview: Preview
+    preview: PreviewMatrix
     teacache: tuple[float, ...]
     magcache: tuple[tuple[float, ...], ...]
     anatomy: Anatomy
@@ -203,9 +203,9 @@ def write_card(entry: Entry, found: Mapping[str, Any]) -> None:
 def _folder_entry(folder: Path) -> Entry:
     """All parts in one folder."""
     base = _like(folder)
-    parts = {part: Source(None, source.folder if base.embedded else part) for part, source in base.parts.items()}
+    parts = {part: PartSource(None, source.folder if base.embedded else part) for part, source in base.parts.items()}
     if (folder / "transformer").is_dir():
-        parts["transformer"] = Source(None, "transformer")
+        parts["transformer"] = PartSource(None, "transformer")
     return replace(base, name=str(folder), parts=parts, root=folder)
 
 
@@ -213,7 +213,7 @@ def _file_entry(path: Path) -> Entry:
     """A transformer in one file; its other parts are those of the model that the card beside it names."""
     base = _like(path.parent)
     parts = {part: replace(source, root=source.root or base.root) for part, source in base.parts.items()}
-    parts["transformer"] = Source(None, path.name, path.parent)
+    parts["transformer"] = PartSource(None, path.name, path.parent)
     return replace(base, name=str(path), parts=parts, root=path.parent)
 
 
@@ -225,9 +225,9 @@ def _entries() -> dict[str, Entry]:
 def _tiny(name: str) -> Entry:
     """The embedded model: trained on a synthetic world at 64 pixels, see the card beside its weights."""
     root = _package() / "models" / "tiny"
-    parts = {part: Source(None, part) for part in PARTS}
+    parts = {part: PartSource(None, part) for part in PARTS}
     if name == "tiny-f1":
-        parts["transformer"] = Source(None, "transformer_f1")
+        parts["transformer"] = PartSource(None, "transformer_f1")
     return Entry(
         name=name,
         direction="forward" if name == "tiny-f1" else "reverse",
@@ -254,9 +254,9 @@ def _full(name: str) -> Entry:
     return Entry(
         name=name,
         direction="forward" if forward else "reverse",
-        parts={"transformer": Source(transformer, "")}
-        | {part: Source("hunyuanvideo-community/HunyuanVideo", part) for part in encoders}
-        | {part: Source("lllyasviel/flux_redux_bfl", part) for part in vision},
+        parts={"transformer": PartSource(transformer, "")}
+        | {part: PartSource("hunyuanvideo-community/HunyuanVideo", part) for part in encoders}
+        | {part: PartSource("lllyasviel/flux_redux_bfl", part) for part in vision},
         sizes=FRAMEPACK_SIZES,
         resolution=640,
         template=HUNYUAN,
@@ -268,10 +268,10 @@ def _full(name: str) -> Entry:
     )
 
 
-def _preview(path: Path) -> Preview:
+def _preview(path: Path) -> PreviewMatrix:
     values = json.loads(path.read_text(encoding="utf-8"))
     red, green, blue = values["bias"]
-    return Preview(tuple((r, g, b) for r, g, b in values["factors"]), (red, green, blue))
+    return PreviewMatrix(tuple((r, g, b) for r, g, b in values["factors"]), (red, green, blue))
 
 
 def _teacache(path: Path, name: str) -> tuple[float, ...]:

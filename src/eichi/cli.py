@@ -1,6 +1,6 @@
 """The command line: thin commands over the same request that the page and the API make.
 
-Each family of commands has a module in `commands/`; what all have around them is in `surface`.
+Each family of commands has a module in `commands/`; what all have around them is in `terminal`.
 """
 
 import sys
@@ -24,7 +24,7 @@ from eichi.declare import walk
 from eichi.errors import EichiError, InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
-from eichi.surface import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, surface, tell
+from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
 from eichi.words import ENGLISH, say
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
@@ -56,7 +56,7 @@ def main() -> NoReturn:
             tell(error.format_message())
             sys.exit(WRONG_INPUT)
         except click.UsageError as error:
-            with surface("--json" in sys.argv):
+            with reporting("--json" in sys.argv):
                 command = error.ctx.command_path if error.ctx else "eichi"
                 raise InputError("error.usage", reason=error.format_message(), command=command) from error
         except click.Abort:
@@ -71,7 +71,7 @@ def main() -> NoReturn:
 @out_flag
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         options = read_request(VideoOptions, assignments, flags, settings.language)
         run_request(options, out or settings.outputs, settings, as_json)
 
@@ -85,7 +85,7 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
 def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_frame_plan
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         requests = read_sweep(read_request(FrameOptions, assignments, flags, settings.language), flags)
         plans = [make_frame_plan(request, settings.models) for request in requests]
         if only_plan:
@@ -99,7 +99,7 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
 @out_flag
 @json_flag
 def demo(model: str, out: Path | None, as_json: bool) -> None:
-    with surface(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
+    with reporting(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
         options = VideoOptions.parse({"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1})
         run_request(options, out or settings.outputs, settings, as_json)
@@ -111,7 +111,7 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
 def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_plan
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         options = read_request(VideoOptions, assignments, flags, settings.language)
         show_plans([make_plan(options, settings.models)], as_json, settings)
 
@@ -122,7 +122,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 def inspect(file: Path, as_json: bool) -> None:
     from eichi.video.metadata import FOREIGN, read_record
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         record = read_record(file)
         if as_json:
             print_json(record)
@@ -143,7 +143,7 @@ def inspect(file: Path, as_json: bool) -> None:
 @out_flag
 @json_flag
 def resume(job: str | None, out: Path | None, as_json: bool) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
@@ -159,7 +159,7 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
 def doctor(as_json: bool) -> None:
     from eichi.doctor import examine
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         report = examine(settings)
         if as_json:
             print_json(report)

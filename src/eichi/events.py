@@ -283,6 +283,6 @@ def dump(event: Event | Message) -> Json:
     return values
 
 
-def read(values: Mapping[str, object]) -> Message:
+def read_message(values: Mapping[str, object]) -> Message:
     """The message of such values. Raises ValueError for what is none."""
     return _MESSAGES.validate_python(values)

@@ -16,7 +16,7 @@ from eichi.declare import OptionField, walk
 from eichi.errors import OptionError
 from eichi.options import MAX_INDEX, FrameOptions, Options, Request, place
 from eichi.plan.oneframe import sweep
-from eichi.surface import tell
+from eichi.terminal import tell
 from eichi.words import say
 
 # The flags of `sweep_flags`, read by `read_sweep`.

@@ -27,7 +27,7 @@ from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
 from eichi.video.images import load, measure
-from eichi.video.latents import measure_latents
+from eichi.video.latentfile import measure_latents
 from eichi.video.splice import model_of, read_source
 
 Drawn = VideoOptions | FrameOptions | FillOptions

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from eichi.cli import main
 from eichi.commands.latents import latents
-from eichi.video.latents import KEY, Latents, load_latents, save_latents
+from eichi.video.latentfile import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
 from eichi.words import languages

@@ -19,7 +19,7 @@ from eichi.library.eichi19 import PROMPTS
 from eichi.library.favourites import Favourites
 from eichi.library.imports import Item, import_folder
 from eichi.library.loras import Loras, lora
-from eichi.library.prompts import Prompts
+from eichi.library.prompts import PromptPresets
 from eichi.options import FrameOptions, VideoOptions
 from eichi.words import languages
 from tests.library.test_archive import EICHI, PNG, pack
@@ -125,9 +125,9 @@ def named(items: list[Item], file: str) -> list[tuple[str, str, bool, list[str]]
     ]
 
 
-def of(home: Path) -> tuple[Prompts, Favourites, Loras]:
+def of(home: Path) -> tuple[PromptPresets, Favourites, Loras]:
     notes: list[Adjusted] = []
-    return Prompts(home, notes.append), Favourites(home, notes.append), Loras(home, notes.append)
+    return PromptPresets(home, notes.append), Favourites(home, notes.append), Loras(home, notes.append)
 
 
 def test_prompts(eichi19: Path, home: Path) -> None:

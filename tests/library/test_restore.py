@@ -12,10 +12,10 @@ from eichi import make_frame_plan, make_plan
 from eichi.cli import commands
 from eichi.declare import walk
 from eichi.errors import InputError
-from eichi.library.lenient import over
+from eichi.library.outside import over
 from eichi.library.restore import restore
 from eichi.options import FrameOptions, VideoOptions
-from eichi.video.latents import Latents, save_latents
+from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
 from eichi.video.writer import Writer
 

@@ -24,7 +24,7 @@ from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
-from eichi.video.parts import CARD
+from eichi.video.jobfolder import CARD
 from tests import small
 
 SECTIONS = 3

@@ -15,7 +15,7 @@ from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import find
 from eichi.pipeline.generate import generate
 from eichi.settings import Runtime
-from eichi.video.latents import load_latents
+from eichi.video.latentfile import load_latents
 from tests import small
 
 

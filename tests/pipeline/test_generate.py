@@ -28,7 +28,7 @@ from eichi.events import (
 )
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.generate import draw, fitted, generate
+from eichi.pipeline.generate import fitted, generate, sample_latents
 from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
@@ -255,7 +255,7 @@ def test_image_strength_is_the_first_sections_alone(forward: Components, plain: 
     """Sampling starts from less noise there, and from nothing else afterwards."""
     plan = plan_of(forward, plain, seconds=4, sampling={"steps": 1, "image_strength": 1.02})
     with recorded(forward.transformer) as seen:
-        list(draw(plan, forward, fitted(plan)))
+        list(sample_latents(plan, forward, fitted(plan)))
     assert [call["timestep"].item() / 1000 for call in seen] == pytest.approx([1 / 1.02, 1.0, 1.0])
 
 
@@ -266,7 +266,7 @@ def test_final_strength_is_the_final_images_share(components: Components, plain:
         keys = {"final": tmp_path / "final.png", "final_strength": strength}
         plan = plan_of(components, plain, seconds=1, sampling={"steps": 1}, keyframes=keys)
         with recorded(components.transformer) as seen:
-            list(draw(plan, components, fitted(plan)))
+            list(sample_latents(plan, components, fitted(plan)))
         (call,) = seen
         shown.append(call["latents_clean"][:, :, 1])
     assert shown[0].abs().max() > 0

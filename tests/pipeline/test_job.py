@@ -14,8 +14,8 @@ from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
 from eichi.options import StepOptions, WeightsOptions
-from eichi.pipeline.job import arrange, make_weights, persist, step_cache
-from eichi.pipeline.prompts import read_prompts
+from eichi.pipeline.job import arrange, make_weights, retry_steps, step_cache
+from eichi.pipeline.promptcache import read_prompts
 from eichi.plan.memory import GIB, Machine, Need, Placement
 from eichi.settings import Runtime
 from tests import small
@@ -87,7 +87,7 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
         yield 1
         raise torch.OutOfMemoryError
 
-    drawn = persist(draw, parts)
+    drawn = retry_steps(draw, parts)
     assert next(drawn) == 1
     with pytest.raises(torch.OutOfMemoryError):
         next(drawn)

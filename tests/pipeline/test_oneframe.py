@@ -33,7 +33,7 @@ from eichi.pipeline.sampling import schedule, shift
 from eichi.plan.oneframe import FramePlan
 from eichi.settings import Runtime
 from eichi.video.images import fit, load
-from eichi.video.latents import load_latents
+from eichi.video.latentfile import load_latents
 from eichi.video.metadata import read_record
 from tests import small
 from tests.recording import recorded

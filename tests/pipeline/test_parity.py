@@ -90,7 +90,7 @@ def test_same_bits_when_sections_drew_the_same(
     def step(scheduler: object, answer: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
         return (drawn(len(calls) - 1, answer),)
 
-    monkeypatch.setattr("eichi.pipeline.draw.sample_section", section)
+    monkeypatch.setattr("eichi.pipeline.denoise.sample_section", section)
     monkeypatch.setattr(FlowMatchEulerDiscreteScheduler, "step", step)
     ours(components, pictures, sections, steps=1)
     mine = list(calls)

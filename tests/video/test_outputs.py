@@ -12,7 +12,7 @@ from eichi.catalog import find
 from eichi.events import Flagged, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
-from eichi.video.latents import load_latents
+from eichi.video.latentfile import load_latents
 from eichi.video.metadata import read_record
 from eichi.video.outputs import Outputs
 

@@ -16,12 +16,12 @@ from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewM
 from eichi.flags import option_flags, read_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
-from eichi.surface import FAILED, STOPPED, json_flag, out_flag, print_json, surface, tell
+from eichi.terminal import FAILED, STOPPED, json_flag, out_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.jobs.batch import Batch
-    from eichi.jobs.draft import Forecast
+    from eichi.jobs.draft import BatchForecast
     from eichi.jobs.queue import Queue
     from eichi.jobs.schema import Draft, Job
     from eichi.jobs.view import JobView, Told
@@ -285,7 +285,7 @@ def remove(job: int, files: bool, as_json: bool) -> None:
 @jobs.command(help=say("cli.jobs.repair"))
 @json_flag
 def repair(as_json: bool) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         from eichi.jobs.repair import repair as rebuild
 
         made = rebuild(settings.store)
@@ -302,7 +302,7 @@ def repair(as_json: bool) -> None:
 @contextmanager
 def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
     """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         from eichi.jobs.queue import Queue
         from eichi.jobs.store import Store
 
@@ -391,7 +391,7 @@ def _line(job: "JobView", language: str) -> str:
     return text.rstrip() if job.message is None else f"{text.rstrip()}\n       {job.message}"
 
 
-def _total(total: "Forecast", language: str) -> str:
+def _total(total: "BatchForecast", language: str) -> str:
     """What a batch comes to, with the time only if it was measured."""
     values = {"jobs": total.jobs, "sections": total.sections}
     if total.seconds is None:

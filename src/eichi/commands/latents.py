@@ -16,7 +16,7 @@ from eichi.flags import read_request, some_flags
 from eichi.lines import done
 from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
 from eichi.settings import Settings
-from eichi.surface import json_flag, print_json, surface
+from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
 
 LATENTS, VIDEO = ".safetensors", ".mp4"
@@ -45,7 +45,7 @@ def out_flag(command: Command) -> Command:
 def inspect(file: Path, as_json: bool) -> None:
     from eichi.video.splice import report
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         found = report(file)
         if as_json:
             print_json(found)
@@ -68,10 +68,10 @@ def inspect(file: Path, as_json: bool) -> None:
 def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     from eichi.video import splice
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         if len(files) < 2:
             raise OptionError("error.latents.few")
-        tell_made(splice.join(files, target(out, settings, files[0], "joined")), as_json, settings.language)
+        tell_made(splice.join_latents(files, target(out, settings, files[0], "joined")), as_json, settings.language)
 
 
 @latents.command(help=say("cli.latents_trim"))
@@ -83,8 +83,8 @@ def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 def trim(file: Path, start: int, end: int, out: Path | None, as_json: bool) -> None:
     from eichi.video import splice
 
-    with surface(as_json) as settings:
-        made = splice.trim(file, target(out, settings, file, "trimmed"), start, end)
+    with reporting(as_json) as settings:
+        made = splice.trim_latents(file, target(out, settings, file, "trimmed"), start, end)
         tell_made(made, as_json, settings.language)
 
 
@@ -101,16 +101,16 @@ def fill(
     from eichi.prepare import make_fill_plan
     from eichi.video.splice import model_of, read_source
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
         flags |= {"before": before, "after": after}
         plan = make_fill_plan(read_request(FillOptions, assignments, flags, settings.language), settings.models)
         path = target(out, settings, before, "filled")
         from eichi.models.load import Components
-        from eichi.pipeline import latents
+        from eichi.pipeline import convert
 
         components = Components(plan.entry, settings.runtime)
-        follow(lambda stop: latents.fill(plan, path, components, stop), as_json, settings)
+        follow(lambda stop: convert.fill(plan, path, components, stop), as_json, settings)
 
 
 @latents.command(help=say("cli.latents_extend"))
@@ -120,7 +120,7 @@ def fill(
 @click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))
 @json_flag
 def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         if flags["seconds"] is None:
             raise OptionError("error.latents.seconds", flag="--seconds")
         flags |= {"source": file, "kept__latents": file, "output__latents": True}
@@ -135,17 +135,17 @@ def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: 
 @out_flag
 @json_flag
 def to_mp4(file: Path, model: str | None, crf: str | None, out: Path | None, as_json: bool) -> None:
-    from eichi.video.latents import measure_latents
+    from eichi.video.latentfile import measure_latents
     from eichi.video.splice import model_of, read_source
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         output = OutputOptions.parse({} if crf is None else {"crf": crf})
         measure_latents(file)
         name, path = model_of([read_source(file)], model), target(out, settings, file, "decoded", VIDEO)
         components = decoder(name, settings)
-        from eichi.pipeline import latents
+        from eichi.pipeline import convert
 
-        follow(lambda stop: latents.to_mp4(file, path, components, output.crf, stop), as_json, settings)
+        follow(lambda stop: convert.to_mp4(file, path, components, output.crf, stop), as_json, settings)
 
 
 @latents.command(name="from-mp4", help=say("cli.latents_from_mp4"))
@@ -158,15 +158,15 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
     from eichi.plan.size import clip_size
     from eichi.video.reader import measure_video
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         asked = read_request(Request, (), flags, settings.language)
         clip, entry = measure_video(video), find(asked.model)
         size = clip_size(entry, asked.resolution, (clip.width, clip.height))
         path = target(out, settings, video, "encoded")
         components = decoder(entry.name, settings)
-        from eichi.pipeline import latents
+        from eichi.pipeline import convert
 
-        follow(lambda stop: latents.from_mp4(video, path, components, size, stop), as_json, settings)
+        follow(lambda stop: convert.from_mp4(video, path, components, size, stop), as_json, settings)
 
 
 def tell_made(made: FileFinished, as_json: bool, language: str) -> None:

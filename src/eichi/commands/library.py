@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eichi.surface import json_flag, print_json, surface
+from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportReport:
     """The folder that was read, how many things were taken, and everything that was found."""
 
     folder: Path
@@ -31,11 +31,11 @@ class Imported:
 def import_(folder: Path, as_json: bool) -> None:
     from eichi.library.imports import import_folder
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         base, items = import_folder(folder, settings.home)
         taken = sum(item.taken for item in items)
         if as_json:
-            print_json(Imported(base, taken, tuple(items)))
+            print_json(ImportReport(base, taken, tuple(items)))
             return
         for item in items:
             mark = "✓" if item.taken else "–"

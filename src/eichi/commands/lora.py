@@ -9,7 +9,7 @@ from eichi.catalog import find, known
 from eichi.errors import LoraError
 from eichi.models.lorafile import LoraReport, Match, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
-from eichi.surface import json_flag, print_json, surface
+from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
 
 
@@ -32,7 +32,7 @@ def lora() -> None:
 @click.option("--model", help=say("cli.lora.model"))
 @json_flag
 def inspect(file: Path, model: str | None, as_json: bool) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         fits, misfits = _compare(file, (model,) if model else known(), settings.models)
         if not fits:
             raise next(reversed(misfits.values()))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic_core import to_json
 
-from eichi.surface import FAILED, json_flag, print_json, surface, tell
+from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Verified:
+class GpuReport:
     """A machine and what came of every way to run a model on it; the file that all of it was written to."""
 
     machine: "About"
@@ -49,7 +49,7 @@ class Calibrated:
 @json_flag
 def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
     with (
-        surface(as_json) as settings,
+        reporting(as_json) as settings,
         _short(model, steps, settings.models) as plan,
         tempfile.TemporaryDirectory() as own,
     ):
@@ -59,7 +59,7 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
         components = Components(plan.entry, settings.runtime)
         lora = example_lora(components, Path(own) / "example.safetensors")
         path = out or Path(f"eichi-verify-{datetime.now():%y%m%d_%H%M%S}.json")
-        report = Verified(about(components), model, (plan.width, plan.height), steps, (), path)
+        report = GpuReport(about(components), model, (plan.width, plan.height), steps, (), path)
         for run in try_out(plan, components, ways(components.device, lora)):
             report = replace(report, runs=(*report.runs, run))
             # After each run, so that a crash of the driver leaves what was found before it.
@@ -79,17 +79,17 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
 @click.option("--write", is_flag=True, help=say("cli.calibrate.write"))
 @json_flag
 def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
-    with surface(as_json) as settings, _short(model, steps, settings.models, seconds=2.0) as plan:
+    with reporting(as_json) as settings, _short(model, steps, settings.models, seconds=2.0) as plan:
         from eichi.catalog import write_card
         from eichi.events import Step
         from eichi.models.load import Components
         from eichi.pipeline.calibrate import watched
-        from eichi.pipeline.generate import draw, fitted
+        from eichi.pipeline.generate import fitted, sample_latents
         from eichi.pipeline.job import boundary
 
         components = Components(plan.entry, settings.runtime)
         with boundary(), watched(components.transformer) as measured:
-            for event in draw(plan, components, fitted(plan)):
+            for event in sample_latents(plan, components, fitted(plan)):
                 if isinstance(event, Step):
                     tell(f"{event.order + 1}/{event.sections} {event.step}/{event.steps}")
         found = Calibrated(model, tuple(measured.polynomial), (tuple(measured.ratios),))

@@ -6,7 +6,7 @@ import click
 
 from eichi.declare import field_of
 from eichi.settings import Settings
-from eichi.surface import json_flag, print_json, surface, tell
+from eichi.terminal import json_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def memory(model: str, resolution: int | None, fp8: bool, lora_gb: float, as_jso
     from eichi.catalog import find
     from eichi.plan.memory import GIB, Need, plan_memory
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         entry = find(model)
         height, width = _largest(entry, resolution)
         need = Need(height, width, fp8=fp8, lora=int(lora_gb * GIB))

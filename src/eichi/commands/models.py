@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from eichi.surface import FAILED, json_flag, print_json, surface, tell
+from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Located:
 
 
 @dataclass(frozen=True)
-class Verified:
+class ModelVerified:
     """What came of checking a model's files."""
 
     model: str
@@ -56,7 +56,7 @@ class Verified:
 
 
 @dataclass(frozen=True)
-class Removed:
+class ModelRemoved:
     """The files of a model that are gone, and the bytes they had."""
 
     model: str
@@ -86,7 +86,7 @@ def download(name: str, as_json: bool) -> None:
     from eichi.models.download import download as fetch
     from eichi.models.locate import locate
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         entry = find(name)
         events = fetch(entry, settings.models)
         if as_json:
@@ -107,7 +107,7 @@ def verify(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.download import verify as check
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         files = []
         for checked in check(find(name), settings.models):
             files.append(checked)
@@ -116,7 +116,7 @@ def verify(name: str, as_json: bool) -> None:
                 click.echo(f"{checked.part:<18}{say(state, settings.language):<24}{checked.file}")
         bad = sum(not checked.good for checked in files)
         if as_json:
-            print_json(Verified(name, not bad, tuple(files)))
+            print_json(ModelVerified(name, not bad, tuple(files)))
         elif bad:
             tell(say("models.damaged", settings.language, count=bad, model=name))
         if bad:
@@ -130,7 +130,7 @@ def path(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.locate import locate
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         folders = locate(find(name), settings.models)
         if as_json:
             print_json(Located(name, folders))
@@ -146,10 +146,10 @@ def remove(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.download import remove as discard
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         files, freed = discard(find(name), settings.models)
         if as_json:
-            print_json(Removed(name, tuple(files), freed))
+            print_json(ModelRemoved(name, tuple(files), freed))
         else:
             click.echo(say("models.removed", settings.language, count=len(files), freed=freed / 2**30))
 
@@ -159,7 +159,7 @@ def _show(as_json: bool) -> None:
     from eichi.catalog import find, known
     from eichi.models.locate import present
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         entries = [find(name) for name in known()]
         rows = [Known(one.name, one.direction, present(one, settings.models), one.embedded) for one in entries]
         if as_json:

@@ -17,7 +17,7 @@ from eichi.events import Event, FrameFinished, Stopped
 from eichi.lines import done
 from eichi.options import VideoOptions
 from eichi.settings import Settings
-from eichi.surface import STOPPED, interrupt, print_json, tell
+from eichi.terminal import STOPPED, interrupt, print_json, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
 
 def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, settings: Settings) -> None:
     """Plans drawn, or as JSON with what the encoders read; what deserves a word goes to standard error, once."""
-    from eichi.drawing import draw, draw_frame
     from eichi.jobs.view import FramePlanView
+    from eichi.plantext import frame_lines, plan_lines
     from eichi.prepare import read_tokens
 
     language, models = settings.language, settings.models
@@ -102,7 +102,9 @@ def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, settings: Set
     width = shutil.get_terminal_size((100, 24)).columns
     for plan in plans:
         view = _view(plan)
-        drawn = draw_frame(view, width, language) if isinstance(view, FramePlanView) else draw(view, width, language)
+        drawn = (
+            frame_lines(view, width, language) if isinstance(view, FramePlanView) else plan_lines(view, width, language)
+        )
         click.echo("\n".join(drawn))
 
 

@@ -16,7 +16,7 @@ from eichi.plan.request import drawn
 
 
 @dataclass(frozen=True)
-class Picture:
+class BatchPicture:
     """A start picture of a batch; `prompt` is its own text, None where it has none."""
 
     image: Path | None
@@ -34,7 +34,7 @@ class Batch:
 
     count: int = 1
     prompts: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[BatchPicture, ...] = ()
     references: tuple[ReferenceOptions, ...] = ()
     windows: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
@@ -75,7 +75,7 @@ def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterato
     own = options.dump()
     referred = [own | {"references": [one.model_dump(mode="json"), *own["references"]]} for one in batch.references]
     for values in referred or [own]:
-        for picture in batch.pictures or [Picture(options.image)]:
+        for picture in batch.pictures or [BatchPicture(options.image)]:
             prompts = batch.prompts or (options.prompt,)
             for prompt in prompts if picture.prompt is None else (picture.prompt,):
                 yield values | {"image": picture.image, "prompt": prompt}

@@ -24,7 +24,7 @@ from eichi.prepare import check_run, make_frame_plan, make_plan
 
 
 @dataclass(frozen=True)
-class Forecast:
+class BatchForecast:
     """What a number of jobs come to: `seconds` of drawing, None as long as a job among them was never measured."""
 
     jobs: int
@@ -62,7 +62,7 @@ def pace_key(plan: Plan | FramePlan) -> str:
     return " ".join([options.kind, size_words(plan.width, plan.height), *asked])
 
 
-def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> Forecast:
+def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> BatchForecast:
     """What jobs come to; `paces` are the measured section times for a key, as `Store.paces` knows them."""
     seconds: float | None = 0.0
     todo = 0
@@ -71,7 +71,7 @@ def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -
         measured = paces(one.pace_key)
         seconds = None if seconds is None or not measured else seconds + sections * median(measured)
         todo += sections
-    return Forecast(len(drafts), todo, seconds)
+    return BatchForecast(len(drafts), todo, seconds)
 
 
 def _absolute(value: Any) -> Any:

@@ -13,12 +13,12 @@ from uuid import uuid4
 
 from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished
-from eichi.jobs.draft import Forecast, draft, forecast
+from eichi.jobs.draft import BatchForecast, draft, forecast
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
 from eichi.jobs.view import IDLE, Action, Ask, Status, states
 from eichi.options import FrameOptions, VideoOptions, place
-from eichi.video.parts import Parts
+from eichi.video.jobfolder import JobFolder
 
 
 class Queue:
@@ -28,7 +28,9 @@ class Queue:
         self.store = store
         self.models = models
 
-    def prepare(self, requests: Sequence[VideoOptions | FrameOptions], folder: Path) -> tuple[list[Draft], Forecast]:
+    def prepare(
+        self, requests: Sequence[VideoOptions | FrameOptions], folder: Path
+    ) -> tuple[list[Draft], BatchForecast]:
         """Jobs for requests, before they are added, and what they come to. Raises InputError for the first bad one."""
         drafts = [draft(options, folder, self.models) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
@@ -172,7 +174,7 @@ class Queue:
 def results(job: Job) -> list[Path]:
     """The files that a job has left, all of which have its name."""
     if job.checkpoint is not None:
-        video = Parts(Path(job.checkpoint)).result
+        video = JobFolder(Path(job.checkpoint)).result
         return sorted(video.parent.glob(f"{video.stem}[._]*"))
     if isinstance(job.result, FrameFinished) and Path(job.result.image).is_file():
         return [Path(job.result.image)]
@@ -182,4 +184,4 @@ def results(job: Job) -> list[Path]:
 def _discard(job: Job) -> None:
     """Give back the space of what a job would go on from."""
     if job.checkpoint is not None:
-        Parts(Path(job.checkpoint)).discard()
+        JobFolder(Path(job.checkpoint)).discard()

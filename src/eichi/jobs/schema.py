@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt, ValidationError
 from pydantic.dataclasses import dataclass
 
 from eichi.errors import InputError
-from eichi.events import Adjusted, Json, Result, Step, read
+from eichi.events import Adjusted, Json, Result, Step, read_message
 from eichi.jobs.view import Ask, Figures, Kind, Problem, Status, Told
 from eichi.options import FrameOptions, VideoOptions
 from eichi.words import ENGLISH
@@ -196,7 +196,7 @@ HARMLESS: dict[str, object] = {
 def told(row: sa.Row[Any]) -> Told:
     """What a row of the events says; one that cannot be read says so."""
     try:
-        return Told(job=row.job, number=row.number, time=row.time, event=read(row.body))
+        return Told(job=row.job, number=row.number, time=row.time, event=read_message(row.body))
     except ValidationError:
         lost = Adjusted("note.store.event", {"number": row.number})
         return Told(job=row.job, number=row.number, time=row.time if isinstance(row.time, float) else 0.0, event=lost)

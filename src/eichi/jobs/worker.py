@@ -52,13 +52,13 @@ from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions
 from eichi.pace import Pace
-from eichi.pipeline.checkpoint import Checkpoint, beside
+from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside
 from eichi.pipeline.generate import generate
 from eichi.pipeline.job import Stop, free_name
 from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
-from eichi.video.parts import Parts
+from eichi.video.jobfolder import JobFolder
 
 log = logging.getLogger(f"{OURS}.worker")  # the module itself has no name where it is the program
 
@@ -185,10 +185,10 @@ class Worker:
             frame = make_frame_plan(options, self.settings.models)
             return _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
-        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else beside(free_name(folder, ".mp4"))
+        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
         self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
         plan = checkpoint.plan() if checkpoint.begun else make_plan(options, self.settings.models)
-        self._preview = Parts(checkpoint.folder).preview
+        self._preview = JobFolder(checkpoint.folder).preview
         return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
 
     def _note(self, job: Job, event: Event) -> None:

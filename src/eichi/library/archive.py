@@ -22,8 +22,8 @@ from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private, settle
 from eichi.library import labels
-from eichi.library.lenient import over, read
-from eichi.library.loras import Lora
+from eichi.library.loras import PresetLora
+from eichi.library.outside import over, read_request_from
 from eichi.library.unpack import Bundle, opened
 from eichi.options import VideoOptions
 from eichi.plan.timeline import WINDOWS, section_count
@@ -41,13 +41,13 @@ class Archive:
     """What an archive says: nested values of a request, and LoRA files, None where it says nothing of them."""
 
     values: dict[str, Any]
-    loras: tuple[Lora, ...] | None
+    loras: tuple[PresetLora, ...] | None
     notes: tuple[Adjusted, ...]
     expected: Any = None
 
     def over(self, request: VideoOptions) -> tuple[VideoOptions, tuple[Adjusted, ...]]:
         """The request with the archive laid over it, and a word on what could not be used."""
-        asked, left = read(VideoOptions, over(request.dump(), self.values))
+        asked, left = read_request_from(VideoOptions, over(request.dump(), self.values))
         count = section_count(asked.seconds, WINDOWS[asked.section_size])
         notes = [*self.notes, *left]
         values = asked.dump()
@@ -91,7 +91,7 @@ def read_archive(path: Path, folder: Path) -> Archive:
     )
 
 
-def write_archive(path: Path, request: VideoOptions, loras: Sequence[Lora] = ()) -> None:
+def write_archive(path: Path, request: VideoOptions, loras: Sequence[PresetLora] = ()) -> None:
     """Write the sections of a request with their pictures, aside and renamed. Raises PictureError, FolderError."""
     keys = request.keyframes
     named = [("start", request.image), ("end", keys.final), *((f"{k:03d}", file) for k, file in keys.sections.items())]
@@ -124,11 +124,11 @@ def _card(path: Path, text: str) -> dict[str, Any]:
     return values
 
 
-def _understood(card: dict[str, Any]) -> tuple[dict[str, Any], tuple[Lora, ...] | None, list[Adjusted]]:
+def _understood(card: dict[str, Any]) -> tuple[dict[str, Any], tuple[PresetLora, ...] | None, list[Adjusted]]:
     """What the YAML says: values of a request, LoRA files, remarks."""
     values: dict[str, Any] = {}
     notes: list[Adjusted] = []
-    loras: tuple[Lora, ...] | None = None
+    loras: tuple[PresetLora, ...] | None = None
     for key, value in card.items():
         match key:
             case "default_prompt":
@@ -175,7 +175,7 @@ def _video(settings: dict[str, Any], notes: list[Adjusted]) -> dict[str, Any]:
     return values
 
 
-def _loras(settings: dict[str, Any], notes: list[Adjusted]) -> tuple[Lora, ...]:
+def _loras(settings: dict[str, Any], notes: list[Adjusted]) -> tuple[PresetLora, ...]:
     """The LoRA files, by name: where they lie is for the machine to say. The way they were chosen is no value."""
     chosen = _table(settings.get("selections"))
     on = labels.switch(settings.get("use_lora", "true")) is True
@@ -190,7 +190,7 @@ def _place(key: str) -> int:
     return int(found.group()) if found else 0
 
 
-def _described(request: VideoOptions, loras: Sequence[Lora]) -> dict[str, Any]:
+def _described(request: VideoOptions, loras: Sequence[PresetLora]) -> dict[str, Any]:
     """A request as the YAML says it."""
     padding = request.sampling.padding
     count = section_count(request.seconds, WINDOWS[request.section_size])

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside
-from eichi.library.lenient import kind_of, read
+from eichi.library.outside import kind_of, read_request_from
 from eichi.library.store import Kept, Shelf, Tell, free_name
 from eichi.options import Request
 
@@ -120,7 +120,7 @@ class Favourites:
         return taken
 
     def _read(self, favourite: Favourite) -> Request:
-        request, left = read(kind_of(favourite.kind), favourite.request)
+        request, left = read_request_from(kind_of(favourite.kind), favourite.request)
         for note in left:
             self._tell(note)
         return request

@@ -17,9 +17,9 @@ from eichi.events import Adjusted
 from eichi.library import eichi19, labels
 from eichi.library.archive import read_archive
 from eichi.library.favourites import Favourite, Favourites
-from eichi.library.lenient import over, sift
 from eichi.library.loras import SLOTS, Loras
-from eichi.library.prompts import Prompts
+from eichi.library.outside import over, sift
+from eichi.library.prompts import PromptPresets
 from eichi.library.store import FOLDER, free_name
 from eichi.options import Request, VideoOptions
 
@@ -68,7 +68,7 @@ class _Import:
         self.base = base
         self.home = home
         self.notes: list[Adjusted] = []
-        self.prompts = Prompts(home, self.notes.append)
+        self.prompts = PromptPresets(home, self.notes.append)
         self.favourites = Favourites(home, self.notes.append)
         self.loras = Loras(home, self.notes.append)
 

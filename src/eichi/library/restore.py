@@ -11,7 +11,7 @@ from typing import Any
 
 from eichi.errors import InputError
 from eichi.events import Adjusted
-from eichi.library.lenient import kind_of, sift
+from eichi.library.outside import kind_of, sift
 from eichi.options import Request, VideoOptions
 from eichi.video.metadata import FOREIGN, read_record
 

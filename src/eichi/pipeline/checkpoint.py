@@ -35,13 +35,13 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.video.jobfolder import CARD, ENDING, JobFolder
 from eichi.video.metadata import record
-from eichi.video.parts import CARD, ENDING, Parts
 
 LOCK = "lock"
 
 
-class Checkpoint(Parts):
+class Checkpoint(JobFolder):
     """The folder of one unfinished job, and what is kept there."""
 
     def begin(
@@ -147,7 +147,7 @@ class Checkpoint(Parts):
         return self.folder / f"section-{order:04d}.safetensors"
 
 
-def beside(result: Path) -> Checkpoint:
+def checkpoint_beside(result: Path) -> Checkpoint:
     """The checkpoint of the job that makes this video."""
     return Checkpoint(result.parent / f".{result.stem}{ENDING}")
 

@@ -76,13 +76,13 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
 
 def make_weights(components: Components) -> Iterator[Adjusted]:
     """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
-    weights = yield from insist(lambda: components.weights, components)
+    weights = yield from retry_call(lambda: components.weights, components)
     if weights.losses:
         percent = round(100 * weights.loss.share, 2)
         yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})
 
 
-def persist(
+def retry_steps(
     make: Callable[[], Generator[Said, None, Made]], components: Components
 ) -> Generator[Said | Adjusted, None, Made]:
     """What `make` says and returns; where memory runs out, the weights take less of it and `make` begins anew, with a
@@ -99,14 +99,14 @@ def persist(
         yield Adjusted("note.memory.lower", {"level": placement.level, "streamed": placement.streamed})
 
 
-def insist(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
-    """What a function returns, as `persist`."""
+def retry_call(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
+    """What a function returns, as `retry_steps`."""
 
     def once() -> Generator[Never, None, Made]:
         yield from ()
         return make()
 
-    return persist(once, components)
+    return retry_steps(once, components)
 
 
 @contextmanager

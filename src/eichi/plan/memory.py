@@ -106,7 +106,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class MemoryForecast:
     """Peaks in bytes, with the addends of every phase on the GPU and those of RAM; `moved` are bytes a step."""
 
     phases: dict[str, Sum]
@@ -175,10 +175,10 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
     return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
 
 
-def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
+def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
     """The peaks of a request on a placement."""
     if placement.level == "cpu":
-        return Forecast({}, _cpu(anatomy, need), 0)
+        return MemoryForecast({}, _cpu(anatomy, need), 0)
     number = anatomy.precision.size
     sizes = [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8, number)] * row.count]
     away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
@@ -199,7 +199,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
         "sampling": resident | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    return Forecast(phases, _memory(around + sum(sizes), away, need, placement), sum(away))
+    return MemoryForecast(phases, _memory(around + sum(sizes), away, need, placement), sum(away))
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class FrameLayout:
 
 
 @dataclass(frozen=True)
-class Picture:
+class FedPicture:
     """A picture that is fed, and its mask, if it has one of its own."""
 
     image: Path
@@ -127,7 +127,7 @@ class FramePlan(Resolved[FrameOptions]):
     """A resolved request for an image. `pictures` belong to `layout.clean`, one to one."""
 
     layout: FrameLayout
-    pictures: tuple[Picture, ...]
+    pictures: tuple[FedPicture, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -183,8 +183,8 @@ def make_frame_plan(options: FrameOptions, entry: Entry, picture: tuple[int, int
         width=width,
         layout=layout,
         pictures=(
-            Picture(options.image, options.mask),
-            *(Picture(reference.image, reference.mask) for reference in options.references),
+            FedPicture(options.image, options.mask),
+            *(FedPicture(reference.image, reference.mask) for reference in options.references),
         ),
         notes=tuple(_notes(options, rule, layout)),
     )

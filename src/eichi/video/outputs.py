@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.files import settle
 from eichi.plan.plan import Plan
-from eichi.video.latents import Latents, save_latents
+from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import Record, record, save_png, tags
 from eichi.video.writer import Writer, writing
 

@@ -18,7 +18,7 @@ from eichi.video.colours import to_pixels
 
 
 @dataclass(frozen=True)
-class Clip:
+class VideoShape:
     """A video as it is seen. `frames` is what its header says, 0 where it does not; `rate` is frames a second."""
 
     width: int
@@ -27,7 +27,7 @@ class Clip:
     rate: float
 
 
-def measure_video(path: Path) -> Clip:
+def measure_video(path: Path) -> VideoShape:
     """What a video is, from its header and its first frame. Raises InputError."""
     with _opened(path) as container:
         stream = container.streams.video[0]
@@ -35,7 +35,7 @@ def measure_video(path: Path) -> Clip:
         if first is None:
             raise InputError("error.video.read", path=path, reason="no frames")
         height, width = _upright(first).shape[:2]
-        return Clip(width, height, stream.frames, float(stream.average_rate or 0))
+        return VideoShape(width, height, stream.frames, float(stream.average_rate or 0))
 
 
 def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:

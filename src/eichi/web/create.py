@@ -50,7 +50,7 @@ from eichi.web.parts import (
     tell,
 )
 from eichi.web.shelf import FavouriteShelf, PromptShelf, advice
-from eichi.web.timeline import END, draw
+from eichi.web.timeline import END, render_timeline
 
 RESULTS = (".png", ".mp4", ".safetensors")
 Sections = dict[str, dict[str, str]]  # pictures and prompts of sections by number, and the picture of the end
@@ -275,7 +275,7 @@ class Create:
             return {self.plan: f'<p class="{kind}">{escape(text)}</p>', self.axis: frame(text), **beside}
         pictures = {name: address(path, self.words) for name, path in plan.images.items()}
         copies = options.keyframes.copies
-        drawn = draw(PlanView.of(plan), self.words, pictures, copies, given[self.chosen])
+        drawn = render_timeline(PlanView.of(plan), self.words, pictures, copies, given[self.chosen])
         return {self.plan: self.summary(plan), self.axis: drawn, **beside}
 
     def summary(self, plan: Plan) -> str:

@@ -31,12 +31,12 @@ from eichi.models.tokens import Meter, find_meter
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
 from eichi.video import images
-from eichi.video.latents import measure_latents
+from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video
-from eichi.web.bench import LATENTS, VIDEO, Bench
-from eichi.web.latents import Files, Kept
+from eichi.web.latents import Files, ResultFile
 from eichi.web.loras import LoraFolder
 from eichi.web.machine import Probe
+from eichi.web.toolruns import LATENTS, VIDEO, ToolRuns
 
 UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
@@ -57,7 +57,7 @@ class Desk:
         self.local = local
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
-        self.bench = Bench(settings, store)
+        self.bench = ToolRuns(settings, store)
         self.files = Files()
         self.loras = LoraFolder(settings)
         self.probe = Probe()
@@ -132,7 +132,7 @@ class Desk:
             raise InputError("error.api.import")
         return import_folder(folder, self.settings.home)
 
-    def listed(self) -> list[Kept]:
+    def listed(self) -> list[ResultFile]:
         """The latent files and videos among the results."""
         return self.files.list(self.settings.outputs.absolute())
 

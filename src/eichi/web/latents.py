@@ -13,9 +13,9 @@ from eichi.errors import EichiError
 from eichi.options import FillOptions
 from eichi.plan.timeline import FPS
 from eichi.video.splice import LatentsReport, report
-from eichi.web.bench import LATENTS, TOOLS, VIDEO, Run
 from eichi.web.fields import fields
 from eichi.web.i18n import Words
+from eichi.web.toolruns import LATENTS, TOOLS, VIDEO, ToolRun
 
 SHOWN = 60  # files, the newest first
 RUNS = 8  # uses of tools
@@ -26,7 +26,7 @@ NUMBERS = {"start": COUNT, "end": COUNT, "length": (GAP.low, GAP.high, GAP.defau
 
 
 @dataclass(frozen=True)
-class Kept:
+class ResultFile:
     """A video, or a latent file with what is in it, among the results."""
 
     name: str
@@ -37,9 +37,9 @@ class Files:
     """The latent files and videos of folders; a file is read again when it has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], Kept | None] = {}
+        self._known: dict[tuple[str, int, int], ResultFile | None] = {}
 
-    def list(self, folder: Path) -> list[Kept]:
+    def list(self, folder: Path) -> list[ResultFile]:
         """What there is, the newest first."""
         found = []
         for path in folder.glob("*") if folder.is_dir() else ():
@@ -47,7 +47,7 @@ class Files:
                 found.append((path.stat().st_mtime_ns, path))
         return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
 
-    def _describe(self, path: Path) -> Kept | None:
+    def _describe(self, path: Path) -> ResultFile | None:
         state = path.stat()
         key = (str(path), state.st_mtime_ns, state.st_size)
         if key not in self._known:
@@ -55,23 +55,23 @@ class Files:
         return self._known[key]
 
 
-def _describe(path: Path) -> Kept | None:
+def _describe(path: Path) -> ResultFile | None:
     if path.suffix == VIDEO:
-        return Kept(path.name, None)
+        return ResultFile(path.name, None)
     try:
-        return Kept(path.name, report(path))
+        return ResultFile(path.name, report(path))
     except EichiError:
         return None  # some other safetensors file
 
 
-def render_files(files: Sequence[Kept], words: Words) -> str:
+def render_files(files: Sequence[ResultFile], words: Words) -> str:
     """The files, each with a tick and what is in it."""
     if not files:
         return f'<p class="none">{escape(words("latents.none"))}</p>'
     return f'<ul class="files">{"".join(_file(one, words) for one in files)}</ul>'
 
 
-def _file(one: Kept, words: Words) -> str:
+def _file(one: ResultFile, words: Words) -> str:
     name, said, prompt, found = escape(one.name), words("kind.mp4"), "", one.report
     if found is not None:
         size = {"width": found.width, "height": found.height}
@@ -126,12 +126,12 @@ def _field(tool: str, name: str, words: Words) -> str:
     return f'<div class="field"><label for="{id}">{label}</label>{number}</div>'
 
 
-def render_runs(runs: list[Run], words: Words) -> str:
+def render_runs(runs: list[ToolRun], words: Words) -> str:
     """The last uses of tools."""
     return "".join(_run(run, words) for run in reversed(runs[-RUNS:]))
 
 
-def _run(run: Run, words: Words) -> str:
+def _run(run: ToolRun, words: Words) -> str:
     done = f'<a href="/api/v1/files/{escape(run.result.name)}" download>{escape(run.result.name)}</a>'
     bar = f'<div class="bar"><u style="width:{100 * run.fraction:.0f}%"></u></div>'
     stop = f'<button type="button" class="quiet" data-stop-tool="{run.id}">{escape(words("do.stop"))}</button>'

@@ -15,7 +15,7 @@ import gradio as gr
 from eichi.catalog import find, known
 from eichi.errors import EichiError, InputError
 from eichi.jobs.view import View
-from eichi.library.loras import SLOTS, STRENGTH, Lora, Loras, lora
+from eichi.library.loras import SLOTS, STRENGTH, Loras, PresetLora, lora
 from eichi.library.store import Tell
 from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
@@ -147,5 +147,5 @@ class Presets:
         """Put a choice into a preset. Raises InputError, OptionError."""
         self.kept.save(number, [lora(self.folder.path(one.name), one.strength) for one in chosen])
 
-    def _chosen(self, one: Lora) -> Chosen:
+    def _chosen(self, one: PresetLora) -> Chosen:
         return Chosen(name=self.folder.name(one.path), strength=one.strength)

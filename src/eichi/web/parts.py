@@ -13,7 +13,7 @@ from gradio.components import Component
 from eichi.catalog import find, known
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
-from eichi.jobs.batch import Picture
+from eichi.jobs.batch import BatchPicture
 from eichi.jobs.lists import pair
 from eichi.library.restore import restore
 from eichi.models.locate import present
@@ -84,7 +84,7 @@ def many(label: str, kinds: list[str], name: str) -> gr.File:
     )
 
 
-def pictured(given: list[str] | None, words: Words) -> tuple[Picture, ...]:
+def pictured(given: list[str] | None, words: Words) -> tuple[BatchPicture, ...]:
     """Pictures that were given for a batch, each with the text of its name, with a word on what is neither."""
     pictures, rest = pair(map(Path, given or ()))
     if rest:

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from eichi.library.advice import Block, Example, Paragraph, Points, Section, Table, at, shown
+from eichi.library.advice import AdviceSection, Block, Example, Paragraph, Points, Table, at, shown
 from eichi.library.favourites import Favourites
-from eichi.library.prompts import Prompts
+from eichi.library.prompts import PromptPresets
 from eichi.options import Request
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
@@ -23,7 +23,7 @@ class PromptShelf:
 
     def __init__(self, desk: Desk, words: Words) -> None:
         self.words = words
-        self.prompts = Prompts(desk.settings.home, tell(words))
+        self.prompts = PromptPresets(desk.settings.home, tell(words))
         with folded(words("group.presets"), "presets"):
             self.chosen = gr.Dropdown(self.choices(), value=None, label=words("keep.preset"), elem_id="preset")
             self.name = gr.Textbox(label=words("keep.name"), info=words("keep.preset_help"), elem_id="preset-name")
@@ -102,7 +102,7 @@ def advice(words: Words, *places: str) -> str:
     )
 
 
-def _blocks(section: Section, words: Words) -> str:
+def _blocks(section: AdviceSection, words: Words) -> str:
     return "".join(_block(block, words) for block in section.blocks)
 
 

@@ -17,7 +17,7 @@ END = -2  # what a click on the picture of the end says instead of a section's n
 CARDS, BARS = 8, 30  # sections up to which there is room for cards, and for their numbers
 
 
-def draw(
+def render_timeline(
     plan: PlanView, words: Words, pictures: Mapping[str, str], copies: bool = False, chosen: int | None = None
 ) -> str:
     """The axis of a plan; `pictures` are addresses by the plan's names of images, `chosen` the section being edited."""

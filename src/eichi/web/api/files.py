@@ -11,8 +11,8 @@ from eichi.files import private
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import View
-from eichi.video.parts import Parts
-from eichi.video.writer import join
+from eichi.video.jobfolder import JobFolder
+from eichi.video.writer import join_segments
 from eichi.web.api.jobs import Id
 from eichi.web.desk import Desk
 
@@ -31,7 +31,7 @@ class Named(View):
     name: str
 
 
-class Given(Named):
+class PictureGiven(Named):
     """A picture that was given, and where it lies on this machine."""
 
     path: Path
@@ -54,7 +54,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/jobs/{id}/preview.png", response_class=FileResponse)
     def preview(id: Id) -> FileResponse:
         checkpoint = desk.store.job(id).checkpoint
-        path = Parts(Path(checkpoint or "")).preview
+        path = JobFolder(Path(checkpoint or "")).preview
         if checkpoint is None or not path.is_file():
             raise InputError("error.api.nothing", job=id)
         return FileResponse(path, headers={"cache-control": "no-store"})
@@ -72,9 +72,9 @@ def routes(desk: Desk) -> APIRouter:
         return Named(name=desk.receive(file.filename or "", file.file).name)
 
     @router.post("/pictures", status_code=201)
-    def give_picture(file: UploadFile) -> Given:
+    def give_picture(file: UploadFile) -> PictureGiven:
         path = desk.receive_picture(file.filename or "", file.file)
-        return Given(name=desk.name(path), path=path)
+        return PictureGiven(name=desk.name(path), path=path)
 
     @router.get("/pictures/{name:path}", response_class=FileResponse)
     def picture(name: str) -> FileResponse:
@@ -94,5 +94,5 @@ def _joined(desk: Desk, job: Job) -> Path:
         private(target.parent)
         for old in target.parent.glob(f"{job.id}-*.mp4"):
             old.unlink(missing_ok=True)
-        join(segments, target)
+        join_segments(segments, target)
     return target

@@ -5,9 +5,9 @@ from pydantic import Field
 
 from eichi.jobs.view import JobView, View
 from eichi.video.splice import LatentsReport
-from eichi.web.bench import RunView
 from eichi.web.desk import Desk
 from eichi.web.speech import Language
+from eichi.web.toolruns import RunView
 
 
 class Task(View):

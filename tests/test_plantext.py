@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from eichi.catalog import find
-from eichi.drawing import draw, draw_frame
 from eichi.jobs.view import FramePlanView, PlanView
 from eichi.options import MAX_INDEX, FrameOptions, VideoOptions
 from eichi.plan.oneframe import PROFILES, make_frame_plan
 from eichi.plan.plan import make_plan
+from eichi.plantext import frame_lines, plan_lines
 from eichi.words import languages
 
 
@@ -21,7 +21,7 @@ def described(**values: Any) -> PlanView:
 
 
 def test_four_sections() -> None:
-    lines = draw(described(seconds=5), 41, "en")
+    lines = plan_lines(described(seconds=5), 41, "en")
     assert lines[1] == "│    3    │    2    │    1    │    0    │"
     assert lines[2] == "0.0       1.2       2.4       3.6     4.8"
     assert [line.split(":")[0].strip() for line in lines[3:]] == [f"section {n}" for n in (3, 2, 1, 0)]
@@ -29,13 +29,13 @@ def test_four_sections() -> None:
 
 
 def test_too_many_for_an_axis() -> None:
-    lines = draw(described(seconds=120), 80, "en")
+    lines = plan_lines(described(seconds=120), 80, "en")
     assert len(lines) == 1 + 100
 
 
 @given(st.floats(0.1, 120), st.integers(40, 200), st.sampled_from(languages()))
 def test_never_wider(seconds: float, width: int, language: str) -> None:
-    summary, *lines = draw(described(seconds=seconds, section_size=0.5), width, language)
+    summary, *lines = plan_lines(described(seconds=seconds, section_size=0.5), width, language)
     assert summary
     assert all(cell_len(line) <= width for line in lines)
 
@@ -46,7 +46,7 @@ def image(*references: str, **values: Any) -> FramePlanView:
 
 
 def test_an_image_and_its_pictures() -> None:
-    assert draw_frame(image("b.png:10:m.png", target=4), 32, "en") == [
+    assert frame_lines(image("b.png:10:m.png", target=4), 32, "en") == [
         "framepack: one image, 640x640, profile kisekae, target index 4, seed 5",
         "●───────────○─────────────────●",
         "0           4                 10",
@@ -57,20 +57,20 @@ def test_an_image_and_its_pictures() -> None:
 
 
 def test_what_is_empty_is_shown() -> None:
-    _, bar, ruler, *lines = draw_frame(image("b.png", profile="musubi", target=5), 59, "en")
+    _, bar, ruler, *lines = frame_lines(image("b.png", profile="musubi", target=5), 59, "en")
     assert bar == "●─────────○─────────·─·─·─●─·──·─·─·─·─·─·─·─·─·─·─·─·─·─·"
     assert ruler.split() == ["0", "5", "10", "13", "28"]
     assert [line.split(":")[0] for line in lines] == ["  ● 0", "  ○ 5", "  · 10", "  · 11-12", "  ● 13", "  · 13-28"]
 
 
 def test_what_is_drawn_hides_nothing_from_the_lines() -> None:
-    lines = draw_frame(image("b.png", profile="oichi"), 80, "en")
+    lines = frame_lines(image("b.png", profile="oichi"), 80, "en")
     assert [line for line in lines if " 1: " in line] == ["  ○ 1: the image that is drawn", "  · 1: empty 4x latents"]
     assert lines[1].count("○") == 1
 
 
 @given(st.sampled_from(sorted(PROFILES)), st.integers(1, MAX_INDEX), st.integers(20, 200), st.sampled_from(languages()))
 def test_an_image_is_never_wider(profile: str, window: int, width: int, language: str) -> None:
-    summary, *lines = draw_frame(image("b.png:63", profile=profile, window=window), width, language)
+    summary, *lines = frame_lines(image("b.png:63", profile=profile, window=window), width, language)
     assert summary
     assert all(cell_len(line) <= width for line in lines)

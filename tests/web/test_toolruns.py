@@ -11,9 +11,9 @@ from PIL import Image
 
 from eichi.errors import EichiError, InputError, OptionError
 from eichi.options import VideoOptions
-from eichi.video.latents import Latents, save_latents
-from eichi.web import bench
+from eichi.video.latentfile import Latents, save_latents
 from eichi.web import desk as desks
+from eichi.web import toolruns
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.latents import render_files, render_runs
@@ -98,11 +98,11 @@ threading.Event().wait()
 """
 
 
-@pytest.mark.parametrize("way", [bench.END, signal.SIGTERM], ids=["asked", "ended at once, as on Windows"])
+@pytest.mark.parametrize("way", [toolruns.END, signal.SIGTERM], ids=["asked", "ended at once, as on Windows"])
 def test_a_tool_can_be_stopped(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch, way: signal.Signals) -> None:
-    monkeypatch.setattr(bench, "END", way)
-    monkeypatch.setattr(bench, "RUN", ENDLESS)
-    monkeypatch.setattr(bench.Bench, "_hear", lambda self, run, said: self.stop(run.id))
+    monkeypatch.setattr(toolruns, "END", way)
+    monkeypatch.setattr(toolruns, "RUN", ENDLESS)
+    monkeypatch.setattr(toolruns.ToolRuns, "_hear", lambda self, run, said: self.stop(run.id))
     run = desk.bench.start("to-mp4", [file], {}, "en")
     thread = desk.bench._thread
     if thread is not None:
@@ -130,5 +130,5 @@ def test_a_hundred_megapixels_are_refused(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_known_tools_have_words() -> None:
-    for tool in bench.TOOLS:
+    for tool in toolruns.TOOLS:
         assert WORDS(f"tool.{tool.replace('-', '_')}")

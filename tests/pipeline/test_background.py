@@ -13,7 +13,7 @@ from eichi.catalog import find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, FramesReady
 from eichi.models.load import Components
-from eichi.pipeline.beside import Beside, Run
+from eichi.pipeline.background import BackgroundDecoder, FrameRun
 from eichi.plan.memory import GIB, Machine, Need, Placement
 from eichi.settings import Runtime
 
@@ -42,7 +42,7 @@ class Slow(Forks):
         self.thread = ""
         self.inference = False
 
-    def push(self, first: int, latents: Tensor) -> Run | None:
+    def push(self, first: int, latents: Tensor) -> FrameRun | None:
         self.thread, self.inference = threading.current_thread().name, torch.is_inference_mode_enabled()
         assert self.go.wait(60), "nobody went on while this was decoded"
         return first, np.full((1, 2, 2, 3), first, dtype=np.uint8)
@@ -51,23 +51,23 @@ class Slow(Forks):
 class Counting(Forks):
     """Gives a frame, and its value is the number of cores that it was made with."""
 
-    def push(self, first: int, latents: Tensor) -> Run | None:
+    def push(self, first: int, latents: Tensor) -> FrameRun | None:
         return first, np.full((1, 2, 2, 3), torch.get_num_threads(), dtype=np.uint8)
 
 
 class Broken(Forks):
-    def push(self, first: int, latents: Tensor) -> Run | None:
+    def push(self, first: int, latents: Tensor) -> FrameRun | None:
         raise torch.OutOfMemoryError("no room")
 
 
 class Silent(Forks):
-    def push(self, first: int, latents: Tensor) -> Run | None:
+    def push(self, first: int, latents: Tensor) -> FrameRun | None:
         return None
 
 
 def test_the_caller_goes_on(components: Components) -> None:
     slow = Slow()
-    with Beside(lambda: slow, components) as beside:
+    with BackgroundDecoder(lambda: slow, components) as beside:
         beside.push(3, LATENTS)
         slow.go.set()  # only a caller that has come back can do this
         (event,) = beside.take()
@@ -82,7 +82,7 @@ def test_each_side_has_half_of_the_cores(components: Components, cores: int, hal
     before = torch.get_num_threads()
     torch.set_num_threads(cores)
     try:
-        with Beside(Counting, components) as beside:
+        with BackgroundDecoder(Counting, components) as beside:
             assert torch.get_num_threads() == half
             beside.push(0, LATENTS)
             (event,) = beside.take()
@@ -96,7 +96,7 @@ def test_each_side_has_half_of_the_cores(components: Components, cores: int, hal
 def test_frames_are_taken_once(components: Components) -> None:
     slow = Slow()
     slow.go.set()
-    with Beside(lambda: slow, components) as beside:
+    with BackgroundDecoder(lambda: slow, components) as beside:
         assert list(beside.take()) == []
         beside.push(0, LATENTS)
         assert [type(event) for event in beside.take()] == [FramesReady]
@@ -107,13 +107,13 @@ def test_frames_are_taken_once(components: Components) -> None:
 
 
 def test_a_run_may_make_nothing_final(components: Components) -> None:
-    with Beside(Silent, components) as beside:
+    with BackgroundDecoder(Silent, components) as beside:
         beside.push(0, LATENTS)
         assert list(beside.take()) == []
 
 
 def test_an_error_is_raised_where_the_frames_are_taken(components: Components) -> None:
-    with Beside(Broken, components) as beside:
+    with BackgroundDecoder(Broken, components) as beside:
         beside.push(0, LATENTS)
         with pytest.raises(DeviceError, match="vae"):
             list(beside.take())
@@ -121,7 +121,7 @@ def test_an_error_is_raised_where_the_frames_are_taken(components: Components) -
 
 def test_nothing_runs_on_after_the_end(components: Components) -> None:
     slow = Slow()
-    with pytest.raises(KeyboardInterrupt), Beside(lambda: slow, components) as beside:
+    with pytest.raises(KeyboardInterrupt), BackgroundDecoder(lambda: slow, components) as beside:
         beside.push(0, LATENTS)
         slow.go.set()
         raise KeyboardInterrupt
@@ -140,7 +140,7 @@ class Tight(Slow):
     def fork(self) -> Self:
         return copy(self)
 
-    def push(self, first: int, latents: Tensor) -> Run | None:
+    def push(self, first: int, latents: Tensor) -> FrameRun | None:
         self.taken += (first,)
         if not self.failed:
             self.failed.append(first)
@@ -151,7 +151,7 @@ class Tight(Slow):
 
 def test_memory_that_ran_out_is_tried_again_with_less_taken_by_the_weights(components: Components) -> None:
     components.arrange(Need(64, 64), Machine(80 * GIB, 64 * GIB))
-    with Beside(Tight, components) as beside:
+    with BackgroundDecoder(Tight, components) as beside:
         beside.push(0, LATENTS)
         assert [type(event) for event in beside.take()] == [Adjusted, FramesReady]
         beside.push(1, LATENTS)
@@ -164,7 +164,7 @@ def test_without_room_for_both_it_is_decoded_where_it_is_taken(
 ) -> None:
     monkeypatch.setattr(components, "placement", Placement("streamed", 1, beside=False))
     slow = Slow()
-    with Beside(lambda: slow, components) as beside:
+    with BackgroundDecoder(lambda: slow, components) as beside:
         beside.push(0, LATENTS)
         slow.go.set()
         assert [type(event) for event in beside.take()] == [FramesReady]

@@ -21,19 +21,19 @@ from eichi.models.load import Components
 from eichi.options import quality
 from eichi.pipeline.conditioning import encode_vision
 from eichi.pipeline.decode import TILE, Decoder
-from eichi.pipeline.draw import draw_section
+from eichi.pipeline.denoise import denoise_section
 from eichi.pipeline.encode import encode
-from eichi.pipeline.job import Stop, arrange, boundary, insist, make_weights, step_cache
-from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, draw_noise
+from eichi.pipeline.job import Stop, arrange, boundary, make_weights, retry_call, step_cache
+from eichi.pipeline.promptcache import read_prompts
+from eichi.pipeline.sections import Denoiser, History, SectionInputs, make_noise
 from eichi.plan.fill import FillPlan
 from eichi.plan.memory import Need
 from eichi.plan.splice import frame_total, stretches
 from eichi.plan.timeline import FPS, frame_count, latents_for
 from eichi.video import images
-from eichi.video.latents import Latents, load_latents
+from eichi.video.latentfile import Latents, load_latents
 from eichi.video.metadata import tags
-from eichi.video.reader import Clip, measure_video, read_frames
+from eichi.video.reader import VideoShape, measure_video, read_frames
 from eichi.video.splice import figures, fill_record, read_source, save, tool_record
 from eichi.video.writer import Writer
 
@@ -122,19 +122,19 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
     yield from plan.notes
     yield from arrange(components, plan.options, Need(plan.shape.height * 8, plan.shape.width * 8, plan.options.length))
     with boundary():
-        section = yield from insist(lambda: _between(plan, components, before, after), components)
+        section = yield from retry_call(lambda: _between(plan, components, before, after), components)
         yield from make_weights(components)
         with step_cache(options, components) as cache:
             denoiser = Denoiser(components.transformer, section, options, cache)
-            noise = draw_noise(section, torch.Generator().manual_seed(plan.seed))
-            made = yield from draw_section(components, denoiser, noise, RunError("error.run.nan", number=0))
+            noise = make_noise(section, torch.Generator().manual_seed(plan.seed))
+            made = yield from denoise_section(components, denoiser, noise, RunError("error.run.nan", number=0))
     yield SectionDone(0, 0, 1, *denoiser.counts)
     values = np.concatenate([before.values, made.numpy(), after.values], axis=2)
     record = fill_record(plan, [read_source(path) for path in paths])
     yield save(target, Latents(values, plan.shape.first, plan.shape.joints), record)
 
 
-def _between(plan: FillPlan, components: Components, before: Latents, after: Latents) -> Section:
+def _between(plan: FillPlan, components: Components, before: Latents, after: Latents) -> SectionInputs:
     """What the gap is drawn from: words, the picture before it for SigLIP, the latents on both sides."""
     options = plan.options
     words = read_prompts(components, plan.texts)
@@ -143,7 +143,7 @@ def _between(plan: FillPlan, components: Components, before: Latents, after: Lat
     anchor = torch.from_numpy(before.values[:, :, -1:].copy())
     history = History("reverse", anchor)
     history.push(torch.from_numpy(after.values[:, :, stretches(after.shape)[0]]))
-    return Section(
+    return SectionInputs(
         layout=plan.layout,
         anchor=anchor,
         context=history.context(),
@@ -176,7 +176,7 @@ def last_frame(vae: AutoencoderKLHunyuanVideo, latents: Latents) -> NDArray[np.u
 class _Counted:
     """The frames of a video at the size of the latents, counted as they are read."""
 
-    def __init__(self, path: Path, clip: Clip, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, clip: VideoShape, size: tuple[int, int]) -> None:
         self.path = path
         self.same = (clip.height, clip.width) == size
         self.size = size

@@ -12,7 +12,7 @@ ENDING = ".parts"
 
 
 @dataclass(frozen=True)
-class Parts:
+class JobFolder:
     """The folder of one unfinished job."""
 
     folder: Path

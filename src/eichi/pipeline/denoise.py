@@ -11,14 +11,14 @@ from torch import Tensor
 from eichi.errors import RunError
 from eichi.events import Adjusted, Preview, Step
 from eichi.models.load import Components
-from eichi.pipeline.job import persist
+from eichi.pipeline.job import retry_steps
 from eichi.pipeline.preview import draw_preview
 from eichi.pipeline.sections import Denoiser, sample_section
 
 Drawing = Generator[Step | Preview | Adjusted, None, Tensor]
 
 
-def draw_section(
+def denoise_section(
     components: Components,
     denoiser: Denoiser,
     noise: Tensor,
@@ -43,7 +43,7 @@ def draw_section(
                 yield Preview(place[0], step, draw_preview(made, components.entry.preview))
         return made
 
-    made = yield from persist(attempt, components)
+    made = yield from retry_steps(attempt, components)
     if not torch.isfinite(made).all():
         raise spoilt
     return made

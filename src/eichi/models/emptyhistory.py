@@ -18,7 +18,7 @@ Rotary = tuple[Tensor, Tensor]
 Packed = tuple[Tensor, Rotary]
 
 
-def allow_absent(transformer: HunyuanVideoFramepackTransformer3DModel) -> AbstractContextManager[None]:
+def allow_empty_history(transformer: HunyuanVideoFramepackTransformer3DModel) -> AbstractContextManager[None]:
     """For the time of a job, leave out inputs whose list of positions is empty."""
     return packing(transformer, _without_absent)
 

@@ -11,7 +11,7 @@ from diffusers import HunyuanVideoFramepackTransformer3DModel
 from diffusers.models.transformers import transformer_hunyuan_video_framepack as module
 from torch import Tensor
 
-from eichi.models.absent import allow_absent
+from eichi.models.emptyhistory import allow_empty_history
 from tests import small
 
 
@@ -62,7 +62,7 @@ def documented(model: HunyuanVideoFramepackTransformer3DModel) -> MethodType:
 @torch.inference_mode()
 def test_absent_is_what_the_library_promises(model: HunyuanVideoFramepackTransformer3DModel, x2: int, x4: int) -> None:
     given = inputs(x2, x4)
-    with allow_absent(model):
+    with allow_empty_history(model):
         ours = model(**given)[0]
     for scale, count in (("2x", x2), ("4x", x4)):
         if not count:
@@ -74,7 +74,7 @@ def test_absent_is_what_the_library_promises(model: HunyuanVideoFramepackTransfo
 def test_the_model_is_as_it_was(model: HunyuanVideoFramepackTransformer3DModel) -> None:
     given = inputs(2, 16)
     before = model(**given)[0]
-    with allow_absent(model):
+    with allow_empty_history(model):
         assert torch.equal(model(**given)[0], before)
     assert "_pack_history_states" not in vars(model)
     assert torch.equal(model(**given)[0], before)
@@ -82,7 +82,7 @@ def test_the_model_is_as_it_was(model: HunyuanVideoFramepackTransformer3DModel) 
 
 @torch.inference_mode()
 def test_the_library_still_needs_it(model: HunyuanVideoFramepackTransformer3DModel) -> None:
-    """Once this passes without an error, `models.absent` can go."""
+    """Once this passes without an error, `models.emptyhistory` can go."""
     given = inputs(2, 16) | {"latents_history_2x": None, "indices_latents_history_2x": None}
     with pytest.raises(UnboundLocalError):
         model(**given)

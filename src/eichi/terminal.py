@@ -53,16 +53,16 @@ def interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def surface(as_json: bool) -> Iterator[Settings]:
+def reporting(as_json: bool) -> Iterator[Settings]:
     """Settings for a command; its errors as one sentence and an exit code."""
-    from eichi.library.mend import mend_settings
+    from eichi.library.repair import repair_settings
 
     language = "en"
     try:
         if _asked_offline():
             os.environ["EICHI_OFFLINE"] = "1"  # processes that this one starts inherit it
         notes: list[Adjusted] = []
-        mend_settings(notes.append)
+        repair_settings(notes.append)
         settings = load_settings()
         language = settings.language
         for note in notes:

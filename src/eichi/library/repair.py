@@ -18,7 +18,7 @@ from eichi.settings import Settings, settings_file
 NONE = "\0"  # no variable begins so
 
 
-def mend_settings(tell: Tell) -> None:
+def repair_settings(tell: Tell) -> None:
     """Leave out what cannot be read of the settings file, and tell of it. Raises FolderError."""
     path = settings_file()
     try:

@@ -24,7 +24,7 @@ def kind_of(name: object) -> type[Request]:
     raise InputError("error.request.kind", kind=name, known=f"{VideoOptions.kind}, {FrameOptions.kind}")
 
 
-def read(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Asked, tuple[Adjusted, ...]]:
+def read_request_from(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Asked, tuple[Adjusted, ...]]:
     """A request from nested plain values, and a word on each value that could not be used."""
     known, left = sift(kind, values)
     return kind.parse(known), left

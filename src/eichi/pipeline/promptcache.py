@@ -21,23 +21,23 @@ from torch import Tensor
 
 from eichi.files import aside, private, trim
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import Words, encode_prompt
+from eichi.pipeline.conditioning import PromptStates, encode_prompt
 
 log = logging.getLogger(__name__)
 
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
 
-def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, Words]:
+def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, PromptStates]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     cache = components.runtime.cache
-    prompts = Prompts(components, cache and cache / "prompts")
+    prompts = PromptCache(components, cache and cache / "prompts")
     words = {text: prompts.read(text) for text in sorted(texts)}
     components.leave("text_encoder", "text_encoder_2")
     return words
 
 
-class Prompts:
+class PromptCache:
     """Reads prompts for one model, from the folder or by its encoders. Without a folder nothing is kept."""
 
     def __init__(self, components: Components, folder: Path | None) -> None:
@@ -45,7 +45,7 @@ class Prompts:
         self.folder = folder
         self.encoded = 0
 
-    def read(self, text: str) -> Words:
+    def read(self, text: str) -> PromptStates:
         """The conditions of one prompt."""
         path = None if self.folder is None else self.folder / f"{self._key(text)}.safetensors"
         found = None if path is None else self._find(path)
@@ -64,7 +64,7 @@ class Prompts:
         whole = [text, template.text, template.head, template.limit, template.clip_limit, str(self._dtype), encoders]
         return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()
 
-    def _find(self, path: Path) -> Words | None:
+    def _find(self, path: Path) -> PromptStates | None:
         try:
             tensors = load_file(path, device=str(self.components.device))
         except (OSError, SafetensorError):
@@ -72,7 +72,7 @@ class Prompts:
         os.utime(path)  # used again: among the last to go
         return _plain(tensors)
 
-    def _keep(self, path: Path, words: Words) -> None:
+    def _keep(self, path: Path, words: PromptStates) -> None:
         try:
             private(path.parent)
             # Two jobs may read the same prompt at once: each has a draft of its own.
@@ -87,11 +87,11 @@ class Prompts:
         return self.components.transformer_dtype
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> Words:
+def _plain(tensors: Mapping[str, Tensor]) -> PromptStates:
     """Words in memory of their own, without gaps.
 
     Tensors of a file lie anywhere in it, and on a CPU the same numbers at another alignment multiply to other last
     digits: a prompt that is found must not give other bytes than one that is read.
     """
     copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    return Words(copies["states"], copies["mask"], copies["pooled"])
+    return PromptStates(copies["states"], copies["mask"], copies["pooled"])

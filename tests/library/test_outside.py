@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eichi.declare import walk
 from eichi.errors import InputError
-from eichi.library.lenient import kind_of, over, read, sift
+from eichi.library.outside import kind_of, over, read_request_from, sift
 from eichi.options import FrameOptions, VideoOptions
 
 plain = st.recursive(
@@ -22,7 +22,7 @@ inner_names = st.sampled_from(["steps", "sections", "prompts", "final", "frames"
 
 def test_what_is_right_is_taken_as_it_is() -> None:
     values = VideoOptions.parse({"prompt": "p", "keyframes": {"sections": {"1": "a.png"}}}).dump()
-    request, left = read(VideoOptions, values)
+    request, left = read_request_from(VideoOptions, values)
     assert (request.dump(), left) == (values, ())
 
 
@@ -41,13 +41,15 @@ def test_what_is_right_is_taken_as_it_is() -> None:
     ],
 )
 def test_only_what_is_wrong_is_left_out(values: dict[str, Any], key: str, id: str) -> None:
-    request, left = read(VideoOptions, over({"prompt": "p", "seed": 3}, values))
+    request, left = read_request_from(VideoOptions, over({"prompt": "p", "seed": 3}, values))
     assert [(note.id, note.values["key"]) for note in left] == [(id, key)]
     assert request == VideoOptions(prompt="p", seed=3)
 
 
 def test_a_bad_reference_leaves_the_good_ones() -> None:
-    request, left = read(FrameOptions, {"references": [{"index": 3}, "a.png:9", {"image": "b.png", "index": 99}, ""]})
+    request, left = read_request_from(
+        FrameOptions, {"references": [{"index": 3}, "a.png:9", {"image": "b.png", "index": 99}, ""]}
+    )
     assert [str(reference.image) for reference in request.references] == ["a.png", "b.png"]
     assert [reference.index for reference in request.references] == [9, None]
     assert len(left) == 3
@@ -57,7 +59,7 @@ def test_a_bad_reference_leaves_the_good_ones() -> None:
 @given(values=st.dictionaries(names, plain | st.dictionaries(inner_names, plain, max_size=3), max_size=5))
 def test_any_values_make_a_request(kind: type[VideoOptions | FrameOptions], values: dict[str, Any]) -> None:
     before = repr(values)
-    request, left = read(kind, values)
+    request, left = read_request_from(kind, values)
     assert repr(values) == before
     assert isinstance(request, kind)
     known, again = sift(kind, values)
@@ -69,7 +71,7 @@ def test_any_values_make_a_request(kind: type[VideoOptions | FrameOptions], valu
 def test_every_option_survives_beside_a_wrong_one() -> None:
     for field in walk(VideoOptions):
         values = VideoOptions(prompt="p", seconds=3, seed=1).dump()
-        request, left = read(VideoOptions, over(values, {"nope": field.key}))
+        request, left = read_request_from(VideoOptions, over(values, {"nope": field.key}))
         assert request.dump() == values
         assert len(left) == 1
 

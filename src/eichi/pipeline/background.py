@@ -23,9 +23,9 @@ from torch import Tensor
 
 from eichi.events import Adjusted, FramesReady
 from eichi.models.load import Components
-from eichi.pipeline.job import boundary, insist
+from eichi.pipeline.job import boundary, retry_call
 
-Run = tuple[int, NDArray[np.uint8]]
+FrameRun = tuple[int, NDArray[np.uint8]]
 
 
 class Decodes(Protocol):
@@ -34,12 +34,12 @@ class Decodes(Protocol):
     @property
     def repeated(self) -> int: ...
 
-    def push(self, first: int, latents: Tensor) -> Run | None: ...
+    def push(self, first: int, latents: Tensor) -> FrameRun | None: ...
 
     def fork(self) -> Self: ...
 
 
-class Beside:
+class BackgroundDecoder:
     """A decoder in a thread. A context manager: leaving it waits for the tile in hand and drops its frames."""
 
     def __init__(self, make: Callable[[], Decodes], components: Components) -> None:
@@ -53,7 +53,7 @@ class Beside:
         self._thread = ThreadPoolExecutor(1, "decode", torch.set_num_threads, (self._share,))
         self._decoder: Decodes | None = None
         self._waiting: tuple[int, Tensor] | None = None
-        self._pending: Future[tuple[Decodes, Run | None]] | None = None
+        self._pending: Future[tuple[Decodes, FrameRun | None]] | None = None
 
     def __enter__(self) -> Self:
         torch.set_num_threads(self._share)
@@ -90,21 +90,21 @@ class Beside:
             if run is not None:
                 yield FramesReady(*run)
 
-    def _taken(self) -> Generator[Adjusted, None, Run | None]:
+    def _taken(self) -> Generator[Adjusted, None, FrameRun | None]:
         with boundary("vae"):
-            self._decoder, run = yield from insist(self._result, self._components)
+            self._decoder, run = yield from retry_call(self._result, self._components)
         return run
 
     @property
     def _repeated(self) -> int:
         return 0 if self._decoder is None else self._decoder.repeated
 
-    def _result(self) -> tuple[Decodes, Run | None]:
+    def _result(self) -> tuple[Decodes, FrameRun | None]:
         """What the thread made; where it made nothing, the same made here."""
         pending, self._pending = self._pending, None
         return self._decode() if pending is None else pending.result()
 
-    def _decode(self) -> tuple[Decodes, Run | None]:
+    def _decode(self) -> tuple[Decodes, FrameRun | None]:
         """The decoder after the waiting run, and its frames. The thread has neither inference mode nor our stream."""
         assert self._decoder is not None and self._waiting is not None
         stream: AbstractContextManager[object] = torch.cuda.stream(self._stream) if self._stream else nullcontext()

@@ -16,12 +16,12 @@ from eichi.errors import DeviceError, InputError, ModelError
 from eichi.events import Adjusted, Converted, Event, FileFinished, SectionDone, Step, Stopped
 from eichi.models.load import Components
 from eichi.options import FillOptions
-from eichi.pipeline import latents as tools
+from eichi.pipeline import convert as tools
 from eichi.plan.continued import Shape
 from eichi.plan.fill import make_fill_plan
 from eichi.settings import Runtime
 from eichi.video import splice
-from eichi.video.latents import Latents, load_latents, measure_latents, save_latents
+from eichi.video.latentfile import Latents, load_latents, measure_latents, save_latents
 from eichi.video.metadata import read_record
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.writer import Writer
@@ -77,7 +77,7 @@ def test_a_joined_clip_looks_as_its_clips_do_alone(
     """Every frame of every clip, the second one's first among them, once and unchanged."""
     clips = [Latents(noise(count, seed), 0) for seed, count in enumerate(counts)]
     paths = [write(tmp_path / f"{number}.safetensors", clip) for number, clip in enumerate(clips)]
-    splice.join(paths, tmp_path / "joined.safetensors")
+    splice.join_latents(paths, tmp_path / "joined.safetensors")
     made = frames(decoder, load_latents(tmp_path / "joined.safetensors"))
     assert np.array_equal(made, np.concatenate([frames(decoder, clip) for clip in clips]))
 
@@ -94,9 +94,9 @@ def test_without_the_joint_there_are_more_frames_and_others(decoder: Components)
 
 def test_cut_apart_and_joined_decodes_as_before(decoder: Components, tmp_path: Path) -> None:
     whole = write(tmp_path / "a.safetensors", Latents(noise(19), 0))
-    splice.trim(whole, tmp_path / "b.safetensors", 0, 12)
-    splice.trim(whole, tmp_path / "c.safetensors", 7, 0)
-    splice.join([tmp_path / "b.safetensors", tmp_path / "c.safetensors"], tmp_path / "d.safetensors")
+    splice.trim_latents(whole, tmp_path / "b.safetensors", 0, 12)
+    splice.trim_latents(whole, tmp_path / "c.safetensors", 7, 0)
+    splice.join_latents([tmp_path / "b.safetensors", tmp_path / "c.safetensors"], tmp_path / "d.safetensors")
     again = frames(decoder, load_latents(tmp_path / "d.safetensors"))
     assert np.array_equal(again, frames(decoder, load_latents(whole)))
     assert len(frames(decoder, load_latents(tmp_path / "c.safetensors"))) == 4 * 12 - 3

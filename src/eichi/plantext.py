@@ -19,7 +19,7 @@ DRAWN, GIVEN, EMPTY, NOTHING = "○", "●", "·", "─"
 Row = tuple[tuple[int, ...], str, str]  # positions, sign, what it is
 
 
-def draw(plan: PlanView, width: int, language: str) -> list[str]:
+def plan_lines(plan: PlanView, width: int, language: str) -> list[str]:
     """Lines no wider than `width`: a summary, the axis where it fits, one line a section in the order of time."""
     sections = sorted(plan.sections, key=lambda section: section.start_frame)
     lines = [say("plan.summary", language, **{**vars(plan), "sections": len(sections)})]
@@ -46,7 +46,7 @@ def _anchor(name: str, language: str) -> str:
     return say(f"plan.anchor.{kind}", language, number=number)
 
 
-def draw_frame(plan: FramePlanView, width: int, language: str) -> list[str]:
+def frame_lines(plan: FramePlanView, width: int, language: str) -> list[str]:
     """Lines no wider than `width`: a summary, the axis of positions where it fits, one line for whatever has some."""
     positions, pictures = plan.positions, plan.images
     rows: list[Row] = [(positions.target, DRAWN, say("plan.frame.target", language))]

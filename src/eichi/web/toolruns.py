@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from eichi.errors import OptionError
-from eichi.events import Converted, Json, Step, read
+from eichi.events import Converted, Json, Step, read_message
 from eichi.jobs.store import Store
 from eichi.jobs.view import ACTIVE
 from eichi.settings import Settings
@@ -42,7 +42,7 @@ RUN = "from eichi.cli import main; main()"
 
 
 @dataclass
-class Run:
+class ToolRun:
     """One use of a tool.
 
     `fraction` is the share that is done, `said` the sentence of an error, `asked` whether it was to end early.
@@ -79,17 +79,17 @@ class RunView:
     result: str
 
 
-class Bench:
+class ToolRuns:
     """The runs of a server, the newest last."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings, self.store = settings, store
-        self.runs: list[Run] = []
+        self.runs: list[ToolRun] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
-    def start(self, tool: str, files: Sequence[Path], values: Mapping[str, object], language: str) -> Run:
+    def start(self, tool: str, files: Sequence[Path], values: Mapping[str, object], language: str) -> ToolRun:
         """Put a tool to work. Raises OptionError for what it does not take."""
         if tool not in TOOLS:
             raise OptionError("error.option.choice", key="tool", value=tool, choices=", ".join(TOOLS))
@@ -102,7 +102,7 @@ class Bench:
             target = free_name(self.settings.outputs.absolute(), files[0], word, ending)
             words = ("latents", tool, *map(str, files), *flags, "--out", str(target), "--json")
             names = tuple(path.name for path in files)
-            run = Run(len(self.runs) + 1, tool, names, words, language, target)
+            run = ToolRun(len(self.runs) + 1, tool, names, words, language, target)
             self.runs.append(run)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="bench", daemon=True)
@@ -125,7 +125,7 @@ class Bench:
                 run.asked = True
                 run.process.kill()
 
-    def _next(self) -> Run | None:
+    def _next(self) -> ToolRun | None:
         """The next run to do; None ends the thread, and whoever comes later starts another."""
         with self._lock:
             run = next((run for run in self.runs if run.status == "waiting"), None)
@@ -140,7 +140,7 @@ class Bench:
             else:
                 self._do(run)
 
-    def _do(self, run: Run) -> None:
+    def _do(self, run: ToolRun) -> None:
         """Run the command and hear what it says."""
         settings = self.settings
         place = {"EICHI_HOME": settings.home, "EICHI_DEVICE": settings.device, "EICHI_LANGUAGE": run.language}
@@ -164,12 +164,12 @@ class Bench:
         if code:
             _clear(run.result)
 
-    def _hear(self, run: Run, said: Json) -> None:
+    def _hear(self, run: ToolRun, said: Json) -> None:
         """A line of the process: an event, or the error that it ended with."""
         if "error" in said:
             run.said = str(said["message"])
             return
-        event = read(said)
+        event = read_message(said)
         if isinstance(event, Step):
             run.fraction = event.fraction
         elif isinstance(event, Converted) and event.total:

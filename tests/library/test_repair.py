@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eichi.events import Adjusted
-from eichi.library.mend import mend_settings
+from eichi.library.repair import repair_settings
 from eichi.settings import FILE, load_settings, write_settings
 
 GOOD = {"language": "ru", "outputs": "videos", "vae_tile": 512}
@@ -16,13 +16,13 @@ def mended(home: Path, text: str) -> list[Adjusted]:
     home.mkdir(exist_ok=True)
     (home / FILE).write_text(text, encoding="utf-8")
     notes: list[Adjusted] = []
-    mend_settings(notes.append)
+    repair_settings(notes.append)
     return notes
 
 
 def test_no_file_and_a_good_one_are_left_alone(home: Path) -> None:
     notes: list[Adjusted] = []
-    mend_settings(notes.append)
+    repair_settings(notes.append)
     assert not home.exists()
     text = json.dumps(GOOD)
     assert mended(home, text) == notes == []
@@ -61,7 +61,7 @@ def test_a_byte_order_mark_is_no_damage(home: Path, coding: str) -> None:
     home.mkdir()
     (home / FILE).write_bytes(content)
     notes: list[Adjusted] = []
-    mend_settings(notes.append)
+    repair_settings(notes.append)
     assert (notes, (home / FILE).read_bytes()) == ([], content)
     assert load_settings().language == "ru"
     write_settings(home, {"device": "cpu"})
