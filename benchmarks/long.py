@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.clip import PROMPT, SEED, diffusers, measure, ours, picture
+from benchmarks.clip import PROMPT, SEED, Told, diffusers, measure, ours, picture
 from benchmarks.counts import Counts, count, straightness
 
 SHORT, LONG, THEIRS = 5.0, 120.0, 20.0  # seconds
@@ -21,7 +21,7 @@ SECTIONS = (1, 2, 5, 10)
 
 def memory(long: float, theirs: float) -> None:
     """Peak memory of short and long clips, and the difference."""
-    contenders: list[tuple[str, Callable[[float, Path], int], float]] = [
+    contenders: list[tuple[str, Callable[[float, Path], Told], float]] = [
         (model, partial(ours, steps=1, model=model), long) for model in MODELS
     ]
     contenders.append(("diffusers", partial(diffusers, steps=1), theirs))

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import random
 import select
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,7 @@ from eichi.console import console
 from eichi.pipeline.checkpoint import sweep
 from eichi.video.parts import ENDING
 
+KILL = 9  # SIGKILL, a name that Windows lacks
 PATIENCE = 5  # kills of one job before it is left in peace
 PRELOAD = ["eichi.cli", "eichi.pipeline.generate", "eichi.prepare"]
 COMMON = ["--prompt", "star", "--seconds", "2", "--steps", "2", "--seed", "1", "--set", "section_size=0.5"]
@@ -64,7 +64,7 @@ class Run:
 
     @property
     def killed(self) -> bool:
-        return self.code == -signal.SIGKILL
+        return self.code == -KILL
 
 
 class Torture:
@@ -115,6 +115,8 @@ def digests(folder: Path) -> dict[str, str]:
 
 def launch(words: Sequence[str], out: Path, moment: Moment | None) -> Run:
     """Run a command in a child that dies at a moment."""
+    if sys.platform == "win32":
+        raise NotImplementedError("children are forked")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     reader, writer = context.Pipe(duplex=False)
@@ -126,7 +128,7 @@ def launch(words: Sequence[str], out: Path, moment: Moment | None) -> Run:
     run = Run()
     for run.seen in watch(reader, out):
         if moment is not None and run.seen[moment.kind] >= moment.count:
-            os.kill(child.pid, signal.SIGKILL)
+            os.kill(child.pid, KILL)
             break
     child.join()
     reader.close()
@@ -174,7 +176,7 @@ def command(words: list[str], out: str, environment: dict[str, str], limit: int,
         if event in ("open", "os.rename", "os.remove") and str(given[0]).startswith(out):
             operations += 1
             if operations == limit:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), KILL)
 
     os.environ.update(environment)
     os.dup2(writer.fileno(), 1)

@@ -8,15 +8,16 @@ from rich.cells import cell_len
 
 from eichi.catalog import find
 from eichi.drawing import draw, draw_frame
+from eichi.jobs.view import FramePlanView, PlanView
 from eichi.options import MAX_INDEX, FrameOptions, VideoOptions
 from eichi.plan.oneframe import PROFILES, make_frame_plan
 from eichi.plan.plan import make_plan
 from eichi.words import languages
 
 
-def described(**values: Any) -> dict[str, Any]:
+def described(**values: Any) -> PlanView:
     options = VideoOptions.parse({"image": "a.png", "model": "framepack", "prompt": "walks\non", **values})
-    return make_plan(options, find("framepack"), (640, 640)).describe()
+    return PlanView.of(make_plan(options, find("framepack"), (640, 640)))
 
 
 def test_four_sections() -> None:
@@ -39,9 +40,9 @@ def test_never_wider(seconds: float, width: int, language: str) -> None:
     assert all(cell_len(line) <= width for line in lines)
 
 
-def image(*references: str, **values: Any) -> dict[str, Any]:
+def image(*references: str, **values: Any) -> FramePlanView:
     request = {"image": "a.png", "model": "framepack", "seed": 5, "references": references, **values}
-    return make_frame_plan(FrameOptions.parse(request), find("framepack"), (640, 640)).describe()
+    return FramePlanView.of(make_frame_plan(FrameOptions.parse(request), find("framepack"), (640, 640)))
 
 
 def test_an_image_and_its_pictures() -> None:

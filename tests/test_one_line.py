@@ -23,7 +23,7 @@ from eichi.settings import Settings
 from eichi.web.fields import fields
 from eichi.web.fieldset import FieldSet
 from eichi.web.i18n import Words
-from eichi.words import languages, table
+from eichi.words import ENGLISH, languages, table
 
 SOURCE = Path(str(files("eichi")))
 KINDS: tuple[type[Options], ...] = (VideoOptions, FrameOptions, FillOptions)
@@ -50,7 +50,7 @@ def asked(*words: str) -> str:
     @click.command
     @option_flags(Sparkling)
     def command(assignments: tuple[str, ...], **flags: Any) -> None:
-        click.echo(json.dumps(read_request(Sparkling, assignments, flags).dump()))
+        click.echo(json.dumps(read_request(Sparkling, assignments, flags, ENGLISH).dump()))
 
     return CliRunner().invoke(command, words, catch_exceptions=False).output
 

@@ -8,6 +8,7 @@ import pytest
 from eichi import VideoOptions, make_plan
 from eichi.catalog import find
 from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
+from eichi.events import Values
 from eichi.models.shapes import published_shapes
 from eichi.prepare import check_folder, check_run, read_tokens
 from tests import loras
@@ -54,13 +55,13 @@ def test_tokens_are_counted_for_every_text(picture: Path, home: Path) -> None:
         VideoOptions.parse({"image": picture, "prompt": "a star", "negative": long, "sampling": {"cfg": 2}})
     )
     short, other = read_tokens(plan.entry, plan.texts, home)
-    assert (short["llama_limit"], short["clip_limit"], short["both"]) == (256, 77, "a star")
-    assert (short["llama_only"], short["cut"]) == ("", "")
-    assert other["both"] + other["llama_only"] + other["cut"] == other["text"] == long
-    assert other["llama"] > 256
-    assert other["llama_only"].strip()
+    assert (short.llama_limit, short.clip_limit, short.both) == (256, 77, "a star")
+    assert (short.llama_only, short.cut) == ("", "")
+    assert other.both + other.llama_only + other.cut == other.text == long
+    assert other.llama > 256
+    assert other.llama_only.strip()
     assert [note.id for note in plan.notes if note.id == "note.prompt.cut"] == ["note.prompt.cut"]
-    assert read_tokens(find("framepack"), ["a star"], home) == []
+    assert read_tokens(find("framepack"), ["a star"], home) == ()
 
 
 def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
     tensors = loras.lettered("diffusion_model.", loras.whole(made))
     path = loras.write(tmp_path / "style.safetensors", tensors | {"other": made[0].down})
 
-    def plan(model: str, *files: str, **weights: Any) -> list[tuple[str, dict[str, Any]]]:
+    def plan(model: str, *files: str, **weights: Any) -> list[tuple[str, Values]]:
         values = {"image": picture, "prompt": "p", "model": model, "weights": weights | {"loras": files}}
         notes = make_plan(VideoOptions.parse(values)).notes
         return [(note.id, note.values) for note in notes if note.id.startswith(("note.lora", "note.fp8"))]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -37,7 +37,7 @@ FIRST = 9000  # number of the first held-out scene, as in the report
 LEAST = 0.05  # of the width: less is not a movement
 SEEN = 0.01  # of the picture: a sprite of which less stands out cannot be followed
 
-Clip = Tensor  # (frames, 3, height, width) in -1..1
+Clip: TypeAlias = Tensor  # (frames, 3, height, width) in -1..1
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class Judge:
     def shots(self, latents: Tensor) -> Clip:
         """What each of some latents (n, 16, h, w) shows: the last of its four frames."""
         vae = self.components.vae
-        shown: Tensor = vae.decode(latents[:, :, None] / vae.config.scaling_factor).sample
-        return shown[:, :, 0].clamp(-1, 1)
+        shown: Tensor = vae.decode(latents[:, :, None].to(vae.dtype) / vae.config.scaling_factor).sample
+        return shown[:, :, 0].float().clamp(-1, 1)
 
     def latent(self, path: Path) -> Tensor:
         """A picture's latent (16, h, w)."""

@@ -5,13 +5,14 @@ any moment continues from its last checkpoint.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+
+from eichi.files import aside
 
 
 def fresh(model: nn.Module) -> dict[str, Any]:
@@ -22,9 +23,8 @@ def fresh(model: nn.Module) -> dict[str, Any]:
 def save(path: Path, content: Mapping[str, Any]) -> None:
     """Write a checkpoint so that a reader sees the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".tmp")
-    torch.save(dict(content), aside)
-    os.replace(aside, path)
+    with aside(path) as draft:
+        torch.save(dict(content), draft)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import psutil
 from eichi.catalog import find, known
 from eichi.declare import walk
 from eichi.errors import EichiError
+from eichi.events import Values
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
@@ -35,7 +36,7 @@ class Finding:
 
     id: str
     state: Literal["good", "warn", "bad"] = "good"
-    values: dict[str, object] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
     try:
         device = pick_device(settings.device)
     except EichiError as error:
-        yield Finding(error.id, "bad", error.values)
+        yield Finding(error.id, "bad", error.plain)
         return
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
@@ -90,7 +91,7 @@ def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
     try:
         choice = choose(device, wanted)
     except EichiError as error:
-        yield Finding(error.id, "bad", error.values)
+        yield Finding(error.id, "bad", error.plain)
         return
     poor = choice.kernel == "chunked" and choice.why == "none"
     yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
@@ -123,7 +124,7 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         try:
             check_folder(folder)
         except EichiError as error:
-            yield Finding(error.id, "bad", error.values)
+            yield Finding(error.id, "bad", error.plain)
             continue
         free = shutil.disk_usage(folder).free / 2**30
         state: Literal["good", "warn"] = "good" if free >= ROOM_GB else "warn"

@@ -9,7 +9,8 @@
     │   └── FolderError       the place for results cannot be written
     └── RunError              the request was fine, the run was not; exit code 1
         ├── DeviceError       the device ran out of memory or failed
-        └── DiskError         a file cannot be written, the disk being full for one; the job can be gone on with
+        ├── DiskError         a file cannot be written, the disk being full for one; the job can be gone on with
+        └── StoreError        the store of jobs does not answer as it should
 
 An error carries the id of its sentence and the values in it, so that every surface can say it in the user's
 language. Foreign errors are translated where they enter (one place per boundary) and chained.
@@ -27,6 +28,12 @@ class EichiError(Exception):
         super().__init__(id)  # pickle restores the rest from __dict__
         self.id = id
         self.values = values
+
+    @property
+    def plain(self) -> dict[str, str | int | float | None]:
+        """What fills the sentence, as values that can be written."""
+        plain = (str, int, float, type(None))
+        return {name: value if isinstance(value, plain) else str(value) for name, value in self.values.items()}
 
     def say(self, language: str = ENGLISH) -> str:
         """The sentence in a language."""
@@ -47,10 +54,8 @@ class ErrorView:
 
     @classmethod
     def of(cls, error: EichiError, language: str) -> "ErrorView":
-        plain = (str, int, float, type(None))
-        values = {name: value if isinstance(value, plain) else str(value) for name, value in error.values.items()}
         key = error.values.get("key")
-        return cls(error.id, error.say(language), None if key is None else str(key), values)
+        return cls(error.id, error.say(language), None if key is None else str(key), error.plain)
 
 
 class InputError(EichiError):
@@ -86,4 +91,8 @@ class DeviceError(RunError):
 
 
 class DiskError(RunError):
+    pass
+
+
+class StoreError(RunError):
     pass

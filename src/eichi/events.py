@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import ConfigDict, Field, JsonValue, NonNegativeInt, PositiveInt, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 if TYPE_CHECKING:
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, JsonValue]  # what fills a sentence
 Json = dict[str, JsonValue]  # an object of JSON, as it is written and read
+# What is written of a message is all of it, its kind too: a program that reads it by the schema can rely on that.
+SAID = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Started:
     """Weights are loaded and the first section begins."""
 
@@ -35,7 +37,7 @@ class Started:
     kind: Literal["started"] = "started"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FrameStarted:
     """Weights are loaded and a single image begins. `positions` are the time positions of what it is drawn from."""
 
@@ -48,7 +50,7 @@ class FrameStarted:
     kind: Literal["frame_started"] = "frame_started"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Adjusted:
     """Something was done otherwise than asked, or deserves a word; `id` names the sentence, `values` fill it."""
 
@@ -57,14 +59,14 @@ class Adjusted:
     kind: Literal["adjusted"] = "adjusted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Step:
     """One sampling step of a section is done. `order` counts sections as they are generated, from 0."""
 
-    order: int
-    sections: int
-    step: int
-    steps: int
+    order: NonNegativeInt
+    sections: PositiveInt
+    step: NonNegativeInt
+    steps: PositiveInt
     kind: Literal["step"] = "step"
 
     @property
@@ -73,7 +75,7 @@ class Step:
         return (self.order * self.steps + self.step) / (self.sections * self.steps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Converted:
     """So many frames of `total` have gone from a video to latents or back; `total` is 0 where nobody knows it."""
 
@@ -82,7 +84,7 @@ class Converted:
     kind: Literal["converted"] = "converted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class PreviewMade:
     """A section can be looked at as it is after a step; the picture lies elsewhere."""
 
@@ -104,7 +106,7 @@ class Preview:
         return PreviewMade(self.order, self.step)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class SectionDone:
     """A section's latents are final. `computed` and `reused` count evaluations of the transformer."""
 
@@ -116,7 +118,7 @@ class SectionDone:
     kind: Literal["section_done"] = "section_done"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Flagged:
     """A section, by the user's number, looks wrong; `id` names the sentence, `values` fill it. Nothing is changed."""
 
@@ -126,7 +128,7 @@ class Flagged:
     kind: Literal["flagged"] = "flagged"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FrameDrawn:
     """A single image's latent is final. `computed` and `reused` count evaluations of the transformer."""
 
@@ -135,7 +137,7 @@ class FrameDrawn:
     kind: Literal["frame_drawn"] = "frame_drawn"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FramesMade:
     """`frames` frames, the first at index `first`, will not change any more."""
 
@@ -156,7 +158,7 @@ class FramesReady:
         return FramesMade(self.first, len(self.frames))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class LatentsMade:
     """`latents` latents, the first at place `first`, are final."""
 
@@ -181,7 +183,7 @@ class LatentsReady:
         return LatentsMade(self.first, self.latents.shape[2])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Finished:
     """The file is in its place. `flags` are what was said of its sections."""
 
@@ -195,7 +197,7 @@ class Finished:
     kind: Literal["finished"] = "finished"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FrameFinished:
     """The picture of a single image is in its place."""
 
@@ -205,7 +207,7 @@ class FrameFinished:
     kind: Literal["frame_finished"] = "frame_finished"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FileFinished:
     """A file of latents, or a video made of one, is in its place."""
 
@@ -218,7 +220,7 @@ class FileFinished:
     kind: Literal["file_finished"] = "file_finished"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Stopped:
     """The user stopped the job. `video` is a playable file of what is finished, None where nothing is."""
 
@@ -229,7 +231,7 @@ class Stopped:
     kind: Literal["stopped"] = "stopped"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Failed:
     """The job ended with an error; `id` names the sentence, `values` fill it."""
 
@@ -238,7 +240,7 @@ class Failed:
     kind: Literal["failed"] = "failed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Changed:
     """A job of the queue is in another state."""
 
@@ -270,12 +272,12 @@ Result = Annotated[Finished | FrameFinished | FileFinished | Stopped, Field(disc
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Message)
 
 
-def message(event: Event) -> Message:
+def message(event: Event | Message) -> Message:
     """An event as a message: itself, unless it carries arrays."""
     return event.told if isinstance(event, FramesReady | LatentsReady | Preview) else event
 
 
-def dump(event: Event) -> Json:
+def dump(event: Event | Message) -> Json:
     """The message of an event as it is written."""
     values: Json = _MESSAGES.dump_python(message(event), mode="json")
     return values

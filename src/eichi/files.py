@@ -5,25 +5,59 @@ system pass through; each caller says them in its own words.
 """
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+WINDOWS = os.name == "nt"
+# Windows refuses to replace a file that somebody reads: tries until then, and seconds between them.
+TRIES, PAUSE = 100, 0.05
 
 
 @contextmanager
-def aside(path: Path, folder: Path | None = None) -> Iterator[Path]:
+def aside(path: Path, folder: Path | None = None, *, lasting: bool = True, private: bool = False) -> Iterator[Path]:
     """A draft to write, in `folder` or beside `path`, whose place it takes at the end; after an error it is gone.
 
-    The folder must be on the same disk. Raises OSError.
+    The folder must be on the same disk. What need not outlast a power cut, as it is made again, is not `lasting`: it
+    costs no wait for the disk, and may be damaged after one. A `private` file is for its owner alone. Raises OSError.
     """
     draft = (folder or path.parent) / f".{path.name}.part"
     try:
+        if private:
+            draft.unlink(missing_ok=True)
+            draft.touch(0o600)
         yield draft
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())  # a rename can reach the disk before the content does
-        os.replace(draft, path)
+        if lasting:
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())  # a rename can reach the disk before the content does
+        settle(draft, path, lasting)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def settle(draft: Path, path: Path, lasting: bool = True) -> None:
+    """Put what is finished, a file or a folder, in its place on the same disk. Raises OSError.
+
+    On Windows this waits a while for those who read what is there now.
+    """
+    for left in reversed(range(TRIES if WINDOWS else 1)):
+        try:
+            os.replace(draft, path)  # noqa: TID251  # here alone
+            break
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(PAUSE)
+    if lasting and not WINDOWS:
+        _sync(path.parent)
+
+
+def private(folder: Path) -> None:
+    """Make a folder that only its owner may look into, with those above it that are missing. Raises OSError."""
+    for place in (*reversed(folder.parents), folder):
+        if not place.is_dir():
+            place.mkdir(0o700, exist_ok=True)
 
 
 def trim(folder: Path, pattern: str, limit: int) -> None:
@@ -43,3 +77,13 @@ def encodable(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _sync(folder: Path) -> None:
+    """Put the names of a folder on the disk, where the file system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

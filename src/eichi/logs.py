@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 
+from eichi.files import private
 from eichi.settings import Settings
 
 LARGEST, OLD = 2**20, 5  # bytes of a file, and how many full ones are kept
@@ -20,7 +21,7 @@ OURS = "eichi"
 @contextmanager
 def logging_to(settings: Settings, name: str) -> Iterator[None]:
     """Write `name`.log for as long as this lasts."""
-    settings.logs.mkdir(parents=True, exist_ok=True)
+    private(settings.logs)
     path = settings.logs / f"{name}.log"
     file = RotatingFileHandler(path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from eichi.declare import Optioned, option
 from eichi.errors import OptionError
-from eichi.files import aside
+from eichi.files import aside, private
 from eichi.words import ENGLISH, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
@@ -150,9 +150,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings(**{"home": path.parent, **_read(path)})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"]) from error
+        raise wrong(error) from error
     if settings.offline:
         _stay_offline()
     return settings
@@ -162,9 +160,16 @@ def write_settings(home: Path, changed: Mapping[str, Any]) -> None:
     """Put keys into the settings file, leaving the others as they are. Raises OptionError for a damaged file."""
     path = home / FILE
     values = _read(path) | dict(changed)
-    home.mkdir(parents=True, exist_ok=True)
+    private(home)
     with aside(path) as draft:
         draft.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def wrong(error: ValidationError) -> OptionError:
+    """The first complaint about settings as one sentence."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"])
 
 
 def _stay_offline() -> None:
@@ -178,7 +183,7 @@ def _stay_offline() -> None:
 def _read(path: Path) -> dict[str, Any]:
     """The keys of the settings file, none where there is no file."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, with a byte-order mark or without
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -1,8 +1,8 @@
 """What every command has around it: its settings, its errors as one sentence and an exit code, its last line.
 
-Results go to standard output, everything else to standard error; with `--json` the last line of standard output is one
-JSON object, and a running job's events come before it, one JSON object a line. Exit codes: 0 done, 1 failed, 2 wrong
-input, 130 stopped. Knows no command.
+Results go to standard output, everything else to standard error. With `--json` standard output is one JSON object a
+line: a running job's events as it says them, each once, and as the last line the answer, which for a single job is its
+last event. Exit codes: 0 done, 1 failed, 2 wrong input, 130 stopped. Knows no command.
 """
 
 import os

@@ -19,7 +19,7 @@ from eichi.video.writer import Writer
 from eichi.words import languages
 from tests.modules import HEAVY, loaded
 
-FIGURES = ["file", "latents", "frames", "seconds", "width", "height"]
+FIGURES = ["file", "latents", "frames", "seconds", "width", "height", "kind"]
 
 Run = Callable[..., tuple[int, str, str]]
 

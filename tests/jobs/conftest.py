@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -14,6 +15,7 @@ import pytest
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Draft
 from eichi.jobs.store import Store
+from eichi.jobs.view import Figures
 from eichi.settings import load_settings
 
 Database = Callable[[], str]
@@ -23,7 +25,7 @@ Database = Callable[[], str]
 def server() -> Iterator[Database]:
     """Makes databases on a PostgreSQL server that listens on a socket in a folder and lives as long as the tests."""
     found = shutil.which("initdb") or next(iter(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
-    if found is None:
+    if found is None or sys.platform == "win32":
         pytest.skip("PostgreSQL is not installed on this machine")
     programs, user = Path(found).resolve().parent, "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="eichi-pg-"))
@@ -69,5 +71,5 @@ def queue(home: Path) -> Iterator[Queue]:
 @pytest.fixture
 def drafts() -> Callable[[int], list[Draft]]:
     """Jobs that are only ever kept."""
-    plan = {"model": "tiny", "width": 80, "height": 48, "sections": 2, "kept": 0, "seconds": 1.2, "notes": []}
+    plan = Figures(model="tiny", width=80, height=48, sections=2, kept=0, frames=37, seconds=1.2)
     return lambda number: [Draft("video", {"prompt": str(i)}, plan, "key", "out") for i in range(number)]

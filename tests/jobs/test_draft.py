@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from eichi import make_frame_plan, make_plan
 from eichi.jobs.draft import pace_key
 from eichi.options import FrameOptions, VideoOptions
-from eichi.prepare import make_frame_plan, make_plan
 
 
 def video(picture: Path, **values: Any) -> str:

@@ -13,10 +13,22 @@ from PIL import Image
 
 from eichi.catalog import find
 from eichi.errors import ModelError
-from eichi.events import Event, FrameDrawn, FramesReady, FrameStarted, SectionDone, Step
+from eichi.events import (
+    Changed,
+    Event,
+    Finished,
+    FrameDrawn,
+    FrameFinished,
+    FramesReady,
+    FrameStarted,
+    SectionDone,
+    Step,
+    Stopped,
+)
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
+from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Store
+from eichi.jobs.view import Ask, Status
 from eichi.jobs.worker import Worker
 from eichi.logs import logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
@@ -92,12 +104,14 @@ def add(queue: Queue, *options: VideoOptions | FrameOptions) -> list[int]:
 
 
 def kinds(store: Store, id: int) -> list[str]:
-    return [entry.body.get("status", entry.body["event"]) for entry in store.events(id)]
+    """What a job said: the states that it came into, the kinds of all else."""
+    said = [entry.event for entry in store.events(id)]
+    return [event.status if isinstance(event, Changed) else event.kind for event in said]
 
 
 def digest(job: Job) -> str:
-    assert job.result is not None
-    return hashlib.sha256(Path(job.result["video"]).read_bytes()).hexdigest()
+    assert isinstance(job.result, Finished)
+    return hashlib.sha256(Path(job.result.video).read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +138,13 @@ def test_a_job_from_beginning_to_end(worker: Worker, queue: Queue, video: VideoO
     job = queue.store.job(id)
     assert taken == [id]
     assert (job.status, job.runner, job.error, job.begun) == (Status.DONE, None, None, False)
-    assert job.result is not None
-    assert Path(job.result["video"]).parent == Path("out").absolute()
+    assert isinstance(job.result, Finished)
+    assert Path(job.result.video).parent == Path("out").absolute()
     assert job.pace is not None and job.pace > 0
     said = kinds(queue.store, id)
-    assert said[:2] + said[-2:] == ["waiting", "running", "Finished", "done"]
-    assert said.count("SectionDone") == SECTIONS
-    assert not {"Step", "LatentsReady"} & set(said)
+    assert said[:2] + said[-2:] == ["waiting", "running", "finished", "done"]
+    assert said.count("section_done") == SECTIONS
+    assert not {"step", "latents_ready", "preview"} & set(said)
     assert sorted(path.suffix for path in Path("out").iterdir()) == [".mp4", ".png"]
 
 
@@ -152,9 +166,10 @@ def test_stop_now_keeps_what_is_finished_and_resume_goes_on(
     worker.work(drain=True)
     job = store.job(id)
     assert (job.status, job.begun) == (Status.STOPPED, True)
-    assert job.result is not None
-    assert Path(job.result["video"]).name.endswith("_stopped.mp4")
-    assert kinds(store, id)[-3:] == ["stopping", "Stopped", "stopped"]
+    assert isinstance(job.result, Stopped)
+    assert str(job.result.video).endswith("_stopped.mp4")
+    said = [entry.event for entry in store.events(id)][-3:]
+    assert said == [Changed("stopping"), job.result, Changed("stopped")]
     queue.resume(id)
     worker.work(drain=True)
     job = store.job(id)
@@ -170,7 +185,7 @@ def test_stop_after_this_section(
     store.ask(Step, step, lambda job: queue.stop(job, Ask.SECTION))
     worker.work(drain=True)
     assert store.job(id).status == Status.STOPPED
-    assert kinds(store, id).count("SectionDone") == sections
+    assert kinds(store, id).count("section_done") == sections
 
 
 def test_stop_after_the_last_section_is_the_whole_video(
@@ -223,7 +238,7 @@ def test_a_job_that_was_taken_over_is_let_go(worker: Worker, queue: Queue, store
     store.ask(SectionDone, 1, lambda job: store.end(store.job(id), Status.HELD))
     worker.work(drain=True)
     assert store.job(id).status == Status.HELD
-    assert kinds(store, id)[-2:] == ["SectionDone", "held"]
+    assert kinds(store, id)[-2:] == ["section_done", "held"]
 
 
 def test_an_error_is_the_job_s_and_the_next_one_runs(
@@ -239,7 +254,7 @@ def test_an_error_is_the_job_s_and_the_next_one_runs(
         Status.FAILED,
         f"There is no picture {lost}. Check the name and the folder.",
     )
-    assert kinds(store, bad)[-2:] == ["Failed", "failed"]
+    assert kinds(store, bad)[-2:] == ["failed", "failed"]
     assert store.job(good).status == Status.DONE
 
 
@@ -266,8 +281,9 @@ def test_a_single_image(worker: Worker, queue: Queue, store: Asking, pictures: P
     worker.work(drain=True)
     job = store.job(done)
     assert job.status == Status.DONE
-    assert job.result is not None and Path(job.result["image"]).is_file()
-    assert "FrameDrawn" in kinds(store, done)
+    assert isinstance(job.result, FrameFinished)
+    assert Path(job.result.image).is_file()
+    assert "frame_drawn" in kinds(store, done)
     for id, ask, status in ((stopped, queue.stop, Status.STOPPED), (paused, queue.hold, Status.HELD)):
         queue.resume(id)
         store.ask(FrameDrawn, 1, ask)

@@ -7,7 +7,7 @@ import pytest
 
 from eichi.events import Adjusted
 from eichi.library.mend import mend_settings
-from eichi.settings import FILE, load_settings
+from eichi.settings import FILE, load_settings, write_settings
 
 GOOD = {"language": "ru", "outputs": "videos", "vae_tile": 512}
 
@@ -39,7 +39,7 @@ def test_a_file_that_cannot_be_read_stays_beside(home: Path, text: str) -> None:
 
 def test_what_can_be_read_is_kept(home: Path) -> None:
     notes = mended(home, json.dumps({**GOOD, "device": 3, "nope": {"x": 1}, "preserve_gb": "much"}))
-    assert [note.values.get("key") for note in notes] == [None, "device", "nope", "preserve_gb"]
+    assert [note.values.get("key") for note in notes] == [None, "device", "preserve_gb", "nope"]
     settings = load_settings()
     assert (settings.language, settings.outputs, settings.vae_tile) == ("ru", Path("videos"), 512)
     assert json.loads((home / FILE).read_text()) == GOOD
@@ -50,5 +50,19 @@ def test_what_can_be_read_is_kept(home: Path) -> None:
 
 def test_a_wrong_variable_is_no_damage(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EICHI_LANGUAGE", "klingon")
-    assert mended(home, json.dumps({"outputs": "videos"})) == []
-    assert json.loads((home / FILE).read_text()) == {"outputs": "videos"}
+    assert mended(home, json.dumps(GOOD)) == []
+    assert json.loads((home / FILE).read_text()) == GOOD
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_damage(home: Path, coding: str) -> None:
+    """Editors and shells of Windows write one."""
+    content = json.dumps(GOOD).encode(coding)
+    home.mkdir()
+    (home / FILE).write_bytes(content)
+    notes: list[Adjusted] = []
+    mend_settings(notes.append)
+    assert (notes, (home / FILE).read_bytes()) == ([], content)
+    assert load_settings().language == "ru"
+    write_settings(home, {"device": "cpu"})
+    assert json.loads((home / FILE).read_bytes()) == GOOD | {"device": "cpu"}

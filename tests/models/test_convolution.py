@@ -18,6 +18,7 @@ from eichi.models.convolution import apply_convolution, remove_convolution
 from eichi.models.load import Components
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.encode import encode_tile
+from eichi.settings import Runtime
 from tests import small
 
 OURS, THEIRS = "oneDNN", "torch"
@@ -82,7 +83,7 @@ def test_equals_torch(
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory: pytest.TempPathFactory) -> AutoencoderKLHunyuanVideo:
     """The embedded one, as every job has it."""
-    return Components(find("tiny"), tmp_path_factory.mktemp("models"), "cpu").vae
+    return Components(find("tiny"), Runtime(tmp_path_factory.mktemp("models"), "cpu")).vae
 
 
 def there_and_back(vae: AutoencoderKLHunyuanVideo) -> tuple[Tensor, Tensor]:

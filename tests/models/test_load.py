@@ -103,7 +103,7 @@ def test_squares_overlap_by_a_quarter() -> None:
 
 @pytest.mark.parametrize(("level", "stays"), [("all", True), ("streamed", False), (None, False)])
 def test_what_is_left_stays_only_where_everything_has_room(tmp_path: Path, level: Level | None, stays: bool) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     if level is not None:
         components.need, components.placement = Need(64, 64), Placement(level)
     first = components.text_encoder_2

@@ -26,26 +26,29 @@ def meter() -> Meter:
 def test_a_short_prompt_is_seen_by_both(meter: Meter) -> None:
     reading = meter.read("a red star moves right")
     assert (reading.llama, reading.clip) == (5, 7)
-    assert reading.parts("a red star moves right") == ("a red star moves right", "", "")
+    assert (reading.both, reading.llama_only, reading.cut) == ("a red star moves right", "", "")
 
 
 def test_a_long_prompt_has_three_parts(meter: Meter) -> None:
     prompt = " ".join(["star"] * 300)
-    both, llama, cut = meter.read(prompt).parts(prompt)
-    assert (len(both.split()), len((both + llama).split())) == (75 - 1, 256 - 1)  # the first "star" is two tokens
-    assert both + llama + cut == prompt
+    reading = meter.read(prompt)
+    seen = reading.both + reading.llama_only
+    assert (len(reading.both.split()), len(seen.split())) == (75 - 1, 256 - 1)  # the first "star" is two tokens
+    assert seen + reading.cut == reading.text == prompt
 
 
 def test_an_empty_prompt(meter: Meter) -> None:
     reading = meter.read("")
-    assert (reading.llama, reading.clip, reading.parts("")) == (0, 2, ("", "", ""))
+    assert (reading.llama, reading.clip) == (0, 2)
+    assert (reading.text, reading.both, reading.llama_only, reading.cut) == ("", "", "", "")
 
 
 @given(st.text(max_size=400))
 def test_parts_are_the_prompt(text: str) -> None:
     reading = Meter(HUNYUAN, LLAMA, CLIP).read(text)
-    assert "".join(reading.parts(text)) == text
-    assert 0 <= min(reading.clip_end, reading.llama_end) <= reading.llama_end <= len(text)
+    assert reading.both + reading.llama_only + reading.cut == reading.text == text
+    assert not reading.cut or reading.llama > reading.llama_limit
+    assert not reading.llama_only or reading.clip > reading.clip_limit
 
 
 def test_clip_from_vocabulary_and_merges(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
 
 @pytest.mark.parametrize(("steps", "nearest"), [(4, 10), (17, 10), (18, 25), (25, 25), (60, 50)])
 def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path, steps: int, nearest: int) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     parts.entry = replace(parts.entry, magcache=tuple((1.0,) * count for count in (25, 10, 50)))
     with step_cache(StepOptions(steps=steps, cache="mag"), parts) as cache:
         assert cache is not None
@@ -118,7 +118,7 @@ def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path,
 
 def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU; here one that is only said to be there, and nothing is loaded for it."""
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     parts.device = torch.device("cuda")
     parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
     monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(80 * GIB, 64 * GIB))
@@ -129,7 +129,7 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
 
 
 def test_what_fp8_costs_is_said(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     assert list(make_weights(parts)) == []
     parts.want(WeightsOptions(fp8="row"))
     (note,) = make_weights(parts)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eichi.catalog import find
 from eichi.declare import field_of, walk
 from eichi.errors import OptionError
+from eichi.jobs.view import PlanView
 from eichi.options import MAX_SEED, VideoOptions, place
 from eichi.plan.plan import Plan, make_plan
 from eichi.plan.timeline import WINDOWS, paddings
@@ -118,16 +119,11 @@ def test_a_loop_meets_its_start(keyframes: dict[str, Any], meets: list[float]) -
 
 def test_a_plan_tells_every_position() -> None:
     plan = planned(seconds=2)
-    for section, told in zip(plan.sections, plan.describe()["sections"], strict=True):
+    for section, view in zip(plan.sections, PlanView.of(plan).sections, strict=True):
         layout = section.layout
-        parts = {
-            "start": layout.start,
-            "window": layout.window,
-            "clean": layout.clean,
-            "x2": layout.x2,
-            "x4": layout.x4,
-        }
-        assert told["positions"] == {name: list(places) for name, places in parts.items()}
+        parts = (layout.start, layout.window, layout.clean, layout.x2, layout.x4)
+        told = view.positions
+        assert (told.start, told.window, told.clean, told.x2, told.x4) == parts
 
 
 def test_what_is_kept_of_nothing_is_refused() -> None:
@@ -139,7 +135,7 @@ def test_a_seed_is_drawn_and_recorded() -> None:
     plans = [planned() for _ in range(8)]
     assert len({plan.seed for plan in plans}) > 1
     for plan in plans:
-        assert plan.options.seed == plan.seed == plan.describe()["seed"]
+        assert plan.options.seed == plan.seed
         assert 0 <= plan.seed <= MAX_SEED
     assert planned(seed=0).seed == 0
 

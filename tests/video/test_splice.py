@@ -1,6 +1,5 @@
 """The tools on latent files that need no model: what they write, what they remember, what they refuse."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from eichi.plan.plan import make_plan
 from eichi.video.latents import KEY, Latents, load_latents, measure_latents, save_latents
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import read_record, record
-from eichi.video.splice import describe, free_name, join, model_of, read_source, trim
+from eichi.video.splice import Clip, free_name, join, model_of, read_source, report, trim
 from eichi.words import ENGLISH
 
 
@@ -85,15 +84,15 @@ def test_equal_tools_make_equal_files(tmp_path: Path) -> None:
     assert (tmp_path / "c.safetensors").read_bytes() == (tmp_path / "d.safetensors").read_bytes()
 
 
-def test_described(tmp_path: Path) -> None:
+def test_reported(tmp_path: Path) -> None:
     one = write(tmp_path / "a.safetensors", 4, first=9)
     join([one, write(tmp_path / "b.safetensors", 5)], tmp_path / "c.safetensors")
-    found = describe(tmp_path / "c.safetensors")
-    assert found["clips"] == [{"first": 0, "latents": 4, "frames": 13}, {"first": 4, "latents": 5, "frames": 17}]
-    assert (found["first"], found["latents"], found["frames"], found["model"]) == (9, 9, 30, "tiny")
-    assert json.loads(json.dumps(found)) == found
-    bare = describe(foreign(tmp_path / "old.safetensors"))
-    assert (bare["model"], bare["record"], bare["frames"], bare["width"]) == (None, None, 37, 64)
+    found = report(tmp_path / "c.safetensors")
+    assert found.clips == (Clip(0, 4, 13), Clip(4, 5, 17))
+    assert (found.first, found.latents, found.frames, found.model) == (9, 9, 30, "tiny")
+    assert found.record == read_record(tmp_path / "c.safetensors")
+    bare = report(foreign(tmp_path / "old.safetensors"))
+    assert (bare.model, bare.record, bare.frames, bare.width, bare.height) == (None, None, 37, 64, 64)
 
 
 def test_half_precision_is_read_as_it_is(tmp_path: Path) -> None:

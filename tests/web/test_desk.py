@@ -1,6 +1,7 @@
 """The desk starts the worker when there is work, and a visitor's file reaches only pictures of the program's own."""
 
 import os
+import stat
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -42,6 +43,10 @@ def test_pictures_of_a_job_are_copied_for_the_page(desk: Desk, video: VideoOptio
     assert adopted.image.is_relative_to(desk.uploads)
     assert adopted.image.read_bytes() == picture.read_bytes()
     assert desk.adopt(adopted.dump()) == adopted.dump()
+    given = desk.receive_picture("a.png", BytesIO(picture.read_bytes()))
+    if os.name != "nt":
+        private = [path for file in (adopted.image, given) for path in (file, file.parent)]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o700] * 2
 
 
 def test_pictures_that_are_gone_go_alone(desk: Desk, video: VideoOptions, picture: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eichi.catalog import find
+from eichi.jobs.view import PlanView
 from eichi.options import VideoOptions
 from eichi.plan.plan import make_plan
 from eichi.web.i18n import Words
@@ -32,9 +33,9 @@ class Sections(HTMLParser):
             self.found.append(values)
 
 
-def plan(seconds: float, model: str = "tiny", **keyframes: Any) -> dict[str, Any]:
+def plan(seconds: float, model: str = "tiny", **keyframes: Any) -> PlanView:
     values = {"model": model, "image": Path("a.png"), "seconds": seconds, "seed": 1, "keyframes": keyframes}
-    return make_plan(VideoOptions.parse(values), find(model), (96, 64)).describe()
+    return PlanView.of(make_plan(VideoOptions.parse(values), find(model), (96, 64)))
 
 
 @pytest.mark.parametrize(("seconds", "size"), [(1, "cards"), (5, "cards"), (20, "bars"), (120, "lines")])
@@ -45,9 +46,9 @@ def test_any_number_of_sections_is_one_axis(seconds: float, size: str) -> None:
     assert f'class="axis {size}"' in html
     *found, end = found
     assert int(str(end["data-section"])) == END
-    assert [int(str(one["data-section"])) for one in found] == list(reversed(range(len(made["sections"]))))
+    assert [int(str(one["data-section"])) for one in found] == list(reversed(range(len(made.sections))))
     widths = [int(re.findall(r"flex-grow:(\d+)", str(one["style"]))[0]) for one in found]
-    assert sum(widths) == made["frames"]
+    assert sum(widths) == made.frames
 
 
 def test_f1_counts_from_the_start() -> None:

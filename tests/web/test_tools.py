@@ -1,6 +1,7 @@
 """The place of latent files: what lies there, what is taken in, which tool takes what."""
 
 import io
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def test_files_are_listed_with_what_is_in_them(desk: Desk, file: Path) -> None:
     (file.parent / "broken.safetensors").write_bytes(b"x")
     (file.parent / ".part.mp4").touch()
     (one,) = desk.listed()
-    assert (one["latents"], one["frames"], one["model"]) == (10, 37, "tiny")
+    assert one.report is not None
+    assert (one.name, one.report.latents, one.report.frames, one.report.model) == (file.name, 10, 37, "tiny")
     html = render_files([one], WORDS)
     assert "10 latents" in html
     assert "<b>a" not in html
@@ -66,8 +68,8 @@ def test_a_tool_takes_the_files_that_it_needs(desk: Desk, file: Path) -> None:
     for tool, files in (("join", [file]), ("fill", [file]), ("trim", [file, file]), ("none", [file])):
         with pytest.raises(OptionError):
             desk.bench.start(tool, files, {}, "en")
-    with pytest.raises(OptionError):
-        desk.extend([file, file], {})
+    with pytest.raises(OptionError, match=r"0\.1 to 120"):
+        desk.extend(file, 121.0)
 
 
 def test_a_tool_runs_in_a_process_and_says_what_went_wrong(desk: Desk, file: Path) -> None:
@@ -85,15 +87,39 @@ def test_a_tool_runs_in_a_process_and_says_what_went_wrong(desk: Desk, file: Pat
     assert "<b>a" not in html
 
 
+# A tool in the middle of its work, with a folder of its own beside the result.
+ENDLESS = """
+import sys, threading
+from pathlib import Path
+result = Path(sys.argv[-2])
+result.with_name(f".{result.stem}.segments").mkdir()
+print("{}", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("way", [bench.END, signal.SIGTERM], ids=["asked", "ended at once, as on Windows"])
+def test_a_tool_can_be_stopped(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch, way: signal.Signals) -> None:
+    monkeypatch.setattr(bench, "END", way)
+    monkeypatch.setattr(bench, "RUN", ENDLESS)
+    monkeypatch.setattr(bench.Bench, "_hear", lambda self, run, said: self.stop(run.id))
+    run = desk.bench.start("to-mp4", [file], {}, "en")
+    thread = desk.bench._thread
+    if thread is not None:
+        thread.join()
+    assert (run.status, list(file.parent.iterdir())) == ("stopped", [file])
+
+
 def test_extending_is_a_job(desk: Desk, picture: Path, video: VideoOptions) -> None:
     path = desk.settings.outputs.absolute() / "a.safetensors"
     path.parent.mkdir(parents=True)
     record: dict[str, Any] = {"kind": "video", "model": "tiny", "request": video.dump() | {"seconds": 1.0}}
     save_latents(path, Latents(np.zeros((1, 16, 10, 6, 10), dtype=np.float32), 0), record)
-    job = desk.extend([path], {"seconds": 2.4, "prompt": "on"})
+    job = desk.extend(path, 2.4, "on")
     assert (job.request["seconds"], job.request["prompt"]) == (2.4, "on")
-    assert job.request["kept"]["latents"] == str(path)
-    assert job.request["output"]["latents"]
+    assert isinstance(job.options, VideoOptions)
+    assert job.options.kept.latents == path
+    assert job.options.output.latents
 
 
 def test_a_hundred_megapixels_are_refused(desk: Desk, tmp_path: Path) -> None:

@@ -282,6 +282,23 @@ def remove(job: int, files: bool, as_json: bool) -> None:
         click.echo(say("queue.removed", settings.language, job=job, files=len(gone)))
 
 
+@jobs.command(help=say("cli.jobs.repair"))
+@json_flag
+def repair(as_json: bool) -> None:
+    with surface(as_json) as settings:
+        from eichi.jobs.repair import repair as rebuild
+
+        made = rebuild(settings.store)
+        if as_json:
+            print_json(made)
+            return
+        click.echo(say("store.rebuilt" if made.damage else "store.whole", settings.language, **vars(made)))
+        if made.lost:
+            click.echo(say("store.lost", settings.language, jobs=", ".join(map(str, made.lost))))
+        if made.lost_events:
+            click.echo(say("store.lost_events", settings.language, count=made.lost_events))
+
+
 @contextmanager
 def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
     """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""

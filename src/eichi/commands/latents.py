@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from eichi.commands.run import finish, follow, run_request
+from eichi.commands.run import follow, run_request
 from eichi.errors import InputError, OptionError
+from eichi.events import FileFinished
 from eichi.flags import read_request, some_flags
+from eichi.lines import done
 from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
 from eichi.settings import Settings
 from eichi.surface import json_flag, print_json, surface
@@ -69,7 +71,7 @@ def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     with surface(as_json) as settings:
         if len(files) < 2:
             raise OptionError("error.latents.few")
-        finish(splice.join(files, target(out, settings, files[0], "joined")), as_json, settings.language)
+        tell_made(splice.join(files, target(out, settings, files[0], "joined")), as_json, settings.language)
 
 
 @latents.command(help=say("cli.latents_trim"))
@@ -83,7 +85,7 @@ def trim(file: Path, start: int, end: int, out: Path | None, as_json: bool) -> N
 
     with surface(as_json) as settings:
         made = splice.trim(file, target(out, settings, file, "trimmed"), start, end)
-        finish(made, as_json, settings.language)
+        tell_made(made, as_json, settings.language)
 
 
 @latents.command(help=say("cli.latents_fill"))
@@ -165,6 +167,14 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
         from eichi.pipeline import latents
 
         follow(lambda stop: latents.from_mp4(video, path, components, size, stop), as_json, settings)
+
+
+def tell_made(made: FileFinished, as_json: bool, language: str) -> None:
+    """Say what a tool made that has nothing to tell on its way."""
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(done(made, language))
 
 
 def decoder(model: str, settings: Settings) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eichi.events import Event, FrameFinished, Stopped, message
+from eichi.events import Event, FrameFinished, Stopped
 from eichi.lines import done
 from eichi.options import VideoOptions
 from eichi.settings import Settings
@@ -74,8 +74,9 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
             last = show(generate_frame(plan, out, components, stop), settings.language, print_json if as_json else None)
             if not isinstance(last, FrameFinished):
                 break
-            finish(last, as_json, settings.language)
             images.append(last)
+            if not as_json:
+                click.echo(done(last, settings.language))
     stopped = len(images) < len(plans)
     if as_json:
         print_json(Images(tuple(images), stopped))
@@ -118,16 +119,9 @@ def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool
 
     with interrupt() as stop:
         last = show(start(stop), settings.language, print_json if as_json else None)
-    finish(last, as_json, settings.language)
-
-
-def finish(last: Event, as_json: bool, language: str) -> None:
-    """Say how a job ended; ends the program where it was stopped."""
-    if as_json:
-        print_json(message(last))
-    elif isinstance(last, Stopped):
-        click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **vars(last)))
-    else:
-        click.echo(done(last, language))
+    if not as_json and isinstance(last, Stopped):
+        click.echo(say("run.stopped" if last.video else "run.stopped_empty", settings.language, **vars(last)))
+    elif not as_json:
+        click.echo(done(last, settings.language))
     if isinstance(last, Stopped):
         sys.exit(STOPPED)

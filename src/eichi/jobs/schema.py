@@ -6,16 +6,17 @@ and named, so that one bad row hides no other. Knows no database and no queue.
 """
 
 import dataclasses
-from pathlib import Path
-from typing import Any, Self
+import os
+from typing import Annotated, Any, Self
 
 import sqlalchemy as sa
-from pydantic import ValidationError
+from pydantic import Field, NonNegativeInt, ValidationError
 from pydantic.dataclasses import dataclass
 
-from eichi.events import Adjusted, Json, Message, Result, Step, read
-from eichi.jobs.view import Ask, Figures, Problem, Status, Told
-from eichi.options import FrameOptions, Request, VideoOptions
+from eichi.errors import InputError
+from eichi.events import Adjusted, Json, Result, Step, read
+from eichi.jobs.view import Ask, Figures, Kind, Problem, Status, Told
+from eichi.options import FrameOptions, VideoOptions
 from eichi.words import ENGLISH
 
 
@@ -89,6 +90,12 @@ state = sa.Table(
 )
 
 
+Seconds = Annotated[float, Field(ge=0, le=1e11)]  # since 1970, or of a section; no calendar knows more
+Place = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+# A folder that a job works in is deleted with the job, so it must be one.
+PartsFolder = Annotated[str, Field(pattern=r"^[^\x00]*[/\\]\.[^/\\\x00]+\.parts$")]
+
+
 @dataclasses.dataclass(frozen=True)
 class Draft:
     """A job before it is in the store: a request that was found good, and what it comes to.
@@ -113,28 +120,28 @@ class Job:
     """
 
     id: int
-    kind: str
+    kind: Kind
     request: Json
     plan: Figures
     pace_key: str
-    folder: str
+    folder: Place
     batch: str | None
     status: Status
     priority: int
     position: int
-    created: float
-    started: float | None
-    ended: float | None
+    created: Seconds
+    started: Seconds | None
+    ended: Seconds | None
     runner: str | None
-    beat: float | None
-    attempts: int
+    beat: Seconds | None
+    attempts: NonNegativeInt
     ask: Ask | None
-    checkpoint: str | None
+    checkpoint: PartsFolder | None
     progress: Step | None
     result: Result | None
     error: Problem | None
-    pace: float | None
-    said: int
+    pace: Seconds | None
+    said: NonNegativeInt
     damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -149,15 +156,21 @@ class Job:
     @property
     def options(self) -> VideoOptions | FrameOptions:
         """The request as it was asked for. Raises OptionError where this program does not know it any more."""
-        kind: type[Request] = FrameOptions if self.kind == FrameOptions.kind else VideoOptions
-        options = kind.parse(self.request)
-        assert isinstance(options, VideoOptions | FrameOptions)
-        return options
+        return self._options()
+
+    def _options(self) -> VideoOptions | FrameOptions:
+        return FrameOptions.parse(self.request) if self.kind == FrameOptions.kind else VideoOptions.parse(self.request)
+
+    def check(self) -> None:
+        """Raise InputError for a row of which something is damaged, or a request that this program does not know."""
+        if self.damaged:
+            raise InputError("error.job.damaged", columns=", ".join(self.damaged))
+        self._options()
 
     @property
     def begun(self) -> bool:
         """Whether there is work on disk that the job goes on from."""
-        return self.checkpoint is not None and Path(self.checkpoint).is_dir()
+        return self.checkpoint is not None and os.path.isdir(self.checkpoint)
 
     def sentence(self, language: str = ENGLISH) -> str | None:
         """What went wrong, for people; None where nothing did."""
@@ -182,9 +195,8 @@ HARMLESS: dict[str, object] = {
 
 def told(row: sa.Row[Any]) -> Told:
     """What a row of the events says; one that cannot be read says so."""
-    event: Message
     try:
-        event = read(row.body)
-    except (ValidationError, TypeError):
-        event = Adjusted("note.store.event", {"number": row.number})
-    return Told(job=row.job, number=row.number, time=row.time, event=event)
+        return Told(job=row.job, number=row.number, time=row.time, event=read(row.body))
+    except ValidationError:
+        lost = Adjusted("note.store.event", {"number": row.number})
+        return Told(job=row.job, number=row.number, time=row.time if isinstance(row.time, float) else 0.0, event=lost)

@@ -17,7 +17,7 @@ from eichi.models.tokens import Reading
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan, SectionPlan
-from eichi.words import ENGLISH, say
+from eichi.words import ENGLISH, resay
 
 if TYPE_CHECKING:
     from eichi.jobs.schema import Job
@@ -44,6 +44,9 @@ class Status(StrEnum):
     def active(self) -> bool:
         """Whether a worker has the job."""
         return self in ACTIVE
+
+
+Kind = Literal["video", "frame"]  # what a job makes
 
 
 class Ask(StrEnum):
@@ -97,9 +100,9 @@ def states(action: Action) -> tuple[Status, ...]:
 
 
 class View(BaseModel):
-    """Base of what is shown: frozen, made of objects with the same fields."""
+    """Base of what is shown: frozen, made of objects with the same fields; what is written of it is all of it."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class Problem(View):
@@ -109,7 +112,7 @@ class Problem(View):
     values: Values
 
     def say(self, language: str = ENGLISH) -> str:
-        return say(self.id, language, **self.values)
+        return resay(self.id, language, self.values)
 
 
 class Figures(View):
@@ -275,7 +278,7 @@ class JobView(View):
     """
 
     id: int
-    kind: str
+    kind: Kind
     status: Status
     request: VideoOptions | FrameOptions | None
     plan: Figures
@@ -362,6 +365,8 @@ def possible(job: "Job", damaged: bool = False) -> tuple[Action, ...]:
         found.discard(Action.STOP_SECTION)
     if job.begun:
         found.discard(Action.EDIT)
+    if job.status == Status.STOPPING and job.ask in (Ask.NOW, Ask.SECTION):
+        found.discard(Action.STOP_SECTION)
     if job.status == Status.STOPPING and job.ask == Ask.NOW:
-        found -= {Action.STOP_SECTION, Action.STOP, Action.SKIP}
+        found -= {Action.STOP, Action.SKIP}
     return tuple(action for action in Action if action in found)

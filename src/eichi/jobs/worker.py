@@ -16,9 +16,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -26,7 +27,7 @@ from PIL import Image
 
 from eichi.catalog import PARTS, Entry
 from eichi.console import console
-from eichi.errors import EichiError
+from eichi.errors import EichiError, RunError, StoreError
 from eichi.events import (
     Adjusted,
     Event,
@@ -34,7 +35,6 @@ from eichi.events import (
     Finished,
     Flagged,
     FrameFinished,
-    Json,
     LatentsReady,
     Preview,
     SectionDone,
@@ -42,6 +42,7 @@ from eichi.events import (
     Stopped,
     dump,
 )
+from eichi.files import aside, private
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
@@ -58,15 +59,19 @@ from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
 from eichi.video.parts import Parts
-from eichi.words import say
 
 log = logging.getLogger(f"{OURS}.worker")  # the module itself has no name where it is the program
 
 IDLE = 0.5  # seconds between two looks for a job
+AGAIN = 5.0  # seconds between two tries to reach a store that does not answer
 REST = 300.0  # seconds without a job after which the model's memory and the device are given back
 GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
+FAILED = 1  # the code that says that there was nothing to work with
 LOCKS = "devices"  # a file each, in the home folder
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
 class Worker:
@@ -86,7 +91,7 @@ class Worker:
         self.settings = settings
         self.leaving = leaving
         self.taken = taken
-        self.rest = REST
+        self.rest, self.again = REST, AGAIN
         self.runner = new_runner()
         self._components: Components | None = None
         self._weights: dict[str, str] = {}
@@ -99,33 +104,37 @@ class Worker:
         Of several workers for one device one works, and the next takes over where it leaves or dies: two models would
         not fit beside each other.
         """
-        with self._beating(), self._device() as device:
-            rested, told = time.monotonic(), False
-            while not self.leaving.is_set():
-                self.store.recover()
-                waits = device.is_locked or bool(self.store.jobs((Status.WAITING,)))
-                mine = waits and _taken(device)
-                job = self.store.claim(self.runner) if mine else None
-                if job is not None:
-                    self.taken(job.id)
-                    self.run(job)
-                    rested = time.monotonic()
-                    continue
-                if drain and (mine or self.store.held or not waits):
-                    return
-                if waits and not mine and not told:
-                    self.taken(ELSEWHERE)
-                    told = True
-                if mine and time.monotonic() > rested + self.rest:
-                    self._drop()
-                    device.release()
-                self.leaving.wait(IDLE)
+        with self._beating(), self._device() as device, suppress(StoreError):  # it leaves before that answers
+            self._take(device, drain)
+
+    def _take(self, device: FileLock, drain: bool) -> None:
+        """Take the jobs that wait. Raises StoreError."""
+        rested, told = time.monotonic(), False
+        while not self.leaving.is_set():
+            self._sure(self.store.recover)
+            waits = device.is_locked or bool(self._sure(self.store.jobs, (Status.WAITING,)))
+            mine = waits and _taken(device)
+            job = self._sure(self.store.claim, self.runner) if mine else None
+            if job is not None:
+                self.taken(job.id)
+                self.run(job)
+                rested = time.monotonic()
+                continue
+            if drain and (mine or not waits or self._sure(lambda: self.store.held)):
+                return
+            if waits and not mine and not told:
+                self.taken(ELSEWHERE)
+                told = True
+            if mine and time.monotonic() > rested + self.rest:
+                self._drop()
+                device.release()
+            self.leaving.wait(IDLE)
 
     @contextmanager
     def _device(self) -> Iterator[FileLock]:
         """The lock of this worker's device, which is let go in the end."""
         path = self.settings.home / LOCKS / f"{device_name(self.settings)}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         lock = FileLock(path, timeout=0, thread_local=False)
         try:
             yield lock
@@ -133,16 +142,19 @@ class Worker:
             lock.release()
 
     def run(self, job: Job) -> None:
-        """Run a job that was claimed, whatever comes of it."""
+        """Run a job that was claimed, whatever comes of it. Raises StoreError where the worker is to leave."""
         try:
+            job.check()
             self._follow(job)
         except Lost:
             log.warning("job %d was taken over or removed", job.id)
+        except StoreError:
+            raise
         except EichiError as error:
-            self._fail(job, error.id, error.values)
+            self._fail(job, error)
         except Exception as error:
             log.exception("job %d", job.id)
-            self._fail(job, "error.job.crashed", {"reason": f"{type(error).__name__}: {error}"})
+            self._fail(job, RunError("error.job.crashed", reason=f"{type(error).__name__}: {error}"))
 
     def _follow(self, job: Job) -> None:
         """Keep what a job says, and do what is asked of it between two events."""
@@ -153,18 +165,18 @@ class Worker:
                 self._note(job, event)
                 if isinstance(event, Finished | FrameFinished | Stopped):
                     status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
-                    self.store.end(job, status, event, result=dump(event), pace=pace.section)
+                    self._sure(self.store.end, job, status, event, result=dump(event), pace=pace.section)
                     return
                 if isinstance(event, LatentsReady):
                     continue  # latents stay in the process that made them
                 if isinstance(event, Preview):
                     self._show(event)
                     continue  # the newest is a file beside the job's; the store is not for pictures
-                listener.heard(event, self.store.record(job, event))
+                listener.heard(event, self._sure(self.store.record, job, event))
                 if listener.ask == Ask.PAUSE or self.leaving.is_set():
                     # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
                     break
-        self.store.end(job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
+        self._sure(self.store.end, job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
 
     def _start(self, job: Job, stop: Stop) -> Generator[Event, None, None]:
         """The events of a job, which goes on from its checkpoint where there is one."""
@@ -174,7 +186,7 @@ class Worker:
             return _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else beside(free_name(folder, ".mp4"))
-        self.store.record(job, checkpoint=str(checkpoint.folder))
+        self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
         plan = checkpoint.plan() if checkpoint.begun else make_plan(options, self.settings.models)
         self._preview = Parts(checkpoint.folder).preview
         return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
@@ -193,10 +205,9 @@ class Worker:
         if now < self._shown + GLANCE:
             return
         self._shown = now
-        with suppress(OSError):  # a look at the work is not worth the work
-            partial = self._preview.with_suffix(".part")
-            Image.fromarray(np.concatenate(list(event.pixels), axis=1)).save(partial, format="PNG")
-            os.replace(partial, self._preview)
+        # A look at the work is not worth the work.
+        with suppress(OSError), aside(self._preview, lasting=False) as draft:
+            Image.fromarray(np.concatenate(list(event.pixels), axis=1)).save(draft, format="PNG")
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""
@@ -213,14 +224,30 @@ class Worker:
             self._components.release(*PARTS)
             self._components = None
 
-    def _fail(self, job: Job, id: str, values: Mapping[str, object]) -> None:
+    def _fail(self, job: Job, error: EichiError) -> None:
         self._drop()
-        plain: Json = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
-        log.error("#%d %s", job.id, say(id, self.settings.language, **plain))
+        log.error("#%d %s", job.id, error.say(self.settings.language))
+        told = Failed(error.id, error.plain)
         try:
-            self.store.end(job, Status.FAILED, Failed(id, plain), error={"id": id, "values": plain})
+            self._sure(self.store.end, job, Status.FAILED, told, error={"id": told.id, "values": told.values})
         except Lost:
             log.warning("job %d was taken over or removed", job.id)
+
+    def _sure(self, call: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
+        """What a call of the store gives, tried again until the store answers: a full disk is no fault of a job.
+
+        Raises StoreError where the worker is to leave meanwhile.
+        """
+        told = ""
+        while True:
+            try:
+                return call(*given, **named)
+            except StoreError as error:
+                if (sentence := error.say(self.settings.language)) != told:
+                    log.error("%s", sentence)
+                told = sentence
+                if self.leaving.wait(self.again):
+                    raise
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
@@ -229,7 +256,8 @@ class Worker:
 
         def beat() -> None:
             while not done.wait(BEAT):
-                self.store.beat(self.runner)
+                with suppress(StoreError):  # whoever runs the job says so
+                    self.store.beat(self.runner)
 
         thread = threading.Thread(target=beat, name="beat", daemon=True)
         thread.start()
@@ -289,8 +317,13 @@ def main() -> None:
     with console(), os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8") as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         settings = load_settings()
-        with logging_to(settings, f"worker-{device_name(settings)}"), Store(settings.store) as store:
-            Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+        with logging_to(settings, f"worker-{device_name(settings)}"):
+            try:
+                with Store(settings.store) as store:
+                    Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+            except EichiError as error:  # the store cannot be opened; the parent tells who waits
+                log.error("%s", error.say(settings.language))
+                sys.exit(FAILED)
 
 
 def _wait_for_parent(leaving: threading.Event) -> None:

@@ -6,7 +6,6 @@ laid over. Ours hold numbers where eichi's hold labels in the language of the pa
 """
 
 import io
-import os
 import re
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ import yaml
 
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
+from eichi.files import aside, private, settle
 from eichi.library import labels
 from eichi.library.lenient import over, read
 from eichi.library.loras import Lora
@@ -97,13 +97,10 @@ def write_archive(path: Path, request: VideoOptions, loras: Sequence[Lora] = ())
     named = [("start", request.image), ("end", keys.final), *((f"{k:03d}", file) for k, file in keys.sections.items())]
     pictures = [(name, *_encoded(file)) for name, file in named if file is not None]
     text = yaml.safe_dump(_described(request, loras), allow_unicode=True, sort_keys=False)
-    draft = path.with_name(f".{path.name}.part")
-    with _writing(path.parent):
-        with ZipFile(draft, "w") as archive:
-            _add(archive, CARDS[0], text.encode("utf-8"), ZIP_DEFLATED)
-            for name, ending, data in pictures:
-                _add(archive, f"{name}{ending}", data, ZIP_STORED)
-        os.replace(draft, path)
+    with _writing(path.parent), aside(path) as draft, ZipFile(draft, "w") as archive:
+        _add(archive, CARDS[0], text.encode("utf-8"), ZIP_DEFLATED)
+        for name, ending, data in pictures:
+            _add(archive, f"{name}{ending}", data, ZIP_STORED)
 
 
 class _Loader(yaml.SafeLoader):
@@ -242,14 +239,14 @@ def _unpack(bundle: Bundle, pictures: dict[str, PurePosixPath], folder: Path) ->
     places: dict[str, Path] = {which: folder / f"{which}{name.suffix.lower()}" for which, name in pictures.items()}
     if places and not folder.exists():
         with _writing(folder.parent):
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            private(folder.parent)
             draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             for which, name in pictures.items():
                 bundle.copy(name, draft / places[which].name)
                 measure(draft / places[which].name)
             with _writing(folder.parent):
-                os.replace(draft, folder)
+                settle(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     sections = {str(int(which)): str(place) for which, place in places.items() if which.isdecimal()}

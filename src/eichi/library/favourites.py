@@ -5,7 +5,6 @@ favourite that names one of another version keeps it. Applying takes what is kno
 """
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
+from eichi.files import aside
 from eichi.library.lenient import kind_of, read
 from eichi.library.store import Kept, Shelf, Tell, free_name
 from eichi.options import Request
@@ -97,10 +97,9 @@ class Favourites:
         chosen = content.favourites if names is None else {name: _found(content, name) for name in names}
         values = {name: favourite.model_dump(mode="json") for name, favourite in chosen.items()}
         text = json.dumps({EXPORT: 1, "favourites": values}, ensure_ascii=False, indent=1)
-        draft = path.with_name(f".{path.name}.part")
         try:
-            draft.write_bytes(text.encode("utf-8", "backslashreplace"))
-            os.replace(draft, path)
+            with aside(path) as draft:
+                draft.write_bytes(text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
 

@@ -215,7 +215,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _told(error: EichiError) -> Adjusted:
-    return Adjusted(error.id, {key: str(value) for key, value in error.values.items()})
+    return Adjusted(error.id, error.plain)
 
 
 def _here(same: bool) -> Adjusted:

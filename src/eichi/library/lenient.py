@@ -5,14 +5,12 @@ not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from textwrap import shorten
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from eichi.errors import InputError
 from eichi.events import Adjusted
+from eichi.library.salvage import Lost, salvage
 from eichi.options import FrameOptions, Request, VideoOptions
 
 Asked = TypeVar("Asked", bound=Request)
@@ -34,20 +32,8 @@ def read(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Asked, tuple[Adj
 
 def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Adjusted, ...]]:
     """The values that a request of this kind can use, and a word on each of the others."""
-    rest = deepcopy(dict(values))
-    left: list[Adjusted] = []
-    while True:
-        try:
-            kind.model_validate(rest)
-            return rest, tuple(left)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key, value = _take_out(rest, first["loc"])
-            shown = shorten(str(value), 60)
-            if first["type"] == "extra_forbidden":
-                left.append(Adjusted("note.option.unknown", {"key": key, "value": shown}))
-            else:
-                left.append(Adjusted("note.option.unfit", {"key": key, "value": shown, "reason": first["msg"]}))
+    _, known, lost = salvage(kind.model_validate, values)
+    return known, tuple(map(_note, lost))
 
 
 def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,25 +45,8 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _take_out(values: dict[str, Any], path: tuple[int | str, ...]) -> tuple[str, Any]:
-    """Remove the innermost value that exists on the way to what is wrong; its dotted key and itself."""
-    holder: Any = values
-    here: Any = values
-    keys: list[Any] = []
-    for part in path:
-        key = _key(here, part)
-        if key is None:
-            break
-        holder, here = here, here[key]
-        keys.append(key)
-    assert keys, "an option group has rules for its fields alone"
-    return ".".join(map(str, keys)), holder.pop(keys[-1])
-
-
-def _key(holder: Any, part: int | str) -> Any:
-    """The key of a table or the place in a list that a part of a path means, None where there is none."""
-    if isinstance(holder, list):
-        return part if isinstance(part, int) and part < len(holder) else None
-    if isinstance(holder, dict):
-        return next((key for key in holder if str(key) == str(part)), None)
-    return None
+def _note(lost: Lost) -> Adjusted:
+    shown = {"key": lost.key, "value": shorten(str(lost.value), 60)}
+    if lost.wrong["type"] == "extra_forbidden":
+        return Adjusted("note.option.unknown", shown)
+    return Adjusted("note.option.unfit", shown | {"reason": lost.wrong["msg"]})

@@ -7,15 +7,15 @@ where settings are loaded.
 
 import json
 import shutil
-from typing import Any
-
-from pydantic import ValidationError
 
 from eichi.errors import FolderError
 from eichi.events import Adjusted
 from eichi.files import aside
+from eichi.library.salvage import salvage
 from eichi.library.store import DAMAGE, Tell, free_path
 from eichi.settings import Settings, settings_file
+
+NONE = "\0"  # no variable begins so
 
 
 def mend_settings(tell: Tell) -> None:
@@ -27,8 +27,8 @@ def mend_settings(tell: Tell) -> None:
         return
     except DAMAGE:
         values = None
-    kept = values.copy() if isinstance(values, dict) else {}
-    lost = _leave_out(kept)
+    known = values if isinstance(values, dict) else {}
+    _, kept, lost = salvage(lambda keys: Settings(**{"home": path.parent, **keys, "_env_prefix": NONE}), known)
     if kept == values:
         return
     copy = free_path(path.with_suffix(".damaged.json"))
@@ -39,22 +39,5 @@ def mend_settings(tell: Tell) -> None:
     except OSError as error:
         raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
     tell(Adjusted("note.library.damaged", {"file": str(path), "kept": str(copy)}))
-    for key in lost:
-        tell(Adjusted("note.library.lost", {"file": str(path), "key": key}))
-
-
-def _leave_out(values: dict[str, Any]) -> list[str]:
-    """Take out of the values what no setting takes; the names of those."""
-    lost: list[str] = []
-    while True:
-        try:
-            Settings(**{"home": settings_file().parent, **values})
-        except ValidationError as error:
-            wrong = {str(one["loc"][0]) for one in error.errors(include_url=False)} & values.keys()
-            if not wrong:
-                return lost
-            lost.extend(sorted(wrong))
-            for key in wrong:
-                del values[key]
-        else:
-            return lost
+    for one in lost:
+        tell(Adjusted("note.library.lost", {"file": str(path), "key": one.key}))

@@ -9,7 +9,6 @@ Knows nothing of what it keeps.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +16,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
+from eichi.files import aside, private
+from eichi.library.salvage import salvage
 
 FOLDER = "library"
 VERSION = "version"
@@ -108,7 +109,7 @@ class Shelf(Generic[Content]):
         note = "note.library.damaged"
         try:
             values, version = self._values(self.path)
-            content, lost = _salvage(self.kind, values)
+            content, lost = self._salvage(values)
             if not lost and version == self.version:
                 return content
             if not lost:
@@ -117,18 +118,23 @@ class Shelf(Generic[Content]):
             return self.kind()
         except DAMAGE:
             content = self._older()
-        aside = free_path(self.path.with_suffix(f".{note.rpartition('.')[2]}.json"))
-        self._copy(aside)
+        copy = free_path(self.path.with_suffix(f".{note.rpartition('.')[2]}.json"))
+        self._copy(copy)
         self._write(content)
-        self.tell(Adjusted(note, {"file": str(self.path), "kept": str(aside)}))
+        self.tell(Adjusted(note, {"file": str(self.path), "kept": str(copy)}))
         for key in lost:
             self.tell(Adjusted("note.library.lost", {"file": str(self.path), "key": key}))
         return content
 
+    def _salvage(self, values: dict[str, Any]) -> tuple[Content, list[str]]:
+        """The content without the entries that cannot be read, and the names of those."""
+        content, _, lost = salvage(self.kind.model_validate, values, depth=2)
+        return content, [one.key for one in lost]
+
     def _older(self) -> Content:
         """What was kept before the last change, empty where that cannot be read either."""
         try:
-            return _salvage(self.kind, self._values(self.backup)[0])[0]
+            return self._salvage(self._values(self.backup)[0])[0]
         except (OSError, *DAMAGE):
             return self.kind()
 
@@ -136,44 +142,22 @@ class Shelf(Generic[Content]):
         values = {VERSION: self.version, **content.model_dump(mode="json")}
         # Half characters, which a browser may send, become the escapes that JSON reads them from.
         text = json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
-        draft = self.path.with_suffix(".part")
-        with draft.open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, self.path)
+        with aside(self.path) as draft:
+            draft.write_bytes(text)
 
     def _copy(self, path: Path) -> None:
-        draft = path.with_suffix(".part")
-        shutil.copyfile(self.path, draft)
-        os.replace(draft, path)
+        with aside(path) as draft:
+            shutil.copyfile(self.path, draft)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One at a time; the one place where the system's complaints about the folder become ours."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private(self.path.parent)
             with FileLock(self.path.with_suffix(".lock")):
                 yield
         except OSError as error:
             raise FolderError("error.folder.write", folder=self.path.parent, reason=error.strerror or error) from error
-
-
-def _salvage(kind: type[Content], values: dict[str, Any]) -> tuple[Content, list[str]]:
-    """The content without the entries that cannot be read, and the names of those."""
-    lost: list[str] = []
-    while True:
-        try:
-            return kind.model_validate(values), lost
-        except ValidationError as error:
-            key, *rest = map(str, error.errors(include_url=False)[0]["loc"])
-            table = values[key]
-            if rest and isinstance(table, dict) and rest[0] in table:
-                del table[rest[0]]
-                lost.append(f"{key}.{rest[0]}")
-            else:
-                del values[key]
-                lost.append(key)
 
 
 def free_path(path: Path) -> Path:

@@ -12,7 +12,6 @@ says, JSON that can be read. Has no torch.
 """
 
 import json
-import os
 import re
 import shutil
 import time
@@ -25,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 
 from eichi.catalog import WEIGHTS, Entry, Source, find, known
 from eichi.errors import FolderError, ModelError
+from eichi.files import aside, private
 from eichi.models.hub import RemoteFile, Wait, checksum, fetch, list_files, part_of
 from eichi.models.locate import MARKS, locate, locate_part
 
@@ -186,11 +186,10 @@ def _write_list(path: Path, sums: Sums) -> None:
     if not sums:
         path.unlink(missing_ok=True)
         return
-    draft = path.with_name(f"{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(sums, indent=1), encoding="utf-8")
-        os.replace(draft, path)
+        private(path.parent)
+        with aside(path) as draft:
+            draft.write_text(json.dumps(sums, indent=1), encoding="utf-8")
     except OSError as error:
         raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
 

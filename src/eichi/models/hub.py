@@ -24,6 +24,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, but for type checkers
 
 from eichi.errors import EichiError, FolderError, ModelError, RunError
+from eichi.files import private, settle
 
 CHUNK = 4 * 2**20  # bytes between two words on how far it is
 TRIES = 5  # connections that bring nothing, one after another, before giving up
@@ -70,7 +71,7 @@ def fetch(file: RemoteFile, target: Path, wait: Wait = time.sleep) -> Iterator[i
     """
     part = part_of(file, target)
     with boundary(f"{file.repository}/{file.path}"):
-        part.parent.mkdir(parents=True, exist_ok=True)
+        private(part.parent)
         with part.open("ab") as out:
             yield from _fill(file, out, wait)
             out.flush()
@@ -78,7 +79,7 @@ def fetch(file: RemoteFile, target: Path, wait: Wait = time.sleep) -> Iterator[i
         if checksum(part, file.sum) != file.sum:
             part.unlink()
             raise RunError("error.hub.damaged", file=f"{file.repository}/{file.path}")
-        os.replace(part, target)
+        settle(part, target)
 
 
 def part_of(file: RemoteFile, target: Path) -> Path:

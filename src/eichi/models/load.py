@@ -5,6 +5,9 @@ everything computes in float32, whatever the files hold; on a GPU in the precisi
 published models the transformer in bfloat16 and the rest in float16, as they were made for. Not run on a GPU yet.
 """
 
+import eichi.models.libraries  # noqa: F401  # before they come in one by one
+
+# isort: split
 import hashlib
 import json
 import logging

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from eichi.files import aside, trim
+from eichi.files import aside, private, trim
 from eichi.models.fp8 import Loss, Rounded
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ class Merged:
         """Keep a merged weight."""
         path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with aside(path) as draft:
+            private(path.parent)
+            with aside(path, lasting=False) as draft:
                 loss = json.dumps([found.loss.error, found.loss.weights])
                 save_file(
                     {name: tensor.cpu().contiguous() for name, tensor in found.tensors.items()}, draft, {"loss": loss}

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from eichi.files import aside, trim
+from eichi.files import aside, private, trim
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import Words, encode_prompt
 
@@ -74,9 +74,9 @@ class Prompts:
 
     def _keep(self, path: Path, words: Words) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private(path.parent)
             # Two jobs may read the same prompt at once: each has a draft of its own.
-            with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own)) as draft:
+            with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own), lasting=False) as draft:
                 save_file(vars(words), draft)
             trim(path.parent, "*.safetensors", LIMIT)
         except (OSError, SafetensorError) as error:

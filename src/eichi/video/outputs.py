@@ -5,13 +5,13 @@ names when they are complete, each frame once, and a stopped job keeps what is f
 the end: they are a two-hundredth of the pixels.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
+from eichi.files import settle
 from eichi.plan.plan import Plan
 from eichi.video.latents import Latents, save_latents
 from eichi.video.metadata import Record, record, save_png, tags
@@ -93,7 +93,7 @@ class Outputs:
         """Segments and latents, where they were asked for."""
         if self.options.segments:
             for path in self.writer.segments.values():
-                os.replace(path, self._named(path.name))
+                settle(path, self._named(path.name))
         if self._latents:
             runs = [self._latents[first] for first in sorted(self._latents)]
             latents = Latents(np.concatenate(runs, axis=2), min(self._latents))

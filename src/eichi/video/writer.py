@@ -99,7 +99,7 @@ class Writer:
 
 def join(segments: list[Path], target: Path) -> None:
     """A video of segments alone, in their order: what is finished while the rest is being made. Raises DiskError."""
-    with writing(target), aside(target) as draft:
+    with writing(target), aside(target, lasting=False) as draft:
         _join(segments, draft, {})
 
 

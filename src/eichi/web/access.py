@@ -13,7 +13,7 @@ from hashlib import scrypt, sha256
 from hmac import compare_digest
 from pathlib import Path
 
-from eichi.files import aside
+from eichi.files import aside, private
 
 FILE = "access.json"
 LENGTH = 15  # random bytes of each secret: nobody guesses them
@@ -36,9 +36,8 @@ class Access:
         password, token = secrets.token_urlsafe(LENGTH), secrets.token_urlsafe(LENGTH)
         salt = secrets.token_hex(16)
         values = {"salt": salt, "password": _hash(password, salt), "token": _hash(token, salt)}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with aside(self.path) as draft:
-            draft.touch(mode=0o600)
+        private(self.path.parent)
+        with aside(self.path, private=True) as draft:
             draft.write_text(json.dumps(values), encoding="utf-8")
         self._right.clear()
         return password, token

@@ -29,6 +29,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from eichi.errors import EichiError, ErrorView, InputError
+from eichi.files import private
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
@@ -55,7 +56,7 @@ def make_app(
 ) -> FastAPI:
     """The whole server as an ASGI application; `language` is fixed for who has not chosen one."""
     os.environ["GRADIO_TEMP_DIR"] = str(desk.uploads)  # the one way to tell Gradio where to keep what is given to it
-    desk.uploads.mkdir(parents=True, exist_ok=True)
+    private(desk.uploads)
     assets = Path(str(files("eichi.web") / "assets"))
     running = AsyncExitStack()  # what pages start when they are built, and the server ends
 

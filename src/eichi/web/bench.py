@@ -6,6 +6,7 @@ long as the server.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
 from pydantic_core import from_json
@@ -34,12 +36,17 @@ TOOLS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
     "from-mp4": (1, "encoded", LATENTS, ()),
 }
 LOOK = 0.5  # seconds between two looks whether a job still runs
+# Ctrl-C lets a tool clear up; Windows has no way to send it to one process, and ends it.
+END = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 RUN = "from eichi.cli import main; main()"
 
 
 @dataclass
 class Run:
-    """One use of a tool. `fraction` is the share that is done, `said` the sentence of an error."""
+    """One use of a tool.
+
+    `fraction` is the share that is done, `said` the sentence of an error, `asked` whether it was to end early.
+    """
 
     id: int
     tool: str
@@ -50,6 +57,7 @@ class Run:
     status: str = "waiting"
     fraction: float = 0.0
     said: str = ""
+    asked: bool = False
     process: "subprocess.Popen[str] | None" = field(default=None, repr=False)
 
     @property
@@ -105,7 +113,8 @@ class Bench:
         """End a run that waits or works; nothing of it stays."""
         for run in self.runs:
             if run.id == id and run.process is not None and run.status == "running":
-                run.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+                run.asked = True
+                run.process.send_signal(END)
             elif run.id == id and run.status == "waiting":
                 run.status = "stopped"
 
@@ -113,6 +122,7 @@ class Bench:
         self._closing.set()
         for run in self.runs:
             if run.process is not None:
+                run.asked = True
                 run.process.kill()
 
     def _next(self) -> Run | None:
@@ -149,8 +159,10 @@ class Bench:
                 self._hear(run, from_json(line))
         code = run.process.wait()
         run.process = None
-        run.status = "done" if code == 0 else "stopped" if code in (130, -signal.SIGKILL) else "failed"
+        run.status = "done" if code == 0 else "stopped" if run.asked else "failed"
         run.fraction = 1.0 if code == 0 else run.fraction
+        if code:
+            _clear(run.result)
 
     def _hear(self, run: Run, said: Json) -> None:
         """A line of the process: an event, or the error that it ended with."""
@@ -162,3 +174,12 @@ class Bench:
             run.fraction = event.fraction
         elif isinstance(event, Converted) and event.total:
             run.fraction = event.done / event.total
+
+
+def _clear(result: Path) -> None:
+    """Remove what a tool that was ended at once left of its result, hidden beside it."""
+    for path in result.parent.glob(f".{escape(result.stem)}.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ import click
 
 from eichi.catalog import find
 from eichi.errors import EichiError, FolderError, InputError
-from eichi.files import aside
+from eichi.files import aside, private
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
@@ -159,7 +159,8 @@ class Desk:
 
     def _write(self, content: BinaryIO, path: Path, check: Callable[[Path], object]) -> None:
         """A file that was given, of bounded size and only if it is what it says that it is. Raises InputError."""
-        with aside(path) as draft, draft.open("wb") as file:
+        given = path.is_relative_to(self.uploads)  # nobody else's, unlike a result
+        with aside(path, private=given) as draft, draft.open("wb") as file:
             while part := content.read(2**20):
                 if file.tell() + len(part) > LARGEST:
                     raise InputError("error.upload.large", name=path.name, limit=LARGEST // 2**20)
@@ -176,7 +177,7 @@ class Desk:
             raise InputError("error.upload.count", limit=MOST)
         base = _base(name).lstrip(".") or "picture.png"
         path = self.uploads / uuid4().hex / base
-        path.parent.mkdir(parents=True)
+        private(path.parent)
         try:
             self._write(content, path, images.load)
         except EichiError:
@@ -203,7 +204,7 @@ class Desk:
         path = self.loras.folder / base
         if path.exists():
             raise InputError("error.upload.exists", name=base)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         self._write(content, path, read_lora)
         return path
 
@@ -237,8 +238,9 @@ class Desk:
         try:
             name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
             target = self.uploads / name / path.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            private(target.parent)
+            with aside(target, private=True) as draft:
+                shutil.copyfile(path, draft)
         except OSError:
             return None
         return str(target)

@@ -38,12 +38,13 @@ def _row(job: Job, words: Words, up: bool, down: bool) -> str:
     todo = [one for one in (ROW_ACTIVE if job.status.active else ROW) if one in view.actions and one not in ends]
     buttons = _use("edit", job, words) if Action.EDIT in view.actions else ""
     buttons += "".join(button(name, job.id, words, quiet=True) for name in todo)
+    buttons += _removal(view, words) if view.damaged else ""
     bar = f'<div class="bar"><u style="width:{100 * done:.0f}%"></u></div>' if job.status.active else ""
     return (
         f'<li data-job="{job.id}"><span class="number">#{job.id}</span>'
         f'<span class="state {job.status}">{escape(words(f"status.{job.status}"))}</span>'
         f'<span class="what"><b>{escape(_title(view, words))}</b><small>{escape(_figures(view, words))}</small>'
-        f"{bar}</span>"
+        f"{bar}{_problem(view)}</span>"
         f'<span class="buttons">{buttons}</span></li>'
     )
 
@@ -65,15 +66,22 @@ def _card(job: Job, words: Words) -> str:
     view = JobView.of(job, words.language)
     buttons = _use("use", job, words) if view.request is not None else ""
     buttons += "".join(button(name, job.id, words, quiet=True) for name in CARD if name in view.actions)
-    buttons += button("remove-files", job.id, words, quiet=True) if Action.REMOVE in view.actions else ""
-    problem = "" if view.message is None else f'<p class="error">{escape(view.message)}</p>'
+    buttons += _removal(view, words)
     title = _title(view, words)
     return (
         f'<article data-job="{job.id}">{_preview(job, title)}<h5><span class="state {job.status}">'
         f"{escape(words(f'status.{job.status}'))}</span> #{job.id} <small>{stamp(job.ended)}</small></h5>"
-        f'<p class="quote">{escape(title)}</p><small>{escape(_figures(view, words))}</small>{problem}'
+        f'<p class="quote">{escape(title)}</p><small>{escape(_figures(view, words))}</small>{_problem(view)}'
         f'<div class="buttons">{buttons}</div></article>'
     )
+
+
+def _removal(view: JobView, words: Words) -> str:
+    return button("remove-files", view.id, words, quiet=True) if Action.REMOVE in view.actions else ""
+
+
+def _problem(view: JobView) -> str:
+    return "" if view.message is None else f'<p class="error">{escape(view.message)}</p>'
 
 
 def _use(name: str, job: Job, words: Words) -> str:

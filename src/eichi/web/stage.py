@@ -15,6 +15,7 @@ from eichi.events import Finished
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import Action, JobView, Status
+from eichi.lines import line
 from eichi.web.i18n import Words
 
 # What the stage has buttons for; a job that runs is stopped and not skipped.
@@ -135,7 +136,7 @@ def figures(job: JobView, words: Words) -> str:
 def _flags(job: JobView, words: Words) -> str:
     """The sections of a result that look wrong."""
     flags = job.result.flags if isinstance(job.result, Finished) else ()
-    said = "".join(f"<li>{escape(words(one.id, number=one.number, **one.values))}</li>" for one in flags)
+    said = "".join(f"<li>{escape(str(line(one, words.language)))}</li>" for one in flags)
     return f'<ul class="notes">{said}</ul>' if said else ""
 
 

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import SimpleQueue
 
-from eichi.errors import RunError
+from eichi.errors import RunError, StoreError
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import ELSEWHERE
 from eichi.jobs.store import Store
@@ -99,7 +100,8 @@ class LocalExecutor:
                     self._taken.put(int(line))
             code = process.wait()
             process.stdin.close()
-            self.store.recover()
+            with suppress(StoreError):  # whoever looks next finds the job
+                self.store.recover()
             with self._lock:
                 if self._closing or code == 0 or not taken:
                     break

@@ -7,14 +7,9 @@ gives them; a request that comes from another site is refused before it gets her
 
 from fastapi import APIRouter
 
-from eichi.errors import ErrorView
 from eichi.web.api import files, jobs, loras, machine, tools
+from eichi.web.api.errors import ANSWERS
 from eichi.web.desk import Desk
-
-ANSWERS: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorView, "description": "There is no such thing."},
-    422: {"model": ErrorView, "description": "It cannot be done as it stands."},
-}
 
 
 def routes(desk: Desk) -> APIRouter:

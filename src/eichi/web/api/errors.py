@@ -1,6 +1,6 @@
 """Errors as answers: one model, in the visitor's language. What is wrong with a question is said by our sentences."""
 
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +12,18 @@ from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
 from eichi.web.speech import spoken
 
+SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorView, "description": text} for status, text in SAID.items()
+}
+# Of what answers with something else than JSON, FastAPI would say that its errors are of that kind too.
+PLAIN_ANSWERS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": text,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorView"}}},
+    }
+    for status, text in SAID.items()
+}
 ABSENT = ("error.job.unknown", "error.file.missing", "error.api.nothing")
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, UploadFile
 from fastapi.responses import FileResponse
 
 from eichi.errors import InputError
+from eichi.files import private
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import View
@@ -90,7 +91,7 @@ def _joined(desk: Desk, job: Job) -> Path:
         raise InputError("error.api.nothing", job=job.id)
     target = desk.settings.cache / "so-far" / f"{job.id}-{len(segments)}.mp4"
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private(target.parent)
         for old in target.parent.glob(f"{job.id}-*.mp4"):
             old.unlink(missing_ok=True)
         join(segments, target)

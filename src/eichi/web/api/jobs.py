@@ -1,8 +1,8 @@
 """Jobs over HTTP: plan, start, list, follow, act, remove."""
 
 import asyncio
-from collections.abc import AsyncIterable
-from typing import Annotated
+from collections.abc import AsyncIterable, Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi import Path as InPath
@@ -23,6 +23,7 @@ from eichi.jobs.view import (
 )
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
+from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.live import PACE
 from eichi.web.speech import Language
@@ -30,8 +31,23 @@ from eichi.web.speech import Language
 HIGHEST = 2**31 - 1  # what every database takes as a number
 Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
 Number = Annotated[int, Query(ge=0, le=HIGHEST)]
-# A stream's answers, for the schema: each event's data is one of these.
-TOLD = {200: {"model": Told, "description": "What the job said and says; an event's id is the number to go on from."}}
+# What a stream answers, for the schema: a text of events, of which each has one of these as its data.
+EVENT = {
+    "type": "object",
+    "required": ["id", "data"],
+    "properties": {
+        "data": {
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Told"},
+        }
+    },
+}
+TOLD: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "What the job said and says, to its end. The id of an event is the number to go on from.",
+        "content": {EventSourceResponse.media_type: {"schema": {"type": "string"}, "itemSchema": EVENT}},
+    }
+}
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -63,13 +79,13 @@ def routes(desk: Desk) -> APIRouter:
         view = JobView.of(store.job(id), language)
         return JobTold(**vars(view), events=tuple(store.events(id)))
 
-    @router.get("/jobs/{id}/events", response_class=EventSourceResponse, responses=TOLD)  # type: ignore[arg-type]
+    @router.get("/jobs/{id}/events", response_class=EventSourceResponse, responses={**PLAIN_ANSWERS, **TOLD})
     async def follow_job(
         job: Annotated[Job, Depends(_existing(desk))],
         after: Number = 0,
-        last_event_id: Annotated[int | None, Header(ge=0, le=HIGHEST)] = None,
+        last_event_id: Annotated[int, Header(ge=0, le=HIGHEST)] = 0,
     ) -> AsyncIterable[ServerSentEvent]:
-        async for told in _told(desk, job.id, after if last_event_id is None else last_event_id):
+        async for told in _told(desk, job.id, max(after, last_event_id)):
             yield ServerSentEvent(data=told, id=str(told.number))
 
     @router.post("/jobs/{id}/{action}")
@@ -94,7 +110,7 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def _existing(desk: Desk) -> object:
+def _existing(desk: Desk) -> Callable[..., Job]:
     """A job that is there, before a stream about it is begun."""
 
     def existing(id: Id) -> Job:
@@ -111,7 +127,7 @@ async def _told(desk: Desk, id: int, after: int) -> AsyncIterable[Told]:
         for entry in await asyncio.to_thread(desk.store.events, id, after):
             after = entry.number
             yield entry
-        if row is None or (row.status.terminal and row.said <= after):
+        if row is None or row.status.terminal:
             return
         if row.progress is not None and row.progress != progress:
             yield Told(job=id, number=after, time=row.beat or row.created, event=row.progress)

@@ -6,12 +6,14 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import JsonValue
 
+from eichi.files import private
 from eichi.jobs.view import View
 from eichi.library.archive import write_archive
 from eichi.library.favourites import Favourites
 from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.options import FrameOptions, VideoOptions
+from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.loras import quiet
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words, choose
@@ -71,7 +73,7 @@ def routes(desk: Desk) -> APIRouter:
         summary = words("import.summary", taken=taken, left=len(items) - taken, folder=base)
         return Imported(summary=summary, items=tuple(_reported(item, words) for item in items))
 
-    @router.get("/log", response_class=PlainTextResponse)
+    @router.get("/log", response_class=PlainTextResponse, responses=PLAIN_ANSWERS)
     def read_log() -> PlainTextResponse:
         return PlainTextResponse(read_logs(desk.settings))
 
@@ -82,7 +84,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/archive.zip", include_in_schema=False)
     def archive() -> FileResponse:
         path = desk.settings.cache / "sections.zip"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         last = Favourites(desk.settings.home, quiet).last(VideoOptions)
         assert isinstance(last, VideoOptions)
         write_archive(path, last)
@@ -91,7 +93,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/favourites.json", include_in_schema=False)
     def favourites() -> FileResponse:
         path = desk.settings.cache / "favourites.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(path.parent)
         Favourites(desk.settings.home, quiet).export(path)
         return FileResponse(path, filename=path.name)
 

@@ -248,9 +248,9 @@
     // Lists of files are as long as the disk's: asked for when the group is opened.
     element.querySelectorAll("details").forEach(group => group.addEventListener("toggle", async () => {
       for (const control of group.open ? group.querySelectorAll("[data-source]") : []) {
-        const found = await fetch(control.dataset.source).then(answer => answer.json());
+        const {files} = await fetch(control.dataset.source).then(answer => answer.json());
         const chosen = props.value?.[control.name] ?? "";
-        control.replaceChildren(new Option("", ""), ...found.map(one => new Option(one.name, one.file)));
+        control.replaceChildren(new Option("", ""), ...files.map(one => new Option(one.name, one.report.file)));
         if (chosen && control.value !== chosen) list(control, chosen);
         control.value = chosen;
       }

@@ -1,0 +1,44 @@
+"""What is wrong is taken out, as little of it as may be, and the rest stays."""
+
+from pydantic import BaseModel, ConfigDict
+
+from eichi.library.salvage import salvage
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = ""
+    strength: float = 1.0
+
+
+class Content(BaseModel):
+    rows: list[Row] = []
+    table: dict[int, Row] = {}
+
+
+GIVEN = {
+    "rows": [{"path": "a", "strength": "much"}, {"path": 3, "strength": 2}, None],
+    "table": {1: {"path": "b"}, 2: {"nope": 1, "path": "c"}, "x": {}},
+}
+
+
+def test_the_innermost_value_goes() -> None:
+    content, rest, lost = salvage(Content.model_validate, GIVEN)
+    assert rest == {"rows": [{"path": "a"}, {"strength": 2}], "table": {1: {"path": "b"}, 2: {"path": "c"}}}
+    assert content == Content.model_validate(rest)
+    assert [(one.key, one.value) for one in lost] == [
+        ("rows.0.strength", "much"),
+        ("rows.1.path", 3),
+        ("rows.2", None),
+        ("table.2.nope", 1),
+        ("table.x", {}),
+    ]
+    assert lost[3].wrong["type"] == "extra_forbidden"
+
+
+def test_or_the_entry_that_holds_it() -> None:
+    content, rest, lost = salvage(Content.model_validate, GIVEN, depth=2)
+    assert (rest, content.rows, list(content.table)) == ({"rows": [], "table": {1: {"path": "b"}}}, [], [1])
+    assert [one.key for one in lost] == ["rows.0", "rows.0", "rows.0", "table.2", "table.x"]
+    assert len(GIVEN["rows"]) == 3

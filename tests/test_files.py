@@ -1,0 +1,92 @@
+"""Files are complete or not there, on the disk when it is said so, and nobody else's where they are private."""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eichi import files
+from eichi.files import aside, private, settle
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and folders are other things on Windows")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"before")
+    with pytest.raises(ZeroDivisionError), aside(path) as draft:
+        draft.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(path, b"before")]
+
+
+@POSIX
+def test_what_is_private_is_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "newer"
+    private(folder)
+    private(folder)
+    assert (mode(folder), mode(folder.parent)) == (0o700, 0o700)
+    path = folder / "a"
+    (folder / ".a.part").touch(0o644)  # of a process that was killed
+    for _ in range(2):
+        with aside(path, private=True) as draft:
+            draft.write_bytes(b"")
+        assert mode(path) == 0o600
+    with pytest.raises(FileExistsError):
+        private(path)
+
+
+@POSIX
+def test_content_reaches_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "a", []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((os.fstat(number).st_ino, path.exists())))
+    for lasting in (True, False):
+        path.unlink(missing_ok=True)
+        with aside(path, lasting=lasting) as draft:
+            draft.write_bytes(b"x")
+        assert path.read_bytes() == b"x"
+    assert synced == [(synced[0][0], False), (tmp_path.stat().st_ino, True)]
+
+
+def refusing(times: int) -> Callable[[Path, Path], None]:
+    """A rename that Windows refuses so often."""
+    left, rename = iter(range(times)), os.rename
+
+    def replace(draft: Path, path: Path) -> None:
+        if next(left, None) is not None:
+            raise PermissionError(13, "Access is denied")
+        rename(draft, path)
+
+    return replace
+
+
+@pytest.mark.parametrize(("windows", "refused", "pauses"), [(True, 3, 3), (True, 0, 0), (False, 0, 0)])
+def test_a_file_that_is_read_meanwhile_is_replaced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: bool, refused: int, pauses: int
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(files, "WINDOWS", windows)
+    monkeypatch.setattr(os, "replace", refusing(refused))
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with aside(tmp_path / "a") as draft:
+        draft.write_bytes(b"x")
+    assert (tmp_path / "a").read_bytes() == b"x"
+    assert len(waited) == pauses
+
+
+@pytest.mark.parametrize(("windows", "pauses"), [(True, files.TRIES - 1), (False, 0)])
+def test_in_the_end_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: bool, pauses: int) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(files, "WINDOWS", windows)
+    monkeypatch.setattr(os, "replace", refusing(10**6))
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with pytest.raises(PermissionError):
+        settle(tmp_path / "a", tmp_path / "b")
+    assert len(waited) == pauses
