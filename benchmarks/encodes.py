@@ -1,12 +1,13 @@
 """One clip encoded again and again must be one file: in several processes, under load, on one core and on all.
 
 What an encoder takes from its machine shows here: how many cores it may use, what they do meanwhile, what lay in memory
-before. `make torture` runs it beside its kills. Nothing here times anything.
+before. The second half of `make torture`. Nothing here times anything.
 """
 
 import hashlib
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -37,7 +38,7 @@ def litter(chance: np.random.Generator) -> list[NDArray[np.uint8]]:
 
 def encode(folder: Path, seed: int, number: int) -> str:
     """In a child: the digest of the file that the clip becomes, every other time on a single core."""
-    if hasattr(os, "sched_setaffinity"):
+    if sys.platform == "linux":
         cores = sorted(os.sched_getaffinity(os.getppid()))
         os.sched_setaffinity(0, cores[number % len(cores) :][:1] if number % 2 else cores)
     frames, path = clip(), folder / f"{number}.mp4"

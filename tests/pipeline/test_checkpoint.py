@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from eichi import make_plan
@@ -170,6 +171,26 @@ def test_other_machines_are_refused(
     (checkpoint.folder / "job.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match=rf"machine\.{key} {other} → "):
         go_on(checkpoint, components)
+
+
+def test_going_on_takes_as_many_threads(plan: Plan, components: Components, tmp_path: Path) -> None:
+    """Torch adds up in another order with each number of threads: the number is the job's, not that of the cores."""
+
+    def threads(checkpoint: Checkpoint | None) -> Iterator[int]:
+        for event in generate(plan, tmp_path, components, checkpoint=checkpoint):
+            if isinstance(event, Step):
+                yield torch.get_num_threads()
+
+    here = torch.get_num_threads()
+    try:
+        torch.set_num_threads(here + 6)
+        begun = threads(None)
+        seen = {next(begun) for _ in range(4)}
+        begun.close()  # type: ignore[attr-defined]
+    finally:
+        torch.set_num_threads(here)
+    assert set(threads(find(None, tmp_path))) == seen != {here}
+    assert torch.get_num_threads() == here
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from eichi.video.jobfolder import CARD, ENDING, JobFolder
 from eichi.video.metadata import record
 
 LOCK = "lock"
+THREADS = "threads"
 
 
 class Checkpoint(JobFolder):
@@ -56,7 +57,7 @@ class Checkpoint(JobFolder):
         """
         for order, latents in enumerate(kept):
             self.keep(order, latents)
-        card = {**_card(plan, components), "pictures": sorted(pixels)}
+        card = {**_card(plan, components), "pictures": sorted(pixels), THREADS: torch.get_num_threads()}
         with _writing(self.folder):
             for name, picture in pixels.items():
                 with aside(self.folder / _picture(name)) as draft:
@@ -143,6 +144,18 @@ class Checkpoint(JobFolder):
             if not (full or self.advanced):
                 self.discard()
 
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """As many of torch's threads as the job began with, however many cores there are now: each number of them
+        splits sums otherwise, and their last bits follow. Raises InputError.
+        """
+        here = torch.get_num_threads()
+        torch.set_num_threads(self.card().get(THREADS, here))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(here)
+
     def _section(self, order: int) -> Path:
         return self.folder / f"section-{order:04d}.safetensors"
 
@@ -182,7 +195,7 @@ def find(job: str | None, folder: Path) -> Checkpoint:
 
 
 def _card(plan: Plan, components: Components) -> dict[str, Any]:
-    """Everything that the bytes of a result follow from, but for the pictures."""
+    """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
     return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}

@@ -58,19 +58,20 @@ def generate(
     with checkpoint.held(), boundary():
         if fresh:
             checkpoint.begin(plan, components, pixels, kept_latents(plan))
-        outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
-        before = checkpoint.sections()
-        for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
-            if isinstance(event, LatentsReady) and event.order is not None:
-                checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
-            outputs.take(event)
-            yield event
-        if not outputs.complete:
-            yield outputs.stop()
-            return
-        last = outputs.finish(pixels[START])
-        checkpoint.discard()
-        yield last
+        with checkpoint.threads():
+            outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+            before = checkpoint.sections()
+            for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
+                if isinstance(event, LatentsReady) and event.order is not None:
+                    checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
+                outputs.take(event)
+                yield event
+            if not outputs.complete:
+                yield outputs.stop()
+                return
+            last = outputs.finish(pixels[START])
+            checkpoint.discard()
+            yield last
 
 
 def compute(

@@ -1,0 +1,16 @@
+"""A few encodes in every run of the suite; `make torture` does many."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.encodes import encodes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_one_clip_is_one_file(tmp_path: Path) -> None:
+    told: list[str] = []
+    assert encodes(6, 1, tmp_path, told.append) == 1
+    assert told[0].startswith("6 encodes of one clip")
+    assert not list(tmp_path.iterdir())
