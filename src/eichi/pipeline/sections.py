@@ -147,7 +147,7 @@ class Denoiser:
         }
 
     def _present(self, latents: Tensor) -> Tensor:
-        """Latents as the transformer takes them; absent ones have a stand-in without a position, see `models.emptyhistory`."""
+        """Latents as the transformer takes them; absent ones have a stand-in, see `models.emptyhistory`."""
         given = latents if latents.shape[2] else torch.zeros_like(self.section.anchor)
         return given.to(self.device, self.dtype)
 
