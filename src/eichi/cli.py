@@ -25,6 +25,7 @@ from eichi.errors import EichiError, InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
+from eichi.video.metadata import Record
 from eichi.words import ENGLISH, say
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
@@ -171,7 +172,7 @@ def doctor(as_json: bool) -> None:
             sys.exit(FAILED)
 
 
-def _headline(record: dict[str, Any], language: str) -> str:
+def _headline(record: Record, language: str) -> str:
     """The first line on a result, by its kind."""
     match record["kind"]:
         case "frame":
@@ -184,14 +185,14 @@ def _headline(record: dict[str, Any], language: str) -> str:
     return say("inspect.latents", language, **record | {"model": record["model"] or "?", "tool": tool})
 
 
-def _at(values: dict[str, Any], key: str) -> Any:
+def _at(values: Record, key: str) -> Any:
     """The value at a dotted key; None where an older file did not know it."""
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None  # type: ignore[assignment]
     return values
 
 
-def _summary(values: dict[str, Any]) -> dict[str, Any]:
+def _summary(values: Record) -> Record:
     """The figures that a plan and a record share."""
     sections = values["sections"]
     count = sections if isinstance(sections, int) else len(sections)

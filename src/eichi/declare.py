@@ -22,6 +22,9 @@ from eichi.catalog import Direction
 from eichi.errors import OptionError
 from eichi.words import ENGLISH, say, table
 
+# Options as nested plain values that nobody has read yet: what a file, a flag, a page or another program says of them.
+Plain = dict[str, Any]
+
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
 Group = Literal["keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "memory"]
 GROUPS: tuple[Group, ...] = get_args(Group)

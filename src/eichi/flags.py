@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from eichi.declare import OptionField, walk
+from eichi.declare import OptionField, Plain, walk
 from eichi.errors import OptionError
 from eichi.options import MAX_INDEX, FrameOptions, Options, Request, place
 from eichi.plan.oneframe import sweep
@@ -56,14 +56,14 @@ def _flags(fields: Iterable[OptionField], command: Command) -> Command:
     return command
 
 
-def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[str, Any], language: str) -> Asked:
+def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: Plain, language: str) -> Asked:
     """A request from a file made here, `--set` and flags, the later winning.
 
     An empty `--set KEY=` leaves an option open again that may be left open. What deserves a word is told in `language`.
     """
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
-    values: dict[str, Any] = {}
+    values: Plain = {}
     if source is not None:
         assert issubclass(kind, Request), "what is taken from a file is a whole request"
         values = request_of(source, kind, language)
@@ -91,7 +91,7 @@ def sweep_flags(command: Command) -> Command:
     return click.option("--seeds", default=None, metavar="N", help=say("cli.seeds"))(command)
 
 
-def read_sweep(options: FrameOptions, flags: dict[str, Any]) -> tuple[FrameOptions, ...]:
+def read_sweep(options: FrameOptions, flags: Plain) -> tuple[FrameOptions, ...]:
     """The requests that a request and the flags of a sweep make: one without them. Raises OptionError."""
     values: dict[str, tuple[int, ...]] = {}
     for name in ("window", "target"):
@@ -128,7 +128,7 @@ def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def request_of(path: Path, kind: type[Request], language: str) -> dict[str, Any]:
+def request_of(path: Path, kind: type[Request], language: str) -> Plain:
     """The request that a result was made from, also where one tool or several made it of one other result.
 
     Of another program's PNG, what there is of it; what is not known here is told in `language`. Raises InputError for

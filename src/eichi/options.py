@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from eichi.declare import Optioned, OptionField, explain, option, shown, unless
+from eichi.declare import Optioned, OptionField, Plain, explain, option, shown, unless
 from eichi.errors import OptionError
 from eichi.files import encodable
 
@@ -61,7 +61,7 @@ class Options(Optioned):
         except ValidationError as error:
             raise explain(error, cls) from error
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> Plain:
         """Nested plain values, JSON-ready, that `parse` turns back into an equal request."""
         return self.model_dump(mode="json")
 
@@ -298,7 +298,7 @@ def quality(crf: int) -> int:
     return min(max(crf, 1), 51)
 
 
-def place(values: dict[str, Any], key: str, value: Any) -> None:
+def place(values: Plain, key: str, value: Any) -> None:
     """Put a value at a dotted key of nested values, making the groups on the way."""
     *groups, name = key.split(".")
     for group in groups:

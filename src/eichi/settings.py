@@ -20,7 +20,7 @@ from platformdirs import user_data_path
 from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from eichi.declare import Optioned, option
+from eichi.declare import Optioned, Plain, option
 from eichi.errors import OptionError
 from eichi.files import aside, private
 from eichi.words import ENGLISH, languages
@@ -180,7 +180,7 @@ def _stay_offline() -> None:
         vars(constants)["HF_HUB_OFFLINE"] = True
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Plain:
     """The keys of the settings file, none where there is no file."""
     try:
         values = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, with a byte-order mark or without

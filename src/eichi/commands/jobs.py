@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
 from eichi.flags import option_flags, read_request
 from eichi.options import FrameOptions, VideoOptions
@@ -311,7 +312,7 @@ def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
             yield settings, Queue(store, settings.models)
 
 
-def _batch(flags: dict[str, Any], language: str) -> "Batch":
+def _batch(flags: Plain, language: str) -> "Batch":
     """What varies, taken out of the flags of `add`."""
     from eichi.jobs.batch import Batch
     from eichi.jobs.lists import read_pictures, read_prompts, read_references

@@ -7,8 +7,8 @@ by one. Pure: reads no file; lists and folders are read by `lists`.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from eichi.declare import Plain
 from eichi.errors import OptionError
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 from eichi.plan.oneframe import sweep
@@ -70,7 +70,7 @@ def _row(first: int | None, count: int) -> list[int | None]:
     return list(range(begin, begin + count))
 
 
-def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[dict[str, Any]]:
+def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[Plain]:
     """Requests as plain values, without their seeds."""
     own = options.dump()
     referred = [own | {"references": [one.model_dump(mode="json"), *own["references"]]} for one in batch.references]

@@ -7,10 +7,10 @@ favourite that names one of another version keeps it. Applying takes what is kno
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 
+from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside
@@ -26,7 +26,7 @@ class Favourite(Kept):
     """A request as it is kept: its kind and its nested values."""
 
     kind: str
-    request: dict[str, Any]
+    request: Plain
 
 
 class _Content(Kept):

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Literal
 
+from eichi.declare import Plain
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
 from eichi.library import eichi19, labels
@@ -98,7 +99,7 @@ class _Import:
         except EichiError as error:
             yield Item(name, "file", name, False, (_told(error),))
 
-    def _prompts(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _prompts(self, file: str, values: Plain) -> Iterator[Item]:
         for preset in values.get("presets", []):
             name, text = str(preset["name"]).strip(), preset["prompt"]
             if preset.get("is_startup_default"):
@@ -125,7 +126,7 @@ class _Import:
         self.prompts.save(new, text)
         return Item(file, "prompt", new, True, _renamed(name, new))
 
-    def _loras(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _loras(self, file: str, values: Plain) -> Iterator[Item]:
         for number, preset in zip(SLOTS, values.get("presets", []), strict=False):
             names = [preset.get(f"lora{place}") for place in (1, 2, 3)]
             found, notes = labels.loras(names, preset.get("scales"), self.base / "lora", True)
@@ -140,12 +141,12 @@ class _Import:
                 notes += [Adjusted("note.import.lora", {"path": str(path)}) for path in missing]
             yield Item(file, "slot", str(number), bool(found) and not here.loras, tuple(notes))
 
-    def _favourites(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _favourites(self, file: str, values: Plain) -> Iterator[Item]:
         for settings in values.get("favorites", []):
             kind, request, notes = eichi19.frame(settings, self.base / "lora")
             yield self._keep(file, str(settings["name"]), kind, request, notes)
 
-    def _settings(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _settings(self, file: str, values: Plain) -> Iterator[Item]:
         for app, name in APPS.items():
             settings = values.get(app)
             if settings is None or (app == "app_settings" and "app_settings_eichi" in values):
@@ -165,11 +166,11 @@ class _Import:
             told = Adjusted("note.import.no_place", {"keys": ", ".join(rest)})
             yield Item(file, "file", file, False, (told,))
 
-    def _vae(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _vae(self, file: str, values: Plain) -> Iterator[Item]:
         told = Adjusted("note.import.no_place", {"keys": ", ".join(sorted(values))})
         yield Item(file, "file", file, False, (told,))
 
-    def _config(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _config(self, file: str, values: Plain) -> Iterator[Item]:
         kind, request, notes = eichi19.config(values, self.base)
         yield self._keep(file, str(values.get("config_name") or Path(file).stem), kind, request, notes)
 
@@ -188,7 +189,7 @@ class _Import:
             notes += eichi19.lay_loras(values, names, scales, self.base / "lora", bool(used))
         return self._keep(file, path.stem, VideoOptions, values, notes)
 
-    def _keep(self, file: str, name: str, kind: type[Request], values: dict[str, Any], notes: list[Adjusted]) -> Item:
+    def _keep(self, file: str, name: str, kind: type[Request], values: Plain, notes: list[Adjusted]) -> Item:
         """Keep values as a favourite, complete, with what is not known here as it is."""
         weights = values.pop(eichi19.WEIGHTS, {})
         known, left = sift(kind, values)
@@ -204,7 +205,7 @@ class _Import:
         return Item(file, "favourite", new, True, (*notes, *left, *_renamed(name, new)))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Plain:
     """The values of a JSON file, with or without a byte order mark. Raises ValueError for anything else."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"larger than {LIMIT // 2**20} MiB")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from textwrap import shorten
 from typing import Any, TypeVar
 
+from eichi.declare import Plain
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.salvage import Lost, salvage
@@ -30,13 +31,13 @@ def read_request_from(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Ask
     return kind.parse(known), left
 
 
-def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Adjusted, ...]]:
+def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[Plain, tuple[Adjusted, ...]]:
     """The values that a request of this kind can use, and a word on each of the others."""
     _, known, lost = salvage(kind.model_validate, values)
     return known, tuple(map(_note, lost))
 
 
-def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
     """Nested values with others laid over them; tables are merged, everything else is replaced."""
     merged = dict(values)
     for key, value in above.items():

@@ -13,11 +13,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private
@@ -31,7 +32,7 @@ DAMAGE = (ValueError, RecursionError)
 # Who hears what was done otherwise than asked.
 Tell = Callable[[Adjusted], None]
 # Brings the values of one version of a file to the next.
-Step = Callable[[dict[str, Any]], dict[str, Any]]
+Step = Callable[[Plain], Plain]
 
 
 class Kept(BaseModel):
@@ -86,7 +87,7 @@ class Shelf(Generic[Content]):
                     self._copy(self.backup)
                 self._write(content)
 
-    def _values(self, path: Path) -> tuple[dict[str, Any], int]:
+    def _values(self, path: Path) -> tuple[Plain, int]:
         """The values of a file, in the form of this version, and the version it was written in."""
         try:
             values = json.loads(path.read_bytes())
@@ -126,7 +127,7 @@ class Shelf(Generic[Content]):
             self.tell(Adjusted("note.library.lost", {"file": str(self.path), "key": key}))
         return content
 
-    def _salvage(self, values: dict[str, Any]) -> tuple[Content, list[str]]:
+    def _salvage(self, values: Plain) -> tuple[Content, list[str]]:
         """The content without the entries that cannot be read, and the names of those."""
         content, _, lost = salvage(self.kind.model_validate, values, depth=2)
         return content, [one.key for one in lost]

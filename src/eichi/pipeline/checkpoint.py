@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.jobfolder import CARD, ENDING, JobFolder
-from eichi.video.metadata import record
+from eichi.video.metadata import Record, record
 
 LOCK = "lock"
 THREADS = "threads"
@@ -89,10 +88,10 @@ class Checkpoint(JobFolder):
         except (OSError, KeyError) as error:
             raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Record:
         """What `begin` wrote down. Raises InputError."""
         try:
-            values: dict[str, Any] = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
+            values: Record = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
             if not isinstance(values.get("request"), dict):
                 raise ValueError("no request in it")
         except (OSError, ValueError, AttributeError) as error:
@@ -194,14 +193,14 @@ def find(job: str | None, folder: Path) -> Checkpoint:
     return found[0]
 
 
-def _card(plan: Plan, components: Components) -> dict[str, Any]:
+def _card(plan: Plan, components: Components) -> Record:
     """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
     return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+def _differences(before: Record, now: Record, prefix: str = "") -> list[str]:
     """The keys whose values are not what they were, with both values."""
     found: list[str] = []
     for key, value in now.items():

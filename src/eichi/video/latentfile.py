@@ -21,7 +21,7 @@ from eichi.errors import InputError
 from eichi.files import aside
 from eichi.plan.continued import Shape
 from eichi.video.metadata import KEY as RECORD
-from eichi.video.metadata import dump
+from eichi.video.metadata import Record, dump
 
 KEY = "history_latents"
 FIRST = "first_latent"
@@ -106,7 +106,7 @@ def _joints(path: Path, places: object, count: int) -> tuple[int, ...]:
     return found
 
 
-def _header(file: Any) -> dict[str, Any]:
+def _header(file: Any) -> Record:
     """What a file says of itself; files of other programs say nothing and begin at the start."""
     try:
         values = json.loads((file.metadata() or {})[RECORD])

@@ -161,7 +161,7 @@ def _made(shape: Shape, sources: Sequence[ToolSource]) -> Record:
     }
 
 
-def figures(shape: Shape) -> dict[str, Any]:
+def figures(shape: Shape) -> Record:
     """What every tool says of its result."""
     frames = frame_total(shape)
     seconds = round(real_seconds(frames), 3)

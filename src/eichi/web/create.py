@@ -26,7 +26,7 @@ from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.web.desk import Desk
-from eichi.web.fields import fields, unused
+from eichi.web.fields import Update, fields, unused
 from eichi.web.fieldset import MODE, FieldSet
 from eichi.web.forms import Form, control
 from eichi.web.i18n import Words
@@ -179,7 +179,7 @@ class Create:
 
     def _wire(self) -> None:
         every, shown = self.every, self.shown
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+        quick: Update = {"queue": False, "show_progress": "hidden"}
         gr.on(
             changes([*self.controls.values(), self.rest.html, self.loras.html]),
             self.on_change,
@@ -188,7 +188,7 @@ class Create:
             trigger_mode="always_last",
             show_progress="hidden",
         )
-        controls: dict[str, Any] = self.controls  # what Gradio makes of a class at run time has no types
+        controls: Update = self.controls  # what Gradio makes of a class at run time has no types
         prompt, model = controls["prompt"], controls["model"]
         moded = self.mode.input(self.on_mode, [self.mode, self.rest.html], self._moded(), **quick)
         moded.then(self.on_change, every, shown)
@@ -250,7 +250,7 @@ class Create:
     def request(self, given: Mapping[Component, Any]) -> VideoOptions:
         """The request that the controls make. Raises OptionError."""
         keys: Sections = given[self.keys]
-        more: dict[str, Any] = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
+        more: Update = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
         more["weights.loras"] = self.loras.values(given[self.loras.html])
         more["keyframes.final"] = keys["final"].get(str(END))
         options = self.form.request(given, more, unused(self.options.values(), given[self.mode]))
@@ -304,7 +304,7 @@ class Create:
             self.rest.html: gr.update(value={**rest, MODE: mode}),
         }
 
-    def on_model(self, model: str) -> dict[str, Any]:
+    def on_model(self, model: str) -> Update:
         return gr.update(choices=resolutions(model, self.words), value="")
 
     def on_section(self, keys: Sections, mode: str, event: gr.EventData) -> dict[Any, Any]:
@@ -369,7 +369,7 @@ class Create:
             values = recorded(path, VideoOptions, self.words)
             return self.fill(VideoOptions.parse(self.desk.adopt(values, trusted=False)))
 
-    def on_keep(self, given: dict[Component, Any]) -> dict[str, Any]:
+    def on_keep(self, given: dict[Component, Any]) -> Update:
         """What is set, under a name."""
         with said(self.words):
             return self.favourites.keep(given[self.favourites.name], self.request(given))

@@ -17,6 +17,7 @@ from uuid import uuid4
 import click
 
 from eichi.catalog import find
+from eichi.declare import Plain
 from eichi.errors import EichiError, FolderError, InputError
 from eichi.files import aside, private
 from eichi.jobs.queue import Queue
@@ -104,12 +105,12 @@ class Desk:
         except EichiError:  # what is wrong with a model is said by the plan
             return None
 
-    def adopt(self, request: Mapping[str, Any], trusted: bool = True) -> dict[str, Any]:
+    def adopt(self, request: Mapping[str, Any], trusted: bool = True) -> Plain:
         """A request whose pictures are copied to the uploads, so that pages may show them; those that are gone go.
 
         A request that is not `trusted`, as a file that a visitor gave carries it, reaches no other folder than ours.
         """
-        adopted: dict[str, Any] = _map_files(request, self._copied if trusted else self._ours)
+        adopted: Plain = _map_files(request, self._copied if trusted else self._ours)
         return adopted
 
     def adjust(self, settings: Settings) -> None:

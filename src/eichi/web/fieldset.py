@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from eichi.web.fields import FieldView, grouped
+from eichi.web.fields import FieldView, Update, grouped
 from eichi.web.i18n import Words
 
 # The one value of a set that is no option: which controls are shown.
@@ -49,11 +49,11 @@ class FieldSet:
         self.html = live_html("fields", self.defaults, drawn, elem_classes="fieldset")
 
     @property
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> Update:
         """Every option as it is when nobody has set it."""
         return {MODE: "reverse", **{key: field.default for key, field in self.fields.items()}}
 
-    def values(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    def values(self, given: Mapping[str, Any] | None) -> Update:
         """The options' values by key; a text field that is empty is an empty text."""
         return {key: value for key, value in {**self.defaults, **(given or {})}.items() if key in self.fields}
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import gradio as gr
 from gradio.components import Component
 
-from eichi.declare import at
+from eichi.declare import Plain, at
 from eichi.options import Request, place
 from eichi.web.fields import FieldView
 from eichi.web.fieldset import FieldSet
@@ -31,13 +31,13 @@ class Form(Generic[Asked]):
 
     def request(self, given: Mapping[Component, Any], more: Mapping[str, Any], unused: Iterable[str] = ()) -> Asked:
         """What was set, with the values that have no control, without those that are unused. Raises OptionError."""
-        values: dict[str, Any] = {}
+        values: Plain = {}
         for key, value in {**self.values(given), **more}.items():
             if key not in unused and value is not None:
                 place(values, key, value)
         return self.kind.parse(values)
 
-    def values(self, given: Mapping[Component, Any]) -> dict[str, Any]:
+    def values(self, given: Mapping[Component, Any]) -> Plain:
         """The values of the controls by key, None where one is empty."""
         found = {key: given[control] for key, control in self.controls.items()}
         for one in self.sets:
@@ -58,10 +58,10 @@ class Form(Generic[Asked]):
 
 def control(field: FieldView, words: Words, **more: Any) -> Component:
     """The control of an option that has one of its own: a picture, a text, a number."""
-    given: dict[str, Any] = {"label": words(field.label), "interactive": True, "elem_id": f"option-{field.id}"}
+    given: Plain = {"label": words(field.label), "interactive": True, "elem_id": f"option-{field.id}"}
     if field.control == "picture":
         # Pictures stay as they were given: their texts are read too.
-        looks: dict[str, Any] = {"height": 150, "sources": ["upload", "clipboard"], "buttons": []}
+        looks: Plain = {"height": 150, "sources": ["upload", "clipboard"], "buttons": []}
         return gr.Image(type="filepath", image_mode=None, **looks | given | more)
     given |= {"value": field.default}
     if field.control == "text":

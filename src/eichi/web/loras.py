@@ -21,6 +21,7 @@ from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
 from eichi.settings import Settings
+from eichi.web.fields import Update
 from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
@@ -121,11 +122,11 @@ class LoraPlace:
         )
         self.html = live_html("loras", [], html, render=render)
 
-    def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[Update]:
         """What a request says of it. Raises InputError for a file that is not there."""
         return [{"file": self.folder.path(str(one["name"])), "strength": one["strength"]} for one in given or ()]
 
-    def show(self, request: Request) -> dict[str, Any]:
+    def show(self, request: Request) -> Update:
         """An update that puts a request's LoRAs into the place."""
         chosen = [{"name": self.folder.name(one.file), "strength": one.strength} for one in request.weights.loras]
         return gr.update(value=chosen)

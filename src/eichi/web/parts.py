@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from eichi.catalog import find, known
+from eichi.declare import Plain
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
 from eichi.jobs.batch import BatchPicture
@@ -69,7 +70,7 @@ def tell(words: Words) -> Callable[[Adjusted], None]:
     return lambda note: gr.Warning(escape(words(note.id, **note.values)), title=words("page.note"))
 
 
-def recorded(path: Path, kind: type[Request], words: Words) -> dict[str, Any]:
+def recorded(path: Path, kind: type[Request], words: Words) -> Plain:
     """The options that a file carries, with a word on those that are not known here. Raises InputError."""
     restored = restore(path, kind)
     for note in restored.notes:

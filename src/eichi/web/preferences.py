@@ -18,7 +18,7 @@ from eichi.errors import InputError, OptionError
 from eichi.prepare import check_folder
 from eichi.settings import Settings, variable, write_settings
 from eichi.web.desk import Desk
-from eichi.web.fields import FieldView, fields
+from eichi.web.fields import FieldView, Update, fields
 from eichi.web.fieldset import FieldSet
 from eichi.web.i18n import Words
 from eichi.web.parts import said
@@ -50,7 +50,7 @@ class Preferences:
         """The settings as they are when a page opens."""
         return {control: gr.update(value=self.now) for control in self.filled}
 
-    def on_save(self, given: dict[str, Any]) -> None:
+    def on_save(self, given: Update) -> None:
         """Write down what was changed, and go on with it."""
         with said(self.words):
             self.save(given)
@@ -73,7 +73,7 @@ class Preferences:
         self.desk.adjust(settings)
 
     @property
-    def now(self) -> dict[str, Any]:
+    def now(self) -> Update:
         """The settings as values of controls."""
         settings = self.desk.settings
         values = settings.model_dump(mode="json") | {"outputs": str(settings.outputs.absolute())}
