@@ -64,7 +64,7 @@ def encodes(times: int, seed: int, folder: Path, say: Callable[[str], None]) -> 
 
     Returns how many different files it became.
     """
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")
     count = max(2, os.cpu_count() or 1)
     busy = [context.Process(target=spin, daemon=True) for _ in range(count)]
     for process in busy:

@@ -1,14 +1,10 @@
 """A few encodes in every run of the suite; `make torture` does many."""
 
-import sys
 from pathlib import Path
-
-import pytest
 
 from benchmarks.encodes import encodes
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_one_clip_is_one_file(tmp_path: Path) -> None:
     told: list[str] = []
     assert encodes(6, 1, tmp_path, told.append) == 1
