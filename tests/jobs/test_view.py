@@ -9,7 +9,7 @@ import pytest
 from eichi.errors import InputError, OptionError
 from eichi.jobs.queue import Queue
 from eichi.jobs.runner import new_runner
-from eichi.jobs.schema import Job
+from eichi.jobs.schema import Draft, Job
 from eichi.jobs.view import ACTIONS, ACTIVE, ENDED, IDLE, Action, Ask, JobView, Status, states
 from eichi.options import FrameOptions, VideoOptions
 from tests.jobs.damage import write
@@ -33,9 +33,13 @@ def options(picture: Path) -> VideoOptions:
     return VideoOptions.parse({"image": picture, "prompt": "p", "seed": 1, "seconds": 2, "sampling": {"steps": 1}})
 
 
-def put(queue: Queue, options: VideoOptions | FrameOptions, status: Status, **values: object) -> int:
+def drafts(queue: Queue, options: VideoOptions | FrameOptions) -> list[Draft]:
+    return queue.prepare([options], Path("out"))[0] * 3
+
+
+def put(queue: Queue, drafts: list[Draft], status: Status, **values: object) -> int:
     """A job in a state, between two that wait."""
-    _, id, _ = (job.id for job in queue.add(queue.prepare([options] * 3, Path("out"))[0]))
+    _, id, _ = (job.id for job in queue.add(drafts))
     runner = new_runner() if status in ACTIVE else None
     write(queue.store, id, status=status, runner=runner, **values)
     return id
@@ -59,8 +63,9 @@ def test_the_table_is_whole() -> None:
 
 
 def test_the_queue_does_exactly_what_the_table_says(queue: Queue, options: VideoOptions) -> None:
+    ready = drafts(queue, options)
     for status, action in product(Status, Action):
-        id = put(queue, options, status)
+        id = put(queue, ready, status)
         assert (action in JobView.of(queue.store.job(id)).actions) == (action in ACTIONS[status]), (status, action)
         before = queue.store.job(id)
         order = [job.id for job in queue.waiting()]
@@ -100,7 +105,7 @@ def test_every_action_was_looked_at() -> None:
 def test_what_needs_more_than_a_name_is_no_button_of_the_queue(
     queue: Queue, options: VideoOptions, action: Action
 ) -> None:
-    id = put(queue, options, Status.WAITING)
+    id = put(queue, drafts(queue, options), Status.WAITING)
     with pytest.raises(OptionError, match=action):
         queue.act(id, action)
 
@@ -121,20 +126,23 @@ def test_what_makes_no_sense_for_a_job_is_not_offered(
     frame = FrameOptions.parse({"image": picture, "seed": 1})
     short = options.model_copy(update={"seconds": 1.0})
     for single in (frame, short):
-        assert ACTIONS[Status.RUNNING] - offered(put(queue, single, Status.RUNNING)) == {Action.STOP_SECTION}
+        running = put(queue, drafts(queue, single), Status.RUNNING)
+        assert ACTIONS[Status.RUNNING] - offered(running) == {Action.STOP_SECTION}
+    ready = drafts(queue, options)
     stops = {Action.STOP, Action.SKIP, Action.STOP_SECTION}
     for ask, gone in ((Ask.NOW, stops), (Ask.SECTION, {Action.STOP_SECTION}), (Ask.PAUSE, set())):
-        assert ACTIONS[Status.STOPPING] - offered(put(queue, options, Status.STOPPING, ask=ask)) == gone
+        assert ACTIONS[Status.STOPPING] - offered(put(queue, ready, Status.STOPPING, ask=ask)) == gone
     checkpoint = tmp_path / ".a.parts"
     checkpoint.mkdir()
-    held = put(queue, options, Status.HELD, checkpoint=str(checkpoint))
+    held = put(queue, ready, Status.HELD, checkpoint=str(checkpoint))
     assert ACTIONS[Status.HELD] - offered(held) == {Action.EDIT}
     with pytest.raises(InputError, match="has begun"):
         do(queue, held, Action.EDIT)
 
 
 def test_a_view_is_what_is_in_the_row(queue: Queue, options: VideoOptions) -> None:
-    job = queue.store.job(put(queue, options, Status.FAILED, error='{"id": "error.run.nan", "values": {"number": 2}}'))
+    error = '{"id": "error.run.nan", "values": {"number": 2}}'
+    job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=error))
     view = JobView.of(job, "ru")
     assert (view.request, view.prompt, view.seed, view.begun, view.damaged) == (options, "p", 1, False, ())
     assert view.message == job.sentence("ru")
@@ -150,6 +158,6 @@ def test_a_view_is_what_is_in_the_row(queue: Queue, options: VideoOptions) -> No
 def test_a_sentence_that_is_not_known_here_is_its_id(
     queue: Queue, options: VideoOptions, error: dict[str, object]
 ) -> None:
-    job = queue.store.job(put(queue, options, Status.FAILED, error=json.dumps(error)))
+    job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=json.dumps(error)))
     assert JobView.of(job).damaged == ()
     assert str(JobView.of(job).message).startswith(str(error["id"]))

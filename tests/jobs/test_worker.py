@@ -1,7 +1,10 @@
 """What a worker makes of a job, and what it does when something is asked of it: the embedded model, a few steps."""
 
 import hashlib
+import logging
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
 from eichi.catalog import find
@@ -16,6 +20,7 @@ from eichi.errors import ModelError
 from eichi.events import (
     Changed,
     Event,
+    Failed,
     Finished,
     FrameDrawn,
     FrameFinished,
@@ -30,9 +35,10 @@ from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Ask, Status
 from eichi.jobs.worker import Worker
-from eichi.logs import logging_to, read_logs
+from eichi.logs import OURS, logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
+from tests.jobs.damage import WAYS, write
 
 SECTIONS = 3
 
@@ -377,3 +383,91 @@ def test_who_is_paused_has_lost_no_worker(worker: Worker, queue: Queue, store: A
     store.ask(Step, 1, queue.hold)
     worker.work(drain=True)
     assert (store.job(id).status, store.job(id).attempts) == (Status.HELD, 0)
+
+
+def test_a_damaged_job_fails_in_a_sentence_and_the_next_one_runs(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions
+) -> None:
+    # What is taken is written anew, so that damage in it is mended; what has no state any more is not taken.
+    mended = ("beat", "attempts", "ask", "runner", "said", "ended", "status")
+    ways = [way for way in WAYS if way[0] not in mended]
+    drafts = queue.prepare([video], Path("out"))[0]
+    bad = [job.id for job in queue.add(drafts * len(ways))]
+    (good,) = (job.id for job in queue.add(drafts))
+    for id, (name, value) in zip(bad, ways, strict=True):
+        write(store, id, **{name: value})
+    taken: list[int] = []
+    worker.taken = taken.append
+    worker.work(drain=True)
+    assert sorted(taken) == [*bad, good]
+    for id, (name, value) in zip(bad, ways, strict=True):
+        failed = [entry.event for entry in store.events(id)][-2]
+        assert isinstance(failed, Failed), (name, value)
+        assert failed.id in ("error.job.damaged", "error.option.unknown"), (name, value)
+        assert store.job(id).status == Status.FAILED
+        queue.remove(id)
+    assert [(job.id, job.status) for job in store.jobs()] == [(good, Status.DONE)]
+
+
+class Closed:
+    """A store whose database takes nothing for so many transactions."""
+
+    def __init__(self, store: Store) -> None:
+        self.left = 0
+        sa.event.listen(store._engine, "begin", self.begun)
+
+    def begun(self, connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("writing", False):
+            self.left -= self.left > 0
+            connection.exec_driver_sql(f"PRAGMA query_only = {int(self.left > 0)}")
+
+
+def test_a_store_that_takes_nothing_for_a_while_costs_nothing(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.again = 0.0
+    closed = Closed(store)
+    first, second = add(queue, video, video)
+    for id, kind in ((first, Step), (second, Finished)):
+        closed.left = 4  # already when it is claimed
+        store.ask(kind, 1, lambda job: setattr(closed, "left", 7))
+        with caplog.at_level(logging.ERROR, OURS):
+            worker.work(drain=True)
+        assert closed.left == 0
+        assert digest(store.job(id)) == expected
+    assert store.job(first).attempts == 1
+    said = [record.getMessage() for record in caplog.records]
+    assert 2 <= len(said) <= 4  # each time once, not with every try
+    assert all("readonly database" in text for text in said)
+
+
+def test_a_worker_may_leave_a_store_that_takes_nothing(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str
+) -> None:
+    worker.again = 0.0
+    closed = Closed(store)
+    (id,) = add(queue, video)
+
+    def close(job: int) -> None:
+        closed.left = 10**9
+        worker.leaving.set()
+
+    store.ask(SectionDone, 1, close)
+    worker.work()
+    closed.left = 0
+    job = store.job(id)
+    assert (job.status, job.runner, job.begun) == (Status.RUNNING, worker.runner, True)
+    # Whoever finds that the worker has gone gives the job to the next one.
+    write(store, id, runner="elsewhere/1/0/a")
+    worker.leaving.clear()
+    worker.work(drain=True)
+    assert digest(store.job(id)) == expected
+
+
+def test_a_worker_without_a_store_ends_without_a_traceback(home: Path) -> None:
+    home.mkdir()
+    (home / "jobs.db").write_text("no database, but long enough for a header" * 9)
+    command = [sys.executable, "-m", "eichi.jobs.worker", "--drain"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert "is damaged (file is not a database)" in read_logs(load_settings())

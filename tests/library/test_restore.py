@@ -1,5 +1,6 @@
 """A file gives its options back: whole where it was made here, what there is where it was not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -121,4 +122,4 @@ def test_on_the_command_line(tmp_path: Path, picture: Path) -> None:
     run = CliRunner().invoke(commands, words)
     assert run.exit_code == 0, run.output
     assert "99999999999" in run.stderr
-    assert '"prompt": "p"' in run.stdout
+    assert json.loads(run.stdout)["sections"][0]["prompt"] == "p"

@@ -22,7 +22,9 @@ from eichi.files import aside
 from eichi.jobs.upgrade import migrate, open_engine
 
 BESIDE = ("-wal", "-shm")  # what SQLite keeps beside a file
-SPAN = 1_000_000  # numbers that are tried one by one; that of a damaged row may be anything
+# What knows the rows of a table beside the table itself.
+INDEXES = {"jobs": "jobs_order", "events": "sqlite_autoindex_events_1"}
+SPAN = 10_000  # rows that are tried even if no index knows them
 
 Row = tuple[object, ...]
 
@@ -58,6 +60,7 @@ def repair(url: str) -> Repaired:
             backup = _copied(file)
             undo.callback(_remove, backup, "", *BESIDE)
             _alone(damaged, file)
+            damaged.execute("PRAGMA writable_schema = ON")  # nothing is written; what was cut off is read only so
             with aside(file) as draft:
                 made = _rebuild(damaged, draft, Repaired(file, damage, backup))
                 shutil.copymode(file, draft)
@@ -148,8 +151,8 @@ def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repair
         jobs = {job for job, _ in _copy(damaged, fresh, "jobs")}
         events = _copy(damaged, fresh, "events", lambda row: row[0] in jobs)
         # What the indexes know of, and what jobs have said, tells what is missing.
-        keys = _keys(damaged, "SELECT job, number FROM events INDEXED BY sqlite_autoindex_events_1") | events
-        known = {job for job, *_ in _keys(damaged, "SELECT id FROM jobs INDEXED BY jobs_order") | keys}
+        keys = _keys(damaged, f"SELECT job, number FROM events INDEXED BY {INDEXES['events']}") | events
+        known = {job for job, *_ in _keys(damaged, f"SELECT id FROM jobs INDEXED BY {INDEXES['jobs']}") | keys}
         lost = tuple(sorted(job for job in known - jobs if isinstance(job, int)))
         for held in _keys(damaged, "SELECT held FROM state WHERE id = 1"):
             fresh.execute("UPDATE state SET held = ?", held)
@@ -179,21 +182,19 @@ def _copy(
 
 
 def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows of a table that can be read: from the front, where that ends too early from the back, then between."""
+    """The rows of a table that can be read: from the front, where that breaks off from the back, then one by one."""
     asked = f"SELECT rowid, {', '.join(columns)} FROM {table}"
-    first, last = 0, SPAN
-    try:
-        for number, *row in damaged.execute(f"{asked} ORDER BY rowid"):
-            first = number
-            yield tuple(row)
-        return
-    except sqlite3.DatabaseError:
-        pass
-    with suppress(sqlite3.DatabaseError):
-        for number, *row in damaged.execute(f"{asked} ORDER BY rowid DESC"):
-            last = number
-            yield tuple(row)
-    for number in range(first + 1, min(last, first + SPAN)):
+    seen: set[int] = set()
+    for direction in ("ASC", "DESC"):
+        try:
+            for number, *row in damaged.execute(f"{asked} ORDER BY rowid {direction}"):
+                seen.add(number)
+                yield tuple(row)
+            return
+        except sqlite3.DatabaseError:
+            continue
+    listed = {int(str(number)) for (number,) in _keys(damaged, f"SELECT rowid FROM {table} INDEXED BY {INDEXES[table]}")}
+    for number in sorted((listed | set(range(SPAN))) - seen):
         with suppress(sqlite3.DatabaseError):
             yield from (tuple(row) for _, *row in damaged.execute(f"{asked} WHERE rowid = ?", (number,)))
 

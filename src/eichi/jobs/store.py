@@ -27,6 +27,8 @@ PACE = 0.1  # seconds between two looks of a follower
 ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
 
 POSITION = sa.cast(jobs.c.position, sa.Integer)  # a number in a damaged row too
+# What a damaged row has instead of a number is greater than every number, and has no place among them.
+NUMBERED = events.c.number <= 2**31 - 1
 
 Reached = Callable[[Job], bool]
 
@@ -90,7 +92,7 @@ class Store:
         asked = sa.select(jobs.c.pace).where(jobs.c.pace_key == key, jobs.c.pace.is_not(None))
         with self.reading() as connection:
             found = connection.scalars(asked.order_by(jobs.c.ended.desc()).limit(count))
-            return [pace for pace in found if isinstance(pace, float)]  # a damaged one was not measured
+            return [pace for pace in found if isinstance(pace, float) and pace > 0]  # a damaged one was not measured
 
     @property
     def held(self) -> bool:
@@ -185,10 +187,9 @@ class Store:
 
     def events(self, id: int, after: int = 0) -> list[Told]:
         """What a job said, without what it said up to number `after`."""
-        asked = sa.select(events).where(events.c.job == id, events.c.number > after).order_by(events.c.number)
+        asked = sa.select(events).where(events.c.job == id, events.c.number > after, NUMBERED)
         with self.reading() as connection:
-            # What has no number has no place among the others.
-            return [told(row) for row in connection.execute(asked) if isinstance(row.number, int)]
+            return [told(row) for row in connection.execute(asked.order_by(events.c.number))]
 
     def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Told]:
         """What a job said and says, from the beginning or behind a number, until its row is `until`.
@@ -285,7 +286,7 @@ def _say(connection: sa.Connection, job: Job, *said: Event) -> Job:
     """Keep events under the next numbers, and the row's count of them where it was damaged; the row then."""
     number = job.said
     for event in said:
-        last = sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(events.c.job == job.id)
+        last = sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(NUMBERED, events.c.job == job.id)
         values = {"job": job.id, "number": last.scalar_subquery() + 1, "time": time.time(), "body": dump(event)}
         number = connection.execute(sa.insert(events).values(values).returning(events.c.number)).scalar_one()
     if number != job.said:

@@ -15,7 +15,7 @@ import gradio as gr
 from eichi.catalog import find, known
 from eichi.errors import EichiError, InputError
 from eichi.jobs.view import View
-from eichi.library.loras import SLOTS, STRENGTH, Loras, PresetLora, lora
+from eichi.library.loras import SLOTS, Loras, PresetLora, lora
 from eichi.library.store import Tell
 from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
@@ -34,7 +34,7 @@ class Chosen(View):
     """A LoRA file by its name, and how strongly it is used."""
 
     name: str
-    strength: float = STRENGTH
+    strength: float
 
 
 class LoraView(View):
