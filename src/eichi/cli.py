@@ -176,7 +176,7 @@ def _headline(record: Record, language: str) -> str:
     """The first line on a result, by its kind."""
     match record["kind"]:
         case "frame":
-            return say("inspect.frame", language, **record)
+            return say("inspect.frame", language, **record, target=record["positions"]["target"][0])
         case "video":
             return say("inspect.summary", language, **_summary(record), seed=record["seed"])
         case "foreign":

@@ -25,7 +25,7 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
         case Started():
             return say("run.started", language, **vars(event))
         case FrameStarted():
-            return say("run.frame_started", language, **vars(event))
+            return say("run.frame_started", language, **vars(event), target=event.positions["target"][0])
         case FrameDrawn():
             return say("run.frame_drawn", language, **vars(event))
         case Flagged():

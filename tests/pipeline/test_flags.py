@@ -26,7 +26,7 @@ def run(components: Components, picture: Path, folder: Path) -> tuple[list[Flagg
     return [event for event in events if isinstance(event, Flagged)], last
 
 
-def test_invalid_numbers_of_the_decoder_are_black_sections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_gives_nothing_makes_black_sections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = small.build(tmp_path / "model")
     components = Components(small.entry(folder), Runtime(folder, "cpu"))
     picture = tmp_path / "start.png"
@@ -34,7 +34,7 @@ def test_invalid_numbers_of_the_decoder_are_black_sections(tmp_path: Path, monke
     decode = components.vae.decode
 
     def broken(latents: torch.Tensor, **options: Any) -> tuple[torch.Tensor]:
-        return (torch.full_like(decode(latents, **options)[0], torch.nan),)
+        return (torch.full_like(decode(latents, **options)[0], -1.0),)
 
     _, good = run(components, picture, tmp_path / "good")
     monkeypatch.setattr(components.vae, "decode", broken)

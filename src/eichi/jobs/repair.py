@@ -193,7 +193,9 @@ def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> It
             return
         except sqlite3.DatabaseError:
             continue
-    listed = {int(str(number)) for (number,) in _keys(damaged, f"SELECT rowid FROM {table} INDEXED BY {INDEXES[table]}")}
+    listed = {
+        int(str(number)) for (number,) in _keys(damaged, f"SELECT rowid FROM {table} INDEXED BY {INDEXES[table]}")
+    }
     for number in sorted((listed | set(range(SPAN))) - seen):
         with suppress(sqlite3.DatabaseError):
             yield from (tuple(row) for _, *row in damaged.execute(f"{asked} WHERE rowid = ?", (number,)))
