@@ -234,7 +234,8 @@ class Optioned(BaseModel):
         for field in walk(cls, deep=False):
             said = {"title": say(field.label), "description": say(field.id), "label": field.label, "help": field.id}
             properties[field.key] |= said
-            if "choices" in properties[field.key]:
+            # As an enumeration where every generator of clients knows it: not of numbers with a point.
+            if field.type is not float and "choices" in properties[field.key]:
                 properties[field.key]["enum"] = properties[field.key].pop("choices")
         return made
 

@@ -44,7 +44,7 @@ def test_what_was_measured_goes_into_the_card(eichi: Run, model: Path) -> None:
 
 
 def test_the_embedded_models_have_no_card_to_write_to(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eichi.pipeline.generate.draw", lambda *_: iter(()))
+    monkeypatch.setattr("eichi.pipeline.generate.sample_latents", lambda *_: iter(()))
     monkeypatch.setattr("eichi.pipeline.calibrate.Measured.polynomial", [1.0])
     monkeypatch.setattr("eichi.pipeline.calibrate.Measured.ratios", [1.0])
     code, _, shown = eichi("calibrate", "--model", "tiny", "--write")

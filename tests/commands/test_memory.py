@@ -21,7 +21,7 @@ def plan(eichi: Run, *words: object) -> dict[str, Any]:
 def test_the_contract(eichi: Run) -> None:
     told = plan(eichi, "--free-gb", 24, "--ram-gb", 64)
     assert list(told) == [
-        *("model", "height", "width", "placement", "gpu", "ram", "fits"),
+        *("model", "height", "width", "placement", "blocks", "gpu", "ram", "fits"),
         *("phases", "memory", "moved", "usable", "tokens", "parameters"),
     ]
     assert (told["model"], told["height"] * told["width"], told["fits"]) == ("framepack", 640 * 640, True)

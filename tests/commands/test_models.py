@@ -95,7 +95,7 @@ def test_a_refusal_of_the_hub_is_one_sentence(eichi: Run, hub: Hub, status: int,
     hub.faults[STANDARD] = [Fault(status)] * 9
     ended, lines, shown = eichi("models", "download", "framepack", "--json")
     assert ended == code
-    assert told(lines).keys() == {"error", "message"}
+    assert told(lines).keys() == {"error", "message", "field", "values"}
     assert words in told(lines)["message"]
     assert len(shown.splitlines()) == 1
 
