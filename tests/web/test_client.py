@@ -69,19 +69,20 @@ def test_a_job_from_a_client_that_was_generated(
                 schema = httpx.get(f"{address}/api/openapi.json").content
                 package = made(schema, tmp_path)
                 monkeypatch.syspath_prepend(tmp_path)
-                follow(package, address, picture)
+                entry = importlib.import_module(package)
+                with entry.Client(address, timeout=None, raise_on_unexpected_status=True) as client:
+                    follow(package, client, picture)
         finally:
             executor.close()
 
 
-def follow(package: str, address: str, picture: Path) -> None:
+def follow(package: str, client: Any, picture: Path) -> None:
     """Do with a client what a program would."""
 
     def operation(name: str) -> Any:
         return importlib.import_module(f"{package}.api.jobs.{name}")
 
     models = importlib.import_module(f"{package}.models")
-    client = importlib.import_module(package).Client(address, timeout=None, raise_on_unexpected_status=True)
     listed = operation("list_jobs").sync(client=client)
     assert (listed.jobs, listed.held) == ([], False)
 
