@@ -404,7 +404,7 @@ def test_a_damaged_job_fails_in_a_sentence_and_the_next_one_runs(
     for id, (name, value) in zip(bad, ways, strict=True):
         failed = [entry.event for entry in store.events(id)][-2]
         assert isinstance(failed, Failed), (name, value)
-        assert failed.id in ("error.job.damaged", "error.option.unknown"), (name, value)
+        assert failed.id in ("error.job.damaged", "error.option.unknown", "error.option.coding"), (name, value)
         assert store.job(id).status == Status.FAILED
         queue.remove(id)
     assert [(job.id, job.status) for job in store.jobs()] == [(good, Status.DONE)]
