@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from eichi.errors import OptionError
-from eichi.files import encodable
+from eichi.text import encodable
 
 MAX_SEED = 2**32 - 1
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
@@ -355,13 +355,13 @@ def _explain(error: ValidationError, model: type[Options]) -> OptionError:
     key = ".".join(str(part) for part in first["loc"])
     value, context = first["input"], first.get("ctx", {})
     known = {field.key: field for field in walk(model)}
-    if first["type"] == "extra_forbidden":
-        return OptionError("error.option.unknown", key=key, known=", ".join(sorted(known)))
+    if first["type"] == "extra_forbidden" or not key:  # a key that is no text has no place
+        return OptionError("error.option.unknown", key=key or str(value), known=", ".join(sorted(known)))
     field = known.get(key)
     if field is not None and field.choices:
         choices = ", ".join(map(str, field.choices))
         return OptionError("error.option.choice", key=key, value=_shown(value), choices=choices)
-    if first["type"] in ("coding", "string_unicode"):
+    if key and first["type"] in ("coding", "string_unicode"):
         return OptionError("error.option.coding", key=key, value=_shown(value))
     if first["type"] == "step":
         return OptionError("error.option.step", key=key, value=_shown(value), step=context["step"])

@@ -5,7 +5,6 @@ JSON object, and a running job's events come before it, one JSON object a line. 
 input, 130 stopped. Knows no command.
 """
 
-import json
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ import click
 from eichi.errors import DiskError, EichiError, InputError
 from eichi.events import Adjusted
 from eichi.settings import Settings, load_settings
+from eichi.text import as_json
 from eichi.words import say
 
 FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
@@ -90,7 +90,7 @@ def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
 
 
 def print_json(values: dict[str, Any]) -> None:
-    click.echo(json.dumps(values, ensure_ascii=False, default=str))
+    click.echo(as_json(values, default=str))
 
 
 def tell(text: str) -> None:

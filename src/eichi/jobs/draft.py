@@ -13,13 +13,13 @@ from typing import Any
 from eichi.catalog import known
 from eichi.errors import FolderError
 from eichi.events import message
-from eichi.files import encodable
 from eichi.jobs.schema import Draft
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.size import size_words
 from eichi.prepare import check_run, make_frame_plan, make_plan
+from eichi.text import encodable
 
 
 @dataclass(frozen=True)

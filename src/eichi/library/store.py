@@ -22,6 +22,7 @@ from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private
 from eichi.library.salvage import salvage
+from eichi.text import as_json
 
 FOLDER = "library"
 VERSION = "version"
@@ -140,10 +141,8 @@ class Shelf(Generic[Content]):
 
     def _write(self, content: Content) -> None:
         values = {VERSION: self.version, **content.model_dump(mode="json")}
-        # Half characters, which a browser may send, become the escapes that JSON reads them from.
-        text = json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
         with aside(self.path) as draft:
-            draft.write_bytes(text)
+            draft.write_text(as_json(values, indent=1), encoding="utf-8")
 
     def _copy(self, path: Path) -> None:
         with aside(path) as draft:

@@ -35,6 +35,7 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.text import as_json
 from eichi.video.metadata import record
 from eichi.video.parts import CARD, ENDING, Parts
 
@@ -62,7 +63,7 @@ class Checkpoint(Parts):
                 with aside(self.folder / _picture(name)) as draft:
                     Image.fromarray(picture).save(draft, format="PNG")
             with aside(self.folder / CARD) as draft:
-                draft.write_text(json.dumps(card, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+                draft.write_text(as_json(card, indent=1, default=str), encoding="utf-8")
 
     def keep(self, order: int, latents: NDArray[np.float32]) -> None:
         """Keep the latents of a section, without the start image's. Raises DiskError."""

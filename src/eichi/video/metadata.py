@@ -24,6 +24,7 @@ from eichi.files import aside
 from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
+from eichi.text import as_json
 from eichi.video.foreign import read_parameters
 
 KEY = "eichi"
@@ -55,7 +56,7 @@ def record(plan: Plan | FramePlan) -> dict[str, Any]:
 
 def dump(values: Mapping[str, Any]) -> str:
     """A record as text, the same for equal records."""
-    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+    return as_json(values, sort=True)
 
 
 def tags(values: Mapping[str, Any]) -> dict[str, str]:

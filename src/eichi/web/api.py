@@ -27,6 +27,7 @@ from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_plan
+from eichi.text import as_json
 from eichi.video.parts import Parts
 from eichi.video.writer import join
 from eichi.web.desk import Desk
@@ -283,7 +284,7 @@ async def _told(desk: Desk, job: Job, after: int) -> AsyncIterator[str]:
         row = await asyncio.to_thread(desk.store.find, job.id)
         for entry in await asyncio.to_thread(desk.store.events, job.id, after):
             after = entry.number
-            yield f"id: {after}\ndata: {json.dumps(entry.body, ensure_ascii=False)}\n\n"
+            yield f"id: {after}\ndata: {as_json(entry.body)}\n\n"
         if row is None or (row.status.terminal and row.said <= after):
             return
         if row.progress is not None and row.progress != progress:

@@ -10,6 +10,7 @@ from typing import Any
 
 from eichi.errors import EichiError
 from eichi.plan.timeline import FPS
+from eichi.text import encodable
 from eichi.video.splice import describe
 from eichi.web.bench import LATENTS, TOOLS, VIDEO, Run
 from eichi.web.i18n import Words
@@ -30,7 +31,8 @@ class Files:
         """What there is, the newest first: JSON-ready."""
         found = []
         for path in folder.glob("*") if folder.is_dir() else ():
-            if path.suffix in (LATENTS, VIDEO) and path.is_file() and not path.name.startswith("."):
+            shown = encodable(path) and not path.name.startswith(".")
+            if shown and path.suffix in (LATENTS, VIDEO) and path.is_file():
                 found.append((path.stat().st_mtime_ns, path))
         return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from eichi.files import aside, private
 from eichi.prepare import check_folder
 from eichi.settings import FILE, Settings, wrong
+from eichi.text import as_json
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.parts import said
@@ -99,4 +100,4 @@ def write(settings: Settings, given: dict[str, Any]) -> None:
     values = json.loads(path.read_bytes()) if path.is_file() else {}
     private(path.parent)
     with aside(path) as draft:
-        draft.write_text(json.dumps(values | given, ensure_ascii=False, indent=1), encoding="utf-8")
+        draft.write_text(as_json(values | given, indent=1), encoding="utf-8")
