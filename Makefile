@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decorators --no-warn-return-any \
 	--no-warn-unused-ignores
 
-.PHONY: demo test lint bench torture controls screens train behaviour clean
+.PHONY: demo test lint docs bench torture mutants controls screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -24,11 +24,17 @@ lint: .venv/ready-dev
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(ELSEWHERE)
 	$(BIN)/lint-imports --no-cache
 
+docs: .venv/ready
+	$(BIN)/python -m eichi.reference docs/options.md
+
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
 
 torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.torture
+
+mutants: .venv/ready-dev
+	nice -n 10 $(BIN)/python -m benchmarks.mutants
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls

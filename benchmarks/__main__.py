@@ -1,11 +1,11 @@
-"""`python -m benchmarks [long|clip …]`: one table, or every one; parts are modules that fresh processes can import."""
+"""`python -m benchmarks [long|clip|start …]`: one table, or all; parts are modules that fresh processes can import."""
 
 import sys
 
-from benchmarks import clip, long
+from benchmarks import clip, long, start
 from eichi.console import console
 
-TABLES = {"long": long.main, "clip": clip.main}
+TABLES = {"long": long.main, "clip": clip.main, "start": start.main}
 
 if __name__ == "__main__":
     with console():

@@ -1,7 +1,9 @@
 """One whole clip, ours against diffusers' FramePack pipeline: same weights, picture, prompt, seed and steps.
 
 Each contender runs in a process of its own, so that peak memory is its own; they take turns, so that a noisy machine
-is noisy to both. Times and memory differ between machines: read the ratios. `python -m benchmarks clip [--seconds N]`.
+is noisy to both. Times and memory differ between machines: read the ratios, each of which is of one turn. Of a run it
+is told what went into importing, drawing (the transformer) and decoding (the VAE's decoder); ours draws and decodes at
+once, so these may come to more than the run. `python -m benchmarks clip [--seconds N]`.
 """
 
 import argparse
@@ -10,21 +12,43 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eichi.models.load import Components
 
 PROMPT = "the camera zooms in"
 STEPS, SEED = 25, 1
 KIB = 1024
 
+COLUMNS = {
+    "frames": "frames",
+    "run": "run, s",
+    "imports": "imports, s",
+    "drawing": "drawing, s",
+    "decoding": "decoding, s",
+    "whole": "process, s",
+    "peak": "peak, MiB",
+}
 
-def ours(seconds: float, folder: Path, steps: int = STEPS, model: str = "tiny") -> int:
+Told = dict[str, float]
+
+
+def ours(seconds: float, folder: Path, steps: int = STEPS, model: str = "tiny") -> Told:
     """Our own generator, TeaCache off; the file is written as frames become final."""
-    from eichi import VideoOptions, generate, make_plan
+    begin = time.perf_counter()
+    from eichi import VideoOptions, make_plan
+    from eichi.events import Finished
+    from eichi.models.load import Components
     from eichi.options import SamplingOptions
+    from eichi.pipeline.generate import generate
+    from eichi.settings import Runtime
 
+    told = {"imports": time.perf_counter() - begin}
     options = VideoOptions(
         model=model,
         image=picture(),
@@ -33,53 +57,74 @@ def ours(seconds: float, folder: Path, steps: int = STEPS, model: str = "tiny") 
         seed=SEED,
         sampling=SamplingOptions(steps=steps, teacache=False),
     )
-    *_, last = generate(make_plan(options), folder)
-    return int(last.frames)  # type: ignore[union-attr]
+    plan = make_plan(options)
+    parts = Components(plan.entry, Runtime(folder, "cpu"))
+    watch(parts, told)
+    *_, last = generate(plan, folder, parts)
+    assert isinstance(last, Finished)
+    return told | {"frames": float(last.frames)}
 
 
-def diffusers(seconds: float, folder: Path, steps: int = STEPS) -> int:
-    """The library's pipeline and its own export."""
+def diffusers(seconds: float, folder: Path, steps: int = STEPS) -> Told:
+    """The library's pipeline and its own export, all of it as it comes."""
+    begin = time.perf_counter()
     from diffusers.utils import export_to_video
 
     from benchmarks.theirs import assemble, request
     from eichi import VideoOptions, make_plan
+    from eichi.models.convolution import remove_convolution
     from eichi.models.load import Components
+    from eichi.settings import Runtime
     from eichi.video.images import fit, load
 
+    told = {"imports": time.perf_counter() - begin}
     plan = make_plan(VideoOptions(image=picture(), prompt=PROMPT, seconds=seconds, seed=SEED))
-    parts = Components(plan.entry, folder, "cpu")
+    parts = Components(plan.entry, Runtime(folder, "cpu"))
     pipe = assemble(parts)
-    pipe.vae.use_framewise_decoding = True  # as the class comes; ours walks the grid itself
+    pipe.vae.use_framewise_decoding = True  # ours walks the grid itself
+    remove_convolution(pipe.vae)
+    watch(parts, told)
     pixels = fit(load(picture()), plan.width, plan.height, "crop")
     asked = request(plan.entry, pixels, PROMPT, len(plan.sections), plan.window, steps, SEED)
     frames = pipe(**asked).frames[0]
     export_to_video(frames, str(folder / "diffusers.mp4"), fps=30)
-    return len(frames)
+    return told | {"frames": float(len(frames))}
+
+
+def watch(parts: "Components", told: Told) -> None:
+    """Count the seconds inside of the transformer and of the VAE's decoder, from outside."""
+    for name, network in {"drawing": parts.transformer, "decoding": parts.vae.decoder}.items():
+        told[name] = 0.0
+        network.register_forward_pre_hook(partial(_count, told, name, -1))
+        network.register_forward_hook(partial(_count, told, name, 1))
+
+
+def _count(told: Told, name: str, sign: int, *_: Any) -> None:
+    told[name] += sign * time.perf_counter()
 
 
 def picture() -> Path:
     return Path(str(files("eichi") / "demo" / "picture.jpg"))
 
 
-def measure(contender: Callable[[float, Path], int], seconds: float) -> dict[str, Any]:
-    """Run one contender in a fresh process; seconds of wall time and peak memory from start to file."""
+def measure(contender: Callable[[float, Path], Told], seconds: float) -> Told:
+    """Run one contender in a fresh process; what it told, its seconds and peak memory from start to file."""
     receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=_child, args=(contender, seconds, sender))
     begin = time.perf_counter()
     process.start()
     sender.close()  # a contender that dies ends the wait
-    result: dict[str, Any] = receiver.recv()
+    result: Told = receiver.recv()
     process.join()
     return result | {"whole": time.perf_counter() - begin}
 
 
-def _child(contender: Callable[[float, Path], int], seconds: float, sender: Any) -> None:
+def _child(contender: Callable[[float, Path], Told], seconds: float, sender: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        frames = contender(seconds, Path(folder))
+        told = contender(seconds, Path(folder))
         spent = time.perf_counter() - begin
-    peak = peak_memory()
-    sender.send({"frames": frames, "seconds": spent, "peak": peak})
+    sender.send(told | {"run": spent, "peak": peak_memory()})
 
 
 def peak_memory() -> float:
@@ -97,20 +142,17 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(words)
-    rounds = [
-        {contender.__name__: measure(contender, arguments.seconds) for contender in (ours, diffusers)}
-        for _ in range(arguments.rounds)
+    turns = [
+        {who.__name__: measure(who, arguments.seconds) for who in (ours, diffusers)} for _ in range(arguments.rounds)
     ]
-    rows = {
-        name: {key: median(turn[name][key] for turn in rounds) for key in ("frames", "seconds", "whole", "peak")}
-        for name in ("ours", "diffusers")
-    }
-    rows["ratio"] = {key: rows["ours"][key] / rows["diffusers"][key] for key in rows["ours"]}
+    for turn in turns:
+        turn["ratio"] = {key: turn["ours"][key] / turn["diffusers"][key] for key in COLUMNS}
+    rows = {name: {key: median(turn[name][key] for turn in turns) for key in COLUMNS} for name in turns[0]}
     if arguments.json:
         print(json.dumps(rows))  # noqa: T201
         return
-    print(f"{'':<12}{'frames':>8}{'run, s':>10}{'process, s':>12}{'peak, MiB':>12}")  # noqa: T201
+    print(f"{'':<10}" + "".join(f"{head:>13}" for head in COLUMNS.values()))  # noqa: T201
     for name, row in rows.items():
         digits = 2 if name == "ratio" else 1
-        values = f"{row['seconds']:>10.{digits}f}{row['whole']:>12.{digits}f}{row['peak']:>12.{digits}f}"
-        print(f"{name:<12}{row['frames']:>8.{0 if digits == 1 else 2}f}{values}")  # noqa: T201
+        print(f"{name:<10}" + "".join(f"{row[key]:>13.{digits}f}" for key in COLUMNS))  # noqa: T201
+    print("ratio of each turn's runs: " + ", ".join(f"{turn['ratio']['run']:.2f}" for turn in turns))  # noqa: T201

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.clip import PROMPT, SEED, diffusers, measure, ours, picture
+from benchmarks.clip import PROMPT, SEED, Told, diffusers, measure, ours, picture
 from benchmarks.counts import Counts, count, straightness
 
 SHORT, LONG, THEIRS = 5.0, 120.0, 20.0  # seconds
@@ -21,7 +21,7 @@ SECTIONS = (1, 2, 5, 10)
 
 def memory(long: float, theirs: float) -> None:
     """Peak memory of short and long clips, and the difference."""
-    contenders: list[tuple[str, Callable[[float, Path], int], float]] = [
+    contenders: list[tuple[str, Callable[[float, Path], Told], float]] = [
         (model, partial(ours, steps=1, model=model), long) for model in MODELS
     ]
     contenders.append(("diffusers", partial(diffusers, steps=1), theirs))
@@ -36,6 +36,7 @@ def work(model: str) -> None:
     from eichi import VideoOptions, make_plan
     from eichi.models.load import Components
     from eichi.options import SamplingOptions
+    from eichi.settings import Runtime
 
     rows: list[Counts] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +50,7 @@ def work(model: str) -> None:
                 sampling=SamplingOptions(steps=2, teacache=False),
             )
             plan = make_plan(options)
-            rows.append(count(plan, Components(plan.entry, Path(folder), "cpu"), Path(folder)))
+            rows.append(count(plan, Components(plan.entry, Runtime(Path(folder), "cpu")), Path(folder)))
     heads = ("sections", "evaluations", "decoded/latent", "encoded", "frames", "encoded/frame")
     print(f"{model:<10}" + "".join(f"{head:>16}" for head in heads))  # noqa: T201
     for row in rows:

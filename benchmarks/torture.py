@@ -1,5 +1,7 @@
 """Jobs that are killed again and again must end in the same bytes as jobs that nobody disturbs: `make torture`.
 
+And frames that are encoded again and again, under load, must be one file; see `encodes`.
+
 The real commands run in child processes and die by SIGKILL at a moment drawn from a seed, which is printed: after so
 many events, at so many openings and renamings of files, or once so many bytes are in the folder. Nothing here sleeps
 or times. Children are forked from a process that has loaded the libraries, so that a kill costs little.
@@ -22,9 +24,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.encodes import encodes
 from eichi.console import console
 from eichi.pipeline.checkpoint import sweep
-from eichi.video.parts import ENDING
+from eichi.video.jobfolder import ENDING
 
 KILL = 9  # SIGKILL, a name that Windows lacks
 PATIENCE = 5  # kills of one job before it is left in peace
@@ -207,11 +210,14 @@ def torture(names: Sequence[str], kills: int, seed: int, folder: Path, say: Say)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--encodes", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EICHI_HOME"] = f"{folder}/home"
         torture(list(JOBS), arguments.kills, arguments.seed, Path(folder), print)
+        different = encodes(arguments.encodes, arguments.seed, Path(folder), print)
+        assert different == 1, f"seed {arguments.seed}: equal frames gave {different} files"
 
 
 if __name__ == "__main__":

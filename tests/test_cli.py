@@ -16,8 +16,9 @@ from PIL import Image, PngImagePlugin
 from eichi import VideoOptions, make_frame_plan, make_plan
 from eichi.catalog import find, known
 from eichi.cli import main
+from eichi.declare import walk
 from eichi.models.locate import MARKS
-from eichi.options import FrameOptions, Request, walk
+from eichi.options import FrameOptions, Request
 from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from eichi.words import languages
@@ -231,9 +232,9 @@ def test_the_frame_contract(eichi: Run, picture: Path, tmp_path: Path) -> None:
     result = eichi("frame", *words, "--model", "tiny", "--out", "new", "--json")
     assert result.code == 0, result.err
     told = json.loads(result.out.splitlines()[-1])
-    assert list(told) == ["image", "seed", "positions"]
-    events = [json.loads(line)["event"] for line in result.out.splitlines()[:-1]]
-    assert events == ["FrameStarted", "Step", "FrameDrawn", "LatentsReady", "FramesReady", "FrameFinished"]
+    assert list(told) == ["image", "seed", "positions", "kind"]
+    kinds = [json.loads(line)["kind"] for line in result.out.splitlines()]
+    assert kinds == ["frame_started", "step", "frame_drawn", "latents_ready", "frames_ready", "frame_finished"]
     assert told["seed"] == 7
     assert told["positions"] == {"target": [4], "clean": [0, 12, 10], "post": [], "x2": [], "x4": []}
     assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "new").iterdir()] == [told["image"]]
@@ -267,9 +268,9 @@ def test_a_sweep_makes_an_image_for_each_index(eichi: Run, picture: Path, tmp_pa
     result = eichi(*words, "--out", "new", "--latents", "--json")
     assert result.code == 0, result.err
     told = [json.loads(line) for line in result.out.splitlines()]
-    *each, last = [values for values in told if "event" not in values]
-    assert last == {"images": each}
-    assert [values["event"] for values in told if "event" in values].count("FrameFinished") == 2
+    each = [values for values in told if values.get("kind") == "frame_finished"]
+    assert told[-1] == {"images": each, "stopped": False}
+    assert len(each) == 2
     assert [(image["positions"]["target"], image["seed"]) for image in each] == [([3], 7), ([1], 7)]
     for image in each:
         request = FrameOptions.parse(read_record(Path(image["image"]))["request"])
@@ -289,8 +290,8 @@ def test_a_sweep_that_is_stopped_says_what_is_finished(
     result = eichi(*words, "--json")
     assert result.code == 130
     told = [json.loads(line) for line in result.out.splitlines()]
-    (image, last) = (values for values in told if "event" not in values)
-    assert last == {"images": [image], "stopped": True}
+    (image,) = (values for values in told if values.get("kind") == "frame_finished")
+    assert told[-1] == {"images": [image], "stopped": True}
     assert eichi(*words).out.splitlines()[-1] == "Images finished: 1 of 3"
 
 

@@ -85,7 +85,7 @@ def test_half_a_character_is_refused(half: str) -> None:
 
 def test_a_folder_that_no_job_can_name_is_refused(picture: Path) -> None:
     with pytest.raises(FolderError, match="not text"):
-        draft(VideoOptions.parse({"image": picture}), Path("caf\udce9"))
+        draft(VideoOptions.parse({"image": picture}), Path("caf\udce9"), picture.parent)
     assert list(picture.parent.iterdir()) == [picture]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.doctor import Finding, _attention, _device, examine
+from eichi.doctor import Report, _attention, _device, examine
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
 from eichi.words import languages, say
@@ -16,21 +16,29 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eichi.doctor._device", lambda settings: [])
 
 
-def states(findings: list[Finding], id: str) -> list[str]:
-    return [finding.state for finding in findings if finding.id == id]
+def states(report: Report, id: str) -> list[str]:
+    return [finding.state for finding in report.findings if finding.id == id]
+
+
+def test_what_is_set_up_is_said_in_words() -> None:
+    settings = Settings(preserve_gb=8, attention="chunked", language="ru")
+    found = {one.values["key"]: one.values for one in examine(settings).findings if one.id == "doctor.setting"}
+    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "vae_tile"}
+    assert found["preserve_gb"]["value"] == "8 ГБ"
+    assert say("doctor.setting", "ru", **found["attention"]) == "Внимание (attention): по частям (меньше памяти)"
 
 
 def test_a_good_machine() -> None:
-    findings = examine(Settings())
-    assert states(findings, "doctor.library") == ["good"] * len(LIBRARIES)
-    assert states(findings, "doctor.codec") == ["good"]
-    assert len(states(findings, "doctor.folder")) == 3
-    assert len(states(findings, "doctor.memory")) == 1
-    assert states(findings, "doctor.offline") == []
+    report = examine(Settings())
+    assert states(report, "doctor.library") == ["good"] * len(LIBRARIES)
+    assert states(report, "doctor.codec") == ["good"]
+    assert len(states(report, "doctor.folder")) == 3
+    assert len(states(report, "doctor.memory")) == 1
+    assert states(report, "doctor.offline") == []
     assert {"framepack", "framepack-f1"} <= {
-        finding.values["name"] for finding in findings if finding.id == "doctor.model_absent"
+        finding.values["name"] for finding in report.findings if finding.id == "doctor.model_absent"
     }
-    assert "bad" not in {finding.state for finding in findings}
+    assert "bad" not in {finding.state for finding in report.findings}
 
 
 @pytest.mark.parametrize(
@@ -58,9 +66,10 @@ def test_a_card_that_this_torch_cannot_use(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: command)
     monkeypatch.setattr("torch.version.cuda", cuda)
-    findings = list(_device(Settings(device="cpu")))
-    assert states(findings, "doctor.cpu_build") == ["bad"] * said
-    assert all(say(finding.id, language, **finding.values) for finding in findings for language in languages())
+    report = Report(tuple(_device(Settings(device="cpu"))))
+    assert states(report, "doctor.cpu_build") == ["bad"] * said
+    for finding in report.findings:
+        assert all(say(finding.id, language, **finding.values) for language in languages())
 
 
 def test_offline_is_told() -> None:
@@ -68,14 +77,13 @@ def test_offline_is_told() -> None:
 
 
 def test_every_finding_can_be_said() -> None:
-    for finding in examine(Settings()):
+    for finding in examine(Settings()).findings:
         assert all(say(finding.id, language, **finding.values) for language in languages())
 
 
 def test_a_folder_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    findings = examine(Settings(outputs=tmp_path / "file" / "out"))
-    assert states(findings, "error.folder.write") == ["bad"]
+    assert states(examine(Settings(outputs=tmp_path / "file" / "out")), "error.folder.write") == ["bad"]
 
 
 def test_a_missing_library_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from eichi.declare import Optioned, walk
 from eichi.errors import OptionError
-from eichi.options import MAX_SEED, FrameOptions, Request, VideoOptions, place, quality, walk
+from eichi.options import MAX_SEED, FillOptions, FrameOptions, Request, SamplingOptions, VideoOptions, place, quality
+from eichi.settings import Settings
 from eichi.words import languages, table
 
 FIELDS = {field.key: field for field in walk(VideoOptions)}
@@ -55,7 +57,7 @@ requests = st.fixed_dictionaries(
                 "cache": st.sampled_from(["tea", "mag", "first"]),
                 "threshold": st.none() | between(0, 1),
                 "padding": st.none() | st.integers(0, 30).map(lambda tenths: tenths / 10),
-                "image_strength": between(1, 1.02),
+                "image_strength": between(1, 1.02) | between(100, 102),
             },
         ),
         "output": st.fixed_dictionaries({}, optional={"crf": st.integers(0, 100)}),
@@ -87,7 +89,7 @@ def test_defaults_of_the_document() -> None:
     assert (options.model, options.seconds, options.section_size, options.seed) == ("tiny", 5.0, 1.0, None)
     sampling = options.sampling
     assert (sampling.steps, sampling.guidance, sampling.cfg, sampling.rescale) == (25, 10.0, 1.0, 0.0)
-    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, None, 1.0)
+    assert (sampling.teacache, sampling.threshold, sampling.image_strength) == (True, None, 100.0)
     assert (options.keyframes.final_strength, options.output.crf) == (1.0, 16)
 
 
@@ -120,7 +122,7 @@ def test_defaults_of_the_document() -> None:
         ("sampling.rescale", 1.1, ["sampling.rescale", "0.0 to 1.0"]),
         ("sampling.teacache", "often", ["sampling.teacache", "'often'"]),
         ("sampling.padding", 3.1, ["sampling.padding", "0.0 to 3.0"]),
-        ("sampling.image_strength", 1.03, ["sampling.image_strength", "1.0 to 1.02"]),
+        ("sampling.image_strength", 1.03, ["sampling.image_strength", "100.0 to 102.0"]),
         ("weights.fp8", "e5m2", ["weights.fp8", "off, tensor, row"]),
         ("weights.loras", "", ["weights.loras"]),
         ("weights.loras", ["a.safetensors:2.5"], ["weights.loras.0.strength", "'2.5'"]),
@@ -150,12 +152,56 @@ def test_values_may_come_as_text() -> None:
     assert options.keyframes.prompts == {1: "x"}
 
 
-@pytest.mark.parametrize("key", FIELDS)
-def test_every_option_has_a_default_and_its_words(key: str) -> None:
-    field = FIELDS[key]
-    assert not field.info.is_required()
-    assert all(field.id in table(language) for language in languages())
-    assert field.flag is None or field.flag.startswith("--")
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (1, 100),
+        (1.01, 101),
+        ("1.02", 102),
+        (100, 100),
+        (101.5, 101.5),
+        ("102", 102),
+        ("101.5 %", 101.5),
+        (1.015, 101.5),
+    ],
+)
+def test_image_strength_is_a_factor_or_per_cent_and_kept_in_per_cent(given: object, stored: float) -> None:
+    sampling = SamplingOptions.parse({"image_strength": given})
+    assert sampling.image_strength == stored
+    assert SamplingOptions.parse(sampling.dump()) == sampling
+
+
+@pytest.mark.parametrize("wrong", [0, 0.99, 1.021, 49, 50, 99.9, 102.1, "1.0.1", "%", "", None, float("nan")])
+def test_image_strength_has_bounds(wrong: object) -> None:
+    with pytest.raises(OptionError, match="image_strength"):
+        SamplingOptions.parse({"image_strength": wrong})
+
+
+def test_the_lengths_of_the_document_are_offered() -> None:
+    both = (*range(1, 21), 30, 40)
+    assert FIELDS["seconds"].suggestions("reverse") == both
+    assert FIELDS["seconds"].suggestions("forward") == (*both, 60, 120)
+
+
+@pytest.mark.parametrize("kind", [VideoOptions, FrameOptions, FillOptions, Settings])
+@pytest.mark.parametrize("language", languages())
+def test_every_option_has_its_words(kind: type[Optioned], language: str) -> None:
+    words = table(language)
+    for field in walk(kind):
+        ids = [field.id, field.label, *([f"group.{field.group}"] if field.group else [])]
+        ids += [f"unit.{field.unit}"] if field.unit else []
+        if field.key != "profile":  # profiles are names
+            ids += [f"choice.{field.name}.{choice}" for choice in field.choices]
+        assert [id for id in ids if id not in words] == [], field.key
+
+
+@pytest.mark.parametrize("kind", [VideoOptions, FrameOptions, FillOptions])
+def test_what_makes_an_option_useless_is_an_option(kind: type[Optioned]) -> None:
+    fields = {field.key: field for field in walk(kind)}
+    for field in fields.values():
+        assert field.flag is None or field.flag.startswith("--")
+        assert field.shown is None or field.shown.key in fields
+    assert all(not field.info.is_required() for key, field in fields.items() if key not in ("before", "after"))
 
 
 def test_walk_finds_every_field_and_no_flag_twice() -> None:

@@ -8,6 +8,7 @@ import pytest
 from eichi import VideoOptions, make_plan
 from eichi.catalog import find
 from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
+from eichi.events import Values
 from eichi.models.shapes import published_shapes
 from eichi.prepare import check_folder, check_run, read_tokens
 from tests import loras
@@ -35,7 +36,7 @@ def test_what_is_missing_is_named(picture: Path) -> None:
 def test_a_model_that_is_not_here_is_refused_before_a_folder_is_made(picture: Path, tmp_path: Path) -> None:
     plan = make_plan(VideoOptions(image=picture, model="framepack"))
     with pytest.raises(ModelError, match="not complete"):
-        check_run(plan, tmp_path / "out")
+        check_run(plan, tmp_path / "out", tmp_path / "models")
     assert list(tmp_path.iterdir()) == [picture]
 
 
@@ -48,19 +49,19 @@ def test_a_folder_is_made_and_tried(tmp_path: Path) -> None:
             check_folder(tmp_path / place)
 
 
-def test_tokens_are_counted_for_every_text(picture: Path) -> None:
+def test_tokens_are_counted_for_every_text(picture: Path, home: Path) -> None:
     long = " ".join(["star"] * 300)
     plan = make_plan(
         VideoOptions.parse({"image": picture, "prompt": "a star", "negative": long, "sampling": {"cfg": 2}})
     )
-    short, other = read_tokens(plan.entry, plan.texts)
-    assert (short["llama_limit"], short["clip_limit"], short["both"]) == (256, 77, "a star")
-    assert (short["llama_only"], short["cut"]) == ("", "")
-    assert other["both"] + other["llama_only"] + other["cut"] == other["text"] == long
-    assert other["llama"] > 256
-    assert other["llama_only"].strip()
+    short, other = read_tokens(plan.entry, plan.texts, home)
+    assert (short.llama_limit, short.clip_limit, short.both) == (256, 77, "a star")
+    assert (short.llama_only, short.cut) == ("", "")
+    assert other.both + other.llama_only + other.cut == other.text == long
+    assert other.llama > 256
+    assert other.llama_only.strip()
     assert [note.id for note in plan.notes if note.id == "note.prompt.cut"] == ["note.prompt.cut"]
-    assert read_tokens(find("framepack"), ["a star"]) == []
+    assert read_tokens(find("framepack"), ["a star"], home) == ()
 
 
 def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
     tensors = loras.lettered("diffusion_model.", loras.whole(made))
     path = loras.write(tmp_path / "style.safetensors", tensors | {"other": made[0].down})
 
-    def plan(model: str, *files: str, **weights: Any) -> list[tuple[str, dict[str, Any]]]:
+    def plan(model: str, *files: str, **weights: Any) -> list[tuple[str, Values]]:
         values = {"image": picture, "prompt": "p", "model": model, "weights": weights | {"loras": files}}
         notes = make_plan(VideoOptions.parse(values)).notes
         return [(note.id, note.values) for note in notes if note.id.startswith(("note.lora", "note.fp8"))]

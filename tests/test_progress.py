@@ -63,7 +63,7 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_machines_get_every_event_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
     got: list[dict[str, Any]] = []
     show([STARTED, Step(0, 1, 1, 2), Step(0, 1, 2, 2), SectionDone(0, 0, 1, 2, 0), FINISHED], "en", got.append)
-    assert [values["event"] for values in got] == ["Started", "Step", "Step", "SectionDone", "Finished"]
+    assert [values["kind"] for values in got] == ["started", "step", "step", "section_done", "finished"]
     assert [values["fraction"] for values in got[1:4]] == [0.5, 1.0, 1.0]
     assert got[1]["left"] is None
     assert got[2]["left"] >= 0.0

@@ -1,5 +1,6 @@
-"""Given values beat variables, variables beat the file."""
+"""Given values beat variables, variables beat the file; they are read where a process begins and nowhere else."""
 
+import ast
 import os
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from pydantic import ValidationError
 
 from eichi.errors import OptionError
 from eichi.settings import FILE, load_settings
+
+NAME = load_settings.__name__
+SOURCES = Path(__file__).parents[1] / "src" / "eichi"
 
 
 def write(home: Path, text: str) -> None:
@@ -92,3 +96,30 @@ def test_preserved_memory_has_bounds(monkeypatch: pytest.MonkeyPatch, size: str)
         load_settings()
     monkeypatch.setenv("EICHI_PRESERVE_GB", "6.5")
     assert load_settings().preserve_gb == 6.5
+
+
+def test_whoever_runs_a_model_is_given_its_part(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, '{"device": "cpu", "attention": "chunked", "compile": true, "lora_cache_gb": 2}')
+    monkeypatch.setenv("EICHI_VAE_TILE", "128")
+    monkeypatch.setenv("EICHI_PRESERVE_GB", "8")
+    runtime = load_settings().runtime
+    assert (runtime.models, runtime.cache, runtime.device) == (home / "models", home / "cache", "cpu")
+    assert (runtime.attention, runtime.compiled, runtime.merged_gb) == ("chunked", True, 2.0)
+    assert (runtime.tile, runtime.preserve_gb) == (128, 8.0)
+
+
+def test_they_are_read_where_a_process_begins() -> None:
+    """By a command, by a worker, by a call from Python; everybody else is handed them."""
+    readers = {
+        f"{path.relative_to(SOURCES).as_posix()} {node.name}"
+        for path in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and any(reads(inner) for inner in ast.walk(node))
+    }
+    python = {f"__init__.py {name}" for name in ("make_plan", "make_frame_plan", "_components")}
+    assert readers == {"terminal.py reporting", "jobs/worker.py main"} | python
+
+
+def reads(node: ast.AST) -> bool:
+    """Whether the settings are named here, to be called or handed on."""
+    return NAME in (getattr(node, "id", None), getattr(node, "attr", None))

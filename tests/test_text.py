@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from eichi.text import as_json, encodable
+from eichi.text import encodable, json_text
 
 
 @pytest.mark.parametrize("half", ["\ud83d", "caf\udce9"])
 def test_half_characters_are_escaped_and_come_back(half: str) -> None:
     values = {"é": half, "path": Path(half)}
-    text = as_json(values, default=str)
+    text = json_text(values, fallback=str)
     assert text.encode("utf-8")
     assert "é" in text
     assert json.loads(text) == {"é": half, "path": half}
@@ -19,4 +19,4 @@ def test_half_characters_are_escaped_and_come_back(half: str) -> None:
 
 
 def test_the_form() -> None:
-    assert as_json({"b": 1, "a": [2]}, indent=1, sort=True) == '{\n "a": [\n  2\n ],\n "b": 1\n}'
+    assert json_text({"b": 1, "a": [2]}, indent=1, sort=True) == '{\n "a": [\n  2\n ],\n "b": 1\n}'

@@ -11,7 +11,9 @@ from string import Formatter
 import pytest
 
 from eichi import words
-from eichi.options import FillOptions, FrameOptions, VideoOptions, walk
+from eichi.declare import walk
+from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.settings import Settings
 
 SOURCE = Path(str(files("eichi")))
 TEXTS = words.table(words.ENGLISH)
@@ -99,8 +101,9 @@ def test_no_text_is_unused() -> None:
 
 
 def test_options_have_exactly_their_words() -> None:
-    fields = {field.id for kind in (VideoOptions, FrameOptions, FillOptions) for field in walk(kind)}
-    assert {id for id in TEXTS if id.startswith("option.")} == fields
+    fields = [field for kind in (VideoOptions, FrameOptions, FillOptions, Settings) for field in walk(kind)]
+    for top, ids in (("option", {field.id for field in fields}), ("label", {field.label for field in fields})):
+        assert {id for id in TEXTS if id.startswith(f"{top}.")} == ids
 
 
 def test_calls_fill_every_placeholder() -> None:

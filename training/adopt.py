@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, LlamaModel
 from training import state
 from training.codec import autoencoder, install, installed
 from training.decoder import glide
+from training.half import widen
 from training.network import Net
 from training.samples import FORWARD, REVERSE
 from training.transformer import best
@@ -34,7 +35,7 @@ def adopt(source: Path, folder: Path) -> None:
     _begin(folder / "codec.pt", vars(code))
     vae = autoencoder()
     vae.load_state_dict(shipped.state_dict())
-    install(code, glide(vae, FLAT))
+    install(code, glide(widen(vae), FLAT))
     _begin(folder / "decoder.pt", state.fresh(vae))
     net = Net(folder)
     net.llama.load_state_dict(LlamaModel.from_pretrained(source / "text_encoder").state_dict())

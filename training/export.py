@@ -7,8 +7,8 @@
     preview.json                                    latents to colours, as a 16 x 3 matrix
     README.md                                       the model card
 
-Float16 is for storage only: on a CPU the program computes in float32. Weights are saved by the official classes, so
-each folder loads with the official `from_pretrained`.
+Float16 is for storage: the program computes in float32. The VAE would also compute in float16 (`training/half.py`).
+Weights are saved by the official classes, so each folder loads with the official `from_pretrained`.
 """
 
 import json
@@ -24,6 +24,7 @@ from transformers import SiglipImageProcessor
 from training import cache, samples, state, world
 from training.codec import Codec, autoencoder
 from training.decoder import start
+from training.half import halve
 from training.text import saved_tokenizers
 from training.transformer import eyes, network
 
@@ -49,7 +50,7 @@ def export(folder: Path, target: Path) -> None:
         "transformer_f1": forward.transformer,
         "text_encoder": reverse.llama,
         "text_encoder_2": reverse.clip,
-        "vae": vae,
+        "vae": halve(vae),
         "image_encoder": eyes(),
     }
     for name, part in parts.items():

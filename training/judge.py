@@ -16,15 +16,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from eichi import make_frame_plan, make_plan
 from eichi.catalog import find
 from eichi.events import Event, FramesReady, LatentsReady, SectionDone
 from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pipeline.conditioning import encode_picture
-from eichi.pipeline.generate import compute, draw
+from eichi.pipeline.generate import compute, sample_latents
 from eichi.pipeline.oneframe import compute_frame, fit_picture
 from eichi.plan.plan import Plan
-from eichi.prepare import make_frame_plan, make_plan
+from eichi.settings import Runtime
 from eichi.video.images import fit, load
 from training import sprites, track, world
 from training.codec import GROUP
@@ -58,7 +59,7 @@ class Judge:
     """One model of the catalogue and some held-out pictures, kept in a folder."""
 
     def __init__(self, model: str, count: int, folder: Path) -> None:
-        self.components = Components(find(model), folder, "cpu", folder / "cache")
+        self.components = Components(find(model), Runtime(folder, "cpu", folder / "cache"))
         self.folder = folder
         self.subjects = [self._subject(scene) for scene in islice(held(), count)]
 
@@ -78,7 +79,7 @@ class Judge:
     def drawn(self, subject: Subject, said: str, **options: Any) -> tuple[Tensor, list[SectionDone]]:
         """A video's latents (n, 16, h, w), in the order of time, and its sections. Half the price of its frames."""
         plan, pixels = self._planned(subject, said, options)
-        events = list(draw(plan, self.components, pixels))
+        events = list(sample_latents(plan, self.components, pixels))
         runs = {event.first: event.latents for event in events if isinstance(event, LatentsReady)}
         latents = np.concatenate([runs[first] for first in sorted(runs)], axis=2)
         return torch.from_numpy(latents[0]).transpose(0, 1), [e for e in events if isinstance(e, SectionDone)]
@@ -87,8 +88,8 @@ class Judge:
     def shots(self, latents: Tensor) -> Clip:
         """What each of some latents (n, 16, h, w) shows: the last of its four frames."""
         vae = self.components.vae
-        shown: Tensor = vae.decode(latents[:, :, None] / vae.config.scaling_factor).sample
-        return shown[:, :, 0].clamp(-1, 1)
+        shown: Tensor = vae.decode(latents[:, :, None].to(vae.dtype) / vae.config.scaling_factor).sample
+        return shown[:, :, 0].float().clamp(-1, 1)
 
     def latent(self, path: Path) -> Tensor:
         """A picture's latent (16, h, w)."""

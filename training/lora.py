@@ -25,6 +25,7 @@ from eichi.console import console
 from eichi.files import aside
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
+from eichi.settings import Runtime
 from training import samples, world
 from training.cache import Clips, gather, vision
 from training.judge import Judge
@@ -77,7 +78,7 @@ class Student:
     """One LoRA on the way: the model, its adapter, the clips it learns from."""
 
     def __init__(self, model: str, style: str, count: int, folder: Path = Path()) -> None:
-        self.components = Components(find(model), folder, "cpu")
+        self.components = Components(find(model), Runtime(folder, "cpu"))
         self.style, self.direction = style, self.components.entry.direction
         self.net = Shipped(self.components)
         self.clips = [self._clips(size, number, count) for number, size in enumerate(SIZES)]

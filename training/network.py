@@ -13,7 +13,7 @@ import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import nn
 
-from eichi.models.absent import allow_absent
+from eichi.models.emptyhistory import allow_empty_history
 from training.codec import CHANNELS
 from training.text import WIDTH, Tokens, Told, encoders, read, saved_tokenizers
 
@@ -81,7 +81,7 @@ class Net(nn.Module):
     ) -> torch.Tensor:
         """The velocity (noise minus clean) of noisy windows (n, 16, w, h, w); `sigma` and `guidance` are (n)."""
         states, mask, pooled = told
-        with allow_absent(self.transformer):
+        with allow_empty_history(self.transformer):
             velocity: torch.Tensor = self.transformer(
                 hidden_states=noisy,
                 timestep=1000 * sigma,

@@ -77,7 +77,7 @@ class Sample:
 def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) -> dict[str, torch.Tensor]:
     """Split latents of history, in the order of time, the way a layout does.
 
-    For a resolution that a layout leaves out, the anchor stands in at no position, see `eichi.models.absent`.
+    For a resolution that a layout leaves out, the anchor stands in at no position, see `eichi.models.emptyhistory`.
     """
     sizes = len(layout.clean), len(layout.x2), len(layout.x4)
     if layout.x4 and layout.x4[0] < layout.window[0]:

@@ -8,36 +8,84 @@ The Python surface. Names are looked up when they are first used, so that `impor
     for event in generate(plan, "outputs"):
         print(event)
 
-One image is made likewise: `FrameOptions`, `make_frame_plan`, `generate_frame`.
+One image is made likewise: `FrameOptions`, `make_frame_plan`, `generate_frame`. Here a program of somebody else's comes
+in, so the settings of the machine are read here, at each call; the functions of the same names below are handed them.
 """
 
 import os
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eichi.catalog import Entry
     from eichi.errors import EichiError
+    from eichi.events import Event
+    from eichi.models.load import Components
     from eichi.options import FrameOptions, VideoOptions
-    from eichi.pipeline.generate import generate
-    from eichi.pipeline.oneframe import generate_frame
-    from eichi.prepare import make_frame_plan, make_plan
+    from eichi.pipeline.checkpoint import Checkpoint
+    from eichi.plan.oneframe import FramePlan
+    from eichi.plan.plan import Plan
 
 __all__ = ["EichiError", "FrameOptions", "VideoOptions", "generate", "generate_frame", "make_frame_plan", "make_plan"]
 
-_HOMES = {
-    "EichiError": "eichi.errors",
-    "FrameOptions": "eichi.options",
-    "VideoOptions": "eichi.options",
-    "generate": "eichi.pipeline.generate",
-    "generate_frame": "eichi.pipeline.oneframe",
-    "make_frame_plan": "eichi.prepare",
-    "make_plan": "eichi.prepare",
-}
+_HOMES = {"EichiError": "eichi.errors", "FrameOptions": "eichi.options", "VideoOptions": "eichi.options"}
 
 
 # Large tensors in pages of 2 MiB, where the system has such: without them over a quarter of a CPU's time goes into
 # giving the VAE its memory. PyTorch asks once, at the first tensor, and diffusers makes one when it is imported.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def make_plan(options: "VideoOptions", entry: "Entry | None" = None) -> "Plan":
+    """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError."""
+    from eichi import prepare
+    from eichi.settings import load_settings
+
+    return prepare.make_plan(options, load_settings().models, entry)
+
+
+def make_frame_plan(options: "FrameOptions", entry: "Entry | None" = None) -> "FramePlan":
+    """The plan of a request for one image, as `make_plan` is that of a video. Raises InputError."""
+    from eichi import prepare
+    from eichi.settings import load_settings
+
+    return prepare.make_frame_plan(options, load_settings().models, entry)
+
+
+def generate(
+    plan: "Plan",
+    folder: "Path | str" = "outputs",
+    components: "Components | None" = None,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint: "Checkpoint | None" = None,
+    previews: int = 0,
+) -> "Iterator[Event]":
+    """Run a plan, as `pipeline.generate.generate` says; without `components` with those of this machine."""
+    from eichi.pipeline.generate import generate as run
+
+    yield from run(plan, folder, components or _components(plan.entry), stop, checkpoint, previews)
+
+
+def generate_frame(
+    plan: "FramePlan",
+    folder: "Path | str" = "outputs",
+    components: "Components | None" = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> "Iterator[Event]":
+    """Run a plan for one image, as `pipeline.oneframe.generate_frame` says; `components` as those of `generate`."""
+    from eichi.pipeline.oneframe import generate_frame as run
+
+    yield from run(plan, folder, components or _components(plan.entry), stop)
+
+
+def _components(entry: "Entry") -> "Components":
+    from eichi.models.load import Components
+    from eichi.settings import load_settings
+
+    return Components(entry, load_settings().runtime)
 
 
 def __getattr__(name: str) -> Any:

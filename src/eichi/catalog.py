@@ -37,7 +37,7 @@ PARTS = (
 
 
 @dataclass(frozen=True)
-class Source:
+class PartSource:
     """Where one part lies: a folder inside a repository, or inside a plain folder if `repository` is None.
 
     That plain folder is `root`, the entry's own if there is none. A transformer may be a file instead of a folder.
@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Preview:
+class PreviewMatrix:
     """The linear map from 16 latent channels to red, green and blue in 0-1: rgb = factors^T z + bias."""
 
     factors: tuple[tuple[float, float, float], ...]
@@ -76,11 +76,27 @@ class Blocks:
 
 
 @dataclass(frozen=True)
+class Precision:
+    """What a model computes in on a GPU, in torch's names; on a CPU everything is float32."""
+
+    transformer: Literal["bfloat16", "float32"] = "bfloat16"
+    others: Literal["float16", "float32"] = "float16"
+
+    @property
+    def size(self) -> int:
+        """Bytes of a number; both kinds of a model have the same."""
+        return 4 if self.transformer == "float32" else 2
+
+
+HALF, FULL = Precision(), Precision("float32", "float32")
+
+
+@dataclass(frozen=True)
 class Anatomy:
     """Parameters of every part; `rest` are the transformer's outside of its blocks, `width` its channels.
 
     `text_encoder` are LLaMA's layers, `words` its parameters outside of them. `tile` are bytes at the peak of decoding
-    one tile of the VAE, five latents of 256x256 pixels, in half precision.
+    one tile of the VAE, five latents of 256x256 pixels, in half precision; `precision` is what all of it computes in.
     """
 
     double: Blocks
@@ -93,11 +109,17 @@ class Anatomy:
     words: int
     text_encoder_2: int
     tile: float
+    precision: Precision
 
     @property
     def transformer(self) -> int:
         """Parameters of the whole transformer."""
         return sum(row.count * row.parameters for row in (self.double, self.single)) + self.rest
+
+    @property
+    def head(self) -> int:
+        """Parameters of its two last layers, which give 2x2 latent pixels of 16 channels for every token."""
+        return (2 * self.width + 64) * (self.width + 1)
 
 
 @dataclass(frozen=True)
@@ -111,11 +133,11 @@ class Entry:
 
     name: str
     direction: Direction
-    parts: dict[str, Source]
+    parts: dict[str, PartSource]
     sizes: dict[int, Sizes]
     resolution: int
     template: Template
-    preview: Preview
+    preview: PreviewMatrix
     teacache: tuple[float, ...]
     magcache: tuple[tuple[float, ...], ...]
     anatomy: Anatomy
@@ -181,9 +203,9 @@ def write_card(entry: Entry, found: Mapping[str, Any]) -> None:
 def _folder_entry(folder: Path) -> Entry:
     """All parts in one folder."""
     base = _like(folder)
-    parts = {part: Source(None, source.folder if base.embedded else part) for part, source in base.parts.items()}
+    parts = {part: PartSource(None, source.folder if base.embedded else part) for part, source in base.parts.items()}
     if (folder / "transformer").is_dir():
-        parts["transformer"] = Source(None, "transformer")
+        parts["transformer"] = PartSource(None, "transformer")
     return replace(base, name=str(folder), parts=parts, root=folder)
 
 
@@ -191,7 +213,7 @@ def _file_entry(path: Path) -> Entry:
     """A transformer in one file; its other parts are those of the model that the card beside it names."""
     base = _like(path.parent)
     parts = {part: replace(source, root=source.root or base.root) for part, source in base.parts.items()}
-    parts["transformer"] = Source(None, path.name, path.parent)
+    parts["transformer"] = PartSource(None, path.name, path.parent)
     return replace(base, name=str(path), parts=parts, root=path.parent)
 
 
@@ -203,9 +225,9 @@ def _entries() -> dict[str, Entry]:
 def _tiny(name: str) -> Entry:
     """The embedded model: trained on a synthetic world at 64 pixels, see the card beside its weights."""
     root = _package() / "models" / "tiny"
-    parts = {part: Source(None, part) for part in PARTS}
+    parts = {part: PartSource(None, part) for part in PARTS}
     if name == "tiny-f1":
-        parts["transformer"] = Source(None, "transformer_f1")
+        parts["transformer"] = PartSource(None, "transformer_f1")
     return Entry(
         name=name,
         direction="forward" if name == "tiny-f1" else "reverse",
@@ -232,9 +254,9 @@ def _full(name: str) -> Entry:
     return Entry(
         name=name,
         direction="forward" if forward else "reverse",
-        parts={"transformer": Source(transformer, "")}
-        | {part: Source("hunyuanvideo-community/HunyuanVideo", part) for part in encoders}
-        | {part: Source("lllyasviel/flux_redux_bfl", part) for part in vision},
+        parts={"transformer": PartSource(transformer, "")}
+        | {part: PartSource("hunyuanvideo-community/HunyuanVideo", part) for part in encoders}
+        | {part: PartSource("lllyasviel/flux_redux_bfl", part) for part in vision},
         sizes=FRAMEPACK_SIZES,
         resolution=640,
         template=HUNYUAN,
@@ -246,10 +268,10 @@ def _full(name: str) -> Entry:
     )
 
 
-def _preview(path: Path) -> Preview:
+def _preview(path: Path) -> PreviewMatrix:
     values = json.loads(path.read_text(encoding="utf-8"))
     red, green, blue = values["bias"]
-    return Preview(tuple((r, g, b) for r, g, b in values["factors"]), (red, green, blue))
+    return PreviewMatrix(tuple((r, g, b) for r, g, b in values["factors"]), (red, green, blue))
 
 
 def _teacache(path: Path, name: str) -> tuple[float, ...]:
@@ -294,7 +316,8 @@ FRAMEPACK_ANATOMY = Anatomy(
     text_encoder=Blocks(32, 218_112_000, 0),
     words=525_602_816,
     text_encoder_2=123_060_480,
-    tile=2.45 * 2**30,
+    tile=2.41 * 2**30,
+    precision=HALF,  # as the weights were made for
 )
 TINY_ANATOMY = Anatomy(
     double=Blocks(2, 593_792, 393_216),
@@ -307,6 +330,7 @@ TINY_ANATOMY = Anatomy(
     words=108_352,
     text_encoder_2=132_096,
     tile=955.0 * 2**20,
+    precision=FULL,  # small enough, and what it was trained in
 )
 
 # Relative change of the modulated input to relative change of the output, fitted on HunyuanVideo.

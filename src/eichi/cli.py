@@ -1,6 +1,6 @@
 """The command line: thin commands over the same request that the page and the API make.
 
-Each family of commands has a module in `commands/`; what all have around them is in `surface`.
+Each family of commands has a module in `commands/`; what all have around them is in `terminal`.
 """
 
 import sys
@@ -20,10 +20,12 @@ from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.console import console
+from eichi.declare import walk
 from eichi.errors import EichiError, InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
-from eichi.options import FillOptions, FrameOptions, Options, VideoOptions, walk
-from eichi.surface import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, surface, tell
+from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
+from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
+from eichi.video.metadata import Record
 from eichi.words import ENGLISH, say
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
@@ -55,7 +57,7 @@ def main() -> NoReturn:
             tell(error.format_message())
             sys.exit(WRONG_INPUT)
         except click.UsageError as error:
-            with surface("--json" in sys.argv):
+            with reporting("--json" in sys.argv):
                 command = error.ctx.command_path if error.ctx else "eichi"
                 raise InputError("error.usage", reason=error.format_message(), command=command) from error
         except click.Abort:
@@ -70,8 +72,9 @@ def main() -> NoReturn:
 @out_flag
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
-    with surface(as_json) as settings:
-        run_request(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
+    with reporting(as_json) as settings:
+        options = read_request(VideoOptions, assignments, flags, settings.language)
+        run_request(options, out or settings.outputs, settings, as_json)
 
 
 @commands.command(help=say("cli.frame"))
@@ -81,14 +84,13 @@ def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **fl
 @out_flag
 @json_flag
 def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_json: bool, **flags: Any) -> None:
-    from eichi.drawing import draw_frame
     from eichi.prepare import make_frame_plan
 
-    with surface(as_json) as settings:
-        requests = read_sweep(read_request(FrameOptions, assignments, flags), flags)
-        plans = [make_frame_plan(request) for request in requests]
+    with reporting(as_json) as settings:
+        requests = read_sweep(read_request(FrameOptions, assignments, flags, settings.language), flags)
+        plans = [make_frame_plan(request, settings.models) for request in requests]
         if only_plan:
-            show_plans(plans, draw_frame, as_json, settings.language)
+            show_plans(plans, as_json, settings)
         else:
             draw_images(plans, out or settings.outputs, settings, as_json)
 
@@ -98,7 +100,7 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
 @out_flag
 @json_flag
 def demo(model: str, out: Path | None, as_json: bool) -> None:
-    with surface(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
+    with reporting(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
         options = VideoOptions.parse({"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1})
         run_request(options, out or settings.outputs, settings, as_json)
@@ -108,12 +110,11 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
 @option_flags(VideoOptions)
 @json_flag
 def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
-    from eichi.drawing import draw
     from eichi.prepare import make_plan
 
-    with surface(as_json) as settings:
-        made = make_plan(read_request(VideoOptions, assignments, flags))
-        show_plans([made], draw, as_json, settings.language)
+    with reporting(as_json) as settings:
+        options = read_request(VideoOptions, assignments, flags, settings.language)
+        show_plans([make_plan(options, settings.models)], as_json, settings)
 
 
 @commands.command(help=say("cli.inspect"))
@@ -122,7 +123,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 def inspect(file: Path, as_json: bool) -> None:
     from eichi.video.metadata import FOREIGN, read_record
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         record = read_record(file)
         if as_json:
             print_json(record)
@@ -143,14 +144,14 @@ def inspect(file: Path, as_json: bool) -> None:
 @out_flag
 @json_flag
 def resume(job: str | None, out: Path | None, as_json: bool) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
+        from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
-        from eichi.pipeline.job import own_components
 
         checkpoint = find(job, out or settings.outputs)
         plan = checkpoint.plan()
-        components = own_components(plan.entry)
+        components = Components(plan.entry, settings.runtime)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
 
 
@@ -159,23 +160,23 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
 def doctor(as_json: bool) -> None:
     from eichi.doctor import examine
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         report = examine(settings)
         if as_json:
-            print_json({"findings": [vars(finding) for finding in report]})
+            print_json(report)
         else:
-            for finding in report:
+            for finding in report.findings:
                 mark = {"good": "✓", "warn": "!", "bad": "✗"}[finding.state]
                 click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
-        if any(finding.state == "bad" for finding in report):
+        if any(finding.state == "bad" for finding in report.findings):
             sys.exit(FAILED)
 
 
-def _headline(record: dict[str, Any], language: str) -> str:
+def _headline(record: Record, language: str) -> str:
     """The first line on a result, by its kind."""
     match record["kind"]:
         case "frame":
-            return say("inspect.frame", language, **record)
+            return say("inspect.frame", language, **record, target=record["positions"]["target"][0])
         case "video":
             return say("inspect.summary", language, **_summary(record), seed=record["seed"])
         case "foreign":
@@ -184,14 +185,14 @@ def _headline(record: dict[str, Any], language: str) -> str:
     return say("inspect.latents", language, **record | {"model": record["model"] or "?", "tool": tool})
 
 
-def _at(values: dict[str, Any], key: str) -> Any:
+def _at(values: Record, key: str) -> Any:
     """The value at a dotted key; None where an older file did not know it."""
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None  # type: ignore[assignment]
     return values
 
 
-def _summary(values: dict[str, Any]) -> dict[str, Any]:
+def _summary(values: Record) -> Record:
     """The figures that a plan and a record share."""
     sections = values["sections"]
     count = sections if isinstance(sections, int) else len(sections)

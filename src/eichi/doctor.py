@@ -9,16 +9,19 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
 from eichi.catalog import find, known
+from eichi.declare import walk
 from eichi.errors import EichiError
+from eichi.events import Values
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
 from eichi.video.metadata import LIBRARIES
+from eichi.words import say
 
 if TYPE_CHECKING:
     import torch
@@ -33,12 +36,20 @@ class Finding:
 
     id: str
     state: Literal["good", "warn", "bad"] = "good"
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
 
-def examine(settings: Settings) -> list[Finding]:
+@dataclass(frozen=True)
+class Report:
     """All findings, in the order to be read."""
-    return [*_versions(), *_device(settings), *_memory(), *_codec(), *_folders(settings), *_models(settings)]
+
+    findings: tuple[Finding, ...]
+
+
+def examine(settings: Settings) -> Report:
+    """Look at the machine."""
+    here = [*_versions(), *_device(settings), *_set_up(settings), *_memory(), *_codec()]
+    return Report((*here, *_folders(settings), *_models(settings)))
 
 
 def _versions() -> Iterator[Finding]:
@@ -59,7 +70,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
     try:
         device = pick_device(settings.device)
     except EichiError as error:
-        yield Finding(error.id, "bad", error.values)
+        yield Finding(error.id, "bad", error.plain)
         return
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
@@ -80,10 +91,19 @@ def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
     try:
         choice = choose(device, wanted)
     except EichiError as error:
-        yield Finding(error.id, "bad", error.values)
+        yield Finding(error.id, "bad", error.plain)
         return
     poor = choice.kernel == "chunked" and choice.why == "none"
     yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
+
+
+def _set_up(settings: Settings) -> Iterator[Finding]:
+    """What is set that costs memory or time."""
+    language = settings.language
+    for one in walk(Settings):
+        if one.group == "memory":
+            name, value = say(one.label, language), one.tell(one.of(settings), language)
+            yield Finding("doctor.setting", values={"key": one.key, "name": name, "value": value})
 
 
 def _memory() -> Iterator[Finding]:
@@ -104,7 +124,7 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         try:
             check_folder(folder)
         except EichiError as error:
-            yield Finding(error.id, "bad", error.values)
+            yield Finding(error.id, "bad", error.plain)
             continue
         free = shutil.disk_usage(folder).free / 2**30
         state: Literal["good", "warn"] = "good" if free >= ROOM_GB else "warn"

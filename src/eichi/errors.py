@@ -9,11 +9,14 @@
     │   └── FolderError       the place for results cannot be written
     └── RunError              the request was fine, the run was not; exit code 1
         ├── DeviceError       the device ran out of memory or failed
-        └── DiskError         a file cannot be written, the disk being full for one; the job can be gone on with
+        ├── DiskError         a file cannot be written, the disk being full for one; the job can be gone on with
+        └── StoreError        the store of jobs does not answer as it should
 
 An error carries the id of its sentence and the values in it, so that every surface can say it in the user's
 language. Foreign errors are translated where they enter (one place per boundary) and chained.
 """
+
+import dataclasses
 
 from eichi.words import ENGLISH, say
 
@@ -26,12 +29,33 @@ class EichiError(Exception):
         self.id = id
         self.values = values
 
+    @property
+    def plain(self) -> dict[str, str | int | float | None]:
+        """What fills the sentence, as values that can be written."""
+        plain = (str, int, float, type(None))
+        return {name: value if isinstance(value, plain) else str(value) for name, value in self.values.items()}
+
     def say(self, language: str = ENGLISH) -> str:
         """The sentence in a language."""
         return say(self.id, language, **self.values)
 
     def __str__(self) -> str:
         return self.say()
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorView:
+    """An error as an answer to a program: id, sentence, the option that it is about, what fills the sentence."""
+
+    error: str
+    message: str
+    field: str | None = None
+    values: dict[str, str | int | float | None] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: EichiError, language: str) -> "ErrorView":
+        key = error.values.get("key")
+        return cls(error.id, error.say(language), None if key is None else str(key), error.plain)
 
 
 class InputError(EichiError):
@@ -67,4 +91,8 @@ class DeviceError(RunError):
 
 
 class DiskError(RunError):
+    pass
+
+
+class StoreError(RunError):
     pass

@@ -1,19 +1,28 @@
-"""What a running job says, as small frozen messages of plain values.
+"""What a running job says, as small frozen messages of plain values, told apart by `kind`.
 
 The generator of `pipeline.generate` yields them; the command line, the page, the store and the writer follow.
-`FramesReady`, `LatentsReady` and `Preview` carry arrays; as a `message`, an event says only where they belong.
+`FramesReady`, `LatentsReady` and `Preview` carry arrays, which never leave the process: as a message, they say only
+where they belong. `Message` is what a store keeps and a program reads: one union with a schema of its own.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Values = Mapping[str, JsonValue]  # what fills a sentence
+Json = dict[str, JsonValue]  # an object of JSON, as it is written and read
+# What is written of a message is all of it, its kind too: a program that reads it by the schema can rely on that.
+SAID = ConfigDict(json_schema_serialization_defaults_required=True)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=SAID)
 class Started:
     """Weights are loaded and the first section begins."""
 
@@ -25,9 +34,10 @@ class Started:
     frames: int
     seconds: float
     sections: int
+    kind: Literal["started"] = "started"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FrameStarted:
     """Weights are loaded and a single image begins. `positions` are the time positions of what it is drawn from."""
 
@@ -37,24 +47,27 @@ class FrameStarted:
     width: int
     height: int
     positions: dict[str, list[int]]
+    kind: Literal["frame_started"] = "frame_started"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Adjusted:
     """Something was done otherwise than asked, or deserves a word; `id` names the sentence, `values` fill it."""
 
     id: str
-    values: dict[str, Any]
+    values: Values
+    kind: Literal["adjusted"] = "adjusted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Step:
     """One sampling step of a section is done. `order` counts sections as they are generated, from 0."""
 
-    order: int
-    sections: int
-    step: int
-    steps: int
+    order: NonNegativeInt
+    sections: PositiveInt
+    step: NonNegativeInt
+    steps: PositiveInt
+    kind: Literal["step"] = "step"
 
     @property
     def fraction(self) -> float:
@@ -62,15 +75,25 @@ class Step:
         return (self.order * self.steps + self.step) / (self.sections * self.steps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Converted:
     """So many frames of `total` have gone from a video to latents or back; `total` is 0 where nobody knows it."""
 
     done: int
     total: int
+    kind: Literal["converted"] = "converted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
+class PreviewMade:
+    """A section can be looked at as it is after a step; the picture lies elsewhere."""
+
+    order: int
+    step: int
+    kind: Literal["preview"] = "preview"
+
+
+@dataclasses.dataclass(frozen=True)
 class Preview:
     """How a section looks so far, small and rough: uint8 [window, height/8, width/8, 3], in the order of time."""
 
@@ -78,8 +101,12 @@ class Preview:
     step: int
     pixels: "NDArray[np.uint8]"
 
+    @property
+    def told(self) -> PreviewMade:
+        return PreviewMade(self.order, self.step)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=SAID)
 class SectionDone:
     """A section's latents are final. `computed` and `reused` count evaluations of the transformer."""
 
@@ -88,34 +115,59 @@ class SectionDone:
     sections: int
     computed: int
     reused: int
+    kind: Literal["section_done"] = "section_done"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Flagged:
     """A section, by the user's number, looks wrong; `id` names the sentence, `values` fill it. Nothing is changed."""
 
     number: int
     id: str
-    values: dict[str, Any]
+    values: Values
+    kind: Literal["flagged"] = "flagged"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FrameDrawn:
     """A single image's latent is final. `computed` and `reused` count evaluations of the transformer."""
 
     computed: int
     reused: int
+    kind: Literal["frame_drawn"] = "frame_drawn"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
+class FramesMade:
+    """`frames` frames, the first at index `first`, will not change any more."""
+
+    first: int
+    frames: int
+    kind: Literal["frames_ready"] = "frames_ready"
+
+
+@dataclasses.dataclass(frozen=True)
 class FramesReady:
     """A run of frames that will not change any more: uint8 [n, height, width, 3], the first at index `first`."""
 
     first: int
     frames: "NDArray[np.uint8]"
 
+    @property
+    def told(self) -> FramesMade:
+        return FramesMade(self.first, len(self.frames))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=SAID)
+class LatentsMade:
+    """`latents` latents, the first at place `first`, are final."""
+
+    first: int
+    latents: int
+    kind: Literal["latents_ready"] = "latents_ready"
+
+
+@dataclasses.dataclass(frozen=True)
 class LatentsReady:
     """A run of final latents, scaled, float32 [1, 16, n, height/8, width/8], the first at place `first`.
 
@@ -126,10 +178,14 @@ class LatentsReady:
     first: int
     latents: "NDArray[np.float32]"
 
+    @property
+    def told(self) -> LatentsMade:
+        return LatentsMade(self.first, self.latents.shape[2])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=SAID)
 class Finished:
-    """The file is in its place. `flags` are what `Flagged` said of its sections."""
+    """The file is in its place. `flags` are what was said of its sections."""
 
     video: str
     poster: str
@@ -137,19 +193,21 @@ class Finished:
     frames: int
     seconds: float
     sections: int
-    flags: list[dict[str, Any]] = field(default_factory=list)
+    flags: tuple[Flagged, ...] = ()
+    kind: Literal["finished"] = "finished"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FrameFinished:
     """The picture of a single image is in its place."""
 
     image: str
     seed: int
     positions: dict[str, list[int]]
+    kind: Literal["frame_finished"] = "frame_finished"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class FileFinished:
     """A file of latents, or a video made of one, is in its place."""
 
@@ -159,9 +217,10 @@ class FileFinished:
     seconds: float
     width: int
     height: int
+    kind: Literal["file_finished"] = "file_finished"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Stopped:
     """The user stopped the job. `video` is a playable file of what is finished, None where nothing is."""
 
@@ -169,35 +228,35 @@ class Stopped:
     seed: int
     frames: int
     sections: int
+    kind: Literal["stopped"] = "stopped"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Failed:
     """The job ended with an error; `id` names the sentence, `values` fill it."""
 
     id: str
-    values: dict[str, Any]
+    values: Values
+    kind: Literal["failed"] = "failed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SAID)
 class Changed:
     """A job of the queue is in another state."""
 
     status: str
+    kind: Literal["changed"] = "changed"
 
 
-Event = (
+_Bare = (
     Started
     | FrameStarted
     | Adjusted
     | Step
     | Converted
-    | Preview
     | SectionDone
     | Flagged
     | FrameDrawn
-    | FramesReady
-    | LatentsReady
     | Finished
     | FrameFinished
     | FileFinished
@@ -205,22 +264,25 @@ Event = (
     | Failed
     | Changed
 )
+Event = _Bare | FramesReady | LatentsReady | Preview
+Message = Annotated[_Bare | FramesMade | LatentsMade | PreviewMade, Field(discriminator="kind")]
+# What a job ends with when it ended well, or was stopped.
+Result = Annotated[Finished | FrameFinished | FileFinished | Stopped, Field(discriminator="kind")]
+
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Message)
 
 
-def message(event: Event) -> dict[str, Any]:
-    """An event as JSON-ready values, its kind under `event`. Pixels are left out: only their place is told."""
-    if isinstance(event, FramesReady):
-        return {"event": "FramesReady", "first": event.first, "frames": len(event.frames)}
-    if isinstance(event, LatentsReady):
-        return {"event": "LatentsReady", "first": event.first, "latents": event.latents.shape[2]}
-    if isinstance(event, Preview):
-        return {"event": "Preview", "order": event.order, "step": event.step}
-    return {"event": type(event).__name__, **asdict(event)}
+def message(event: Event | Message) -> Message:
+    """An event as a message: itself, unless it carries arrays."""
+    return event.told if isinstance(event, FramesReady | LatentsReady | Preview) else event
 
 
-def read(values: Mapping[str, Any]) -> Event | None:
-    """The event of a message; None for those whose arrays were left out."""
-    kinds: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
-    rest = dict(values)
-    kind = kinds[rest.pop("event")]
-    return None if kind in (FramesReady, LatentsReady, Preview) else kind(**rest)
+def dump(event: Event | Message) -> Json:
+    """The message of an event as it is written."""
+    values: Json = _MESSAGES.dump_python(message(event), mode="json")
+    return values
+
+
+def read_message(values: Mapping[str, object]) -> Message:
+    """The message of such values. Raises ValueError for what is none."""
+    return _MESSAGES.validate_python(values)

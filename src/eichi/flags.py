@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import click
 
+from eichi.declare import OptionField, Plain, walk
 from eichi.errors import OptionError
-from eichi.options import MAX_INDEX, FrameOptions, OptionField, Options, Request, place, walk
+from eichi.options import MAX_INDEX, FrameOptions, Options, Request, place
 from eichi.plan.oneframe import sweep
-from eichi.settings import load_settings
-from eichi.surface import tell
+from eichi.terminal import tell
 from eichi.words import say
 
 # The flags of `sweep_flags`, read by `read_sweep`.
@@ -56,17 +56,17 @@ def _flags(fields: Iterable[OptionField], command: Command) -> Command:
     return command
 
 
-def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: dict[str, Any]) -> Asked:
+def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: Plain, language: str) -> Asked:
     """A request from a file made here, `--set` and flags, the later winning.
 
-    An empty `--set KEY=` leaves an option open again that may be left open.
+    An empty `--set KEY=` leaves an option open again that may be left open. What deserves a word is told in `language`.
     """
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
-    values: dict[str, Any] = {}
+    values: Plain = {}
     if source is not None:
         assert issubclass(kind, Request), "what is taken from a file is a whole request"
-        values = request_of(source, kind)
+        values = request_of(source, kind, language)
     for key, value in assigned(assignments).items():
         if key in fields and fields[key].repeatable:
             raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
@@ -91,7 +91,7 @@ def sweep_flags(command: Command) -> Command:
     return click.option("--seeds", default=None, metavar="N", help=say("cli.seeds"))(command)
 
 
-def read_sweep(options: FrameOptions, flags: dict[str, Any]) -> tuple[FrameOptions, ...]:
+def read_sweep(options: FrameOptions, flags: Plain) -> tuple[FrameOptions, ...]:
     """The requests that a request and the flags of a sweep make: one without them. Raises OptionError."""
     values: dict[str, tuple[int, ...]] = {}
     for name in ("window", "target"):
@@ -128,17 +128,17 @@ def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def request_of(path: Path, kind: type[Request]) -> dict[str, Any]:
+def request_of(path: Path, kind: type[Request], language: str) -> Plain:
     """The request that a result was made from, also where one tool or several made it of one other result.
 
-    Of another program's PNG, what there is of it; what is not known here is said. Raises InputError for a file of
-    another kind and for one without a request.
+    Of another program's PNG, what there is of it; what is not known here is told in `language`. Raises InputError for
+    a file of another kind and for one without a request.
     """
     from eichi.library.restore import restore
 
     restored = restore(path, kind)
     for note in restored.notes:
-        tell(say(note.id, load_settings().language, **note.values))
+        tell(say(note.id, language, **note.values))
     return restored.values
 
 
@@ -177,7 +177,7 @@ def _flag(field: OptionField) -> Callable[[Command], Command]:
     """One option as a click option; bounds and types are left to the option itself."""
     flag, name, help = field.flag, _parameter(field), say(field.id)
     assert flag is not None
-    if field.info.annotation is bool:
+    if field.type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
     if field.repeatable:
         return click.option(flag, name, multiple=True, metavar=field.form, help=help)

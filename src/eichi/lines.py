@@ -14,30 +14,28 @@ from eichi.events import (
     SectionDone,
     Started,
 )
-from eichi.words import say
+from eichi.words import resay, say
 
 
 def line(event: Event, language: str, left: float | None = None) -> str | None:
     """What a plain log says of an event, None where it says nothing; `left` is in seconds."""
     match event:
-        case Adjusted():
-            return say(event.id, language, **event.values)
+        case Adjusted() | Failed():
+            return resay(event.id, language, event.values)
         case Started():
             return say("run.started", language, **vars(event))
         case FrameStarted():
-            return say("run.frame_started", language, **vars(event))
+            return say("run.frame_started", language, **vars(event), target=event.positions["target"][0])
         case FrameDrawn():
             return say("run.frame_drawn", language, **vars(event))
         case Flagged():
-            return say(event.id, language, number=event.number, **event.values)
+            return resay(event.id, language, {**event.values, "number": event.number})
         case SectionDone():
             values = vars(event) | {"done": event.order + 1}
             text = say("run.section", language, **values)
             return say("run.left", language, text=text, left=duration(left)) if left else text
-        case Failed():
-            return say(event.id, language, **event.values)
         case Changed():
-            return say("run.changed", language, status=say(f"status.{event.status}", language))
+            return say("run.changed", language, status=resay(f"status.{event.status}", language, {}))
         case _:
             return None
 

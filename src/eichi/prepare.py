@@ -1,24 +1,23 @@
 """A request meets the machine: the model is found, the pictures are opened, the folder is tried, the plan is made.
 
 Everything that can be wrong with a request is found out here, before any time is spent and without torch. The command
-line, the page and the store all start a job by this one call.
+line, the page and the store all start a job by this one call. `models` is where this machine has its models.
 """
 
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from eichi.catalog import Entry, Template, find
+from eichi.catalog import Entry, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
-from eichi.models.locate import locate, locate_part
+from eichi.models.locate import locate
 from eichi.models.lorafile import match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
-from eichi.models.tokens import WHOLE, Meter
+from eichi.models.tokens import Reading, find_meter
 from eichi.options import FillOptions, FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
@@ -27,95 +26,79 @@ from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
-from eichi.settings import load_settings
 from eichi.video.images import load, measure
-from eichi.video.latents import measure_latents
+from eichi.video.latentfile import measure_latents
 from eichi.video.splice import model_of, read_source
 
 Drawn = VideoOptions | FrameOptions | FillOptions
 Resolved = TypeVar("Resolved", Plan, FramePlan)
+Made = TypeVar("Made", Plan, FramePlan, FillPlan)
 
 
-def make_plan(options: VideoOptions, entry: Entry | None = None) -> Plan:
+def make_plan(options: VideoOptions, models: Path, entry: Entry | None = None) -> Plan:
     """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError."""
     entry = entry or find(options.model)
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     before = None if options.kept.latents is None else measure_latents(options.kept.latents)
     plan = resolve(options, entry, measure(options.image), before)
-    return _examined(plan)
+    return _examined(plan, models)
 
 
-def make_frame_plan(options: FrameOptions, entry: Entry | None = None) -> FramePlan:
+def make_frame_plan(options: FrameOptions, models: Path, entry: Entry | None = None) -> FramePlan:
     """The plan of a request for one image, as `make_plan` is that of a video. Raises InputError."""
     entry = entry or find(options.model)
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
-    return _examined(resolve_frame(options, entry, measure(options.image)))
+    return _examined(resolve_frame(options, entry, measure(options.image)), models)
 
 
-def make_fill_plan(options: FillOptions, entry: Entry | None = None) -> FillPlan:
+def make_fill_plan(options: FillOptions, models: Path, entry: Entry | None = None) -> FillPlan:
     """The plan of what lies between two latent files, their headers read. Raises InputError."""
     entry = entry or find(options.model)
     files = (options.before, options.after)
     before, after = (measure_latents(path) for path in files)
     model_of([read_source(path) for path in files], entry.name)
-    plan = resolve_fill(options, entry, before, after)
-    return replace(
-        plan, notes=(*plan.notes, *cut_notes(entry, [options.prompt]), *weights_notes(entry, options.weights))
-    )
+    return _noted(resolve_fill(options, entry, before, after), models)
 
 
-def _examined(plan: Resolved) -> Resolved:
-    """A plan whose pictures and LoRAs are all there and fit, with a word on LoRAs and on texts that are too long."""
+def _examined(plan: Resolved, models: Path) -> Resolved:
+    """A plan whose pictures and LoRAs are all there and fit."""
     for path in plan.files:
         measure(path)
-    about: list[Adjusted] = [*cut_notes(plan.entry, plan.texts), *weights_notes(plan.entry, plan.options.weights)]
+    return _noted(plan, models)
+
+
+def _noted(plan: Made, models: Path) -> Made:
+    """A plan with a word on texts that are too long and on LoRAs."""
+    about: list[Adjusted] = [*cut_notes(plan.entry, plan.texts, models)]
+    about += weights_notes(plan.entry, plan.options.weights, models)
     return replace(plan, notes=(*plan.notes, *about))
 
 
-def cut_notes(entry: Entry, texts: Iterable[str]) -> Iterator[Adjusted]:
+def cut_notes(entry: Entry, texts: Iterable[str], models: Path) -> Iterator[Adjusted]:
     """A word on every text that is too long for LLaMA, with what is cut; none where the tokenizers are not here."""
-    for reading in read_tokens(entry, texts):
-        if reading["cut"].strip():
-            yield Adjusted("note.prompt.cut", {"limit": reading["llama_limit"], "cut": shorten(reading["cut"], 80)})
+    for reading in read_tokens(entry, texts, models):
+        if reading.cut.strip():
+            yield Adjusted("note.prompt.cut", {"limit": reading.llama_limit, "cut": shorten(reading.cut, 80)})
 
 
-def read_tokens(entry: Entry, texts: Iterable[str]) -> list[dict[str, Any]]:
-    """How each text is read, as JSON-ready values: tokens used of each limit, and the text in its three parts.
-
-    The parts are what both encoders see, what only LLaMA sees, and what is cut. Empty where the tokenizers are not
-    here, which does not keep a plan from being made.
-    """
-    models = load_settings().models
-    llama, clip = (locate_part(entry, part, models) for part in ("tokenizer", "tokenizer_2"))
-    if llama is None or clip is None or not (llama / WHOLE).is_file():
-        return []
-    meter, found = _meter(entry.template, llama, clip), []
-    for text in texts:
-        reading = meter.read(text)
-        both, only, cut = reading.parts(text)
-        used = {name: getattr(reading, name) for name in ("llama", "llama_limit", "clip", "clip_limit")}
-        found.append({"text": text, **used, "both": both, "llama_only": only, "cut": cut})
-    return found
+def read_tokens(entry: Entry, texts: Iterable[str], models: Path) -> tuple[Reading, ...]:
+    """How each text is read; nothing where the tokenizers are not here, which does not keep a plan from being made."""
+    meter = find_meter(entry, models)
+    return () if meter is None else tuple(map(meter.read, texts))
 
 
-@lru_cache(maxsize=1)
-def _meter(template: Template, llama: Path, clip: Path) -> Meter:
-    """Kept, because reading LLaMA's 128 thousand tokens takes longer than a plan, and a sweep makes many."""
-    return Meter(template, llama, clip)
-
-
-def weights_notes(entry: Entry, weights: WeightsOptions) -> Iterator[Adjusted]:
+def weights_notes(entry: Entry, weights: WeightsOptions, models: Path) -> Iterator[Adjusted]:
     """What every LoRA changes and what of it is left out. Raises LoraError for one that does not fit the model."""
-    shapes = transformer_shapes(entry, load_settings().models) if weights.loras else {}
+    shapes = transformer_shapes(entry, models) if weights.loras else {}
     for lora in weights.loras:
         match = match_lora(read_lora(lora.file), shapes, entry.name)
-        report = match.describe()
         if lora.strength == 0:
             yield Adjusted("note.lora.zero", {"path": str(lora.file)})
             continue
-        yield Adjusted("note.lora.used", {"strength": lora.strength, "weights": len(match.shares)} | _figures(report))
+        changed = {"strength": lora.strength, "weights": len(match.shares)}
+        yield Adjusted("note.lora.used", {**match.figures, **changed})
         if match.foreign:
             yield Adjusted("note.lora.base", {"path": str(lora.file), "base": match.file.base})
         if match.unmatched:
@@ -123,12 +106,6 @@ def weights_notes(entry: Entry, weights: WeightsOptions) -> Iterator[Adjusted]:
             yield Adjusted("note.lora.unmatched", {"path": str(lora.file), "count": len(match.unmatched), "keys": left})
     if weights.fp8_math and weights.fp8 == "off":
         yield Adjusted("note.fp8.unused", {})
-
-
-def _figures(report: dict[str, Any]) -> dict[str, Any]:
-    """A LoRA's report for a sentence."""
-    ranks, alphas = (", ".join(f"{number:g}" for number in report[key]) for key in ("rank", "alpha"))
-    return {"path": report["file"], "format": report["format"], "rank": ranks, "alpha": alphas}
 
 
 def weigh(need: Need, options: Drawn) -> Need:
@@ -142,9 +119,9 @@ def weigh(need: Need, options: Drawn) -> Need:
     return replace(need, branches=1 if options.sampling.cfg == 1.0 else 2, fp8=weights.fp8 != "off", lora=lora)
 
 
-def check_run(plan: Plan | FramePlan, folder: Path, models: Path | None = None) -> None:
+def check_run(plan: Plan | FramePlan, folder: Path, models: Path) -> None:
     """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable."""
-    locate(plan.entry, models or load_settings().models)
+    locate(plan.entry, models)
     for path in set(plan.files):
         load(path)
     check_folder(folder)

@@ -5,18 +5,17 @@ machine follows, for the events themselves.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from eichi.events import Converted, Event, SectionDone, Step, message
+from eichi.events import Converted, Event, Json, SectionDone, Step, dump
 from eichi.lines import duration, line
 from eichi.pace import Pace
 from eichi.words import say
 
-Tell = Callable[[dict[str, Any]], None]
+Tell = Callable[[Json], None]
 
 
 class Remaining(ProgressColumn):
@@ -54,9 +53,9 @@ def show(events: Iterable[Event], language: str, tell: Tell | None = None) -> Ev
     return last
 
 
-def told(event: Event, pace: Pace) -> dict[str, Any]:
+def told(event: Event, pace: Pace) -> Json:
     """An event for a machine; where the job moves on, with how far it is, 0-1, and the seconds that are left."""
     if isinstance(event, Step | SectionDone):
         left = None if pace.left is None else round(pace.left, 1)
-        return message(event) | {"fraction": round(pace.fraction, 4), "left": left}
-    return message(event)
+        return dump(event) | {"fraction": round(pace.fraction, 4), "left": left}
+    return dump(event)

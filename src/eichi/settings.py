@@ -1,47 +1,83 @@
 """What the machine is: folders, device, language, where jobs are kept. Not what a video should be; that is `options`.
 
-Every setting is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a key of `settings.json` in the home
-folder, the variable winning. EICHI_HOME moves everything the program keeps.
+A setting is declared as an option is, and the page, the report on the machine and the reference page come from it.
+It is an environment variable (EICHI_HOME, EICHI_OUTPUTS …) or a key of `settings.json` in the home folder, the
+variable winning. EICHI_HOME moves everything the program keeps.
+
+Settings are read where a process begins (a command, a worker, a call from Python) and handed down from there, whole or
+as far as they concern the running of models; nothing below reads them again, so that one process has one answer.
 """
 
 import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from eichi.declare import Optioned, Plain, option
 from eichi.errors import OptionError
+from eichi.files import aside, private
+from eichi.text import json_text
 from eichi.words import ENGLISH, languages
 
-FILE = "settings.json"
+FILE, PREFIX = "settings.json", "EICHI_"
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True)
+class Runtime:
+    """How this machine runs a model, as its settings have it.
+
+    `models` is where models are looked for, `cache` a folder for what can be kept between jobs, `merged_gb` so many GiB
+    of it for weights with LoRAs in them. The VAE takes pictures apart that are larger than `tile` pixels, none where it
+    is 0. The others are the settings of their names.
+    """
+
+    models: Path
+    device: str = "auto"
+    cache: Path | None = None
+    merged_gb: float = 0.0
+    tile: int = VAE_TILE
+    attention: str = "auto"
+    compiled: bool = False
+    preserve_gb: float | None = None
+
+
+class Settings(Optioned, BaseSettings):
     """Settings of this machine, in force for one run of the program."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EICHI_", env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
     )
 
-    home: Path
-    outputs: Path = Path("outputs")
-    device: str = "auto"
-    offline: bool = False
+    words = "option.setting"
+
+    home: Path = option(..., kind="folder")
+    outputs: Path = option(Path("outputs"), group="machine", kind="folder")
+    device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda"))
+    offline: bool = option(False)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
-    preserve_gb: float | None = Field(None, ge=6.0, le=128.0)
-    lora_cache_gb: float = Field(0.0, ge=0.0)  # disk for weights with LoRAs merged in; a combination has up to 17 GiB
-    attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = "auto"
-    compile: bool = False  # the transformer's blocks, by torch: a slow first step, faster ones after it
-    language: str = ENGLISH
+    preserve_gb: float | None = option(
+        None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
+    )
+    # Disk for weights with LoRAs merged in; a combination has up to 17 GiB.
+    lora_cache_gb: float = option(0.0, group="memory", unit="gigabytes", ge=0.0)
+    attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = option(
+        "auto", group="memory", costs=("time", "memory")
+    )
+    # The transformer's blocks, by torch: a slow first step, faster ones after it.
+    compile: bool = option(False, group="memory", costs=("time",))
+    language: str = option(ENGLISH)
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
-    vae_tile: int = Field(VAE_TILE, ge=0, multiple_of=32)
-    store: str = ""
-    log_level: Literal["error", "warning", "info", "debug"] = "info"
+    vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
+    store: str = option("")
+    log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
 
     @field_validator("store")
     @classmethod
@@ -84,6 +120,25 @@ class Settings(BaseSettings):
         """Where downloaded and user-given models are kept."""
         return self.home / "models"
 
+    @property
+    def runtime(self) -> Runtime:
+        """What of them whoever runs a model is given."""
+        return Runtime(
+            models=self.models,
+            device=self.device,
+            cache=self.cache,
+            merged_gb=self.lora_cache_gb,
+            tile=self.vae_tile,
+            attention=self.attention,
+            compiled=self.compile,
+            preserve_gb=self.preserve_gb,
+        )
+
+
+def variable(key: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{key.upper()}"
+
 
 def settings_file() -> Path:
     """Where the settings of this machine are kept."""
@@ -102,6 +157,15 @@ def load_settings() -> Settings:
     return settings
 
 
+def write_settings(home: Path, changed: Mapping[str, Any]) -> None:
+    """Put keys into the settings file, leaving the others as they are. Raises OptionError for a damaged file."""
+    path = home / FILE
+    values = _read(path) | dict(changed)
+    private(home)
+    with aside(path) as draft:
+        draft.write_text(json_text(values, indent=1), encoding="utf-8")
+
+
 def wrong(error: ValidationError) -> OptionError:
     """The first complaint about settings as one sentence."""
     first = error.errors(include_url=False)[0]
@@ -117,7 +181,7 @@ def _stay_offline() -> None:
         vars(constants)["HF_HUB_OFFLINE"] = True
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Plain:
     """The keys of the settings file, none where there is no file."""
     try:
         values = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, with a byte-order mark or without

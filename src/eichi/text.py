@@ -7,6 +7,8 @@ and a browser may send such halves, too. What a person asks for is refused with 
 import json
 from collections.abc import Callable
 
+from pydantic_core import to_jsonable_python
+
 
 def encodable(value: object) -> bool:
     """Whether a string, or a path, can be kept and shown as it is."""
@@ -17,9 +19,10 @@ def encodable(value: object) -> bool:
     return True
 
 
-def as_json(
-    values: object, *, indent: int | None = None, sort: bool = False, default: Callable[[object], object] | None = None
+def json_text(
+    values: object, *, indent: int | None = None, sort: bool = False, fallback: Callable[[object], object] | None = None
 ) -> str:
-    """Values as readable JSON; half characters become the escapes that JSON reads them from."""
-    text = json.dumps(values, ensure_ascii=False, indent=indent, sort_keys=sort, default=default)
+    """Models, dataclasses or plain values as readable JSON; half characters become the escapes it reads them from."""
+    plain = to_jsonable_python(values, fallback=fallback)
+    text = json.dumps(plain, ensure_ascii=False, indent=indent, sort_keys=sort)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

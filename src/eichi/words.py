@@ -5,6 +5,7 @@ language is adding one JSON file. Knows nothing of what the texts are about.
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -30,6 +31,15 @@ def table(language: str) -> dict[str, str]:
 def say(id: str, language: str = ENGLISH, **values: object) -> str:
     """The text of `id` with its {placeholders} filled. Raises KeyError for an unknown id."""
     return table(language)[id].format(**values)
+
+
+def resay(id: str, language: str, values: Mapping[str, object]) -> str:
+    """The text of an id that was kept, maybe by another version of this program; where it has no such text, the id."""
+    try:
+        return say(id, language, **values)
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError):  # what a format says of values it cannot take
+        told = ", ".join(f"{name}: {value}" for name, value in values.items())
+        return f"{id} ({told})" if told else id
 
 
 def _folder() -> Traversable:

@@ -14,10 +14,13 @@ import pytest
 
 from eichi.cli import main
 from eichi.commands.jobs import jobs as group
+from eichi.jobs.repair import Repaired
 from eichi.jobs.runner import new_runner
-from eichi.jobs.schema import Status
 from eichi.jobs.store import Store
+from eichi.jobs.view import Status
 from eichi.settings import load_settings
+from eichi.words import languages
+from tests.jobs.damage import write
 
 EICHI = [sys.executable, "-c", "from eichi.cli import main; main()"]
 # A shell gives Ctrl-C to what runs in front; whatever runs behind, tests among it, ignores it and hands that on.
@@ -152,13 +155,9 @@ def test_the_queue_is_ordered_and_changed(eichi: Run, two: tuple[int, int]) -> N
     assert eichi("remove", b, "--files", "--json").last == {"removed": b, "files": []}
     assert order(eichi) == [(a, "waiting"), (c, "waiting")]
     shown = eichi("show", a, "--json").last
-    assert [event["body"]["status"] for event in shown["events"]] == [
-        "waiting",
-        "held",
-        "waiting",
-        "stopped",
-        "waiting",
-    ]
+    said = [told["event"] for told in shown["events"]]
+    states = ["waiting", "held", "waiting", "stopped", "waiting"]
+    assert said == [{"kind": "changed", "status": status} for status in states]
     assert "request.seed = 3" in eichi("show", a).out
     assert eichi("stop", a, "--now").code == 2
 
@@ -174,9 +173,89 @@ def test_the_whole_queue_is_held(eichi: Run, two: tuple[int, int]) -> None:
 def test_following_replays_a_job_that_has_ended(eichi: Run, two: tuple[int, int]) -> None:
     eichi("skip", two[0])
     lines = [json.loads(line) for line in eichi("follow", two[0], "--json").out.splitlines()]
-    assert [line["body"]["status"] for line in lines[:-1]] == ["waiting", "stopped"]
+    assert [line["event"]["status"] for line in lines[:-1]] == ["waiting", "stopped"]
     assert lines[-1]["status"] == "stopped"
     assert "The job is now: stopped" in eichi("follow", two[0]).err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("request", "{"),
+        ("plan", "[]"),
+        ("result", "[" * 100_000),
+        ("status", "dreaming"),
+        ("created", "x"),
+        ("said", "x"),
+    ],
+)
+def test_a_damaged_row_is_shown_as_such_and_can_be_removed(
+    eichi: Run, two: tuple[int, int], name: str, value: object
+) -> None:
+    bad, good = two
+    with Store(load_settings().store) as store:
+        write(store, bad, **{name: value})
+    listed = eichi("list")
+    sentence = f"The row of this job in the store is damaged ({name})."
+    assert (listed.code, listed.out.count("damaged"), listed.err) == (0, 1, "")
+    assert sentence in listed.out
+    jobs = {job["id"]: job for job in eichi("list", "--json").last["jobs"]}
+    assert [jobs[id]["damaged"] for id in two] == [[name], []]
+    assert (jobs[bad]["actions"], jobs[bad]["error"]["id"]) == (["remove"], "error.job.damaged")
+    assert jobs[good]["request"]["prompt"] == "p"
+    shown = eichi("show", bad)
+    assert shown.code == 0
+    assert sentence in shown.out
+    told = eichi("show", bad, "--json").last
+    assert (told["damaged"], [one["event"]["kind"] for one in told["events"]]) == ([name], ["changed"])
+    held = eichi("hold", bad, "--json")
+    assert held.code == 2
+    assert sentence in held.last["message"]
+    assert eichi("remove", bad).code == 0
+    assert order(eichi) == [(good, "waiting")]
+
+
+def test_a_damaged_store_is_repaired(eichi: Run, two: tuple[int, int], home: Path) -> None:
+    file = home / "jobs.db"
+    assert eichi("repair", "--json").last == {
+        "file": str(file), "damage": [], "backup": None, "jobs": 2, "events": 2, "lost": [], "lost_events": 0
+    }  # fmt: skip
+    assert "is not damaged" in eichi("repair").out
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) * 3 // 4])
+    broken = eichi("list", "--json")
+    assert broken.code == 1
+    assert broken.last["error"] == "error.store.damaged"
+    assert "eichi jobs repair" in broken.last["message"]
+    made = eichi("repair", "--json").last
+    assert made["damage"]
+    assert Path(made["backup"]).stat().st_size == len(content) * 3 // 4
+    assert made["jobs"] + len(made["lost"]) <= 2
+    assert len(order(eichi)) == made["jobs"]
+    file.write_bytes(b"no database at all" * 99)
+    rebuilt = eichi("repair")
+    assert rebuilt.code == 0
+    assert "was damaged and has been rebuilt. Jobs: 0" in rebuilt.out
+    assert order(eichi) == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_what_was_lost_is_named(eichi: Run, home: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", language)
+    made = Repaired(home / "jobs.db", ("x",), home / "jobs.damaged.db", 7, 12, (3, 5), 4)
+    monkeypatch.setattr("eichi.jobs.repair.repair", lambda url: made)
+    lines = eichi("repair").out.splitlines()
+    assert len(lines) == 3
+    assert str(made.backup) in lines[0]
+    assert "3, 5" in lines[1]
+    assert "4" in lines[2]
+
+
+def test_a_store_that_cannot_be_repaired_is_one_sentence(eichi: Run, home: Path) -> None:
+    result = eichi("repair")
+    assert (result.code, result.out) == (2, "")
+    assert "There is no store of jobs" in result.err
+    assert not home.exists()
 
 
 def test_run_is_left_by_control_c_and_goes_on(eichi: Run, picture: Path) -> None:
@@ -200,7 +279,7 @@ def test_run_is_left_by_control_c_and_goes_on(eichi: Run, picture: Path) -> None
     assert (shown["status"], shown["begun"]) == ("waiting", True)
     done = subprocess.run([*EICHI, "jobs", "run", "--json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"jobs": {str(long): "done"}}
+    assert json.loads(done.stdout.splitlines()[-1]) == {"jobs": {str(long): "done"}, "stopped": False}
     assert "steps computed 0" in done.stderr
     result = eichi("show", long, "--json").last["result"]
     assert Path(result["video"]).is_file()

@@ -13,13 +13,13 @@ from safetensors.numpy import save_file
 
 from eichi.cli import main
 from eichi.commands.latents import latents
-from eichi.video.latents import KEY, Latents, load_latents, save_latents
+from eichi.video.latentfile import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
 from eichi.words import languages
 from tests.modules import HEAVY, loaded
 
-FIGURES = ["file", "latents", "frames", "seconds", "width", "height"]
+FIGURES = ["file", "latents", "frames", "seconds", "width", "height", "kind"]
 
 Run = Callable[..., tuple[int, str, str]]
 

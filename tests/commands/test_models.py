@@ -51,7 +51,7 @@ def test_from_nothing_to_a_model_and_back(eichi: Run, hub: Hub, home: Path) -> N
     code, lines, _ = eichi("models", "download", "framepack", "--json")
     assert code == 0
     events = [json.loads(line) for line in lines[:-1]]
-    assert {event["event"] for event in events} == {"Fetching"}
+    assert {event["kind"] for event in events} == {"fetching"}
     assert events[-1]["done"] == events[-1]["size"]
     folders = told(lines)["folders"]
     assert folders["transformer"] == str(home / "models" / STANDARD)

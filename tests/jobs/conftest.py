@@ -15,6 +15,7 @@ import pytest
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Draft
 from eichi.jobs.store import Store
+from eichi.jobs.view import Figures
 from eichi.settings import load_settings
 
 Database = Callable[[], str]
@@ -70,5 +71,5 @@ def queue(home: Path) -> Iterator[Queue]:
 @pytest.fixture
 def drafts() -> Callable[[int], list[Draft]]:
     """Jobs that are only ever kept."""
-    plan = {"model": "tiny", "width": 80, "height": 48, "sections": 2, "kept": 0, "seconds": 1.2, "notes": []}
+    plan = Figures(model="tiny", width=80, height=48, sections=2, kept=0, frames=37, seconds=1.2)
     return lambda number: [Draft("video", {"prompt": str(i)}, plan, "key", "out") for i in range(number)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eichi.errors import OptionError
-from eichi.jobs.batch import Batch, Picture, expand, parse_prompts
+from eichi.jobs.batch import Batch, BatchPicture, expand, parse_prompts
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 
 VIDEO = VideoOptions.parse({"image": "a.png", "prompt": "p", "seed": 7})
@@ -67,7 +67,7 @@ def test_seeds_beyond_the_last_are_refused() -> None:
 
 
 def test_everything_with_everything_a_picture_s_own_text_alone() -> None:
-    pictures = (Picture(Path("1.png")), Picture(Path("2.png"), "own"))
+    pictures = (BatchPicture(Path("1.png")), BatchPicture(Path("2.png"), "own"))
     found = expand(VIDEO, Batch(count=2, prompts=("a", "b"), pictures=pictures))
     assert [(str(one.image), one.prompt, one.seed) for one in found] == [
         ("1.png", "a", 7),

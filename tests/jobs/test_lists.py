@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError
-from eichi.jobs.batch import Picture
+from eichi.jobs.batch import BatchPicture
 from eichi.jobs.lists import pair, read_pictures, read_prompts, read_references
 from eichi.options import ReferenceOptions
 
@@ -29,7 +29,7 @@ def test_a_folder_of_pictures_with_their_texts(folder: Path) -> None:
     pictures, notes = read_pictures(folder)
     names = ("2.PNG", "10.png", "a.webp", "b.jpg")
     assert [picture.image for picture in pictures] == [folder / name for name in names]
-    assert pictures[0] == Picture(folder / "2.PNG", "the cat\nsits")
+    assert pictures[0] == BatchPicture(folder / "2.PNG", "the cat\nsits")
     assert [picture.prompt for picture in pictures[1:]] == [None] * 3
     assert notes == ()
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from eichi.errors import InputError, OptionError
+from eichi.events import FrameFinished, dump
 from eichi.jobs.queue import Queue, results
 from eichi.jobs.runner import new_runner
-from eichi.jobs.schema import Ask, Job, Status
+from eichi.jobs.schema import Job
+from eichi.jobs.view import Ask, Status
 from eichi.options import FrameOptions, VideoOptions
 
 
@@ -47,7 +49,7 @@ def test_a_job_is_added_with_its_files_named_for_good(queue: Queue, options: Vid
     job = add(queue, options)[0]
     assert job.request["image"] == str(picture)
     assert job.folder == str(Path("out").absolute())
-    assert (job.plan["sections"], job.plan["width"], job.plan["height"], job.batch) == (1, 80, 48, None)
+    assert (job.plan.sections, job.plan.width, job.plan.height, job.batch) == (1, 80, 48, None)
     assert isinstance(job.options, VideoOptions)
     one, two = add(queue, options, 2)
     assert one.batch is not None and one.batch == two.batch
@@ -80,8 +82,9 @@ def test_jobs_are_moved(queue: Queue, options: VideoOptions) -> None:
 def test_a_job_is_edited_while_nothing_of_it_is_made(queue: Queue, options: VideoOptions, tmp_path: Path) -> None:
     id = add(queue, options)[0].id
     job = queue.edit(id, {"seconds": "4", "sampling.steps": 5})
-    assert (job.request["seconds"], job.request["sampling"]["steps"]) == (4.0, 5)
-    assert job.plan["sections"] == 3
+    assert isinstance(job.options, VideoOptions)
+    assert (job.options.seconds, job.options.sampling.steps) == (4.0, 5)
+    assert job.plan.sections == 3
     for key, value in (("seconds", 500), ("image", "nobody.png"), ("nothing", 1)):
         with pytest.raises(InputError):
             queue.edit(id, {key: value})
@@ -176,7 +179,7 @@ def test_a_single_image_has_its_file(queue: Queue, picture: Path) -> None:
     assert isinstance(job.options, FrameOptions)
     assert job.options.references[0].image == picture
     row = running(queue)
-    queue.store.end(row, Status.DONE, result={"image": str(picture)})
+    queue.store.end(row, Status.DONE, result=dump(FrameFinished(str(picture), 1, {"target": [1]})))
     assert queue.remove(job.id, files=True) == [picture]
     assert not picture.exists()
 

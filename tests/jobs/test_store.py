@@ -13,10 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Adjusted, Finished, SectionDone, Started, Step, message
+from eichi.events import Adjusted, Changed, Finished, Message, SectionDone, Started, Step, dump
 from eichi.jobs.runner import new_runner
-from eichi.jobs.schema import Ask, Draft, Entry, Status
+from eichi.jobs.schema import Draft
 from eichi.jobs.store import ATTEMPTS, Lost, Store
+from eichi.jobs.view import Ask, Problem, Status, Told
 
 Drafts = Callable[[int], list[Draft]]
 
@@ -46,12 +47,8 @@ def ended(process: subprocess.Popen[str]) -> list[Any]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def bodies(entries: list[Entry]) -> list[dict[str, Any]]:
-    return [entry.body for entry in entries]
-
-
-def changed(status: str) -> dict[str, str]:
-    return {"event": "Changed", "status": status}
+def said(entries: list[Told]) -> list[Message]:
+    return [entry.event for entry in entries]
 
 
 def test_jobs_wait_in_the_order_they_came(store: Store, drafts: Drafts) -> None:
@@ -105,6 +102,30 @@ def test_a_claim_takes_the_next_job_and_no_other(store: Store, drafts: Drafts) -
     assert store.claim(one) is None
 
 
+def test_every_job_has_a_place_of_its_own(store: Store, drafts: Drafts) -> None:
+    made = [*store.add(drafts(2)), *store.add(drafts(1))]
+    assert [job.position for job in made] == [1, 2, 3]
+    store.arrange([made[2].id, made[0].id, made[1].id])
+    taken = [store.claim(new_runner()) for _ in made]
+    assert [job.id for job in taken if job is not None] == [made[2].id, made[0].id, made[1].id]
+
+
+def test_a_worker_tells_of_its_own_job_alone(store: Store, drafts: Drafts) -> None:
+    store.add(drafts(2))
+    one, other = store.claim(new_runner()), store.claim(new_runner())
+    assert one is not None and one.runner is not None and other is not None
+    for job in (one, other):
+        store.change(job.id, (Status.RUNNING,), beat=0.0)
+    store.beat(one.runner)
+    store.record(one, Step(0, 2, 1, 2))
+    mine, theirs = store.job(one.id), store.job(other.id)
+    assert mine.beat is not None and mine.beat > 0.0
+    assert (theirs.beat, theirs.progress) == (0.0, None)
+    step = next(entry for entry in store.follow(one.id, after=mine.said))
+    assert (step.event, step.number) == (Step(0, 2, 1, 2), mine.said)
+    assert step.time > one.created
+
+
 def test_a_held_queue_gives_nothing(store: Store, drafts: Drafts) -> None:
     store.add(drafts(1))
     store.hold(True)
@@ -118,8 +139,10 @@ def test_processes_share_a_store(url: str, drafts: Drafts) -> None:
     """Four processes make the store, fill it and empty it at the same time: every job is taken once."""
     code = """
 from eichi.jobs.schema import Draft
+from eichi.jobs.view import Figures
+plan = Figures(model="tiny", width=80, height=48, sections=2, kept=0)
 with Store(sys.argv[1]) as store:
-    store.add([Draft("video", {"prompt": str(i)}, {}, "k", "out") for i in range(5)])
+    store.add([Draft("video", {"prompt": str(i)}, plan, "k", "out") for i in range(5)])
     print("ready" and json.dumps("ready"), flush=True)
     sys.stdin.readline()
     runner = new_runner()
@@ -151,37 +174,38 @@ def test_what_is_said_is_kept_in_order_and_steps_only_the_latest(store: Store, d
     store.record(job, STARTED)
     for step in (1, 2):
         row = store.record(job, Step(0, 2, step, 2))
-    assert row.progress == message(Step(0, 2, 2, 2))
+    assert row.progress == Step(0, 2, 2, 2)
     store.record(job, SectionDone(0, 0, 2, 2, 0))
-    row = store.end(job, Status.DONE, FINISHED, result=message(FINISHED))
-    assert (row.status, row.runner, row.progress, row.result) == (Status.DONE, None, None, message(FINISHED))
+    row = store.end(job, Status.DONE, FINISHED, result=dump(FINISHED))
+    assert (row.status, row.runner, row.progress, row.result) == (Status.DONE, None, None, FINISHED)
     assert row.ended is not None
-    said = store.events(id)
-    assert [entry.number for entry in said] == [1, 2, 3, 4, 5, 6]
-    expected = [message(event) for event in (STARTED, SectionDone(0, 0, 2, 2, 0), FINISHED)]
-    assert bodies(said) == [changed("waiting"), changed("running"), *expected, changed("done")]
+    kept = store.events(id)
+    assert [(entry.job, entry.number) for entry in kept] == [(id, number) for number in range(1, 7)]
+    expected = [STARTED, SectionDone(0, 0, 2, 2, 0), FINISHED]
+    assert said(kept) == [Changed("waiting"), Changed("running"), *expected, Changed("done")]
 
 
 def test_followers_replay_from_anywhere_and_in_any_process(store: Store, url: str, drafts: Drafts) -> None:
     code = """
+from eichi.events import dump
 with Store(sys.argv[1]) as store:
     for entry in store.follow(int(sys.argv[2])):
-        print(json.dumps([entry.number, entry.body]), flush=True)
+        print(json.dumps([entry.number, dump(entry.event)]), flush=True)
 """
     id = store.add(drafts(1))[0].id
     process = elsewhere(code, url, str(id))
     assert process.stdout is not None
-    assert json.loads(process.stdout.readline()) == [1, changed("waiting")]
+    assert json.loads(process.stdout.readline()) == [1, dump(Changed("waiting"))]
     job = store.claim(new_runner())
     assert job is not None
-    assert json.loads(process.stdout.readline()) == [2, changed("running")]
+    assert json.loads(process.stdout.readline()) == [2, dump(Changed("running"))]
     store.record(job, Step(0, 2, 1, 2))
-    assert json.loads(process.stdout.readline()) == [2, message(Step(0, 2, 1, 2))]
+    assert json.loads(process.stdout.readline()) == [2, dump(Step(0, 2, 1, 2))]
     store.record(job, STARTED)
     store.end(job, Status.DONE, FINISHED)
-    seen = [entry for entry in ended(process) if entry[1]["event"] != "Step"]
+    seen = [entry for entry in ended(process) if entry[1]["kind"] != "step"]
     here = list(store.follow(id))
-    assert [[entry.number, entry.body] for entry in here[2:]] == seen
+    assert [[entry.number, dump(entry.event)] for entry in here[2:]] == seen
     assert list(store.follow(id, after=4)) == here[4:]
 
 
@@ -210,7 +234,7 @@ def test_a_change_needs_the_right_state(store: Store, drafts: Drafts) -> None:
     assert store.change(id, (Status.WAITING,), status=Status.HELD).status == Status.HELD
     with pytest.raises(InputError, match="is held"):
         store.change(id, (Status.WAITING,), status=Status.HELD)
-    assert bodies(store.events(id)) == [changed("waiting"), changed("held")]
+    assert said(store.events(id)) == [Changed("waiting"), Changed("held")]
 
 
 def test_a_job_at_work_cannot_be_removed(store: Store, drafts: Drafts) -> None:
@@ -243,7 +267,7 @@ def test_a_follower_finds_a_dead_worker(store: Store, url: str, drafts: Drafts) 
     id = store.add(drafts(1))[0].id
     claimed_and_died(url)
     entries = list(store.follow(id, until=lambda job: not job.status.active))
-    assert bodies(entries) == [changed("waiting"), changed("running"), changed("waiting")]
+    assert said(entries) == [Changed("waiting"), Changed("running"), Changed("waiting")]
 
 
 def test_a_job_that_kills_its_workers_has_failed(store: Store, url: str, drafts: Drafts) -> None:
@@ -253,6 +277,7 @@ def test_a_job_that_kills_its_workers_has_failed(store: Store, url: str, drafts:
         store.recover()
     row = store.job(id)
     assert row.status == Status.FAILED
+    assert row.error == Problem(id="error.job.died", values={"attempts": ATTEMPTS})
     assert row.sentence() == str(InputError("error.job.died", attempts=ATTEMPTS))
 
 
@@ -280,7 +305,7 @@ def test_values_of_any_language_come_back(store: Store, drafts: Drafts) -> None:
     assert job is not None
     note = Adjusted("note.prompt.cut", {"limit": 256, "cut": "猫 кот 🐈\n"})
     store.record(job, note)
-    assert store.events(job.id)[-1].body == message(note)
+    assert store.events(job.id)[-1].event == note
 
 
 def test_sqlite_is_set_up_for_many(tmp_path: Path) -> None:

@@ -1,6 +1,11 @@
 """What a worker makes of a job, and what it does when something is asked of it: the embedded model, a few steps."""
 
 import hashlib
+import logging
+import shutil
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,16 +13,33 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
-from eichi.events import Event, FrameDrawn, FramesReady, SectionDone, Step
+from eichi.catalog import find
+from eichi.errors import ModelError
+from eichi.events import (
+    Changed,
+    Event,
+    Failed,
+    Finished,
+    FrameDrawn,
+    FrameFinished,
+    FramesReady,
+    FrameStarted,
+    SectionDone,
+    Step,
+    Stopped,
+)
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
+from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Store
+from eichi.jobs.view import Ask, Status
 from eichi.jobs.worker import Worker
-from eichi.logs import logging_to, read_logs
+from eichi.logs import OURS, logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
+from tests.jobs.damage import WAYS, write
 
 SECTIONS = 3
 
@@ -89,12 +111,14 @@ def add(queue: Queue, *options: VideoOptions | FrameOptions) -> list[int]:
 
 
 def kinds(store: Store, id: int) -> list[str]:
-    return [entry.body.get("status", entry.body["event"]) for entry in store.events(id)]
+    """What a job said: the states that it came into, the kinds of all else."""
+    said = [entry.event for entry in store.events(id)]
+    return [event.status if isinstance(event, Changed) else event.kind for event in said]
 
 
 def digest(job: Job) -> str:
-    assert job.result is not None
-    return hashlib.sha256(Path(job.result["video"]).read_bytes()).hexdigest()
+    assert isinstance(job.result, Finished)
+    return hashlib.sha256(Path(job.result.video).read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +145,13 @@ def test_a_job_from_beginning_to_end(worker: Worker, queue: Queue, video: VideoO
     job = queue.store.job(id)
     assert taken == [id]
     assert (job.status, job.runner, job.error, job.begun) == (Status.DONE, None, None, False)
-    assert job.result is not None
-    assert Path(job.result["video"]).parent == Path("out").absolute()
+    assert isinstance(job.result, Finished)
+    assert Path(job.result.video).parent == Path("out").absolute()
     assert job.pace is not None and job.pace > 0
     said = kinds(queue.store, id)
-    assert said[:2] + said[-2:] == ["waiting", "running", "Finished", "done"]
-    assert said.count("SectionDone") == SECTIONS
-    assert not {"Step", "LatentsReady"} & set(said)
+    assert said[:2] + said[-2:] == ["waiting", "running", "finished", "done"]
+    assert said.count("section_done") == SECTIONS
+    assert not {"step", "latents_ready", "preview"} & set(said)
     assert sorted(path.suffix for path in Path("out").iterdir()) == [".mp4", ".png"]
 
 
@@ -149,9 +173,10 @@ def test_stop_now_keeps_what_is_finished_and_resume_goes_on(
     worker.work(drain=True)
     job = store.job(id)
     assert (job.status, job.begun) == (Status.STOPPED, True)
-    assert job.result is not None
-    assert Path(job.result["video"]).name.endswith("_stopped.mp4")
-    assert kinds(store, id)[-3:] == ["stopping", "Stopped", "stopped"]
+    assert isinstance(job.result, Stopped)
+    assert str(job.result.video).endswith("_stopped.mp4")
+    said = [entry.event for entry in store.events(id)][-3:]
+    assert said == [Changed("stopping"), job.result, Changed("stopped")]
     queue.resume(id)
     worker.work(drain=True)
     job = store.job(id)
@@ -167,7 +192,7 @@ def test_stop_after_this_section(
     store.ask(Step, step, lambda job: queue.stop(job, Ask.SECTION))
     worker.work(drain=True)
     assert store.job(id).status == Status.STOPPED
-    assert kinds(store, id).count("SectionDone") == sections
+    assert kinds(store, id).count("section_done") == sections
 
 
 def test_stop_after_the_last_section_is_the_whole_video(
@@ -220,7 +245,7 @@ def test_a_job_that_was_taken_over_is_let_go(worker: Worker, queue: Queue, store
     store.ask(SectionDone, 1, lambda job: store.end(store.job(id), Status.HELD))
     worker.work(drain=True)
     assert store.job(id).status == Status.HELD
-    assert kinds(store, id)[-2:] == ["SectionDone", "held"]
+    assert kinds(store, id)[-2:] == ["section_done", "held"]
 
 
 def test_an_error_is_the_job_s_and_the_next_one_runs(
@@ -236,7 +261,7 @@ def test_an_error_is_the_job_s_and_the_next_one_runs(
         Status.FAILED,
         f"There is no picture {lost}. Check the name and the folder.",
     )
-    assert kinds(store, bad)[-2:] == ["Failed", "failed"]
+    assert kinds(store, bad)[-2:] == ["failed", "failed"]
     assert store.job(good).status == Status.DONE
 
 
@@ -263,8 +288,9 @@ def test_a_single_image(worker: Worker, queue: Queue, store: Asking, pictures: P
     worker.work(drain=True)
     job = store.job(done)
     assert job.status == Status.DONE
-    assert job.result is not None and Path(job.result["image"]).is_file()
-    assert "FrameDrawn" in kinds(store, done)
+    assert isinstance(job.result, FrameFinished)
+    assert Path(job.result.image).is_file()
+    assert "frame_drawn" in kinds(store, done)
     for id, ask, status in ((stopped, queue.stop, Status.STOPPED), (paused, queue.hold, Status.HELD)):
         queue.resume(id)
         store.ask(FrameDrawn, 1, ask)
@@ -322,3 +348,126 @@ def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: Vide
     said = read_logs(settings)
     assert f"INFO #{id} " in said
     assert f"#{id} Done: " in said
+
+
+def test_a_worker_s_own_settings_count(
+    queue: Queue, store: Asking, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its models, its device and all that a model is run with are those that it was given, whatever else is set."""
+    tiny = find("tiny").root
+    home = tmp_path / "own"
+    for part, source in find("framepack").parts.items():
+        assert tiny is not None and source.repository is not None
+        place = home / "models" / source.repository / source.folder
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(tiny / part, place, dirs_exist_ok=True)
+    given = {"home": home, "device": "cpu", "vae_tile": 192, "preserve_gb": 9.0, "attention": "chunked"}
+    own = load_settings().model_copy(update=given)
+    values = {"model": "framepack", "image": pictures, "resolution": 384, "seed": 1, "sampling": {"steps": 1}}
+    with pytest.raises(ModelError, match="framepack"):
+        add(queue, FrameOptions.parse(values))
+    (id,) = add(Queue(store, own.models), FrameOptions.parse(values))
+    for name in ("DEVICE", "VAE_TILE", "PRESERVE_GB", "ATTENTION"):
+        monkeypatch.setenv(f"EICHI_{name}", "no such thing")
+    worker = Worker(store, own, threading.Event())
+    store.ask(FrameStarted, 1, queue.stop)  # all is loaded; what is drawn is drawn as ever
+    worker.work(drain=True)
+    assert store.job(id).status == Status.STOPPED, store.job(id).sentence()
+    parts = worker._components
+    assert parts is not None and parts.runtime == own.runtime
+    assert (parts.vae.tile_sample_min_height, parts.attention) == (192, "chunked")
+    assert list((home / "cache").rglob("*.safetensors"))
+
+
+def test_who_is_paused_has_lost_no_worker(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:
+    id = add(queue, video)[0]
+    store.ask(Step, 1, queue.hold)
+    worker.work(drain=True)
+    assert (store.job(id).status, store.job(id).attempts) == (Status.HELD, 0)
+
+
+def test_a_damaged_job_fails_in_a_sentence_and_the_next_one_runs(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions
+) -> None:
+    # What is taken is written anew, so that damage in it is mended; what has no state any more is not taken.
+    mended = ("beat", "attempts", "ask", "runner", "said", "ended", "status")
+    ways = [way for way in WAYS if way[0] not in mended]
+    drafts = queue.prepare([video], Path("out"))[0]
+    bad = [job.id for job in queue.add(drafts * len(ways))]
+    (good,) = (job.id for job in queue.add(drafts))
+    for id, (name, value) in zip(bad, ways, strict=True):
+        write(store, id, **{name: value})
+    taken: list[int] = []
+    worker.taken = taken.append
+    worker.work(drain=True)
+    assert sorted(taken) == [*bad, good]
+    for id, (name, value) in zip(bad, ways, strict=True):
+        failed = [entry.event for entry in store.events(id)][-2]
+        assert isinstance(failed, Failed), (name, value)
+        assert failed.id in ("error.job.damaged", "error.option.unknown"), (name, value)
+        assert store.job(id).status == Status.FAILED
+        queue.remove(id)
+    assert [(job.id, job.status) for job in store.jobs()] == [(good, Status.DONE)]
+
+
+class Closed:
+    """A store whose database takes nothing the next so many times that it is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self.left = 0
+        sa.event.listen(store._engine, "checkout", self.asked)
+
+    def asked(self, connection: Any, *_: object) -> None:
+        self.left -= self.left > 0
+        connection.execute(f"PRAGMA query_only = {int(self.left > 0)}")
+
+
+def test_a_store_that_takes_nothing_for_a_while_costs_nothing(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.again = 0.0
+    closed = Closed(store)
+    first, second = add(queue, video, video)
+    for id, kind in ((first, Step), (second, Finished)):
+        closed.left = 4  # already when it is claimed
+        store.ask(kind, 1, lambda job: setattr(closed, "left", 7))
+        with caplog.at_level(logging.ERROR, OURS):
+            worker.work(drain=True)
+        closed.left = 0
+        assert digest(store.job(id)) == expected
+    assert store.job(first).attempts == 1
+    said = [record.getMessage() for record in caplog.records]
+    assert 2 <= len(said) <= 4  # each time once, not with every try
+    assert all("readonly database" in text for text in said)
+
+
+def test_a_worker_may_leave_a_store_that_takes_nothing(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, expected: str
+) -> None:
+    worker.again = 0.0
+    closed = Closed(store)
+    (id,) = add(queue, video)
+
+    def close(job: int) -> None:
+        closed.left = 10**9
+        worker.leaving.set()
+
+    store.ask(SectionDone, 1, close)
+    worker.work()
+    closed.left = 0
+    job = store.job(id)
+    assert (job.status, job.runner, job.begun) == (Status.RUNNING, worker.runner, True)
+    # Whoever finds that the worker has gone gives the job to the next one.
+    write(store, id, runner=f"{socket.gethostname()}/1/0/a")
+    worker.leaving.clear()
+    worker.work(drain=True)
+    assert digest(store.job(id)) == expected
+
+
+def test_a_worker_without_a_store_ends_without_a_traceback(home: Path) -> None:
+    home.mkdir()
+    (home / "jobs.db").write_text("no database, but long enough for a header" * 9)
+    command = [sys.executable, "-m", "eichi.jobs.worker", "--drain"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert "is damaged (file is not a database)" in read_logs(load_settings())

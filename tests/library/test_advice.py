@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from eichi.library.advice import ADVICE, Example, Row, Section, Table, at, shown
+from eichi.declare import walk
+from eichi.library.advice import ADVICE, AdviceSection, Example, Row, Table, at, shown
 from eichi.library.prompts import BUILT_IN
-from eichi.options import VideoOptions, walk
+from eichi.options import VideoOptions
 from eichi.words import languages, say, table
 
 
@@ -16,7 +17,7 @@ def tables() -> Iterator[Table]:
         yield from (block for block in section.blocks if isinstance(block, Table))
 
 
-def ids(section: Section) -> list[str]:
+def ids(section: AdviceSection) -> list[str]:
     """The words of a section."""
     return re.findall(r"'(advice\.[a-z_.]+)'", repr(section))
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from eichi.errors import OptionError
 from eichi.events import Adjusted
-from eichi.library.loras import Lora, Loras, Slot, lora
+from eichi.library.loras import Loras, PresetLora, Slot, lora
 
 files = st.lists(
     st.builds(
-        Lora,
+        PresetLora,
         path=st.from_regex(r"[a-z]{1,8}\.safetensors", fullmatch=True).map(Path),
         strength=st.floats(-2, 2),
         on=st.booleans(),
@@ -30,7 +30,7 @@ def test_there_are_always_five(home: Path) -> None:
 
 
 @given(st.integers(1, 5), files)
-def test_a_slot_comes_back(tmp_path_factory: pytest.TempPathFactory, number: int, chosen: list[Lora]) -> None:
+def test_a_slot_comes_back(tmp_path_factory: pytest.TempPathFactory, number: int, chosen: list[PresetLora]) -> None:
     home = tmp_path_factory.mktemp("home")
     loras(home).save(number, chosen, "name")
     assert loras(home).list()[number] == Slot(name="name", loras=tuple(chosen))
@@ -41,7 +41,9 @@ def test_names(home: Path) -> None:
     kept = loras(home)
     kept.save(2, [lora("a.safetensors")], " pixel art ")
     kept.save(2, [lora("b.safetensors", -0.5, False)])
-    assert kept.list()[2] == Slot(name="pixel art", loras=(Lora(path=Path("b.safetensors"), strength=-0.5, on=False),))
+    assert kept.list()[2] == Slot(
+        name="pixel art", loras=(PresetLora(path=Path("b.safetensors"), strength=-0.5, on=False),)
+    )
     kept.rename(2, "other")
     assert (kept.list()[2].name, len(kept.list()[2].loras)) == ("other", 1)
     kept.clear(2)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from eichi.errors import InputError, OptionError
 from eichi.events import Adjusted
-from eichi.library.prompts import BUILT_IN, Prompts
+from eichi.library.prompts import BUILT_IN, PromptPresets
 from eichi.words import languages, say
 
 
-def prompts(home: Path) -> Prompts:
+def prompts(home: Path) -> PromptPresets:
     notes: list[Adjusted] = []
-    return Prompts(home, notes.append)
+    return PromptPresets(home, notes.append)
 
 
 def own(home: Path) -> dict[str, str]:

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_set_aside_and_said(home: Path, text: str) -> None:
     notes: list[Adjusted] = []
     assert shelf(home, notes).read() == Things()
     assert [note.id for note in notes] == ["note.library.damaged"]
-    assert Path(notes[0].values["kept"]).read_text() == text
+    assert Path(str(notes[0].values["kept"])).read_text() == text
     assert json.loads(path.read_text())["version"] == 1
     assert shelf(home, notes).read() == Things()
     assert len(notes) == 1
@@ -97,9 +97,9 @@ def test_one_bad_entry_does_not_take_the_others_with_it(home: Path) -> None:
     notes: list[Adjusted] = []
     things = shelf(home, notes).read()
     assert (things.table, things.word) == ({"good": 1}, "w")
-    lost = [note.values["key"] for note in notes if note.id == "note.library.lost"]
+    lost = [str(note.values["key"]) for note in notes if note.id == "note.library.lost"]
     assert sorted(lost) == ["table.bad", "table.worse", "word"]
-    assert Path(notes[0].values["kept"]).read_text() == before
+    assert Path(str(notes[0].values["kept"])).read_text() == before
 
 
 def to_two(values: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_every_earlier_version_is_brought_up_to_date(home: Path) -> None:
         things = shelf(home, notes, (to_two, to_three)).read()
         assert (things.word, things.table) == ("a", {"a": 3})
         assert [note.id for note in notes] == ["note.library.upgraded"]
-        assert json.loads(Path(notes[0].values["kept"]).read_text())["version"] == version
+        assert json.loads(Path(str(notes[0].values["kept"])).read_text())["version"] == version
         assert shelf(home, notes, (to_two, to_three)).read() == things
         assert len(notes) == 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eichi.catalog import CARD, Entry, Source, find
+from eichi.catalog import CARD, Entry, PartSource, find
 from eichi.errors import ModelError
 from eichi.models.locate import CACHES, MARKS, locate, locate_part, present
 
@@ -29,7 +29,7 @@ def mark(folder: Path, part: str) -> None:
         (folder / "model.safetensors").touch()
 
 
-def cache(hub: Path, source: Source, part: str) -> Path:
+def cache(hub: Path, source: PartSource, part: str) -> Path:
     """A part as huggingface_hub keeps it: models--owner--name/{refs/main,snapshots/<commit>/…}."""
     assert source.repository is not None
     storage = hub / f"models--{source.repository.replace('/', '--')}"

@@ -31,14 +31,17 @@ def test_every_format_says_the_same(tmp_path: Path, shapes: Shapes, name: str) -
     assert set(match.shares) == changed
     assert len(changed) == 2 * 14 + 2 * 6
     assert match.unmatched == ()
-    report = match.describe()
-    assert (report["format"], report["model"], report["file"]) == (form, "small", str(path))
-    assert report["names"] == ("hunyuanvideo" if original else "framepack")
-    assert report["layers"] == report["matched"] == (2 * 10 + 2 * 3 if original else 40)
-    assert report["rank"] == [loras.RANK]
-    assert report["alpha"] == [loras.ALPHA if form in ("musubi", "diffusers", "peft") else loras.RANK]
-    assert report["base"] == ("hunyuan_video" if form == "musubi" else None)
-    json.dumps(report)
+    report = match.report
+    assert (report.format, report.model, report.file) == (form, "small", str(path))
+    assert report.names == ("hunyuanvideo" if original else "framepack")
+    assert report.layers == report.matched == (2 * 10 + 2 * 3 if original else 40)
+    assert report.rank == (loras.RANK,)
+    assert report.alpha == (loras.ALPHA if form in ("musubi", "diffusers", "peft") else loras.RANK,)
+    assert report.base == ("hunyuan_video" if form == "musubi" else None)
+    assert (set(report.weights), report.unmatched) == (changed, ())
+    assert match.figures == {
+        "path": str(path), "format": form, "rank": str(loras.RANK), "alpha": f"{report.alpha[0]:g}"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])

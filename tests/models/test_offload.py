@@ -9,9 +9,11 @@ import torch
 from diffusers.hooks import HookRegistry
 from torch import Tensor, nn
 
+from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
-from eichi.models.offload import NAME, measure, place_encoder, place_transformer, stream, unstream
+from eichi.models.offload import measure, place_encoder, place_transformer, stream, unstream
 from eichi.plan.memory import GIB, Machine, Need, Placement, streamed_blocks
+from eichi.settings import Runtime
 from tests import small
 
 CPU = torch.device("cpu")
@@ -40,7 +42,7 @@ def hooked(network: nn.Module) -> list[str]:
     return [
         name
         for name, module in network.named_modules()
-        if (registry := getattr(module, "_diffusers_hook", None)) is not None and registry.get_hook(NAME) is not None
+        if HookRegistry.check_if_exists_or_initialize(module).get_hook(GROUP_OFFLOADING) is not None
     ]
 
 
@@ -79,12 +81,12 @@ def test_other_hooks_are_left_alone() -> None:
     registry = HookRegistry.check_if_exists_or_initialize(row.blocks[0])
     stream(row, [row.blocks[0]], CPU, pinned=False)
     unstream(row)
-    assert registry.get_hook(NAME) is None
+    assert registry.get_hook(GROUP_OFFLOADING) is None
     unstream(row)
 
 
 def test_components_go_down_step_by_step(tmp_path: Path) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     assert components.step_down() is None  # nothing was arranged
     components.arrange(Need(64, 64), Machine(80 * GIB, 64 * GIB))
     assert (components.placement.level, hooked(components.transformer)) == ("all", [])

@@ -35,20 +35,20 @@ def call(
     transformer: HunyuanVideoFramepackTransformer3DModel, seed: int, time: float, words: int = 3, half: int = 2
 ) -> Tensor:
     """One evaluation of a state drawn from `seed`, with so many words and latents at half the resolution."""
-    noise = torch.Generator().manual_seed(seed)
+    noise, dtype, config = torch.Generator().manual_seed(seed), transformer.dtype, transformer.config
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=noise)
+        return torch.randn(shape, generator=noise).to(dtype)
 
     output: Tensor = transformer(
         hidden_states=draw(1, 16, 2, 4, 4),
-        timestep=torch.tensor([time]),
-        encoder_hidden_states=draw(1, words, small.WIDTH),
-        encoder_attention_mask=torch.ones(1, words),
-        pooled_projections=draw(1, small.WIDTH),
-        image_embeds=draw(1, 4, small.WIDTH),
+        timestep=torch.tensor([time], dtype=dtype),
+        encoder_hidden_states=draw(1, words, config.text_embed_dim),
+        encoder_attention_mask=torch.ones(1, words, dtype=dtype),
+        pooled_projections=draw(1, config.pooled_projection_dim),
+        image_embeds=draw(1, 4, config.image_proj_dim),
         indices_latents=torch.arange(20, 22),
-        guidance=torch.tensor([10000.0]),
+        guidance=torch.tensor([10000.0], dtype=dtype),
         latents_clean=draw(1, 16, 2, 4, 4),
         indices_latents_clean=torch.tensor([0, 19]),
         latents_history_2x=draw(1, 16, half, 4, 4),

@@ -1,6 +1,8 @@
 """The token meter against the encoders' own tokenizers."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from eichi.catalog import HUNYUAN, find
-from eichi.models.tokens import Meter
+from eichi.models.tokens import WHOLE, Meter, find_meter
 
 TINY = find("tiny")
 assert TINY.root is not None
@@ -24,26 +26,29 @@ def meter() -> Meter:
 def test_a_short_prompt_is_seen_by_both(meter: Meter) -> None:
     reading = meter.read("a red star moves right")
     assert (reading.llama, reading.clip) == (5, 7)
-    assert reading.parts("a red star moves right") == ("a red star moves right", "", "")
+    assert (reading.both, reading.llama_only, reading.cut) == ("a red star moves right", "", "")
 
 
 def test_a_long_prompt_has_three_parts(meter: Meter) -> None:
     prompt = " ".join(["star"] * 300)
-    both, llama, cut = meter.read(prompt).parts(prompt)
-    assert (len(both.split()), len((both + llama).split())) == (75 - 1, 256 - 1)  # the first "star" is two tokens
-    assert both + llama + cut == prompt
+    reading = meter.read(prompt)
+    seen = reading.both + reading.llama_only
+    assert (len(reading.both.split()), len(seen.split())) == (75 - 1, 256 - 1)  # the first "star" is two tokens
+    assert seen + reading.cut == reading.text == prompt
 
 
 def test_an_empty_prompt(meter: Meter) -> None:
     reading = meter.read("")
-    assert (reading.llama, reading.clip, reading.parts("")) == (0, 2, ("", "", ""))
+    assert (reading.llama, reading.clip) == (0, 2)
+    assert (reading.text, reading.both, reading.llama_only, reading.cut) == ("", "", "", "")
 
 
 @given(st.text(max_size=400))
 def test_parts_are_the_prompt(text: str) -> None:
     reading = Meter(HUNYUAN, LLAMA, CLIP).read(text)
-    assert "".join(reading.parts(text)) == text
-    assert 0 <= min(reading.clip_end, reading.llama_end) <= reading.llama_end <= len(text)
+    assert reading.both + reading.llama_only + reading.cut == reading.text == text
+    assert not reading.cut or reading.llama > reading.llama_limit
+    assert not reading.llama_only or reading.clip > reading.clip_limit
 
 
 def test_clip_from_vocabulary_and_merges(tmp_path: Path) -> None:
@@ -56,3 +61,18 @@ def test_clip_from_vocabulary_and_merges(tmp_path: Path) -> None:
     meter = Meter(HUNYUAN, LLAMA, tmp_path)
     for text in ("star", "A  STAR's star!", "", "star\nstar ! a"):
         assert meter.read(text).clip == len(theirs(text).input_ids)
+
+
+def test_a_model_s_meter_is_kept_as_long_as_its_files_are_the_same(tmp_path: Path) -> None:
+    for folder in (LLAMA, CLIP):
+        shutil.copytree(folder, tmp_path / folder.name)
+    entry = replace(TINY, root=tmp_path)
+    meter = find_meter(entry, tmp_path)
+    assert meter is not None
+    assert find_meter(replace(entry, name="another"), tmp_path) is meter
+    assert find_meter(replace(entry, template=replace(HUNYUAN, limit=5)), tmp_path) is not meter
+    path = tmp_path / "tokenizer" / WHOLE
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert find_meter(entry, tmp_path) is not meter
+    path.unlink()
+    assert find_meter(entry, tmp_path) is None

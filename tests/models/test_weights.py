@@ -9,10 +9,12 @@ from diffusers import HunyuanVideoFramepackTransformer3DModel
 from safetensors.torch import load_file, save_file
 
 from eichi.errors import DeviceError, LoraError, ModelError
+from eichi.models.head import kept_in
 from eichi.models.load import Components
 from eichi.models.merged import Found, Merged
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
+from eichi.settings import Runtime
 from tests import loras, small
 
 
@@ -24,12 +26,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_same_as_diffusers_loads(folder: Path, dtype: torch.dtype) -> None:
     part = folder / "transformer"
-    network = HunyuanVideoFramepackTransformer3DModel.from_pretrained(part, torch_dtype=dtype)
+    network = HunyuanVideoFramepackTransformer3DModel.from_pretrained(part)
     weights = Weights("small", part, {}, dtype, torch.device("cpu"))
     weights.change(WeightsOptions())
     ours, theirs = weights.transformer.state_dict(), network.state_dict()
     assert list(ours) == list(theirs)
-    assert all(torch.equal(ours[name], theirs[name]) and ours[name].dtype == dtype for name in ours)
+    for name, tensor in ours.items():
+        assert tensor.dtype == kept_in(name, dtype)
+        assert torch.equal(tensor, theirs[name].to(tensor.dtype))
     assert not weights.transformer.training
     assert not any(parameter.requires_grad for parameter in weights.transformer.parameters())
     assert weights.transformer.dtype == dtype
@@ -37,7 +41,7 @@ def test_the_same_as_diffusers_loads(folder: Path, dtype: torch.dtype) -> None:
 
 def test_the_file_may_go_and_come_back(folder: Path) -> None:
     """Nothing that is made stays tied to the file it was read from."""
-    components = Components(small.entry(folder), folder, "cpu")
+    components = Components(small.entry(folder), Runtime(folder, "cpu"))
     before = components.transformer.state_dict()
     (path,) = (folder / "transformer").glob("*.safetensors")
     copies = {name: tensor.clone() for name, tensor in before.items()}
@@ -57,12 +61,12 @@ def test_damaged_weights_are_one_sentence(folder: Path, damage: str) -> None:
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelError, match="transformer") as caught:
-        _ = Components(small.entry(folder), folder, "cpu").transformer
+        _ = Components(small.entry(folder), Runtime(folder, "cpu")).transformer
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
-    components = Components(small.entry(folder), folder, "cpu")
+    components = Components(small.entry(folder), Runtime(folder, "cpu"))
     path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
     name = "transformer_blocks.0.attn.to_q.weight"
     plain = components.transformer.state_dict()[name].clone()
@@ -76,7 +80,7 @@ def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Pat
 
 
 def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path: Path) -> None:
-    components = Components(small.entry(folder), folder, "cpu")
+    components = Components(small.entry(folder), Runtime(folder, "cpu"))
     path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
     wanted = WeightsOptions.model_validate({"loras": [path]})
     components.want(wanted)
@@ -95,7 +99,7 @@ def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path:
 
 def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eichi.models.fp8.multiplies", lambda device: False)
-    components = Components(small.entry(folder), folder, "cpu")
+    components = Components(small.entry(folder), Runtime(folder, "cpu"))
     components.want(WeightsOptions(fp8="row"))
     components.want(WeightsOptions(fp8_math=True))
     with pytest.raises(DeviceError, match=r"weights\.fp8_math"):
@@ -161,4 +165,4 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
     tensors["proj_out.weight"][0, 0] = torch.nan
     save_file(tensors, path)
     with pytest.raises(ModelError, match=r"proj_out\.weight"):
-        _ = Components(small.entry(folder), folder, "cpu").transformer
+        _ = Components(small.entry(folder), Runtime(folder, "cpu")).transformer

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from eichi import make_plan
 from eichi.errors import DiskError, InputError
 from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.load import Components
@@ -22,8 +24,8 @@ from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
-from eichi.prepare import make_plan
-from eichi.video.parts import CARD
+from eichi.settings import Runtime
+from eichi.video.jobfolder import CARD
 from tests import small
 
 SECTIONS = 3
@@ -32,7 +34,7 @@ SECTIONS = 3
 @pytest.fixture(scope="module", params=["framepack", "framepack-f1"])
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp(request.param), request.param)
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +143,7 @@ def test_half_written_files_do_not_count(
 
 def test_other_weights_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:
     checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
-    other = Components(components.entry, tmp_path, "cpu")
+    other = Components(components.entry, Runtime(tmp_path, "cpu"))
     copy = shutil.copytree(components.folders["vae"], tmp_path / "vae")
     os.utime(copy / "config.json", (1, 1))
     other.folders["vae"] = Path(copy)
@@ -169,6 +171,26 @@ def test_other_machines_are_refused(
     (checkpoint.folder / "job.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match=rf"machine\.{key} {other} → "):
         go_on(checkpoint, components)
+
+
+def test_going_on_takes_as_many_threads(plan: Plan, components: Components, tmp_path: Path) -> None:
+    """Torch adds up in another order with each number of threads: the number is the job's, not that of the cores."""
+
+    def threads(checkpoint: Checkpoint | None) -> Iterator[int]:
+        for event in generate(plan, tmp_path, components, checkpoint=checkpoint):
+            if isinstance(event, Step):
+                yield torch.get_num_threads()
+
+    here = torch.get_num_threads()
+    try:
+        torch.set_num_threads(here + 6)
+        begun = threads(None)
+        seen = {next(begun) for _ in range(4)}
+        begun.close()  # type: ignore[attr-defined]
+    finally:
+        torch.set_num_threads(here)
+    assert set(threads(find(None, tmp_path))) == seen != {here}
+    assert torch.get_num_threads() == here
 
 
 @contextmanager

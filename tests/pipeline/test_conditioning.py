@@ -8,13 +8,14 @@ import torch
 
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture, encode_prompt, encode_vision
+from eichi.settings import Runtime
 from tests import small
 
 
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("small"))
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @torch.inference_mode()

@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eichi import make_plan
 from eichi.errors import InputError
 from eichi.events import Event, Finished, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import find
 from eichi.pipeline.generate import generate
-from eichi.prepare import make_plan
-from eichi.video.latents import load_latents
+from eichi.settings import Runtime
+from eichi.video.latentfile import load_latents
 from tests import small
 
 
 @pytest.fixture(scope="module", params=["framepack", "framepack-f1"])
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp(request.param), request.param)
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,20 @@
 """Decoding as latents arrive equals decoding the finished clip."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLHunyuanVideo
 
-from eichi.catalog import Direction
-from eichi.pipeline.decode import Decoder, LoopDecoder, to_pixels
+from eichi.catalog import Direction, find
+from eichi.errors import RunError
+from eichi.models.load import Components
+from eichi.pipeline.decode import TILE, Decoder, LoopDecoder, to_pixels
+from eichi.settings import Runtime
 from tests import small
+from training.half import widen
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +78,39 @@ def compare(
 def test_pixels_are_the_nearest_grey_levels() -> None:
     levels = torch.tensor([-2.0, -1.0, -0.999, 0.0, 0.5, 1.0, 3.0]).expand(3, 1, 1, -1)
     assert to_pixels(levels)[0, 0, :, 1].tolist() == [0, 0, 0, 128, 191, 255, 255]
+
+
+@torch.inference_mode()
+def test_a_tile_that_is_too_large_for_halves_is_decoded_again() -> None:
+    """The embedded decoder with the numbers that training gave it, which are beyond float16."""
+    components = Components(find("tiny"), Runtime(Path("models"), "cpu"))
+    latents = torch.randn(1, 16, 4, 6, 10, generator=torch.Generator().manual_seed(0))
+    expected = Decoder(components.vae, 4, "forward").push(0, latents)
+    vae = widen(components.vae)
+    torch.nn.Module.half(vae)
+    decoder = Decoder(vae, 4, "forward")
+    made = decoder.push(0, latents)
+    assert made is not None and expected is not None
+    assert np.abs(made[1].astype(int) - expected[1]).max() <= 1
+    assert (decoder.repeated, vae.dtype) == (1, torch.float16)
+
+
+def test_frames_that_are_no_numbers_are_refused(vae: AutoencoderKLHunyuanVideo) -> None:
+    with pytest.raises(RunError) as error:
+        Decoder(vae, 5, "forward").push(0, torch.full((1, 16, 5, 4, 4), torch.nan))
+    assert error.value.id == "error.decode.nan"
+
+
+@pytest.mark.parametrize("direction", ["reverse", "forward"])
+@torch.inference_mode()
+def test_latents_go_once_their_tiles_are_decoded(vae: AutoencoderKLHunyuanVideo, direction: Direction) -> None:
+    """Never more than a tile is held, and not as a view of everything that came."""
+    total = 37
+    decoder = Decoder(vae, total, direction)
+    spans = list(pairwise([0, *range(1, total + 1, 9)]))
+    for start, stop in spans if direction == "forward" else reversed(spans):
+        decoder.push(start, torch.zeros(1, 16, stop - start, 2, 2))
+        held = decoder._held
+        assert held is not None
+        assert held.shape[2] <= TILE
+        assert held.untyped_storage().nbytes() == held.nbytes

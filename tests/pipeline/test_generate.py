@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from eichi import make_plan
 from eichi.errors import RunError
 from eichi.events import (
     Adjusted,
@@ -27,24 +28,25 @@ from eichi.events import (
 )
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.generate import generate
+from eichi.pipeline.generate import fitted, generate, sample_latents
 from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
-from eichi.prepare import make_plan
+from eichi.settings import Runtime
 from eichi.video.metadata import read_record
 from tests import small
+from tests.recording import recorded
 
 
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture(scope="module")
 def forward(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack-f1"), "framepack-f1")
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture
@@ -217,7 +219,7 @@ def test_stopped_at_once_leaves_nothing(components: Components, plain: Path, tmp
 
 def test_nan_is_said_and_leaves_nothing(tmp_path: Path, plain: Path) -> None:
     folder = small.build(tmp_path / "broken")
-    model = Components(small.entry(folder), folder, "cpu")
+    model = Components(small.entry(folder), Runtime(folder, "cpu"))
     torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
     with pytest.raises(RunError, match="Section 0"):
         list(generate(plan_of(model, plain), tmp_path / "out", model))
@@ -247,3 +249,25 @@ def test_letterbox_keeps_the_whole_picture(components: Components, tmp_path: Pat
 def test_request_survives_json(components: Components, plain: Path) -> None:
     plan = plan_of(components, plain, keyframes={"sections": {"1": str(plain)}, "prompts": {0: "left"}})
     assert VideoOptions.parse(json.loads(json.dumps(plan.options.dump()))) == plan.options
+
+
+def test_image_strength_is_the_first_sections_alone(forward: Components, plain: Path) -> None:
+    """Sampling starts from less noise there, and from nothing else afterwards."""
+    plan = plan_of(forward, plain, seconds=4, sampling={"steps": 1, "image_strength": 1.02})
+    with recorded(forward.transformer) as seen:
+        list(sample_latents(plan, forward, fitted(plan)))
+    assert [call["timestep"].item() / 1000 for call in seen] == pytest.approx([1 / 1.02, 1.0, 1.0])
+
+
+def test_final_strength_is_the_final_images_share(components: Components, plain: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (100, 60), "red").save(tmp_path / "final.png")
+    shown = []
+    for strength in (1.0, 0.25):
+        keys = {"final": tmp_path / "final.png", "final_strength": strength}
+        plan = plan_of(components, plain, seconds=1, sampling={"steps": 1}, keyframes=keys)
+        with recorded(components.transformer) as seen:
+            list(sample_latents(plan, components, fitted(plan)))
+        (call,) = seen
+        shown.append(call["latents_clean"][:, :, 1])
+    assert shown[0].abs().max() > 0
+    assert torch.allclose(shown[1], 0.25 * shown[0])

@@ -13,15 +13,17 @@ from eichi.catalog import find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
-from eichi.pipeline.job import arrange, persist
-from eichi.pipeline.prompts import read_prompts
+from eichi.options import StepOptions, WeightsOptions
+from eichi.pipeline.job import arrange, make_weights, retry_steps, step_cache
+from eichi.pipeline.promptcache import read_prompts
 from eichi.plan.memory import GIB, Machine, Need, Placement
+from eichi.settings import Runtime
 from tests import small
 
 
 def components(tmp_path: Path, gpu: float = 80 * GIB) -> Components:
     """A small model, placed as if there were a GPU."""
-    made = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    made = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     made.arrange(Need(64, 64), Machine(gpu, 64 * GIB))
     return made
 
@@ -77,7 +79,7 @@ def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path)
 
 
 def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     assert list(arrange(parts, VideoOptions(), Need(64, 64))) == []
     assert parts.placement == Placement("all")
 
@@ -85,7 +87,7 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
         yield 1
         raise torch.OutOfMemoryError
 
-    drawn = persist(draw, parts)
+    drawn = retry_steps(draw, parts)
     assert next(drawn) == 1
     with pytest.raises(torch.OutOfMemoryError):
         next(drawn)
@@ -93,7 +95,7 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("gpu", "stays"), [(80 * GIB, True), (24 * GIB, False), (None, False)])
 def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, gpu: float | None, stays: bool) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), tmp_path, "cpu")
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
     if gpu is not None:
         # Of the real model's size, so that it is a question.
         parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
@@ -103,3 +105,34 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
     if stays:
         assert parts.step_down() is not None
         assert "text_encoder" not in parts._loaded
+
+
+@pytest.mark.parametrize(("steps", "nearest"), [(4, 10), (17, 10), (18, 25), (25, 25), (60, 50)])
+def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path, steps: int, nearest: int) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts.entry = replace(parts.entry, magcache=tuple((1.0,) * count for count in (25, 10, 50)))
+    with step_cache(StepOptions(steps=steps, cache="mag"), parts) as cache:
+        assert cache is not None
+        assert len(cache.config.ratios) == nearest
+
+
+def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU; here one that is only said to be there, and nothing is loaded for it."""
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts.device = torch.device("cuda")
+    parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
+    monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(80 * GIB, 64 * GIB))
+    (note,) = arrange(parts, VideoOptions(), Need(640, 640))
+    assert note.id == "note.memory.plan"
+    assert (note.values["level"], note.values["streamed"]) == ("all", 0)
+    assert (note.values["gpu"], note.values["ram"]) == (45.11, 3.0)
+
+
+def test_what_fp8_costs_is_said(tmp_path: Path) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    assert list(make_weights(parts)) == []
+    parts.want(WeightsOptions(fp8="row"))
+    (note,) = make_weights(parts)
+    assert note.id == "note.fp8.loss"
+    assert note.values["layers"] == len(parts.weights.losses)
+    assert note.values["percent"] == round(100 * parts.weights.loss.share, 2) > 0

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from eichi import make_frame_plan
 from eichi.errors import OptionError, RunError
 from eichi.events import (
     Adjusted,
@@ -30,9 +31,9 @@ from eichi.pipeline.decode import Decoder
 from eichi.pipeline.oneframe import compute_frame, fit_picture, generate_frame, masked
 from eichi.pipeline.sampling import schedule, shift
 from eichi.plan.oneframe import FramePlan
-from eichi.prepare import make_frame_plan
+from eichi.settings import Runtime
 from eichi.video.images import fit, load
-from eichi.video.latents import load_latents
+from eichi.video.latentfile import load_latents
 from eichi.video.metadata import read_record
 from tests import small
 from tests.recording import recorded
@@ -43,7 +44,7 @@ LATENT = (6, 10)  # of 48 x 80 pixels
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture
@@ -303,7 +304,7 @@ def test_stopped_leaves_nothing_or_all(components: Components, start: Path, tmp_
 
 def test_nan_is_said_and_leaves_nothing(tmp_path: Path, start: Path) -> None:
     folder = small.build(tmp_path / "broken")
-    model = Components(small.entry(folder), folder, "cpu")
+    model = Components(small.entry(folder), Runtime(folder, "cpu"))
     torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
     with pytest.raises(RunError, match="The image"):
         list(generate_frame(plan_of(model, start), tmp_path / "out", model))

@@ -26,6 +26,7 @@ from eichi.pipeline.sections import Denoiser
 from eichi.plan.keyframes import FINAL, START
 from eichi.plan.layout import CONTEXT
 from eichi.plan.plan import make_plan
+from eichi.settings import Runtime
 from tests import small
 from tests.recording import drawn, recorded
 
@@ -38,7 +39,7 @@ STYLE = {"reverse": "inverted_anti_drifting", "forward": "vanilla"}
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     like = "framepack" if request.param == "reverse" else "framepack-f1"
     folder = small.build(tmp_path_factory.mktemp(like), like)
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_same_bits_when_sections_drew_the_same(
     def step(scheduler: object, answer: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
         return (drawn(len(calls) - 1, answer),)
 
-    monkeypatch.setattr("eichi.pipeline.draw.sample_section", section)
+    monkeypatch.setattr("eichi.pipeline.denoise.sample_section", section)
     monkeypatch.setattr(FlowMatchEulerDiscreteScheduler, "step", step)
     ours(components, pictures, sections, steps=1)
     mine = list(calls)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from eichi.catalog import Direction
-from eichi.pipeline.sections import History, join
+from eichi.pipeline.sections import History, close_loop
 
 FINAL, IMAGE = -1.0, -2.0
 
@@ -77,13 +77,13 @@ def test_never_grows(direction: Direction) -> None:
 def test_a_joined_section_runs_into_the_picture(moment: float) -> None:
     """Nine latents that stand at 1.0 meet a picture at 38.0, a step of 1.0 for every frame."""
     still, picture = run([1.0] * 9), run([38.0])
-    whole = join(still, picture, 1.0, moment)
+    whole = close_loop(still, picture, 1.0, moment)
     assert whole.flatten().tolist() == pytest.approx([1.0 + 4 * k + moment for k in range(9)])
-    assert torch.equal(join(still, picture, 0.0, moment), still)
-    assert torch.allclose(join(still, picture, 0.5, moment), (still + whole) / 2)
+    assert torch.equal(close_loop(still, picture, 0.0, moment), still)
+    assert torch.allclose(close_loop(still, picture, 0.5, moment), (still + whole) / 2)
 
 
 @pytest.mark.parametrize(("moment", "place"), [(2.5, 34.0), (4.0, 32.5)])
 def test_a_section_that_arrives_is_left_alone(moment: float, place: float) -> None:
     moving = run([4.0 * k for k in range(9)])
-    assert torch.equal(join(moving, run([place]), 1.0, moment), moving)
+    assert torch.equal(close_loop(moving, run([place]), 1.0, moment), moving)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from eichi import make_plan
 from eichi.models.attention import PACKAGES
 from eichi.models.load import Components
-from eichi.options import VideoOptions
+from eichi.options import VideoOptions, WeightsOptions
 from eichi.pipeline.trial import Way, about, example_lora, try_out, ways
 from eichi.plan.plan import Plan
-from eichi.prepare import make_plan
+from eichi.settings import Runtime
 from tests import small
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), folder, "cpu")
+    return Components(small.entry(folder), Runtime(folder, "cpu"))
 
 
 @pytest.fixture
@@ -30,9 +31,7 @@ def plan(components: Components, picture: Path) -> Plan:
 
 def test_what_is_tried(tmp_path: Path) -> None:
     names = [way.name for way in ways(CPU, tmp_path / "a.safetensors")]
-    assert {"bfloat16", "lora", "fp8 tensor", "fp8 row", "streamed", "attention native", "attention chunked"} <= set(
-        names
-    )
+    assert {"plain", "lora", "fp8 tensor", "fp8 row", "streamed", "attention native", "attention chunked"} <= set(names)
     assert not any(name == f"attention {kernel}" for name in names for kernel in PACKAGES)
 
 
@@ -41,9 +40,16 @@ def test_each_is_told_and_leaves_nothing(components: Components, plan: Plan, tmp
     tried = [Way("lora", {"loras": [lora], "fp8": "row"}), Way("no file", {"loras": [tmp_path / "none"]})]
     tried += [Way("sage", {}, "sage"), Way("chunked", {}, "chunked", share=0.5)]
     runs = list(try_out(plan, components, tried))
-    assert [run["good"] for run in runs] == [True, False, False, True]
-    assert "note.fp8.loss" in runs[0]["notes"]
-    assert "sage" in runs[2]["error"]
-    assert runs[3]["seconds"] > 0
+    assert [run.good for run in runs] == [True, False, False, True]
+    assert "note.fp8.loss" in runs[0].notes
+    assert "sage" in str(runs[2].error)
+    assert runs[3].seconds is not None and runs[3].seconds > 0
     assert (components.attention, components.share) == ("auto", None)
-    assert about(components)["versions"]
+    assert about(components).versions
+
+
+def test_a_card_that_multiplies_is_tried_with_that_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.pipeline.trial.multiplies", lambda _: True)
+    tried = ways(CPU, tmp_path / "a.safetensors")
+    wanted = [WeightsOptions.model_validate(way.weights) for way in tried]
+    assert ("row", True) in {(weights.fp8, weights.fp8_math) for weights in wanted}

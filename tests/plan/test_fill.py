@@ -50,3 +50,9 @@ def test_refusals(model: str, before: Shape, after: Shape, words: str) -> None:
 def test_notes() -> None:
     plan = make_fill_plan(options(prompt="", negative="n"), find("tiny"), BEFORE, AFTER)
     assert [note.id for note in plan.notes] == ["note.prompt.empty", "note.negative.unused"]
+
+
+def test_the_model_is_written_down() -> None:
+    plan = make_fill_plan(options(model="tiny"), find("framepack"), BEFORE, AFTER)
+    assert plan.options.model == "framepack"
+    assert make_fill_plan(plan.options, plan.entry, BEFORE, AFTER) == plan

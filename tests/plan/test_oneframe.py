@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eichi.catalog import find
+from eichi.declare import field_of
 from eichi.errors import OptionError
 from eichi.options import MAX_INDEX, MAX_SEED, FrameOptions
 from eichi.plan.layout import Layout
@@ -29,8 +30,7 @@ def planned(*indices: int | None, model: str = "framepack", **values: Any) -> Fr
 
 
 def positions(*indices: int | None, **values: Any) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = planned(*indices, **values).describe()["positions"]
-    return found
+    return planned(*indices, **values).layout.describe()
 
 
 def ids(plan: FramePlan) -> list[str]:
@@ -92,9 +92,7 @@ def test_profiles(profile: str, indices: list[int | None], values: dict[str, Any
 
 
 def test_profiles_are_those_that_can_be_asked_for() -> None:
-    choices = FrameOptions.model_fields["profile"].json_schema_extra
-    assert isinstance(choices, dict)
-    assert choices["choices"] == list(PROFILES)
+    assert field_of(FrameOptions, "profile").choices == tuple(PROFILES)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -130,18 +128,8 @@ def test_the_plan_is_resolved() -> None:
     assert (plan.height, plan.width) == (544, 704)
     assert plan.options == FrameOptions.parse({**plan.options.dump(), "resolution": 640})
     assert [str(path) for path in plan.files] == ["start.png", "m.png", "0.png"]
-    assert plan.describe() == {
-        "model": "framepack",
-        "profile": "kisekae",
-        "width": 704,
-        "height": 544,
-        "seed": 7,
-        "images": [
-            {"image": "start.png", "mask": "m.png", "position": 0},
-            {"image": "0.png", "mask": None, "position": 10},
-        ],
-        "positions": {"target": [1], "clean": [0, 10], "post": [], "x2": [], "x4": []},
-    }
+    assert (plan.seed, plan.options.profile) == (7, "kisekae")
+    assert plan.layout.describe() == {"target": [1], "clean": [0, 10], "post": [], "x2": [], "x4": []}
     assert 0 <= planned().seed <= MAX_SEED
 
 

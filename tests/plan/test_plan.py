@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eichi.catalog import find
+from eichi.declare import field_of, walk
 from eichi.errors import OptionError
-from eichi.options import MAX_SEED, VideoOptions
+from eichi.jobs.view import PlanView
+from eichi.options import MAX_SEED, VideoOptions, place
 from eichi.plan.plan import Plan, make_plan
 from eichi.plan.timeline import WINDOWS, paddings
 
@@ -115,11 +117,25 @@ def test_a_loop_meets_its_start(keyframes: dict[str, Any], meets: list[float]) -
     assert [section.meets for section in planned(seconds=3.6, keyframes=keyframes).sections] == meets
 
 
+def test_a_plan_tells_every_position() -> None:
+    plan = planned(seconds=2)
+    for section, view in zip(plan.sections, PlanView.of(plan).sections, strict=True):
+        layout = section.layout
+        parts = (layout.start, layout.window, layout.clean, layout.x2, layout.x4)
+        told = view.positions
+        assert (told.start, told.window, told.clean, told.x2, told.x4) == parts
+
+
+def test_what_is_kept_of_nothing_is_refused() -> None:
+    with pytest.raises(OptionError, match="--keep"):
+        planned(kept={"sections": 1})
+
+
 def test_a_seed_is_drawn_and_recorded() -> None:
     plans = [planned() for _ in range(8)]
     assert len({plan.seed for plan in plans}) > 1
     for plan in plans:
-        assert plan.options.seed == plan.seed == plan.describe()["seed"]
+        assert plan.options.seed == plan.seed
         assert 0 <= plan.seed <= MAX_SEED
     assert planned(seed=0).seed == 0
 
@@ -149,6 +165,28 @@ def test_refusals_name_the_option_and_the_remedy(model: str, values: dict[str, A
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
     assert "\n" not in sentence
+
+
+ONE_SIDED: dict[str, tuple[str, Any]] = {
+    "keyframes.final": ("framepack-f1", "e.png"),
+    "keyframes.final_strength": ("framepack-f1", 0.5),
+    "keyframes.sections": ("framepack-f1", {0: "e.png"}),
+    "keyframes.copies": ("framepack-f1", True),
+    "keyframes.loop": ("framepack-f1", "final"),
+    "sampling.padding": ("framepack-f1", 1.0),
+    "sampling.image_strength": ("framepack", 101.0),
+}
+
+
+def test_no_option_of_the_other_direction_is_ignored() -> None:
+    assert ONE_SIDED.keys() == {field.key for field in walk(VideoOptions) if field.only}
+    for key, (model, value) in ONE_SIDED.items():
+        values: dict[str, Any] = {}
+        place(values, key, value)
+        with pytest.raises(OptionError, match=key):
+            planned(model, **values)
+        place(values, key, field_of(VideoOptions, key).info.default)
+        assert planned(model, **values)
 
 
 @pytest.mark.parametrize(

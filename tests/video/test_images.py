@@ -203,3 +203,8 @@ def test_damage_is_a_picture_or_a_sentence(
             use(path)
         except PictureError as error:
             assert "\n" not in str(error)
+
+
+def test_what_is_darker_than_black_is_black(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[-0.5, 0.0, 1.0]], dtype=np.float32)).save(tmp_path / "a.tif")
+    assert np.asarray(load(tmp_path / "a.tif"))[0, :, 0].tolist() == [0, 0, 255]

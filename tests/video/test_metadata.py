@@ -15,7 +15,7 @@ from eichi.catalog import find
 from eichi.errors import InputError
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
-from eichi.video.metadata import KEY, LIBRARIES, parameters, read_record, record, save_png, tags
+from eichi.video.metadata import KEY, LIBRARIES, dump, parameters, read_record, record, save_png, tags
 from eichi.video.writer import Writer
 
 PIXELS = np.zeros((1, 48, 64, 3), dtype=np.uint8)
@@ -91,6 +91,10 @@ def test_equal_requests_make_equal_files(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         save(tmp_path / name, record(plan("p")))
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_equal_values_make_equal_texts() -> None:
+    assert dump({"b": {"d": 1, "c": "é"}, "a": 2}) == dump({"a": 2, "b": {"c": "é", "d": 1}})
 
 
 def test_players_show_the_prompt(tmp_path: Path) -> None:

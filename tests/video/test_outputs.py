@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from eichi.catalog import find
-from eichi.events import FramesReady, LatentsReady, SectionDone
+from eichi.events import Flagged, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
-from eichi.video.latents import load_latents
+from eichi.video.latentfile import load_latents
 from eichi.video.metadata import read_record
 from eichi.video.outputs import Outputs
 
@@ -101,3 +101,19 @@ def test_a_stopped_job_says_where_its_latents_begin(tmp_path: Path) -> None:
 def test_segments_are_kept_on_request(tmp_path: Path) -> None:
     names = run(plan(segments=True), tmp_path / "job.mp4")
     assert names == ["job.mp4", "job.png", "job_000000-000036.mp4", "job_000037-000072.mp4"]
+
+
+def test_a_job_without_frames_is_stopped_without_a_video(tmp_path: Path) -> None:
+    outputs = Outputs(plan(), tmp_path / "job.mp4", tmp_path / ".parts")
+    outputs.take(SectionDone(0, 0, 2, 1, 0))
+    assert outputs.stop() == Stopped(None, 1, 0, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_looked_odd_is_told_in_the_end(tmp_path: Path) -> None:
+    made = plan(frames="none")
+    outputs = Outputs(made, tmp_path / "job.mp4", tmp_path / ".parts")
+    flag = Flagged(0, "flag.black", {})
+    outputs.take(flag)
+    outputs.take(FramesReady(0, np.zeros((made.frames, 64, 64, 3), dtype=np.uint8)))
+    assert outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8)).flags == (flag,)

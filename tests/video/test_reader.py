@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError
-from eichi.video.reader import Clip, measure_video, read_frames
+from eichi.video.reader import VideoShape, measure_video, read_frames
 from eichi.video.writer import Writer
 
 WIDTH, HEIGHT = 64, 48
@@ -41,7 +41,7 @@ def turn(path: Path) -> Path:
 
 def test_every_frame_in_order_and_in_its_colours(tmp_path: Path) -> None:
     path = write(tmp_path / "v.mp4")
-    assert measure_video(path) == Clip(WIDTH, HEIGHT, 20, 30.0)
+    assert measure_video(path) == VideoShape(WIDTH, HEIGHT, 20, 30.0)
     frames = list(read_frames(path))
     assert len(frames) == 20
     for index, frame in enumerate(frames):

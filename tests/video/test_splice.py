@@ -1,6 +1,5 @@
 """The tools on latent files that need no model: what they write, what they remember, what they refuse."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from eichi.errors import EichiError, InputError
 from eichi.flags import request_of
 from eichi.options import VideoOptions
 from eichi.plan.plan import make_plan
-from eichi.video.latents import KEY, Latents, load_latents, measure_latents, save_latents
+from eichi.video.latentfile import KEY, Latents, load_latents, measure_latents, save_latents
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import read_record, record
-from eichi.video.splice import describe, free_name, join, model_of, read_source, trim
+from eichi.video.splice import Clip, free_name, join_latents, model_of, read_source, report, trim_latents
+from eichi.words import ENGLISH
 
 
 def write(path: Path, count: int, first: int = 0, model: str = "tiny", **values: Any) -> Path:
@@ -46,7 +46,7 @@ def numbers(path: Path) -> list[float]:
 
 def test_joined_in_order_with_the_joint_remembered(tmp_path: Path) -> None:
     one, two = write(tmp_path / "a.safetensors", 10), write(tmp_path / "b.safetensors", 5)
-    done = join([one, two, one], tmp_path / "c.safetensors")
+    done = join_latents([one, two, one], tmp_path / "c.safetensors")
     assert numbers(tmp_path / "c.safetensors") == [*range(10), *range(5), *range(10)]
     assert load_latents(tmp_path / "c.safetensors").joints == (10, 15)
     assert (done.latents, done.frames, done.width, done.height) == (25, 37 + 17 + 37, 64, 64)
@@ -55,7 +55,7 @@ def test_joined_in_order_with_the_joint_remembered(tmp_path: Path) -> None:
 
 def test_the_record_says_what_was_joined_from_what(tmp_path: Path) -> None:
     one, two = write(tmp_path / "a.safetensors", 10), foreign(tmp_path / "b.safetensors")
-    join([one, two], tmp_path / "c.safetensors")
+    join_latents([one, two], tmp_path / "c.safetensors")
     found = read_record(tmp_path / "c.safetensors")
     assert found["request"] == {"tool": "join", "sources": [str(one), str(two)]}
     assert found["sources"] == [read_record(one), None]
@@ -64,35 +64,35 @@ def test_the_record_says_what_was_joined_from_what(tmp_path: Path) -> None:
 
 def test_cut_apart_and_joined_again(tmp_path: Path) -> None:
     whole = write(tmp_path / "a.safetensors", 10)
-    trim(whole, tmp_path / "head.safetensors", 0, 6)
-    done = trim(whole, tmp_path / "tail.safetensors", 4, 0)
+    trim_latents(whole, tmp_path / "head.safetensors", 0, 6)
+    done = trim_latents(whole, tmp_path / "tail.safetensors", 4, 0)
     assert numbers(tmp_path / "tail.safetensors") == [*range(4, 10)]
     assert (measure_latents(tmp_path / "tail.safetensors").first, done.frames) == (4, 21)
-    join([tmp_path / "head.safetensors", tmp_path / "tail.safetensors"], tmp_path / "again.safetensors")
+    join_latents([tmp_path / "head.safetensors", tmp_path / "tail.safetensors"], tmp_path / "again.safetensors")
     assert load_latents(tmp_path / "again.safetensors").shape == load_latents(whole).shape
     assert numbers(tmp_path / "again.safetensors") == numbers(whole)
-    request = request_of(tmp_path / "tail.safetensors", VideoOptions)
+    request = request_of(tmp_path / "tail.safetensors", VideoOptions, ENGLISH)
     assert request == read_record(whole)["request"]
     with pytest.raises(InputError, match="kind latents"):
-        request_of(tmp_path / "again.safetensors", VideoOptions)
+        request_of(tmp_path / "again.safetensors", VideoOptions, ENGLISH)
 
 
 def test_equal_tools_make_equal_files(tmp_path: Path) -> None:
     one, two = write(tmp_path / "a.safetensors", 10), write(tmp_path / "b.safetensors", 5)
     for name in ("c.safetensors", "d.safetensors"):
-        join([one, two], tmp_path / name)
+        join_latents([one, two], tmp_path / name)
     assert (tmp_path / "c.safetensors").read_bytes() == (tmp_path / "d.safetensors").read_bytes()
 
 
-def test_described(tmp_path: Path) -> None:
+def test_reported(tmp_path: Path) -> None:
     one = write(tmp_path / "a.safetensors", 4, first=9)
-    join([one, write(tmp_path / "b.safetensors", 5)], tmp_path / "c.safetensors")
-    found = describe(tmp_path / "c.safetensors")
-    assert found["clips"] == [{"first": 0, "latents": 4, "frames": 13}, {"first": 4, "latents": 5, "frames": 17}]
-    assert (found["first"], found["latents"], found["frames"], found["model"]) == (9, 9, 30, "tiny")
-    assert json.loads(json.dumps(found)) == found
-    bare = describe(foreign(tmp_path / "old.safetensors"))
-    assert (bare["model"], bare["record"], bare["frames"], bare["width"]) == (None, None, 37, 64)
+    join_latents([one, write(tmp_path / "b.safetensors", 5)], tmp_path / "c.safetensors")
+    found = report(tmp_path / "c.safetensors")
+    assert found.clips == (Clip(0, 4, 13), Clip(4, 5, 17))
+    assert (found.first, found.latents, found.frames, found.model) == (9, 9, 30, "tiny")
+    assert found.record == read_record(tmp_path / "c.safetensors")
+    bare = report(foreign(tmp_path / "old.safetensors"))
+    assert (bare.model, bare.record, bare.frames, bare.width, bare.height) == (None, None, 37, 64, 64)
 
 
 def test_half_precision_is_read_as_it_is(tmp_path: Path) -> None:
@@ -132,12 +132,19 @@ def test_the_model_of_files(tmp_path: Path) -> None:
         with pytest.raises(EichiError, match=r"framepack|--model"):
             model_of(sources, asked)
     with pytest.raises(EichiError, match="cannot read"):
-        join([tiny.path, full.path], tmp_path / "e.safetensors")
+        join_latents([tiny.path, full.path], tmp_path / "e.safetensors")
+
+
+def test_a_file_that_says_no_model_is_named_with_the_remedy(tmp_path: Path) -> None:
+    bare = read_source(foreign(tmp_path / "c.safetensors"))
+    with pytest.raises(EichiError) as caught:
+        model_of([bare])
+    assert caught.value.values == {"path": bare.path, "flag": "--model"}
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
-        join([tmp_path / "a.safetensors", tmp_path / "b.safetensors"], tmp_path / "c.safetensors")
+        join_latents([tmp_path / "a.safetensors", tmp_path / "b.safetensors"], tmp_path / "c.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 

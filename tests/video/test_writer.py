@@ -1,7 +1,10 @@
 """One MP4 out of runs of frames in any order: complete, in order, playable everywhere, or not there at all."""
 
+import os
 import struct
+import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -10,8 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.encodes import clip, litter
 from eichi.errors import RunError
-from eichi.video.writer import BT709, LIMITED, Writer
+from eichi.video.reader import read_frames
+from eichi.video.writer import BT709, LIMITED, X264, Writer
+from tests.processor import plain
 
 WIDTH, HEIGHT = 64, 48
 FORWARD = [(0, 13), (13, 12), (25, 12)]
@@ -113,15 +119,59 @@ def test_same_frames_same_bytes(tmp_path: Path, runs: list[tuple[int, int]]) -> 
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_lower_is_larger(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (4, HEIGHT, WIDTH, 3), dtype=np.uint8)
-    sizes = []
-    for crf in (0, 16, 100):
-        with Writer(tmp_path / "v.mp4", WIDTH, HEIGHT, crf) as writer:
-            writer.add(0, noise)
-            writer.publish({})
-        sizes.append((tmp_path / "v.mp4").stat().st_size)
-    assert sizes == sorted(sizes, reverse=True)
+def encoded(path: Path, frames: NDArray[np.uint8], crf: int = 16) -> bytes:
+    """The file that frames become in two segments."""
+    with Writer(path, frames.shape[2], frames.shape[1], crf) as writer:
+        writer.add(0, frames[:12])
+        writer.add(12, frames[12:])
+        writer.publish({})
+    return path.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="libraries are not found through each other")
+def test_the_processor_does_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = clip()
+    here = encoded(tmp_path / "here.mp4", frames)
+    monkeypatch.setattr("eichi.video.writer.X264", f"{X264}:asm=0")
+    with plain():
+        assert encoded(tmp_path / "plain.mp4", frames) == here
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems leave no cores out")
+def test_the_cores_do_not_show(tmp_path: Path) -> None:
+    if sys.platform == "linux":  # said once more for the type checker
+        frames, cores = clip(), os.sched_getaffinity(0)
+        all_of_them = encoded(tmp_path / "all.mp4", frames)
+        try:
+            os.sched_setaffinity(0, list(cores)[:1])
+            assert encoded(tmp_path / "one.mp4", frames) == all_of_them
+        finally:
+            os.sched_setaffinity(0, cores)
+
+
+def test_what_lay_in_memory_does_not_show(tmp_path: Path) -> None:
+    frames, chance, files = clip(), np.random.default_rng(0), set()
+    for _ in range(4):
+        kept = litter(chance)
+        files.add(encoded(tmp_path / "v.mp4", frames))
+        del kept
+    assert len(files) == 1
+
+
+def test_another_quality_is_another_stream(tmp_path: Path) -> None:
+    """The higher the number, the smaller the file and the farther its frames from what they were."""
+    frames = clip(24)
+    sizes, errors = [], []
+    for crf in (1, 10, 16, 22, 40, 51):
+        path = tmp_path / f"{crf}.mp4"
+        sizes.append(len(encoded(path, frames, crf)))
+        seen = np.stack(list(read_frames(path))).astype(np.float64)
+        errors.append(((seen - frames) ** 2).mean())
+    assert all(more > 1.2 * less for more, less in pairwise(sizes)), sizes
+    assert all(less < more for less, more in pairwise(errors)), errors
+    # x264's own 0 is a profile that many players do not show, and it knows nothing above 51.
+    for beyond, crf in ((0, 1), (100, 51)):
+        assert encoded(tmp_path / "v.mp4", frames, beyond) == (tmp_path / f"{crf}.mp4").read_bytes()
 
 
 def test_a_stopped_job_keeps_what_it_has_under_another_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The server from outside: doors, languages, the HTTP interface, what is refused; and what it does not load."""
 
+import json
 import re
 import subprocess
 import sys
@@ -97,10 +98,59 @@ def test_a_job_by_the_interface(client: TestClient, served: Desk, video: VideoOp
     assert client.get(f"/api/v1/jobs/{id}").status_code == 404
 
 
+def told(text: str) -> list[tuple[int, str]]:
+    """The numbers and states of a stream's events."""
+    numbers = [int(line.removeprefix("id: ")) for line in text.splitlines() if line.startswith("id: ")]
+    data = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+    assert [one["number"] for one in data] == numbers
+    return [(one["number"], one["event"]["status"]) for one in data]
+
+
+def test_a_stream_goes_on_where_it_was_cut_off(client: TestClient, served: Desk, job: int) -> None:
+    for _ in range(2):
+        served.queue.hold(job)
+        served.queue.resume(job)
+    served.queue.skip(job)
+    states = ["waiting", "held", "waiting", "held", "waiting", "stopped"]
+    whole = list(enumerate(states, start=1))
+    address = f"/api/v1/jobs/{job}/events"
+    assert told(client.get(address).text) == whole
+    assert told(client.get(f"{address}?after=2").text) == whole[2:]
+    for header, query in ((4, ""), (4, "?after=2"), (2, "?after=4")):
+        assert told(client.get(f"{address}{query}", headers={"Last-Event-ID": str(header)}).text) == whole[4:]
+    assert told(client.get(address, headers={"Last-Event-ID": "6"}).text) == []
+    wrong = client.get(address, headers={"Last-Event-ID": "x", "accept-language": "ru"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "last-event-id")
+
+
+def test_every_operation_has_a_named_question_and_answer(client: TestClient) -> None:
+    schema = client.get("/api/openapi.json").json()
+    paths = schema["paths"]
+    assert [name for name in schema["components"]["schemas"] if "-" in name] == []  # a model is one, there and back
+    operations = {operation["operationId"]: operation for path in paths.values() for operation in path.values()}
+    assert len(operations) == sum(map(len, paths.values())) > 25
+    for name, operation in operations.items():
+        for status in ("404", "422"):
+            answer = operation["responses"][status]["content"]
+            assert answer == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorView"}}}, name
+        schemas = [part["schema"] for part in operation.get("requestBody", {}).get("content", {}).values()]
+        good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
+        schemas += [part["schema"] for kind, part in good.get("content", {}).items() if kind == "application/json"]
+        assert all("$ref" in schema for schema in schemas), name
+
+
+def test_the_events_of_a_stream_have_a_schema(client: TestClient) -> None:
+    schema = client.get("/api/openapi.json").json()
+    answer = schema["paths"]["/api/v1/jobs/{id}/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    assert answer["itemSchema"]["properties"]["data"]["contentSchema"] == {"$ref": "#/components/schemas/Told"}
+    event = schema["components"]["schemas"]["Told"]["properties"]["event"]
+    assert event["discriminator"]["propertyName"] == "kind"
+    assert set(event["discriminator"]["mapping"]) >= {"changed", "started", "section_done", "frames_ready", "finished"}
+
+
 def test_the_plan_and_the_options(client: TestClient, video: VideoOptions) -> None:
     assert len(client.post("/api/v1/plan", json=video.dump()).json()["sections"]) == 4
     assert client.get("/api/v1/options").json()["video"]["properties"]["seconds"]["maximum"] == 120
-    assert client.get("/api/openapi.json").status_code == 200
 
 
 @pytest.mark.parametrize(

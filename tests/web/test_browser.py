@@ -70,7 +70,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def jobs(page: Page, server: Server) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = page.request.get(f"{server.address}/api/v1/jobs").json()
+    found: list[dict[str, Any]] = page.request.get(f"{server.address}/api/v1/jobs").json()["jobs"]
     return sorted(found, key=lambda job: int(job["id"]))
 
 
@@ -111,7 +111,7 @@ def start(page: Page, server: Server, button: str = "#start", count: int = 1) ->
     page.click(button)
     page.evaluate(
         """async ([count, patience]) => {
-          const listed = async () => (await (await fetch("/api/v1/jobs")).json()).length;
+          const listed = async () => (await (await fetch("/api/v1/jobs")).json()).jobs.length;
           while (await listed() < count && performance.now() < patience) await new Promise(requestAnimationFrame);
         }""",
         [before + count, PATIENCE],
@@ -394,6 +394,20 @@ def test_the_tools_on_latents(page: Page, server: Server, pictures: list[Path]) 
     page.check("[data-file$='_trimmed.safetensors']")
     page.click("form[data-tool=to-mp4] button")
     page.wait_for_selector(".run a[href$='_decoded.mp4']")
+    # A longer video that keeps what is there is a job; so is one whose options name a latent file.
+    page.check("[data-kind=latents]:not([data-file$='_trimmed.safetensors'])")
+    page.locator("form[data-tool=extend] [name=seconds]").fill("2")
+    with page.expect_response("**/latents/extend") as answer:
+        page.click("form[data-tool=extend] button")
+    made = answer.value.json()
+    file = Path(made["request"]["kept"]["latents"])
+    assert (answer.value.status, made["request"]["seconds"]) == (201, 2)
+    go(page, "create")
+    finish(page, made["id"])
+    page.locator("details:has([name='kept.latents']) > summary").click()
+    page.wait_for_selector(f"[name='kept.latents'] option:has-text('{file.name}')", state="attached")
+    values = page.eval_on_selector_all("[name='kept.latents'] option", "all => all.map(one => one.value)")
+    assert str(file) in values
 
 
 @pytest.mark.parametrize("language", [code for code in words.languages() if code != words.ENGLISH])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from eichi.errors import EichiError, FolderError, InputError
+from eichi.library.favourites import Favourites
 from eichi.options import FrameOptions, VideoOptions
 from eichi.web.desk import Desk
 
@@ -102,3 +103,18 @@ def test_the_folder_is_opened_for_who_sits_here(desk: Desk, tmp_path: Path, monk
     (tmp_path / "works").touch()
     assert desk.open_folder() == desk.settings.outputs.absolute()
     assert (tmp_path / "opened").read_text().strip() == str(desk.settings.outputs.absolute())
+
+
+def test_pictures_that_a_favourite_names_stay(desk: Desk, video: VideoOptions) -> None:
+    kept = Favourites(desk.settings.home, lambda _: None)
+    named = []
+    for number in range(2):
+        adopted = VideoOptions.parse(desk.adopt(video.dump()))
+        assert adopted.image is not None
+        own = desk.receive_picture(f"own{number}.png", BytesIO(adopted.image.read_bytes()))
+        named.append(own)
+        os.utime(own.parent, (0, 0))
+    kept.save("mine", video.model_copy(update={"image": named[0]}))
+    kept.remember(video.model_copy(update={"image": named[1]}))
+    desk.tidy()
+    assert all(path.is_file() for path in named)

@@ -1,4 +1,4 @@
-"""Every option has a control made from its declaration, and controls give back the request that was put into them."""
+"""Every option has a control made from its description, and controls give back the request that was put into them."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,10 @@ from gradio.components import Component
 
 from eichi.errors import OptionError
 from eichi.options import FrameOptions, VideoOptions
-from eichi.web import oneframe
-from eichi.web.create import GROUPS, ONLY, UNUSED
+from eichi.settings import Settings
+from eichi.web.fields import fields, grouped, unused
 from eichi.web.fieldset import FieldSet
-from eichi.web.forms import Form, bounds, control, fields
+from eichi.web.forms import Form, control
 from eichi.web.i18n import Words
 from eichi.words import languages
 
@@ -25,7 +25,7 @@ DRAWN = {"keyframes.sections", "keyframes.prompts", "keyframes.final", "weights.
 @pytest.fixture
 def form() -> Form[VideoOptions]:
     options = fields(VideoOptions)
-    rest = FieldSet(list(options.values()), GROUPS, WORDS, ONLY)
+    rest = FieldSet(options.values(), WORDS)
     return Form(VideoOptions, {key: control(options[key], WORDS) for key in OWN}, (rest,))
 
 
@@ -33,27 +33,26 @@ def given(form: Form[Any], **values: Any) -> dict[Component, Any]:
     """What a page would send: the controls' own values, some of them changed."""
     found: dict[Component, Any] = {one: getattr(one, "value", None) for one in form.controls.values()}
     for one in form.sets:
-        found[one.html] = one.defaults | {key: value for key, value in values.items() if key in one.keys}
+        found[one.html] = one.defaults | {key: value for key, value in values.items() if key in one.fields}
     return found | {form.controls[key]: value for key, value in values.items() if key in form.controls}
 
 
 def test_every_option_is_on_the_page() -> None:
-    grouped = {key for keys in GROUPS.values() for key in keys}
-    assert grouped | set(OWN) | DRAWN == set(fields(VideoOptions))
-    assert not grouped & set(OWN)
-    assert set(ONLY) <= set(fields(VideoOptions))
-    grouped = {key for keys in oneframe.GROUPS.values() for key in keys}
     own = {"model", "image", "prompt", "resolution", "seed", "references", "mask", "weights.loras"}
-    assert grouped | own == set(fields(FrameOptions))
+    for kind, others in ((VideoOptions, {*OWN, *DRAWN}), (FrameOptions, own)):
+        rest = FieldSet(fields(kind).values(), WORDS)
+        assert rest.fields.keys() | others == fields(kind).keys()
+        assert not rest.fields.keys() & others
 
 
 @pytest.mark.parametrize("language", languages())
 def test_a_set_has_words_and_names_in_every_language(language: str) -> None:
     words = Words(language)
-    for kind, groups in ((VideoOptions, GROUPS), (FrameOptions, oneframe.GROUPS)):
-        html = FieldSet(list(fields(kind).values()), groups, words).html.html_template
+    for kind in (VideoOptions, FrameOptions, Settings):
+        views = fields(kind).values()
+        html = FieldSet(views, words).html.html_template
         named = re.findall(r'<(?:input|select|textarea)[^>]* id="([^"]+)" name="([^"]+)"', html)
-        assert [key for _, key in named] == [key for keys in groups.values() for key in keys]
+        assert [key for _, key in named] == [view.key for inside in grouped(views).values() for view in inside]
         assert all(f'id="{id}-help"' in html for id, _ in named)
         assert "{" not in html
         assert "`" not in html
@@ -62,10 +61,10 @@ def test_a_set_has_words_and_names_in_every_language(language: str) -> None:
 def test_bounds_steps_and_choices_are_the_fields_own(form: Form[VideoOptions]) -> None:
     html = form.sets[0].html.html_template
     assert 'name="sampling.steps" aria-describedby="option-sampling-steps-help" min="1" max="100" step="1"' in html
-    assert 'min="1.0" max="1.02" step="0.01"' in html
+    assert 'min="100" max="102" step="0.01"' in html
     assert re.findall(r'<option value="(\w+)">', html)[:3] == ["off", "final", "seamless"]
-    assert bounds(fields(VideoOptions)["prompt"]) == (None, None)
-    assert {ONLY[key] for key in UNUSED["reverse"]} == {"forward"}
+    assert re.search(r'data-shown="weights.fp8" data-unless="&quot;off&quot;">.{,99}name="weights.fp8_math"', html)
+    assert html.count('data-only="forward"') == len(unused(fields(VideoOptions).values(), "reverse"))
 
 
 def test_untouched_controls_are_the_defaults(form: Form[VideoOptions]) -> None:

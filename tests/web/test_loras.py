@@ -11,7 +11,7 @@ from eichi.errors import EichiError, InputError
 from eichi.options import VideoOptions
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.loras import LoraPlace, Presets
+from eichi.web.loras import Chosen, LoraPlace, LoraView, Presets
 
 # The only layer of the smallest change: of the embedded model's first block, 64 channels wide.
 LAYER = "transformer.transformer_blocks.0.attn.to_q"
@@ -33,10 +33,12 @@ def file(desk: Desk) -> Path:
 def test_files_are_listed_with_the_models_that_they_fit(desk: Desk, file: Path) -> None:
     file.with_name("broken.safetensors").write_bytes(b"\x80\x04.")
     broken, style = desk.loras.list("ru")
-    assert style["name"] == file.name
-    assert "tiny" in style["fits"]
-    assert broken["fits"] == ()
-    assert any("а" <= letter <= "я" for letter in broken["said"])
+    assert (style.name, style.said) == (file.name, "")
+    assert "tiny" in style.fits
+    assert broken.fits == ()
+    assert any("а" <= letter <= "я" for letter in str(broken.said))
+    desk.loras.name(file.parent.parent / "gone.safetensors")  # a request named it
+    assert desk.loras.list("en")[-1] == LoraView(name="gone.safetensors", fits=(), said=None)
 
 
 def test_only_lora_files_are_taken_in(desk: Desk, file: Path) -> None:
@@ -66,8 +68,8 @@ def test_a_browser_says_names_and_no_paths(desk: Desk, file: Path, tmp_path: Pat
 def test_presets(desk: Desk, file: Path) -> None:
     presets = Presets(desk.settings.home, desk.loras, lambda note: None)
     assert presets.list() == {number: [] for number in range(1, 6)}
-    presets.save(2, [{"name": file.name, "strength": 0.3}])
-    assert presets.list()[2] == [{"name": file.name, "strength": 0.3}]
+    presets.save(2, [Chosen(name=file.name, strength=0.3)])
+    assert presets.list()[2] == [Chosen(name=file.name, strength=0.3)]
     for number, strength in ((6, 0.5), (1, 3.0)):
         with pytest.raises(EichiError):
-            presets.save(number, [{"name": file.name, "strength": strength}])
+            presets.save(number, [Chosen(name=file.name, strength=strength)])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from eichi import make_plan
 from eichi.options import VideoOptions
 from eichi.plan.memory import GIB, Machine
-from eichi.prepare import make_plan
 from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words

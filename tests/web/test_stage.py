@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from eichi.events import Finished, message
-from eichi.jobs.schema import Ask, Job, Status
+from eichi.events import Finished, Flagged, Step
+from eichi.jobs.schema import Job
+from eichi.jobs.view import Ask, Problem, Status
 from eichi.options import VideoOptions
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.lists import render_history, render_queue
-from eichi.web.stage import current, fraction, remaining, render
+from eichi.web.stage import current, remaining, render
 from tests.web.conftest import running
 
 WORDS = Words("en")
@@ -47,11 +48,11 @@ def test_progress_of_a_section_and_of_the_job(desk: Desk, job: Job) -> None:
 def test_time_left_is_measured_or_not_said(desk: Desk, job: Job) -> None:
     row = running(desk, job)
     assert row.progress is not None
-    assert fraction(row.progress) == 6 / 16
+    assert row.progress.fraction == 6 / 16
     assert row.started is not None
     assert remaining(row, [], row.started + 60) == pytest.approx(100)
     assert remaining(row, [8.0, 100.0, 12.0], 0) == pytest.approx(30)
-    early = replace(row, progress={"order": 0, "sections": 4, "step": 1, "steps": 4})
+    early = replace(row, progress=Step(0, 4, 1, 4))
     assert remaining(early, [], row.started + 60) is None
     assert "time is being measured" in render(early, WORDS, [], row.started + 60)
     # What a job made before it was interrupted says nothing of its speed.
@@ -66,7 +67,7 @@ def test_time_left_is_measured_or_not_said(desk: Desk, job: Job) -> None:
         (Status.RUNNING, ["hold", "stop-section", "stop"]),
         (Status.STOPPED, ["resume", "retry"]),
         (Status.FAILED, ["resume", "retry"]),
-        (Status.DONE, []),
+        (Status.DONE, ["retry"]),
     ],
 )
 def test_buttons_are_those_that_work(job: Job, status: Status, todo: list[str]) -> None:
@@ -80,7 +81,7 @@ def test_who_asked_to_stop_can_only_ask_for_more(job: Job) -> None:
 
 
 def test_an_error_is_its_sentence_in_the_visitors_language(job: Job) -> None:
-    failed = replace(job, status=Status.FAILED, error={"id": "error.run.nan", "values": {"number": 3}})
+    failed = replace(job, status=Status.FAILED, error=Problem(id="error.run.nan", values={"number": 3}))
     assert "Section 3 came out as invalid numbers" in render(failed, WORDS, [], 0)
     assert "В секции 3" in render(failed, Words("ru"), [], 0)
     assert "В секции 3" in render_history([failed], Words("ru"))
@@ -97,9 +98,19 @@ def test_a_result_is_shown_by_its_address(desk: Desk, job: Job) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("clip.mp4", "clip.png"):
         (folder / name).write_bytes(b"x")
-    last = Finished(str(folder / "clip.mp4"), str(folder / "clip.png"), 7, 145, 4.83, 4)
-    done = replace(job, status=Status.DONE, checkpoint=str(folder / ".clip.parts"), result=message(last))
-    assert f'data-video="/api/v1/jobs/{job.id}/files/clip.mp4"' in render(done, WORDS, [], 0)
+    last = Finished(
+        str(folder / "clip.mp4"),
+        str(folder / "clip.png"),
+        7,
+        145,
+        4.83,
+        4,
+        (Flagged(2, "flag.black", {"frames": 3, "count": 36}),),
+    )
+    done = replace(job, status=Status.DONE, checkpoint=str(folder / ".clip.parts"), result=last)
+    stage = render(done, WORDS, [], 0)
+    assert f'data-video="/api/v1/jobs/{job.id}/files/clip.mp4"' in stage
+    assert f"<li>{WORDS('flag.black', number=2, frames=3, count=36)}</li>" in stage
     card = render_history([done], WORDS)
     assert f'poster="/api/v1/jobs/{job.id}/files/clip.png"' in card
     assert "seed 7" in card

@@ -6,26 +6,51 @@ The database is loaded by the commands that need it, the models only by the work
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eichi.events import Event, read
+from eichi.declare import Plain
+from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
 from eichi.flags import option_flags, read_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
-from eichi.surface import FAILED, STOPPED, json_flag, out_flag, print_json, surface, tell
+from eichi.terminal import FAILED, STOPPED, json_flag, out_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.jobs.batch import Batch
-    from eichi.jobs.draft import Forecast
+    from eichi.jobs.draft import BatchForecast
     from eichi.jobs.queue import Queue
-    from eichi.jobs.schema import Draft, Entry, Job
+    from eichi.jobs.schema import Draft, Job
+    from eichi.jobs.view import JobView, Told
 
 PATH = click.Path(path_type=Path)
 SHOWN = 50  # characters of a prompt in a list
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a batch comes to, the numbers of its jobs where they were added, and their requests.
+
+    `seconds` are None as long as a job among them was never measured.
+    """
+
+    jobs: int
+    sections: int
+    seconds: float | None
+    added: tuple[int, ...]
+    requests: tuple[Json, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The states in which jobs ended, by their numbers; whether the run was stopped."""
+
+    jobs: dict[int, str]
+    stopped: bool
 
 
 @click.group(help=say("cli.jobs"))
@@ -63,18 +88,17 @@ def add(
         from eichi.jobs.batch import expand
 
         batch = _batch(rest, settings.language)
-        options: VideoOptions | FrameOptions = (
-            read_request(FrameOptions, assignments, rest) if single else read_request(VideoOptions, assignments, rest)
-        )
+        kind: type[VideoOptions | FrameOptions] = FrameOptions if single else VideoOptions
+        options = read_request(kind, assignments, rest, settings.language)
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)
         if as_json:
-            requests = [draft.request for draft in drafts]
-            print_json({**vars(total), "added": [job.id for job in made], "requests": requests})
+            added, requests = tuple(job.id for job in made), tuple(draft.request for draft in drafts)
+            print_json(Added(total.jobs, total.sections, total.seconds, added, requests))
             return
         for job in made:
-            click.echo(_line(job, settings.language))
+            click.echo(_line(_view(job, settings.language), settings.language))
         click.echo(_total(total, settings.language))
 
 
@@ -100,7 +124,7 @@ def run(as_json: bool) -> None:
         finally:
             executor.close()
         if as_json:
-            print_json(({"stopped": True} if stopped else {}) | {"jobs": ended})
+            print_json(Ran(ended, stopped))
         if stopped:
             sys.exit(STOPPED)
         if "failed" in ended.values():
@@ -111,9 +135,11 @@ def run(as_json: bool) -> None:
 @json_flag
 def list_(as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        found, held = queue.store.jobs(), queue.store.held
+        from eichi.jobs.view import QueueView
+
+        found, held = tuple(_view(job, settings.language) for job in queue.store.jobs()), queue.store.held
         if as_json:
-            print_json({"jobs": [job.describe() for job in found], "held": held})
+            print_json(QueueView(jobs=found, held=held))
             return
         for job in found:
             click.echo(_line(job, settings.language))
@@ -126,14 +152,16 @@ def list_(as_json: bool) -> None:
 @json_flag
 def show(job: int, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
+        from eichi.jobs.view import JobTold
+
         row = queue.store.job(job)
+        view = _view(row, settings.language)
         if as_json:
-            print_json(row.describe() | {"events": [vars(entry) for entry in queue.store.events(job)]})
+            print_json(JobTold(**vars(view), events=tuple(queue.store.events(job))))
             return
-        click.echo(_line(row, settings.language))
-        for name, value in row.describe().items():
-            if value is not None and name not in ("request", "plan"):
-                click.echo(f"  {name} = {value}")
+        click.echo(_line(view, settings.language))
+        for name, value in view.model_dump(mode="json", exclude={"request", "plan"}, exclude_none=True).items():
+            click.echo(f"  {name} = {value}")
         for name, value in row.request.items():
             click.echo(f"  request.{name} = {value}")
 
@@ -146,7 +174,7 @@ def follow(job: int, as_json: bool) -> None:
         entries = queue.store.follow(job)
         if as_json:
             for entry in entries:
-                print_json(vars(entry))
+                print_json(entry)
         else:
             from eichi.progress import show as show_events
 
@@ -183,7 +211,7 @@ def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
 @json_flag
 def stop(job: int, how: str, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        from eichi.jobs.schema import Ask
+        from eichi.jobs.view import Ask
 
         if how == "job":
             queue.hold_all()
@@ -246,17 +274,36 @@ def skip(job: int, as_json: bool) -> None:
 @json_flag
 def remove(job: int, files: bool, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
+        from eichi.jobs.view import JobRemoved
+
         gone = [str(path) for path in queue.remove(job, files)]
         if as_json:
-            print_json({"removed": job, "files": gone})
+            print_json(JobRemoved(removed=job, files=tuple(gone)))
             return
         click.echo(say("queue.removed", settings.language, job=job, files=len(gone)))
+
+
+@jobs.command(help=say("cli.jobs.repair"))
+@json_flag
+def repair(as_json: bool) -> None:
+    with reporting(as_json) as settings:
+        from eichi.jobs.repair import repair as rebuild
+
+        made = rebuild(settings.store)
+        if as_json:
+            print_json(made)
+            return
+        click.echo(say("store.rebuilt" if made.damage else "store.whole", settings.language, **vars(made)))
+        if made.lost:
+            click.echo(say("store.lost", settings.language, jobs=", ".join(map(str, made.lost))))
+        if made.lost_events:
+            click.echo(say("store.lost_events", settings.language, count=made.lost_events))
 
 
 @contextmanager
 def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
     """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         from eichi.jobs.queue import Queue
         from eichi.jobs.store import Store
 
@@ -265,7 +312,7 @@ def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
             yield settings, Queue(store, settings.models)
 
 
-def _batch(flags: dict[str, Any], language: str) -> "Batch":
+def _batch(flags: Plain, language: str) -> "Batch":
     """What varies, taken out of the flags of `add`."""
     from eichi.jobs.batch import Batch
     from eichi.jobs.lists import read_pictures, read_prompts, read_references
@@ -288,8 +335,8 @@ def _batch(flags: dict[str, Any], language: str) -> "Batch":
 
 def _tell_notes(drafts: "list[Draft]", language: str) -> None:
     """What the plans have to say, each sentence once."""
-    notes = (note for draft in drafts for note in draft.plan["notes"])
-    for sentence in dict.fromkeys(say(note["id"], language, **note["values"]) for note in notes):
+    notes = (note for draft in drafts for note in draft.plan.notes)
+    for sentence in dict.fromkeys(say(note.id, language, **note.values) for note in notes):
         tell(sentence)
 
 
@@ -297,50 +344,55 @@ def _watch(queue: "Queue", id: int, language: str) -> str:
     """Show one run of a job; the state that it ends in."""
     from eichi.progress import show as show_events
 
-    running = {"event": "Changed", "status": "running"}
-    begins = [entry.number for entry in queue.store.events(id) if entry.body == running]
+    begins = [entry.number for entry in queue.store.events(id) if entry.event == Changed("running")]
     entries = queue.store.follow(id, begins[-1], until=lambda job: not job.status.active)
-    tell(_line(queue.store.job(id), language))
+    tell(_line(_view(queue.store.job(id), language), language))
     show_events(_events(entries), language)
     row = queue.store.find(id)
     return "removed" if row is None else row.status.value
 
 
-def _events(entries: "Iterator[Entry]") -> Iterator[Event]:
-    for entry in entries:
-        event = read(entry.body)
-        if event is not None:
-            yield event
+def _events(entries: "Iterator[Told]") -> Iterator[Event]:
+    """What was said, but for arrays, of which only the place is told."""
+    return (entry.event for entry in entries if not isinstance(entry.event, FramesMade | LatentsMade | PreviewMade))
+
+
+def _view(job: "Job", language: str) -> "JobView":
+    from eichi.jobs.view import JobView
+
+    return JobView.of(job, language)
 
 
 def _answer(job: "Job", language: str, as_json: bool) -> None:
+    view = _view(job, language)
     if as_json:
-        print_json(job.describe())
+        print_json(view)
     else:
-        click.echo(_line(job, language))
+        click.echo(_line(view, language))
 
 
 def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
     """Whether the whole queue is held, after that was changed."""
     if as_json:
-        print_json({"held": queue.store.held})
+        from eichi.jobs.view import QueueHeld
+
+        print_json(QueueHeld(held=queue.store.held))
     else:
         click.echo(say("queue.held" if queue.store.held else "queue.released", language))
 
 
-def _line(job: "Job", language: str) -> str:
+def _line(job: "JobView", language: str) -> str:
     """A job in one line."""
-    prompt = job.request["prompt"].replace("\n", " ")
+    prompt, plan = job.prompt, job.plan
     short = prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
-    length = f"{job.plan['seconds']:.1f} s" if "seconds" in job.plan else "1"
-    size = f"{job.plan['width']}x{job.plan['height']}"
+    length = "1" if plan.seconds is None else f"{plan.seconds:.1f} s"
+    size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
-    text = f"{job.id:>5}  {status:<12} {job.priority:>3}  {job.plan['model']:<14} {size:<10} {length:>7}  {short}"
-    problem = job.sentence(language)
-    return text.rstrip() if problem is None else f"{text.rstrip()}\n       {problem}"
+    text = f"{job.id:>5}  {status:<12} {job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"
+    return text.rstrip() if job.message is None else f"{text.rstrip()}\n       {job.message}"
 
 
-def _total(total: "Forecast", language: str) -> str:
+def _total(total: "BatchForecast", language: str) -> str:
     """What a batch comes to, with the time only if it was measured."""
     values = {"jobs": total.jobs, "sections": total.sections}
     if total.seconds is None:

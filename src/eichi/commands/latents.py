@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from eichi.commands.run import finish, follow, run_request
+from eichi.commands.run import follow, run_request
 from eichi.errors import InputError, OptionError
+from eichi.events import FileFinished
 from eichi.flags import read_request, some_flags
+from eichi.lines import done
 from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
 from eichi.settings import Settings
-from eichi.surface import json_flag, print_json, surface
+from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
 
 LATENTS, VIDEO = ".safetensors", ".mp4"
@@ -41,20 +43,21 @@ def out_flag(command: Command) -> Command:
 @file_argument("file")
 @json_flag
 def inspect(file: Path, as_json: bool) -> None:
-    from eichi.video.splice import describe
+    from eichi.video.splice import report
 
-    with surface(as_json) as settings:
-        found = describe(file)
+    with reporting(as_json) as settings:
+        found = report(file)
         if as_json:
             print_json(found)
             return
         language = settings.language
-        click.echo(say("latents.summary", language, **found | {"model": found["model"] or "?"}))
-        for number, clip in enumerate(found["clips"], start=1):
-            click.echo(say("latents.clip", language, number=number, **clip, last=clip["first"] + clip["latents"] - 1))
-        if found["first"]:
-            click.echo(say("latents.later", language, first=found["first"]))
-        if found["record"] is None:
+        click.echo(say("latents.summary", language, **vars(found) | {"model": found.model or "?"}))
+        for number, clip in enumerate(found.clips, start=1):
+            last = clip.first + clip.latents - 1
+            click.echo(say("latents.clip", language, number=number, **vars(clip), last=last))
+        if found.first:
+            click.echo(say("latents.later", language, first=found.first))
+        if found.record is None:
             click.echo(say("latents.bare", language))
 
 
@@ -65,10 +68,10 @@ def inspect(file: Path, as_json: bool) -> None:
 def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     from eichi.video import splice
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         if len(files) < 2:
             raise OptionError("error.latents.few")
-        finish(splice.join(files, target(out, settings, files[0], "joined")), as_json, settings.language)
+        tell_made(splice.join_latents(files, target(out, settings, files[0], "joined")), as_json, settings.language)
 
 
 @latents.command(help=say("cli.latents_trim"))
@@ -80,9 +83,9 @@ def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 def trim(file: Path, start: int, end: int, out: Path | None, as_json: bool) -> None:
     from eichi.video import splice
 
-    with surface(as_json) as settings:
-        made = splice.trim(file, target(out, settings, file, "trimmed"), start, end)
-        finish(made, as_json, settings.language)
+    with reporting(as_json) as settings:
+        made = splice.trim_latents(file, target(out, settings, file, "trimmed"), start, end)
+        tell_made(made, as_json, settings.language)
 
 
 @latents.command(help=say("cli.latents_fill"))
@@ -98,15 +101,16 @@ def fill(
     from eichi.prepare import make_fill_plan
     from eichi.video.splice import model_of, read_source
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
-        plan = make_fill_plan(read_request(FillOptions, assignments, flags | {"before": before, "after": after}))
+        flags |= {"before": before, "after": after}
+        plan = make_fill_plan(read_request(FillOptions, assignments, flags, settings.language), settings.models)
         path = target(out, settings, before, "filled")
-        from eichi.pipeline import latents
-        from eichi.pipeline.job import own_components
+        from eichi.models.load import Components
+        from eichi.pipeline import convert
 
-        components = own_components(plan.entry, settings)
-        follow(lambda stop: latents.fill(plan, path, components, stop), as_json, settings)
+        components = Components(plan.entry, settings.runtime)
+        follow(lambda stop: convert.fill(plan, path, components, stop), as_json, settings)
 
 
 @latents.command(help=say("cli.latents_extend"))
@@ -116,11 +120,12 @@ def fill(
 @click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))
 @json_flag
 def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         if flags["seconds"] is None:
             raise OptionError("error.latents.seconds", flag="--seconds")
         flags |= {"source": file, "kept__latents": file, "output__latents": True}
-        run_request(read_request(VideoOptions, assignments, flags), out or settings.outputs, settings, as_json)
+        options = read_request(VideoOptions, assignments, flags, settings.language)
+        run_request(options, out or settings.outputs, settings, as_json)
 
 
 @latents.command(name="to-mp4", help=say("cli.latents_to_mp4"))
@@ -130,17 +135,17 @@ def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: 
 @out_flag
 @json_flag
 def to_mp4(file: Path, model: str | None, crf: str | None, out: Path | None, as_json: bool) -> None:
-    from eichi.video.latents import measure_latents
+    from eichi.video.latentfile import measure_latents
     from eichi.video.splice import model_of, read_source
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         output = OutputOptions.parse({} if crf is None else {"crf": crf})
         measure_latents(file)
         name, path = model_of([read_source(file)], model), target(out, settings, file, "decoded", VIDEO)
         components = decoder(name, settings)
-        from eichi.pipeline import latents
+        from eichi.pipeline import convert
 
-        follow(lambda stop: latents.to_mp4(file, path, components, output.crf, stop), as_json, settings)
+        follow(lambda stop: convert.to_mp4(file, path, components, output.crf, stop), as_json, settings)
 
 
 @latents.command(name="from-mp4", help=say("cli.latents_from_mp4"))
@@ -153,23 +158,31 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
     from eichi.plan.size import clip_size
     from eichi.video.reader import measure_video
 
-    with surface(as_json) as settings:
-        asked = read_request(Request, (), flags)
+    with reporting(as_json) as settings:
+        asked = read_request(Request, (), flags, settings.language)
         clip, entry = measure_video(video), find(asked.model)
         size = clip_size(entry, asked.resolution, (clip.width, clip.height))
         path = target(out, settings, video, "encoded")
         components = decoder(entry.name, settings)
-        from eichi.pipeline import latents
+        from eichi.pipeline import convert
 
-        follow(lambda stop: latents.from_mp4(video, path, components, size, stop), as_json, settings)
+        follow(lambda stop: convert.from_mp4(video, path, components, size, stop), as_json, settings)
+
+
+def tell_made(made: FileFinished, as_json: bool, language: str) -> None:
+    """Say what a tool made that has nothing to tell on its way."""
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(done(made, language))
 
 
 def decoder(model: str, settings: Settings) -> Any:
     """A model's VAE, the only part that is looked for. torch is loaded only now."""
     from eichi.catalog import find
-    from eichi.pipeline.job import own_components
+    from eichi.models.load import Components
 
-    return own_components(find(model), settings, parts=("vae",))
+    return Components(find(model), settings.runtime, parts=("vae",))
 
 
 def target(out: Path | None, settings: Settings, source: Path, word: str, suffix: str = LATENTS) -> Path:

@@ -3,12 +3,26 @@
 It says of everything that it found whether it was taken, and of what was not, why. Knows no file of eichi 1.9 itself.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from eichi.surface import json_flag, print_json, surface
+from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
+
+if TYPE_CHECKING:
+    from eichi.library.imports import Item
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """The folder that was read, how many things were taken, and everything that was found."""
+
+    folder: Path
+    taken: int
+    items: "tuple[Item, ...]"
 
 
 @click.command("import", help=say("cli.import"))
@@ -17,11 +31,11 @@ from eichi.words import say
 def import_(folder: Path, as_json: bool) -> None:
     from eichi.library.imports import import_folder
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         base, items = import_folder(folder, settings.home)
         taken = sum(item.taken for item in items)
         if as_json:
-            print_json({"folder": str(base), "taken": taken, "items": [item.describe() for item in items]})
+            print_json(ImportReport(base, taken, tuple(items)))
             return
         for item in items:
             mark = "✓" if item.taken else "–"

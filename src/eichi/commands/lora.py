@@ -1,16 +1,25 @@
 """`eichi lora`: what LoRA files are and which models they fit, told from headers alone, without torch."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from eichi.catalog import find, known
 from eichi.errors import LoraError
-from eichi.models.lorafile import Match, match_lora, read_lora
+from eichi.models.lorafile import LoraReport, Match, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
-from eichi.surface import json_flag, print_json, surface
+from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A file, the models that it fits, and why it does not fit the others, in sentences."""
+
+    file: str
+    fits: tuple[LoraReport, ...]
+    misfits: dict[str, str]
 
 
 @click.group(help=say("cli.lora"))
@@ -23,13 +32,13 @@ def lora() -> None:
 @click.option("--model", help=say("cli.lora.model"))
 @json_flag
 def inspect(file: Path, model: str | None, as_json: bool) -> None:
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         fits, misfits = _compare(file, (model,) if model else known(), settings.models)
         if not fits:
             raise next(reversed(misfits.values()))
         if as_json:
             told = {name: error.say(settings.language) for name, error in misfits.items()}
-            print_json({"file": str(file), "fits": [match.describe() for match in fits], "misfits": told})
+            print_json(Compared(str(file), tuple(match.report for match in fits), told))
             return
         for line in _lines(fits, misfits, settings.language):
             click.echo(line)
@@ -50,12 +59,11 @@ def _compare(file: Path, names: tuple[str, ...], models: Path) -> tuple[list[Mat
 
 def _lines(fits: list[Match], misfits: dict[str, LoraError], language: str) -> list[str]:
     """The report for a person."""
-    head = fits[0].describe()
-    lines = [say("lora.file", language, **head | {"base": head["base"] or "?"})]
+    head = fits[0].report
+    lines = [say("lora.file", language, **vars(head) | {"base": head.base or "?"})]
     for match in fits:
-        values: dict[str, Any] = match.describe()
-        figures = {key: ", ".join(f"{number:g}" for number in values[key]) for key in ("rank", "alpha")}
-        lines.append(say("lora.fits", language, **values | figures | {"changed": len(match.shares)}))
+        values = {**vars(match.report), **match.figures, "changed": len(match.shares)}
+        lines.append(say("lora.fits", language, **values))
         lines += [say("lora.unmatched", language, key=key) for key in match.unmatched]
     return lines + [
         say("lora.misfit", language, model=name, sentence=error.say(language)) for name, error in misfits.items()

@@ -4,13 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eichi.surface import json_flag, print_json, surface, tell
+from eichi.declare import field_of
+from eichi.settings import Settings
+from eichi.terminal import json_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.catalog import Entry
-    from eichi.plan.memory import Machine, Need
-    from eichi.settings import Settings
+    from eichi.plan.memory import Machine, MemoryPlan
+
+PRESERVED = click.FloatRange(*field_of(Settings, "preserve_gb").bounds)
 
 
 @click.command(help=say("cli.memory"))
@@ -20,21 +23,21 @@ if TYPE_CHECKING:
 @click.option("--lora-gb", type=click.FloatRange(0.0), default=0.0, help=say("cli.memory.lora"))
 @click.option("--free-gb", type=click.FloatRange(0.0), help=say("cli.memory.free"))
 @click.option("--ram-gb", type=click.FloatRange(0.0), help=say("cli.memory.ram"))
-@click.option("--preserve-gb", type=click.FloatRange(6.0, 128.0), help=say("cli.memory.preserve"))
+@click.option("--preserve-gb", type=PRESERVED, help=say("cli.memory.preserve"))
 @json_flag
 def memory(model: str, resolution: int | None, fp8: bool, lora_gb: float, as_json: bool, **machine: Any) -> None:
     from eichi.catalog import find
-    from eichi.plan.memory import GIB, Need, describe
+    from eichi.plan.memory import GIB, Need, plan_memory
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         entry = find(model)
         height, width = _largest(entry, resolution)
         need = Need(height, width, fp8=fp8, lora=int(lora_gb * GIB))
-        plan = describe(entry.anatomy, need, _machine(settings, **machine))
+        plan = plan_memory(entry, need, _machine(settings, **machine))
         if as_json:
-            print_json({"model": entry.name, "height": height, "width": width, **plan})
+            print_json(plan)
         else:
-            _tell(plan, entry, need, settings)
+            _tell(plan, settings.language)
 
 
 def _largest(entry: "Entry", resolution: int | None) -> tuple[int, int]:
@@ -48,7 +51,7 @@ def _largest(entry: "Entry", resolution: int | None) -> tuple[int, int]:
     return max(entry.sizes[id], key=lambda size: size[0] * size[1])
 
 
-def _machine(settings: "Settings", free_gb: float | None, ram_gb: float | None, preserve_gb: float | None) -> "Machine":
+def _machine(settings: Settings, free_gb: float | None, ram_gb: float | None, preserve_gb: float | None) -> "Machine":
     """The described machine; what is not described is this one's."""
     from eichi.plan.memory import GIB, Machine
 
@@ -64,19 +67,18 @@ def _machine(settings: "Settings", free_gb: float | None, ram_gb: float | None, 
     return Machine(gpu if free_gb is None else free_gb * GIB or None, ram if ram_gb is None else ram_gb * GIB, preserve)
 
 
-def _tell(plan: dict[str, Any], entry: "Entry", need: "Need", settings: "Settings") -> None:
+def _tell(plan: "MemoryPlan", language: str) -> None:
     """The plan in words, a phase a line."""
-    language = settings.language
-    size = {"model": entry.name, "width": need.width, "height": need.height, "tokens": plan["tokens"]}
-    click.echo(say("memory.request", language, **size))
-    click.echo(say(f"memory.{plan['placement']['level']}", language, **plan["placement"], moved=plan["moved"]))
-    for name, phase in plan["phases"].items():
+    click.echo(say("memory.request", language, **vars(plan)))
+    placement = {**vars(plan.placement), "blocks": plan.blocks, "moved": plan.moved}
+    click.echo(say(f"memory.{plan.placement.level}", language, **placement))
+    for name, phase in plan.phases.items():
         addends = " + ".join(f"{part} {gib:.2f}" for part, gib in phase.items())
         click.echo(f"  {say(f'memory.{name}', language)}: {sum(phase.values()):.2f} = {addends}")
-    addends = " + ".join(f"{part} {gib:.2f}" for part, gib in plan["memory"].items())
-    click.echo(f"  {say('memory.memory', language)}: {plan['ram']:.2f} = {addends}")
-    for part, count in plan["parameters"].items():
+    addends = " + ".join(f"{part} {gib:.2f}" for part, gib in plan.memory.items())
+    click.echo(f"  {say('memory.memory', language)}: {plan.ram:.2f} = {addends}")
+    for part, count in plan.parameters.items():
         click.echo(f"  {part:<18}{count:>16,}")
-    if not plan["fits"]:
-        id = "memory.short_ram" if plan["placement"]["level"] == "cpu" else "memory.short"
-        tell(say(id, language, gpu=plan["gpu"], usable=plan["usable"], ram=plan["ram"]))
+    if not plan.fits:
+        id = "memory.short_ram" if plan.placement.level == "cpu" else "memory.short"
+        tell(say(id, language, gpu=plan.gpu, usable=plan.usable, ram=plan.ram))

@@ -1,20 +1,67 @@
 """`eichi models`: which models are on this machine, fetched, verified, found and removed."""
 
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from eichi.surface import FAILED, json_flag, print_json, surface, tell
+from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eichi.models.download import Fetching
+    from eichi.catalog import Direction
+    from eichi.models.download import Checked, Fetching
     from eichi.settings import Settings
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model that can be asked for by name; whether it is on this machine, and whether it ships inside the package."""
+
+    name: str
+    direction: "Direction"
+    present: bool
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class Models:
+    """All known models, and the folder for those that are not embedded."""
+
+    models: tuple[Known, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where the parts of a model lie."""
+
+    model: str
+    folders: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class ModelVerified:
+    """What came of checking a model's files."""
+
+    model: str
+    good: bool
+    files: "tuple[Checked, ...]"
+
+
+@dataclass(frozen=True)
+class ModelRemoved:
+    """The files of a model that are gone, and the bytes they had."""
+
+    model: str
+    files: tuple[Path, ...]
+    bytes: int
 
 
 @click.group(invoke_without_command=True, help=say("cli.models"))
@@ -39,17 +86,16 @@ def download(name: str, as_json: bool) -> None:
     from eichi.models.download import download as fetch
     from eichi.models.locate import locate
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         entry = find(name)
         events = fetch(entry, settings.models)
         if as_json:
             for event in events:
-                print_json({"event": "Fetching", **vars(event)})
+                print_json(event)
         else:
             _follow(events, settings)
-        folders = {part: str(folder) for part, folder in locate(entry, settings.models).items()}
         if as_json:
-            print_json({"model": entry.name, "folders": folders})
+            print_json(Located(entry.name, locate(entry, settings.models)))
         else:
             click.echo(say("models.complete", settings.language, model=entry.name))
 
@@ -61,19 +107,18 @@ def verify(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.download import verify as check
 
-    with surface(as_json) as settings:
-        files, bad = [], []
+    with reporting(as_json) as settings:
+        files = []
         for checked in check(find(name), settings.models):
-            files.append(vars(checked))
-            if not checked.good:
-                bad.append(str(checked.file))
+            files.append(checked)
             if not as_json:
                 state = f"models.{checked.how}" if checked.good else "models.bad"
                 click.echo(f"{checked.part:<18}{say(state, settings.language):<24}{checked.file}")
+        bad = sum(not checked.good for checked in files)
         if as_json:
-            print_json({"model": name, "good": not bad, "files": files})
+            print_json(ModelVerified(name, not bad, tuple(files)))
         elif bad:
-            tell(say("models.damaged", settings.language, count=len(bad), model=name))
+            tell(say("models.damaged", settings.language, count=bad, model=name))
         if bad:
             sys.exit(FAILED)
 
@@ -85,10 +130,10 @@ def path(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.locate import locate
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         folders = locate(find(name), settings.models)
         if as_json:
-            print_json({"model": name, "folders": folders})
+            print_json(Located(name, folders))
             return
         for part, folder in folders.items():
             click.echo(f"{part:<18}{folder}")
@@ -101,10 +146,10 @@ def remove(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.download import remove as discard
 
-    with surface(as_json) as settings:
+    with reporting(as_json) as settings:
         files, freed = discard(find(name), settings.models)
         if as_json:
-            print_json({"model": name, "files": files, "bytes": freed})
+            print_json(ModelRemoved(name, tuple(files), freed))
         else:
             click.echo(say("models.removed", settings.language, count=len(files), freed=freed / 2**30))
 
@@ -114,20 +159,17 @@ def _show(as_json: bool) -> None:
     from eichi.catalog import find, known
     from eichi.models.locate import present
 
-    with surface(as_json) as settings:
-        rows = []
-        for name in known():
-            entry = find(name)
-            here = present(entry, settings.models)
-            rows.append({"name": name, "direction": entry.direction, "present": here, "embedded": entry.embedded})
+    with reporting(as_json) as settings:
+        entries = [find(name) for name in known()]
+        rows = [Known(one.name, one.direction, present(one, settings.models), one.embedded) for one in entries]
         if as_json:
-            print_json({"models": rows, "folder": str(settings.models)})
+            print_json(Models(tuple(rows), settings.models))
             return
         for row in rows:
-            place = "models.embedded" if row["embedded"] else "models.present"
-            state = place if row["present"] else "models.absent"
-            direction = say(f"models.{row['direction']}", settings.language)
-            click.echo(f"{row['name']:<14}{say(state, settings.language):<24}{direction}")
+            place = "models.embedded" if row.embedded else "models.present"
+            state = place if row.present else "models.absent"
+            direction = say(f"models.{row.direction}", settings.language)
+            click.echo(f"{row.name:<14}{say(state, settings.language):<24}{direction}")
         click.echo(say("models.folder", settings.language, folder=settings.models))
 
 

@@ -7,33 +7,51 @@ good.
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from eichi.events import Event, Stopped, message
+from eichi.events import Event, FrameFinished, Stopped
 from eichi.lines import done
 from eichi.options import VideoOptions
 from eichi.settings import Settings
-from eichi.surface import STOPPED, interrupt, print_json, tell
+from eichi.terminal import STOPPED, interrupt, print_json, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
+    from eichi.jobs.view import FramePlanView, PlanView
+    from eichi.models.tokens import Reading
     from eichi.plan.oneframe import FramePlan
     from eichi.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a series that are finished; whether it was stopped before its end."""
+
+    images: tuple[FrameFinished, ...]
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The plans of a series."""
+
+    plans: "tuple[PlanView | FramePlanView, ...]"
 
 
 def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
     """Plan, check, generate; ends the program where the job was stopped."""
     from eichi.prepare import check_run, make_plan
 
-    plan = make_plan(options)
+    plan = make_plan(options, settings.models)
     check_run(plan, out, settings.models)
+    from eichi.models.load import Components
     from eichi.pipeline.generate import generate
-    from eichi.pipeline.job import own_components
 
-    components = own_components(plan.entry)
+    components = Components(plan.entry, settings.runtime)
     follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
 
 
@@ -43,48 +61,58 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     from eichi.progress import show
 
     check_run(plans[0], out, settings.models)
-    from eichi.pipeline.job import own_components
+    from eichi.models.load import Components
     from eichi.pipeline.oneframe import generate_frame
 
-    components = own_components(plans[0].entry)
+    components = Components(plans[0].entry, settings.runtime)
     if len(plans) == 1:
         follow(lambda stop: generate_frame(plans[0], out, components, stop), as_json, settings)
         return
-    images = []
+    images: list[FrameFinished] = []
     with interrupt() as stop:
         for plan in plans:
             last = show(generate_frame(plan, out, components, stop), settings.language, print_json if as_json else None)
-            if isinstance(last, Stopped):
+            if not isinstance(last, FrameFinished):
                 break
-            images.append(finish(last, as_json, settings.language))
+            images.append(last)
+            if not as_json:
+                click.echo(done(last, settings.language))
     stopped = len(images) < len(plans)
     if as_json:
-        print_json({"images": images} | ({"stopped": True} if stopped else {}))
+        print_json(Images(tuple(images), stopped))
     else:
         click.echo(say("run.images", settings.language, count=len(images), total=len(plans)))
     if stopped:
         sys.exit(STOPPED)
 
 
-def show_plans(
-    plans: Sequence["Plan | FramePlan"],
-    draw: Callable[[dict[str, Any], int, str], list[str]],
-    as_json: bool,
-    language: str,
-) -> None:
+def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, settings: Settings) -> None:
     """Plans drawn, or as JSON with what the encoders read; what deserves a word goes to standard error, once."""
+    from eichi.jobs.view import FramePlanView
+    from eichi.plantext import frame_lines, plan_lines
     from eichi.prepare import read_tokens
 
+    language, models = settings.language, settings.models
     for text in dict.fromkeys(say(note.id, language, **note.values) for plan in plans for note in plan.notes):
         tell(text)
     if as_json:
-        described = [plan.describe() | {"tokens": read_tokens(plan.entry, plan.texts)} for plan in plans]
-        print_json(described[0] if len(described) == 1 else {"plans": described})
+        views = tuple(_view(plan, read_tokens(plan.entry, plan.texts, models)) for plan in plans)
+        print_json(views[0] if len(views) == 1 else Plans(views))
         return
     width = shutil.get_terminal_size((100, 24)).columns
     for plan in plans:
-        for line in draw(plan.describe(), width, language):
-            click.echo(line)
+        view = _view(plan)
+        drawn = (
+            frame_lines(view, width, language) if isinstance(view, FramePlanView) else plan_lines(view, width, language)
+        )
+        click.echo("\n".join(drawn))
+
+
+def _view(plan: "Plan | FramePlan", tokens: "tuple[Reading, ...]" = ()) -> "PlanView | FramePlanView":
+    from eichi.jobs.view import FramePlanView, PlanView
+    from eichi.plan.oneframe import FramePlan
+
+    return FramePlanView.of(plan, tokens) if isinstance(plan, FramePlan) else PlanView.of(plan, tokens)
 
 
 def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> None:
@@ -93,21 +121,9 @@ def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool
 
     with interrupt() as stop:
         last = show(start(stop), settings.language, print_json if as_json else None)
-    finish(last, as_json, settings.language)
-
-
-def finish(last: Event, as_json: bool, language: str) -> dict[str, Any]:
-    """Say how a job ended, and return what it made; ends the program where it was stopped."""
-    values = message(last)
-    del values["event"]
+    if not as_json and isinstance(last, Stopped):
+        click.echo(say("run.stopped" if last.video else "run.stopped_empty", settings.language, **vars(last)))
+    elif not as_json:
+        click.echo(done(last, settings.language))
     if isinstance(last, Stopped):
-        if as_json:
-            print_json(values | {"stopped": True})
-        else:
-            click.echo(say("run.stopped" if last.video else "run.stopped_empty", language, **values))
         sys.exit(STOPPED)
-    if as_json:
-        print_json(values)
-    else:
-        click.echo(done(last, language))
-    return values

@@ -2,7 +2,7 @@
 
 import click
 
-from eichi.surface import surface, tell
+from eichi.terminal import reporting, tell
 from eichi.words import languages, say
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -16,7 +16,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 @click.option("--inbrowser", is_flag=True, help=say("cli.ui.inbrowser"))
 @click.option("--lang", type=click.Choice(languages(), case_sensitive=False), help=say("cli.ui.lang"))
 def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser: bool, lang: str | None) -> None:
-    with surface(False) as settings:
+    with reporting(False) as settings:
         from eichi.web.access import Access
         from eichi.web.stubs import without_stubs
 

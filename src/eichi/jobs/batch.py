@@ -7,8 +7,8 @@ by one. Pure: reads no file; lists and folders are read by `lists`.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from eichi.declare import Plain
 from eichi.errors import OptionError
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 from eichi.plan.oneframe import sweep
@@ -16,7 +16,7 @@ from eichi.plan.request import drawn
 
 
 @dataclass(frozen=True)
-class Picture:
+class BatchPicture:
     """A start picture of a batch; `prompt` is its own text, None where it has none."""
 
     image: Path | None
@@ -34,7 +34,7 @@ class Batch:
 
     count: int = 1
     prompts: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[BatchPicture, ...] = ()
     references: tuple[ReferenceOptions, ...] = ()
     windows: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
@@ -70,12 +70,12 @@ def _row(first: int | None, count: int) -> list[int | None]:
     return list(range(begin, begin + count))
 
 
-def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[dict[str, Any]]:
+def _combinations(options: VideoOptions | FrameOptions, batch: Batch) -> Iterator[Plain]:
     """Requests as plain values, without their seeds."""
     own = options.dump()
     referred = [own | {"references": [one.model_dump(mode="json"), *own["references"]]} for one in batch.references]
     for values in referred or [own]:
-        for picture in batch.pictures or [Picture(options.image)]:
+        for picture in batch.pictures or [BatchPicture(options.image)]:
             prompts = batch.prompts or (options.prompt,)
             for prompt in prompts if picture.prompt is None else (picture.prompt,):
                 yield values | {"image": picture.image, "prompt": prompt}

@@ -11,9 +11,10 @@ from statistics import median
 from typing import Any
 
 from eichi.catalog import known
+from eichi.declare import walk
 from eichi.errors import FolderError
-from eichi.events import message
 from eichi.jobs.schema import Draft
+from eichi.jobs.view import Figures
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -23,7 +24,7 @@ from eichi.text import encodable
 
 
 @dataclass(frozen=True)
-class Forecast:
+class BatchForecast:
     """What a number of jobs come to: `seconds` of drawing, None as long as a job among them was never measured."""
 
     jobs: int
@@ -31,14 +32,14 @@ class Forecast:
     seconds: float | None
 
 
-def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path | None = None) -> Draft:
+def draft(options: VideoOptions | FrameOptions, folder: Path, models: Path) -> Draft:
     """The job that a request makes, its results in a folder. Raises InputError for what cannot be run here."""
     settled, place = anchored(options), str(folder.absolute())
     if not encodable(place):
         raise FolderError("error.folder.coding", folder=place)
-    plan = make_frame_plan(settled) if isinstance(settled, FrameOptions) else make_plan(settled)
+    plan = make_frame_plan(settled, models) if isinstance(settled, FrameOptions) else make_plan(settled, models)
     check_run(plan, folder, models)
-    return Draft(settled.kind, settled.dump(), figures(plan), pace_key(plan), place)
+    return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), place)
 
 
 def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOptions:
@@ -49,37 +50,28 @@ def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOption
     return type(options).parse(values)
 
 
-def figures(plan: Plan | FramePlan) -> dict[str, Any]:
-    """What a list of jobs shows of a plan."""
-    values = {"model": plan.entry.name, "width": plan.width, "height": plan.height}
-    if isinstance(plan, FramePlan):
-        values |= {"sections": 1, "kept": 0, "profile": plan.options.profile}
-    else:
-        values |= {"sections": len(plan.sections), "kept": plan.kept, "frames": plan.frames}
-        values |= {"seconds": round(plan.seconds, 3)}
-    return values | {"notes": [message(note) for note in plan.notes]}
-
-
 def pace_key(plan: Plan | FramePlan) -> str:
-    """What the time of a section depends on, apart from the machine."""
-    sampling = plan.options.sampling
-    cache = (sampling.cache, sampling.threshold) if sampling.teacache else "off"
-    shape = f"{len(plan.pictures)} {plan.options.profile}" if isinstance(plan, FramePlan) else str(plan.window)
-    branches = 1 if sampling.cfg == 1.0 else 2
-    size = size_words(plan.width, plan.height)
-    return f"{plan.options.kind} {plan.entry.name} {size} {shape} {sampling.steps} {branches} {cache}"
+    """What the time of a section depends on, apart from the machine: its size, and every option that costs time."""
+    options = plan.options
+    asked = [
+        f"{field.key}={len(value) if field.repeatable else value}"
+        for field in walk(type(options))
+        if "time" in field.costs and field.used(options)
+        for value in [field.of(options)]
+    ]
+    return " ".join([options.kind, size_words(plan.width, plan.height), *asked])
 
 
-def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> Forecast:
+def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> BatchForecast:
     """What jobs come to; `paces` are the measured section times for a key, as `Store.paces` knows them."""
     seconds: float | None = 0.0
     todo = 0
     for one in drafts:
-        sections = one.plan["sections"] - one.plan["kept"]
+        sections = one.plan.sections - one.plan.kept
         measured = paces(one.pace_key)
         seconds = None if seconds is None or not measured else seconds + sections * median(measured)
         todo += sections
-    return Forecast(len(drafts), todo, seconds)
+    return BatchForecast(len(drafts), todo, seconds)
 
 
 def _absolute(value: Any) -> Any:

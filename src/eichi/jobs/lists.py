@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from eichi.errors import InputError
 from eichi.events import Adjusted
-from eichi.jobs.batch import Picture, parse_prompts
+from eichi.jobs.batch import BatchPicture, parse_prompts
 from eichi.options import ReferenceOptions
 
 TEXT = ".txt"
@@ -24,7 +24,7 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     return tuple(_lines(path))
 
 
-def read_pictures(folder: Path) -> tuple[tuple[Picture, ...], tuple[Adjusted, ...]]:
+def read_pictures(folder: Path) -> tuple[tuple[BatchPicture, ...], tuple[Adjusted, ...]]:
     """The pictures of a folder, each with the text of the same name, and a word on what else lies there.
 
     A text is read whole; an empty one leaves the common prompt. Raises InputError for a folder without pictures.
@@ -36,13 +36,13 @@ def read_pictures(folder: Path) -> tuple[tuple[Picture, ...], tuple[Adjusted, ..
     return pictures, notes
 
 
-def pair(files: Iterable[Path]) -> tuple[tuple[Picture, ...], list[str]]:
+def pair(files: Iterable[Path]) -> tuple[tuple[BatchPicture, ...], list[str]]:
     """The pictures among files, wherever they lie, each with the text of the same name; the names of the rest."""
     ordered = sorted(files, key=lambda path: [_natural(part) for part in re.split(r"(\d+)", path.name.lower())])
     texts = {path.name: path for path in ordered if path.suffix == TEXT}
     pictures = [path for path in ordered if path.suffix.lower() in _endings()]
     names = {path.name for path in pictures} | {path.with_suffix(TEXT).name for path in pictures}
-    found = tuple(Picture(path, _text(texts.get(path.with_suffix(TEXT).name))) for path in pictures)
+    found = tuple(BatchPicture(path, _text(texts.get(path.with_suffix(TEXT).name))) for path in pictures)
     return found, [path.name for path in ordered if path.name not in names]
 
 

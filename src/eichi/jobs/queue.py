@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from eichi.errors import InputError
-from eichi.jobs.draft import Forecast, draft, forecast
-from eichi.jobs.schema import Ask, Draft, Job, Status
-from eichi.jobs.store import Store
+from eichi.errors import InputError, OptionError
+from eichi.events import FrameFinished
+from eichi.jobs.draft import BatchForecast, draft, forecast
+from eichi.jobs.schema import Draft, Job
+from eichi.jobs.store import Store, refused
+from eichi.jobs.view import IDLE, Action, Ask, Status, states
 from eichi.options import FrameOptions, VideoOptions, place
-from eichi.video.parts import Parts
-
-IDLE = (Status.WAITING, Status.HELD)
-ACTIVE = (Status.RUNNING, Status.STOPPING)
-ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)
+from eichi.video.jobfolder import JobFolder
 
 
 class Queue:
@@ -30,7 +28,9 @@ class Queue:
         self.store = store
         self.models = models
 
-    def prepare(self, requests: Sequence[VideoOptions | FrameOptions], folder: Path) -> tuple[list[Draft], Forecast]:
+    def prepare(
+        self, requests: Sequence[VideoOptions | FrameOptions], folder: Path
+    ) -> tuple[list[Draft], BatchForecast]:
         """Jobs for requests, before they are added, and what they come to. Raises InputError for the first bad one."""
         drafts = [draft(options, folder, self.models) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
@@ -45,7 +45,7 @@ class Queue:
 
     def move(self, id: int, to: int | None = None, priority: int | None = None) -> Job:
         """Give a job another priority, and the place `to`, from 1, among the jobs to come that have the same."""
-        job = self.store.change(id, IDLE, **({} if priority is None else {"priority": priority}))
+        job = self._change(id, states(Action.UP), **({} if priority is None else {"priority": priority}))
         if to is None:
             return job
         others = [other.id for other in self.waiting() if other.priority == job.priority and other.id != id]
@@ -56,7 +56,7 @@ class Queue:
 
     def edit(self, id: int, values: Mapping[str, Any]) -> Job:
         """Change options by their dotted keys, while nothing of the job is made yet."""
-        job = self.store.job(id)
+        job = self._whole(id)
         request = deepcopy(job.request)
         for key, value in values.items():
             place(request, key, value)
@@ -64,44 +64,40 @@ class Queue:
 
     def change(self, id: int, options: VideoOptions | FrameOptions) -> Job:
         """Give a job another request of its kind, in its place, while nothing of it is made yet."""
-        job = self.store.job(id)
+        job = self._whole(id)
         if job.begun:
             raise InputError("error.job.begun", job=id)
         made = draft(options, Path(job.folder), self.models)
-        return self.store.change(id, IDLE, request=made.request, plan=made.plan, pace_key=made.pace_key)
+        plan = made.plan.model_dump(mode="json")
+        return self._change(id, states(Action.EDIT), request=made.request, plan=plan, pace_key=made.pace_key)
 
     def clone(self, id: int) -> Job:
         """The same request again, at the end of the queue."""
-        job = self.store.job(id)
+        job = self._whole(id)
         return self.add([draft(job.options, Path(job.folder), self.models)], job.priority)[0]
 
     def hold(self, id: int) -> Job:
         """Let a job wait until it is resumed. One that runs is paused, and goes on from where it is."""
-        job = self.store.job(id)
-        if job.status == Status.RUNNING:
-            return self._ask(id, Ask.PAUSE)
-        return self.store.change(id, (Status.WAITING,), status=Status.HELD)
+        return self._leave(id, Action.HOLD, Ask.PAUSE, Status.HELD)
 
     def resume(self, id: int) -> Job:
         """Let a job that was held, stopped or has failed wait for a worker; it goes on from what is made of it."""
-        return self._again(id, (Status.HELD, Status.STOPPED, Status.FAILED))
+        return self._again(id, states(Action.RESUME))
 
     def retry(self, id: int) -> Job:
         """Let a job that has ended wait for a worker, which makes it from the beginning. Results stay."""
-        job = self.store.job(id)
-        if job.status in ENDED:
+        job = self._whole(id)
+        if job.status in states(Action.RETRY):
             _discard(job)
-        return self._again(id, ENDED, checkpoint=None)
+        return self._again(id, states(Action.RETRY), checkpoint=None)
 
     def skip(self, id: int) -> Job:
         """Do without a job: one that runs is stopped now, one that is to come is not made."""
-        if self.store.job(id).status in ACTIVE:
-            return self._ask(id, Ask.NOW)
-        return self.store.change(id, IDLE, status=Status.STOPPED)
+        return self._leave(id, Action.SKIP, Ask.NOW, Status.STOPPED)
 
     def stop(self, id: int, how: Ask = Ask.NOW) -> Job:
         """Ask the worker of a job that runs to stop; what is finished then is kept as a video."""
-        return self._ask(id, how)
+        return self._change(id, states(Action.STOP), status=Status.STOPPING, ask=how)
 
     def remove(self, id: int, files: bool = False) -> list[Path]:
         """Forget a job that does not run, with what is needed to go on with it. Returns the results deleted."""
@@ -113,6 +109,28 @@ class Queue:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return gone
 
+    def act(self, id: int, action: Action) -> Job:
+        """Do what a button says. Raises InputError for what cannot be done in the job's state, or needs more words."""
+        match action:
+            case Action.HOLD:
+                return self.hold(id)
+            case Action.RESUME:
+                return self.resume(id)
+            case Action.STOP:
+                return self.stop(id)
+            case Action.STOP_SECTION:
+                return self.stop(id, Ask.SECTION)
+            case Action.SKIP:
+                return self.skip(id)
+            case Action.RETRY:
+                return self.retry(id)
+            case Action.CLONE:
+                return self.clone(id)
+            case Action.UP | Action.DOWN:
+                return self._shift(id, -1 if action == Action.UP else 1)
+        known = ", ".join(one for one in Action if one not in (Action.EDIT, Action.REMOVE))
+        raise OptionError("error.option.choice", key="action", value=repr(str(action)), choices=known)
+
     def hold_all(self) -> None:
         """Let every worker end the job that it has and take no other: stop after this job."""
         self.store.hold(True)
@@ -121,25 +139,49 @@ class Queue:
         """Let the workers take jobs again."""
         self.store.hold(False)
 
-    def _ask(self, id: int, how: Ask) -> Job:
-        """Who asks a second time is heard too: stop now after stop at the section's end."""
-        return self.store.change(id, ACTIVE, status=Status.STOPPING, ask=how)
+    def _shift(self, id: int, by: int) -> Job:
+        """A job one place further to the front or the back of those with its priority."""
+        job = self._change(id, states(Action.UP))
+        order = [other.id for other in self.waiting() if other.priority == job.priority]
+        return self.move(id, order.index(id) + 1 + by) if id in order else job  # taken meanwhile
+
+    def _leave(self, id: int, action: Action, how: Ask, status: Status) -> Job:
+        """Have the worker of a job that runs asked, and put any other into a state at once."""
+        job = self._whole(id)
+        if job.status not in states(action):
+            raise refused(job, states(action))
+        if job.status.active:
+            running = [one for one in states(action) if one.active]
+            return self.store.change(id, running, status=Status.STOPPING, ask=how)
+        return self.store.change(id, [one for one in states(action) if not one.active], status=status)
 
     def _again(self, id: int, before: Sequence[Status], **values: Any) -> Job:
         values |= {"status": Status.WAITING, "attempts": 0, "error": None, "result": None, "ended": None}
+        return self._change(id, before, **values)
+
+    def _change(self, id: int, before: Sequence[Status], **values: Any) -> Job:
+        """Change a job that is in one of these states. Raises InputError for another, or a row that is damaged."""
+        self._whole(id)
         return self.store.change(id, before, **values)
+
+    def _whole(self, id: int) -> Job:
+        """The row of a job that is as it should be; another one can be removed only. Raises InputError."""
+        job = self.store.job(id)
+        job.check()
+        return job
 
 
 def results(job: Job) -> list[Path]:
     """The files that a job has left, all of which have its name."""
     if job.checkpoint is not None:
-        video = Parts(Path(job.checkpoint)).result
+        video = JobFolder(Path(job.checkpoint)).result
         return sorted(video.parent.glob(f"{video.stem}[._]*"))
-    image = (job.result or {}).get("image")
-    return [Path(image)] if image is not None and Path(image).is_file() else []
+    if isinstance(job.result, FrameFinished) and Path(job.result.image).is_file():
+        return [Path(job.result.image)]
+    return []
 
 
 def _discard(job: Job) -> None:
     """Give back the space of what a job would go on from."""
     if job.checkpoint is not None:
-        Parts(Path(job.checkpoint)).discard()
+        JobFolder(Path(job.checkpoint)).discard()

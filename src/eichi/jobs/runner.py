@@ -24,13 +24,17 @@ def new_runner() -> str:
 
 def alive(runner: str, beat: float | None) -> bool:
     """Whether the worker of that name still lives; `beat` is its last sign of life."""
-    host, number, started, _ = runner.rsplit("/", 3)
+    try:
+        host, number, started, _ = runner.rsplit("/", 3)
+        process, begun = int(number), float(started)
+    except ValueError:  # no worker of ours has such a name
+        return False
     if host != socket.gethostname():
         return beat is not None and time.time() - beat < LEASE
     try:
-        process = psutil.Process(int(number))
+        found = psutil.Process(process)
         # A process that ended and was not waited for keeps its number.
-        dead = process.status() == psutil.STATUS_ZOMBIE
-        return not dead and bool(abs(process.create_time() - float(started)) < DRIFT)
-    except psutil.NoSuchProcess:
+        dead = found.status() == psutil.STATUS_ZOMBIE
+        return not dead and bool(abs(found.create_time() - begun) < DRIFT)
+    except (psutil.NoSuchProcess, OverflowError, ValueError):  # or a number that no process can have
         return False

@@ -1,49 +1,41 @@
-"""What the store keeps: a table of jobs, one of what they said, one row of the queue's own; and the states of a job.
+"""What the store keeps: a table of jobs, one of what they said, one row of the queue's own.
 
 The row of a job is the truth about it; its events tell how it came about. The tables here are those of the newest
-migration; a test compares them. Knows no database and no queue.
+migration; a test compares them. Whatever stands in a row, it becomes a job: what is not as it should be is replaced
+and named, so that one bad row hides no other. Knows no database and no queue.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Self
+import dataclasses
+import os
+from typing import Annotated, Any, Self
 
 import sqlalchemy as sa
+from pydantic import Field, NonNegativeInt, ValidationError
+from pydantic.dataclasses import dataclass
 
-from eichi.options import FrameOptions, Request, VideoOptions
-from eichi.words import ENGLISH, say
-
-
-class Status(StrEnum):
-    """Where a job stands, in the order of its life."""
-
-    WAITING = "waiting"
-    HELD = "held"  # until somebody lets it go on; with a checkpoint it is paused
-    RUNNING = "running"
-    STOPPING = "stopping"  # its worker was asked to stop and has not yet
-    DONE = "done"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the job has ended; only a person starts it again."""
-        order = list(Status)
-        return order.index(self) >= order.index(Status.DONE)
-
-    @property
-    def active(self) -> bool:
-        """Whether a worker has the job."""
-        return self in (Status.RUNNING, Status.STOPPING)
+from eichi.errors import InputError
+from eichi.events import Adjusted, Json, Result, Step, read_message
+from eichi.jobs.view import Ask, Figures, Kind, Problem, Status, Told
+from eichi.options import FrameOptions, VideoOptions
+from eichi.words import ENGLISH
 
 
-class Ask(StrEnum):
-    """What a worker is asked for while it runs a job."""
+class JsonText(sa.TypeDecorator[Any]):
+    """JSON that is not required to be JSON: a text that is none comes back as the text."""
 
-    NOW = "now"  # stop after the current step
-    SECTION = "section"  # stop when the section is finished; the frames of the last one complete the job
-    PAUSE = "pause"  # leave the job as it is, held
+    impl = sa.JSON(none_as_null=True)
+    cache_ok = True
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        plain = super().result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            try:
+                return value if plain is None else plain(value)
+            except (ValueError, RecursionError):
+                return value
+
+        return process
 
 
 ELSEWHERE = 0  # no job's number: what a worker says that leaves jobs to another one
@@ -55,8 +47,8 @@ jobs = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("request", sa.JSON, nullable=False),
-    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("request", JsonText, nullable=False),
+    sa.Column("plan", JsonText, nullable=False),
     sa.Column("pace_key", sa.Text, nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("batch", sa.String(32)),
@@ -71,9 +63,9 @@ jobs = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("ask", sa.String(16)),
     sa.Column("checkpoint", sa.Text),
-    sa.Column("progress", sa.JSON(none_as_null=True)),
-    sa.Column("result", sa.JSON(none_as_null=True)),
-    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("progress", JsonText),
+    sa.Column("result", JsonText),
+    sa.Column("error", JsonText),
     sa.Column("pace", sa.Float),
     sa.Column("said", sa.Integer, nullable=False),
     sa.Index("jobs_order", "status", "priority", "position"),
@@ -87,7 +79,7 @@ events = sa.Table(
     sa.Column("job", sa.Integer, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("time", sa.Float, nullable=False),
-    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("body", JsonText, nullable=False),
 )
 
 state = sa.Table(
@@ -98,16 +90,22 @@ state = sa.Table(
 )
 
 
-@dataclass(frozen=True)
+Seconds = Annotated[float, Field(ge=0, le=1e11)]  # since 1970, or of a section; no calendar knows more
+Place = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+# A folder that a job works in is deleted with the job, so it must be one.
+PartsFolder = Annotated[str, Field(pattern=r"^[^\x00]*[/\\]\.[^/\\\x00]+\.parts$")]
+
+
+@dataclasses.dataclass(frozen=True)
 class Draft:
     """A job before it is in the store: a request that was found good, and what it comes to.
 
-    `plan` are its figures for people. Requests of the same `pace_key` take the same time for a section.
+    Requests of the same `pace_key` take the same time for a section.
     """
 
     kind: str
-    request: dict[str, Any]
-    plan: dict[str, Any]
+    request: Json
+    plan: Figures
     pace_key: str
     folder: str
 
@@ -117,70 +115,88 @@ class Job:
     """A row of the store. Times are in seconds since 1970, `pace` in seconds for a section, `ask` what was asked last.
 
     `runner` is the worker that has the job, `beat` its last sign of life. `checkpoint` is the folder that the job is
-    gone on with from, where it is there. `progress` is the last Step, `result` the last event of the run, `error` the
-    id of a sentence and its values. `said` counts the events.
+    gone on with from, where it is there. `progress` is the last Step, `result` the last event of the run. `said` counts
+    the events. `damaged` are the columns that are not as they should be; what stands here in their place is harmless.
     """
 
     id: int
-    kind: str
-    request: dict[str, Any]
-    plan: dict[str, Any]
+    kind: Kind
+    request: Json
+    plan: Figures
     pace_key: str
-    folder: str
+    folder: Place
     batch: str | None
     status: Status
     priority: int
     position: int
-    created: float
-    started: float | None
-    ended: float | None
+    created: Seconds
+    started: Seconds | None
+    ended: Seconds | None
     runner: str | None
-    beat: float | None
-    attempts: int
+    beat: Seconds | None
+    attempts: NonNegativeInt
     ask: Ask | None
-    checkpoint: str | None
-    progress: dict[str, Any] | None
-    result: dict[str, Any] | None
-    error: dict[str, Any] | None
-    pace: float | None
-    said: int
+    checkpoint: PartsFolder | None
+    progress: Step | None
+    result: Result | None
+    error: Problem | None
+    pace: Seconds | None
+    said: NonNegativeInt
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> Self:
         values = dict(row._mapping)
-        ask = values["ask"]
-        return cls(**values | {"status": Status(values["status"]), "ask": None if ask is None else Ask(ask)})
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            damaged = {str(one["loc"][0]) for one in error.errors(include_url=False, include_context=False)}
+            return cls(**values | {name: HARMLESS.get(name) for name in damaged}, damaged=tuple(sorted(damaged)))
 
     @property
     def options(self) -> VideoOptions | FrameOptions:
         """The request as it was asked for. Raises OptionError where this program does not know it any more."""
-        kind: type[Request] = FrameOptions if self.kind == FrameOptions.kind else VideoOptions
-        options = kind.parse(self.request)
-        assert isinstance(options, VideoOptions | FrameOptions)
-        return options
+        return self._options()
+
+    def _options(self) -> VideoOptions | FrameOptions:
+        return FrameOptions.parse(self.request) if self.kind == FrameOptions.kind else VideoOptions.parse(self.request)
+
+    def check(self) -> None:
+        """Raise InputError for a row of which something is damaged, or a request that this program does not know."""
+        if self.damaged:
+            raise InputError("error.job.damaged", columns=", ".join(self.damaged))
+        self._options()
 
     @property
     def begun(self) -> bool:
         """Whether there is work on disk that the job goes on from."""
-        return self.checkpoint is not None and Path(self.checkpoint).is_dir()
+        return self.checkpoint is not None and os.path.isdir(self.checkpoint)
 
     def sentence(self, language: str = ENGLISH) -> str | None:
         """What went wrong, for people; None where nothing did."""
-        return None if self.error is None else say(self.error["id"], language, **self.error["values"])
-
-    def describe(self) -> dict[str, Any]:
-        """The row as JSON-ready values."""
-        return {**vars(self), "begun": self.begun, "message": self.sentence()}
+        return None if self.error is None else self.error.say(language)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """Something a job said: `body` is `events.message` of an event, `number` the last one that is kept so far.
+# What stands for a value that cannot be read; nothing where nothing is allowed.
+HARMLESS: dict[str, object] = {
+    "kind": VideoOptions.kind,
+    "request": {},
+    "plan": Figures(model="?", width=0, height=0, sections=0, kept=0),
+    "pace_key": "",
+    "folder": "",
+    "status": Status.FAILED,
+    "priority": 0,
+    "position": 0,
+    "created": 0.0,
+    "attempts": 0,
+    "said": 0,
+}
 
-    Steps are not kept one by one: the latest is told again under the number of the event before it.
-    """
 
-    job: int
-    number: int
-    time: float
-    body: dict[str, Any]
+def told(row: sa.Row[Any]) -> Told:
+    """What a row of the events says; one that cannot be read says so."""
+    try:
+        return Told(job=row.job, number=row.number, time=row.time, event=read_message(row.body))
+    except ValidationError:
+        lost = Adjusted("note.store.event", {"number": row.number})
+        return Told(job=row.job, number=row.number, time=row.time if isinstance(row.time, float) else 0.0, event=lost)

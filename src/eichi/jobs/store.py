@@ -11,20 +11,24 @@ pipeline.
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Step, message
+from eichi.events import Changed, Event, Failed, Step, dump
 from eichi.jobs.runner import alive
-from eichi.jobs.schema import Draft, Entry, Job, Status, events, jobs, state
+from eichi.jobs.schema import Draft, Job, events, jobs, state, told
 from eichi.jobs.upgrade import open_engine, reaching
+from eichi.jobs.view import ACTIONS, ACTIVE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
 ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
+
+POSITION = sa.cast(jobs.c.position, sa.Integer)  # a number in a damaged row too
+# What a damaged row has instead of a number is greater than every number, and has no place among them.
+NUMBERED = events.c.number <= 2**31 - 1
 
 Reached = Callable[[Job], bool]
 
@@ -37,7 +41,7 @@ class Store:
     """The jobs behind a URL. A context manager; made when it is not there, brought up to date when it is old."""
 
     def __init__(self, url: str) -> None:
-        """Raises InputError for a store that cannot be opened or was made by a newer program."""
+        """Raises InputError for a store that cannot be opened or was made by a newer program, StoreError for damage."""
         self._engine = open_engine(url)
 
     def __enter__(self) -> Self:
@@ -54,14 +58,14 @@ class Store:
     def add(self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None) -> list[Job]:
         """New jobs at the end of the queue, in the order given."""
         with self.writing(lasting=True) as connection:
-            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(jobs.c.position), 0))) or 0
+            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(POSITION), 0))) or 0
             rows: list[Job] = []
             for place, draft in enumerate(drafts, start=last + 1):
-                values = asdict(draft) | {"batch": batch, "priority": priority, "position": place}
+                values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch}
+                values |= {"priority": priority, "position": place}
                 values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1}
                 row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
-                _say(connection, row, Changed(Status.WAITING))
-                rows.append(row)
+                rows.append(_say(connection, row, Changed(Status.WAITING)))
         return rows
 
     def job(self, id: int) -> Job:
@@ -77,7 +81,9 @@ class Store:
 
     def jobs(self, statuses: Collection[Status] = tuple(Status), batch: str | None = None) -> list[Job]:
         """Jobs of these states: who works comes first, then who waits in their order, then who ended last."""
-        chosen = jobs.c.status.in_(statuses)
+        chosen: sa.ColumnElement[bool] = jobs.c.status.in_(statuses)
+        if Status.FAILED in statuses:
+            chosen |= jobs.c.status.not_in(tuple(Status))  # a damaged row counts as failed
         found = self._rows(chosen if batch is None else chosen & (jobs.c.batch == batch))
         return sorted(found, key=_place)
 
@@ -85,13 +91,14 @@ class Store:
         """The newest measured section times of jobs with this key, in seconds."""
         asked = sa.select(jobs.c.pace).where(jobs.c.pace_key == key, jobs.c.pace.is_not(None))
         with self.reading() as connection:
-            return list(connection.scalars(asked.order_by(jobs.c.ended.desc()).limit(count)))
+            found = connection.scalars(asked.order_by(jobs.c.ended.desc()).limit(count))
+            return [pace for pace in found if isinstance(pace, float) and pace > 0]  # a damaged one was not measured
 
     @property
     def held(self) -> bool:
         """Whether the whole queue is held: no worker takes another job."""
         with self.reading() as connection:
-            return bool(connection.scalar(sa.select(state.c.held)))
+            return bool(connection.scalar(sa.select(state.c.held.is_(True))))
 
     def hold(self, held: bool) -> None:
         """Hold the whole queue, or let it go on."""
@@ -115,9 +122,7 @@ class Store:
             row = connection.execute(sa.update(jobs).where(mine).values(taken).returning(jobs)).first()
             if row is None:
                 return None
-            job = Job.of(row)
-            _say(connection, job, Changed(job.status))
-        return job
+            return _say(connection, Job.of(row), Changed(Status.RUNNING))
 
     def beat(self, runner: str) -> None:
         """A worker's sign of life."""
@@ -131,7 +136,7 @@ class Store:
         """
         assert job.runner is not None
         if isinstance(event, Step):
-            values, event = {**values, "progress": message(event)}, None
+            values, event = {**values, "progress": dump(event)}, None
         row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, [] if event is None else [event])
         if row is None:
             raise Lost(job.id)
@@ -153,39 +158,40 @@ class Store:
         said: list[Event] = [Changed(values["status"])] if "status" in values else []
         row = self._turn((jobs.c.id == id) & jobs.c.status.in_(before), values, said)
         if row is None:
-            raise InputError("error.job.state", job=id, status=self.job(id).status, wanted=", ".join(sorted(before)))
+            raise refused(self.job(id), before)
         return row
 
     def arrange(self, order: Sequence[int]) -> None:
         """Put waiting jobs in this order: they share out the positions that they have."""
         with self.writing() as connection:
-            places = connection.scalars(sa.select(jobs.c.position).where(jobs.c.id.in_(order)))
+            places = connection.scalars(sa.select(POSITION).where(jobs.c.id.in_(order)))
             for id, position in zip(order, sorted(places), strict=False):
                 connection.execute(sa.update(jobs).where(jobs.c.id == id).values(position=position))
 
     def remove(self, id: int) -> None:
         """Forget a job that no worker has. Raises InputError."""
-        idle = [status for status in Status if not status.active]
         with self.writing() as connection:
-            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, jobs.c.status.in_(idle))).rowcount
+            # A damaged state has no worker either.
+            barred = [status for status, possible in ACTIONS.items() if Action.REMOVE not in possible]
+            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, jobs.c.status.not_in(barred))).rowcount
         if not gone:
-            raise InputError("error.job.state", job=id, status=self.job(id).status, wanted=", ".join(idle))
+            raise refused(self.job(id), states(Action.REMOVE))
 
     def recover(self) -> list[Job]:
         """Find the jobs whose worker died and let them wait again, to go on from their checkpoints.
 
         A job that takes its worker with it again and again has failed, one that was to be stopped has stopped.
         """
-        found = [job for job in self.jobs((Status.RUNNING, Status.STOPPING)) if not self._alive(job)]
+        found = [job for job in self.jobs(ACTIVE) if not self._alive(job)]
         return [row for job in found if (row := self._bury(job)) is not None]
 
-    def events(self, id: int, after: int = 0) -> list[Entry]:
+    def events(self, id: int, after: int = 0) -> list[Told]:
         """What a job said, without what it said up to number `after`."""
-        asked = sa.select(events).where(events.c.job == id, events.c.number > after).order_by(events.c.number)
+        asked = sa.select(events).where(events.c.job == id, events.c.number > after, NUMBERED)
         with self.reading() as connection:
-            return [Entry(**row._mapping) for row in connection.execute(asked)]
+            return [told(row) for row in connection.execute(asked.order_by(events.c.number))]
 
-    def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Entry]:
+    def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Told]:
         """What a job said and says, from the beginning or behind a number, until its row is `until`.
 
         Blocks between two events. Any number of followers may follow from any process, and see the same, but for the
@@ -193,19 +199,19 @@ class Store:
         removed.
         """
         self.job(id)
-        progress: dict[str, Any] | None = None
-        while (job := self.find(id)) is not None:
+        progress: Step | None = None
+        while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
             for entry in self.events(id, after):
                 after = entry.number
                 yield entry
-            if job.progress is not None and job.progress != progress and job.said <= after:
-                yield Entry(id, after, time.time(), job.progress)
+            if job.progress is not None and job.progress != progress:
+                yield Told(job=id, number=after, time=time.time(), event=job.progress)
             progress = job.progress
-            if job.said <= after and until(job):
+            if until(job):
                 return
             if job.status.active and not self._alive(job):
                 self._bury(job)
-            elif job.said <= after:
+            else:
                 time.sleep(PACE)
 
     @contextmanager
@@ -237,9 +243,7 @@ class Store:
             row = connection.execute(sa.update(jobs).where(where).values(new).returning(jobs)).first()
             if row is None:
                 return None
-            job = Job.of(row)
-            _say(connection, job, *said)
-        return job
+            return _say(connection, Job.of(row), *said)
 
     def _alive(self, job: Job) -> bool:
         return job.runner is not None and alive(job.runner, job.beat)
@@ -254,12 +258,19 @@ class Store:
             lost = Failed("error.job.died", {"attempts": job.attempts})
             values |= {"status": Status.FAILED, "ended": time.time(), "error": {"id": lost.id, "values": lost.values}}
             said.append(lost)
-        mine = (jobs.c.id == job.id) & (jobs.c.runner == job.runner)
+        mine = (jobs.c.id == job.id) & jobs.c.status.in_(ACTIVE)
+        if "runner" not in job.damaged:
+            mine &= jobs.c.runner == job.runner
         return self._turn(mine, values, [*said, Changed(values["status"])])
 
 
+def refused(job: Job, wanted: Collection[Status]) -> InputError:
+    """What says that something is not done to a job in its state, but in those that are wanted."""
+    return InputError("error.job.state", job=job.id, status=job.status, wanted=", ".join(sorted(wanted)))
+
+
 def _of(runner: str) -> sa.ColumnElement[bool]:
-    return (jobs.c.runner == runner) & jobs.c.status.in_((Status.RUNNING, Status.STOPPING))
+    return (jobs.c.runner == runner) & jobs.c.status.in_(ACTIVE)
 
 
 def _place(job: Job) -> tuple[int, float, float, int]:
@@ -271,8 +282,14 @@ def _place(job: Job) -> tuple[int, float, float, int]:
     return 2, -(job.ended or 0), 0, -job.id
 
 
-def _say(connection: sa.Connection, job: Job, *said: Event) -> None:
-    """Keep events under the last numbers that the row has counted."""
-    for number, event in enumerate(said, start=job.said - len(said) + 1):
-        values = {"job": job.id, "number": number, "time": time.time(), "body": message(event)}
-        connection.execute(sa.insert(events).values(values))
+def _say(connection: sa.Connection, job: Job, *said: Event) -> Job:
+    """Keep events under the next numbers, and the row's count of them where it was damaged; the row then."""
+    number = job.said
+    for event in said:
+        last = sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(NUMBERED, events.c.job == job.id)
+        values = {"job": job.id, "number": last.scalar_subquery() + 1, "time": time.time(), "body": dump(event)}
+        number = connection.execute(sa.insert(events).values(values).returning(events.c.number)).scalar_one()
+    if number != job.said:
+        mended = sa.update(jobs).where(jobs.c.id == job.id).values(said=number).returning(jobs)
+        job = Job.of(connection.execute(mended).one())
+    return job

@@ -4,6 +4,7 @@ Migrations are append-only and run in one transaction, so that a store is either
 at the same time wait for the first. Knows nothing of what is in the tables.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
@@ -14,9 +15,10 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from eichi.errors import InputError, RunError
+from eichi.errors import InputError, RunError, StoreError
 from eichi.files import private
 
 WAIT = 30_000  # milliseconds that a writer waits for another one
@@ -24,7 +26,7 @@ MIGRATING = 811_014_350  # any number, the same for all who bring a PostgreSQL s
 
 
 def open_engine(url: str) -> sa.Engine:
-    """The database behind a URL, its schema that of today. Raises InputError."""
+    """The database behind a URL, its schema that of today. Raises InputError, StoreError."""
     try:
         engine = sa.create_engine(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -43,6 +45,8 @@ def open_engine(url: str) -> sa.Engine:
         raise InputError("error.store.newer", url=engine.url, reason=error) from error
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
+        if _damaged(error):
+            raise StoreError("error.store.damaged", url=engine.url, reason=_reason(error)) from error
         raise InputError("error.store.open", url=engine.url, reason=_reason(error)) from error
     return engine
 
@@ -59,11 +63,17 @@ def migrate(connection: sa.Connection, version: str = "head") -> None:
 
 @contextmanager
 def reaching(url: sa.URL) -> Iterator[None]:
-    """The one place where the database's complaints while jobs are kept become ours."""
+    """The one place where the database's complaints while jobs are kept become ours.
+
+    A StoreError is about the database, which may answer another time; another RunError about what was asked of it.
+    """
     try:
         yield
     except SQLAlchemyError as error:
-        raise RunError("error.store.use", url=url, reason=_reason(error)) from error
+        away = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+        kind = StoreError if away or _damaged(error) else RunError
+        id = "error.store.damaged" if _damaged(error) else "error.store.use"
+        raise kind(id, url=url, reason=_reason(error)) from error
 
 
 def _make(database: str) -> None:
@@ -82,6 +92,7 @@ def _tune(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, record: object) -> None:
         connection.isolation_level = None  # the driver would begin transactions too late to be alone in them
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged text hides no other
         connection.execute(f"PRAGMA busy_timeout = {WAIT}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -93,6 +104,12 @@ def _tune(engine: sa.Engine) -> None:
         if writing:
             connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _damaged(error: Exception) -> bool:
+    """Whether a database file is not as SQLite writes it."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # the rest says where
 
 
 def _reason(error: Exception) -> object:

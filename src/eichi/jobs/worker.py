@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,7 +27,7 @@ from PIL import Image
 
 from eichi.catalog import PARTS, Entry
 from eichi.console import console
-from eichi.errors import EichiError
+from eichi.errors import EichiError, RunError, StoreError
 from eichi.events import (
     Adjusted,
     Event,
@@ -40,33 +40,38 @@ from eichi.events import (
     SectionDone,
     Step,
     Stopped,
-    message,
+    dump,
 )
 from eichi.files import aside, private
 from eichi.jobs.runner import BEAT, new_runner
-from eichi.jobs.schema import ELSEWHERE, Ask, Job, Status
+from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
+from eichi.jobs.view import Ask, Status
 from eichi.lines import done, line
 from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions
 from eichi.pace import Pace
-from eichi.pipeline.checkpoint import Checkpoint, beside
+from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside
 from eichi.pipeline.generate import generate
-from eichi.pipeline.job import Stop, free_name, own_components
+from eichi.pipeline.job import Stop, free_name
 from eichi.pipeline.oneframe import generate_frame
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
-from eichi.video.parts import Parts
-from eichi.words import say
+from eichi.video.jobfolder import JobFolder
 
 log = logging.getLogger(f"{OURS}.worker")  # the module itself has no name where it is the program
 
 IDLE = 0.5  # seconds between two looks for a job
+AGAIN = 5.0  # seconds between two tries to reach a store that does not answer
 REST = 300.0  # seconds without a job after which the model's memory and the device are given back
 GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
+FAILED = 1  # the code that says that there was nothing to work with
 LOCKS = "devices"  # a file each, in the home folder
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
 class Worker:
@@ -86,7 +91,7 @@ class Worker:
         self.settings = settings
         self.leaving = leaving
         self.taken = taken
-        self.rest = REST
+        self.rest, self.again = REST, AGAIN
         self.runner = new_runner()
         self._components: Components | None = None
         self._weights: dict[str, str] = {}
@@ -99,27 +104,31 @@ class Worker:
         Of several workers for one device one works, and the next takes over where it leaves or dies: two models would
         not fit beside each other.
         """
-        with self._beating(), self._device() as device:
-            rested, told = time.monotonic(), False
-            while not self.leaving.is_set():
-                self.store.recover()
-                waits = device.is_locked or bool(self.store.jobs((Status.WAITING,)))
-                mine = waits and _taken(device)
-                job = self.store.claim(self.runner) if mine else None
-                if job is not None:
-                    self.taken(job.id)
-                    self.run(job)
-                    rested = time.monotonic()
-                    continue
-                if drain and (mine or self.store.held or not waits):
-                    return
-                if waits and not mine and not told:
-                    self.taken(ELSEWHERE)
-                    told = True
-                if mine and time.monotonic() > rested + self.rest:
-                    self._drop()
-                    device.release()
-                self.leaving.wait(IDLE)
+        with self._beating(), self._device() as device, suppress(StoreError):  # it leaves before that answers
+            self._take(device, drain)
+
+    def _take(self, device: FileLock, drain: bool) -> None:
+        """Take the jobs that wait. Raises StoreError."""
+        rested, told = time.monotonic(), False
+        while not self.leaving.is_set():
+            self._sure(self.store.recover)
+            waits = device.is_locked or bool(self._sure(self.store.jobs, (Status.WAITING,)))
+            mine = waits and _taken(device)
+            job = self._sure(self.store.claim, self.runner) if mine else None
+            if job is not None:
+                self.taken(job.id)
+                self.run(job)
+                rested = time.monotonic()
+                continue
+            if drain and (mine or not waits or self._sure(lambda: self.store.held)):
+                return
+            if waits and not mine and not told:
+                self.taken(ELSEWHERE)
+                told = True
+            if mine and time.monotonic() > rested + self.rest:
+                self._drop()
+                device.release()
+            self.leaving.wait(IDLE)
 
     @contextmanager
     def _device(self) -> Iterator[FileLock]:
@@ -133,16 +142,19 @@ class Worker:
             lock.release()
 
     def run(self, job: Job) -> None:
-        """Run a job that was claimed, whatever comes of it."""
+        """Run a job that was claimed, whatever comes of it. Raises StoreError where the worker is to leave."""
         try:
+            job.check()
             self._follow(job)
         except Lost:
             log.warning("job %d was taken over or removed", job.id)
+        except StoreError:
+            raise
         except EichiError as error:
-            self._fail(job, error.id, error.values)
+            self._fail(job, error)
         except Exception as error:
             log.exception("job %d", job.id)
-            self._fail(job, "error.job.crashed", {"reason": f"{type(error).__name__}: {error}"})
+            self._fail(job, RunError("error.job.crashed", reason=f"{type(error).__name__}: {error}"))
 
     def _follow(self, job: Job) -> None:
         """Keep what a job says, and do what is asked of it between two events."""
@@ -151,35 +163,32 @@ class Worker:
             for event in events:
                 pace.take(event)
                 self._note(job, event)
-                values: dict[str, Any] = {"result": message(event), "pace": pace.section}
-                if isinstance(event, Finished | FrameFinished):
-                    self.store.end(job, Status.DONE, event, **values)
-                    return
-                if isinstance(event, Stopped):
-                    self.store.end(job, Status.STOPPED, event, **values)
+                if isinstance(event, Finished | FrameFinished | Stopped):
+                    status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
+                    self._sure(self.store.end, job, status, event, result=dump(event), pace=pace.section)
                     return
                 if isinstance(event, LatentsReady):
                     continue  # latents stay in the process that made them
                 if isinstance(event, Preview):
                     self._show(event)
                     continue  # the newest is a file beside the job's; the store is not for pictures
-                listener.heard(event, self.store.record(job, event))
+                listener.heard(event, self._sure(self.store.record, job, event))
                 if listener.ask == Ask.PAUSE or self.leaving.is_set():
                     # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
                     break
-        self.store.end(job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
+        self._sure(self.store.end, job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
 
     def _start(self, job: Job, stop: Stop) -> Generator[Event, None, None]:
         """The events of a job, which goes on from its checkpoint where there is one."""
         folder, options = Path(job.folder), job.options
         if isinstance(options, FrameOptions):
-            frame = make_frame_plan(options)
+            frame = make_frame_plan(options, self.settings.models)
             return _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
-        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else beside(free_name(folder, ".mp4"))
-        self.store.record(job, checkpoint=str(checkpoint.folder))
-        plan = checkpoint.plan() if checkpoint.begun else make_plan(options)
-        self._preview = Parts(checkpoint.folder).preview
+        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
+        self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
+        plan = checkpoint.plan() if checkpoint.begun else make_plan(options, self.settings.models)
+        self._preview = JobFolder(checkpoint.folder).preview
         return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
 
     def _note(self, job: Job, event: Event) -> None:
@@ -188,7 +197,7 @@ class Worker:
         if text is not None:
             log.log(logging.WARNING if isinstance(event, Adjusted | Flagged) else logging.INFO, "#%d %s", job.id, text)
         elif isinstance(event, Step):
-            log.debug("#%d %s", job.id, message(event))
+            log.debug("#%d %s", job.id, event)
 
     def _show(self, event: Preview) -> None:
         """Keep the newest preview, a few times a second at the most: the pictures of a section side by side."""
@@ -202,7 +211,7 @@ class Worker:
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""
-        components = own_components(entry, self.settings)
+        components = Components(entry, self.settings.runtime)
         weights = components.fingerprint
         if self._components is None or self._components.entry != entry or self._weights != weights:
             self._drop()
@@ -215,14 +224,30 @@ class Worker:
             self._components.release(*PARTS)
             self._components = None
 
-    def _fail(self, job: Job, id: str, values: dict[str, Any]) -> None:
+    def _fail(self, job: Job, error: EichiError) -> None:
         self._drop()
-        plain = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
-        log.error("#%d %s", job.id, say(id, self.settings.language, **plain))
+        log.error("#%d %s", job.id, error.say(self.settings.language))
+        told = Failed(error.id, error.plain)
         try:
-            self.store.end(job, Status.FAILED, Failed(id, plain), error={"id": id, "values": plain})
+            self._sure(self.store.end, job, Status.FAILED, told, error={"id": told.id, "values": told.values})
         except Lost:
             log.warning("job %d was taken over or removed", job.id)
+
+    def _sure(self, call: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
+        """What a call of the store gives, tried again until the store answers: a full disk is no fault of a job.
+
+        Raises StoreError where the worker is to leave meanwhile.
+        """
+        told = ""
+        while True:
+            try:
+                return call(*given, **named)
+            except StoreError as error:
+                if (sentence := error.say(self.settings.language)) != told:
+                    log.error("%s", sentence)
+                told = sentence
+                if self.leaving.wait(self.again):
+                    raise
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
@@ -231,7 +256,8 @@ class Worker:
 
         def beat() -> None:
             while not done.wait(BEAT):
-                self.store.beat(self.runner)
+                with suppress(StoreError):  # whoever runs the job says so
+                    self.store.beat(self.runner)
 
         thread = threading.Thread(target=beat, name="beat", daemon=True)
         thread.start()
@@ -291,8 +317,13 @@ def main() -> None:
     with console(), os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8") as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         settings = load_settings()
-        with logging_to(settings, f"worker-{device_name(settings)}"), Store(settings.store) as store:
-            Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+        with logging_to(settings, f"worker-{device_name(settings)}"):
+            try:
+                with Store(settings.store) as store:
+                    Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+            except EichiError as error:  # the store cannot be opened; the parent tells who waits
+                log.error("%s", error.say(settings.language))
+                sys.exit(FAILED)
 
 
 def _wait_for_parent(leaving: threading.Event) -> None:

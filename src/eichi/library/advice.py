@@ -50,7 +50,7 @@ Block = Paragraph | Points | Example | Table
 
 
 @dataclass(frozen=True)
-class Section:
+class AdviceSection:
     """A heading with what stands under it; `place` is where in the program it is needed."""
 
     id: str
@@ -60,7 +60,7 @@ class Section:
 
 FINAL, PADDING = "keyframes.final_strength", "sampling.padding"
 
-PROMPTS = Section(
+PROMPTS = AdviceSection(
     "advice.prompt",
     "prompt",
     (
@@ -73,7 +73,7 @@ PROMPTS = Section(
     ),
 )
 
-PARTS = Section(
+PARTS = AdviceSection(
     "advice.parts",
     "prompt",
     (
@@ -96,13 +96,13 @@ PARTS = Section(
     ),
 )
 
-SECTIONS = Section(
+SECTIONS = AdviceSection(
     "advice.sections",
     "section",
     (Points(("advice.sections.short", "advice.sections.clear", "advice.sections.example", "advice.sections.subtle")),),
 )
 
-PICTURES = Section(
+PICTURES = AdviceSection(
     "advice.pictures",
     "keyframe",
     (
@@ -128,7 +128,7 @@ PICTURES = Section(
     ),
 )
 
-MOTION = Section(
+MOTION = AdviceSection(
     "advice.motion",
     "motion",
     (
@@ -169,7 +169,7 @@ MOTION = Section(
     ),
 )
 
-MODELS = Section(
+MODELS = AdviceSection(
     "advice.models",
     "model",
     (
@@ -200,7 +200,7 @@ MODELS = Section(
 ADVICE = (PROMPTS, PARTS, SECTIONS, PICTURES, MOTION, MODELS)
 
 
-def at(*places: str) -> tuple[Section, ...]:
+def at(*places: str) -> tuple[AdviceSection, ...]:
     """The sections that are needed at places: prompt, section, keyframe, motion, model."""
     return tuple(section for section in ADVICE if section.place in places)
 

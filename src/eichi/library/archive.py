@@ -18,12 +18,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import yaml
 
+from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private, settle
 from eichi.library import labels
-from eichi.library.lenient import over, read
-from eichi.library.loras import Lora
+from eichi.library.loras import PresetLora
+from eichi.library.outside import over, read_request_from
 from eichi.library.unpack import Bundle, opened
 from eichi.options import VideoOptions
 from eichi.plan.timeline import WINDOWS, section_count
@@ -40,14 +41,14 @@ DATE = (1980, 1, 1, 0, 0, 0)
 class Archive:
     """What an archive says: nested values of a request, and LoRA files, None where it says nothing of them."""
 
-    values: dict[str, Any]
-    loras: tuple[Lora, ...] | None
+    values: Plain
+    loras: tuple[PresetLora, ...] | None
     notes: tuple[Adjusted, ...]
     expected: Any = None
 
     def over(self, request: VideoOptions) -> tuple[VideoOptions, tuple[Adjusted, ...]]:
         """The request with the archive laid over it, and a word on what could not be used."""
-        asked, left = read(VideoOptions, over(request.dump(), self.values))
+        asked, left = read_request_from(VideoOptions, over(request.dump(), self.values))
         count = section_count(asked.seconds, WINDOWS[asked.section_size])
         notes = [*self.notes, *left]
         values = asked.dump()
@@ -91,7 +92,7 @@ def read_archive(path: Path, folder: Path) -> Archive:
     )
 
 
-def write_archive(path: Path, request: VideoOptions, loras: Sequence[Lora] = ()) -> None:
+def write_archive(path: Path, request: VideoOptions, loras: Sequence[PresetLora] = ()) -> None:
     """Write the sections of a request with their pictures, aside and renamed. Raises PictureError, FolderError."""
     keys = request.keyframes
     named = [("start", request.image), ("end", keys.final), *((f"{k:03d}", file) for k, file in keys.sections.items())]
@@ -112,7 +113,7 @@ class _Loader(yaml.SafeLoader):
     }
 
 
-def _card(path: Path, text: str) -> dict[str, Any]:
+def _card(path: Path, text: str) -> Plain:
     """The YAML of an archive: tables, lists, texts. Raises InputError."""
     try:
         values = yaml.load(text, Loader=_Loader)
@@ -124,11 +125,11 @@ def _card(path: Path, text: str) -> dict[str, Any]:
     return values
 
 
-def _understood(card: dict[str, Any]) -> tuple[dict[str, Any], tuple[Lora, ...] | None, list[Adjusted]]:
+def _understood(card: Plain) -> tuple[Plain, tuple[PresetLora, ...] | None, list[Adjusted]]:
     """What the YAML says: values of a request, LoRA files, remarks."""
-    values: dict[str, Any] = {}
+    values: Plain = {}
     notes: list[Adjusted] = []
-    loras: tuple[Lora, ...] | None = None
+    loras: tuple[PresetLora, ...] | None = None
     for key, value in card.items():
         match key:
             case "default_prompt":
@@ -157,9 +158,9 @@ def _prompts(rows: Any, notes: list[Adjusted]) -> Iterator[tuple[str, str]]:
             notes.append(Adjusted("note.option.unfit", {"key": "section_info", "value": str(row), "reason": "YAML"}))
 
 
-def _video(settings: dict[str, Any], notes: list[Adjusted]) -> dict[str, Any]:
+def _video(settings: Plain, notes: list[Adjusted]) -> Plain:
     """Length, size of sections, padding and resolution, as far as they are there."""
-    values: dict[str, Any] = {}
+    values: Plain = {}
     names = {"video_length": "seconds", "frame_size": "section_size"}
     values |= {ours: labels.number(settings[key]) for key, ours in names.items() if key in settings}
     if "resolution" in settings:
@@ -175,7 +176,7 @@ def _video(settings: dict[str, Any], notes: list[Adjusted]) -> dict[str, Any]:
     return values
 
 
-def _loras(settings: dict[str, Any], notes: list[Adjusted]) -> tuple[Lora, ...]:
+def _loras(settings: Plain, notes: list[Adjusted]) -> tuple[PresetLora, ...]:
     """The LoRA files, by name: where they lie is for the machine to say. The way they were chosen is no value."""
     chosen = _table(settings.get("selections"))
     on = labels.switch(settings.get("use_lora", "true")) is True
@@ -190,12 +191,12 @@ def _place(key: str) -> int:
     return int(found.group()) if found else 0
 
 
-def _described(request: VideoOptions, loras: Sequence[Lora]) -> dict[str, Any]:
+def _described(request: VideoOptions, loras: Sequence[PresetLora]) -> Plain:
     """A request as the YAML says it."""
     padding = request.sampling.padding
     count = section_count(request.seconds, WINDOWS[request.section_size])
     prompts = request.keyframes.prompts
-    values: dict[str, Any] = {
+    values: Plain = {
         "section_info": [{"section": number, "prompt": prompts.get(number, "")} for number in range(count)],
         "default_prompt": request.prompt,
         "SEED": -1 if request.seed is None else request.seed,
@@ -234,7 +235,7 @@ def _pictures(path: Path, names: Iterable[PurePosixPath]) -> dict[str, PurePosix
     return found
 
 
-def _unpack(bundle: Bundle, pictures: dict[str, PurePosixPath], folder: Path) -> dict[str, Any]:
+def _unpack(bundle: Bundle, pictures: dict[str, PurePosixPath], folder: Path) -> Plain:
     """The pictures in their folder, which appears when all of them are fine, as values of a request."""
     places: dict[str, Path] = {which: folder / f"{which}{name.suffix.lower()}" for which, name in pictures.items()}
     if places and not folder.exists():
@@ -250,7 +251,7 @@ def _unpack(bundle: Bundle, pictures: dict[str, PurePosixPath], folder: Path) ->
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     sections = {str(int(which)): str(place) for which, place in places.items() if which.isdecimal()}
-    values: dict[str, Any] = {"keyframes": {"sections": sections}} if sections else {}
+    values: Plain = {"keyframes": {"sections": sections}} if sections else {}
     if "end" in places:
         values = over(values, {"keyframes": {"final": str(places["end"])}})
     return values | ({"image": str(places["start"])} if "start" in places else {})
@@ -273,7 +274,7 @@ def _add(archive: ZipFile, name: str, data: bytes, how: int) -> None:
     archive.writestr(info, data)
 
 
-def _table(value: Any) -> dict[str, Any]:
+def _table(value: Any) -> Plain:
     return value if isinstance(value, dict) else {}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from eichi.declare import Plain
 from eichi.events import Adjusted
 from eichi.library import labels
 from eichi.options import FrameOptions, Request, VideoOptions, place
@@ -71,7 +72,7 @@ PROMPTS = {
 }
 
 
-def video(settings: Mapping[str, Any], model: str) -> tuple[type[Request], dict[str, Any], list[Adjusted]]:
+def video(settings: Mapping[str, Any], model: str) -> tuple[type[Request], Plain, list[Adjusted]]:
     """The settings of its standard or its F1 application as values of a video, and a word on the rest."""
     values = _named(settings, VIDEO) | {"model": model}
     if settings.get("use_all_padding") and model == STANDARD:
@@ -86,7 +87,7 @@ def video(settings: Mapping[str, Any], model: str) -> tuple[type[Request], dict[
     return VideoOptions, values, _rest(settings, VIDEO)
 
 
-def frame(settings: Mapping[str, Any], folder: Path) -> tuple[type[Request], dict[str, Any], list[Adjusted]]:
+def frame(settings: Mapping[str, Any], folder: Path) -> tuple[type[Request], Plain, list[Adjusted]]:
     """The settings or a favourite of its one-frame application as values of an image, and a word on the rest."""
     values = _named(settings, FRAME) | {"model": STANDARD, "profile": "oichi"}
     notes = _rest(settings, FRAME)
@@ -102,9 +103,9 @@ def frame(settings: Mapping[str, Any], folder: Path) -> tuple[type[Request], dic
     return FrameOptions, values, notes + left
 
 
-def config(settings: Mapping[str, Any], base: Path) -> tuple[type[Request], dict[str, Any], list[Adjusted]]:
+def config(settings: Mapping[str, Any], base: Path) -> tuple[type[Request], Plain, list[Adjusted]]:
     """A queued configuration: picture, prompt and LoRA files, the rest being the page's at the time."""
-    values: dict[str, Any] = {"model": FORWARD, "prompt": settings.get("prompt") or ""}
+    values: Plain = {"model": FORWARD, "prompt": settings.get("prompt") or ""}
     notes: list[Adjusted] = []
     stored = settings.get("image_path")
     if stored:
@@ -121,7 +122,7 @@ def config(settings: Mapping[str, Any], base: Path) -> tuple[type[Request], dict
     return VideoOptions, values, notes
 
 
-def lay_loras(values: dict[str, Any], names: list[Any], scales: Any, folder: Path, on: bool) -> list[Adjusted]:
+def lay_loras(values: Plain, names: list[Any], scales: Any, folder: Path, on: bool) -> list[Adjusted]:
     """Put the LoRA files that are in use into a request, and a word on those that cannot be."""
     if not on:
         return []
@@ -132,8 +133,8 @@ def lay_loras(values: dict[str, Any], names: list[Any], scales: Any, folder: Pat
     return notes + [Adjusted("note.import.lora", {"path": str(path)}) for path in missing]
 
 
-def _named(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _named(settings: Mapping[str, Any], names: Mapping[str, str]) -> Plain:
+    values: Plain = {}
     for key, ours in names.items():
         if key in settings:
             place(values, ours, settings[key])

@@ -7,17 +7,17 @@ favourite that names one of another version keeps it. Applying takes what is kno
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 
+from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside
-from eichi.library.lenient import kind_of, read
+from eichi.library.outside import kind_of, read_request_from
 from eichi.library.store import Kept, Shelf, Tell, free_name
 from eichi.options import Request
-from eichi.text import as_json
+from eichi.text import json_text
 
 # What a file of favourites calls itself, and how large it may be: a thousand of them with long prompts.
 EXPORT, LIMIT = "eichi-favourites", 32 * 2**20
@@ -27,7 +27,7 @@ class Favourite(Kept):
     """A request as it is kept: its kind and its nested values."""
 
     kind: str
-    request: dict[str, Any]
+    request: Plain
 
 
 class _Content(Kept):
@@ -97,7 +97,7 @@ class Favourites:
         content = self._shelf.read()
         chosen = content.favourites if names is None else {name: _found(content, name) for name in names}
         values = {name: favourite.model_dump(mode="json") for name, favourite in chosen.items()}
-        text = as_json({EXPORT: 1, "favourites": values}, indent=1)
+        text = json_text({EXPORT: 1, "favourites": values}, indent=1)
         try:
             with aside(path) as draft:
                 draft.write_text(text, encoding="utf-8")
@@ -121,7 +121,7 @@ class Favourites:
         return taken
 
     def _read(self, favourite: Favourite) -> Request:
-        request, left = read(kind_of(favourite.kind), favourite.request)
+        request, left = read_request_from(kind_of(favourite.kind), favourite.request)
         for note in left:
             self._tell(note)
         return request

@@ -12,14 +12,15 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Literal
 
+from eichi.declare import Plain
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
 from eichi.library import eichi19, labels
 from eichi.library.archive import read_archive
 from eichi.library.favourites import Favourite, Favourites
-from eichi.library.lenient import over, sift
 from eichi.library.loras import SLOTS, Loras
-from eichi.library.prompts import Prompts
+from eichi.library.outside import over, sift
+from eichi.library.prompts import PromptPresets
 from eichi.library.store import FOLDER, free_name
 from eichi.options import Request, VideoOptions
 
@@ -48,11 +49,6 @@ class Item:
     taken: bool
     notes: tuple[Adjusted, ...] = ()
 
-    def describe(self) -> dict[str, Any]:
-        """The same as JSON-ready values."""
-        notes = [{"id": note.id, **note.values} for note in self.notes]
-        return {"file": self.file, "kind": self.kind, "name": self.name, "taken": self.taken, "notes": notes}
-
 
 def import_folder(folder: Path, home: Path) -> tuple[Path, list[Item]]:
     """Take over what a folder of eichi 1.9 holds; the folder that held it, and the report. Raises InputError."""
@@ -73,7 +69,7 @@ class _Import:
         self.base = base
         self.home = home
         self.notes: list[Adjusted] = []
-        self.prompts = Prompts(home, self.notes.append)
+        self.prompts = PromptPresets(home, self.notes.append)
         self.favourites = Favourites(home, self.notes.append)
         self.loras = Loras(home, self.notes.append)
 
@@ -103,7 +99,7 @@ class _Import:
         except EichiError as error:
             yield Item(name, "file", name, False, (_told(error),))
 
-    def _prompts(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _prompts(self, file: str, values: Plain) -> Iterator[Item]:
         for preset in values.get("presets", []):
             name, text = str(preset["name"]).strip(), preset["prompt"]
             if preset.get("is_startup_default"):
@@ -130,7 +126,7 @@ class _Import:
         self.prompts.save(new, text)
         return Item(file, "prompt", new, True, _renamed(name, new))
 
-    def _loras(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _loras(self, file: str, values: Plain) -> Iterator[Item]:
         for number, preset in zip(SLOTS, values.get("presets", []), strict=False):
             names = [preset.get(f"lora{place}") for place in (1, 2, 3)]
             found, notes = labels.loras(names, preset.get("scales"), self.base / "lora", True)
@@ -145,12 +141,12 @@ class _Import:
                 notes += [Adjusted("note.import.lora", {"path": str(path)}) for path in missing]
             yield Item(file, "slot", str(number), bool(found) and not here.loras, tuple(notes))
 
-    def _favourites(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _favourites(self, file: str, values: Plain) -> Iterator[Item]:
         for settings in values.get("favorites", []):
             kind, request, notes = eichi19.frame(settings, self.base / "lora")
             yield self._keep(file, str(settings["name"]), kind, request, notes)
 
-    def _settings(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _settings(self, file: str, values: Plain) -> Iterator[Item]:
         for app, name in APPS.items():
             settings = values.get(app)
             if settings is None or (app == "app_settings" and "app_settings_eichi" in values):
@@ -170,11 +166,11 @@ class _Import:
             told = Adjusted("note.import.no_place", {"keys": ", ".join(rest)})
             yield Item(file, "file", file, False, (told,))
 
-    def _vae(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _vae(self, file: str, values: Plain) -> Iterator[Item]:
         told = Adjusted("note.import.no_place", {"keys": ", ".join(sorted(values))})
         yield Item(file, "file", file, False, (told,))
 
-    def _config(self, file: str, values: dict[str, Any]) -> Iterator[Item]:
+    def _config(self, file: str, values: Plain) -> Iterator[Item]:
         kind, request, notes = eichi19.config(values, self.base)
         yield self._keep(file, str(values.get("config_name") or Path(file).stem), kind, request, notes)
 
@@ -193,7 +189,7 @@ class _Import:
             notes += eichi19.lay_loras(values, names, scales, self.base / "lora", bool(used))
         return self._keep(file, path.stem, VideoOptions, values, notes)
 
-    def _keep(self, file: str, name: str, kind: type[Request], values: dict[str, Any], notes: list[Adjusted]) -> Item:
+    def _keep(self, file: str, name: str, kind: type[Request], values: Plain, notes: list[Adjusted]) -> Item:
         """Keep values as a favourite, complete, with what is not known here as it is."""
         weights = values.pop(eichi19.WEIGHTS, {})
         known, left = sift(kind, values)
@@ -209,7 +205,7 @@ class _Import:
         return Item(file, "favourite", new, True, (*notes, *left, *_renamed(name, new)))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Plain:
     """The values of a JSON file, with or without a byte order mark. Raises ValueError for anything else."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"larger than {LIMIT // 2**20} MiB")
@@ -220,7 +216,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _told(error: EichiError) -> Adjusted:
-    return Adjusted(error.id, {key: str(value) for key, value in error.values.items()})
+    return Adjusted(error.id, error.plain)
 
 
 def _here(same: bool) -> Adjusted:

@@ -11,7 +11,7 @@ from typing import Any
 
 from eichi.errors import OptionError
 from eichi.events import Adjusted
-from eichi.library.loras import STRENGTH, Lora, lora
+from eichi.library.loras import STRENGTH, PresetLora, lora
 
 NOTHING = {"", "なし", "None", "none", "無", "Нет"}
 
@@ -46,12 +46,12 @@ def switch(value: Any) -> Any:
     return value
 
 
-def loras(names: Sequence[Any], scales: Any, folder: Path | None, on: bool) -> tuple[list[Lora], list[Adjusted]]:
+def loras(names: Sequence[Any], scales: Any, folder: Path | None, on: bool) -> tuple[list[PresetLora], list[Adjusted]]:
     """LoRA files from what its three boxes and the text of strengths held.
 
     Only the last part of a name counts, as they all lay in one folder. Files that are no safetensors are left out.
     """
-    found: list[Lora] = []
+    found: list[PresetLora] = []
     notes: list[Adjusted] = []
     strengths = _strengths(scales, notes)
     chosen = [text for label in names if (text := str(label or "").strip()) not in NOTHING]

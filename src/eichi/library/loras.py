@@ -18,7 +18,7 @@ STRENGTH = 0.8
 HIGHEST = 2.0
 
 
-class Lora(Kept):
+class PresetLora(Kept):
     """One LoRA file and how strongly it is applied, -2 to 2."""
 
     path: Path
@@ -30,7 +30,7 @@ class Slot(Kept):
     """A LoRA preset. `name` is the user's, empty where there is only the number."""
 
     name: str = ""
-    loras: tuple[Lora, ...] = ()
+    loras: tuple[PresetLora, ...] = ()
 
 
 class _Content(Kept):
@@ -50,7 +50,7 @@ class Loras:
         kept = self._shelf.read().slots
         return {number: kept.get(number, Slot()) for number in SLOTS}
 
-    def save(self, number: int, loras: Iterable[Lora], name: str | None = None) -> None:
+    def save(self, number: int, loras: Iterable[PresetLora], name: str | None = None) -> None:
         """Put LoRA files into a slot; its name stays unless another is given. Raises OptionError."""
         with self._shelf.change() as content:
             before = content.slots.get(_checked(number), Slot())
@@ -77,10 +77,10 @@ class Loras:
         return slot.model_copy(update={"loras": tuple(found)})
 
 
-def lora(path: str | Path, strength: float = STRENGTH, on: bool = True) -> Lora:
+def lora(path: str | Path, strength: float = STRENGTH, on: bool = True) -> PresetLora:
     """A LoRA file with its strength. Raises OptionError for a strength out of range."""
     try:
-        return Lora(path=Path(path), strength=strength, on=on)
+        return PresetLora(path=Path(path), strength=strength, on=on)
     except ValidationError as error:
         raise OptionError("error.option.range", key=str(path), value=strength, low=-HIGHEST, high=HIGHEST) from error
 

@@ -46,7 +46,7 @@ class _Content(Kept):
     presets: dict[str, str] = Field(default_factory=dict)
 
 
-class Prompts:
+class PromptPresets:
     """The prompt presets of a user."""
 
     def __init__(self, home: Path, tell: Tell) -> None:

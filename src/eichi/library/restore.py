@@ -7,11 +7,11 @@ it is. What is not known here, or does not fit, is said.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from eichi.declare import Plain
 from eichi.errors import InputError
 from eichi.events import Adjusted
-from eichi.library.lenient import kind_of, sift
+from eichi.library.outside import kind_of, sift
 from eichi.options import Request, VideoOptions
 from eichi.video.metadata import FOREIGN, read_record
 
@@ -21,7 +21,7 @@ class Restored:
     """What a file gives back: nested values for a kind of request, all of them where `whole`."""
 
     kind: type[Request]
-    values: dict[str, Any]
+    values: Plain
     whole: bool
     notes: tuple[Adjusted, ...]
 

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from eichi.declare import Plain
+
 Content = TypeVar("Content")
 
 
@@ -25,8 +27,8 @@ class Lost:
 
 
 def salvage(
-    read: Callable[[dict[str, Any]], Content], values: Mapping[str, Any], depth: int | None = None
-) -> tuple[Content, dict[str, Any], list[Lost]]:
+    read: Callable[[Plain], Content], values: Mapping[str, Any], depth: int | None = None
+) -> tuple[Content, Plain, list[Lost]]:
     """What `read` makes of nested values, the values that it takes, and those that it does not take.
 
     The innermost value that is wrong goes, or what holds it `depth` levels down.
@@ -41,7 +43,7 @@ def salvage(
             lost.append(Lost(*_take_out(rest, first["loc"][:depth]), first))
 
 
-def _take_out(values: dict[str, Any], path: tuple[int | str, ...]) -> tuple[str, Any]:
+def _take_out(values: Plain, path: tuple[int | str, ...]) -> tuple[str, Any]:
     """Remove the innermost value that exists on the way to what is wrong; its dotted key and itself."""
     holder: Any = values
     here: Any = values

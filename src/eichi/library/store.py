@@ -13,16 +13,17 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private
 from eichi.library.salvage import salvage
-from eichi.text import as_json
+from eichi.text import json_text
 
 FOLDER = "library"
 VERSION = "version"
@@ -32,7 +33,7 @@ DAMAGE = (ValueError, RecursionError)
 # Who hears what was done otherwise than asked.
 Tell = Callable[[Adjusted], None]
 # Brings the values of one version of a file to the next.
-Step = Callable[[dict[str, Any]], dict[str, Any]]
+Step = Callable[[Plain], Plain]
 
 
 class Kept(BaseModel):
@@ -87,7 +88,7 @@ class Shelf(Generic[Content]):
                     self._copy(self.backup)
                 self._write(content)
 
-    def _values(self, path: Path) -> tuple[dict[str, Any], int]:
+    def _values(self, path: Path) -> tuple[Plain, int]:
         """The values of a file, in the form of this version, and the version it was written in."""
         try:
             values = json.loads(path.read_bytes())
@@ -127,7 +128,7 @@ class Shelf(Generic[Content]):
             self.tell(Adjusted("note.library.lost", {"file": str(self.path), "key": key}))
         return content
 
-    def _salvage(self, values: dict[str, Any]) -> tuple[Content, list[str]]:
+    def _salvage(self, values: Plain) -> tuple[Content, list[str]]:
         """The content without the entries that cannot be read, and the names of those."""
         content, _, lost = salvage(self.kind.model_validate, values, depth=2)
         return content, [one.key for one in lost]
@@ -142,7 +143,7 @@ class Shelf(Generic[Content]):
     def _write(self, content: Content) -> None:
         values = {VERSION: self.version, **content.model_dump(mode="json")}
         with aside(self.path) as draft:
-            draft.write_text(as_json(values, indent=1), encoding="utf-8")
+            draft.write_text(json_text(values, indent=1), encoding="utf-8")
 
     def _copy(self, path: Path) -> None:
         with aside(path) as draft:

@@ -25,6 +25,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from eichi.errors import DeviceError
+from eichi.models.borrowed import attention_backend
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,14 @@ class Choice:
     why: Literal["asked", "installed", "fused", "none"]
 
 
-def choose(device: torch.device, wanted: str = "auto") -> Choice:
-    """The kernel to use on a device. Raises DeviceError for one that was asked for and does not work."""
+def choose(device: torch.device, wanted: str = "auto", dtype: torch.dtype | None = None) -> Choice:
+    """The kernel to use on a device for numbers of a type, by default what published models compute in there.
+
+    On a GPU the packages' kernels know halves only, so a model in float32 uses torch's own whatever was asked for.
+    Raises DeviceError for a kernel that was asked for and does not work.
+    """
+    if device.type == "cuda" and dtype == torch.float32 and wanted in (*PACKAGES, "auto"):
+        return Choice("native", "fused") if fused(device, dtype) else Choice("chunked", "none")
     if wanted != "auto":
         kernel: Kernel = wanted  # type: ignore[assignment]  # the setting has no others
         if not works(kernel, device):
@@ -66,14 +73,14 @@ def works(kernel: Kernel, device: torch.device) -> bool:
     return find_spec(package) is not None and _right(lambda *given: _dispatched(kernel, *given), device)
 
 
-def fused(device: torch.device) -> bool:
-    """Whether torch's own attention has a fused kernel here."""
+def fused(device: torch.device, dtype: torch.dtype | None = None) -> bool:
+    """Whether torch's own attention has a fused kernel here for numbers of a type."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         with sdpa_kernel(FUSED):
             return _dispatched("native", query, key, value)
 
-    return _right(attend, device)
+    return _right(attend, device, dtype)
 
 
 @contextmanager
@@ -84,14 +91,8 @@ def attention(transformer: nn.Module, choice: Choice) -> Iterator[None]:
         with Chunked():
             yield
         return
-    kept = [(processor, processor._attention_backend) for processor in _processors(transformer)]
-    for processor, _ in kept:
-        processor._attention_backend = AttentionBackendName(choice.kernel)
-    try:
+    with attention_backend(_processors(transformer), AttentionBackendName(choice.kernel)):
         yield
-    finally:
-        for processor, before in kept:
-            processor._attention_backend = before
 
 
 class Chunked(TorchFunctionMode):
@@ -128,9 +129,11 @@ def _dispatched(kernel: Kernel, query: Tensor, key: Tensor, value: Tensor) -> Te
     return made
 
 
-def _right(attend: Callable[[Tensor, Tensor, Tensor], Tensor], device: torch.device) -> bool:
+def _right(
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor], device: torch.device, dtype: torch.dtype | None = None
+) -> bool:
     """Whether attention comes out as the formula says, as near as eight bits are."""
-    kind = torch.bfloat16 if device.type == "cuda" else torch.float32
+    kind = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
     generator = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, 128, 2, 128, generator=generator).to(device, kind) for _ in range(3))
     try:

@@ -18,10 +18,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from eichi.catalog import WEIGHTS, Entry, Source, find, known
+from eichi.catalog import WEIGHTS, Entry, PartSource, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private
 from eichi.models.hub import RemoteFile, Wait, checksum, fetch, list_files, part_of
@@ -43,6 +44,7 @@ class Fetching:
     files: int
     done: int
     size: int
+    kind: Literal["fetching"] = "fetching"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def remove(entry: Entry, models: Path) -> tuple[list[Path], int]:
     return gone, freed
 
 
-def _own_sources(entry: Entry, models: Path) -> Iterator[Source]:
+def _own_sources(entry: Entry, models: Path) -> Iterator[PartSource]:
     """The sources that no other known model uses which is here as well."""
     others = [find(name) for name in known() if name != entry.name]
     kept = {
@@ -175,7 +177,7 @@ def _check_room(models: Path, needed: int) -> None:
 def _write_lists(models: Path, files: list[RemoteFile]) -> None:
     """Note the checksums of files that are about to be fetched, beside those of files that were."""
     for repository in {file.repository for file in files}:
-        sums = _read_list(models, Source(repository, ""))
+        sums = _read_list(models, PartSource(repository, ""))
         sums |= {file.path: file.sum for file in files if file.repository == repository}
         _write_list(models / repository / LIST, sums)
 
@@ -192,7 +194,7 @@ def _write_list(path: Path, sums: Sums) -> None:
         raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
 
 
-def _read_list(models: Path, source: Source) -> Sums:
+def _read_list(models: Path, source: PartSource) -> Sums:
     """Checksum by path of what was fetched from a repository; empty where nothing was, or the list is damaged."""
     try:
         sums: Sums = json.loads((models / str(source.repository) / LIST).read_text(encoding="utf-8"))
@@ -201,7 +203,7 @@ def _read_list(models: Path, source: Source) -> Sums:
     return sums
 
 
-def _sum(source: Source, file: Path, models: Path) -> str | None:
+def _sum(source: PartSource, file: Path, models: Path) -> str | None:
     """The checksum that a file should have, None where nobody knows."""
     if source.repository is None:
         return None

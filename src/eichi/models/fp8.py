@@ -136,9 +136,11 @@ def multiply(input: Tensor, rounded: Rounded, bias: Tensor | None = None) -> Ten
     recipe = ScalingType.RowWise if rows else ScalingType.TensorWise
     given = quantise(input, rows)
     values, scale = rounded.values.t(), rounded.scale.t()
-    kind = input.dtype
+    # By rows CUDA gives bfloat16 alone.
+    kind = torch.bfloat16 if input.is_cuda else input.dtype
+    bias = None if bias is None else bias.to(kind)
     made: Tensor = scaled_mm(given.values, values, given.scale, recipe, scale, recipe, bias=bias, output_dtype=kind)
-    return made
+    return made.to(input.dtype)
 
 
 def multiplies(device: torch.device) -> bool:

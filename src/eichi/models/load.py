@@ -1,10 +1,13 @@
 """The parts of a checkpoint in memory, each loaded when it is first asked for and given back when it is done with.
 
 One code path for the embedded model, a local folder and the hub's cache: all have the Hugging Face layout. On a CPU
-everything computes in float32, whatever the files hold; on a GPU the transformer runs in bfloat16 and the rest in
-float16, as the weights were made for. Not run on a GPU yet.
+everything computes in float32, whatever the files hold; on a GPU in the precision that the catalogue says, for the
+published models the transformer in bfloat16 and the rest in float16, as they were made for. Not run on a GPU yet.
 """
 
+import eichi.models.libraries  # noqa: F401  # before they come in one by one
+
+# isort: split
 import hashlib
 import json
 import logging
@@ -22,10 +25,11 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
-from eichi.catalog import PARTS, Entry
+from eichi.catalog import FULL, PARTS, Entry
 from eichi.errors import DeviceError, ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
+from eichi.models.convolution import apply_convolution
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
@@ -33,50 +37,33 @@ from eichi.models.offload import place_encoder, place_transformer, streamed_name
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Machine, Need, Placement, choose, lower
-from eichi.settings import VAE_TILE
+from eichi.settings import Runtime
 
 log = logging.getLogger(__name__)
 
 Loader = Callable[[Path, torch.dtype], Any]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Components:
-    """The parts of one model on one device, loaded on first use.
+    """The parts of one model on one device, loaded on first use, in `precision`."""
 
-    `transformer` in its own precision; `vae`, `text_encoder`, `text_encoder_2`, `image_encoder` in `dtype`.
-    """
+    def __init__(self, entry: Entry, runtime: Runtime, parts: Collection[str] = PARTS) -> None:
+        """Finds these parts where the machine has models, loads none.
 
-    def __init__(
-        self,
-        entry: Entry,
-        models: Path,
-        device: str = "auto",
-        cache: Path | None = None,
-        parts: Collection[str] = PARTS,
-        tile: int = VAE_TILE,
-        attention: str = "auto",
-        merged_gb: float = 0.0,
-    ) -> None:
-        """Finds these parts, loads none; `cache` is a folder for what can be kept between jobs.
-
-        `merged_gb` GiB of merged weights are kept there. The VAE takes pictures apart that are larger than `tile`
-        pixels, none where it is 0. Raises ModelError where a part is missing, DeviceError for a device that is not
-        here.
+        Raises ModelError where a part is missing, DeviceError for a device that is not here.
         """
         give_back()
         self.entry = entry
-        self.cache = cache
-        self.tile = tile
-        self.merged = None if cache is None or not merged_gb else Merged(cache / "merged", int(merged_gb * 2**30))
-        self.attention = attention  # the setting of that name
-        self.device = pick_device(device)
-        gpu = self.device.type != "cpu"
-        self.dtype = torch.float16 if gpu else torch.float32
-        self.transformer_dtype = torch.bfloat16 if gpu else torch.float32
-        self.folders = locate(entry, models, parts)
+        self.runtime = runtime
+        cache, limit = runtime.cache, int(runtime.merged_gb * 2**30)
+        self.merged = None if cache is None or not limit else Merged(cache / "merged", limit)
+        self.attention = runtime.attention  # of the next job
+        self.device = pick_device(runtime.device)
+        self.precision = FULL if self.device.type == "cpu" else entry.anatomy.precision
+        self.folders = locate(entry, runtime.models, parts)
         self.placement = Placement("all")
         self.need: Need | None = None  # what the placement was chosen for
-        self.compiled = False  # the setting `compile`
         self.share: float | None = None  # of the GPU, not to go over it; for trying smaller placements
         self._loaded: dict[str, Any] = {}
         self._wanted = WeightsOptions()
@@ -90,6 +77,15 @@ class Components:
         if weights.fp8 != "off" and weights.fp8_math:
             check_product(self.device)
         self._wanted, self._made = weights, None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What all parts but the transformer compute in."""
+        return _DTYPES[self.precision.others]
+
+    @property
+    def transformer_dtype(self) -> torch.dtype:
+        return _DTYPES[self.precision.transformer]
 
     @property
     def transformer(self) -> HunyuanVideoFramepackTransformer3DModel:
@@ -106,7 +102,7 @@ class Components:
             with _boundary(self.entry.name, "transformer"):
                 weights.change(self._wanted, streamed_names(network, placement), mapped=not placement.pinned)
                 place_transformer(network, placement, self.device)
-            if self.compiled:
+            if self.runtime.compiled:
                 compile_blocks(network)
             self._made = weights
         return weights
@@ -114,7 +110,7 @@ class Components:
     @property
     def vae(self) -> AutoencoderKLHunyuanVideo:
         model: AutoencoderKLHunyuanVideo = self._part("vae", self.dtype)
-        set_tiles(model, self.tile)
+        set_tiles(model, self.runtime.tile)
         return model
 
     @property
@@ -251,6 +247,7 @@ def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:
     vae: AutoencoderKLHunyuanVideo = AutoencoderKLHunyuanVideo.from_pretrained(folder, torch_dtype=dtype)
     # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
     vae.use_framewise_decoding = vae.use_framewise_encoding = False
+    apply_convolution(vae)
     return vae
 
 
@@ -264,6 +261,17 @@ def set_tiles(vae: AutoencoderKLHunyuanVideo, side: int) -> None:
     if side:
         stride = side * 3 // 4
         vae.enable_tiling(side, side, tile_sample_stride_height=stride, tile_sample_stride_width=stride)
+
+
+@contextmanager
+def exactly(vae: AutoencoderKLHunyuanVideo) -> Iterator[None]:
+    """The VAE in float32 for a while; its weights come back as they were, since float32 holds every half."""
+    before = vae.dtype
+    nn.Module.to(vae, torch.float32)  # the library's own warns of parts to be kept in float32, of which there are none
+    try:
+        yield
+    finally:
+        nn.Module.to(vae, before)
 
 
 _LOADERS: dict[str, Loader] = {

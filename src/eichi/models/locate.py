@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from eichi.catalog import PARTS, WEIGHTS, Entry, Source
+from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource
 from eichi.errors import ModelError
 
 # Caches of the hub library below the models folder.
@@ -66,7 +66,7 @@ def _shards(index: Path) -> set[str]:
         return {index.name}
 
 
-def _folder(entry: Entry, source: Source, models: Path, part: str) -> Path | None:
+def _folder(entry: Entry, source: PartSource, models: Path, part: str) -> Path | None:
     """The folder that holds a part (the file, where it is one), None where there is none."""
     if source.repository is None:
         root = source.root or entry.root
@@ -79,7 +79,7 @@ def _folder(entry: Entry, source: Source, models: Path, part: str) -> Path | Non
     return _cached(source, models, part)
 
 
-def _cached(source: Source, models: Path, part: str) -> Path | None:
+def _cached(source: PartSource, models: Path, part: str) -> Path | None:
     """The part in a cache of the hub library: its own, by its variables (HF_HOME …), or one in the models folder."""
     from huggingface_hub import try_to_load_from_cache
 

@@ -92,22 +92,50 @@ class Match:
         stated = (self.file.architecture or "").lower()
         return bool(stated) and not any(name in stated for name in ("hunyuan", "framepack"))
 
-    def describe(self) -> dict[str, Any]:
-        """The report as JSON-ready values."""
+    @property
+    def report(self) -> "LoraReport":
+        """What is to be told of it."""
         used = {share.layer for share in self.shares.values()}
-        return {
-            "file": str(self.file.path),
-            "format": self.file.format,
-            "names": "hunyuanvideo" if self.file.original else "framepack",
-            "base": self.file.base,
-            "model": self.model,
-            "layers": len(self.file.layers),
-            "matched": len(used),
-            "weights": sorted(self.shares),
-            "unmatched": list(self.unmatched),
-            "rank": sorted({layer.rank for layer in used}),
-            "alpha": sorted({layer.alpha for layer in used}),
-        }
+        return LoraReport(
+            file=str(self.file.path),
+            format=self.file.format,
+            names="hunyuanvideo" if self.file.original else "framepack",
+            base=self.file.base,
+            model=self.model,
+            layers=len(self.file.layers),
+            matched=len(used),
+            weights=tuple(sorted(self.shares)),
+            unmatched=self.unmatched,
+            rank=tuple(sorted({layer.rank for layer in used})),
+            alpha=tuple(sorted({layer.alpha for layer in used})),
+        )
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """The file's part in a sentence."""
+        report = self.report
+        ranks, alphas = (", ".join(f"{number:g}" for number in row) for row in (report.rank, report.alpha))
+        return {"path": report.file, "format": report.format, "rank": ranks, "alpha": alphas}
+
+
+@dataclass(frozen=True)
+class LoraReport:
+    """A file and a model that it fits. `weights` are the names of what it changes, `unmatched` keys that it does not.
+
+    `names` are the layers' names, `base` the model that the file names, `rank` and `alpha` those of its layers.
+    """
+
+    file: str
+    format: str
+    names: str
+    base: str | None
+    model: str
+    layers: int
+    matched: int
+    weights: tuple[str, ...]
+    unmatched: tuple[str, ...]
+    rank: tuple[int, ...]
+    alpha: tuple[float, ...]
 
 
 def read_lora(path: Path) -> LoraFile:

@@ -24,9 +24,9 @@ from diffusers.hooks.group_offloading import (
 )
 from torch import nn
 
+from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.plan.memory import Machine, Placement, streamed_blocks
 
-NAME = "group_offloading"  # the name that diffusers looks its own hooks up by
 CPU = torch.device("cpu")
 
 
@@ -70,17 +70,14 @@ def stream(network: nn.Module, blocks: Sequence[nn.Module], device: torch.device
             next_hook.group.onload_self = False
     streamed = {id(parameter) for block in blocks for parameter in (*block.parameters(), *block.buffers())}
     for owner in network.modules():
-        for name, tensor in (*owner._parameters.items(), *owner._buffers.items()):
-            if tensor is not None and id(tensor) not in streamed:
+        for name, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
+            if id(tensor) not in streamed:
                 _bring(owner, name, tensor, device)
 
 
 def unstream(network: nn.Module) -> None:
     """Take the hooks off; weights stay where they are."""
-    for module in network.modules():
-        registry = getattr(module, "_diffusers_hook", None)
-        if registry is not None and registry.get_hook(NAME) is not None:
-            registry.remove_hook(NAME, recurse=False)
+    HookRegistry.check_if_exists_or_initialize(network).remove_hook(GROUP_OFFLOADING)
 
 
 def _leave(block: nn.Module, device: torch.device, side: torch.cuda.Stream | None, pinned: bool) -> GroupOffloadingHook:
@@ -105,7 +102,7 @@ def _leave(block: nn.Module, device: torch.device, side: torch.cuda.Stream | Non
         stream=side,
     )
     hook = GroupOffloadingHook(group, config=config)
-    HookRegistry.check_if_exists_or_initialize(block).register_hook(hook, NAME)
+    HookRegistry.check_if_exists_or_initialize(block).register_hook(hook, GROUP_OFFLOADING)
     return hook
 
 
@@ -116,4 +113,4 @@ def _bring(owner: nn.Module, name: str, tensor: torch.Tensor, device: torch.devi
     if isinstance(tensor, nn.Parameter):
         tensor.data = tensor.data.to(device)
     else:
-        owner._buffers[name] = tensor.to(device)
+        setattr(owner, name, tensor.to(device))

@@ -7,13 +7,15 @@ hence the bare tokenizers library, which the encoders' own tokenizers are built 
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-from eichi.catalog import Template
+from eichi.catalog import Entry, Template
 from eichi.errors import ModelError
+from eichi.models.locate import locate_part
 
 WHOLE = "tokenizer.json"
 CLIP_MARKS = 2  # its beginning and its end mark count among the 77
@@ -21,21 +23,21 @@ CLIP_MARKS = 2  # its beginning and its end mark count among the 77
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
+Print = tuple[tuple[str, int, int], ...]
+
+
 @dataclass(frozen=True)
 class Reading:
-    """How a prompt is read: tokens used of each limit, and the characters up to which each encoder sees it."""
+    """How a text is read: tokens used of each limit, and what both encoders see, what only LLaMA sees, what is cut."""
 
+    text: str
     llama: int
     llama_limit: int
     clip: int
     clip_limit: int
-    llama_end: int
-    clip_end: int
-
-    def parts(self, prompt: str) -> tuple[str, str, str]:
-        """What both encoders see, what only LLaMA sees, what is cut. Together they are the prompt."""
-        seen = min(self.clip_end, self.llama_end)
-        return prompt[:seen], prompt[seen : self.llama_end], prompt[self.llama_end :]
+    both: str
+    llama_only: str
+    cut: str
 
 
 class Meter:
@@ -63,14 +65,41 @@ class Meter:
         ]
         clip = self._clip.encode(prompt, add_special_tokens=False).offsets
         room = self.template.clip_limit - CLIP_MARKS
+        end = _end(llama, self.template.limit, prompt)
+        seen = min(_end(clip, room, prompt), end)
         return Reading(
+            text=prompt,
             llama=len(llama),
             llama_limit=self.template.limit,
             clip=len(clip) + CLIP_MARKS,
             clip_limit=self.template.clip_limit,
-            llama_end=_end(llama, self.template.limit, prompt),
-            clip_end=_end(clip, room, prompt),
+            both=prompt[:seen],
+            llama_only=prompt[seen:end],
+            cut=prompt[end:],
         )
+
+
+def find_meter(entry: Entry, models: Path) -> Meter | None:
+    """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine.
+
+    Raises ModelError where their files are damaged.
+    """
+    llama, clip = (locate_part(entry, part, models) for part in ("tokenizer", "tokenizer_2"))
+    if llama is None or clip is None or not (llama / WHOLE).is_file():
+        return None
+    return _meter(entry.template, llama, clip, (_print(llama), _print(clip)))
+
+
+@lru_cache(maxsize=4)
+def _meter(template: Template, llama: Path, clip: Path, _: tuple[Print, Print]) -> Meter:
+    """Kept, since reading LLaMA's 128 thousand tokens takes longer than a plan, and sweeps and pages make many."""
+    return Meter(template, llama, clip)
+
+
+def _print(folder: Path) -> Print:
+    """What tells a tokenizer from another that lay in its folder before: its files by name, size and date."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
 def _whole(path: Path) -> Tokenizer:

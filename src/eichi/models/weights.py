@@ -23,6 +23,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from eichi.models import fp8
+from eichi.models.head import apply_head, kept_in
 from eichi.models.lora import Lora, merge, open_loras
 from eichi.models.lorafile import lora_print
 from eichi.models.merged import Found, Merged, merged_key
@@ -67,6 +68,7 @@ class Weights:
         with torch.device("meta"):
             network = kind.from_config(kind.load_config(place) if place.is_dir() else dict(config))
         self.transformer: HunyuanVideoFramepackTransformer3DModel = network.requires_grad_(False).eval()
+        apply_head(self.transformer)
         self.files = weight_files(place)
         self.shapes: Shapes = read_shapes(self.files)
         self._check({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
@@ -118,7 +120,7 @@ class Weights:
         """Make one tensor and put it in its place."""
         self.recipes.pop(name, None)
         kept = self.merged if loras else None
-        key = merged_key(self.files[name], name, recipe, self.dtype) if kept is not None else ""
+        key = merged_key(self.files[name], name, recipe, kept_in(name, self.dtype)) if kept is not None else ""
         found = None if kept is None else kept.find(key)
         if found is None:
             found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
@@ -130,16 +132,17 @@ class Weights:
 
     def _read(self, name: str, recipe: Recipe, loras: list[Lora]) -> Tensor:
         """A tensor of the checkpoint with its LoRAs. Raises ValueError where it has what is no number."""
+        dtype = kept_in(name, self.dtype)
         with safe_open(self.files[name], framework="pt") as file:
             read = file.get_tensor(name)
             stays = self._mapped and self._target(name) != self.device
             if loras:
-                whole = torch.empty(read.shape, dtype=self.dtype, device=self.device)
+                whole = torch.empty(read.shape, dtype=dtype, device=self.device)
                 merge(read, whole, name, loras)
-            elif stays and recipe.fp8 == "off" and read.dtype == self.dtype:
+            elif stays and recipe.fp8 == "off" and read.dtype == dtype:
                 whole = read
             else:
-                whole = read.to(self.device, self.dtype, copy=True)
+                whole = read.to(self.device, dtype, copy=True)
             del read
         if not all(bool(whole[rows].abs().amax().isfinite()) for rows in fp8.spans(whole)):
             raise ValueError(f"{name}: not all of it is numbers")
@@ -166,12 +169,10 @@ class Weights:
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
         before = getattr(owner, attribute)
-        if not before.is_meta:  # the same memory again: new one for every change would leave holes
+        if before.is_meta:
+            _set(owner, attribute, whole.to(target))
+        else:  # the same memory again: new one for every change would leave holes
             before.copy_(whole)
-        elif attribute in owner._parameters:
-            setattr(owner, attribute, nn.Parameter(whole.to(target), requires_grad=False))
-        else:
-            setattr(owner, attribute, whole.to(target))
 
     def _target(self, name: str) -> torch.device:
         """Where a tensor lies between its turns."""
@@ -180,8 +181,12 @@ class Weights:
     def _send(self, name: str) -> None:
         """Bring a tensor that is made already to where it lies now, with what belongs to it."""
         owner = self.transformer.get_submodule(name.rpartition(".")[0])
-        if getattr(owner, name.rpartition(".")[2]).device != self._target(name):
-            owner._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(self._target(name)), recurse=False)
+        target = self._target(name)
+        if getattr(owner, name.rpartition(".")[2]).device == target:
+            return
+        for attribute, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
+            if not tensor.is_meta:
+                _set(owner, attribute, tensor.to(target))
 
     def _check(self, expected: Shapes) -> None:
         """The files must hold what the network has. Raises ValueError."""
@@ -192,3 +197,9 @@ class Weights:
         unused = self.shapes.keys() - expected.keys()
         if unused:
             log.warning("%s: %d tensors belong to no layer and are not read", self.name, len(unused))
+
+
+def _set(owner: nn.Module, attribute: str, tensor: Tensor) -> None:
+    """Put a tensor in the place of a parameter or buffer of a module."""
+    parameter = isinstance(getattr(owner, attribute), nn.Parameter)
+    setattr(owner, attribute, nn.Parameter(tensor, requires_grad=False) if parameter else tensor)

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -35,14 +34,15 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
-from eichi.text import as_json
-from eichi.video.metadata import record
-from eichi.video.parts import CARD, ENDING, Parts
+from eichi.text import json_text
+from eichi.video.jobfolder import CARD, ENDING, JobFolder
+from eichi.video.metadata import Record, record
 
 LOCK = "lock"
+THREADS = "threads"
 
 
-class Checkpoint(Parts):
+class Checkpoint(JobFolder):
     """The folder of one unfinished job, and what is kept there."""
 
     def begin(
@@ -57,13 +57,13 @@ class Checkpoint(Parts):
         """
         for order, latents in enumerate(kept):
             self.keep(order, latents)
-        card = {**_card(plan, components), "pictures": sorted(pixels)}
+        card = {**_card(plan, components), "pictures": sorted(pixels), THREADS: torch.get_num_threads()}
         with _writing(self.folder):
             for name, picture in pixels.items():
                 with aside(self.folder / _picture(name)) as draft:
                     Image.fromarray(picture).save(draft, format="PNG")
             with aside(self.folder / CARD) as draft:
-                draft.write_text(as_json(card, indent=1, default=str), encoding="utf-8")
+                draft.write_text(json_text(card, indent=1, fallback=str), encoding="utf-8")
 
     def keep(self, order: int, latents: NDArray[np.float32]) -> None:
         """Keep the latents of a section, without the start image's. Raises DiskError."""
@@ -89,10 +89,10 @@ class Checkpoint(Parts):
         except (OSError, KeyError) as error:
             raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Record:
         """What `begin` wrote down. Raises InputError."""
         try:
-            values: dict[str, Any] = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
+            values: Record = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
             if not isinstance(values.get("request"), dict):
                 raise ValueError("no request in it")
         except (OSError, ValueError, AttributeError) as error:
@@ -144,11 +144,23 @@ class Checkpoint(Parts):
             if not (full or self.advanced):
                 self.discard()
 
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """As many of torch's threads as the job began with, however many cores there are now: each number of them
+        splits sums otherwise, and their last bits follow. Raises InputError.
+        """
+        here = torch.get_num_threads()
+        torch.set_num_threads(self.card().get(THREADS, here))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(here)
+
     def _section(self, order: int) -> Path:
         return self.folder / f"section-{order:04d}.safetensors"
 
 
-def beside(result: Path) -> Checkpoint:
+def checkpoint_beside(result: Path) -> Checkpoint:
     """The checkpoint of the job that makes this video."""
     return Checkpoint(result.parent / f".{result.stem}{ENDING}")
 
@@ -182,14 +194,14 @@ def find(job: str | None, folder: Path) -> Checkpoint:
     return found[0]
 
 
-def _card(plan: Plan, components: Components) -> dict[str, Any]:
-    """Everything that the bytes of a result follow from, but for the pictures."""
-    machine = {"device": components.device.type, "vae_tile": components.tile}
+def _card(plan: Plan, components: Components) -> Record:
+    """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
+    machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
     return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+def _differences(before: Record, now: Record, prefix: str = "") -> list[str]:
     """The keys whose values are not what they were, with both values."""
     found: list[str] = []
     for key, value in now.items():

@@ -23,7 +23,7 @@ LAYER = -3
 
 
 @dataclass(frozen=True)
-class Words:
+class PromptStates:
     """A prompt as the transformer takes it: `states` [1, n, d], `mask` [1, n] of ones, `pooled` [1, p]."""
 
     states: Tensor
@@ -32,7 +32,7 @@ class Words:
 
 
 @torch.inference_mode()
-def encode_prompt(components: Components, prompt: str) -> Words:
+def encode_prompt(components: Components, prompt: str) -> PromptStates:
     """Both text encoders' reading of one prompt, in the transformer's precision."""
     template, dtype = components.entry.template, components.transformer_dtype
     head = template.head
@@ -48,7 +48,9 @@ def encode_prompt(components: Components, prompt: str) -> Words:
         prompt, max_length=template.clip_limit, padding="max_length", truncation=True, return_tensors="pt"
     ).input_ids.to(components.device)
     pooled = components.text_encoder_2(clip_ids).pooler_output
-    return Words(states.to(dtype), torch.ones(states.shape[:2], dtype=dtype, device=states.device), pooled.to(dtype))
+    return PromptStates(
+        states.to(dtype), torch.ones(states.shape[:2], dtype=dtype, device=states.device), pooled.to(dtype)
+    )
 
 
 @torch.inference_mode()

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.catalog import Direction
+from eichi.errors import RunError
+from eichi.models.load import exactly
 from eichi.plan.timeline import FRAMES_PER_LATENT
 
 TILE, STRIDE = 5, 3
@@ -40,7 +42,8 @@ class Decoder:
         self.reverse = direction == "reverse"
         self.tiles = tiles or range(tile_count(total))
         self.next = self.tiles[-1] if self.reverse else self.tiles[0]
-        self.decoded = 0
+        self.decoded = 0  # latents
+        self.repeated = 0  # tiles that half precision made no numbers of, and that were decoded again in float32
         self.last: Tensor | None = None  # the decoded tile that is last in time
         self._first: int | None = None  # place of the first latent held
         self._held: Tensor | None = None
@@ -112,9 +115,19 @@ class Decoder:
     def _decode(self, latents: Tensor) -> Tensor:
         """The frames [1, 3, n, height, width] of a tile, without its warming-up frame."""
         self.decoded += latents.shape[2]
+        frames = self._frames(latents)
+        if not torch.isfinite(frames).all() and self.vae.dtype != torch.float32:
+            self.repeated += 1
+            with exactly(self.vae):
+                frames = self._frames(latents)
+        if not torch.isfinite(frames).all():
+            raise RunError("error.decode.nan")
+        return frames if self.next == 0 else frames[:, :, 1:]
+
+    def _frames(self, latents: Tensor) -> Tensor:
         scaled = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
         frames: Tensor = self.vae.decode(scaled, return_dict=False)[0]
-        return frames if self.next == 0 else frames[:, :, 1:]
+        return frames
 
     def _drop(self) -> None:
         """Let go of latents that no later tile needs."""
@@ -145,6 +158,10 @@ class LoopDecoder:
     @property
     def decoded(self) -> int:
         return self.body.decoded + self.tail.decoded
+
+    @property
+    def repeated(self) -> int:
+        return self.body.repeated + self.tail.repeated
 
     def push(self, first: int, latents: Tensor) -> tuple[int, NDArray[np.uint8]] | None:
         """As `Decoder.push`; the last push brings the tail."""

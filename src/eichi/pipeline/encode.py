@@ -16,6 +16,7 @@ from diffusers import AutoencoderKLHunyuanVideo
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eichi.errors import RunError
 from eichi.plan.timeline import FRAMES_PER_LATENT, frame_count, latents_for
 
 TILE, STRIDE = 17, 12  # frames
@@ -41,8 +42,14 @@ def encode(vae: AutoencoderKLHunyuanVideo, frames: Iterable[NDArray[np.uint8]]) 
 
 @torch.inference_mode()
 def encode_tile(vae: AutoencoderKLHunyuanVideo, frames: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """All latents [1, c, n, h/8, w/8] of a tile of frames [h, w, 3]; a single picture is a tile too."""
+    """All latents [1, c, n, h/8, w/8] of a tile of frames [h, w, 3]; a single picture is a tile too.
+
+    Raises RunError where they are no numbers.
+    """
     pixels = torch.from_numpy(np.stack(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1.0
     mode: Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
     scale: float = vae.config.scaling_factor
-    return (mode.float() * scale).cpu()
+    latents = (mode.float() * scale).cpu()
+    if not torch.isfinite(latents).all():
+        raise RunError("error.encode.nan")
+    return latents

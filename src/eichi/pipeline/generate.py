@@ -17,26 +17,26 @@ from torch import Tensor
 from eichi.errors import RunError
 from eichi.events import Event, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
-from eichi.pipeline.beside import Beside
-from eichi.pipeline.checkpoint import Checkpoint, beside, sweep
-from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
+from eichi.pipeline.background import BackgroundDecoder
+from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside, sweep
+from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
-from eichi.pipeline.draw import draw_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
-from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Denoiser, History, Section, draw_noise, join
+from eichi.pipeline.denoise import denoise_section
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, retry_call, step_cache
+from eichi.pipeline.promptcache import read_prompts
+from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
-from eichi.video.latents import load_latents
+from eichi.video.latentfile import load_latents
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
 
 
 def generate(
     plan: Plan,
-    folder: Path | str = "outputs",
-    components: Components | None = None,
+    folder: Path | str,
+    components: Components,
     stop: Stop = lambda: False,
     checkpoint: Checkpoint | None = None,
     previews: int = 0,
@@ -48,10 +48,9 @@ def generate(
     its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. One that is not begun
     gives the video its name. There is a Preview after every `previews` steps, none for 0. Raises RunError.
     """
-    components = components or own_components(plan.entry)
     if checkpoint is None:
         sweep(Path(folder))
-        checkpoint = beside(free_name(Path(folder), ".mp4"))
+        checkpoint = checkpoint_beside(free_name(Path(folder), ".mp4"))
     fresh = not checkpoint.begun
     if not fresh:
         checkpoint.check(plan, components)
@@ -59,19 +58,20 @@ def generate(
     with checkpoint.held(), boundary():
         if fresh:
             checkpoint.begin(plan, components, pixels, kept_latents(plan))
-        outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
-        before = checkpoint.sections()
-        for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
-            if isinstance(event, LatentsReady) and event.order is not None:
-                checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
-            outputs.take(event)
-            yield event
-        if not outputs.complete:
-            yield outputs.stop()
-            return
-        last = outputs.finish(pixels[START])
-        checkpoint.discard()
-        yield last
+        with checkpoint.threads():
+            outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+            before = checkpoint.sections()
+            for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
+                if isinstance(event, LatentsReady) and event.order is not None:
+                    checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
+                outputs.take(event)
+                yield event
+            if not outputs.complete:
+                yield outputs.stop()
+                return
+            last = outputs.finish(pixels[START])
+            checkpoint.discard()
+            yield last
 
 
 def compute(
@@ -89,8 +89,8 @@ def compute(
     early enough to be looked at. Once `stop()` is true nothing more is drawn, and what was drawn comes out.
     """
     middle = (plan.options.sampling.steps + 1) // 2
-    with Beside(lambda: _decoder(plan, components), components) as decoding:
-        for event in draw(plan, components, pixels, before, previews):
+    with BackgroundDecoder(lambda: _decoder(plan, components), components) as decoding:
+        for event in sample_latents(plan, components, pixels, before, previews):
             yield event
             match event:
                 case Step(step=step) if step == middle:
@@ -104,7 +104,7 @@ def compute(
 
 
 @torch.inference_mode()
-def draw(
+def sample_latents(
     plan: Plan,
     components: Components,
     pixels: dict[str, NDArray[np.uint8]],
@@ -117,7 +117,7 @@ def draw(
     yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    given = yield from insist(lambda: _encode(plan, components, pixels), components)
+    given = yield from retry_call(lambda: _encode(plan, components, pixels), components)
     yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
@@ -133,26 +133,26 @@ def draw(
     with step_cache(options, components) as cache:
         for part in plan.sections:
             # 3. Draw the section's latents.
-            section = Section(
+            section = SectionInputs(
                 layout=part.layout,
                 anchor=latents[part.anchor],
                 context=history.context(),
                 image=image,
-                # Users turn a strength of 1.00-1.02; the share of noise is its inverse, in the first section only.
-                strength=1.0 / options.image_strength if part.order == 0 else 1.0,
+                # Users turn a strength of 100-102 %; the share of noise is its inverse, in the first section only.
+                strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
                 positive=given.words[part.prompt],
                 negative=given.words[plan.options.negative] if options.cfg != 1.0 else None,
             )
             denoiser = Denoiser(components.transformer, section, options, cache)
-            noise = draw_noise(section, generator)
+            noise = make_noise(section, generator)
             made = next(taken, None)
             if made is None:
                 spoilt = RunError("error.run.nan", number=part.number)
                 place = part.order, len(plan.sections)
-                made = yield from draw_section(components, denoiser, noise, spoilt, place, previews=previews)
+                made = yield from denoise_section(components, denoiser, noise, spoilt, place, previews=previews)
                 if part.meets:
-                    made = join(made, image, part.meets, components.entry.moment)
+                    made = close_loop(made, image, part.meets, components.entry.moment)
 
             # 4. They become history. What is decoded from them is for `compute` to say.
             first = part.first
@@ -166,21 +166,21 @@ def draw(
 
 
 @dataclass(frozen=True)
-class Given:
+class Conditions:
     """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name."""
 
-    words: dict[str, Words]
+    words: dict[str, PromptStates]
     vision: Tensor
     latents: dict[str, Tensor]
 
 
-def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Given:
+def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Conditions:
     """Everything that is read before the first section."""
     words = read_prompts(components, plan.texts)
     vision = encode_vision(components, pixels[START])
     components.leave("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
-    return Given(words, vision, latents)
+    return Conditions(words, vision, latents)
 
 
 def kept_latents(plan: Plan) -> list[NDArray[np.float32]]:

@@ -1,6 +1,6 @@
-"""What every job has around it: its components, a name for its result, the step cache, one place for torch's errors."""
+"""What every job has around it: a name for its result, memory, the step cache, one place for torch's errors."""
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,6 @@ from typing import Never, TypeVar
 
 import torch
 
-from eichi.catalog import PARTS, Entry
 from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.models.attention import attention, choose
@@ -18,7 +17,6 @@ from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_c
 from eichi.options import StepOptions
 from eichi.plan.memory import GIB, Need, forecast
 from eichi.prepare import Drawn, weigh
-from eichi.settings import Settings, load_settings
 
 Stop = Callable[[], bool]
 
@@ -27,15 +25,6 @@ THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
 
 Said = TypeVar("Said")
 Made = TypeVar("Made")
-
-
-def own_components(entry: Entry, settings: Settings | None = None, parts: Collection[str] = PARTS) -> Components:
-    """A model's components, or some of them, where and on which device the settings say."""
-    own = settings or load_settings()
-    here = own.models, own.device, own.cache
-    components = Components(entry, *here, parts, own.vae_tile, own.attention, own.lora_cache_gb)
-    components.compiled = own.compile
-    return components
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -50,7 +39,9 @@ def free_name(folder: Path, suffix: str) -> Path:
 @contextmanager
 def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     """The transformer as a job draws with it: its attention, and the step cache, None where that is off."""
-    with attention(components.transformer, choose(components.device, components.attention)):
+    with attention(
+        components.transformer, choose(components.device, components.attention, components.transformer_dtype)
+    ):
         yield from _cached(options, components)
 
 
@@ -76,7 +67,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     components.want(options.weights)
     if components.device.type == "cuda":
         whole = weigh(need, options)
-        components.arrange(whole, measure(components.device, load_settings().preserve_gb))
+        components.arrange(whole, measure(components.device, components.runtime.preserve_gb))
         peaks, placement = forecast(components.entry.anatomy, whole, components.placement), components.placement
         gpu, ram = round(peaks.gpu / GIB, 2), round(peaks.ram / GIB, 2)
         values = {"level": placement.level, "streamed": placement.streamed, "gpu": gpu, "ram": ram}
@@ -85,13 +76,13 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
 
 def make_weights(components: Components) -> Iterator[Adjusted]:
     """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
-    weights = yield from insist(lambda: components.weights, components)
+    weights = yield from retry_call(lambda: components.weights, components)
     if weights.losses:
         percent = round(100 * weights.loss.share, 2)
         yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})
 
 
-def persist(
+def retry_steps(
     make: Callable[[], Generator[Said, None, Made]], components: Components
 ) -> Generator[Said | Adjusted, None, Made]:
     """What `make` says and returns; where memory runs out, the weights take less of it and `make` begins anew, with a
@@ -108,14 +99,14 @@ def persist(
         yield Adjusted("note.memory.lower", {"level": placement.level, "streamed": placement.streamed})
 
 
-def insist(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
-    """What a function returns, as `persist`."""
+def retry_call(make: Callable[[], Made], components: Components) -> Generator[Adjusted, None, Made]:
+    """What a function returns, as `retry_steps`."""
 
     def once() -> Generator[Never, None, Made]:
         yield from ()
         return make()
 
-    return persist(once, components)
+    return retry_steps(once, components)
 
 
 @contextmanager

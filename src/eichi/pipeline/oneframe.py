@@ -26,17 +26,17 @@ from eichi.events import (
     LatentsReady,
     Stopped,
 )
-from eichi.models.absent import allow_absent
+from eichi.models.emptyhistory import allow_empty_history
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import Words, encode_picture, encode_vision
+from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.draw import draw_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, insist, make_weights, own_components, step_cache
-from eichi.pipeline.prompts import read_prompts
-from eichi.pipeline.sections import Context, Denoiser, Section, draw_noise
-from eichi.plan.oneframe import FrameLayout, FramePlan, Picture
+from eichi.pipeline.denoise import denoise_section
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, retry_call, step_cache
+from eichi.pipeline.promptcache import read_prompts
+from eichi.pipeline.sections import Context, Denoiser, SectionInputs, make_noise
+from eichi.plan.oneframe import FedPicture, FrameLayout, FramePlan
 from eichi.video import images
-from eichi.video.latents import Latents, save_latents
+from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import record, save_png
 from eichi.video.writer import writing
 
@@ -50,14 +50,13 @@ class Fitted:
 
 
 def generate_frame(
-    plan: FramePlan, folder: Path | str = "outputs", components: Components | None = None, stop: Stop = lambda: False
+    plan: FramePlan, folder: Path | str, components: Components, stop: Stop = lambda: False
 ) -> Iterator[Event]:
     """Run a plan; the last event is FrameFinished, or Stopped once `stop()` is true. Writes `<folder>/<time>.png`,
     and on request its latent as `.safetensors`.
 
     Raises RunError; a failed or stopped job leaves no file behind.
     """
-    components = components or own_components(plan.entry)
     path, values = free_name(Path(folder), ".png"), record(plan)
     latents: Latents | None = None
     pictures = [fit_picture(picture, plan) for picture in plan.pictures]
@@ -89,7 +88,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions.
-    words, vision, latents = yield from insist(lambda: _encode(plan, components, pictures), components)
+    words, vision, latents = yield from retry_call(lambda: _encode(plan, components, pictures), components)
     image = latents[0]
     yield from make_weights(components)
 
@@ -98,7 +97,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
         latent if picture.mask is None else masked(latent, picture.mask)
         for latent, picture in zip(latents, pictures, strict=True)
     )
-    section = Section(
+    section = SectionInputs(
         layout=plan.layout.section,
         anchor=anchor,
         context=surroundings(plan.layout, references, like=image),
@@ -113,23 +112,23 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     device, positions = str(components.device), plan.layout.describe()
     yield FrameStarted(plan.entry.name, plan.seed, device, plan.width, plan.height, positions)
     generator = torch.Generator().manual_seed(plan.seed)
-    with allow_absent(components.transformer), step_cache(options, components) as cache:
+    with allow_empty_history(components.transformer), step_cache(options, components) as cache:
         denoiser = Denoiser(components.transformer, section, options, cache)
-        noise = draw_noise(section, generator)
+        noise = make_noise(section, generator)
         spoilt = RunError("error.run.nan_image")
-        made = yield from draw_section(components, denoiser, noise, spoilt, factor=options.shift)
+        made = yield from denoise_section(components, denoiser, noise, spoilt, factor=options.shift)
     yield FrameDrawn(*denoiser.counts)
     yield LatentsReady(0, 0, made.numpy())
 
     # 4. A latent on its own is one image.
-    run = yield from insist(lambda: Decoder(components.vae, 1, "forward").push(0, made), components)
+    run = yield from retry_call(lambda: Decoder(components.vae, 1, "forward").push(0, made), components)
     assert run is not None, "the only latent is a whole clip"
     yield FramesReady(*run)
 
 
 def _encode(
     plan: FramePlan, components: Components, pictures: Sequence[Fitted]
-) -> tuple[dict[str, Words], Tensor, list[Tensor]]:
+) -> tuple[dict[str, PromptStates], Tensor, list[Tensor]]:
     """Prompts by text, what SigLIP sees, and the latents of the pictures."""
     words = read_prompts(components, plan.texts)
     vision = seen(components, pictures, plan.options.vision)
@@ -145,7 +144,7 @@ def seen(components: Components, pictures: Sequence[Fitted], share: float) -> Te
     return start if share == 0.0 else torch.lerp(start, encode_vision(components, pictures[1].pixels), share)
 
 
-def fit_picture(picture: Picture, plan: FramePlan) -> Fitted:
+def fit_picture(picture: FedPicture, plan: FramePlan) -> Fitted:
     """A picture and its mask by one geometry; without a mask of its own, a picture's transparency is its mask."""
     image, how = images.load(picture.image), plan.options.fit
     mask = images.alpha(picture.image) if picture.mask is None else images.load(picture.mask).convert("L")

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eichi.catalog import Preview
+from eichi.catalog import PreviewMatrix
 
 
-def draw_preview(latents: Tensor, table: Preview) -> NDArray[np.uint8]:
+def draw_preview(latents: Tensor, table: PreviewMatrix) -> NDArray[np.uint8]:
     """Scaled latents [1, 16, n, h, w] as pictures [n, h, w, 3]."""
     factors = torch.tensor(table.factors, dtype=torch.float32)
     pixels = torch.einsum("cthw,cr->thwr", latents[0].float().cpu(), factors) + torch.tensor(table.bias)

@@ -17,7 +17,7 @@ from torch import Tensor
 from eichi.catalog import Direction
 from eichi.models.stepcache import StepCache
 from eichi.options import StepOptions
-from eichi.pipeline.conditioning import Words
+from eichi.pipeline.conditioning import PromptStates
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
 from eichi.plan.layout import CLEAN, CONTEXT, X2, X4, Layout
 from eichi.plan.timeline import FRAMES_PER_LATENT
@@ -61,7 +61,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Section:
+class SectionInputs:
     """All that one section's latents are drawn from. `anchor` [1, c, 1, h, w] sits at position 0.
 
     Sampling starts from `strength` parts of noise, the rest being `image` [1, c, 1, h, w].
@@ -73,8 +73,8 @@ class Section:
     image: Tensor
     strength: float
     vision: Tensor
-    positive: Words
-    negative: Words | None
+    positive: PromptStates
+    negative: PromptStates | None
 
 
 class Denoiser:
@@ -83,7 +83,7 @@ class Denoiser:
     def __init__(
         self,
         transformer: HunyuanVideoFramepackTransformer3DModel,
-        section: Section,
+        section: SectionInputs,
         options: StepOptions,
         cache: StepCache | None,
     ) -> None:
@@ -115,7 +115,7 @@ class Denoiser:
         if self.cache is not None:
             self.cache.reset()
 
-    def _evaluate(self, branch: str, words: Words, state: Tensor, sigma: float) -> Tensor:
+    def _evaluate(self, branch: str, words: PromptStates, state: Tensor, sigma: float) -> Tensor:
         if self.cache is not None:
             self.cache.branch = branch
         self.evaluations += 1
@@ -147,12 +147,12 @@ class Denoiser:
         }
 
     def _present(self, latents: Tensor) -> Tensor:
-        """Latents as the transformer takes them; absent ones have a stand-in without a position, see models.absent."""
+        """Latents as the transformer takes them; absent ones have a stand-in, see `models.emptyhistory`."""
         given = latents if latents.shape[2] else torch.zeros_like(self.section.anchor)
         return given.to(self.device, self.dtype)
 
 
-def draw_noise(section: Section, generator: torch.Generator) -> Tensor:
+def make_noise(section: SectionInputs, generator: torch.Generator) -> Tensor:
     """The noise [1, c, window, h, w] that a section starts from.
 
     Drawn on the CPU in float32 whatever the device, so that a seed means the same everywhere; and for every section in
@@ -173,7 +173,7 @@ def sample_section(denoiser: Denoiser, noise: Tensor, factor: float | None = Non
     yield from unipc(denoiser, begin, schedule(options.steps, factor, section.strength))
 
 
-def join(latents: Tensor, picture: Tensor, strength: float, moment: float) -> Tensor:
+def close_loop(latents: Tensor, picture: Tensor, strength: float, moment: float) -> Tensor:
     """Let a section [1, c, w, h, w'] run into a picture [1, c, 1, h, w'] that follows it, so that a loop has no cut.
 
     The model only comes near the picture. What is missing is spread over the section, a share for every frame, so the

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from eichi.errors import EichiError
@@ -24,7 +26,7 @@ from eichi.models.load import Components
 from eichi.options import WeightsOptions
 from eichi.pipeline.generate import compute, fitted
 from eichi.pipeline.job import boundary
-from eichi.plan.memory import GIB, forecast
+from eichi.plan.memory import GIB, Placement, forecast
 from eichi.plan.plan import Plan
 from eichi.video.metadata import versions
 
@@ -43,7 +45,7 @@ class Way:
 
 def ways(device: torch.device, lora: Path) -> list[Way]:
     """All that this device can be tried with."""
-    made = [Way("bfloat16", {}), Way("lora", {"loras": [lora]}), Way("fp8 tensor", {"fp8": "tensor"})]
+    made = [Way("plain", {}), Way("lora", {"loras": [lora]}), Way("fp8 tensor", {"fp8": "tensor"})]
     made += [Way("fp8 row", {"fp8": "row"}), Way("fp8 row, lora", {"fp8": "row", "loras": [lora]})]
     if multiplies(device):
         made.append(Way("fp8 row, multiplied", {"fp8": "row", "fp8_math": True}))
@@ -64,23 +66,53 @@ def example_lora(components: Components, path: Path) -> Path:
     return path
 
 
-def try_out(plan: Plan, components: Components, tried: list[Way]) -> Iterator[dict[str, Any]]:
-    """What came of every way, one after the other, as JSON-ready values."""
+@dataclass(frozen=True)
+class About:
+    """The machine and the versions, for the head of a report; the last three where there is a GPU."""
+
+    system: str
+    versions: dict[str, str]
+    device: str
+    gpu: str | None = None
+    cuda: str | None = None
+    gpu_gib: float | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a way: whether all frames came, seconds, the ids of what was said, where the weights lay.
+
+    Memory in GiB is measured and forecast on a GPU alone; `error` is the sentence of what went wrong.
+    """
+
+    way: str
+    good: bool
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+    placement: Placement | None = None
+    peak_gib: float | None = None
+    forecast_gib: float | None = None
+    error: str | None = None
+
+
+def try_out(plan: Plan, components: Components, tried: list[Way]) -> Iterator[Trial]:
+    """What came of every way, one after the other."""
     pixels = fitted(plan)
     for way in tried:
-        yield {"way": way.name} | _run(way, plan, components, pixels)
+        yield _run(way, plan, components, pixels)
 
 
-def about(components: Components) -> dict[str, Any]:
-    """The machine and the versions, for the head of the report."""
-    told: dict[str, Any] = {"system": platform.platform(), "versions": versions(), "device": str(components.device)}
-    if components.device.type == "cuda":
-        told |= {"gpu": torch.cuda.get_device_name(components.device), "cuda": torch.version.cuda}
-        told["gpu_gib"] = round(torch.cuda.mem_get_info(components.device)[1] / GIB, 2)
-    return told
+def about(components: Components) -> About:
+    """The machine that the components are on."""
+    told = About(platform.platform(), versions(), str(components.device))
+    if components.device.type != "cuda":
+        return told
+    total = round(torch.cuda.mem_get_info(components.device)[1] / GIB, 2)
+    name = torch.cuda.get_device_name(components.device)
+    return replace(told, gpu=name, cuda=torch.version.cuda, gpu_gib=total)
 
 
-def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, Any]) -> dict[str, Any]:
+def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Trial:
     """One job; its time, its peak, and what was forecast."""
     gpu = components.device.type == "cuda"
     if gpu:
@@ -97,17 +129,13 @@ def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, Any]) -
                 if isinstance(event, Adjusted):
                     words.append(event.id)
     except EichiError as error:
-        return {"good": False, "error": str(error)}
+        return Trial(way.name, False, error=str(error))
     finally:
-        components.attention, components.share = "auto", None
-    told: dict[str, Any] = {
-        "good": frames == plan.frames,
-        "seconds": round(time.monotonic() - start, 2),
-        "notes": words,
-    }
-    told["placement"] = vars(components.placement)
-    if gpu and components.need is not None:
-        expected = forecast(components.entry.anatomy, components.need, components.placement)
-        told |= {"peak_gib": round(torch.cuda.max_memory_reserved(components.device) / GIB, 2)}
-        told |= {"forecast_gib": round(expected.gpu / GIB, 2)}
-    return told
+        components.attention, components.share = components.runtime.attention, None
+    seconds = round(time.monotonic() - start, 2)
+    made = Trial(way.name, frames == plan.frames, seconds, tuple(words), components.placement)
+    if not gpu or components.need is None:
+        return made
+    expected = forecast(components.entry.anatomy, components.need, components.placement)
+    peak = round(torch.cuda.max_memory_reserved(components.device) / GIB, 2)
+    return replace(made, peak_gib=peak, forecast_gib=round(expected.gpu / GIB, 2))

@@ -9,28 +9,30 @@ Four placements, each slower than the one before:
     cpu        no GPU: everything in RAM, in float32
 
 The forecast adds up what is on the GPU in each phase (reading prompts, sampling, decoding) and takes the largest sum;
-every addend is kept, so that a table can show the arithmetic. Weights are two bytes a parameter, one where FP8 stores
-them. Working memory was counted on torch's `meta` device, tensor by tensor over a whole pass of the full-size network
-(the tests count again); what CUDA takes for itself is an assumption. LoRA is merged into the weights: it costs RAM
-while that is done and nothing afterwards. Weights read from mapped files count as RAM only where they are copied: the
-rest is the system's file cache, which it gives up when asked.
+every addend is kept, so that a table can show the arithmetic. Weights are two bytes a parameter, four where a model
+computes in float32 and in the transformer's head, one where FP8 stores them. Working memory was counted on torch's
+`meta` device, tensor by tensor over a whole pass of the full-size network (the tests count again); what CUDA takes for
+itself is an assumption. LoRA is merged into the weights: it costs RAM while that is done and nothing afterwards.
+Weights read from mapped files count as RAM only where they are copied: the rest is the system's file cache, which it
+gives up when asked.
 """
 
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 
-from eichi.catalog import Anatomy, Blocks
+from eichi.catalog import HALF, Anatomy, Blocks, Entry
 
 GIB = 2**30
-BF16, FLOAT32 = 2, 4
+FLOAT32 = 4
 
-# Bytes at the peak of the transformer's pass, a token and channel: the normalising of queries and keys in float32.
+# Bytes at the peak of the transformer's pass in bfloat16, a token and channel: the normalising of queries and keys in
+# float32.
 WORK = 38
-CACHED = 3 * BF16  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
+CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
 TEXT, VISION = 256, 729  # tokens of the longest prompt and of the start picture as SigLIP sees it
 SQUARE = 256 * 256  # pixels of a tile of the VAE
-DECODED = 2 * 3 * BF16  # bytes a pixel of the frames of a tile while tiles are put together
+DECODED = 2 * 3  # numbers a pixel of the frames of a tile while tiles are put together
 FRAMES = 17  # frames of five latents
 CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
 PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM
@@ -104,7 +106,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class MemoryForecast:
     """Peaks in bytes, with the addends of every phase on the GPU and those of RAM; `moved` are bytes a step."""
 
     phases: dict[str, Sum]
@@ -173,47 +175,77 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
     return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
 
 
-def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> Forecast:
+def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
     """The peaks of a request on a placement."""
     if placement.level == "cpu":
-        return Forecast({}, _cpu(anatomy, need), 0)
-    sizes = [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8)] * row.count]
+        return MemoryForecast({}, _cpu(anatomy, need), 0)
+    number = anatomy.precision.size
+    sizes = [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8, number)] * row.count]
     away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
     # One block computes while the next one comes.
     buffers = min(len(away), 2) * max(away, default=0)
-    transformer = BF16 * anatomy.rest + sum(sizes) - sum(away) + buffers
-    resident: Sum = {"cuda": CUDA, "transformer": transformer, "vae": BF16 * anatomy.vae}
-    words = BF16 * anatomy.text_encoder_2 + _llama(anatomy.text_encoder, anatomy.words, placement.whole)
+    around = number * anatomy.rest + (FLOAT32 - number) * anatomy.head
+    transformer = around + sum(sizes) - sum(away) + buffers
+    resident: Sum = {"cuda": CUDA, "transformer": transformer, "vae": number * anatomy.vae}
+    words = number * (anatomy.text_encoder_2 + _llama(anatomy.text_encoder, anatomy.words, placement.whole))
     if placement.level == "all":
-        resident |= {"encoders": words + BF16 * anatomy.image_encoder}
+        resident |= {"encoders": words + number * anatomy.image_encoder}
         words = 0
     channels = need.tokens * anatomy.width
-    work = {"work": float(WORK * channels), "cache": CACHED * channels * need.branches}
-    decode = {"decode": _decode(anatomy, need)}
+    work = {"work": WORK * channels * number / HALF.size, "cache": number * CACHED * channels * need.branches}
+    decode = {"decode": _decode(anatomy, need, number)}
     phases = {
         "words": resident | {"encoders": resident.get("encoders", 0.0) + words},
         "sampling": resident | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    return Forecast(phases, _memory(sum(sizes) + BF16 * anatomy.rest, away, need, placement), sum(away))
+    return MemoryForecast(phases, _memory(around + sum(sizes), away, need, placement), sum(away))
 
 
-def describe(anatomy: Anatomy, need: Need, machine: Machine) -> dict[str, Any]:
-    """The plan for a machine as JSON-ready values: what `eichi memory --json` prints. Sizes are in GiB."""
+@dataclass(frozen=True)
+class MemoryPlan:
+    """The plan of a model and a size for a machine: a placement of so many `blocks`, its forecast in GiB, by phase.
+
+    `usable` is what may be used of the GPU, `parameters` are those of every part.
+    """
+
+    model: str
+    height: int
+    width: int
+    placement: Placement
+    blocks: int
+    gpu: float
+    ram: float
+    fits: bool
+    phases: dict[str, Sum]
+    memory: Sum
+    moved: float
+    usable: float
+    tokens: int
+    parameters: dict[str, int]
+
+
+def plan_memory(entry: Entry, need: Need, machine: Machine) -> MemoryPlan:
+    """Where a model's weights would lie on a machine, and what the peaks would be."""
+    anatomy = entry.anatomy
     placement = choose(anatomy, need, machine)
     peaks = forecast(anatomy, need, placement)
-    return {
-        "placement": vars(placement) | {"blocks": anatomy.double.count + anatomy.single.count},
-        "gpu": _gib(peaks.gpu),
-        "ram": _gib(peaks.ram),
-        "fits": fits(anatomy, need, machine, placement),
-        "phases": {name: {part: _gib(size) for part, size in phase.items()} for name, phase in peaks.phases.items()},
-        "memory": {part: _gib(size) for part, size in peaks.memory.items()},
-        "moved": _gib(peaks.moved),
-        "usable": _gib(machine.usable),
-        "tokens": need.tokens,
-        "parameters": parameters(anatomy),
-    }
+    return MemoryPlan(
+        model=entry.name,
+        height=need.height,
+        width=need.width,
+        placement=placement,
+        blocks=anatomy.double.count + anatomy.single.count,
+        gpu=_gib(peaks.gpu),
+        ram=_gib(peaks.ram),
+        fits=fits(anatomy, need, machine, placement),
+        phases={name: {part: _gib(size) for part, size in phase.items()} for name, phase in peaks.phases.items()},
+        memory={part: _gib(size) for part, size in peaks.memory.items()},
+        moved=_gib(peaks.moved),
+        usable=_gib(machine.usable),
+        tokens=need.tokens,
+        parameters=parameters(anatomy),
+    )
 
 
 def parameters(anatomy: Anatomy) -> dict[str, int]:
@@ -227,14 +259,14 @@ def parameters(anatomy: Anatomy) -> dict[str, int]:
     }
 
 
-def _block(row: Blocks, fp8: bool) -> int:
-    """Bytes of one block."""
-    return BF16 * row.parameters - (row.quantised if fp8 else 0)
+def _block(row: Blocks, fp8: bool, number: int) -> int:
+    """Bytes of one block whose numbers have `number` bytes."""
+    return number * row.parameters - ((number - 1) * row.quantised if fp8 else 0)
 
 
 def _llama(layers: Blocks, rest: int, whole: bool) -> int:
-    """Bytes of LLaMA on the GPU: all of it, or two layers and what is no layer."""
-    return BF16 * (rest + layers.parameters * (layers.count if whole else 2))
+    """Parameters of LLaMA on the GPU: all of them, or two layers and what is no layer."""
+    return rest + layers.parameters * (layers.count if whole else 2)
 
 
 def _memory(transformer: int, away: list[int], need: Need, placement: Placement) -> Sum:
@@ -256,15 +288,18 @@ def _cpu(anatomy: Anatomy, need: Need) -> Sum:
         "program": PLAIN,
         "transformer": FLOAT32 * max(anatomy.transformer, encoders),
         "vae": FLOAT32 * anatomy.vae,
-        "work": 2 * max(channels * (WORK + CACHED * need.branches), _decode(anatomy, need)),
+        "work": max(
+            channels * (WORK * FLOAT32 / HALF.size + FLOAT32 * CACHED * need.branches),
+            _decode(anatomy, need, FLOAT32),
+        ),
         "lora": need.lora,
     }
 
 
-def _decode(anatomy: Anatomy, need: Need) -> float:
+def _decode(anatomy: Anatomy, need: Need, number: int) -> float:
     """Bytes for decoding a tile, and for the frames that are put together of tiles."""
     pixels = need.height * need.width
-    return anatomy.tile * min(1.0, pixels / SQUARE) + DECODED * FRAMES * pixels
+    return number * (anatomy.tile / HALF.size * min(1.0, pixels / SQUARE) + DECODED * FRAMES * pixels)
 
 
 def _reversed(index: int) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from eichi.catalog import Entry
 from eichi.errors import OptionError
@@ -115,7 +115,7 @@ class FrameLayout:
 
 
 @dataclass(frozen=True)
-class Picture:
+class FedPicture:
     """A picture that is fed, and its mask, if it has one of its own."""
 
     image: Path
@@ -127,7 +127,7 @@ class FramePlan(Resolved[FrameOptions]):
     """A resolved request for an image. `pictures` belong to `layout.clean`, one to one."""
 
     layout: FrameLayout
-    pictures: tuple[Picture, ...]
+    pictures: tuple[FedPicture, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -143,21 +143,6 @@ class FramePlan(Resolved[FrameOptions]):
     def need(self) -> Need:
         """Its size for the memory plan."""
         return Need(self.height, self.width, 1, len(self.pictures) + 1)
-
-    def describe(self) -> dict[str, Any]:
-        """The plan as JSON-ready values."""
-        return {
-            "model": self.entry.name,
-            "profile": self.options.profile,
-            "width": self.width,
-            "height": self.height,
-            "seed": self.seed,
-            "images": [
-                {"image": str(picture.image), "mask": picture.mask and str(picture.mask), "position": position}
-                for picture, position in zip(self.pictures, self.layout.clean, strict=True)
-            ],
-            "positions": self.layout.describe(),
-        }
 
 
 def frame_layout(
@@ -198,8 +183,8 @@ def make_frame_plan(options: FrameOptions, entry: Entry, picture: tuple[int, int
         width=width,
         layout=layout,
         pictures=(
-            Picture(options.image, options.mask),
-            *(Picture(reference.image, reference.mask) for reference in options.references),
+            FedPicture(options.image, options.mask),
+            *(FedPicture(reference.image, reference.mask) for reference in options.references),
         ),
         notes=tuple(_notes(options, rule, layout)),
     )

@@ -5,9 +5,9 @@ Pure: no tensors, no files. What cannot be done is refused here, in a sentence t
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from eichi.catalog import Entry
+from eichi.declare import walk
 from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import VideoOptions, quality
@@ -89,22 +89,6 @@ class Plan(Resolved[VideoOptions]):
     def seconds(self) -> float:
         return real_seconds(self.frames)
 
-    def describe(self) -> dict[str, Any]:
-        """The plan as JSON-ready values: what `eichi plan --json` prints and the page draws."""
-        return {
-            "model": self.entry.name,
-            "direction": self.entry.direction,
-            "seconds": round(self.seconds, 3),
-            "frames": self.frames,
-            "latents": self.latents,
-            "width": self.width,
-            "height": self.height,
-            "seed": self.options.seed,
-            "kept": self.kept,
-            "images": {name: str(path) for name, path in self.images.items()},
-            "sections": [_describe(section) for section in self.sections],
-        }
-
 
 def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], before: Shape | None = None) -> Plan:
     """Resolve a request for a model and a start picture of (width, height) pixels. Raises OptionError.
@@ -114,6 +98,7 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
     if options.image is None:
         raise OptionError("error.image.required", flag="--image")
     _check_direction(options, entry)
+    _check_together(options)
     settled, seed, height, width = settle(options, entry, picture)
     window = WINDOWS[options.section_size]
     count = section_count(options.seconds, window)
@@ -204,23 +189,16 @@ def _prompt(options: VideoOptions, number: int) -> str:
 
 def _check_direction(options: VideoOptions, entry: Entry) -> None:
     """No control is silently ignored: one that the model's direction cannot use is refused."""
-    keys, sampling = options.keyframes, options.sampling
-    asked = {
-        "reverse": {"sampling.image_strength": sampling.image_strength != 1.0},
-        "forward": {
-            "keyframes.final": keys.final is not None,
-            "keyframes.sections": bool(keys.sections),
-            "keyframes.copies": keys.copies,
-            "keyframes.loop": keys.loop != "off",
-            "sampling.padding": sampling.padding is not None,
-        },
-    }
-    for key, given in asked[entry.direction].items():
-        if given:
-            raise OptionError(f"error.direction.{entry.direction}", key=key, model=entry.name)
+    for field in walk(type(options)):
+        if field.only not in (None, entry.direction) and field.of(options) != field.info.default:
+            raise OptionError(f"error.direction.{entry.direction}", key=field.key, model=entry.name)
+
+
+def _check_together(options: VideoOptions) -> None:
+    """Nor is one that needs another one, or that another one makes useless."""
     if options.kept.latents is None and options.kept.sections is not None:
         raise OptionError("error.kept.nothing", flag="--keep")
-    if keys.final is not None and keys.loop == "seamless":
+    if options.keyframes.final is not None and options.keyframes.loop == "seamless":
         raise OptionError("error.loop.final")
 
 
@@ -237,23 +215,3 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
     if abs(seconds - options.seconds) >= 0.05:
         notes.append(Adjusted("note.seconds", {"asked": options.seconds, "real": round(seconds, 2)}))
     return tuple(notes)
-
-
-def _describe(section: SectionPlan) -> dict[str, Any]:
-    layout = section.layout
-    return {
-        "number": section.number,
-        "order": section.order,
-        "padding": section.padding,
-        "start_frame": section.start_frame,
-        "end_frame": section.end_frame,
-        "prompt": section.prompt,
-        "anchor": section.anchor,
-        "positions": {
-            "start": list(layout.start),
-            "window": list(layout.window),
-            "clean": list(layout.clean),
-            "x2": list(layout.x2),
-            "x4": list(layout.x4),
-        },
-    }

@@ -24,8 +24,11 @@ from eichi.files import aside
 from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
-from eichi.text import as_json
+from eichi.text import json_text
 from eichi.video.foreign import read_parameters
+
+# The record of a result: JSON that this program or another, older or newer one has written.
+Record = dict[str, Any]
 
 KEY = "eichi"
 PARAMETERS = "parameters"
@@ -38,7 +41,7 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
-def record(plan: Plan | FramePlan) -> dict[str, Any]:
+def record(plan: Plan | FramePlan) -> Record:
     """What a result of this plan carries."""
     values = {
         "kind": plan.options.kind,
@@ -56,7 +59,7 @@ def record(plan: Plan | FramePlan) -> dict[str, Any]:
 
 def dump(values: Mapping[str, Any]) -> str:
     """A record as text, the same for equal records."""
-    return as_json(values, sort=True)
+    return json_text(values, sort=True)
 
 
 def tags(values: Mapping[str, Any]) -> dict[str, str]:
@@ -94,7 +97,7 @@ def parameters(values: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> Record:
     """The record of a PNG, an MP4 or a latent file that was made here, or of another program's PNG.
 
     Raises InputError for any other file.
@@ -124,7 +127,7 @@ def _latents_text(path: Path) -> str | None:
         return None
 
 
-def _foreign(text: str) -> dict[str, Any]:
+def _foreign(text: str) -> Record:
     """The record that another program's text makes."""
     request: dict[str, Any] = {}
     for key, value in read_parameters(text).items():

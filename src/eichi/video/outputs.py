@@ -5,10 +5,7 @@ names when they are complete, each frame once, and a stopped job keeps what is f
 the end: they are a two-hundredth of the pixels.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +13,8 @@ from numpy.typing import NDArray
 from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.files import settle
 from eichi.plan.plan import Plan
-from eichi.video.latents import Latents, save_latents
-from eichi.video.metadata import record, save_png, tags
+from eichi.video.latentfile import Latents, save_latents
+from eichi.video.metadata import Record, record, save_png, tags
 from eichi.video.writer import Writer, writing
 
 
@@ -30,7 +27,7 @@ class Outputs:
         self.options = plan.options.output
         self.values = record(plan)
         self.sections = 0
-        self.flags: list[dict[str, Any]] = []
+        self.flags: list[Flagged] = []
         self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder)
         self._latents: dict[int, NDArray[np.float32]] = {}
         self._stills = {section.end_frame - 1: section.number for section in plan.sections}
@@ -52,7 +49,7 @@ class Outputs:
             case SectionDone():
                 self.sections += 1
             case Flagged():
-                self.flags.append(asdict(event))
+                self.flags.append(event)
 
     def finish(self, poster: NDArray[np.uint8]) -> Finished:
         """Publish the video, its poster and what else was asked for."""
@@ -64,7 +61,7 @@ class Outputs:
             self._keep()
             self._half.unlink(missing_ok=True)  # the whole video has all of it
         count = len(plan.sections)
-        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, self.flags)
+        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, tuple(self.flags))
 
     def stop(self) -> Stopped:
         """Publish what is finished of a stopped job under a name of its own."""
@@ -102,7 +99,7 @@ class Outputs:
             latents = Latents(np.concatenate(runs, axis=2), min(self._latents))
             save_latents(self.path.with_suffix(".safetensors"), latents, self.values)
 
-    def _of_frame(self, index: int) -> Mapping[str, Any]:
+    def _of_frame(self, index: int) -> Record:
         """The record of one frame: the whole request, and which frame it is."""
         return {**self.values, "frame": index}
 

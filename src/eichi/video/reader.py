@@ -14,10 +14,11 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from eichi.errors import InputError
+from eichi.video.colours import to_pixels
 
 
 @dataclass(frozen=True)
-class Clip:
+class VideoShape:
     """A video as it is seen. `frames` is what its header says, 0 where it does not; `rate` is frames a second."""
 
     width: int
@@ -26,7 +27,7 @@ class Clip:
     rate: float
 
 
-def measure_video(path: Path) -> Clip:
+def measure_video(path: Path) -> VideoShape:
     """What a video is, from its header and its first frame. Raises InputError."""
     with _opened(path) as container:
         stream = container.streams.video[0]
@@ -34,7 +35,7 @@ def measure_video(path: Path) -> Clip:
         if first is None:
             raise InputError("error.video.read", path=path, reason="no frames")
         height, width = _upright(first).shape[:2]
-        return Clip(width, height, stream.frames, float(stream.average_rate or 0))
+        return VideoShape(width, height, stream.frames, float(stream.average_rate or 0))
 
 
 def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
@@ -46,8 +47,7 @@ def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """A frame as RGB, turned as the camera says."""
-    pixels = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    return np.rot90(pixels, round(frame.rotation / 90) % 4)
+    return np.rot90(to_pixels(frame), round(frame.rotation / 90) % 4)
 
 
 @contextmanager

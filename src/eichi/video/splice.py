@@ -20,18 +20,18 @@ from eichi.plan.continued import Shape
 from eichi.plan.fill import FillPlan
 from eichi.plan.splice import frame_total, joined, stretches, trimmed
 from eichi.plan.timeline import frame_count, real_seconds
-from eichi.video.latents import Latents, load_latents, measure_latents, save_latents
-from eichi.video.metadata import read_record, versions
+from eichi.video.latentfile import Latents, load_latents, measure_latents, save_latents
+from eichi.video.metadata import Record, read_record, versions
 
 KIND = "latents"
 
 
 @dataclass(frozen=True)
-class Source:
+class ToolSource:
     """A file that a tool reads: its name as it was given and its record, None where it has none."""
 
     path: Path
-    record: dict[str, Any] | None
+    record: Record | None
 
     @property
     def model(self) -> str | None:
@@ -39,17 +39,17 @@ class Source:
         return None if self.record is None else self.record.get("model")
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> ToolSource:
     """A file's record, if it carries one. Raises InputError where there is no file."""
     try:
-        return Source(path, read_record(path))
+        return ToolSource(path, read_record(path))
     except InputError as error:
         if error.id != "error.file.record":
             raise
-        return Source(path, None)
+        return ToolSource(path, None)
 
 
-def model_of(sources: Sequence[Source], asked: str | None = None) -> str:
+def model_of(sources: Sequence[ToolSource], asked: str | None = None) -> str:
     """The model whose latents these are. Raises OptionError where the files do not say or do not agree.
 
     Latents of one model are noise to another's decoder; models that share a decoder agree.
@@ -64,24 +64,49 @@ def model_of(sources: Sequence[Source], asked: str | None = None) -> str:
     return model
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """What is in a latent file, from its header alone, JSON-ready. Raises InputError."""
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a latent file, from its place on."""
+
+    first: int
+    latents: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class LatentsReport:
+    """What is in a latent file: sizes in latents, frames, seconds and pixels, its clips, the record that it carries.
+
+    `first` is the place of its first latent in the video that it is from; `model` is None where the file does not say.
+    """
+
+    file: str
+    model: str | None
+    latents: int
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    first: int
+    clips: tuple[Clip, ...]
+    record: Record | None
+
+
+def report(path: Path) -> LatentsReport:
+    """What is in a latent file, from its header alone. Raises InputError."""
     shape, source = measure_latents(path), read_source(path)
-    clips = [
-        {"first": stretch.start, "latents": len(stretch), "frames": frame_count(len(stretch))}
-        for stretch in stretches(shape)
-    ]
-    return {
-        "file": str(path),
-        "model": source.model,
+    clips = tuple(Clip(stretch.start, len(stretch), frame_count(len(stretch))) for stretch in stretches(shape))
+    return LatentsReport(
+        file=str(path),
+        model=source.model,
         **figures(shape),
-        "first": shape.first,
-        "clips": clips,
-        "record": source.record,
-    }
+        first=shape.first,
+        clips=clips,
+        record=source.record,
+    )
 
 
-def join(paths: Sequence[Path], target: Path) -> FileFinished:
+def join_latents(paths: Sequence[Path], target: Path) -> FileFinished:
     """Write one latent file of several, in their order. Raises OptionError where they do not fit together."""
     sources = [read_source(path) for path in paths]
     shapes = [measure_latents(path) for path in paths]
@@ -91,7 +116,7 @@ def join(paths: Sequence[Path], target: Path) -> FileFinished:
     return save(target, Latents(values, shape.first, shape.joints), tool_record("join", sources, shape, model))
 
 
-def trim(path: Path, target: Path, start: int, end: int) -> FileFinished:
+def trim_latents(path: Path, target: Path, start: int, end: int) -> FileFinished:
     """Write a latent file without the first `start` and the last `end` latents of another. Raises OptionError."""
     source = read_source(path)
     shape = trimmed(measure_latents(path), start, end)
@@ -107,14 +132,14 @@ def save(target: Path, latents: Latents, values: Mapping[str, Any]) -> FileFinis
 
 
 def tool_record(
-    tool: str, sources: Sequence[Source], shape: Shape, model: str | None, told: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+    tool: str, sources: Sequence[ToolSource], shape: Shape, model: str | None, told: Mapping[str, Any] | None = None
+) -> Record:
     """The record of a tool's result; `told` is what the tool was told beside its sources."""
     request = {"tool": tool, "sources": [str(source.path) for source in sources], **(told or {})}
     return {"kind": KIND, "request": request, "model": model, **_made(shape, sources)}
 
 
-def fill_record(plan: FillPlan, sources: Sequence[Source]) -> dict[str, Any]:
+def fill_record(plan: FillPlan, sources: Sequence[ToolSource]) -> Record:
     """The record of two files with what was made between them."""
     request = plan.options
     return {
@@ -126,7 +151,7 @@ def fill_record(plan: FillPlan, sources: Sequence[Source]) -> dict[str, Any]:
     }
 
 
-def _made(shape: Shape, sources: Sequence[Source]) -> dict[str, Any]:
+def _made(shape: Shape, sources: Sequence[ToolSource]) -> Record:
     """What every result of a tool carries."""
     return {
         **figures(shape),
@@ -136,7 +161,7 @@ def _made(shape: Shape, sources: Sequence[Source]) -> dict[str, Any]:
     }
 
 
-def figures(shape: Shape) -> dict[str, Any]:
+def figures(shape: Shape) -> Record:
     """What every tool says of its result."""
     frames = frame_total(shape)
     seconds = round(real_seconds(frames), 3)

@@ -5,8 +5,8 @@ closed segment; joining copies the segments' packets in the order of time. Segme
 result, and the result appears under its name only when it is complete. A segment that is there already, from a job
 that was interrupted, is not encoded again.
 
-H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every browser and player takes. Knows nothing
-of latents, requests or jobs.
+H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every browser and player takes. Equal frames
+give equal bytes, whatever the processor, its cores and what else they do. Knows nothing of latents, requests or jobs.
 """
 
 import shutil
@@ -19,7 +19,6 @@ from typing import Self
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -27,10 +26,15 @@ from safetensors import SafetensorError
 from eichi.errors import DiskError
 from eichi.files import aside
 from eichi.options import quality
+from eichi.video.colours import to_video
 
 FPS = 30
 BT709 = 1  # the number of BT.709 in H.264's tables of primaries, transfer and matrix
 LIMITED = 1  # "tv" range in FFmpeg's numbering
+# Left to itself x264 counts the cores and asks the processor. Every number of threads gives another stream, one thread
+# the smallest. The assembly that weighs a block by its future rounds otherwise than the C does, and what AVX-512 has of
+# it reads memory that nobody wrote, for another stream each time.
+X264 = "threads=1:cpu-independent=1"
 REORDER = 2  # frames that x264's default of three B-frames, one of them a reference, delays decoding by
 
 
@@ -70,16 +74,15 @@ class Writer:
     def _encode(self, path: Path, frames: NDArray[np.uint8]) -> None:
         """One closed segment, written aside and renamed."""
         with aside(path) as draft, av.open(str(draft), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=FPS, options={"crf": str(self.crf), "preset": "medium"})
+            options = {"crf": str(self.crf), "preset": "medium", "x264-params": X264}
+            stream = container.add_stream("libx264", rate=FPS, options=options)
             stream.width, stream.height = self.size
             stream.pix_fmt = "yuv420p"
             context = stream.codec_context
             context.color_primaries = context.color_trc = context.colorspace = BT709
             context.color_range = LIMITED
             for index, pixels in enumerate(frames):
-                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
-                    format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-                )
+                frame = to_video(pixels)
                 frame.pts = index
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
@@ -94,7 +97,7 @@ class Writer:
         return count
 
 
-def join(segments: list[Path], target: Path) -> None:
+def join_segments(segments: list[Path], target: Path) -> None:
     """A video of segments alone, in their order: what is finished while the rest is being made. Raises DiskError."""
     with writing(target), aside(target, lasting=False) as draft:
         _join(segments, draft, {})

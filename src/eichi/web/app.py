@@ -21,19 +21,22 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from eichi.errors import EichiError, InputError
+from eichi.errors import EichiError, ErrorView, InputError
 from eichi.files import private
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
+from eichi.text import json_text
 from eichi.web.access import Access
-from eichi.web.api import explain, routes
+from eichi.web.api import routes
+from eichi.web.api.errors import explain, explain_question
 from eichi.web.desk import MOST, Desk
 from eichi.web.i18n import COOKIE, Words, choose
 from eichi.web.pages import LanguagePage
@@ -65,10 +68,17 @@ def make_app(
             yield
 
     app = FastAPI(
-        title="FramePack-eichi", lifespan=life, docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None
+        title="FramePack-eichi",
+        version=version("framepack-eichi"),
+        lifespan=life,
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.include_router(routes(desk))
     app.add_exception_handler(EichiError, explain)
+    app.add_exception_handler(RequestValidationError, explain_question)
     app.mount("/page", StaticFiles(directory=assets))
     _doors(app, language)
     _guard(app, desk, access)
@@ -102,7 +112,8 @@ def _guard(app: FastAPI, desk: Desk, access: Access | None) -> None:
 
         def refused(status: int, id: str, **values: object) -> Response:
             headers = {"www-authenticate": 'Basic realm="FramePack-eichi", charset="UTF-8"'} if status == 401 else {}
-            return JSONResponse({"error": id, "message": words(id, **values)}, status, headers)
+            said = ErrorView(id, words(id, **values))
+            return Response(json_text(said), status, headers, media_type="application/json")
 
         origin = request.headers.get("origin")
         if origin is not None and request.method not in SAFE and urlsplit(origin).netloc != request.headers.get("host"):

@@ -15,18 +15,20 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from eichi.catalog import find
+from eichi.catalog import Direction, find
 from eichi.errors import EichiError
 from eichi.jobs.batch import Batch, expand, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.lists import TEXT
+from eichi.jobs.view import PlanView
 from eichi.library.archive import read_archive
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.web.desk import Desk
+from eichi.web.fields import Update, fields, unused
 from eichi.web.fieldset import MODE, FieldSet
-from eichi.web.forms import STEPS, Form, control, fields
+from eichi.web.forms import Form, control
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.parts import (
@@ -48,33 +50,8 @@ from eichi.web.parts import (
     tell,
 )
 from eichi.web.shelf import FavouriteShelf, PromptShelf, advice
-from eichi.web.timeline import END, draw
+from eichi.web.timeline import END, render_timeline
 
-SECONDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 120)
-# What the other direction has no use for; the plan would refuse it.
-UNUSED = {
-    "reverse": ("sampling.image_strength",),
-    "forward": (
-        "keyframes.final",
-        "keyframes.final_strength",
-        "keyframes.sections",
-        "keyframes.copies",
-        "keyframes.loop",
-        "sampling.padding",
-    ),
-}
-GROUPS: dict[str, tuple[str, ...]] = {
-    "keyframes": ("keyframes.final_strength", "keyframes.loop", "keyframes.copies"),
-    "motion": ("sampling.image_strength", "sampling.padding", "section_size"),
-    "sampling": (
-        *STEPS,
-        "negative",
-    ),
-    "output": ("output.crf", "fit", "output.frames", "output.stills", "output.segments", "output.latents"),
-    "weights": ("weights.fp8", "weights.fp8_math"),
-    "kept": ("kept.latents", "kept.sections"),
-}
-ONLY = {key: "reverse" for key in UNUSED["forward"]} | {key: "forward" for key in UNUSED["reverse"]}
 RESULTS = (".png", ".mp4", ".safetensors")
 Sections = dict[str, dict[str, str]]  # pictures and prompts of sections by number, and the picture of the end
 NOTHING: Sections = {"sections": {}, "prompts": {}, "final": {}}
@@ -119,11 +96,8 @@ class Create:
         }
         self.meter = gr.HTML(meter(None, "", words), elem_id="meter")
         with gr.Row(elem_classes="three"):
-            lengths: list[tuple[str, str | int | float]] = [
-                (words("page.whole_seconds", seconds=n), n) for n in SECONDS
-            ]
             self.controls["seconds"] = gr.Dropdown(
-                lengths,
+                self._lengths("reverse"),
                 value=5,
                 allow_custom_value=True,
                 label=words("label.seconds"),
@@ -168,7 +142,12 @@ class Create:
     def _groups(self) -> None:
         """The rest of the options, folded."""
         beside = {"keyframes": advice(self.words, "keyframe"), "motion": advice(self.words, "motion")}
-        self.rest = FieldSet(list(self.options.values()), GROUPS, self.words, ONLY, beside)
+        self.rest = FieldSet(self.options.values(), self.words, beside)
+
+    def _lengths(self, mode: Direction) -> list[tuple[str, Any]]:
+        """The lengths that are offered; any other can be written."""
+        offered = self.options["seconds"].suggestions[mode]
+        return [(self.words("page.whole_seconds", seconds=seconds), seconds) for seconds in offered]
 
     def _timeline(self) -> None:
         words = self.words
@@ -200,7 +179,7 @@ class Create:
 
     def _wire(self) -> None:
         every, shown = self.every, self.shown
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+        quick: Update = {"queue": False, "show_progress": "hidden"}
         gr.on(
             changes([*self.controls.values(), self.rest.html, self.loras.html]),
             self.on_change,
@@ -209,7 +188,7 @@ class Create:
             trigger_mode="always_last",
             show_progress="hidden",
         )
-        controls: dict[str, Any] = self.controls  # what Gradio makes of a class at run time has no types
+        controls: Update = self.controls  # what Gradio makes of a class at run time has no types
         prompt, model = controls["prompt"], controls["model"]
         moded = self.mode.input(self.on_mode, [self.mode, self.rest.html], self._moded(), **quick)
         moded.then(self.on_change, every, shown)
@@ -265,15 +244,16 @@ class Create:
         ]
 
     def _moded(self) -> list[Any]:
-        return [self.hint, self.controls["model"], self.controls["resolution"], self.editor, self.rest.html]
+        lists = (self.controls[name] for name in ("model", "resolution", "seconds"))
+        return [self.hint, *lists, self.editor, self.rest.html]
 
     def request(self, given: Mapping[Component, Any]) -> VideoOptions:
         """The request that the controls make. Raises OptionError."""
         keys: Sections = given[self.keys]
-        more: dict[str, Any] = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
+        more: Update = {"keyframes.sections": keys["sections"], "keyframes.prompts": keys["prompts"]}
         more["weights.loras"] = self.loras.values(given[self.loras.html])
         more["keyframes.final"] = keys["final"].get(str(END))
-        options = self.form.request(given, more, UNUSED[given[self.mode]])
+        options = self.form.request(given, more, unused(self.options.values(), given[self.mode]))
         if options.kept.latents is not None:
             self.desk.check(options.kept.latents)
         return options
@@ -288,14 +268,14 @@ class Create:
         try:
             options = self.request(given)
             self.favourites.favourites.remember(options)
-            plan = make_plan(options)
+            plan = make_plan(options, self.desk.settings.models)
         except EichiError as error:
             kind = "hint" if error.id == "error.image.required" else "error"
             text = self.words("plan.need_image") if kind == "hint" else error.say(self.words.language)
             return {self.plan: f'<p class="{kind}">{escape(text)}</p>', self.axis: frame(text), **beside}
         pictures = {name: address(path, self.words) for name, path in plan.images.items()}
         copies = options.keyframes.copies
-        drawn = draw(plan.describe(), self.words, pictures, copies, given[self.chosen])
+        drawn = render_timeline(PlanView.of(plan), self.words, pictures, copies, given[self.chosen])
         return {self.plan: self.summary(plan), self.axis: drawn, **beside}
 
     def summary(self, plan: Plan) -> str:
@@ -312,18 +292,19 @@ class Create:
         """How much of the prompt is read, at every keystroke."""
         return meter(self.desk.meter(model), prompt, self.words)
 
-    def on_mode(self, mode: str, rest: Mapping[str, Any]) -> dict[Any, Any]:
+    def on_mode(self, mode: Direction, rest: Mapping[str, Any]) -> dict[Any, Any]:
         """Another direction: its models, its controls."""
         choices = model_choices(mode, self.desk, self.words)
         return {
             self.hint: self.words(f"mode.{mode}_help"),
             self.controls["model"]: gr.update(choices=choices, value=choices[0][1]),
             self.controls["resolution"]: gr.update(choices=resolutions(choices[0][1], self.words), value=""),
+            self.controls["seconds"]: gr.update(choices=self._lengths(mode)),
             self.editor: gr.update(visible=False),
             self.rest.html: gr.update(value={**rest, MODE: mode}),
         }
 
-    def on_model(self, model: str) -> dict[str, Any]:
+    def on_model(self, model: str) -> Update:
         return gr.update(choices=resolutions(model, self.words), value="")
 
     def on_section(self, keys: Sections, mode: str, event: gr.EventData) -> dict[Any, Any]:
@@ -388,7 +369,7 @@ class Create:
             values = recorded(path, VideoOptions, self.words)
             return self.fill(VideoOptions.parse(self.desk.adopt(values, trusted=False)))
 
-    def on_keep(self, given: dict[Component, Any]) -> dict[str, Any]:
+    def on_keep(self, given: dict[Component, Any]) -> Update:
         """What is set, under a name."""
         with said(self.words):
             return self.favourites.keep(given[self.favourites.name], self.request(given))

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,26 +17,27 @@ from uuid import uuid4
 import click
 
 from eichi.catalog import find
-from eichi.errors import EichiError, FolderError, InputError, OptionError
+from eichi.declare import Plain
+from eichi.errors import EichiError, FolderError, InputError
 from eichi.files import aside, private
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Job, Status
+from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
+from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
-from eichi.models.locate import locate_part
 from eichi.models.lorafile import read_lora
-from eichi.models.tokens import WHOLE, Meter
+from eichi.models.tokens import Meter, find_meter
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
 from eichi.video import images
-from eichi.video.latents import measure_latents
+from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video
-from eichi.web.bench import LATENTS, VIDEO, Bench
-from eichi.web.latents import Files
+from eichi.web.latents import Files, ResultFile
 from eichi.web.loras import LoraFolder
 from eichi.web.machine import Probe
+from eichi.web.toolruns import LATENTS, VIDEO, ToolRuns
 
 UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
@@ -58,12 +58,10 @@ class Desk:
         self.local = local
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
-        self.bench = Bench(settings, store)
+        self.bench = ToolRuns(settings, store)
         self.files = Files()
         self.loras = LoraFolder(settings)
         self.probe = Probe()
-        self._lock = threading.Lock()
-        self._meters: dict[str, Meter | None] = {}
 
     @property
     def uploads(self) -> Path:
@@ -102,27 +100,17 @@ class Desk:
 
     def meter(self, model: str) -> Meter | None:
         """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""
-        with self._lock:
-            if model not in self._meters:
-                self._meters[model] = self._new_meter(model)
-            return self._meters[model]
-
-    def _new_meter(self, model: str) -> Meter | None:
         try:
-            entry = find(model)
-            llama, clip = (locate_part(entry, part, self.settings.models) for part in ("tokenizer", "tokenizer_2"))
-            if llama is None or clip is None or not (llama / WHOLE).is_file():
-                return None
-            return Meter(entry.template, llama, clip)
+            return find_meter(find(model), self.settings.models)
         except EichiError:  # what is wrong with a model is said by the plan
             return None
 
-    def adopt(self, request: Mapping[str, Any], trusted: bool = True) -> dict[str, Any]:
+    def adopt(self, request: Mapping[str, Any], trusted: bool = True) -> Plain:
         """A request whose pictures are copied to the uploads, so that pages may show them; those that are gone go.
 
         A request that is not `trusted`, as a file that a visitor gave carries it, reaches no other folder than ours.
         """
-        adopted: dict[str, Any] = _map_files(request, self._copied if trusted else self._ours)
+        adopted: Plain = _map_files(request, self._copied if trusted else self._ours)
         return adopted
 
     def adjust(self, settings: Settings) -> None:
@@ -145,7 +133,7 @@ class Desk:
             raise InputError("error.api.import")
         return import_folder(folder, self.settings.home)
 
-    def listed(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[ResultFile]:
         """The latent files and videos among the results."""
         return self.files.list(self.settings.outputs.absolute())
 
@@ -221,17 +209,15 @@ class Desk:
         self._write(content, path, read_lora)
         return path
 
-    def extend(self, files: Sequence[Path], values: Mapping[str, Any]) -> Job:
+    def extend(self, file: Path, seconds: float, prompt: str | None = None) -> Job:
         """A longer video that keeps a file's sections, as a job. Raises InputError."""
-        if len(files) != 1:
-            raise OptionError("error.tool.files", tool="extend", count=1, given=len(files))
-        request = restore(files[0], VideoOptions).values
-        place(request, "kept.latents", files[0])
+        request = restore(file, VideoOptions).values
+        place(request, "kept.latents", file)
         place(request, "kept.sections", None)
         place(request, "output.latents", True)
-        for key in ("seconds", "prompt"):
-            if values.get(key) not in (None, ""):
-                request[key] = values[key]
+        request["seconds"] = seconds
+        if prompt:
+            request["prompt"] = prompt
         return self.start([VideoOptions.parse(request)])[0]
 
     def check(self, path: Path) -> None:

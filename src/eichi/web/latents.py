@@ -4,31 +4,44 @@ All of it is HTML that is sent as it changes; the browser says which files are t
 HTTP interface. Names and texts of people are escaped.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from eichi.errors import EichiError
+from eichi.options import FillOptions
 from eichi.plan.timeline import FPS
 from eichi.text import encodable
-from eichi.video.splice import describe
-from eichi.web.bench import LATENTS, TOOLS, VIDEO, Run
+from eichi.video.splice import LatentsReport, report
+from eichi.web.fields import fields
 from eichi.web.i18n import Words
+from eichi.web.toolruns import LATENTS, TOOLS, VIDEO, ToolRun
 
 SHOWN = 60  # files, the newest first
 RUNS = 8  # uses of tools
 FIELDS = {"trim": ("start", "end"), "fill": ("length", "prompt"), "extend": ("seconds", "prompt")}
-NUMBERS = {"start": (0, 999, 0), "end": (0, 999, 0), "length": (1, 12, 9), "seconds": (1, 120, 10)}
+GAP = fields(FillOptions)["length"]
+COUNT = (0, 999, 0)
+NUMBERS = {"start": COUNT, "end": COUNT, "length": (GAP.low, GAP.high, GAP.default), "seconds": (1, 120, 10)}
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A video, or a latent file with what is in it, among the results."""
+
+    name: str
+    report: LatentsReport | None
 
 
 class Files:
     """The latent files and videos of folders; a file is read again when it has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], dict[str, Any] | None] = {}
+        self._known: dict[tuple[str, int, int], ResultFile | None] = {}
 
-    def list(self, folder: Path) -> list[dict[str, Any]]:
-        """What there is, the newest first: JSON-ready."""
+    def list(self, folder: Path) -> list[ResultFile]:
+        """What there is, the newest first."""
         found = []
         for path in folder.glob("*") if folder.is_dir() else ():
             shown = encodable(path) and not path.name.startswith(".")
@@ -36,7 +49,7 @@ class Files:
                 found.append((path.stat().st_mtime_ns, path))
         return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
 
-    def _describe(self, path: Path) -> dict[str, Any] | None:
+    def _describe(self, path: Path) -> ResultFile | None:
         state = path.stat()
         key = (str(path), state.st_mtime_ns, state.st_size)
         if key not in self._known:
@@ -44,33 +57,33 @@ class Files:
         return self._known[key]
 
 
-def _describe(path: Path) -> dict[str, Any] | None:
+def _describe(path: Path) -> ResultFile | None:
     if path.suffix == VIDEO:
-        return {"name": path.name, "file": str(path), "kind": "video"}
+        return ResultFile(path.name, None)
     try:
-        return {**describe(path), "name": path.name, "kind": "latents"}
+        return ResultFile(path.name, report(path))
     except EichiError:
         return None  # some other safetensors file
 
 
-def render_files(files: list[dict[str, Any]], words: Words) -> str:
+def render_files(files: Sequence[ResultFile], words: Words) -> str:
     """The files, each with a tick and what is in it."""
     if not files:
         return f'<p class="none">{escape(words("latents.none"))}</p>'
     return f'<ul class="files">{"".join(_file(one, words) for one in files)}</ul>'
 
 
-def _file(one: dict[str, Any], words: Words) -> str:
-    name, said = escape(one["name"]), words("kind.mp4")
-    if one["kind"] == "latents":
-        said = words(
-            "latents.row", latents=one["latents"], seconds=one["frames"] / FPS, width=one["width"], height=one["height"]
-        )
-        said += "" if len(one["clips"]) < 2 else " · " + words("latents.clips", count=len(one["clips"]))
-        said += f" · {one['model']}" if one["model"] else ""
-    prompt = ((one.get("record") or {}).get("request") or {}).get("prompt", "")
+def _file(one: ResultFile, words: Words) -> str:
+    name, said, prompt, found = escape(one.name), words("kind.mp4"), "", one.report
+    if found is not None:
+        size = {"width": found.width, "height": found.height}
+        said = words("latents.row", latents=found.latents, seconds=found.frames / FPS, **size)
+        said += "" if len(found.clips) < 2 else " · " + words("latents.clips", count=len(found.clips))
+        said += f" · {found.model}" if found.model else ""
+        prompt = str(((found.record or {}).get("request") or {}).get("prompt", ""))
+    kind = "video" if found is None else "latents"
     return (
-        f'<li><label class="tick"><input type="checkbox" data-file="{name}" data-kind="{one["kind"]}">'
+        f'<li><label class="tick"><input type="checkbox" data-file="{name}" data-kind="{kind}">'
         f'<span class="what"><b>{name}</b><small>{escape(said)}</small><small class="quote">{escape(prompt)}</small>'
         "</span></label></li>"
     )
@@ -115,12 +128,12 @@ def _field(tool: str, name: str, words: Words) -> str:
     return f'<div class="field"><label for="{id}">{label}</label>{number}</div>'
 
 
-def render_runs(runs: list[Run], words: Words) -> str:
+def render_runs(runs: list[ToolRun], words: Words) -> str:
     """The last uses of tools."""
     return "".join(_run(run, words) for run in reversed(runs[-RUNS:]))
 
 
-def _run(run: Run, words: Words) -> str:
+def _run(run: ToolRun, words: Words) -> str:
     done = f'<a href="/api/v1/files/{escape(run.result.name)}" download>{escape(run.result.name)}</a>'
     bar = f'<div class="bar"><u style="width:{100 * run.fraction:.0f}%"></u></div>'
     stop = f'<button type="button" class="quiet" data-stop-tool="{run.id}">{escape(words("do.stop"))}</button>'

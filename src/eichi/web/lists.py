@@ -5,11 +5,16 @@ from html import escape
 from itertools import pairwise
 
 from eichi.jobs.queue import results
-from eichi.jobs.schema import Job, Status
+from eichi.jobs.schema import Job
+from eichi.jobs.view import Action, JobView
 from eichi.web.i18n import Words
-from eichi.web.stage import button, fraction, stamp
+from eichi.web.stage import button, figures, stamp
 
 SHOWN = 60  # results in the gallery; older ones are still in the store
+# What rows and cards have buttons for; a job that runs is stopped and not skipped.
+ROW = (Action.UP, Action.DOWN, Action.RESUME, Action.HOLD, Action.CLONE, Action.SKIP)
+ROW_ACTIVE = (Action.HOLD, Action.STOP)
+CARD = (Action.RESUME, Action.RETRY)
 
 
 def render_queue(jobs: Sequence[Job], held: bool, words: Words) -> str:
@@ -27,20 +32,19 @@ def render_queue(jobs: Sequence[Job], held: bool, words: Words) -> str:
 
 
 def _row(job: Job, words: Words, up: bool, down: bool) -> str:
-    done = fraction(job.progress) if job.progress is not None else 0.0
-    if job.status.active:
-        todo = ["hold", "stop"] if job.status == Status.RUNNING else []
-    else:
-        todo = [*(["up"] if up else []), *(["down"] if down else [])]
-        todo += ["resume" if job.status == Status.HELD else "hold", "clone", "skip"]
-    buttons = "" if job.status.active or job.begun else _use("edit", job, words)
+    view = JobView.of(job, words.language)
+    done = job.progress.fraction if job.progress is not None else 0.0
+    ends = {*(() if up else (Action.UP,)), *(() if down else (Action.DOWN,))}
+    todo = [one for one in (ROW_ACTIVE if job.status.active else ROW) if one in view.actions and one not in ends]
+    buttons = _use("edit", job, words) if Action.EDIT in view.actions else ""
     buttons += "".join(button(name, job.id, words, quiet=True) for name in todo)
+    buttons += _removal(view, words) if view.damaged else ""
     bar = f'<div class="bar"><u style="width:{100 * done:.0f}%"></u></div>' if job.status.active else ""
     return (
         f'<li data-job="{job.id}"><span class="number">#{job.id}</span>'
         f'<span class="state {job.status}">{escape(words(f"status.{job.status}"))}</span>'
-        f'<span class="what"><b>{escape(_title(job, words))}</b><small>{escape(_figures(job, words))}</small>'
-        f"{bar}</span>"
+        f'<span class="what"><b>{escape(_title(view, words))}</b><small>{escape(_figures(view, words))}</small>'
+        f"{bar}{_problem(view)}</span>"
         f'<span class="buttons">{buttons}</span></li>'
     )
 
@@ -59,17 +63,25 @@ def render_history(jobs: Sequence[Job], words: Words) -> str:
 
 
 def _card(job: Job, words: Words) -> str:
-    use = _use("use", job, words)
-    todo = ["retry"] if job.status == Status.DONE else ["resume", "retry"]
-    buttons = use + "".join(button(name, job.id, words, quiet=True) for name in [*todo, "remove-files"])
-    sentence = job.sentence(words.language)
-    problem = "" if sentence is None else f'<p class="error">{escape(sentence)}</p>'
+    view = JobView.of(job, words.language)
+    buttons = _use("use", job, words) if view.request is not None else ""
+    buttons += "".join(button(name, job.id, words, quiet=True) for name in CARD if name in view.actions)
+    buttons += _removal(view, words)
+    title = _title(view, words)
     return (
-        f'<article data-job="{job.id}">{_preview(job, words)}<h5><span class="state {job.status}">'
+        f'<article data-job="{job.id}">{_preview(job, title)}<h5><span class="state {job.status}">'
         f"{escape(words(f'status.{job.status}'))}</span> #{job.id} <small>{stamp(job.ended)}</small></h5>"
-        f'<p class="quote">{escape(_title(job, words))}</p><small>{escape(_figures(job, words))}</small>{problem}'
+        f'<p class="quote">{escape(title)}</p><small>{escape(_figures(view, words))}</small>{_problem(view)}'
         f'<div class="buttons">{buttons}</div></article>'
     )
+
+
+def _removal(view: JobView, words: Words) -> str:
+    return button("remove-files", view.id, words, quiet=True) if Action.REMOVE in view.actions else ""
+
+
+def _problem(view: JobView) -> str:
+    return "" if view.message is None else f'<p class="error">{escape(view.message)}</p>'
 
 
 def _use(name: str, job: Job, words: Words) -> str:
@@ -78,11 +90,11 @@ def _use(name: str, job: Job, words: Words) -> str:
     return f'<button type="button" data-use="{job.id}" {edit}>{escape(words(f"do.{name}"))}</button>'
 
 
-def _preview(job: Job, words: Words) -> str:
+def _preview(job: Job, title: str) -> str:
     """The result of a job where it has one: videos are loaded when they are looked at."""
     files = {path.suffix: path.name for path in reversed(results(job))}
     place = f"/api/v1/jobs/{job.id}/files/"
-    name = escape(_title(job, words))
+    name = escape(title)
     if ".mp4" in files:
         poster = f' poster="{place}{escape(files[".png"])}"' if ".png" in files else ""
         source = f'src="{place}{escape(files[".mp4"])}" aria-label="{name}"'
@@ -92,15 +104,9 @@ def _preview(job: Job, words: Words) -> str:
     return '<div class="thumb none"></div>'
 
 
-def _title(job: Job, words: Words) -> str:
-    prompt = str(job.request["prompt"]).strip()
-    return prompt or words("listed.unprompted")
+def _title(job: JobView, words: Words) -> str:
+    return job.prompt or words("listed.unprompted")
 
 
-def _figures(job: Job, words: Words) -> str:
-    plan = job.plan
-    figures = [words(f"kind.{job.kind}"), plan["model"], f"{plan['width']}×{plan['height']}"]
-    if "seconds" in plan:
-        figures.append(words("page.length", seconds=plan["seconds"]))
-    seed = (job.result or {}).get("seed", job.request.get("seed"))
-    return " · ".join([*figures, *([words("page.seed", seed=seed)] if seed is not None else [])])
+def _figures(job: JobView, words: Words) -> str:
+    return f"{words(f'kind.{job.kind}')} · {figures(job, words)}"

@@ -14,19 +14,36 @@ import gradio as gr
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError, InputError
-from eichi.library.loras import SLOTS, STRENGTH, Lora, Loras, lora
+from eichi.jobs.view import View
+from eichi.library.loras import SLOTS, Loras, PresetLora, lora
 from eichi.library.store import Tell
 from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
 from eichi.settings import Settings
 from eichi.text import encodable
+from eichi.web.fields import Update
 from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
 FOLDER = "loras"
 ENDING = ".safetensors"
 TEXTS = ("none", "strength", "empty", "missing")
+
+
+class Chosen(View):
+    """A LoRA file by its name, and how strongly it is used."""
+
+    name: str
+    strength: float
+
+
+class LoraView(View):
+    """A LoRA file by its name, the models that it fits, and why where it fits none; None where it is gone."""
+
+    name: str
+    fits: tuple[str, ...]
+    said: str | None
 
 
 class LoraFolder:
@@ -38,7 +55,7 @@ class LoraFolder:
         self._brought: dict[str, Path] = {}
         self._read: dict[tuple[Path, int], tuple[tuple[str, ...], EichiError | None]] = {}
 
-    def list(self, language: str) -> list[dict[str, Any]]:
+    def list(self, language: str) -> list[LoraView]:
         """Every file with the models that it fits, or why it fits none."""
         paths = {path.name: path for path in sorted(self.folder.glob(f"*{ENDING}")) if encodable(path)} | self._brought
         return [self._describe(name, path, language) for name, path in paths.items()]
@@ -56,14 +73,14 @@ class LoraFolder:
             self._brought[path.name] = path
         return path.name
 
-    def _describe(self, name: str, path: Path, language: str) -> dict[str, Any]:
+    def _describe(self, name: str, path: Path, language: str) -> LoraView:
         if not path.is_file():
-            return {"name": name, "fits": [], "said": None}
+            return LoraView(name=name, fits=(), said=None)
         key = (path, path.stat().st_mtime_ns)
         if key not in self._read:
             self._read[key] = self._fits(path)
         fits, error = self._read[key]
-        return {"name": name, "fits": fits, "said": "" if error is None else error.say(language)}
+        return LoraView(name=name, fits=fits, said="" if error is None else error.say(language))
 
     def _fits(self, path: Path) -> tuple[tuple[str, ...], EichiError | None]:
         """The models that a file fits, and the reason where there is none."""
@@ -106,11 +123,11 @@ class LoraPlace:
         )
         self.html = live_html("loras", [], html, render=render)
 
-    def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[Update]:
         """What a request says of it. Raises InputError for a file that is not there."""
         return [{"file": self.folder.path(str(one["name"])), "strength": one["strength"]} for one in given or ()]
 
-    def show(self, request: Request) -> dict[str, Any]:
+    def show(self, request: Request) -> Update:
         """An update that puts a request's LoRAs into the place."""
         chosen = [{"name": self.folder.name(one.file), "strength": one.strength} for one in request.weights.loras]
         return gr.update(value=chosen)
@@ -123,13 +140,14 @@ class Presets:
         self.folder = folder
         self.kept = Loras(home, tell, (folder.folder,))
 
-    def list(self) -> dict[int, list[dict[str, Any]]]:
-        return {number: [self._plain(one) for one in slot.loras if one.on] for number, slot in self.kept.list().items()}
+    def list(self) -> dict[int, list[Chosen]]:
+        return {
+            number: [self._chosen(one) for one in slot.loras if one.on] for number, slot in self.kept.list().items()
+        }
 
-    def save(self, number: int, chosen: Sequence[Mapping[str, Any]]) -> None:
+    def save(self, number: int, chosen: Sequence[Chosen]) -> None:
         """Put a choice into a preset. Raises InputError, OptionError."""
-        found = [lora(self.folder.path(str(one["name"])), float(one.get("strength", STRENGTH))) for one in chosen]
-        self.kept.save(number, found)
+        self.kept.save(number, [lora(self.folder.path(one.name), one.strength) for one in chosen])
 
-    def _plain(self, one: Lora) -> dict[str, Any]:
-        return {"name": self.folder.name(one.path), "strength": one.strength}
+    def _chosen(self, one: PresetLora) -> Chosen:
+        return Chosen(name=self.folder.name(one.path), strength=one.strength)

@@ -19,8 +19,9 @@ from eichi.options import FrameOptions, ReferenceOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.prepare import make_frame_plan
 from eichi.web.desk import Desk
+from eichi.web.fields import fields
 from eichi.web.fieldset import FieldSet
-from eichi.web.forms import STEPS, Form, control, fields
+from eichi.web.forms import Form, control
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.painter import Painter
@@ -40,18 +41,6 @@ from eichi.web.parts import (
     tell,
 )
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "positions": ("profile", "target", "window", "zeros.post", "zeros.x2", "zeros.x4", "vision"),
-    "sampling": (
-        "denoise",
-        *STEPS,
-        "sampling.shift",
-        "negative",
-        "fit",
-        "output.latents",
-    ),
-    "weights": ("weights.fp8", "weights.fp8_math"),
-}
 REFERENCES = 4  # places for reference pictures; the command line takes any number
 
 
@@ -97,7 +86,7 @@ class OneFrame:
             controls["seed"] = control(
                 options["seed"], words, info=None, placeholder=words("page.random"), min_width=90, elem_id="frame-seed"
             )
-        self.rest = FieldSet(list(options.values()), GROUPS, words, prefix="frame")
+        self.rest = FieldSet(options.values(), words, prefix="frame")
         with folded(words("group.batch"), "frame-batch"):
             self.count = gr.Number(
                 1, precision=0, minimum=1, label=words("batch.count"), info=words("batch.count_help")
@@ -171,7 +160,8 @@ class OneFrame:
         try:
             options = self.request(given)
             self.favourites.remember(options)
-            return {self.plan: self.summary(make_frame_plan(options)), **counted}
+            plan = make_frame_plan(options, self.desk.settings.models)
+            return {self.plan: self.summary(plan), **counted}
         except EichiError as error:
             if error.id == "error.image.required":
                 return {self.plan: f'<p class="hint">{escape(self.words("plan.need_image"))}</p>', **counted}

@@ -28,6 +28,7 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
     page = gr.Blocks(title="FramePack-eichi", analytics_enabled=False, fill_width=True)
     with page:
         gr.HTML(_header(words), elem_classes="top")
+        preferences = Preferences(desk, words)
         loras = LoraPlace(desk.loras, words, render=False)
         with gr.Tabs(elem_id="places") as places:
             with gr.Tab(words("place.create"), id="create"):
@@ -45,11 +46,13 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
             with gr.Tab(words("place.latents"), id="latents"), gr.Column(elem_classes="card"):
                 gr.HTML(render_place(words))
             with gr.Tab(words("place.settings"), id="settings"):
-                Preferences(desk, words)
+                preferences.render()
         _use(desk, words, (queue, history), places, create, single)
         for one, shown in ((create, create.shown), (single, single.shown)):
             loaded = page.load(one.on_load, None, one.filled, show_progress="hidden")
             loaded.then(one.on_change, one.every, shown, show_progress="hidden")
+        if preferences.filled:
+            page.load(preferences.on_load, None, preferences.filled, show_progress="hidden")
     return page
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from eichi.web.desk import Desk
+from eichi.web.fields import Update
 from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
@@ -43,8 +44,8 @@ class Painter:
         image, mask = (self.desk.picture(name) if name else None for name in map((given or {}).get, ("image", "mask")))
         return image, mask
 
-    def show(self, image: Path | None, mask: Path | None) -> dict[str, Any]:
+    def show(self, image: Path | None, mask: Path | None) -> Update:
         """An update that puts a picture and its mask into the control."""
         named = {"image": image and self.desk.name(image), "mask": mask and self.desk.name(mask)}
-        updated: dict[str, Any] = gr.update(value=named)
+        updated: Update = gr.update(value=named)
         return updated

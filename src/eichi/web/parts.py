@@ -11,15 +11,16 @@ import gradio as gr
 from gradio.components import Component
 
 from eichi.catalog import find, known
+from eichi.declare import Plain
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
-from eichi.jobs.batch import Picture
+from eichi.jobs.batch import BatchPicture
 from eichi.jobs.lists import pair
 from eichi.library.restore import restore
 from eichi.models.locate import present
 from eichi.models.tokens import Meter
 from eichi.options import FrameOptions, Request, VideoOptions
-from eichi.plan.memory import describe
+from eichi.plan.memory import plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.prepare import weigh
@@ -69,7 +70,7 @@ def tell(words: Words) -> Callable[[Adjusted], None]:
     return lambda note: gr.Warning(escape(words(note.id, **note.values)), title=words("page.note"))
 
 
-def recorded(path: Path, kind: type[Request], words: Words) -> dict[str, Any]:
+def recorded(path: Path, kind: type[Request], words: Words) -> Plain:
     """The options that a file carries, with a word on those that are not known here. Raises InputError."""
     restored = restore(path, kind)
     for note in restored.notes:
@@ -84,7 +85,7 @@ def many(label: str, kinds: list[str], name: str) -> gr.File:
     )
 
 
-def pictured(given: list[str] | None, words: Words) -> tuple[Picture, ...]:
+def pictured(given: list[str] | None, words: Words) -> tuple[BatchPicture, ...]:
     """Pictures that were given for a batch, each with the text of its name, with a word on what is neither."""
     pictures, rest = pair(map(Path, given or ()))
     if rest:
@@ -140,11 +141,11 @@ def resolutions(model: str, words: Words) -> list[tuple[str, int | str]]:
 def summary(line: str, plan: Plan | FramePlan, desk: Desk, words: Words) -> str:
     """What will be made, in a line, with the memory that it takes, and what deserves a word."""
     machine = desk.probe.look(desk.settings)
-    memory = describe(plan.entry.anatomy, weigh(plan.need, plan.options), machine)
-    sizes = {key: memory[key] for key in ("gpu", "usable", "ram")}
+    memory = plan_memory(plan.entry, weigh(plan.need, plan.options), machine)
+    sizes = {"gpu": memory.gpu, "usable": memory.usable, "ram": memory.ram}
     cpu = machine.gpu is None
     told = [words(note.id, **note.values) for note in plan.notes]
-    if not memory["fits"]:
+    if not memory.fits:
         told.insert(0, words("memory.short_ram" if cpu else "memory.short", **sizes))
     notes = "".join(f"<li>{escape(text)}</li>" for text in told)
     line += f" · {words('plan.memory_ram' if cpu else 'plan.memory', **sizes)}"
@@ -164,8 +165,7 @@ def meter(reader: Meter | None, prompt: str, words: Words) -> str:
             ("meter.story", reading.llama, reading.llama_limit),
         )
     )
-    _, story, cut = reading.parts(prompt)
-    tails = [("meter.only_story", story, "story"), ("meter.cut", cut, "cut")]
+    tails = [("meter.only_story", reading.llama_only, "story"), ("meter.cut", reading.cut, "cut")]
     rest = "".join(
         f'<p class="{name}"><b>{escape(words(id))}</b> {escape(text.strip())}</p>'
         for id, text, name in tails

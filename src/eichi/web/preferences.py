@@ -1,23 +1,28 @@
-"""The place for what the machine is: folders and device, written to `settings.json`; and what the browser may do."""
+"""The place for what the machine is, written to `settings.json`; and what the browser may do.
 
-import json
+The controls are drawn from the declarations of the settings. Only who sits at the machine may change them; whoever else
+calls is refused, whatever the page has shown.
+"""
+
+import os
+from collections.abc import Mapping
 from html import escape
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from pydantic import ValidationError
 
-from eichi.files import aside, private
+from eichi.declare import explain, walk
+from eichi.errors import InputError, OptionError
 from eichi.prepare import check_folder
-from eichi.settings import FILE, Settings, wrong
-from eichi.text import as_json
+from eichi.settings import Settings, variable, write_settings
 from eichi.web.desk import Desk
+from eichi.web.fields import FieldView, Update, fields
+from eichi.web.fieldset import FieldSet
 from eichi.web.i18n import Words
 from eichi.web.parts import said
 from eichi.web.stage import button
-
-KEYS = ("outputs", "device", "log_level")
-LEVELS: tuple[str, ...] = get_args(Settings.model_fields["log_level"].annotation)
 
 
 class Preferences:
@@ -25,46 +30,75 @@ class Preferences:
 
     def __init__(self, desk: Desk, words: Words) -> None:
         self.desk, self.words = desk, words
-        settings = desk.settings
+        self.fields = {field.key: field for field in fields(Settings).values() if field.group}
+        self.filled: list[Component] = []
+
+    def render(self) -> None:
+        """Put the controls into the page."""
+        words = self.words
         with gr.Column(elem_classes="card narrow"):
             gr.HTML(f"<h3>{escape(words('setting.title'))}</h3>")
-            self.outputs = gr.Textbox(
-                str(settings.outputs.absolute()), label=words("setting.outputs"), info=words("setting.outputs_help")
-            )
-            self.device = gr.Textbox(settings.device, label=words("setting.device"), info=words("setting.device_help"))
-            levels = [(words(f"level.{level}"), level) for level in LEVELS]
-            self.level = gr.Dropdown(
-                levels, value=settings.log_level, label=words("setting.level"), info=words("setting.level_help")
-            )
-            save = gr.Button(words("do.save"), variant="primary")
-            gr.HTML(self._facts() + self._alarm() + self._import())
-        save.click(self.on_save, [self.outputs, self.device, self.level], None)
+            if self.desk.local:
+                rest = FieldSet(self.fields.values(), words, opened=True)
+                gr.HTML(self.remarks())
+                save = gr.Button(words("do.save"), variant="primary", elem_id="settings-save")
+                save.click(self.on_save, rest.html, None)
+                self.filled.append(rest.html)
+            gr.HTML(self.facts() + self._alarm() + self._import())
 
-    def on_save(self, outputs: str, device: str, level: str) -> None:
-        """Write the settings down, aside and renamed; other keys of the file stay."""
+    def on_load(self) -> dict[Component, Any]:
+        """The settings as they are when a page opens."""
+        return {control: gr.update(value=self.now) for control in self.filled}
+
+    def on_save(self, given: Update) -> None:
+        """Write down what was changed, and go on with it."""
         with said(self.words):
-            given = dict(zip(KEYS, (outputs, device, level), strict=True))
-            try:
-                settings = Settings(**{**self.desk.settings.model_dump(), **given})
-            except ValidationError as error:
-                raise wrong(error) from error
-            check_folder(settings.outputs)
-            write(settings, given)
-            self.desk.adjust(settings)
+            self.save(given)
         gr.Info(self.words("setting.saved"), duration=4, title=self.words("page.note"))
 
-    def _facts(self) -> str:
+    def save(self, given: Mapping[str, Any]) -> None:
+        """Settings as the controls have them; those that are as they were are not written. Raises InputError."""
+        if not self.desk.local:
+            raise InputError("error.api.settings")
+        asked = {key: _filled(field, given.get(key)) for key, field in self.fields.items()}
+        changed = {key: value for key, value in asked.items() if value != self.now[key]}
+        try:
+            settings = Settings(**self.desk.settings.model_dump() | changed)
+        except ValidationError as error:
+            wrong = explain(error, Settings)
+            label = self.fields[str(wrong.values["key"])].label
+            raise OptionError(wrong.id, **wrong.values | {"key": self.words(label)}) from error
+        check_folder(settings.outputs)
+        write_settings(settings.home, changed)
+        self.desk.adjust(settings)
+
+    @property
+    def now(self) -> Update:
+        """The settings as values of controls."""
         settings = self.desk.settings
-        rows = {
-            self.words("setting.models"): str(settings.models),
-            self.words("setting.home"): str(settings.home),
-            self.words("setting.store"): str(settings.store).rsplit("@")[-1],
+        values = settings.model_dump(mode="json") | {"outputs": str(settings.outputs.absolute())}
+        return {key: values[key] for key in self.fields}
+
+    def remarks(self) -> str:
+        """When a change counts, and what cannot be changed here."""
+        words = self.words
+        fixed = [words(field.label) for key, field in self.fields.items() if os.environ.get(variable(key))]
+        told = [words("setting.later")] + ([words("setting.fixed", names=", ".join(fixed))] if fixed else [])
+        return "".join(f'<p class="muted">{escape(text)}</p>' for text in told)
+
+    def facts(self) -> str:
+        """Where things are; for who does not sit at the machine, how it is set, too."""
+        settings, words = self.desk.settings, self.words
+        set_up = [] if self.desk.local else [field for field in walk(Settings) if field.group]
+        rows = {words(field.label): field.tell(self.now[field.key], words.language) for field in set_up}
+        rows |= {
+            words("setting.models"): str(settings.models),
+            words("label.setting.home"): str(settings.home),
+            words("label.setting.store"): settings.store.rsplit("@")[-1],
         }
-        return (
-            "<dl>"
-            + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
-            + f"</dl>{self._doors()}"
-        )
+        listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
+        away = f'<p class="muted">{escape(words("setting.away"))}</p>' if set_up else ""
+        return f"{away}<dl>{listed}</dl>{self._doors()}"
 
     def _doors(self) -> str:
         """The ways to files on the disk."""
@@ -94,10 +128,6 @@ class Preferences:
         )
 
 
-def write(settings: Settings, given: dict[str, Any]) -> None:
-    """Put keys into the settings file, leaving the others as they are."""
-    path = settings.home / FILE
-    values = json.loads(path.read_bytes()) if path.is_file() else {}
-    private(path.parent)
-    with aside(path) as draft:
-        draft.write_text(as_json(values | given, indent=1), encoding="utf-8")
+def _filled(field: FieldView, value: Any) -> Any:
+    """What an empty control stands for."""
+    return value if value not in (None, "") else None if field.optional else field.default

@@ -9,11 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from eichi.library.advice import Block, Example, Paragraph, Points, Section, Table, at, shown
+from eichi.library.advice import AdviceSection, Block, Example, Paragraph, Points, Table, at, shown
 from eichi.library.favourites import Favourites
-from eichi.library.prompts import Prompts
+from eichi.library.prompts import PromptPresets
 from eichi.options import Request
 from eichi.web.desk import Desk
+from eichi.web.fields import Update
 from eichi.web.i18n import Words
 from eichi.web.parts import folded, said, tell
 
@@ -23,7 +24,7 @@ class PromptShelf:
 
     def __init__(self, desk: Desk, words: Words) -> None:
         self.words = words
-        self.prompts = Prompts(desk.settings.home, tell(words))
+        self.prompts = PromptPresets(desk.settings.home, tell(words))
         with folded(words("group.presets"), "presets"):
             self.chosen = gr.Dropdown(self.choices(), value=None, label=words("keep.preset"), elem_id="preset")
             self.name = gr.Textbox(label=words("keep.name"), info=words("keep.preset_help"), elem_id="preset-name")
@@ -46,13 +47,13 @@ class PromptShelf:
         with said(self.words):
             return gr.update() if name is None else self.prompts.apply(name)
 
-    def on_save(self, name: str, text: str) -> dict[str, Any]:
+    def on_save(self, name: str, text: str) -> Update:
         with said(self.words):
             self.prompts.save(name, text)
         gr.Info(self.words("keep.saved"), duration=3, title=self.words("page.note"))
         return gr.update(choices=self.choices(), value=name.strip() or None)
 
-    def on_delete(self, name: str | None) -> dict[str, Any]:
+    def on_delete(self, name: str | None) -> Update:
         with said(self.words):
             self.prompts.delete(name or "")
         return gr.update(choices=self.choices(), value=None)
@@ -77,18 +78,18 @@ class FavouriteShelf:
         """The favourites of this kind."""
         return [name for name, kind in self.favourites.list().items() if kind == self.kind.kind]
 
-    def keep(self, name: str, request: Request) -> dict[str, Any]:
+    def keep(self, name: str, request: Request) -> Update:
         """Save a request under a name; the same name again is another version of it."""
         self.favourites.save(name, request, replace=True)
         gr.Info(self.words("keep.saved"), duration=3, title=self.words("page.note"))
         return gr.update(choices=self.names(), value=name.strip())
 
-    def on_rename(self, name: str | None, new: str) -> dict[str, Any]:
+    def on_rename(self, name: str | None, new: str) -> Update:
         with said(self.words):
             self.favourites.rename(name or "", new)
         return gr.update(choices=self.names(), value=new.strip())
 
-    def on_delete(self, name: str | None) -> dict[str, Any]:
+    def on_delete(self, name: str | None) -> Update:
         with said(self.words):
             self.favourites.delete(name or "")
         return gr.update(choices=self.names(), value=None)
@@ -102,7 +103,7 @@ def advice(words: Words, *places: str) -> str:
     )
 
 
-def _blocks(section: Section, words: Words) -> str:
+def _blocks(section: AdviceSection, words: Words) -> str:
     return "".join(_block(block, words) for block in section.blocks)
 
 

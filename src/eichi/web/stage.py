@@ -8,24 +8,30 @@ import time
 from collections.abc import Sequence
 from html import escape
 from statistics import median
-from typing import Any
 
 from eichi.catalog import find
 from eichi.errors import EichiError
+from eichi.events import Finished
 from eichi.jobs.queue import results
-from eichi.jobs.schema import Ask, Job, Status
+from eichi.jobs.schema import Job
+from eichi.jobs.view import Action, JobView, Status
+from eichi.lines import line
 from eichi.web.i18n import Words
+
+# What the stage has buttons for; a job that runs is stopped and not skipped.
+BUTTONS = (Action.HOLD, Action.RESUME, Action.STOP_SECTION, Action.STOP, Action.SKIP, Action.RETRY)
 
 
 def render(job: Job | None, words: Words, paces: Sequence[float], now: float) -> str:
     """The stage; `paces` are measured times of a section of this kind, `now` the time in seconds since 1970."""
     if job is None:
         return f'<div class="stage empty"><p>{escape(words("stage.empty"))}</p></div>'
+    view = JobView.of(job, words.language)
     body = [_head(job, words), _preview(job, words), _bars(job, words, paces, now), _axis(job)]
-    body += [_figures(job, words), _flags(job, words), _error(job, words)]
+    body += [_figures(view, words), _flags(view, words), _error(view)]
     return (
         f'<div class="stage" data-job="{job.id}" data-status="{job.status}" data-title="{escape(_title(job, words))}">'
-        f'{_result(job, words)}<div class="side">{"".join(body)}{_buttons(job, words)}</div></div>'
+        f'{_result(job, words)}<div class="side">{"".join(body)}{_buttons(view, words)}</div></div>'
     )
 
 
@@ -45,8 +51,8 @@ def _result(job: Job, words: Words) -> str:
             return f'<div class="show" data-video="{address}"></div>'
         if path.suffix == ".png" and job.kind == "frame":
             return f'<div class="show"><img alt="{escape(words("stage.result"))}" src="{address}"></div>'
-    if job.begun and job.progress is not None and job.progress.get("order", 0) > 0:
-        address = f"/api/v1/jobs/{job.id}/so-far.mp4?order={job.progress['order']}"
+    if job.begun and job.progress is not None and job.progress.order > 0:
+        address = f"/api/v1/jobs/{job.id}/so-far.mp4?order={job.progress.order}"
         return f'<div class="show" data-video="{address}"></div>'
     return f'<div class="show wait"><p>{escape(words("stage.wait"))}</p></div>'
 
@@ -55,7 +61,7 @@ def _preview(job: Job, words: Words) -> str:
     """The section that is being drawn, rough and small, as its worker left it last."""
     if not job.status.active or not job.begun or job.progress is None:
         return ""
-    turn = f"{job.progress['order']}-{job.progress['step']}"
+    turn = f"{job.progress.order}-{job.progress.step}"
     address = f"/api/v1/jobs/{job.id}/preview.png?{turn}"
     return f'<img class="preview" alt="{escape(words("stage.preview"))}" src="{address}" onerror="this.hidden = true">'
 
@@ -67,10 +73,10 @@ def _bars(job: Job, words: Words, paces: Sequence[float], now: float) -> str:
     step = job.progress
     if step is None:
         return f'<p class="muted">{escape(words("stage.loading"))}</p><div class="bar busy"><u></u></div>'
-    part, whole = step["step"] / step["steps"], fraction(step)
+    part, whole = step.step / step.steps, step.fraction
     lines = [
-        words("stage.section", order=step["order"] + 1, sections=step["sections"]),
-        words("stage.step", step=step["step"], steps=step["steps"]),
+        words("stage.section", order=step.order + 1, sections=step.sections),
+        words("stage.step", step=step.step, steps=step.steps),
     ]
     left = remaining(job, paces, now)
     rest = words("stage.left", time=words.span(left)) if left is not None else words("stage.measuring")
@@ -81,19 +87,14 @@ def _bars(job: Job, words: Words, paces: Sequence[float], now: float) -> str:
     )
 
 
-def fraction(step: dict[str, Any]) -> float:
-    """The share of a job's steps that are done, 0-1."""
-    return float(step["order"] * step["steps"] + step["step"]) / float(step["sections"] * step["steps"])
-
-
 def remaining(job: Job, paces: Sequence[float], now: float) -> float | None:
     """Seconds that a job still takes: by sections that were measured, else by its own speed once that tells."""
     step = job.progress
     if step is None:
         return None
-    done = fraction(step)
+    done = step.fraction
     if paces:
-        return median(paces) * float(step["sections"]) * (1 - done)
+        return median(paces) * step.sections * (1 - done)
     if job.started is None or done < 0.1 or job.attempts > 1:
         return None
     return (now - job.started) / done * (1 - done)
@@ -102,10 +103,10 @@ def remaining(job: Job, paces: Sequence[float], now: float) -> float | None:
 def _axis(job: Job) -> str:
     """The sections in the order of time: made, being made, to come."""
     step = job.progress
-    count = job.plan["sections"]
+    count = job.plan.sections
     if step is None or count < 2:
         return ""
-    marks = ["done" if k < step["order"] else "now" if k == step["order"] else "" for k in range(count)]
+    marks = ["done" if k < step.order else "now" if k == step.order else "" for k in range(count)]
     if _reverse(job):
         marks.reverse()
     drawn = "".join(f'<i class="{mark}"></i>' for mark in marks)
@@ -114,49 +115,39 @@ def _axis(job: Job) -> str:
 
 def _reverse(job: Job) -> bool:
     try:
-        return find(str(job.request["model"])).direction == "reverse"
+        return find(job.options.model).direction == "reverse"
     except EichiError:
         return True
 
 
-def _figures(job: Job, words: Words) -> str:
+def _figures(job: JobView, words: Words) -> str:
+    return f'<p class="muted">{escape(figures(job, words))}</p><p class="quote">{escape(job.prompt)}</p>'
+
+
+def figures(job: JobView, words: Words) -> str:
+    """A job's model, length, size and seed, in a line."""
     plan = job.plan
-    figures = [plan["model"], f"{plan['width']}×{plan['height']}"]
-    if "seconds" in plan:
-        figures.insert(1, words("page.length", seconds=plan["seconds"]))
-    seed = (job.result or {}).get("seed", job.request.get("seed"))
-    if seed is not None:
-        figures.append(words("page.seed", seed=seed))
-    prompt = escape(job.request["prompt"])
-    return f'<p class="muted">{escape(" · ".join(figures))}</p><p class="quote">{prompt}</p>'
+    parts = [plan.model, f"{plan.width}×{plan.height}"]
+    if plan.seconds is not None:
+        parts.insert(1, words("page.length", seconds=plan.seconds))
+    return " · ".join([*parts, *([words("page.seed", seed=job.seed)] if job.seed is not None else [])])
 
 
-def _flags(job: Job, words: Words) -> str:
+def _flags(job: JobView, words: Words) -> str:
     """The sections of a result that look wrong."""
-    flags = (job.result or {}).get("flags") or []
-    said = "".join(f"<li>{escape(words(one['id'], number=one['number'], **one['values']))}</li>" for one in flags)
+    flags = job.result.flags if isinstance(job.result, Finished) else ()
+    said = "".join(f"<li>{escape(str(line(one, words.language)))}</li>" for one in flags)
     return f'<ul class="notes">{said}</ul>' if said else ""
 
 
-def _error(job: Job, words: Words) -> str:
-    sentence = job.sentence(words.language)
-    return "" if sentence is None else f'<p class="error">{escape(sentence)}</p>'
+def _error(job: JobView) -> str:
+    return "" if job.message is None else f'<p class="error">{escape(job.message)}</p>'
 
 
-def _buttons(job: Job, words: Words) -> str:
-    """What can be done with a job in its state."""
-    calls: dict[Status, tuple[str, ...]] = {
-        Status.RUNNING: ("hold", "stop-section", "stop"),
-        Status.STOPPING: ("stop",) if job.ask != Ask.NOW else (),
-        Status.WAITING: ("hold", "skip"),
-        Status.HELD: ("resume", "skip"),
-        Status.STOPPED: ("resume", "retry"),
-        Status.FAILED: ("resume", "retry"),
-        Status.DONE: (),
-    }
-    todo = calls[job.status]
-    if job.kind == "frame" or job.plan["sections"] < 2:
-        todo = tuple(name for name in todo if name != "stop-section")
+def _buttons(job: JobView, words: Words) -> str:
+    """What can be done with a job now."""
+    unused = {Action.SKIP} if job.status.active else set()
+    todo = [name for name in BUTTONS if name in job.actions and name not in unused]
     return f'<div class="buttons">{"".join(button(name, job.id, words) for name in todo)}</div>'
 
 

@@ -11,10 +11,11 @@ import psutil
 import pytest
 
 from eichi.errors import InputError, RunError
+from eichi.events import Changed, Finished, Message, SectionDone, Started, Step
 from eichi.jobs.executors import Executor
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Entry, Status
+from eichi.jobs.view import Status, Told
 from eichi.options import VideoOptions
 from eichi.settings import load_settings
 
@@ -33,15 +34,15 @@ def add(queue: Queue, picture: Path, seconds: float) -> int:
     return queue.add(drafts)[0].id
 
 
-def until(entries: Iterator[Entry], event: str) -> Entry:
-    return next(entry for entry in entries if entry.body["event"] == event)
+def until(entries: Iterator[Told], kind: type[Message]) -> Told:
+    return next(entry for entry in entries if isinstance(entry.event, kind))
 
 
 def digest(queue: Queue, id: int) -> str:
     job = queue.store.job(id)
     assert job.status == Status.DONE, job.sentence()
-    assert job.result is not None
-    return hashlib.sha256(Path(job.result["video"]).read_bytes()).hexdigest()
+    assert isinstance(job.result, Finished)
+    return hashlib.sha256(Path(job.result.video).read_bytes()).hexdigest()
 
 
 def test_the_contract(executor: Executor, queue: Queue, picture: Path) -> None:
@@ -49,18 +50,18 @@ def test_the_contract(executor: Executor, queue: Queue, picture: Path) -> None:
     with pytest.raises(InputError, match="is waiting"):
         executor.cancel(second)
     # submit: the events of a job from its first to its last, and again
-    live = [entry for entry in executor.submit(first) if entry.body["event"] != "Step"]
+    live = [entry for entry in executor.submit(first) if not isinstance(entry.event, Step)]
     assert [entry.number for entry in live] == list(range(1, len(live) + 1))
-    assert [entry.body for entry in live][-1] == {"event": "Changed", "status": "done"}
+    assert live[-1].event == Changed("done")
     assert list(executor.submit(first)) == live
     # cancel: a job that runs stops
     entries = executor.submit(second)
-    until(entries, "Started")
+    until(entries, Started)
     executor.cancel(second)
-    assert list(entries)[-1].body == {"event": "Changed", "status": "stopped"}
+    assert list(entries)[-1].event == Changed("stopped")
     # close: a job that runs is left as it is, to go on
     said = queue.resume(second).said
-    until((entry for entry in executor.submit(second) if entry.number > said), "Started")
+    until((entry for entry in executor.submit(second) if entry.number > said), Started)
     executor.close()
     assert queue.store.job(second).status == Status.WAITING
 
@@ -70,18 +71,17 @@ def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(queue: Queue, pi
     executor = LocalExecutor(queue.store, load_settings())
     try:
         entries = executor.submit(first)
-        until(entries, "SectionDone")
+        until(entries, SectionDone)
         killed = executor.pid
         assert killed is not None
         psutil.Process(killed).kill()
-        rest = [entry.body for entry in entries]
+        rest = [entry.event for entry in entries]
         list(executor.submit(second))
         assert executor.pid != killed
     finally:
         executor.close()
-    assert {"event": "Changed", "status": "waiting"} in rest
-    reused = [body for body in rest if body["event"] == "SectionDone" and body["computed"] == 0]
-    assert reused
+    assert Changed("waiting") in rest
+    assert [event for event in rest if isinstance(event, SectionDone) and event.computed == 0]
     assert queue.store.job(first).attempts == 2
     assert digest(queue, first) == digest(queue, second)
 

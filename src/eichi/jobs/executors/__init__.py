@@ -6,13 +6,13 @@ What a job is and what it said is in the store in every case; an executor only s
 from collections.abc import Iterator
 from typing import Protocol
 
-from eichi.jobs.schema import Ask, Entry
+from eichi.jobs.view import Ask, Told
 
 
 class Executor(Protocol):
     """Runs the jobs of a store."""
 
-    def submit(self, job: int) -> Iterator[Entry]:
+    def submit(self, job: int) -> Iterator[Told]:
         """See to it that a job is run, in its turn; what it said and says, until it has ended.
 
         Raises RunError where nobody is left to run it.

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import SimpleQueue
 
-from eichi.errors import RunError
+from eichi.errors import RunError, StoreError
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import ELSEWHERE, Ask, Entry, Status
+from eichi.jobs.schema import ELSEWHERE
 from eichi.jobs.store import Store
+from eichi.jobs.view import Ask, Status, Told
 from eichi.settings import Settings
 
 
@@ -34,7 +36,7 @@ class LocalExecutor:
         """The number of the worker's process, None before it is started."""
         return None if self._process is None else self._process.pid
 
-    def submit(self, job: int) -> Iterator[Entry]:
+    def submit(self, job: int) -> Iterator[Told]:
         self._start()
         return self._follow(job)
 
@@ -98,14 +100,15 @@ class LocalExecutor:
                     self._taken.put(int(line))
             code = process.wait()
             process.stdin.close()
-            self.store.recover()
+            with suppress(StoreError):  # whoever looks next finds the job
+                self.store.recover()
             with self._lock:
                 if self._closing or code == 0 or not taken:
                     break
                 self._process = self._spawn(*words)
         self._taken.put(None)
 
-    def _follow(self, job: int) -> Iterator[Entry]:
+    def _follow(self, job: int) -> Iterator[Told]:
         keeper = self._keeper
         assert keeper is not None
         yield from self.store.follow(job, until=lambda row: row.status.terminal or not keeper.is_alive())

@@ -119,8 +119,10 @@
     if (!form) return;
     event.preventDefault();
     const values = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
-    const body = JSON.stringify({files: ticked, values});
-    if (await heard(await fetch(`/api/v1/tools/${form.dataset.tool}`, {method: "POST", headers, body}))) ticked = [];
+    const longer = form.dataset.tool === "extend";
+    const body = JSON.stringify(longer ? {file: ticked[0], ...values} : {files: ticked, values});
+    const address = longer ? "/api/v1/latents/extend" : `/api/v1/tools/${form.dataset.tool}`;
+    if (await heard(await fetch(address, {method: "POST", headers, body}))) ticked = [];
     offer();
   });
   // A folder of eichi 1.9: what was taken and what was not, and why.
@@ -201,23 +203,34 @@
     };
     const list = (control, value) => control.append(new Option(value.split(/[\\/]/).pop(), value));
     const twin = control => control.parentElement.querySelector("input[type=range]");
+    const level = control => { twin(control).value = control.value === "" ? twin(control).min : control.value; };
     const defaults = Object.fromEntries(controls.map(control => [control.name, null]));
+    // What this kind of model has no use for, and what another option makes useless.
+    function hide() {
+      const {mode} = element.querySelector(".fields").dataset;
+      element.querySelectorAll("[data-only], [data-shown]").forEach(part => {
+        const {only, shown, unless} = part.dataset;
+        const other = props.value?.[shown] ?? null;
+        part.hidden = Boolean((only && only !== mode) || (shown && (other === "" ? null : other) === JSON.parse(unless)));
+      });
+    }
     function summarise() {
       element.querySelectorAll("details.group").forEach(group => {
         const changed = [...group.querySelectorAll("[name]")].filter(control =>
           !control.closest("[hidden]") && String(given(control) ?? "") !== String(defaults[control.name] ?? ""));
         group.querySelector(".set").textContent = changed.map(control => {
-          const label = control.closest(".field").querySelector("label").textContent.trim();
+          const row = control.closest(".field");
+          const [label, unit] = [row.querySelector("label"), row.querySelector(".unit")].map(one => one?.textContent.trim());
           if (control.type === "checkbox") return `${control.checked ? "✓" : "✗"} ${label}`;
           const text = control.selectedOptions ? control.selectedOptions[0]?.text : control.value;
-          return `${label} ${text}`;
+          return unit ? `${label.slice(0, -unit.length).trim()} ${text} ${unit}` : `${label} ${text}`;
         }).join(" · ");
       });
     }
     function show() {
       const root = element.querySelector(".fields");
       root.dataset.mode = props.value?.mode ?? root.dataset.mode;
-      element.querySelectorAll("[data-only]").forEach(part => { part.hidden = part.dataset.only !== root.dataset.mode; });
+      hide();
       controls.forEach(control => {
         const value = props.value?.[control.name];
         if (control === document.activeElement && control.type !== "checkbox") return;
@@ -228,16 +241,16 @@
           if (control.dataset.source && value && ![...control.options].some(one => one.value === value)) list(control, value);
           control.value = value ?? "";
         }
-        if (control.type === "number" && twin(control)) twin(control).value = control.value;
+        if (control.type === "number" && twin(control)) level(control);
       });
       summarise();
     }
     // Lists of files are as long as the disk's: asked for when the group is opened.
     element.querySelectorAll("details").forEach(group => group.addEventListener("toggle", async () => {
       for (const control of group.open ? group.querySelectorAll("[data-source]") : []) {
-        const found = await fetch(control.dataset.source).then(answer => answer.json());
+        const {files} = await fetch(control.dataset.source).then(answer => answer.json());
         const chosen = props.value?.[control.name] ?? "";
-        control.replaceChildren(new Option("", ""), ...found.map(one => new Option(one.name, one.file)));
+        control.replaceChildren(new Option("", ""), ...files.map(one => new Option(one.name, one.report.file)));
         if (chosen && control.value !== chosen) list(control, chosen);
         control.value = chosen;
       }
@@ -245,8 +258,9 @@
     element.addEventListener("input", event => {
       const control = event.target;
       if (control.type === "range") control.parentElement.querySelector("[name]").value = control.value;
-      else if (control.type === "number" && twin(control)) twin(control).value = control.value;
+      else if (control.type === "number" && twin(control)) level(control);
       props.value = {...props.value, ...Object.fromEntries(controls.map(one => [one.name, given(one)]))};
+      hide();
       summarise();
       trigger("input");
     });
@@ -295,8 +309,9 @@
       });
     }
     async function look() {
-      [known, presets] = await Promise.all(["loras", "lora-presets"].map(name =>
+      const [found, kept] = await Promise.all(["loras", "lora-presets"].map(name =>
         fetch(`/api/v1/${name}`).then(answer => answer.json())));
+      [known, presets] = [found.files, kept.presets];
       draw();
     }
     element.addEventListener("click", async event => {
@@ -304,7 +319,7 @@
       if (load) choose(presets[load.dataset.slotLoad]);
       if (!save) return;
       const headers = {"content-type": "application/json"};
-      const body = JSON.stringify(chosen());
+      const body = JSON.stringify({loras: chosen()});
       if (await heard(await fetch(`/api/v1/lora-presets/${save.dataset.slotSave}`, {method: "PUT", headers, body}))) look();
     });
     element.addEventListener("change", async event => {

@@ -1,0 +1,209 @@
+"""A damaged store made whole: what can be read of its file goes into a fresh one, and the damaged file stays beside it.
+
+SQLite reads most rows of a file of which some pages are damaged, if it is asked for them from the front, from the back
+and one by one between. Rows are copied as they stand, into a store of their own version, which is then brought up to
+date like any other; what is wrong within a row is for `schema` to say. What is known to have been there and cannot be
+read is told. Knows files of SQLite only: a server has tools of its own.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from eichi.errors import FolderError, InputError
+from eichi.files import aside
+from eichi.jobs.upgrade import migrate, open_engine
+
+BESIDE = ("-wal", "-shm")  # what SQLite keeps beside a file
+# What knows the rows of a table beside the table itself.
+INDEXES = {"jobs": "jobs_order", "events": "sqlite_autoindex_events_1"}
+SPAN = 10_000  # rows that are tried even if no index knows them
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What came of it. `damage` is what the check of the file found; where that is nothing, nothing was changed.
+
+    `jobs` and `events` count what the store holds then; `lost` are the numbers of jobs that cannot be read any more,
+    `lost_events` counts what else jobs had said.
+    """
+
+    file: Path
+    damage: tuple[str, ...] = ()
+    backup: Path | None = None
+    jobs: int = 0
+    events: int = 0
+    lost: tuple[int, ...] = ()
+    lost_events: int = 0
+
+
+def repair(url: str) -> Repaired:
+    """Check the store behind a URL, and rebuild it where it is damaged.
+
+    Raises InputError, also where somebody else uses the store, and FolderError.
+    """
+    file = _file(url)
+    try:
+        with closing(_open(file)) as damaged, ExitStack() as undo:
+            damage = _check(damaged)
+            if not damage:
+                return Repaired(file, jobs=_count(damaged, "jobs"), events=_count(damaged, "events"))
+            backup = _copied(file)
+            undo.callback(_remove, backup, "", *BESIDE)
+            _alone(damaged, file)
+            damaged.execute("PRAGMA writable_schema = ON")  # nothing is written; what was cut off is read only so
+            with aside(file) as draft:
+                made = _rebuild(damaged, draft, Repaired(file, damage, backup))
+                shutil.copymode(file, draft)
+                damaged.close()
+                undo.pop_all()
+                _remove(file, *BESIDE)  # it was read, and does not belong to the fresh file
+            return made
+    except CommandError as error:
+        raise InputError("error.store.newer", url=url, reason=error) from error
+    except (OSError, SQLAlchemyError, sqlite3.Error) as error:  # of the files beside; the damaged one's are expected
+        reason = getattr(error, "strerror", None) or getattr(error, "orig", error)
+        raise FolderError("error.folder.write", folder=file.parent, reason=reason) from error
+
+
+def _file(url: str) -> Path:
+    """The file of a store. Raises InputError where it has none, or it is not there."""
+    try:
+        found = sa.make_url(url)
+    except ArgumentError as error:
+        raise InputError("error.store.url", url=url, reason=error) from error
+    if found.get_backend_name() != "sqlite" or not found.database or found.database == ":memory:":
+        raise InputError("error.store.repair", url=found)
+    file = Path(found.database)
+    if not file.is_file():
+        raise InputError("error.store.none", file=file)
+    return file
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    """A file without a wait for others."""
+    connection = sqlite3.connect(file, isolation_level=None, timeout=0)
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    return connection
+
+
+def _check(damaged: sqlite3.Connection) -> tuple[str, ...]:
+    """What SQLite finds wrong with its file."""
+    try:
+        found = [str(text) for (text,) in damaged.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as error:
+        return (str(error),)
+    return () if found == ["ok"] else tuple(found)
+
+
+def _count(whole: sqlite3.Connection, table: str) -> int:
+    try:
+        (count,) = whole.execute(f"SELECT count(*) FROM {table}").fetchone()
+    except sqlite3.DatabaseError:  # the file of another program
+        return 0
+    return int(count)
+
+
+def _copied(file: Path) -> Path:
+    """A copy beside a file, with what was not yet written into it."""
+    copy, number = file.with_stem(f"{file.stem}.damaged"), 1
+    while copy.exists():
+        number += 1
+        copy = file.with_stem(f"{file.stem}.damaged_{number}")
+    for ending in ("", *BESIDE):
+        if Path(f"{file}{ending}").is_file():
+            shutil.copy2(f"{file}{ending}", f"{copy}{ending}")
+    return copy
+
+
+def _remove(file: Path, *endings: str) -> None:
+    for ending in endings:
+        Path(f"{file}{ending}").unlink(missing_ok=True)
+
+
+def _alone(damaged: sqlite3.Connection, file: Path) -> None:
+    """Raise InputError where somebody else has the file open: what they write from now on would be lost."""
+    try:
+        damaged.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError as error:  # many a damage keeps everybody from writing
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise InputError("error.store.busy", file=file) from error
+
+
+def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repaired:
+    """A fresh store with what can be read of a damaged one. Raises CommandError for one of a newer program."""
+    url = sa.URL.create("sqlite", database=str(draft))
+    engine = sa.create_engine(url)
+    with engine.connect() as connection, connection.begin():
+        migrate(connection, _version(damaged))
+    engine.dispose()
+    with closing(_open(draft)) as fresh:
+        fresh.execute("BEGIN")
+        jobs = {job for job, _ in _copy(damaged, fresh, "jobs")}
+        events = _copy(damaged, fresh, "events", lambda row: row[0] in jobs)
+        # What the indexes know of, and what jobs have said, tells what is missing.
+        keys = _keys(damaged, f"SELECT job, number FROM events INDEXED BY {INDEXES['events']}") | events
+        known = {job for job, *_ in _keys(damaged, f"SELECT id FROM jobs INDEXED BY {INDEXES['jobs']}") | keys}
+        lost = tuple(sorted(job for job in known - jobs if isinstance(job, int)))
+        for held in _keys(damaged, "SELECT held FROM state WHERE id = 1"):
+            fresh.execute("UPDATE state SET held = ?", held)
+        fresh.execute("UPDATE jobs SET said = (SELECT coalesce(max(number), 0) FROM events WHERE job = jobs.id)")
+        fresh.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'jobs'", (max(lost, default=0),))
+        fresh.execute("COMMIT")
+    open_engine(url.render_as_string()).dispose()
+    return replace(told, jobs=len(jobs), events=len(events), lost=lost, lost_events=len(keys - events))
+
+
+def _version(damaged: sqlite3.Connection) -> str:
+    """The version of a store's schema; today's where it does not say."""
+    for (version,) in _keys(damaged, "SELECT version_num FROM alembic_version"):
+        return str(version)
+    return "head"
+
+
+def _copy(
+    damaged: sqlite3.Connection, fresh: sqlite3.Connection, table: str, wanted: Callable[[Row], bool] = lambda row: True
+) -> set[Row]:
+    """Copy what can be read of a table; the first two columns of the rows that were copied."""
+    columns = [name for _, name, *_ in fresh.execute(f"PRAGMA table_info({table})")]
+    insert = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(columns))})"
+    return {
+        row[:2] for row in _rows(damaged, table, columns) if wanted(row) and fresh.execute(insert, row).rowcount == 1
+    }
+
+
+def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a table that can be read: from the front, where that breaks off from the back, then one by one."""
+    asked = f"SELECT rowid, {', '.join(columns)} FROM {table}"
+    seen: set[int] = set()
+    for direction in ("ASC", "DESC"):
+        try:
+            for number, *row in damaged.execute(f"{asked} ORDER BY rowid {direction}"):
+                seen.add(number)
+                yield tuple(row)
+            return
+        except sqlite3.DatabaseError:
+            continue
+    listed = {
+        int(str(number)) for (number,) in _keys(damaged, f"SELECT rowid FROM {table} INDEXED BY {INDEXES[table]}")
+    }
+    for number in sorted((listed | set(range(SPAN))) - seen):
+        with suppress(sqlite3.DatabaseError):
+            yield from (tuple(row) for _, *row in damaged.execute(f"{asked} WHERE rowid = ?", (number,)))
+
+
+def _keys(damaged: sqlite3.Connection, asked: str) -> set[Row]:
+    """What can be read of an answer."""
+    found: set[Row] = set()
+    with suppress(sqlite3.DatabaseError):
+        found.update(damaged.execute(asked))
+    return found

@@ -1,0 +1,372 @@
+"""What people and programs see of a job and of a plan, and what can be done with a job in which state.
+
+Frozen models, the same for the command line's `--json`, the HTTP interface and the page; nothing else of the store
+leaves it. A row that is not as it should be says so by the names of its columns, and everything else of it is shown.
+Knows no database.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from eichi.errors import EichiError
+from eichi.events import Adjusted, Message, Result, Step, Values
+from eichi.models.tokens import Reading
+from eichi.options import FrameOptions, VideoOptions
+from eichi.plan.oneframe import FramePlan
+from eichi.plan.plan import Plan, SectionPlan
+from eichi.words import ENGLISH, resay
+
+if TYPE_CHECKING:
+    from eichi.jobs.schema import Job
+
+
+class Status(StrEnum):
+    """Where a job stands, in the order of its life."""
+
+    WAITING = "waiting"
+    HELD = "held"  # until somebody lets it go on; with a checkpoint it is paused
+    RUNNING = "running"
+    STOPPING = "stopping"  # its worker was asked to stop and has not yet
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended; only a person starts it again."""
+        order = list(Status)
+        return order.index(self) >= order.index(Status.DONE)
+
+    @property
+    def active(self) -> bool:
+        """Whether a worker has the job."""
+        return self in ACTIVE
+
+
+Kind = Literal["video", "frame"]  # what a job makes
+
+
+class Ask(StrEnum):
+    """What a worker is asked for while it runs a job."""
+
+    NOW = "now"  # stop after the current step
+    SECTION = "section"  # stop when the section is finished; the frames of the last one complete the job
+    PAUSE = "pause"  # leave the job as it is, held
+
+
+class Action(StrEnum):
+    """What people can do with a job."""
+
+    HOLD = "hold"
+    RESUME = "resume"
+    STOP_SECTION = "stop-section"
+    STOP = "stop"
+    SKIP = "skip"
+    EDIT = "edit"
+    UP = "up"
+    DOWN = "down"
+    RETRY = "retry"
+    CLONE = "clone"
+    REMOVE = "remove"
+
+
+IDLE = (Status.WAITING, Status.HELD)
+ACTIVE = (Status.RUNNING, Status.STOPPING)
+ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)
+
+# What can be done in which state.
+ACTIONS: dict[Status, frozenset[Action]] = {
+    Status.WAITING: frozenset(
+        {Action.HOLD, Action.SKIP, Action.EDIT, Action.UP, Action.DOWN, Action.CLONE, Action.REMOVE}
+    ),
+    Status.HELD: frozenset(
+        {Action.RESUME, Action.SKIP, Action.EDIT, Action.UP, Action.DOWN, Action.CLONE, Action.REMOVE}
+    ),
+    Status.RUNNING: frozenset({Action.HOLD, Action.STOP_SECTION, Action.STOP, Action.SKIP, Action.CLONE}),
+    # Who asks a second time is heard too: stop now after stop at the section's end.
+    Status.STOPPING: frozenset({Action.STOP_SECTION, Action.STOP, Action.SKIP, Action.CLONE}),
+    Status.DONE: frozenset({Action.RETRY, Action.CLONE, Action.REMOVE}),
+    Status.STOPPED: frozenset({Action.RESUME, Action.RETRY, Action.CLONE, Action.REMOVE}),
+    Status.FAILED: frozenset({Action.RESUME, Action.RETRY, Action.CLONE, Action.REMOVE}),
+}
+
+
+def states(action: Action) -> tuple[Status, ...]:
+    """The states in which something can be done, in the order of a job's life."""
+    return tuple(status for status, possible in ACTIONS.items() if action in possible)
+
+
+class View(BaseModel):
+    """Base of what is shown: frozen, made of objects with the same fields; what is written of it is all of it."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+class Problem(View):
+    """What went wrong: the id of a sentence and what fills it."""
+
+    id: str
+    values: Values
+
+    def say(self, language: str = ENGLISH) -> str:
+        return resay(self.id, language, self.values)
+
+
+class Figures(View):
+    """What a list of jobs shows of a plan. `frames` and `seconds` are a video's, `profile` a single image's."""
+
+    model: str
+    width: int
+    height: int
+    sections: int
+    kept: int
+    frames: int | None = None
+    seconds: float | None = None
+    profile: str | None = None
+    notes: tuple[Adjusted, ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan | FramePlan) -> Self:
+        known = {"model": plan.entry.name, "width": plan.width, "height": plan.height, "notes": plan.notes}
+        if isinstance(plan, FramePlan):
+            return cls(**known, sections=1, kept=0, profile=plan.options.profile)
+        seconds = round(plan.seconds, 3)
+        return cls(**known, sections=len(plan.sections), kept=plan.kept, frames=plan.frames, seconds=seconds)
+
+
+class Positions(View):
+    """The time positions of what a section is drawn from."""
+
+    start: tuple[int, ...]
+    window: tuple[int, ...]
+    clean: tuple[int, ...]
+    x2: tuple[int, ...]
+    x4: tuple[int, ...]
+
+
+class SectionView(View):
+    """One section of a plan, as `plan.SectionPlan`; frames are [start_frame, end_frame)."""
+
+    number: int
+    order: int
+    padding: int
+    start_frame: int
+    end_frame: int
+    prompt: str
+    anchor: str
+    positions: Positions
+
+    @classmethod
+    def of(cls, section: SectionPlan) -> Self:
+        positions = Positions.model_validate(section.layout)
+        return cls(
+            number=section.number,
+            order=section.order,
+            padding=section.padding,
+            start_frame=section.start_frame,
+            end_frame=section.end_frame,
+            prompt=section.prompt,
+            anchor=section.anchor,
+            positions=positions,
+        )
+
+
+class PlanView(View):
+    """The plan of a video: what `eichi plan` prints and the page draws. Sections are in the order of generation."""
+
+    model: str
+    direction: Literal["reverse", "forward"]
+    seconds: float
+    frames: int
+    latents: int
+    width: int
+    height: int
+    seed: int
+    kept: int
+    images: dict[str, Path]
+    sections: tuple[SectionView, ...]
+    notes: tuple[Adjusted, ...]
+    tokens: tuple[Reading, ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan, tokens: tuple[Reading, ...] = ()) -> Self:
+        return cls(
+            model=plan.entry.name,
+            direction=plan.entry.direction,
+            seconds=round(plan.seconds, 3),
+            frames=plan.frames,
+            latents=plan.latents,
+            width=plan.width,
+            height=plan.height,
+            seed=plan.seed,
+            kept=plan.kept,
+            images=plan.images,
+            sections=tuple(map(SectionView.of, plan.sections)),
+            notes=plan.notes,
+            tokens=tokens,
+        )
+
+
+class Fed(View):
+    """A picture that an image is drawn from, with its mask, at its position."""
+
+    image: Path
+    mask: Path | None
+    position: int
+
+
+class FramePositions(View):
+    """The time positions of a single image."""
+
+    target: tuple[int, ...]
+    clean: tuple[int, ...]
+    post: tuple[int, ...]
+    x2: tuple[int, ...]
+    x4: tuple[int, ...]
+
+
+class FramePlanView(View):
+    """The plan of a single image."""
+
+    model: str
+    profile: str
+    width: int
+    height: int
+    seed: int
+    images: tuple[Fed, ...]
+    positions: FramePositions
+    notes: tuple[Adjusted, ...]
+    tokens: tuple[Reading, ...] = ()
+
+    @classmethod
+    def of(cls, plan: FramePlan, tokens: tuple[Reading, ...] = ()) -> Self:
+        pairs = zip(plan.pictures, plan.layout.clean, strict=True)
+        return cls(
+            model=plan.entry.name,
+            profile=plan.options.profile,
+            width=plan.width,
+            height=plan.height,
+            seed=plan.seed,
+            images=tuple(Fed(image=one.image, mask=one.mask, position=position) for one, position in pairs),
+            positions=FramePositions.model_validate(plan.layout.describe()),
+            notes=plan.notes,
+            tokens=tokens,
+        )
+
+
+class Told(View):
+    """Something a job said; `number` is the last one that is kept so far.
+
+    Steps are not kept one by one: the latest is told again under the number of the event before it.
+    """
+
+    job: int
+    number: int
+    time: float
+    event: Message
+
+
+class JobView(View):
+    """A job as people see it. Times are in seconds since 1970, `pace` in seconds for a section.
+
+    `request` is None where this program cannot read it. `begun` says that there is work on disk to go on from,
+    `message` what went wrong, `actions` what can be done now, `damaged` which columns of the row are not as they
+    should be.
+    """
+
+    id: int
+    kind: Kind
+    status: Status
+    request: VideoOptions | FrameOptions | None
+    plan: Figures
+    folder: str
+    batch: str | None
+    priority: int
+    position: int
+    created: float
+    started: float | None
+    ended: float | None
+    runner: str | None
+    attempts: int
+    ask: Ask | None
+    progress: Step | None
+    result: Result | None
+    error: Problem | None
+    pace: float | None
+    said: int
+    begun: bool
+    message: str | None
+    actions: tuple[Action, ...]
+    damaged: tuple[str, ...]
+
+    @classmethod
+    def of(cls, job: "Job", language: str = ENGLISH) -> Self:
+        known = {name: getattr(job, name) for name in cls.model_fields.keys() & vars(job).keys()}
+        damaged = set(job.damaged)
+        try:
+            request = job.options
+        except EichiError:
+            request = None
+            damaged.add("request")
+        error = (
+            Problem(id="error.job.damaged", values={"columns": ", ".join(sorted(damaged))}) if damaged else job.error
+        )
+        known |= {"request": request, "error": error, "damaged": tuple(sorted(damaged)), "begun": job.begun}
+        message = None if error is None else error.say(language)
+        return cls(**known, message=message, actions=possible(job, bool(damaged)))
+
+    @property
+    def prompt(self) -> str:
+        """The prompt on one line."""
+        return "" if self.request is None else " ".join(self.request.prompt.split())
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that was used, or the one that was asked for."""
+        used = getattr(self.result, "seed", None)
+        return used if used is not None or self.request is None else self.request.seed
+
+
+class JobTold(JobView):
+    """A job with everything that it said."""
+
+    events: tuple[Told, ...]
+
+
+class QueueView(View):
+    """All jobs, in the order of `Store.jobs`; `held` says that no worker takes another one."""
+
+    jobs: tuple[JobView, ...]
+    held: bool
+
+
+class QueueHeld(View):
+    """Whether the whole queue is held."""
+
+    held: bool
+
+
+class JobRemoved(View):
+    """A job that was removed, and the results that went with it."""
+
+    removed: int
+    files: tuple[str, ...]
+
+
+def possible(job: "Job", damaged: bool = False) -> tuple[Action, ...]:
+    """What can be done with a job now, in the order of `Action`: its state's table, less what makes no sense for it."""
+    if damaged:
+        return () if job.status.active else (Action.REMOVE,)
+    found = set(ACTIONS[job.status])
+    if job.kind == FrameOptions.kind or job.plan.sections < 2:
+        found.discard(Action.STOP_SECTION)
+    if job.begun:
+        found.discard(Action.EDIT)
+    if job.status == Status.STOPPING and job.ask in (Ask.NOW, Ask.SECTION):
+        found.discard(Action.STOP_SECTION)
+    if job.status == Status.STOPPING and job.ask == Ask.NOW:
+        found -= {Action.STOP, Action.SKIP}
+    return tuple(action for action in Action if action in found)

@@ -1,0 +1,97 @@
+"""Prompts that were read before, on disk, so that the text encoders need not be loaded for them again.
+
+An entry is found by everything that its numbers depend on: the exact text, the template, the precision, and the
+encoders' files by name, size and date (hashing sixteen gigabytes would cost more than reading the prompt). Entries are
+written aside and renamed; a damaged one counts as missing, and a full disk costs the time of reading it again. The
+oldest go when the folder grows over its limit.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from eichi.files import aside, private, trim
+from eichi.models.load import Components
+from eichi.pipeline.conditioning import PromptStates, encode_prompt
+
+log = logging.getLogger(__name__)
+
+LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
+
+
+def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, PromptStates]:
+    """Every text of a job, read once; the encoders' memory is given back where it is needed."""
+    cache = components.runtime.cache
+    prompts = PromptCache(components, cache and cache / "prompts")
+    words = {text: prompts.read(text) for text in sorted(texts)}
+    components.leave("text_encoder", "text_encoder_2")
+    return words
+
+
+class PromptCache:
+    """Reads prompts for one model, from the folder or by its encoders. Without a folder nothing is kept."""
+
+    def __init__(self, components: Components, folder: Path | None) -> None:
+        self.components = components
+        self.folder = folder
+        self.encoded = 0
+
+    def read(self, text: str) -> PromptStates:
+        """The conditions of one prompt."""
+        path = None if self.folder is None else self.folder / f"{self._key(text)}.safetensors"
+        found = None if path is None else self._find(path)
+        if found is not None:
+            return found
+        words = _plain(vars(encode_prompt(self.components, text)))
+        self.encoded += 1
+        if path is not None:
+            self._keep(path, words)
+        return words
+
+    def _key(self, text: str) -> str:
+        template = self.components.entry.template
+        prints = self.components.fingerprint
+        encoders = [prints[part] for part in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")]
+        whole = [text, template.text, template.head, template.limit, template.clip_limit, str(self._dtype), encoders]
+        return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()
+
+    def _find(self, path: Path) -> PromptStates | None:
+        try:
+            tensors = load_file(path, device=str(self.components.device))
+        except (OSError, SafetensorError):
+            return None
+        os.utime(path)  # used again: among the last to go
+        return _plain(tensors)
+
+    def _keep(self, path: Path, words: PromptStates) -> None:
+        try:
+            private(path.parent)
+            # Two jobs may read the same prompt at once: each has a draft of its own.
+            with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own), lasting=False) as draft:
+                save_file(vars(words), draft)
+            trim(path.parent, "*.safetensors", LIMIT)
+        except (OSError, SafetensorError) as error:
+            log.warning("a prompt is not kept for the next time: %s", error)
+
+    @property
+    def _dtype(self) -> object:
+        return self.components.transformer_dtype
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> PromptStates:
+    """Words in memory of their own, without gaps.
+
+    Tensors of a file lie anywhere in it, and on a CPU the same numbers at another alignment multiply to other last
+    digits: a prompt that is found must not give other bytes than one that is read.
+    """
+    copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    return PromptStates(copies["states"], copies["mask"], copies["pooled"])

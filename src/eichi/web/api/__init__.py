@@ -1,0 +1,20 @@
+"""The HTTP interface: the queue's calls, one each, with the same requests as the command line and the page.
+
+Every operation has a named request and a named answer, and errors are one model, so that a client can be generated
+from `/api/openapi.json`. The page's own buttons use it too. Only files of a job are served, by the names that the job
+gives them; a request that comes from another site is refused before it gets here.
+"""
+
+from fastapi import APIRouter
+
+from eichi.web.api import files, jobs, loras, machine, tools
+from eichi.web.api.errors import ANSWERS
+from eichi.web.desk import Desk
+
+
+def routes(desk: Desk) -> APIRouter:
+    """All addresses below `/api/v1`."""
+    router = APIRouter(prefix="/api/v1", responses=ANSWERS)
+    for place in (machine, jobs, files, tools, loras):
+        router.include_router(place.routes(desk))
+    return router

@@ -1,0 +1,54 @@
+"""Errors as answers: one model, in the visitor's language. What is wrong with a question is said by our sentences."""
+
+from typing import Any, get_type_hints
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+
+from eichi.declare import shown
+from eichi.errors import EichiError, ErrorView, InputError, OptionError
+from eichi.options import Options
+from eichi.text import json_text
+from eichi.web.speech import spoken
+
+SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorView, "description": text} for status, text in SAID.items()
+}
+# Of what answers with something else than JSON, FastAPI would say that its errors are of that kind too.
+PLAIN_ANSWERS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": text,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorView"}}},
+    }
+    for status, text in SAID.items()
+}
+ABSENT = ("error.job.unknown", "error.file.missing", "error.api.nothing")
+
+
+async def explain(request: Request, error: Exception) -> Response:
+    """An error of ours as its sentence."""
+    assert isinstance(error, EichiError)
+    status = 404 if error.id in ABSENT else 422
+    body = json_text(ErrorView.of(error, spoken(request)))
+    return Response(body, status if isinstance(error, InputError) else 500, media_type="application/json")
+
+
+async def explain_question(request: Request, error: Exception) -> Response:
+    """What does not fit the models of a question. A request for a video or an image complains as it does everywhere."""
+    assert isinstance(error, RequestValidationError)
+    kind = get_type_hints(request.scope["endpoint"]).get("options")
+    if isinstance(kind, type) and issubclass(kind, Options) and isinstance(error.body, dict):
+        try:
+            kind.parse(error.body)
+        except OptionError as ours:
+            return await explain(request, ours)
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    value, context = shown(first.get("input")), first.get("ctx") or {}
+    if first["type"] == "enum":
+        return await explain(
+            request, OptionError("error.option.choice", key=key, value=value, choices=context["expected"])
+        )
+    return await explain(request, OptionError("error.option.value", key=key, value=value, reason=first["msg"]))

@@ -1,0 +1,110 @@
+"""The options, the library and the machine itself over HTTP. Folders of this machine are for who sits at it."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from pydantic import JsonValue
+
+from eichi.files import private
+from eichi.jobs.view import View
+from eichi.library.archive import write_archive
+from eichi.library.favourites import Favourites
+from eichi.library.imports import Item
+from eichi.logs import read_logs
+from eichi.options import FrameOptions, VideoOptions
+from eichi.web.api.errors import PLAIN_ANSWERS
+from eichi.web.api.loras import quiet
+from eichi.web.desk import Desk
+from eichi.web.i18n import Words, choose
+from eichi.web.live import stream
+from eichi.web.speech import Language
+
+
+class Schemas(View):
+    """The JSON schemas of the requests for a video and for an image, with all that is known of each option."""
+
+    video: dict[str, JsonValue]
+    frame: dict[str, JsonValue]
+
+
+class Import(View):
+    """The folder of an eichi 1.9 on this machine."""
+
+    folder: Path
+
+
+class ImportedItem(View):
+    """One thing that was found there, in words, and what became of it."""
+
+    file: str
+    kind: str
+    name: str
+    taken: bool
+    text: str
+    notes: tuple[str, ...]
+
+
+class Imported(View):
+    """What came of an import."""
+
+    summary: str
+    items: tuple[ImportedItem, ...]
+
+
+class Opened(View):
+    """The folder that was opened in a window of this machine."""
+
+    opened: Path
+
+
+def routes(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["machine"])
+
+    @router.get("/options")
+    def list_options() -> Schemas:
+        return Schemas(video=VideoOptions.model_json_schema(), frame=FrameOptions.model_json_schema())
+
+    @router.post("/import")
+    def import_eichi19(asked: Import, language: Language) -> Imported:
+        words = Words(language)
+        base, items = desk.take_over(asked.folder)
+        taken = sum(item.taken for item in items)
+        summary = words("import.summary", taken=taken, left=len(items) - taken, folder=base)
+        return Imported(summary=summary, items=tuple(_reported(item, words) for item in items))
+
+    @router.get("/log", response_class=PlainTextResponse, responses=PLAIN_ANSWERS)
+    def read_log() -> PlainTextResponse:
+        return PlainTextResponse(read_logs(desk.settings))
+
+    @router.post("/folder")
+    def open_folder() -> Opened:
+        return Opened(opened=desk.open_folder())
+
+    @router.get("/archive.zip", include_in_schema=False)
+    def archive() -> FileResponse:
+        path = desk.settings.cache / "sections.zip"
+        private(path.parent)
+        last = Favourites(desk.settings.home, quiet).last(VideoOptions)
+        assert isinstance(last, VideoOptions)
+        write_archive(path, last)
+        return FileResponse(path, filename=path.name)
+
+    @router.get("/favourites.json", include_in_schema=False)
+    def favourites() -> FileResponse:
+        path = desk.settings.cache / "favourites.json"
+        private(path.parent)
+        Favourites(desk.settings.home, quiet).export(path)
+        return FileResponse(path, filename=path.name)
+
+    @router.get("/live/{language}", include_in_schema=False)
+    async def live(language: str) -> StreamingResponse:
+        return StreamingResponse(stream(desk, Words(choose("", language))), media_type="text/event-stream")
+
+    return router
+
+
+def _reported(item: Item, words: Words) -> ImportedItem:
+    notes = tuple(words(note.id, **note.values) for note in item.notes)
+    text = words(f"import.{item.kind}", name=item.name)
+    return ImportedItem(file=item.file, kind=item.kind, name=item.name, taken=item.taken, text=text, notes=notes)

@@ -1,0 +1,163 @@
+"""What people see of a job, and the one table of what can be done with it: the queue does exactly that."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from eichi.errors import InputError, OptionError
+from eichi.jobs.queue import Queue
+from eichi.jobs.runner import new_runner
+from eichi.jobs.schema import Draft, Job
+from eichi.jobs.view import ACTIONS, ACTIVE, ENDED, IDLE, Action, Ask, JobView, Status, states
+from eichi.options import FrameOptions, VideoOptions
+from tests.jobs.damage import write
+
+# What becomes of a job: its state and what its worker is asked for, by the action and whether a worker has the job.
+BECOMES = {
+    (Action.HOLD, False): (Status.HELD, None),
+    (Action.HOLD, True): (Status.STOPPING, Ask.PAUSE),
+    (Action.RESUME, False): (Status.WAITING, None),
+    (Action.RETRY, False): (Status.WAITING, None),
+    (Action.SKIP, False): (Status.STOPPED, None),
+    (Action.SKIP, True): (Status.STOPPING, Ask.NOW),
+    (Action.STOP, True): (Status.STOPPING, Ask.NOW),
+    (Action.STOP_SECTION, True): (Status.STOPPING, Ask.SECTION),
+}
+
+
+@pytest.fixture
+def options(picture: Path) -> VideoOptions:
+    """A video of two sections."""
+    return VideoOptions.parse({"image": picture, "prompt": "p", "seed": 1, "seconds": 2, "sampling": {"steps": 1}})
+
+
+def drafts(queue: Queue, options: VideoOptions | FrameOptions) -> list[Draft]:
+    return queue.prepare([options], Path("out"))[0] * 3
+
+
+def put(queue: Queue, drafts: list[Draft], status: Status, **values: object) -> int:
+    """A job in a state, between two that wait."""
+    _, id, _ = (job.id for job in queue.add(drafts))
+    runner = new_runner() if status in ACTIVE else None
+    write(queue.store, id, status=status, runner=runner, **values)
+    return id
+
+
+def do(queue: Queue, id: int, action: Action) -> Job | None:
+    """What a button does; two of them need more than their name."""
+    if action is Action.EDIT:
+        return queue.edit(id, {"seed": 5})
+    if action is Action.REMOVE:
+        queue.remove(id)
+        return queue.store.find(id)
+    return queue.act(id, action)
+
+
+def test_the_table_is_whole() -> None:
+    assert list(ACTIONS) == list(Status) == [*sorted((*IDLE, *ACTIVE, *ENDED), key=list(Status).index)]
+    assert set().union(*ACTIONS.values()) == set(Action)
+    for action in Action:
+        assert states(action) == tuple(status for status in Status if action in ACTIONS[status])
+
+
+def test_the_queue_does_exactly_what_the_table_says(queue: Queue, options: VideoOptions) -> None:
+    ready = drafts(queue, options)
+    for status, action in product(Status, Action):
+        id = put(queue, ready, status)
+        assert (action in JobView.of(queue.store.job(id)).actions) == (action in ACTIONS[status]), (status, action)
+        before = queue.store.job(id)
+        order = [job.id for job in queue.waiting()]
+        if action not in ACTIONS[status]:
+            with pytest.raises(InputError) as refused:
+                do(queue, id, action)
+            told = {"job": id, "status": status, "wanted": ", ".join(sorted(states(action)))}
+            assert (refused.value.id, refused.value.values) == ("error.job.state", told), (status, action)
+            assert queue.store.job(id) == before
+            assert [job.id for job in queue.waiting()] == order
+            continue
+        done = do(queue, id, action)
+        place = order.index(id) if id in order else 0
+        after = [job.id for job in queue.waiting()]
+        if (action, status.active) in BECOMES:
+            assert done is not None
+            assert (done.status, done.ask) == BECOMES[action, status.active], (status, action)
+        elif action is Action.CLONE:
+            assert done is not None
+            assert after == [*order, done.id]
+            assert queue.store.job(id) == before
+        elif action is Action.REMOVE:
+            assert done is None
+        elif action is Action.EDIT:
+            assert done is not None
+            assert (done.options.seed, done.status, after) == (5, status, order)
+        else:
+            assert after.index(id) == place + (1 if action is Action.DOWN else -1)
+
+
+def test_every_action_was_looked_at() -> None:
+    rest = {Action.CLONE, Action.REMOVE, Action.EDIT, Action.UP, Action.DOWN}
+    assert {action for action, _ in BECOMES} | rest == set(Action)
+
+
+@pytest.mark.parametrize("action", [Action.EDIT, Action.REMOVE])
+def test_what_needs_more_than_a_name_is_no_button_of_the_queue(
+    queue: Queue, options: VideoOptions, action: Action
+) -> None:
+    id = put(queue, drafts(queue, options), Status.WAITING)
+    with pytest.raises(OptionError, match=action):
+        queue.act(id, action)
+
+
+def test_the_ends_of_the_queue(queue: Queue, options: VideoOptions) -> None:
+    first, last = (job.id for job in queue.add(queue.prepare([options] * 2, Path("out"))[0]))
+    for id, action in ((first, Action.UP), (last, Action.DOWN)):
+        with pytest.raises(InputError, match="from 1 to 2"):
+            queue.act(id, action)
+
+
+def test_what_makes_no_sense_for_a_job_is_not_offered(
+    queue: Queue, options: VideoOptions, picture: Path, tmp_path: Path
+) -> None:
+    def offered(id: int) -> set[Action]:
+        return set(JobView.of(queue.store.job(id)).actions)
+
+    frame = FrameOptions.parse({"image": picture, "seed": 1})
+    short = options.model_copy(update={"seconds": 1.0})
+    for single in (frame, short):
+        running = put(queue, drafts(queue, single), Status.RUNNING)
+        assert ACTIONS[Status.RUNNING] - offered(running) == {Action.STOP_SECTION}
+    ready = drafts(queue, options)
+    stops = {Action.STOP, Action.SKIP, Action.STOP_SECTION}
+    for ask, gone in ((Ask.NOW, stops), (Ask.SECTION, {Action.STOP_SECTION}), (Ask.PAUSE, set())):
+        assert ACTIONS[Status.STOPPING] - offered(put(queue, ready, Status.STOPPING, ask=ask)) == gone
+    checkpoint = tmp_path / ".a.parts"
+    checkpoint.mkdir()
+    held = put(queue, ready, Status.HELD, checkpoint=str(checkpoint))
+    assert ACTIONS[Status.HELD] - offered(held) == {Action.EDIT}
+    with pytest.raises(InputError, match="has begun"):
+        do(queue, held, Action.EDIT)
+
+
+def test_a_view_is_what_is_in_the_row(queue: Queue, options: VideoOptions) -> None:
+    error = '{"id": "error.run.nan", "values": {"number": 2}}'
+    job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=error))
+    view = JobView.of(job, "ru")
+    assert (view.request, view.prompt, view.seed, view.begun, view.damaged) == (options, "p", 1, False, ())
+    assert view.message == job.sentence("ru")
+    assert "секции 2" in str(view.message)
+    assert JobView.model_validate_json(view.model_dump_json()) == view
+
+
+@pytest.mark.parametrize(
+    "error",
+    [{"id": "error.of.tomorrow", "values": {"a": 1}}, {"id": "error.run.nan", "values": {}}],
+    ids=["id", "values"],
+)
+def test_a_sentence_that_is_not_known_here_is_its_id(
+    queue: Queue, options: VideoOptions, error: dict[str, object]
+) -> None:
+    job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=json.dumps(error)))
+    assert JobView.of(job).damaged == ()
+    assert str(JobView.of(job).message).startswith(str(error["id"]))
