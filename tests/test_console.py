@@ -77,6 +77,8 @@ def test_half_a_character_is_refused(half: str) -> None:
         with pytest.raises(OptionError) as refused:
             VideoOptions.parse(values)
         assert refused.value.id == "error.option.coding"
+    with pytest.raises(OptionError, match="There is no option"):
+        VideoOptions.parse({half: 1})
     with pytest.raises(OptionError, match="not text"):
         FrameOptions.parse({"references": [{"image": "a.png", "mask": Path(half)}]})
 

@@ -179,7 +179,7 @@ def _like(folder: Path) -> Entry:
     """
     card = folder / CARD
     try:
-        told = json.loads(card.read_text(encoding="utf-8"))
+        told = json.loads(card.read_bytes())
         base = _entries()[told["like"]]
         teacache = tuple(float(c) for c in told.get("teacache", base.teacache))
         magcache = tuple(tuple(float(r) for r in table) for table in told.get("magcache", base.magcache))
@@ -195,7 +195,7 @@ def write_card(entry: Entry, found: Mapping[str, Any]) -> None:
     if entry.root is None or entry.embedded:
         raise ModelError("error.model.no_card", model=entry.name, card=CARD)
     path = entry.root / CARD
-    told = json.loads(path.read_text(encoding="utf-8"))
+    told = json.loads(path.read_bytes())
     with aside(path) as draft:
         draft.write_text(json.dumps(told | found, indent=1) + "\n", encoding="utf-8")
 

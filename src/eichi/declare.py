@@ -272,8 +272,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> OptionError:
     key = ".".join(str(part) for part in first["loc"])
     value, context = first["input"], first.get("ctx", {})
     known = {field.key: field for field in walk(model)}
-    if first["type"] == "extra_forbidden":
-        return OptionError("error.option.unknown", key=key, known=", ".join(sorted(known)))
+    if first["type"] == "extra_forbidden" or not key:  # a key that is no text has no place
+        return OptionError("error.option.unknown", key=key or str(value), known=", ".join(sorted(known)))
     field = known.get(key)
     if field is not None and field.choices:
         choices = ", ".join(map(str, field.choices))

@@ -70,15 +70,6 @@ def trim(folder: Path, pattern: str, limit: int) -> None:
             file.unlink(missing_ok=True)
 
 
-def encodable(value: object) -> bool:
-    """Whether a path can be kept and shown as text: on some systems the names of files are any bytes."""
-    try:
-        str(value).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _sync(folder: Path) -> None:
     """Put the names of a folder on the disk, where the file system can."""
     with suppress(OSError):

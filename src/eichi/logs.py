@@ -23,7 +23,9 @@ def logging_to(settings: Settings, name: str) -> Iterator[None]:
     """Write `name`.log for as long as this lasts."""
     private(settings.logs)
     path = settings.logs / f"{name}.log"
-    file = RotatingFileHandler(path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True)
+    file = RotatingFileHandler(
+        path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True, errors="backslashreplace"
+    )
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger(OURS)
     before = ours.level

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from eichi.declare import Optioned, OptionField, Plain, explain, option, shown, unless
 from eichi.errors import OptionError
-from eichi.files import encodable
+from eichi.text import encodable
 
 MAX_SEED = 2**32 - 1
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.

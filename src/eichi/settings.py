@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from eichi.declare import Optioned, Plain, option
 from eichi.errors import OptionError
 from eichi.files import aside, private
+from eichi.text import json_text
 from eichi.words import ENGLISH, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
@@ -162,7 +163,7 @@ def write_settings(home: Path, changed: Mapping[str, Any]) -> None:
     values = _read(path) | dict(changed)
     private(home)
     with aside(path) as draft:
-        draft.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
+        draft.write_text(json_text(values, indent=1), encoding="utf-8")
 
 
 def wrong(error: ValidationError) -> OptionError:

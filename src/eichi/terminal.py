@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
-from pydantic_core import to_json
 
 from eichi.errors import DiskError, EichiError, ErrorView, InputError
 from eichi.events import Adjusted
 from eichi.settings import Settings, load_settings
+from eichi.text import json_text
 from eichi.words import say
 
 FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
@@ -91,7 +91,7 @@ def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
 
 def print_json(answer: object) -> None:
     """An answer for a program, on one line: a frozen model or dataclass, or plain values."""
-    click.echo(to_json(answer, bytes_mode="utf8").decode())
+    click.echo(json_text(answer))
 
 
 def tell(text: str) -> None:

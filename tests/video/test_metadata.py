@@ -81,6 +81,12 @@ def test_any_prompt_survives_in_a_png(tmp_path_factory: pytest.TempPathFactory, 
         assert image.info["parameters"] == parameters(values)
 
 
+def test_names_that_are_no_text_survive_in_a_record() -> None:
+    values = {"request": {"files": ["caf\udce9.safetensors"]}}
+    text = tags(values)[KEY].encode("utf-8")
+    assert json.loads(text) == values
+
+
 def test_equal_requests_make_equal_files(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         save(tmp_path / name, record(plan("p")))

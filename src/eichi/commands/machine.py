@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pydantic_core import to_json
 
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
+from eichi.text import json_text
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
         for run in try_out(plan, components, ways(components.device, lora)):
             report = replace(report, runs=(*report.runs, run))
             # After each run, so that a crash of the driver leaves what was found before it.
-            path.write_bytes(to_json(report, indent=1))
+            path.write_text(json_text(report, indent=1), encoding="utf-8")
             tell(say(f"verify.{'good' if run.good else 'bad'}", settings.language, **_figures(run)))
         if as_json:
             print_json(report)

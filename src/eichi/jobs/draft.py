@@ -13,7 +13,6 @@ from typing import Any
 from eichi.catalog import known
 from eichi.declare import walk
 from eichi.errors import FolderError
-from eichi.files import encodable
 from eichi.jobs.schema import Draft
 from eichi.jobs.view import Figures
 from eichi.options import FrameOptions, VideoOptions
@@ -21,6 +20,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.size import size_words
 from eichi.prepare import check_run, make_frame_plan, make_plan
+from eichi.text import encodable
 
 
 @dataclass(frozen=True)

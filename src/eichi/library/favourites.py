@@ -17,6 +17,7 @@ from eichi.files import aside
 from eichi.library.outside import kind_of, read_request_from
 from eichi.library.store import Kept, Shelf, Tell, free_name
 from eichi.options import Request
+from eichi.text import json_text
 
 # What a file of favourites calls itself, and how large it may be: a thousand of them with long prompts.
 EXPORT, LIMIT = "eichi-favourites", 32 * 2**20
@@ -96,10 +97,10 @@ class Favourites:
         content = self._shelf.read()
         chosen = content.favourites if names is None else {name: _found(content, name) for name in names}
         values = {name: favourite.model_dump(mode="json") for name, favourite in chosen.items()}
-        text = json.dumps({EXPORT: 1, "favourites": values}, ensure_ascii=False, indent=1)
+        text = json_text({EXPORT: 1, "favourites": values}, indent=1)
         try:
             with aside(path) as draft:
-                draft.write_bytes(text.encode("utf-8", "backslashreplace"))
+                draft.write_text(text, encoding="utf-8")
         except OSError as error:
             raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
 

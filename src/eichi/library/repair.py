@@ -14,6 +14,7 @@ from eichi.files import aside
 from eichi.library.salvage import salvage
 from eichi.library.store import DAMAGE, Tell, free_path
 from eichi.settings import Settings, settings_file
+from eichi.text import json_text
 
 NONE = "\0"  # no variable begins so
 
@@ -35,7 +36,7 @@ def repair_settings(tell: Tell) -> None:
     try:
         shutil.copyfile(path, copy)
         with aside(path) as draft:
-            draft.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+            draft.write_text(json_text(kept, indent=1), encoding="utf-8")
     except OSError as error:
         raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
     tell(Adjusted("note.library.damaged", {"file": str(path), "kept": str(copy)}))

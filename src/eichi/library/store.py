@@ -23,6 +23,7 @@ from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private
 from eichi.library.salvage import salvage
+from eichi.text import json_text
 
 FOLDER = "library"
 VERSION = "version"
@@ -141,10 +142,8 @@ class Shelf(Generic[Content]):
 
     def _write(self, content: Content) -> None:
         values = {VERSION: self.version, **content.model_dump(mode="json")}
-        # Half characters, which a browser may send, become the escapes that JSON reads them from.
-        text = json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
         with aside(self.path) as draft:
-            draft.write_bytes(text)
+            draft.write_text(json_text(values, indent=1), encoding="utf-8")
 
     def _copy(self, path: Path) -> None:
         with aside(path) as draft:

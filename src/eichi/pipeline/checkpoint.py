@@ -34,6 +34,7 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.text import json_text
 from eichi.video.jobfolder import CARD, ENDING, JobFolder
 from eichi.video.metadata import Record, record
 
@@ -62,7 +63,7 @@ class Checkpoint(JobFolder):
                 with aside(self.folder / _picture(name)) as draft:
                     Image.fromarray(picture).save(draft, format="PNG")
             with aside(self.folder / CARD) as draft:
-                draft.write_text(json.dumps(card, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+                draft.write_text(json_text(card, indent=1, fallback=str), encoding="utf-8")
 
     def keep(self, order: int, latents: NDArray[np.float32]) -> None:
         """Keep the latents of a section, without the start image's. Raises DiskError."""

@@ -24,6 +24,7 @@ from eichi.files import aside
 from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
+from eichi.text import json_text
 from eichi.video.foreign import read_parameters
 
 # The record of a result: JSON that this program or another, older or newer one has written.
@@ -58,7 +59,7 @@ def record(plan: Plan | FramePlan) -> Record:
 
 def dump(values: Mapping[str, Any]) -> str:
     """A record as text, the same for equal records."""
-    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+    return json_text(values, sort=True)
 
 
 def tags(values: Mapping[str, Any]) -> dict[str, str]:

@@ -24,7 +24,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic_core import to_json
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -34,6 +33,7 @@ from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
+from eichi.text import json_text
 from eichi.web.access import Access
 from eichi.web.api import routes
 from eichi.web.api.errors import explain, explain_question
@@ -113,7 +113,7 @@ def _guard(app: FastAPI, desk: Desk, access: Access | None) -> None:
         def refused(status: int, id: str, **values: object) -> Response:
             headers = {"www-authenticate": 'Basic realm="FramePack-eichi", charset="UTF-8"'} if status == 401 else {}
             said = ErrorView(id, words(id, **values))
-            return Response(to_json(said), status, headers, media_type="application/json")
+            return Response(json_text(said), status, headers, media_type="application/json")
 
         origin = request.headers.get("origin")
         if origin is not None and request.method not in SAFE and urlsplit(origin).netloc != request.headers.get("host"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from eichi.errors import EichiError
 from eichi.options import FillOptions
 from eichi.plan.timeline import FPS
+from eichi.text import encodable
 from eichi.video.splice import LatentsReport, report
 from eichi.web.fields import fields
 from eichi.web.i18n import Words
@@ -43,7 +44,8 @@ class Files:
         """What there is, the newest first."""
         found = []
         for path in folder.glob("*") if folder.is_dir() else ():
-            if path.suffix in (LATENTS, VIDEO) and path.is_file() and not path.name.startswith("."):
+            shown = encodable(path) and not path.name.startswith(".")
+            if shown and path.suffix in (LATENTS, VIDEO) and path.is_file():
                 found.append((path.stat().st_mtime_ns, path))
         return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
 

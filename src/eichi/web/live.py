@@ -6,12 +6,12 @@ what differs from what this page was last sent is sent.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Iterator
 
 from eichi.jobs.schema import Job
 from eichi.jobs.view import ACTIVE, ENDED, IDLE
+from eichi.text import json_text
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.latents import render_files, render_runs
@@ -71,7 +71,7 @@ async def stream(desk: Desk, words: Words) -> AsyncIterator[str]:
     while True:
         changed = await asyncio.to_thread(watcher.look)
         if changed:
-            yield f"data: {json.dumps(changed, ensure_ascii=False)}\n\n"
+            yield f"data: {json_text(changed)}\n\n"
             last = time.monotonic()
         elif time.monotonic() - last > ALIVE:
             yield ": here\n\n"

@@ -21,6 +21,7 @@ from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
 from eichi.settings import Settings
+from eichi.text import encodable
 from eichi.web.fields import Update
 from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
@@ -56,7 +57,7 @@ class LoraFolder:
 
     def list(self, language: str) -> list[LoraView]:
         """Every file with the models that it fits, or why it fits none."""
-        paths = {path.name: path for path in sorted(self.folder.glob(f"*{ENDING}"))} | self._brought
+        paths = {path.name: path for path in sorted(self.folder.glob(f"*{ENDING}")) if encodable(path)} | self._brought
         return [self._describe(name, path, language) for name, path in paths.items()]
 
     def path(self, name: str) -> Path:

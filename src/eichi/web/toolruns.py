@@ -7,7 +7,6 @@ long as the server.
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -36,8 +35,6 @@ TOOLS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
     "from-mp4": (1, "encoded", LATENTS, ()),
 }
 LOOK = 0.5  # seconds between two looks whether a job still runs
-# Ctrl-C lets a tool clear up; Windows has no way to send it to one process, and ends it.
-END = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 RUN = "from eichi.cli import main; main()"
 
 
@@ -114,7 +111,7 @@ class ToolRuns:
         for run in self.runs:
             if run.id == id and run.process is not None and run.status == "running":
                 run.asked = True
-                run.process.send_signal(END)
+                run.process.terminate()  # on any system, wherever it is
             elif run.id == id and run.status == "waiting":
                 run.status = "stopped"
 

@@ -5,11 +5,11 @@ from typing import Any, get_type_hints
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic_core import to_json
 
 from eichi.declare import shown
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
+from eichi.text import json_text
 from eichi.web.speech import spoken
 
 SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
@@ -31,7 +31,7 @@ async def explain(request: Request, error: Exception) -> Response:
     """An error of ours as its sentence."""
     assert isinstance(error, EichiError)
     status = 404 if error.id in ABSENT else 422
-    body = to_json(ErrorView.of(error, spoken(request)))
+    body = json_text(ErrorView.of(error, spoken(request)))
     return Response(body, status if isinstance(error, InputError) else 500, media_type="application/json")
 
 
