@@ -22,9 +22,9 @@ def test_a_damaged_row_hides_no_other(queue: Queue, picture: Path, tmp_path: Pat
     first, bad, last = three(queue, picture, tmp_path / "out")
     write(store, bad, **{name: value})
     found = {job.id: job for job in store.jobs()}
-    assert [id for id in found if not JobView.of(found[id]).damaged] == [first, last]
+    assert [id for id in found if not found[id].view().damaged] == [first, last]
     for language in languages():
-        view = JobView.of(found[bad], language)
+        view = found[bad].view(language)
         assert view.damaged == (name,)
         assert view.error == Problem(id="error.job.damaged", values={"columns": name})
         assert view.message == view.error.say(language)

@@ -29,7 +29,7 @@ from eichi.events import (
 from eichi.jobs.schema import metadata
 from eichi.jobs.store import Store
 from eichi.jobs.upgrade import MIGRATING, migrate, open_engine
-from eichi.jobs.view import Figures, JobView, Problem, Status
+from eichi.jobs.view import Figures, Problem, Status
 from eichi.options import FrameOptions, VideoOptions
 
 Row = dict[str, Any]
@@ -136,7 +136,7 @@ def test_the_first_schema_is_brought_up_to_date(url: str) -> None:
         jobs = [store.job(number) for number in range(1, len(JOBS) + 1)]
         done, running, stopped, frame, failed = jobs
         assert [job.damaged for job in jobs] == [()] * len(jobs)
-        assert [JobView.of(job).damaged for job in jobs] == [()] * len(jobs)
+        assert [job.view().damaged for job in jobs] == [()] * len(jobs)
         assert [str(job.status) for job in jobs] == [job["status"] for job in JOBS]
         note = Adjusted("note.seconds", {"asked": 2.0, "real": 2.4})
         assert done.plan == Figures(**VIDEO, notes=(note,))

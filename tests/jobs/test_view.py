@@ -66,7 +66,7 @@ def test_the_queue_does_exactly_what_the_table_says(queue: Queue, options: Video
     ready = drafts(queue, options)
     for status, action in product(Status, Action):
         id = put(queue, ready, status)
-        assert (action in JobView.of(queue.store.job(id)).actions) == (action in ACTIONS[status]), (status, action)
+        assert (action in queue.store.job(id).view().actions) == (action in ACTIONS[status]), (status, action)
         before = queue.store.job(id)
         order = [job.id for job in queue.waiting()]
         if action not in ACTIONS[status]:
@@ -121,7 +121,7 @@ def test_what_makes_no_sense_for_a_job_is_not_offered(
     queue: Queue, options: VideoOptions, picture: Path, tmp_path: Path
 ) -> None:
     def offered(id: int) -> set[Action]:
-        return set(JobView.of(queue.store.job(id)).actions)
+        return set(queue.store.job(id).view().actions)
 
     frame = FrameOptions.parse({"image": picture, "seed": 1})
     short = options.model_copy(update={"seconds": 1.0})
@@ -143,7 +143,7 @@ def test_what_makes_no_sense_for_a_job_is_not_offered(
 def test_a_view_is_what_is_in_the_row(queue: Queue, options: VideoOptions) -> None:
     error = '{"id": "error.run.nan", "values": {"number": 2}}'
     job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=error))
-    view = JobView.of(job, "ru")
+    view = job.view("ru")
     assert (view.request, view.prompt, view.seed, view.begun, view.damaged) == (options, "p", 1, False, ())
     assert view.message == job.sentence("ru")
     assert "секции 2" in str(view.message)
@@ -159,5 +159,5 @@ def test_a_sentence_that_is_not_known_here_is_its_id(
     queue: Queue, options: VideoOptions, error: dict[str, object]
 ) -> None:
     job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=json.dumps(error)))
-    assert JobView.of(job).damaged == ()
-    assert str(JobView.of(job).message).startswith(str(error["id"]))
+    assert job.view().damaged == ()
+    assert str(job.view().message).startswith(str(error["id"]))

@@ -358,9 +358,8 @@ def _events(entries: "Iterator[Told]") -> Iterator[Event]:
 
 
 def _view(job: "Job", language: str) -> "JobView":
-    from eichi.jobs.view import JobView
 
-    return JobView.of(job, language)
+    return job.view(language)
 
 
 def _answer(job: "Job", language: str, as_json: bool) -> None:

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from pydantic import Field, NonNegativeInt, ValidationError
 from pydantic.dataclasses import dataclass
 
-from eichi.errors import InputError
+from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, Json, Result, Step, read_message
-from eichi.jobs.view import Ask, Figures, Kind, Problem, Status, Told
+from eichi.jobs.view import Action, Ask, Figures, JobView, Kind, Problem, Status, Told, possible
 from eichi.options import FrameOptions, VideoOptions
 from eichi.words import ENGLISH
 
@@ -171,6 +171,22 @@ class Job:
     def begun(self) -> bool:
         """Whether there is work on disk that the job goes on from."""
         return self.checkpoint is not None and os.path.isdir(self.checkpoint)
+
+    def view(self, language: str = ENGLISH) -> JobView:
+        """The job as people see it, in their language."""
+        known = {name: getattr(self, name) for name in JobView.model_fields.keys() & vars(self).keys()}
+        damaged, request = set(self.damaged), None
+        try:
+            request = self.options
+        except EichiError:
+            damaged.add("request")
+        error, actions = self.error, possible(self)
+        if damaged:
+            error = Problem(id="error.job.damaged", values={"columns": ", ".join(sorted(damaged))})
+            actions = () if self.status.active else (Action.REMOVE,)
+        message = None if error is None else error.say(language)
+        known |= {"request": request, "error": error, "message": message, "actions": actions}
+        return JobView(**known | {"damaged": tuple(sorted(damaged)), "begun": self.begun})
 
     def sentence(self, language: str = ENGLISH) -> str | None:
         """What went wrong, for people; None where nothing did."""

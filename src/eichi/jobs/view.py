@@ -7,20 +7,16 @@ Knows no database.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from eichi.errors import EichiError
 from eichi.events import Adjusted, Message, Result, Step, Values
 from eichi.models.tokens import Reading
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan, SectionPlan
 from eichi.words import ENGLISH, resay
-
-if TYPE_CHECKING:
-    from eichi.jobs.schema import Job
 
 
 class Status(StrEnum):
@@ -302,22 +298,6 @@ class JobView(View):
     actions: tuple[Action, ...]
     damaged: tuple[str, ...]
 
-    @classmethod
-    def of(cls, job: "Job", language: str = ENGLISH) -> Self:
-        known = {name: getattr(job, name) for name in cls.model_fields.keys() & vars(job).keys()}
-        damaged = set(job.damaged)
-        try:
-            request = job.options
-        except EichiError:
-            request = None
-            damaged.add("request")
-        error = (
-            Problem(id="error.job.damaged", values={"columns": ", ".join(sorted(damaged))}) if damaged else job.error
-        )
-        known |= {"request": request, "error": error, "damaged": tuple(sorted(damaged)), "begun": job.begun}
-        message = None if error is None else error.say(language)
-        return cls(**known, message=message, actions=possible(job, bool(damaged)))
-
     @property
     def prompt(self) -> str:
         """The prompt on one line."""
@@ -356,10 +336,8 @@ class JobRemoved(View):
     files: tuple[str, ...]
 
 
-def possible(job: "Job", damaged: bool = False) -> tuple[Action, ...]:
+def possible(job: "Possible") -> tuple[Action, ...]:
     """What can be done with a job now, in the order of `Action`: its state's table, less what makes no sense for it."""
-    if damaged:
-        return () if job.status.active else (Action.REMOVE,)
     found = set(ACTIONS[job.status])
     if job.kind == FrameOptions.kind or job.plan.sections < 2:
         found.discard(Action.STOP_SECTION)
@@ -370,3 +348,22 @@ def possible(job: "Job", damaged: bool = False) -> tuple[Action, ...]:
     if job.status == Status.STOPPING and job.ask == Ask.NOW:
         found -= {Action.STOP, Action.SKIP}
     return tuple(action for action in Action if action in found)
+
+
+class Possible(Protocol):
+    """What of a job decides on what can be done with it."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def status(self) -> Status: ...
+
+    @property
+    def plan(self) -> Figures: ...
+
+    @property
+    def ask(self) -> Ask | None: ...
+
+    @property
+    def begun(self) -> bool: ...

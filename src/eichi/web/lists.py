@@ -32,7 +32,7 @@ def render_queue(jobs: Sequence[Job], held: bool, words: Words) -> str:
 
 
 def _row(job: Job, words: Words, up: bool, down: bool) -> str:
-    view = JobView.of(job, words.language)
+    view = job.view(words.language)
     done = job.progress.fraction if job.progress is not None else 0.0
     ends = {*(() if up else (Action.UP,)), *(() if down else (Action.DOWN,))}
     todo = [one for one in (ROW_ACTIVE if job.status.active else ROW) if one in view.actions and one not in ends]
@@ -63,7 +63,7 @@ def render_history(jobs: Sequence[Job], words: Words) -> str:
 
 
 def _card(job: Job, words: Words) -> str:
-    view = JobView.of(job, words.language)
+    view = job.view(words.language)
     buttons = _use("use", job, words) if view.request is not None else ""
     buttons += "".join(button(name, job.id, words, quiet=True) for name in CARD if name in view.actions)
     buttons += _removal(view, words)

@@ -26,7 +26,7 @@ def render(job: Job | None, words: Words, paces: Sequence[float], now: float) ->
     """The stage; `paces` are measured times of a section of this kind, `now` the time in seconds since 1970."""
     if job is None:
         return f'<div class="stage empty"><p>{escape(words("stage.empty"))}</p></div>'
-    view = JobView.of(job, words.language)
+    view = job.view(words.language)
     body = [_head(job, words), _preview(job, words), _bars(job, words, paces, now), _axis(job)]
     body += [_figures(view, words), _flags(view, words), _error(view)]
     return (

@@ -64,19 +64,19 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/jobs")
     def list_jobs(language: Language) -> QueueView:
-        return QueueView(jobs=tuple(JobView.of(job, language) for job in store.jobs()), held=store.held)
+        return QueueView(jobs=tuple(job.view(language) for job in store.jobs()), held=store.held)
 
     @router.post("/jobs", status_code=201)
     def start_video(options: VideoOptions, language: Language) -> JobView:
-        return JobView.of(desk.start([options])[0], language)
+        return desk.start([options])[0].view(language)
 
     @router.post("/jobs/frame", status_code=201)
     def start_frame(options: FrameOptions, language: Language) -> JobView:
-        return JobView.of(desk.start([options])[0], language)
+        return desk.start([options])[0].view(language)
 
     @router.get("/jobs/{id}")
     def show_job(id: Id, language: Language) -> JobTold:
-        view = JobView.of(store.job(id), language)
+        view = store.job(id).view(language)
         return JobTold(**vars(view), events=tuple(store.events(id)))
 
     @router.get("/jobs/{id}/events", response_class=EventSourceResponse, responses={**PLAIN_ANSWERS, **TOLD})
@@ -92,7 +92,7 @@ def routes(desk: Desk) -> APIRouter:
     def act_on_job(id: Id, action: Action, language: Language) -> JobView:
         job = queue.act(id, action)
         desk.wake()
-        return JobView.of(job, language)
+        return job.view(language)
 
     @router.delete("/jobs/{id}")
     def remove_job(id: Id, files: bool = False) -> JobRemoved:

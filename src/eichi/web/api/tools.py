@@ -60,7 +60,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/latents/extend", status_code=201)
     def extend(task: Extension, language: Language) -> JobView:
-        return JobView.of(desk.extend(desk.result(task.file), task.seconds, task.prompt), language)
+        return desk.extend(desk.result(task.file), task.seconds, task.prompt).view(language)
 
     @router.get("/tools")
     def list_runs() -> Runs:
