@@ -426,3 +426,25 @@ def test_the_program_ends_with_its_code(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: There is no picture none.png. Check the name and the folder.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("jobs", "show", 10**20),
+        ("jobs", "move", 1, "--priority", 10**20),
+        ("plan", "--set", f"kept.latents={'1' * 400}"),
+    ],
+    ids=["show", "move", "plan"],
+)
+def test_numbers_and_names_that_are_too_large_are_wrong_input(eichi: Run, words: tuple[object, ...]) -> None:
+    assert eichi(*words).code == 2
+
+
+def test_a_wrong_setting_is_said_in_the_language_that_was_asked_for(
+    eichi: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", "ru")
+    monkeypatch.setenv("EICHI_VAE_TILE", "33")
+    result = eichi("models")
+    assert (result.code, "Ошибка" in result.err) == (2, True)

@@ -105,10 +105,12 @@ class SamplingOptions(StepOptions):
     @classmethod
     def in_per_cent(cls, value: Any) -> Any:
         """A strength in per cent, also where it is given as the factor that eichi and our first records have."""
+        if isinstance(value, bool):
+            raise PydanticCustomError("number", "a number is missing")
         text = value.removesuffix("%") if isinstance(value, str) else value
         try:
             strength = float(text)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return value
         return round(100 * strength, 9) if strength < FACTORS else strength
 

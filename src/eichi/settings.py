@@ -145,6 +145,12 @@ def settings_file() -> Path:
     return Path(os.environ.get("EICHI_HOME") or user_data_path("eichi", appauthor=False)) / FILE
 
 
+def asked_language() -> str:
+    """The language that is named beside the program, for what is said before the settings are known to be good."""
+    code = os.environ.get(variable("language"), ENGLISH)
+    return code if code in languages() else ENGLISH
+
+
 def load_settings() -> Settings:
     """The settings of this machine; offline is in force from here on. Raises OptionError naming the wrong value."""
     path = settings_file()

@@ -18,7 +18,7 @@ import click
 
 from eichi.errors import DiskError, EichiError, ErrorView, InputError
 from eichi.events import Adjusted
-from eichi.settings import Settings, load_settings
+from eichi.settings import Settings, asked_language, load_settings
 from eichi.text import json_text
 from eichi.words import say
 
@@ -57,7 +57,7 @@ def reporting(as_json: bool) -> Iterator[Settings]:
     """Settings for a command; its errors as one sentence and an exit code."""
     from eichi.library.repair import repair_settings
 
-    language = "en"
+    language = asked_language()
     try:
         if _asked_offline():
             os.environ["EICHI_OFFLINE"] = "1"  # processes that this one starts inherit it

@@ -252,3 +252,16 @@ def test_a_folder_that_takes_nothing(file: Path, whole: bytes) -> None:
         repair(address(file))
     assert file.read_bytes() == before
     assert list(file.parent.glob("jobs*")) == [file]
+
+
+def test_a_name_that_is_no_text_in_sqlites_own_sentence_is_damage(home: Path) -> None:
+    store = home / "jobs.db"
+    with Store(f"sqlite:///{store}"):
+        pass
+    store.write_bytes(
+        store.read_bytes()
+        .replace(b"CREATE TABLE jobs", b"CREATE TABL\xff jobs")
+        .replace(b"jobs_order", b"jobs_\xff\xfeder")
+    )
+    with pytest.raises(StoreError), Store(f"sqlite:///{store}"):
+        pass

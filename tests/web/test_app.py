@@ -204,3 +204,27 @@ def test_folders_of_this_machine_are_for_who_sits_at_it(client: TestClient, tmp_
         answer = client.post(address, json=body)
         assert answer.status_code == 422
         assert "at the machine itself" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "status", "id"),
+    [
+        ("GET", f"/api/v1/files/{'a' * 5000}", None, 404, "error.file.missing"),
+        ("GET", "/api/v1/pictures/%00", None, 404, "error.file.missing"),
+        ("GET", f"/api/v1/pictures/{'a' * 5000}", None, 404, "error.file.missing"),
+        ("POST", "/api/v1/tools/join", '{"files": ["' + "a" * 5000 + '"]}', 404, "error.file.missing"),
+        ("GET", "/api/v1/nope", None, 404, "error.api.address"),
+        ("PUT", "/api/v1/jobs", "{}", 405, "error.api.address"),
+        ("POST", "/api/v1/plan", "{", 422, "error.api.body"),
+        ("POST", "/api/v1/plan", "[" * 100_000, 400, "error.api.body"),
+        ("POST", "/api/v1/plan", '{"sampling": {"image_strength": 1' + "0" * 400 + "}}", 422, "error.option.value"),
+        ("POST", "/api/v1/plan", '{"sampling": {"image_strength": true}}', 422, "error.option.value"),
+    ],
+)
+def test_whatever_is_asked_the_answer_is_ours(
+    client: TestClient, method: str, address: str, body: str | None, status: int, id: str
+) -> None:
+    headers = {"content-type": "application/json", "accept-language": "ru"}
+    answer = client.request(method, address, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (status, id)
+    assert re.search("[а-я]", answer.json()["message"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from eichi.jobs.view import JobView, Told
 
 PATH = click.Path(path_type=Path)
+NUMBER = click.IntRange(-(2**31), 2**31 - 1)  # what every database takes
 SHOWN = 50  # characters of a prompt in a list
 
 
@@ -59,7 +60,7 @@ def jobs() -> None:
 
 
 def _id(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.argument("job", type=int)(command)
+    return click.argument("job", type=NUMBER)(command)
 
 
 @jobs.command(help=say("cli.jobs.add"))
@@ -71,7 +72,7 @@ def _id(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--reference-list", type=PATH, metavar="FILE", help=say("cli.jobs.references"))
 @click.option("--each-window", type=int, multiple=True, help=say("cli.jobs.windows"))
 @click.option("--each-target", type=int, multiple=True, help=say("cli.jobs.targets"))
-@click.option("--priority", type=int, default=0, help=say("cli.jobs.priority"))
+@click.option("--priority", type=NUMBER, default=0, help=say("cli.jobs.priority"))
 @click.option("--dry-run", is_flag=True, help=say("cli.jobs.dry"))
 @out_flag
 @json_flag
@@ -184,8 +185,8 @@ def follow(job: int, as_json: bool) -> None:
 
 @jobs.command(help=say("cli.jobs.move"))
 @_id
-@click.option("--to", type=int, help=say("cli.jobs.to"))
-@click.option("--priority", type=int, help=say("cli.jobs.priority"))
+@click.option("--to", type=NUMBER, help=say("cli.jobs.to"))
+@click.option("--priority", type=NUMBER, help=say("cli.jobs.priority"))
 @json_flag
 def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
@@ -221,7 +222,7 @@ def stop(job: int, how: str, as_json: bool) -> None:
 
 
 @jobs.command(help=say("cli.jobs.hold"))
-@click.argument("job", type=int, required=False)
+@click.argument("job", type=NUMBER, required=False)
 @json_flag
 def hold(job: int | None, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
@@ -233,7 +234,7 @@ def hold(job: int | None, as_json: bool) -> None:
 
 
 @jobs.command(help=say("cli.jobs.resume"))
-@click.argument("job", type=int, required=False)
+@click.argument("job", type=NUMBER, required=False)
 @json_flag
 def resume(job: int | None, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):

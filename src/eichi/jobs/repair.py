@@ -89,6 +89,10 @@ def _file(url: str) -> Path:
     return file
 
 
+# SQLite puts names out of the file into its sentences, and Python reads those as text.
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
 def _open(file: Path) -> sqlite3.Connection:
     """A file without a wait for others."""
     connection = sqlite3.connect(file, isolation_level=None, timeout=0)
@@ -100,7 +104,7 @@ def _check(damaged: sqlite3.Connection) -> tuple[str, ...]:
     """What SQLite finds wrong with its file."""
     try:
         found = [str(text) for (text,) in damaged.execute("PRAGMA integrity_check")]
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         return (str(error),)
     return () if found == ["ok"] else tuple(found)
 
@@ -108,7 +112,7 @@ def _check(damaged: sqlite3.Connection) -> tuple[str, ...]:
 def _count(whole: sqlite3.Connection, table: str) -> int:
     try:
         (count,) = whole.execute(f"SELECT count(*) FROM {table}").fetchone()
-    except sqlite3.DatabaseError:  # the file of another program
+    except UNREADABLE:  # the file of another program
         return 0
     return int(count)
 
@@ -166,7 +170,8 @@ def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repair
 def _version(damaged: sqlite3.Connection) -> str:
     """The version of a store's schema; today's where it does not say."""
     for (version,) in _keys(damaged, "SELECT version_num FROM alembic_version"):
-        return str(version)
+        if version:
+            return str(version)
     return "head"
 
 
@@ -191,19 +196,19 @@ def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> It
                 seen.add(number)
                 yield tuple(row)
             return
-        except sqlite3.DatabaseError:
+        except UNREADABLE:
             continue
     listed = {
         int(str(number)) for (number,) in _keys(damaged, f"SELECT rowid FROM {table} INDEXED BY {INDEXES[table]}")
     }
     for number in sorted((listed | set(range(SPAN))) - seen):
-        with suppress(sqlite3.DatabaseError):
+        with suppress(*UNREADABLE):
             yield from (tuple(row) for _, *row in damaged.execute(f"{asked} WHERE rowid = ?", (number,)))
 
 
 def _keys(damaged: sqlite3.Connection, asked: str) -> set[Row]:
     """What can be read of an answer."""
     found: set[Row] = set()
-    with suppress(sqlite3.DatabaseError):
+    with suppress(*UNREADABLE):
         found.update(damaged.execute(asked))
     return found

@@ -43,7 +43,7 @@ def open_engine(url: str) -> sa.Engine:
     except CommandError as error:  # Alembic's word for a version that it does not know
         engine.dispose()
         raise InputError("error.store.newer", url=engine.url, reason=error) from error
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, UnicodeDecodeError) as error:
         engine.dispose()
         if _damaged(error):
             raise StoreError("error.store.damaged", url=engine.url, reason=_reason(error)) from error
@@ -69,7 +69,7 @@ def reaching(url: sa.URL) -> Iterator[None]:
     """
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, UnicodeDecodeError) as error:
         away = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
         kind = StoreError if away or _damaged(error) else RunError
         id = "error.store.damaged" if _damaged(error) else "error.store.use"
@@ -107,7 +107,9 @@ def _tune(engine: sa.Engine) -> None:
 
 
 def _damaged(error: Exception) -> bool:
-    """Whether a database file is not as SQLite writes it."""
+    """Whether a database file is not as SQLite writes it; a name in it that is no text spoils SQLite's own sentence."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # the rest says where
 

@@ -6,6 +6,7 @@ not, and why; one damaged file keeps nothing else from being taken.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def import_folder(folder: Path, home: Path) -> tuple[Path, list[Item]]:
 
 
 def _looks_like(folder: Path) -> bool:
-    return any((folder / mark).is_dir() for mark in MARKS)
+    return any(os.path.isdir(folder / mark) for mark in MARKS)
 
 
 class _Import:

@@ -13,6 +13,7 @@ alphas are read here: what a file is and what it fits is known before any time i
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def lora_print(path: Path) -> str:
 
 def _check_kind(path: Path) -> None:
     """Say what a file is that is often taken for a LoRA. Raises LoraError."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # also false for a name that no file can have
         raise LoraError("error.lora.missing", path=path)
     try:
         with path.open("rb") as file:

@@ -6,6 +6,7 @@ than 0 and says so; a file that was joined says where its clips begin. Knows not
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -77,7 +78,7 @@ def save_latents(path: Path, latents: Latents, values: Mapping[str, Any]) -> Non
 
 def _opened(path: Path) -> Any:
     """The file's handle, which is not typed; what is wrong with the file in our own words."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # also false for a name that no file can have
         raise InputError("error.file.missing", path=path)
     try:
         return safe_open(path, framework="numpy")

@@ -8,6 +8,7 @@ Records hold no time and no place of the result, so that equal requests make equ
 """
 
 import json
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -102,7 +103,7 @@ def read_record(path: Path) -> Record:
 
     Raises InputError for any other file.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # also false for a name that no file can have
         raise InputError("error.file.missing", path=path)
     text = _latents_text(path) if path.suffix == ".safetensors" else _png_text(path, KEY) or _mp4_text(path)
     if text is None:

@@ -3,6 +3,7 @@
 Nothing is held but the frame at hand. Frames are taken as they come, whatever their times. Knows nothing of latents.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
 @contextmanager
 def _opened(path: Path) -> Iterator[InputContainer]:
     """The one place where FFmpeg's complaints about a file to read become ours."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # also false for a name that no file can have
         raise InputError("error.file.missing", path=path)
     try:
         with av.open(str(path)) as container:

@@ -24,6 +24,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -36,7 +37,7 @@ from eichi.settings import Settings
 from eichi.text import json_text
 from eichi.web.access import Access
 from eichi.web.api import routes
-from eichi.web.api.errors import explain, explain_question
+from eichi.web.api.errors import explain, explain_question, explain_refusal
 from eichi.web.desk import MOST, Desk
 from eichi.web.i18n import COOKIE, Words, choose
 from eichi.web.pages import LanguagePage
@@ -79,6 +80,7 @@ def make_app(
     app.include_router(routes(desk))
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)
+    app.add_exception_handler(HTTPException, explain_refusal)
     app.mount("/page", StaticFiles(directory=assets))
     _doors(app, language)
     _guard(app, desk, access)

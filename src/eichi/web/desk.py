@@ -140,7 +140,7 @@ class Desk:
     def result(self, name: str) -> Path:
         """A file in the folder of results, by its name. Raises InputError."""
         path = self.settings.outputs.absolute() / _base(name)
-        if path.name != name or name.startswith(".") or not path.is_file():
+        if path.name != name or name.startswith(".") or not os.path.isfile(path):
             raise InputError("error.file.missing", path=name)
         return path
 
@@ -188,8 +188,11 @@ class Desk:
 
     def picture(self, name: str) -> Path:
         """A picture that was given to a page, by its name. Raises InputError."""
-        path = (self.uploads / name.replace("\\", "/")).resolve()
-        if not path.is_relative_to(self.uploads.resolve()) or not path.is_file():
+        try:
+            path = (self.uploads / name.replace("\\", "/")).resolve()
+        except (OSError, ValueError) as error:  # a name that no file can have
+            raise InputError("error.file.missing", path=name) from error
+        if not path.is_relative_to(self.uploads.resolve()) or not os.path.isfile(path):
             raise InputError("error.file.missing", path=name)
         return path
 

@@ -5,6 +5,7 @@ from typing import Any, get_type_hints
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.exceptions import HTTPException
 
 from eichi.declare import shown
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
@@ -35,6 +36,14 @@ async def explain(request: Request, error: Exception) -> Response:
     return Response(body, status if isinstance(error, InputError) else 500, media_type="application/json")
 
 
+async def explain_refusal(request: Request, error: Exception) -> Response:
+    """What the server itself refuses: an address or a method that is not there, a body that is no JSON."""
+    assert isinstance(error, HTTPException)
+    id = "error.api.body" if error.status_code == 400 else "error.api.address"
+    said = ErrorView.of(InputError(id, method=request.method, path=request.url.path), spoken(request))
+    return Response(json_text(said), error.status_code, error.headers, media_type="application/json")
+
+
 async def explain_question(request: Request, error: Exception) -> Response:
     """What does not fit the models of a question. A request for a video or an image complains as it does everywhere."""
     assert isinstance(error, RequestValidationError)
@@ -45,6 +54,8 @@ async def explain_question(request: Request, error: Exception) -> Response:
         except OptionError as ours:
             return await explain(request, ours)
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return await explain(request, InputError("error.api.body"))
     key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     value, context = shown(first.get("input")), first.get("ctx") or {}
     if first["type"] == "enum":
