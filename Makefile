@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decorators --no-warn-return-any \
 	--no-warn-unused-ignores
 
-.PHONY: demo test lint docs bench torture mutants controls screens train behaviour clean
+.PHONY: demo test lint docs bench torture fuzz mutants controls screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -32,6 +32,9 @@ bench: .venv/ready-dev
 
 torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.torture
+
+fuzz: .venv/ready-dev
+	$(BIN)/python -m benchmarks.fuzz
 
 mutants: .venv/ready-dev
 	nice -n 10 $(BIN)/python -m benchmarks.mutants

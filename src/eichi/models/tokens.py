@@ -5,7 +5,8 @@ parts: words that both see, words that only LLaMA sees, words that are cut. Coun
 hence the bare tokenizers library, which the encoders' own tokenizers are built on.
 """
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -46,8 +47,10 @@ class Meter:
     def __init__(self, template: Template, tokenizer: Path, tokenizer_2: Path) -> None:
         """Reads the two tokenizers' folders. Raises ModelError where their files are missing or damaged."""
         self.template = template
-        self._llama = _whole(tokenizer / WHOLE)
-        self._clip = _clip_tokenizer(tokenizer_2)
+        with _reading(tokenizer):
+            self._llama = Tokenizer.from_file(str(tokenizer / WHOLE))
+        with _reading(tokenizer_2):
+            self._clip = _clip_tokenizer(tokenizer_2)
         # Saved tokenizers may carry a truncation of their own.
         self._llama.no_truncation()
         self._clip.no_truncation()
@@ -102,15 +105,13 @@ def _print(folder: Path) -> Print:
     return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
-def _whole(path: Path) -> Tokenizer:
-    """A tokenizer from its one file. The library raises a bare Exception for a damaged one, so JSON is read first."""
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """The one place where complaints about a tokenizer's files become ours; the library's are bare Exceptions."""
     try:
-        text = path.read_text(encoding="utf-8")
-        json.loads(text)
-    except (OSError, ValueError) as error:
-        model, part = path.parent.parent, path.parent.name
-        raise ModelError("error.model.damaged", model=model, part=part, reason=error) from error
-    return Tokenizer.from_str(text)
+        yield
+    except Exception as error:
+        raise ModelError("error.model.damaged", model=folder.parent, part=folder.name, reason=error) from error
 
 
 def _end(spans: list[tuple[int, int]], room: int, prompt: str) -> int:
@@ -121,7 +122,7 @@ def _end(spans: list[tuple[int, int]], room: int, prompt: str) -> int:
 def _clip_tokenizer(folder: Path) -> Tokenizer:
     """CLIP's tokenizer from its one file, or from the vocabulary and the merges that the published one comes as."""
     if (folder / WHOLE).is_file():
-        return _whole(folder / WHOLE)
+        return Tokenizer.from_file(str(folder / WHOLE))
     vocabulary, merges = BPE.read_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
     tokenizer = Tokenizer(BPE(vocabulary, merges, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     tokenizer.normalizer = normalizers.Sequence(
