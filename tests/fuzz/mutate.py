@@ -219,16 +219,8 @@ def zipped(inside: dict[str, Damage]) -> Damage:
         if draw.random() < 0.75:
             members[number] = (name, inside.get(name.rpartition(".")[2], anyhow)(content, draw))
         else:
-            others = (
-                f"../{name}",
-                f"/{name}",
-                f"a\\{name}",
-                name.upper(),
-                "a" * 250 + name,
-                f"{name}/",
-                "CON.png",
-                "\ud83d",
-            )
+            long = f"{'a' * 250}{name}"
+            others = (f"../{name}", f"/{name}", f"a\\{name}", name.upper(), long, f"{name}/", "CON.png")
             members[number] = (draw.choice(others), content)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
