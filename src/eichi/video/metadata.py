@@ -14,10 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 from safetensors import SafetensorError, safe_open
 
 from eichi.errors import InputError
@@ -26,7 +25,9 @@ from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.text import json_text
+from eichi.video import png
 from eichi.video.foreign import read_parameters
+from eichi.video.sources import open_video
 
 # The record of a result: JSON that this program or another, older or newer one has written.
 Record = dict[str, Any]
@@ -138,15 +139,15 @@ def _foreign(text: str) -> Record:
 
 def _png_text(path: Path, key: str) -> str | None:
     try:
-        with Image.open(path) as image:
-            return str(image.info[key]) if key in image.info else None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        with path.open("rb") as file:
+            return png.texts(file).get(key) if png.is_png(file) else None
+    except OSError:
         return None
 
 
 def _mp4_text(path: Path) -> str | None:
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             return container.metadata.get(KEY)
-    except av.FFmpegError:
+    except InputError:
         return None

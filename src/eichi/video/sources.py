@@ -1,0 +1,148 @@
+"""Whatever people bring: the one place where pictures and videos from outside are opened.
+
+Nothing here trusts a file: it may be missing, a folder, a pipe, no picture at all, empty, or made to unpack to more
+memory than there is. What it is says its content, out of a short list, and its header says how large it is before
+anything is decoded. What is wrong with it is said by our own errors alone. Knows nothing of how pictures are used.
+"""
+
+import io
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.container import InputContainer
+from PIL import Image, UnidentifiedImageError
+from pillow_heif import HeifImageFile
+
+from eichi.errors import InputError, PictureError
+from eichi.video import png
+
+BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
+# Bytes that this takes for a pixel, measured. A JPEG may be an MPO, which is several in one file.
+PICTURES = {"PNG": 6, "JPEG": 6, "MPO": 6, "progressive": 8, "GIF": 6, "BMP": 6, "TIFF": 8, "WEBP": 16, "AVIF": 12}
+PICTURES |= {"HEIF": 12}
+FRAME = 16  # of a video in eight bits, twice as many in more: decoders hold a dozen frames
+ENDINGS = {
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
+}  # fmt: skip
+AVIF = {b"avif", b"avis"}
+HEAD = 2**16  # bytes in front of a file that tell what is in it
+# Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
+VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
+
+FILE = "file:"  # so that FFmpeg takes no name for an address
+
+# What Pillow's readers raise on damaged files.
+DAMAGE = (
+    OSError, SyntaxError, ValueError, MemoryError, TypeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError, EOFError, RuntimeError, struct.error,
+)  # fmt: skip
+
+
+@contextmanager
+def open_picture(path: Path) -> Iterator[Image.Image]:
+    """A picture of a known kind and a bearable size, not decoded yet. Raises PictureError, also for what is found to be
+    damaged while it is open.
+
+    A PNG shows nothing of its texts, which `png.texts` reads.
+    """
+    try:
+        if path.is_dir():
+            raise PictureError("error.picture.folder", path=path)
+        if not os.path.isfile(path):  # also false for a name that no file can have, and for a pipe
+            raise PictureError("error.picture.missing", path=path)
+        with warnings.catch_warnings(), path.open("rb") as file:
+            # What matters is refused below; Pillow's warnings about odd tags and large sizes are not for users.
+            warnings.simplefilter("ignore")
+            with _identified(file) as image:
+                limit = max_pixels("progressive" if "progressive" in image.info else str(image.format))
+                if image.width * image.height > limit:
+                    raise PictureError("error.picture.large", path=path, limit=limit // 1_000_000)
+                yield image
+    except UnidentifiedImageError as error:
+        raise PictureError("error.picture.unknown", path=path) from error
+    except Image.DecompressionBombError as error:  # far above any limit
+        raise PictureError("error.picture.large", path=path, limit=max_pixels("PNG") // 1_000_000) from error
+    except DAMAGE as error:
+        raise PictureError("error.picture.damaged", path=path, reason=error) from error
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[InputContainer]:
+    """A file of a known kind that has a picture in it, nothing decoded yet. Raises InputError, also for what is found
+    to be damaged while it is open.
+    """
+    if not os.path.isfile(path):  # also false for a name that no file can have
+        raise InputError("error.file.missing", path=path)
+    bounds = {"format_whitelist": VIDEOS, "protocol_whitelist": "file", "max_pixels": str(BUDGET // FRAME)}
+    try:
+        with av.open(f"{FILE}{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
+            if not container.streams.video:
+                raise InputError("error.video.read", path=path, reason="no picture in it")
+            stream = container.streams.video[0]
+            limit = check_frame(container, stream.width, stream.height)
+            stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
+            yield container
+    except av.FFmpegError as error:
+        raise InputError("error.video.read", path=path, reason=error.strerror or error) from error
+
+
+def check_frame(container: InputContainer, width: int, height: int) -> int:
+    """How many pixels a frame of a video may have. Raises InputError for a size above it."""
+    format = container.streams.video[0].codec_context.format
+    deep = format is not None and any(component.bits > 8 for component in format.components)
+    limit = BUDGET // FRAME // (2 if deep else 1)
+    if width * height > limit:
+        raise InputError("error.video.large", path=container.name.removeprefix(FILE), limit=limit // 1_000_000)
+    return limit
+
+
+def max_pixels(kind: str) -> int:
+    """How many pixels a picture of a kind, by Pillow's name, may have."""
+    return BUDGET // PICTURES[kind]
+
+
+def _identified(file: BinaryIO) -> Image.Image:
+    """The picture in a file, by its content."""
+    if png.is_png(file):
+        whole = Image.open(io.BufferedReader(png.Pixels(file)), formats=("PNG",))  # noqa: TID251
+        whole.info.update(png.look(file))
+        return whole
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    brands = _brands(head)
+    if not brands:
+        return Image.open(file, formats=("JPEG", "WEBP", "GIF", "BMP", "TIFF"))  # noqa: TID251
+    image = _avif(file) if brands & AVIF else _heic(file)
+    numbers = head.partition(b"colrnclx")[2][:4]
+    if len(numbers) == 4:
+        image.info["cicp"] = struct.unpack(">HH", numbers)
+    return image
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """What the box in front names as what is in the file, where there is such a box."""
+    size = int.from_bytes(head[:4])
+    return {head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4))} if head[4:8] == b"ftyp" else set()
+
+
+def _heic(file: BinaryIO) -> Image.Image:
+    image: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _avif(file: BinaryIO) -> Image.Image:
+    """An AVIF; if Pillow refuses it with its EXIF, without."""
+    try:
+        return Image.open(file, formats=("AVIF",))  # noqa: TID251
+    except (UnidentifiedImageError, ValueError):
+        file.seek(0)
+        hidden = file.read().replace(b"Exif", b"Exi_")
+        return Image.open(io.BytesIO(hidden), formats=("AVIF",))  # noqa: TID251
