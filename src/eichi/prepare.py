@@ -14,8 +14,8 @@ from typing import TypeVar
 from eichi.catalog import Entry, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
-from eichi.models.locate import locate
 from eichi.models.header import short
+from eichi.models.locate import locate
 from eichi.models.lorafile import match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.models.tokens import Reading, find_meter
