@@ -108,8 +108,10 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: Path) -> Iterat
             left = _few(match.unmatched)
             yield Adjusted("note.lora.unmatched", {"path": str(lora.file), "count": len(match.unmatched), "keys": left})
         if match.odd:
-            about = {"path": str(lora.file), "model": entry.name, "count": len(match.odd)}
-            yield Adjusted("note.lora.odd", {**about, "layers": _few(str(odd) for odd in match.odd)})
+            layers, count = _few(map(str, match.odd)), len(match.odd)
+            yield Adjusted(
+                "note.lora.odd", {"path": str(lora.file), "model": entry.name, "count": count, "layers": layers}
+            )
     if weights.fp8_math and weights.fp8 == "off":
         yield Adjusted("note.fp8.unused", {})
 

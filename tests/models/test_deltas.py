@@ -170,14 +170,21 @@ def test_peft_s_own_files(tmp_path: Path, dora: bool) -> None:
     net = nn.Module()
     net.layer = nn.Linear(20, 24)
     net.layer.load_state_dict({"weight": WEIGHTS[weight], "bias": WEIGHTS[bias]})
-    options = {"r": 4, "lora_alpha": 6, "alpha_pattern": {"lay.r": 8}, "init_lora_weights": False}
-    config = peft.LoraConfig(target_modules=["layer"], use_dora=dora, lora_bias=not dora, **options)
-    model = peft.get_peft_model(net, config)  # type: ignore[arg-type]
+    config = peft.LoraConfig(
+        target_modules=["layer"],
+        use_dora=dora,
+        lora_bias=not dora,
+        r=4,
+        lora_alpha=6,
+        alpha_pattern={"lay.r": 8},
+        init_lora_weights=False,
+    )
+    model = peft.get_peft_model(net, config)
     with torch.no_grad():
         for name, tensor in model.named_parameters():
             if "magnitude" in name:
                 tensor.mul_(1.5)
-    model.save_pretrained(tmp_path)
+    model.save_pretrained(str(tmp_path))
     tensors = load_file(tmp_path / "adapter_model.safetensors")
     path = loras.write(
         tmp_path / "adapter_model.safetensors",
