@@ -150,13 +150,17 @@ def split_prefix(layer: str) -> tuple[str, str]:
 
 def other_kind(keys: Iterable[str]) -> str | None:
     """The kind of a file that holds a change which is not merged."""
-    return _other(KINDS, keys)
+    every = [key for key in keys if len(key) <= LONGEST]
+    return next((kind.name for kind in KINDS if any(kind.sign.search(key) for key in every)), None)
 
 
 def other_family(layers: Iterable[str]) -> str | None:
-    """The family of models that layers of these flat names are of, where it is another."""
-    names = list(layers)
-    return "Flux" if is_flux(names) else _other(FAMILIES, names)
+    """The family of models that most layers of these flat names are of, where it is another."""
+    every = list(layers)
+    if is_flux(every):
+        return "Flux"
+    counts = ((family.name, sum(family.sign.search(layer) is not None for layer in every)) for family in FAMILIES)
+    return next((name for name, count in counts if count and 2 * count >= len(every)), None)
 
 
 def is_flux(layers: Iterable[str]) -> bool:
@@ -167,8 +171,3 @@ def is_flux(layers: Iterable[str]) -> bool:
         if block:
             found[block[1] or ("single" if block[2] else "double")].add(int(block[3]))
     return found == {"double": set(range(19)), "single": set(range(38))}
-
-
-def _other(table: Iterable[Other], names: Iterable[str]) -> str | None:
-    every = [name for name in names if len(name) <= LONGEST]
-    return next((other.name for other in table if any(other.sign.search(name) for name in every)), None)
