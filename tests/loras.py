@@ -33,7 +33,11 @@ def changes(shapes: Shapes, rank: int = RANK) -> list[Change]:
     made = []
     for theirs, block, table in BLOCKS[:2]:
         for number in sorted({name.split(".")[1] for name in shapes if name.startswith(f"{block}.")}):
-            for alias, parts in table.items():
+            matrices: dict[str, str] = {}
+            for alias, parts in table.items():  # ComfyUI's names for the same come after the original's
+                if "norm_" not in parts:
+                    matrices.setdefault(parts, alias)
+            for parts, alias in matrices.items():
                 weights = tuple(f"{block}.{number}.{part}.weight" for part in parts.split())
                 rows, columns = sum(shapes[name][0] for name in weights), shapes[weights[0]][1]
                 for flat, dots in dotted.items():

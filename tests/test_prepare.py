@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from eichi import VideoOptions, make_plan
 from eichi.catalog import find
 from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
 from eichi.events import Values
-from eichi.models.shapes import published_shapes
+from eichi.models.shapes import published_shapes, transformer_shapes
 from eichi.prepare import check_folder, check_run, read_tokens
 from tests import loras
 
@@ -75,9 +76,10 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
         notes = make_plan(VideoOptions.parse(values)).notes
         return [(note.id, note.values) for note in notes if note.id.startswith(("note.lora", "note.fp8"))]
 
-    used, left = plan("framepack", f"{path}:-0.5")
+    used, silent, left = plan("framepack", f"{path}:-0.5")
     assert used[0] == "note.lora.used"
     assert (used[1]["weights"], used[1]["rank"], used[1]["strength"]) == (20, "1", -0.5)
+    assert silent == ("note.lora.alpha", {"path": str(path), "count": 13})
     assert left == ("note.lora.unmatched", {"path": str(path), "count": 1, "keys": "other"})
     assert plan("framepack", f"{path}:0") == [("note.lora.zero", {"path": str(path)})]
     assert [id for id, _ in plan("framepack", fp8_math=True)] == ["note.fp8.unused"]
@@ -87,10 +89,28 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
         plan("framepack", str(path), str(tmp_path / "none.safetensors"))
 
 
-def test_a_lora_of_another_family_is_told(picture: Path, tmp_path: Path) -> None:
+def test_a_lora_of_another_family_is_refused_and_one_of_an_unknown_told(picture: Path, tmp_path: Path) -> None:
+    """Flux has layers of the same names and sizes."""
     made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
     tensors = loras.lettered("transformer.", loras.whole(made))
     path = loras.write(tmp_path / "flux.safetensors", tensors, {"modelspec.architecture": "flux-1-dev/lora"})
     values = {"image": picture, "prompt": "p", "model": "framepack", "weights": {"loras": [path]}}
+    with pytest.raises(LoraError, match="made for Flux and cannot be used with framepack"):
+        make_plan(VideoOptions.parse(values))
+    loras.write(path, tensors, {"modelspec.architecture": "my-own/lora"})
     (note,) = [note for note in make_plan(VideoOptions.parse(values)).notes if note.id == "note.lora.base"]
-    assert note.values == {"path": str(path), "base": "flux-1-dev/lora"}
+    assert note.values == {"path": str(path), "base": "my-own/lora"}
+
+
+def test_a_layer_of_another_size_is_left_out_and_told(picture: Path, tmp_path: Path) -> None:
+    """As Tencent's own LoRAs for pictures, whose input has twice the channels and a mask."""
+    shapes = transformer_shapes(find("tiny"), tmp_path)
+    tensors = loras.lettered("transformer.", loras.split(loras.changes(shapes), shapes))
+    rows = shapes["x_embedder.proj.weight"][0]
+    tensors |= {"transformer.x_embedder.proj.lora_A.weight": torch.ones(2, 132)}
+    tensors |= {"transformer.x_embedder.proj.lora_B.weight": torch.ones(rows, 2)}
+    path = loras.write(tmp_path / "a.safetensors", tensors, {"lora_alpha": "2"})
+    values = {"image": picture, "prompt": "p", "weights": {"loras": [path]}}
+    used, odd = [note for note in make_plan(VideoOptions.parse(values)).notes if note.id.startswith("note.lora")]
+    assert (used.id, odd.id, odd.values["count"]) == ("note.lora.used", "note.lora.odd", 1)
+    assert odd.values["layers"] == f"x_embedder.proj {rows}x132 ≠ {rows}x64"

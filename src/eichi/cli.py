@@ -23,6 +23,7 @@ from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError, InputError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
+from eichi.library.lorafolders import located
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
 from eichi.video.metadata import Record
@@ -73,7 +74,7 @@ def main() -> NoReturn:
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
     with reporting(as_json) as settings:
-        options = read_request(VideoOptions, assignments, flags, settings.language)
+        options = located(read_request(VideoOptions, assignments, flags, settings.language), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
 
 
@@ -87,7 +88,8 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
     from eichi.prepare import make_frame_plan
 
     with reporting(as_json) as settings:
-        requests = read_sweep(read_request(FrameOptions, assignments, flags, settings.language), flags)
+        request = located(read_request(FrameOptions, assignments, flags, settings.language), settings.loras)
+        requests = read_sweep(request, flags)
         plans = [make_frame_plan(request, settings.models) for request in requests]
         if only_plan:
             show_plans(plans, as_json, settings)
@@ -113,7 +115,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_plan
 
     with reporting(as_json) as settings:
-        options = read_request(VideoOptions, assignments, flags, settings.language)
+        options = located(read_request(VideoOptions, assignments, flags, settings.language), settings.loras)
         show_plans([make_plan(options, settings.models)], as_json, settings)
 
 
@@ -150,7 +152,7 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
         from eichi.pipeline.generate import generate as run
 
         checkpoint = find(job, out or settings.outputs)
-        plan = checkpoint.plan()
+        plan = checkpoint.plan(loras=settings.loras)
         components = Components(plan.entry, settings.runtime)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
 

@@ -61,6 +61,8 @@ class Settings(Optioned, BaseSettings):
     home: Path = option(..., kind="folder")
     outputs: Path = option(Path("outputs"), group="machine", kind="folder")
     device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda"))
+    # Folders with LoRA files beside the program's own, a semicolon between two.
+    lora_folders: str = option("", group="machine")
     offline: bool = option(False)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
@@ -109,6 +111,12 @@ class Settings(Optioned, BaseSettings):
     def cache(self) -> Path:
         """What can be made again: encoded prompts."""
         return self.home / "cache"
+
+    @property
+    def loras(self) -> tuple[Path, ...]:
+        """The folders with LoRA files, the program's own first: what is given in a page is put there."""
+        named = (part.strip() for part in self.lora_folders.replace("\n", ";").split(";"))
+        return self.home / "loras", *(Path(part).expanduser() for part in named if part)
 
     @property
     def logs(self) -> Path:

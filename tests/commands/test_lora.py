@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from eichi.catalog import find
 from eichi.models.shapes import published_shapes, transformer_shapes
@@ -55,6 +56,34 @@ def test_a_model_can_be_named(eichi: Run, full: Path, tmp_path: Path) -> None:
         eichi, tmp_path, ["lora", "inspect", str(full), "--model", "tiny"], "full.safetensors changes nothing in tiny"
     )
     refused(eichi, tmp_path, ["lora", "inspect", str(full), "--model", "nope"], "nope")
+
+
+def test_a_bad_number_is_found_before_a_job(eichi: Run, tmp_path: Path) -> None:
+    shapes = transformer_shapes(find("tiny"), tmp_path)
+    pairs = loras.split(loras.changes(shapes), shapes)
+    next(iter(pairs.values()))[0][0, 0] = torch.nan
+    path = loras.diffusers(tmp_path / "bad.safetensors", pairs)
+    refused(eichi, tmp_path, ["lora", "inspect", str(path)], "invalid numbers (NaN or infinity) in transformer.")
+
+
+def test_files_are_listed_and_found_by_name(
+    eichi: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Path
+) -> None:
+    assert eichi("lora", "list").out == "No LoRA files yet.\n"
+    monkeypatch.setenv("EICHI_LORA_FOLDERS", str(tmp_path / "more"))
+    shapes = transformer_shapes(find("tiny"), tmp_path)
+    loras.build(home / "loras" / "anime" / "Style.SAFETENSORS", "diffusers", shapes)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "odd.safetensors").write_bytes((2**40).to_bytes(8, "little"))
+    told = json.loads(eichi("lora", "list", "--json").out)["files"]
+    assert [(one["name"], "tiny" in one["fits"]) for one in told] == [
+        ("anime/Style.SAFETENSORS", True), ("odd.safetensors", False)
+    ]  # fmt: skip
+    assert "cannot be read" in told[1]["said"]
+    assert len(eichi("lora", "list").out.splitlines()) == 2
+    assert json.loads(eichi("lora", "inspect", "style", "--json").out)["file"] == told[0]["file"]
+    planned = eichi("plan", "--image", picture, "--prompt", "p", "--lora", "style:0.5")
+    assert (planned.code, "Style.SAFETENSORS" in planned.err) == (0, True)
 
 
 def test_files_that_are_no_lora(eichi: Run, tmp_path: Path) -> None:

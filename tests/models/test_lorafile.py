@@ -47,7 +47,7 @@ def test_every_format_says_the_same(tmp_path: Path, shapes: Shapes, name: str) -
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_alpha_in_every_type(tmp_path: Path, shapes: Shapes, dtype: torch.dtype) -> None:
     path = loras.musubi(tmp_path / "a.safetensors", loras.split(loras.changes(shapes), shapes), dtype)
-    assert {layer.alpha for layer in read_lora(path).layers.values()} == {loras.ALPHA}
+    assert {layer.alpha for layer in read_lora(path).layers} == {loras.ALPHA}
 
 
 def test_full_size_names_are_taken_apart_as_diffusers_does(tmp_path: Path) -> None:
@@ -62,9 +62,10 @@ def test_full_size_names_are_taken_apart_as_diffusers_does(tmp_path: Path) -> No
     assert len(theirs) == 2 * len(match.shares)
     for weight, share in match.shares.items():
         name = f"transformer.{weight.removesuffix('.weight')}"
-        up = tensors[share.layer.up][share.first : share.first + share.rows]
+        keys = share.layer.keys
+        up = tensors[keys["up"]][share.first : share.first + share.rows]
         assert torch.equal(up, theirs[f"{name}.lora_B.weight"])
-        assert torch.equal(tensors[share.layer.down], theirs[f"{name}.lora_A.weight"])
+        assert torch.equal(tensors[keys["down"]], theirs[f"{name}.lora_A.weight"])
 
 
 def test_layers_around_the_blocks_have_names_too(shapes: Shapes) -> None:
@@ -92,7 +93,7 @@ FLAT = "lora_unet_transformer_blocks_0_attn_to_q"
     "extra",
     [
         "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
-        f"{FLAT}.diff_b",
+        f"{FLAT}.set_weight",
         "lora_unet_final_layer_adaLN_modulation_1.alpha",
     ],
 )
@@ -103,13 +104,16 @@ def test_what_fits_nothing_is_told(tmp_path: Path, shapes: Shapes, extra: str) -
     assert match.unmatched == (extra,)
 
 
-def test_a_layer_of_another_kind_is_left_out_whole(tmp_path: Path, shapes: Shapes) -> None:
-    """Half a DoRA is not a LoRA."""
+@pytest.mark.parametrize(("part", "shape"), [("dora_scale", (7,)), ("lora_down.weight_scale", ())])
+def test_a_layer_of_another_kind_is_left_out_whole(
+    tmp_path: Path, shapes: Shapes, part: str, shape: tuple[int, ...]
+) -> None:
+    """Half a DoRA is not a LoRA, nor is one whose numbers have to be multiplied first."""
     tensors = pair(QUERY, shapes) | pair("transformer_blocks.1.attn.to_q", shapes)
-    tensors[f"{FLAT}.dora_scale"] = torch.ones(1, 24)
+    tensors[f"{FLAT}.{part}"] = torch.ones(shape)
     match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", tensors)), shapes, "small")
     assert list(match.shares) == ["transformer_blocks.1.attn.to_q.weight"]
-    assert match.unmatched == tuple(f"{FLAT}.{part}" for part in ("dora_scale", "lora_down.weight", "lora_up.weight"))
+    assert match.unmatched == tuple(sorted(f"{FLAT}.{one}" for one in (part, "lora_down.weight", "lora_up.weight")))
 
 
 def test_settings_of_peft(tmp_path: Path, shapes: Shapes) -> None:
@@ -118,11 +122,12 @@ def test_settings_of_peft(tmp_path: Path, shapes: Shapes) -> None:
     settings = {"lora_alpha": 8, "use_rslora": True, "alpha_pattern": {"attn.to_k": 2}}
     header = {"lora_adapter_metadata": json.dumps({f"transformer.{key}": value for key, value in settings.items()})}
     layers = read_lora(loras.write(tmp_path / "a.safetensors", loras.lettered("transformer.", pairs), header)).layers
-    assert [layer.alpha / layer.rank for layer in layers.values()] == [1.0, 4.0]  # alpha / sqrt(rank)
+    factors = {QUERY: 4.0, QUERY.replace("_q", "_k"): 1.0}  # alpha / sqrt(rank)
+    assert {layer.name: layer.factor for layer in layers} == factors
     beside = tmp_path / "adapter_config.json"
     beside.write_text(json.dumps({"lora_alpha": 400}))
     unnamed = loras.write(tmp_path / "b.safetensors", loras.lettered("transformer.", pairs))
-    assert {layer.alpha for layer in read_lora(unnamed).layers.values()} == {4}  # another file's settings
+    assert {layer.factor for layer in read_lora(unnamed).layers} == {1.0}  # another file's settings
 
 
 @pytest.mark.parametrize(
@@ -130,14 +135,12 @@ def test_settings_of_peft(tmp_path: Path, shapes: Shapes) -> None:
     [
         ({"ss_base_model_version": "hunyuan_video"}, False),
         ({"modelspec.architecture": "framepack/lora"}, False),
-        ({"modelspec.architecture": "flux-1-dev/lora"}, True),
-        ({"ss_base_model_version": "wan2.1"}, True),
+        ({"modelspec.architecture": "my-own/lora"}, True),
         ({"ss_sd_model_name": "mp_rank_00_model_states.pt"}, False),
         ({}, False),
     ],
 )
 def test_another_family_is_told(tmp_path: Path, shapes: Shapes, header: dict[str, str], foreign: bool) -> None:
-    """Flux has layers of the same names and sizes."""
     path = loras.write(tmp_path / "a.safetensors", pair(QUERY, shapes), header)
     match = match_lora(read_lora(path), shapes, "small")
     assert match.foreign == foreign
@@ -181,6 +184,14 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
     "another model": (
         lambda path, shapes: loras.write(
             path, {f"lora_unet_blocks_0_self_attn_q.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")}
+        ),
+        "made for Wan and cannot be used with small",
+    ),
+    "no model's": (
+        lambda path, shapes: loras.write(
+            path,
+            {f"lora_unet_tower_{half}.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")}
+            | {f"lora_unet_tower.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")},
         ),
         "changes nothing in small",
     ),

@@ -18,6 +18,7 @@ from eichi.pipeline.generate import generate
 from eichi.pipeline.oneframe import generate_frame
 from eichi.settings import Runtime
 from eichi.video.metadata import read_record
+from eichi.video.reader import read_frames
 from tests import loras, small
 
 
@@ -52,6 +53,11 @@ def run(components: Components, values: dict[str, Any], folder: Path, **weights:
     events = list(generate(plan, folder, components))
     assert isinstance(events[-1], Finished)
     return Path(events[-1].video).read_bytes(), events
+
+
+def _frames(events: list[Event]) -> list[bytes]:
+    assert isinstance(events[-1], Finished)
+    return [frame.tobytes() for frame in read_frames(Path(events[-1].video))]
 
 
 def notes(events: list[Event]) -> list[str]:
@@ -114,6 +120,26 @@ def test_weights_are_read_once_for_a_job_and_not_for_the_next(
     assert made.made == 40
 
 
+def test_going_on_with_the_same_lora_elsewhere_gives_the_same_frames(
+    components: Components, values: dict[str, Any], style: Path, tmp_path: Path
+) -> None:
+    """Moved into a folder below one of the machine's and touched: what is in the file counts."""
+    request = VideoOptions.parse(values | {"seconds": 1, "weights": {"loras": [style]}})
+    plan = make_plan(request, components.entry)
+    whole = _frames(list(generate(plan, tmp_path, components)))
+    events = generate(plan, tmp_path, components)
+    assert any(isinstance(event, SectionDone) for event in events)
+    events.close()  # type: ignore[attr-defined]
+    checkpoint = find(None, tmp_path)
+    moved = tmp_path / "loras" / "styles" / style.name
+    moved.parent.mkdir(parents=True)
+    moved.write_bytes(style.read_bytes())
+    style.unlink()
+    plan = checkpoint.plan(components.entry, loras=[tmp_path / "loras"])
+    assert plan.options.weights.loras[0].file == moved
+    assert _frames(list(generate(plan, tmp_path, components, checkpoint=checkpoint))) == whole
+
+
 def test_going_on_with_another_lora_of_the_same_name_is_refused(
     components: Components, values: dict[str, Any], style: Path, tmp_path: Path
 ) -> None:
@@ -124,7 +150,7 @@ def test_going_on_with_another_lora_of_the_same_name_is_refused(
     checkpoint = find(None, tmp_path)
     loras.build(style, "musubi", components.weights.shapes)
     plan = checkpoint.plan(components.entry)
-    with pytest.raises(InputError, match=r"weights\.lora .*style\.safetensors \w+ → \w+"):
+    with pytest.raises(InputError, match=r"weights\.lora 1 \w+ → \w+"):
         list(generate(plan, tmp_path, components, checkpoint=checkpoint))
     style.unlink()
     with pytest.raises(LoraError, match="no LoRA file"):

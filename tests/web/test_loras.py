@@ -1,6 +1,7 @@
 """The place for LoRA: what is in the folder, what is taken in, which names a browser may say, five presets."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,43 @@ def test_files_are_listed_with_the_models_that_they_fit(desk: Desk, file: Path) 
     assert any("а" <= letter <= "я" for letter in str(broken.said))
     desk.loras.name(file.parent.parent / "gone.safetensors")  # a request named it
     assert desk.loras.list("en")[-1] == LoraView(name="gone.safetensors", fits=(), said=None)
+
+
+def test_files_below_and_in_other_folders_are_listed(desk: Desk, file: Path, tmp_path: Path) -> None:
+    for path in (file.parent / "a" / file.name, tmp_path / "more" / file.name, tmp_path / "more" / "b.SAFETENSORS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(file.read_bytes())
+    deep = b'{"__metadata__": {"lora_config": "' + b"[" * 100_000 + b'"}}'
+    (tmp_path / "more" / "odd.safetensors").write_bytes(len(deep).to_bytes(8, "little") + deep)
+    desk.adjust(desk.settings.model_copy(update={"lora_folders": str(tmp_path / "more")}))
+    listed = {view.name: view for view in desk.loras.list("en")}
+    assert [*listed] == [
+        "a/style.safetensors",
+        "style.safetensors",
+        "b.SAFETENSORS",
+        "odd.safetensors",
+        "more/style.safetensors",
+    ]
+    assert [*listed].count("style.safetensors") == 1
+    assert [name for name, view in listed.items() if "tiny" not in view.fits] == ["odd.safetensors"]
+    place = LoraPlace(desk.loras, Words("en"))
+    for name in ("a/style.safetensors", "more/style.safetensors", "b.SAFETENSORS"):
+        (chosen,) = place.values([{"name": name, "strength": 0.5}])
+        assert desk.loras.name(chosen["file"]) == name
+
+
+def test_what_is_given_is_looked_at_before_it_has_its_place(desk: Desk, file: Path) -> None:
+    """Deep JSON, a number that is none: nobody ever sees the file, and the sentence has the name that was given."""
+    deep = b"[" * 100_000
+    bad = file.read_bytes()[:-4] + b"\xff\xff\xff\xff"
+    for content in (len(deep).to_bytes(8, "little") + deep, bad):
+        with pytest.raises(EichiError, match=r"[/\\]new\.safetensors"):
+            desk.receive_lora("new.safetensors", io.BytesIO(content))
+    header = json.dumps({"__metadata__": {"eichi": "[" * 100_000}}).encode()
+    with pytest.raises(EichiError):
+        desk.receive("new.safetensors", io.BytesIO(len(header).to_bytes(8, "little") + header))
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert [view.name for view in desk.loras.list("en")] == [file.name]
 
 
 def test_only_lora_files_are_taken_in(desk: Desk, file: Path) -> None:

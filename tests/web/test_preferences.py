@@ -16,7 +16,17 @@ from eichi.web.preferences import Preferences
 from eichi.words import languages
 
 WORDS = Words("en")
-SHOWN = ("outputs", "device", "log_level", "preserve_gb", "lora_cache_gb", "attention", "compile", "vae_tile")
+SHOWN = (
+    "outputs",
+    "device",
+    "lora_folders",
+    "log_level",
+    "preserve_gb",
+    "lora_cache_gb",
+    "attention",
+    "compile",
+    "vae_tile",
+)
 
 
 @pytest.fixture
@@ -39,7 +49,7 @@ def kept(home: Path) -> Any:
 def test_every_setting_of_a_group_has_a_control_with_words_and_bounds(desk: Desk, language: str) -> None:
     place = Preferences(desk, Words(language))
     html = FieldSet(place.fields.values(), place.words, opened=True).html.html_template
-    assert re.findall(r'(?:input|select)[^>]* id="option-setting-[^"]+" name="([^"]+)"', html) == [*SHOWN]
+    assert re.findall(r'(?:input|select|textarea)[^>]* id="option-setting-[^"]+" name="([^"]+)"', html) == [*SHOWN]
     assert place.now.keys() == {*SHOWN}
     assert 'name="preserve_gb" aria-describedby="option-setting-preserve-gb-help" min="6" max="128"' in html
     assert all(f'<option value="{one}">' in html for one in ("sage", "chunked", "debug", "cuda"))

@@ -15,6 +15,7 @@ import click
 from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
 from eichi.flags import option_flags, read_request
+from eichi.library.lorafolders import located
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import FAILED, STOPPED, json_flag, out_flag, print_json, reporting, tell
@@ -90,7 +91,7 @@ def add(
 
         batch = _batch(rest, settings.language)
         kind: type[VideoOptions | FrameOptions] = FrameOptions if single else VideoOptions
-        options = read_request(kind, assignments, rest, settings.language)
+        options = located(read_request(kind, assignments, rest, settings.language), settings.loras)
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)

@@ -13,6 +13,7 @@ from eichi.commands.run import follow, run_request
 from eichi.errors import InputError, OptionError
 from eichi.events import FileFinished
 from eichi.flags import read_request, some_flags
+from eichi.library.lorafolders import located
 from eichi.lines import done
 from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
 from eichi.settings import Settings
@@ -104,7 +105,8 @@ def fill(
     with reporting(as_json) as settings:
         flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
         flags |= {"before": before, "after": after}
-        plan = make_fill_plan(read_request(FillOptions, assignments, flags, settings.language), settings.models)
+        asked = located(read_request(FillOptions, assignments, flags, settings.language), settings.loras)
+        plan = make_fill_plan(asked, settings.models)
         path = target(out, settings, before, "filled")
         from eichi.models.load import Components
         from eichi.pipeline import convert
@@ -124,7 +126,7 @@ def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: 
         if flags["seconds"] is None:
             raise OptionError("error.latents.seconds", flag="--seconds")
         flags |= {"source": file, "kept__latents": file, "output__latents": True}
-        options = read_request(VideoOptions, assignments, flags, settings.language)
+        options = located(read_request(VideoOptions, assignments, flags, settings.language), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
 
 

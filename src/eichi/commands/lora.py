@@ -1,4 +1,7 @@
-"""`eichi lora`: what LoRA files are and which models they fit, told from headers alone, without torch."""
+"""`eichi lora`: what LoRA files are and which models they fit, told without torch.
+
+Of one file all numbers are looked at, as the job would; of all files in a list only the headers.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +10,30 @@ import click
 
 from eichi.catalog import find, known
 from eichi.errors import LoraError
-from eichi.models.lorafile import LoraReport, Match, match_lora, read_lora
+from eichi.library.lorafolders import find_lora, lora_files
+from eichi.models.header import short
+from eichi.models.lorafile import LoraFile, LoraReport, Match, check_numbers, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
+from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting
 from eichi.words import say
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file of the folders by its name, where it lies, the models that it fits, and why where it fits none."""
+
+    name: str
+    file: str
+    fits: tuple[str, ...]
+    said: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of the folders."""
+
+    files: tuple[Listed, ...]
 
 
 @dataclass(frozen=True)
@@ -33,20 +56,46 @@ def lora() -> None:
 @json_flag
 def inspect(file: Path, model: str | None, as_json: bool) -> None:
     with reporting(as_json) as settings:
-        fits, misfits = _compare(file, (model,) if model else known(), settings.models)
+        found = read_lora(find_lora(file, settings.loras) or file)
+        check_numbers(found)
+        fits, misfits = _compare(found, (model,) if model else known(), settings.models)
         if not fits:
             raise next(reversed(misfits.values()))
         if as_json:
             told = {name: error.say(settings.language) for name, error in misfits.items()}
-            print_json(Compared(str(file), tuple(match.report for match in fits), told))
+            print_json(Compared(str(found.path), tuple(match.report for match in fits), told))
             return
         for line in _lines(fits, misfits, settings.language):
             click.echo(line)
 
 
-def _compare(file: Path, names: tuple[str, ...], models: Path) -> tuple[list[Match], dict[str, LoraError]]:
-    """The models that a file fits, and why it does not fit the others. Raises LoraError for a file that is none."""
-    found = read_lora(file)
+@lora.command(name="list", help=say("cli.lora.list"))
+@json_flag
+def list_(as_json: bool) -> None:
+    with reporting(as_json) as settings:
+        files = tuple(_listed(name, path, settings) for name, path in lora_files(settings.loras).items())
+        if as_json:
+            print_json(Files(files))
+            return
+        if not files:
+            click.echo(say("loras.none", settings.language))
+        for one in files:
+            click.echo(f"{one.name}: {', '.join(one.fits) or one.said}")
+
+
+def _listed(name: str, path: Path, settings: Settings) -> Listed:
+    """One file of a list; a damaged one is said and keeps none of the others from being listed."""
+    try:
+        fits, misfits = _compare(read_lora(path), known(), settings.models)
+        error = None if fits else next(reversed(misfits.values()))
+    except LoraError as caught:
+        fits, error = [], caught
+    said = "" if error is None else error.say(settings.language)
+    return Listed(name, str(path), tuple(match.model for match in fits), said)
+
+
+def _compare(found: LoraFile, names: tuple[str, ...], models: Path) -> tuple[list[Match], dict[str, LoraError]]:
+    """The models that a file fits, and why it does not fit the others."""
     fits: list[Match] = []
     misfits: dict[str, LoraError] = {}
     for name in names:
@@ -60,11 +109,14 @@ def _compare(file: Path, names: tuple[str, ...], models: Path) -> tuple[list[Mat
 def _lines(fits: list[Match], misfits: dict[str, LoraError], language: str) -> list[str]:
     """The report for a person."""
     head = fits[0].report
-    lines = [say("lora.file", language, **vars(head) | {"base": head.base or "?"})]
+    told = {"base": head.base or "?", "kinds": ", ".join(head.kinds)}
+    lines = [say("lora.file", language, **vars(head) | told)]
     for match in fits:
         values = {**vars(match.report), **match.figures, "changed": len(match.shares)}
         lines.append(say("lora.fits", language, **values))
-        lines += [say("lora.unmatched", language, key=key) for key in match.unmatched]
+        lines += [say("lora.silent", language, silent=match.silent)] if match.silent else []
+        lines += [say("lora.odd", language, **vars(odd)) for odd in match.odd]
+        lines += [say("lora.unmatched", language, key=short(key)) for key in match.unmatched]
     return lines + [
         say("lora.misfit", language, model=name, sentence=error.say(language)) for name, error in misfits.items()
     ]

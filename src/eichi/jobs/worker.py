@@ -187,7 +187,9 @@ class Worker:
         made = job.checkpoint is not None
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
         self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
-        plan = checkpoint.plan() if checkpoint.begun else make_plan(options, self.settings.models)
+        plan = (
+            checkpoint.plan(loras=self.settings.loras) if checkpoint.begun else make_plan(options, self.settings.models)
+        )
         self._preview = JobFolder(checkpoint.folder).preview
         return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from eichi.errors import OptionError
 from eichi.events import Adjusted
+from eichi.library.lorafolders import find_lora
 from eichi.library.store import Kept, Shelf, Tell
 
 SLOTS = range(1, 6)
@@ -70,7 +71,7 @@ class Loras:
         slot = self.list()[_checked(number)]
         found = []
         for lora in slot.loras:
-            path = find(lora.path, self._folders)
+            path = find_lora(lora.path, self._folders)
             if path is None:
                 self._tell(Adjusted("note.lora.missing", {"path": str(lora.path), "number": number}))
             found.append(lora.model_copy(update={"path": path or lora.path}))
@@ -83,14 +84,6 @@ def lora(path: str | Path, strength: float = STRENGTH, on: bool = True) -> Prese
         return PresetLora(path=Path(path), strength=strength, on=on)
     except ValidationError as error:
         raise OptionError("error.option.range", key=str(path), value=strength, low=-HIGHEST, high=HIGHEST) from error
-
-
-def find(path: Path, folders: Iterable[Path]) -> Path | None:
-    """Where a file lies: at its path, or below one of the folders; None where it does not."""
-    for place in (path, *(folder / path for folder in folders)):
-        if place.is_file():
-            return place
-    return None
 
 
 def _checked(number: int) -> int:

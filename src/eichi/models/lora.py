@@ -1,12 +1,16 @@
-"""LoRA: a low-rank change that is merged into a weight.
+"""LoRA: a change of little size that is merged into the weights.
 
-    weight + strength · alpha / rank · up @ down
+    weight + strength · change
 
 Merging costs nothing per step and gives the same weights in every memory mode; a LoRA that is kept beside the weights
 does neither. All arithmetic is in float32, some rows at a time, whatever the file and the checkpoint hold, and is
 rounded to the transformer's type once, at the end; only then is a weight put into fp8. A weight is changed as it is
 read (`weights`), so no second model is ever in memory, and a change is taken back by reading the original again:
 subtracting what was added would leave the rounding behind.
+
+Every change is taken from the original weight and the changes are added, so their order does not matter. A DoRA, which
+gives rows a length and is no sum, counts as what it makes of the original less the original: at strength 1 that is
+PEFT's weight, and half the strength is half the way.
 """
 
 from collections.abc import Sequence
@@ -14,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from eichi.errors import LoraError
+from eichi.models.deltas import open_delta
 from eichi.models.fp8 import spans
-from eichi.models.lorafile import Match, Share, lora_print, match_lora, read_lora
+from eichi.models.lorafile import Match, lora_print, match_lora, read_lora
 from eichi.models.shapes import Shapes
 from eichi.options import LoraOptions
 
@@ -46,25 +50,15 @@ def open_loras(options: Sequence[LoraOptions], shapes: Shapes, model: str) -> li
 
 
 def merge(weight: Tensor, into: Tensor, name: str, loras: Sequence[Lora]) -> None:
-    """Write into `into` a weight with everything that LoRAs add to it, in their order. Raises LoraError."""
-    factors = [(lora, *_factors(lora.path, lora.match.shares[name], into.device)) for lora in loras]
-    for rows in spans(weight):
-        part = weight[rows].to(into.device, torch.float32, copy=True).flatten(1)
-        for lora, down, up in factors:
-            layer = lora.match.shares[name].layer
-            part.addmm_(up[rows], down, alpha=lora.strength * layer.alpha / layer.rank)
-        into[rows] = part.view(into[rows].shape)
-
-
-def _factors(path: Path, share: Share, device: torch.device) -> tuple[Tensor, Tensor]:
-    """`down` [rank, inputs] and the rows of `up` [rows, rank] that belong to one weight, float32."""
-    layer = share.layer
-    try:
-        with safe_open(path, framework="pt") as file:
-            down = file.get_tensor(layer.down).to(device, torch.float32).flatten(1)
-            up = file.get_slice(layer.up)[share.first : share.first + share.rows].to(device, torch.float32).flatten(1)
-    except (SafetensorError, OSError) as error:
-        raise LoraError("error.lora.damaged", path=path, reason=error) from error
-    if not (down.isfinite().all() and up.isfinite().all()):
-        raise LoraError("error.lora.numbers", path=path, layer=layer.down)
-    return down, up
+    """Write into `into` a weight with everything that LoRAs add to it. Raises LoraError."""
+    deltas = [(lora.strength, open_delta(lora.path, lora.match.shares[name], weight, into.device)) for lora in loras]
+    for span in spans(weight):
+        before = weight[span].to(into.device, torch.float32)
+        rows = before.reshape(len(before), -1)
+        made = rows.clone()
+        for strength, delta in deltas:
+            made.add_(delta.change(rows, span.start), alpha=strength)
+        into[span] = made.view(before.shape)
+        # What is no number in the checkpoint is said of the checkpoint.
+        if before.isfinite().all() and not into[span].isfinite().all():
+            raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)

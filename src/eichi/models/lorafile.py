@@ -1,64 +1,75 @@
 """LoRA files as they come from trainers, read into one form and matched with a model, without torch.
 
-A LoRA adds `strength · alpha / rank · up @ down` to a weight. Four ways of writing that down are in use:
-
-    musubi          lora_unet_transformer_blocks_0_attn_to_q.lora_down.weight / .lora_up.weight / .alpha
-    diffusion-pipe  diffusion_model.double_blocks.0.img_attn_qkv.lora_A.weight / .lora_B.weight
-    diffusers       transformer.transformer_blocks.0.attn.to_q.lora_A.weight, alpha in the header
-    peft            base_model.model.transformer_blocks.0.attn.to_q.lora_A.weight, alpha in adapter_config.json
-
-Each comes with FramePack's names for the layers or with the original HunyuanVideo's (`layers`). Only headers and
-alphas are read here: what a file is and what it fits is known before any time is spent. Nothing is unpickled.
+A file changes layers of a model; how a change is made up stands in `loraforms`, how its tensors are named in
+`loranames`, where its strength is said in `lorasettings`. Layers have FramePack's names or the original HunyuanVideo's
+(`layers`). Only the header, alphas and settings are read here: what a file is and what it fits is known before any time
+is spent. What fits nothing is named and left out; what cannot be merged at all is refused by its kind. Nothing is
+unpickled.
 """
 
 import hashlib
-import json
 import os
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from math import isfinite, prod, sqrt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import isfinite, prod
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
-
-import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from eichi.errors import LoraError
+from eichi.models.header import Entry, Header, HeaderError, read_header, short
 from eichi.models.layers import ORIGINAL, aliases, flat
+from eichi.models.loraforms import TYPES, Misshapen, Size, by_columns, measure
+from eichi.models.loranames import Tensor, is_flux, other_family, other_kind, read_name, split_prefix
+from eichi.models.lorasettings import config_beside, read_settings
 from eichi.models.shapes import Shapes
 
-FORMATS = {
-    "lora_unet_": "musubi",
-    "diffusion_model.": "diffusion-pipe",
-    "transformer.": "diffusers",
-    "base_model.model.": "peft",
-}
-PART = re.compile(r"(.+?)\.(?:lora_A|lora[._]down|(lora_B|lora[._]up))(?:\.default)?\.weight")
-# With these beside it, a pair of matrices does not mean what it means in a LoRA: DoRA and a third matrix.
-OTHERWISE = re.compile(r"(.+?)\.(?:dora_scale|lora_magnitude_vector.*|lora_mid.*)")
+WEIGHT, BIAS = ".weight", ".bias"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One pair of matrices: keys of `down` [rank, inputs …] and `up` [outputs, rank …] in the file."""
+    """A change of one layer: its kind, the keys of its tensors by what they are to it, its rank and alpha.
 
-    down: str
-    up: str
-    rank: int
-    alpha: float
-    inputs: int
-    outputs: int
+    A layer without a rank has no alpha either; alpha is None where the file does not say any. `split` is the number of
+    the part where a fused layer is changed part by part, `columns` whether magnitudes are those of columns.
+    """
+
+    name: str
+    kind: str
+    parts: tuple[tuple[str, str], ...]
+    size: Size
+    alpha: float | None = None
+    split: int | None = None
+    columns: bool = False
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys of its tensors by what they are to it."""
+        return dict(self.parts)
+
+    @property
+    def factor(self) -> float:
+        """What the change is multiplied by, beside the strength that it is wanted at."""
+        return self.alpha / self.size.rank if self.alpha is not None and self.size.rank else 1.0
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return ("DoRA, " if "magnitude" in self.keys else "") + LABELS[self.kind]
+
+
+LABELS = {"lora": "LoRA", "loha": "LoHa", "lokr": "LoKr", "diff": "diff", "bias": "bias"}
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """What a file holds: layers by the name it gives them, its prefix removed; `rest` are keys of anything else."""
+    """What a file holds: changes of layers, `rest` being keys of anything else."""
 
     path: Path
     format: str
-    layers: dict[str, Layer]
+    layers: tuple[Layer, ...]
     rest: tuple[str, ...]
     base: str | None
     architecture: str | None
@@ -66,12 +77,18 @@ class LoraFile:
     @property
     def original(self) -> bool:
         """Whether layers have the names of the original HunyuanVideo."""
-        return any(name.startswith(ORIGINAL) for name in self.layers)
+        return any(layer.name.startswith(ORIGINAL) for layer in self.layers)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the file says that it was made for a model of another family. Sizes alone cannot tell Flux's."""
+        said = (self.architecture or "").lower()
+        return bool(said) and not any(name in said for name in ("hunyuan", "framepack"))
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one layer adds to one weight: rows [first, first + rows) of its `up`."""
+    """What one layer adds to one weight: rows [first, first + rows) of its change."""
 
     layer: Layer
     first: int
@@ -79,43 +96,68 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Odd:
+    """A layer whose change has another size than the model's, both as rows and columns."""
+
+    layer: str
+    theirs: str
+    ours: str
+
+    def __str__(self) -> str:
+        return f"{self.layer} {self.theirs} ≠ {self.ours}"
+
+
+@dataclass(frozen=True)
 class Match:
-    """A file and a model: `shares` by name of the model's weights, `unmatched` keys of the file."""
+    """A file and a model: `shares` by name of the model's weights, `unmatched` keys of the file, `odd` layers."""
 
     file: LoraFile
     model: str
     shares: dict[str, Share]
     unmatched: tuple[str, ...]
+    odd: tuple[Odd, ...]
 
     @property
     def foreign(self) -> bool:
-        """Whether the file says that it was made for a model of another family. Sizes alone cannot tell Flux's."""
-        stated = (self.file.architecture or "").lower()
-        return bool(stated) and not any(name in stated for name in ("hunyuan", "framepack"))
+        """Whether the file says that it was made for a model of another family."""
+        return self.file.foreign
+
+    @property
+    def used(self) -> set[Layer]:
+        """The changes that the model gets."""
+        return {share.layer for share in self.shares.values()}
+
+    @property
+    def silent(self) -> int:
+        """How many of them would have an alpha, and have none."""
+        return len({layer.name for layer in self.used if layer.alpha is None and layer.size.rank})
 
     @property
     def report(self) -> "LoraReport":
         """What is to be told of it."""
-        used = {share.layer for share in self.shares.values()}
+        ranked = [layer for layer in self.used if layer.size.rank]
         return LoraReport(
             file=str(self.file.path),
             format=self.file.format,
+            kinds=tuple(sorted({layer.label for layer in self.used})),
             names="hunyuanvideo" if self.file.original else "framepack",
             base=self.file.base,
             model=self.model,
-            layers=len(self.file.layers),
-            matched=len(used),
+            layers=len({layer.name for layer in self.file.layers}),
+            matched=len({layer.name for layer in self.used}),
             weights=tuple(sorted(self.shares)),
             unmatched=self.unmatched,
-            rank=tuple(sorted({layer.rank for layer in used})),
-            alpha=tuple(sorted({layer.alpha for layer in used})),
+            odd=self.odd,
+            rank=tuple(sorted({layer.size.rank for layer in ranked})),
+            alpha=tuple(sorted({layer.factor * layer.size.rank for layer in ranked})),
+            silent=self.silent,
         )
 
     @property
     def figures(self) -> dict[str, str]:
         """The file's part in a sentence."""
         report = self.report
-        ranks, alphas = (", ".join(f"{number:g}" for number in row) for row in (report.rank, report.alpha))
+        ranks, alphas = (", ".join(f"{number:g}" for number in row) or "–" for row in (report.rank, report.alpha))
         return {"path": report.file, "format": report.format, "rank": ranks, "alpha": alphas}
 
 
@@ -123,11 +165,13 @@ class Match:
 class LoraReport:
     """A file and a model that it fits. `weights` are the names of what it changes, `unmatched` keys that it does not.
 
-    `names` are the layers' names, `base` the model that the file names, `rank` and `alpha` those of its layers.
+    `kinds` are those of its changes, `names` the layers' names, `base` the model that the file names, `rank` and
+    `alpha` those of its layers, `silent` of how many layers the file says no alpha.
     """
 
     file: str
     format: str
+    kinds: tuple[str, ...]
     names: str
     base: str | None
     model: str
@@ -135,162 +179,287 @@ class LoraReport:
     matched: int
     weights: tuple[str, ...]
     unmatched: tuple[str, ...]
+    odd: tuple[Odd, ...]
     rank: tuple[int, ...]
     alpha: tuple[float, ...]
+    silent: int
 
 
 def read_lora(path: Path) -> LoraFile:
-    """What a LoRA file holds, from its header. Raises LoraError for a file that is none."""
-    _check_kind(path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-            alphas = {key: _number(path, file, key) for key, shape in shapes.items() if _is_alpha(key, shape)}
-            header = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise LoraError("error.lora.damaged", path=path, reason=error) from error
-    except ValueError as error:
-        raise LoraError("error.lora.numbers", path=path, layer=error) from error
-    pairs, rest = _pairs(shapes, alphas)
-    declared = _declared(path, header)
-    layers = {}
-    for name, (down, up) in pairs.items():
-        rank = shapes[down][0]
-        if not rank or prod(shapes[up][1:]) != rank:
-            raise LoraError("error.lora.damaged", path=path, reason=f"{up} {shapes[up]}, {down} {shapes[down]}")
-        module, _ = _split(name)
-        if module in layers:  # once with one prefix, once with another
-            rest |= {down, up}
-            continue
-        alpha = alphas.get(f"{name}.alpha", _declared_alpha(declared, module, rank))
-        layers[module] = Layer(down, up, rank, alpha, prod(shapes[down][1:]), shapes[up][0])
+    """What a LoRA file holds, from its header. Raises LoraError for a file that is none or that cannot be merged."""
+    header = _header(path)
+    drafts, rest = _drafts(header)
+    layers = [layer for draft in drafts for layer in draft.layers(rest)]
     if not layers:
-        raise LoraError("error.lora.nothing", path=path, keys=_few(shapes))
-    form = _split(next(iter(pairs)))[1]
-    return LoraFile(path, form, layers, tuple(sorted(rest)), *_base(header))
+        raise _nothing(header)
+    silent = {layer.name: layer.size.rank for layer in layers if layer.alpha is None and layer.size.rank}
+    said = read_settings(header, set(silent.values())).alphas(silent) if silent else {}
+    finished = [replace(layer, alpha=said.get(layer.name, layer.alpha)) for layer in layers]
+    forms = Counter(split_prefix(draft.name)[1] for draft in drafts)
+    form = max(forms, key=lambda name: (forms[name], name))
+    return LoraFile(path, form, tuple(finished), tuple(sorted(rest)), *_base(header.told))
+
+
+def check_numbers(file: LoraFile) -> None:
+    """Read what a file changes weights by, and refuse what is no number. Raises LoraError."""
+    header = _header(file.path)
+    try:
+        bad = next((key for layer in file.layers for _, key in layer.parts if not header.finite(key)), None)
+    except OSError as error:
+        raise LoraError("error.lora.damaged", path=file.path, reason=error.strerror or error) from error
+    if bad is not None:
+        raise LoraError("error.lora.numbers", path=file.path, layer=short(bad))
 
 
 def match_lora(file: LoraFile, shapes: Shapes, model: str) -> Match:
-    """Which weights of a model a file changes. Raises LoraError for a file that fits none or has other sizes."""
+    """Which weights of a model a file changes. Raises LoraError for a file that fits none or is another model's."""
+    names = [flat(layer.name) for layer in file.layers]
+    if is_flux(names) or (file.foreign and _family(file) and not _certain(names)):
+        raise _foreign(file, model)
     known = aliases(shapes)
     shares: dict[str, Share] = {}
-    unmatched = list(file.rest)
-    for name, layer in file.layers.items():
-        weights = known.get(flat(name), ())
-        if not weights or shares.keys() & weights:
-            unmatched += [layer.down, layer.up]
+    unmatched, odd = list(file.rest), []
+    for layer in file.layers:
+        weights = _weights(layer, known, shapes)
+        if not weights or shares.keys() & weights or (layer.columns and len(weights) > 1):
+            unmatched += [key for _, key in layer.parts]
             continue
-        ours = sum(shapes[weight][0] for weight in weights), prod(shapes[weights[0]][1:])
-        if (layer.outputs, layer.inputs) != ours:
-            theirs = f"{layer.outputs}x{layer.inputs}"
-            values = {"path": file.path, "layer": name, "theirs": theirs, "ours": f"{ours[0]}x{ours[1]}"}
-            raise LoraError("error.lora.shape", model=model, **values)
+        ours = Size(sum(shapes[weight][0] for weight in weights), prod(shapes[weights[0]][1:]), layer.size.rank)
+        if layer.size != ours:
+            theirs = f"{layer.size.outputs}x{layer.size.inputs}"
+            odd.append(Odd(short(layer.name), theirs, f"{ours.outputs}x{ours.inputs}"))
+            continue
         first = 0
         for weight in weights:
             shares[weight] = Share(layer, first, shapes[weight][0])
             first += shapes[weight][0]
+    if odd and len(odd) >= len({share.layer for share in shares.values()}):
+        raise LoraError("error.lora.shape", path=file.path, model=model, **vars(odd[0]))
     if not shares:
-        raise LoraError("error.lora.other", path=file.path, model=model, keys=_few(file.layers), base=file.base or "?")
-    return Match(file, model, shares, tuple(sorted(unmatched)))
+        raise _foreign(file, model)
+    return Match(file, model, shares, tuple(sorted(unmatched)), tuple(odd))
 
 
 def lora_print(path: Path) -> str:
-    """What tells a file from another of the same name: its size and date. Raises LoraError."""
+    """What tells a file from all others: its content, with that of the settings which count. Raises LoraError."""
     try:
-        stat = path.stat()
-    except OSError as error:
+        parts = [path, config_beside(path)] if path.is_file() else [path]
+        prints = [_content(part.absolute(), *_state(part)) for part in parts if part is not None]
+    except (OSError, ValueError) as error:
         raise LoraError("error.lora.missing", path=path) from error
-    return hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join(prints).encode()).hexdigest()[:16]
 
 
-def _check_kind(path: Path) -> None:
-    """Say what a file is that is often taken for a LoRA. Raises LoraError."""
+def _state(path: Path) -> tuple[int, ...]:
+    """What is another number wherever a file has another content."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=256)
+def _content(path: Path, *state: int) -> str:
+    """The hash of a file, once for every state of it. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Files that are often taken for a LoRA, by how they begin.
+STARTS = (
+    ((b"PK\x03\x04", b"\x80\x02", b"\x80\x04"), "error.lora.pickle"),  # zip or a bare pickle, both of torch.save
+    ((b"GGUF",), "error.lora.gguf"),
+    ((b"version https://git-lfs",), "error.lora.pointer"),
+    ((b"<!doctype", b"<html", b"<?xml", b'{"error', b'{"message', b'{"detail'), "error.lora.page"),
+)
+
+
+def _header(path: Path) -> Header:
+    """The header of a file. Raises LoraError, saying what a file is that is often taken for a LoRA."""
     if not os.path.isfile(path):  # also false for a name that no file can have
         raise LoraError("error.lora.missing", path=path)
     try:
         with path.open("rb") as file:
             start = file.read(512)
-    except OSError as error:
-        raise LoraError("error.lora.damaged", path=path, reason=error) from error
-    # A zip archive or a bare pickle, the two forms of torch.save.
-    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04")):
-        raise LoraError("error.lora.pickle", path=path)
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise LoraError("error.lora.page", path=path)
+        for signs, id in STARTS:
+            if start.startswith(signs) or start.lstrip().lower().startswith(signs):
+                raise LoraError(id, path=path)
+        return read_header(path)
+    except (OSError, HeaderError) as error:
+        raise LoraError("error.lora.damaged", path=path, reason=getattr(error, "strerror", None) or error) from error
 
 
-def _pairs(shapes: Shapes, alphas: dict[str, float]) -> tuple[dict[str, tuple[str, str]], set[str]]:
-    """Keys of (down, up) by layer, with the file's prefix, and the keys of everything that is no such pair."""
-    halves: dict[str, dict[bool, str]] = {}
-    otherwise = {found[1] for key in shapes if (found := OTHERWISE.fullmatch(key))}
-    for key in shapes:
-        found = PART.fullmatch(key)
-        if found and len(shapes[key]) >= 2 and found[1] not in otherwise:
-            halves.setdefault(found[1], {})[found[2] is not None] = key
-    pairs = {name: (keys[False], keys[True]) for name, keys in halves.items() if len(keys) == 2}
-    used = {key for pair in pairs.values() for key in pair} | {f"{name}.alpha" for name in pairs} & alphas.keys()
-    return pairs, shapes.keys() - used
+@dataclass
+class Draft:
+    """The tensors of one layer as they are found: by kind, what they are to the change, and adapter."""
+
+    header: Header
+    name: str
+    tensors: list[Tensor]
+    adapter: str
+
+    def layers(self, rest: set[str]) -> list[Layer]:
+        """The changes of the layer; keys that are part of none go to the `rest`. Raises LoraError."""
+        numbers = {one.adapter for one in self.tensors if one.part == "up" and one.adapter.isdecimal()}
+        splits = sorted(numbers, key=int) if len(numbers) > 1 else []
+        made: list[Layer] = []
+        if not any(one.part == "scale" for one in self.tensors):
+            for split in splits or (None,):
+                made += self._one(split)
+        used = {key for layer in made for _, key in layer.parts}
+        if made:  # its alpha is read with it
+            used |= {one.key for one in self.tensors if one.part == "alpha"}
+        rest |= {one.key for one in self.tensors} - used
+        return made
+
+    def _one(self, split: str | None) -> list[Layer]:
+        """The changes by the tensors of one adapter, or of one part of a fused layer."""
+        wanted = ("",) if split is None and not self.adapter else ("", split or self.adapter)
+        kinds: dict[str, dict[str, str]] = defaultdict(dict)
+        for one in self.tensors:
+            if one.adapter in wanted:
+                kinds[one.kind][one.part] = one.key
+        common = kinds.pop("", {})
+        made = []
+        for kind, parts in kinds.items():
+            bias = parts.pop("bias", None)
+            layer = self._layer(kind, parts, common, split)
+            if layer is not None:
+                made.append(layer)
+            if layer is not None and bias is not None:
+                size = Size(self.header.tensors[bias].count, 1, layer.size.rank)
+                made.append(Layer(layer.name, "bias", (("diff", bias),), size, layer.alpha, layer.split))
+        return made
+
+    def _layer(self, kind: str, parts: dict[str, str], common: Mapping[str, str], split: str | None) -> Layer | None:
+        """One change, None where it is not whole or not one that is known."""
+        shapes = {part: self._entry(key).shape for part, key in parts.items()}
+        try:
+            size = measure(kind, shapes)
+        except Misshapen as error:
+            told = ", ".join(f"{short(parts[part], 80)} {shape}" for part, shape in shapes.items())
+            if all(len(shape) < 2 for shape in shapes.values()) and kind != "diff":
+                return None  # vectors that have such a name
+            raise LoraError("error.lora.damaged", path=self.header.path, reason=shorten(told, 300)) from error
+        if size is None:
+            return None
+        wrong = [key for key in parts.values() if self._entry(key).dtype not in TYPES]
+        if wrong:
+            raise self._type(wrong[0])
+        magnitude = common.get("magnitude") if size.rank or kind == "lokr" else None
+        columns = by_columns(self._entry(magnitude).shape, size) if magnitude is not None else False
+        if columns is None or (magnitude is not None and split is not None):
+            return None
+        keys = parts if magnitude is None else {**parts, "magnitude": magnitude}
+        alpha = self._alpha(common.get("alpha"), size.rank) if size.rank else None
+        place = None if split is None else int(split)
+        return Layer(split_prefix(self.name)[0], kind, tuple(sorted(keys.items())), size, alpha, place, columns)
+
+    def _alpha(self, key: str | None, rank: int) -> float | None:
+        """The alpha of a tensor; kohya's and LyCORIS' programs read 0 as none. Raises LoraError."""
+        if key is None:
+            return None
+        if self._entry(key).count not in (1, rank):
+            raise LoraError("error.lora.alpha", path=self.header.path, value=f"{short(key)} {self._entry(key).shape}")
+        try:
+            numbers = set(self.header.numbers(key))
+        except HeaderError as error:
+            raise self._type(key) from error
+        except OSError as error:
+            raise LoraError("error.lora.damaged", path=self.header.path, reason=error.strerror or error) from error
+        if not all(isfinite(number) for number in numbers):
+            raise LoraError("error.lora.numbers", path=self.header.path, layer=short(key))
+        if len(numbers) > 1:
+            raise LoraError("error.lora.alpha", path=self.header.path, value=f"{short(key)}: {len(numbers)}")
+        return numbers.pop() or None
+
+    def _entry(self, key: str) -> Entry:
+        return self.header.tensors[key]
+
+    def _type(self, key: str) -> LoraError:
+        return LoraError("error.lora.type", path=self.header.path, layer=short(key), type=self._entry(key).dtype)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """A layer's name without its prefix, and the format that the prefix tells."""
-    for prefix, form in FORMATS.items():
-        if name.startswith(prefix):
-            return name.removeprefix(prefix), form
-    return name, "plain"
+def _drafts(header: Header) -> tuple[list[Draft], set[str]]:
+    """The tensors of a file by layers, each layer once, and the keys that are of none."""
+    named = [read_name(key) for key in header.tensors]
+    tensors = [one for one in named if one is not None]
+    rest = header.tensors.keys() - {one.key for one in tensors}
+    # Of several adapters in a file the one with the most tensors is meant; the first by name of equals.
+    adapters = Counter(one.adapter for one in tensors if one.adapter)
+    adapter = min(adapters, key=lambda name: (-adapters[name], name)) if adapters else ""
+    by_layer: dict[str, list[Tensor]] = defaultdict(list)
+    for one in tensors:
+        by_layer[one.layer].append(one)
+    drafts: dict[str, Draft] = {}
+    for name, found in by_layer.items():
+        module = flat(split_prefix(name)[0])
+        if module in drafts:  # once with one prefix, once with another
+            rest |= {one.key for one in found}
+        else:
+            drafts[module] = Draft(header, name, found, adapter)
+    return list(drafts.values()), set(rest)
 
 
-def _is_alpha(key: str, shape: tuple[int, ...]) -> bool:
-    return key.endswith(".alpha") and prod(shape) == 1
+def _weights(layer: Layer, known: Mapping[str, tuple[str, ...]], shapes: Shapes) -> tuple[str, ...]:
+    """The weights that a change is of, none where the model has no such layer."""
+    weights = known.get(flat(layer.name), ())
+    if layer.kind == "bias":
+        weights = tuple(weight.removesuffix(WEIGHT) + BIAS for weight in weights)
+    if layer.split is not None:
+        weights = weights[layer.split : layer.split + 1]
+    return weights if all(weight in shapes for weight in weights) else ()
 
 
-def _number(path: Path, file: Any, key: str) -> float:
-    """The only value of a tensor. Raises ValueError naming a tensor whose value is no number."""
-    if file.get_slice(key).get_dtype() == "BF16":  # numpy has no such type
-        value = float(_bfloat16(path, key))
-    else:
-        value = float(file.get_tensor(key).reshape(()))
-    if not isfinite(value):
-        raise ValueError(key)
-    return value
+def _nothing(header: Header) -> LoraError:
+    """Why a file holds no change that can be merged."""
+    kind = other_kind(header.tensors)
+    if kind is not None:
+        return LoraError("error.lora.kind", path=header.path, kind=kind)
+    return LoraError("error.lora.nothing", path=header.path, keys=_few(header.tensors) or "–")
 
 
-def _bfloat16(path: Path, key: str) -> np.float32:
-    """A bfloat16 is the upper half of a float32."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        begin, _ = json.loads(file.read(length))[key]["data_offsets"]
-        file.seek(8 + length + begin)
-        return np.frombuffer(b"\0\0" + file.read(2), dtype="<f4")[0]  # type: ignore[no-any-return]
+def _foreign(file: LoraFile, model: str) -> LoraError:
+    """Why a file changes nothing in a model."""
+    family = _family(file)
+    if family is not None:
+        return LoraError("error.lora.family", path=file.path, model=model, family=family)
+    keys, base = _few(layer.name for layer in file.layers), short(file.base or "?")
+    return LoraError("error.lora.other", path=file.path, model=model, keys=keys, base=base)
 
 
-def _declared(path: Path, header: dict[str, str]) -> dict[str, Any]:
-    """A LoRA's settings, which diffusers writes into the header and peft beside the file; none where there are none."""
-    text = header.get("lora_adapter_metadata")
-    try:
-        if text is None and path.name == "adapter_model.safetensors":
-            text = (path.parent / "adapter_config.json").read_text(encoding="utf-8")
-        values: dict[str, Any] = json.loads(text or "{}")
-        return {key.removeprefix("transformer."): value for key, value in values.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
+# How families are called in headers, by the beginning of what is said there.
+SAID = {
+    "flux": "Flux",
+    "wan": "Wan",
+    "sdxl": "Stable Diffusion / SDXL",
+    "stable-diffusion": "Stable Diffusion / SDXL",
+    "sd3": "Stable Diffusion 3",
+    "sd": "Stable Diffusion / SDXL",
+    "qwen": "Qwen-Image",
+    "ltx": "LTX-Video",
+    "hidream": "HiDream",
+    "zimage": "Z-Image",
+    "z-image": "Z-Image",
+}
 
 
-def _declared_alpha(declared: dict[str, Any], module: str, rank: int) -> float:
-    """A layer's alpha by its settings; its rank, which means a factor of 1, where they say nothing."""
-    own = declared.get("alpha_pattern") or {}
-    found = [value for key, value in own.items() if module == key or module.endswith(f".{key}")]
-    alpha = found[0] if found else declared.get("lora_alpha")
-    if not isinstance(alpha, int | float):
-        return float(rank)
-    return alpha * sqrt(rank) if declared.get("use_rslora") else float(alpha)
+def _family(file: LoraFile) -> str | None:
+    """The other family that a file was made for, by its layers or by what it says."""
+    found = other_family(flat(layer.name) for layer in file.layers)
+    said = (file.architecture or "").lower()
+    told = (name for word, name in SAID.items() if said.startswith(word))
+    return found or (next(told, None) if file.foreign else None)
 
 
-def _base(header: dict[str, str]) -> tuple[str | None, str | None]:
+def _certain(layers: Iterable[str]) -> bool:
+    """Whether layers are HunyuanVideo's beyond doubt, whatever the file says: no other has its token refiner."""
+    return any("token_refiner" in layer for layer in layers)
+
+
+def _base(told: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The model that a LoRA was made for, as its trainer says, and its family where that is said."""
 
     def first(*keys: str) -> str | None:
-        return next((header[key].strip() for key in keys if header.get(key, "").strip()), None)
+        return next((short(told[key].strip()) for key in keys if told.get(key, "").strip()), None)
 
     family = first("modelspec.architecture", "ss_base_model_version")
     return family or first("base_model", "ss_sd_model_name"), family
@@ -298,4 +467,4 @@ def _base(header: dict[str, str]) -> tuple[str | None, str | None]:
 
 def _few(keys: Iterable[str]) -> str:
     """The first keys, for a sentence."""
-    return shorten(", ".join(sorted(keys)), 160, placeholder=" …")
+    return shorten(", ".join(sorted(short(key, 100) for key in keys)), 160, placeholder=" …")

@@ -17,8 +17,8 @@ Shapes = dict[str, tuple[int, ...]]
 
 INDEX = "diffusion_pytorch_model.safetensors.index.json"
 
-# Of both published checkpoints: blocks of either kind, width, width of the inner layers.
-DOUBLE, SINGLE, WIDTH, INNER = 20, 40, 3072, 12288
+# Of both published checkpoints: blocks of either kind, width, width of the inner layers, of a head.
+DOUBLE, SINGLE, WIDTH, INNER, HEAD = 20, 40, 3072, 12288, 128
 
 
 def transformer_shapes(entry: Entry, models: Path) -> Shapes:
@@ -59,7 +59,7 @@ def read_shapes(files: dict[str, Path]) -> Shapes:
 
 
 def published_shapes() -> Shapes:
-    """The matrices inside the blocks of the published checkpoints; what lies around the blocks is left out."""
+    """Weights and biases inside the blocks of the published checkpoints; what lies around the blocks is left out."""
     wide, narrow, square = (INNER, WIDTH), (WIDTH, INNER), (WIDTH, WIDTH)
     attention = ("to_q", "to_k", "to_v")
     added = ("add_q_proj", "add_k_proj", "add_v_proj", "to_out.0", "to_add_out")
@@ -69,10 +69,13 @@ def published_shapes() -> Shapes:
     double |= {f"{name}.linear": (6 * WIDTH, WIDTH) for name in ("norm1", "norm1_context")}
     single: Shapes = {f"attn.{name}": square for name in attention}
     single |= {"proj_mlp": wide, "proj_out": (WIDTH, WIDTH + INNER), "norm.linear": (3 * WIDTH, WIDTH)}
+    double |= {f"attn.norm_{name}": (HEAD,) for name in ("q", "k", "added_q", "added_k")}
+    single |= {f"attn.norm_{name}": (HEAD,) for name in ("q", "k")}
     blocks = (("transformer_blocks", DOUBLE, double), ("single_transformer_blocks", SINGLE, single))
     return {
-        f"{block}.{number}.{name}.weight": shape
+        f"{block}.{number}.{name}.{part}": shape if part == "weight" else shape[:1]
         for block, count, table in blocks
         for number in range(count)
         for name, shape in table.items()
+        for part in (("weight", "bias") if len(shape) > 1 else ("weight",))  # the norms have no bias
     }

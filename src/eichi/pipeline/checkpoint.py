@@ -12,7 +12,7 @@ frames see all of them.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -30,6 +30,7 @@ from eichi.catalog import Entry
 from eichi.catalog import find as find_model
 from eichi.errors import DiskError, InputError, PictureError
 from eichi.files import aside
+from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
@@ -100,10 +101,10 @@ class Checkpoint(JobFolder):
             raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
         return values
 
-    def plan(self, entry: Entry | None = None) -> Plan:
-        """The plan that the job runs. Raises InputError."""
+    def plan(self, entry: Entry | None = None, loras: Sequence[Path] = ()) -> Plan:
+        """The plan that the job runs; LoRA files that were moved are looked for in folders. Raises InputError."""
         card = self.card()
-        options = VideoOptions.parse(card["request"])
+        options = located(VideoOptions.parse(card["request"]), loras)
         # The pictures were fitted already, and a fitted picture's own size is the nearest.
         return make_plan(options, entry or find_model(options.model), (card["width"], card["height"]))
 
@@ -111,7 +112,7 @@ class Checkpoint(JobFolder):
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError."""
         before = self.card()
         now = json.loads(json.dumps(_card(plan, components), default=str))
-        differences = sorted(_differences(before, now))
+        differences = sorted(_differences(_wherever(before), _wherever(now)))
         if differences:
             raise InputError("error.resume.changed", folder=self.folder, what="; ".join(differences))
 
@@ -198,8 +199,16 @@ def find(job: str | None, folder: Path) -> Checkpoint:
 def _card(plan: Plan, components: Components) -> Record:
     """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
-    loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
+    loras = {f"lora {place}": lora_print(lora.file) for place, lora in enumerate(plan.options.weights.loras, start=1)}
     return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
+
+
+def _wherever(card: Record) -> Record:
+    """The same without the places of LoRA files: what is in them counts, not where they lie."""
+    request = card["request"]
+    weights = request.get("weights") or {}
+    loras = [{**lora, "file": ""} for lora in weights.get("loras", ())]
+    return {**card, "request": {**request, "weights": {**weights, "loras": loras}}}
 
 
 def _differences(before: Record, now: Record, prefix: str = "") -> list[str]:

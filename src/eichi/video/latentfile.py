@@ -94,7 +94,7 @@ def _checked(path: Path, file: Any) -> Shape:
     if len(shape) != 5 or shape[0] != 1 or not all(shape):
         raise InputError("error.latents.damaged", path=path, reason=f"shape {list(shape)}")
     _, channels, count, height, width = shape
-    header = _header(file)
+    header = _header(path, file)
     first, joints = header.get(FIRST, 0), header.get(JOINTS, [])
     return Shape(channels, count, height, width, first if isinstance(first, int) else 0, _joints(path, joints, count))
 
@@ -107,10 +107,12 @@ def _joints(path: Path, places: object, count: int) -> tuple[int, ...]:
     return found
 
 
-def _header(file: Any) -> Record:
-    """What a file says of itself; files of other programs say nothing and begin at the start."""
+def _header(path: Path, file: Any) -> Record:
+    """What a file says of itself; files of other programs say nothing and begin at the start. Raises InputError."""
     try:
         values = json.loads((file.metadata() or {})[RECORD])
     except (KeyError, ValueError):
         return {}
+    except RecursionError as error:  # no program writes that, and whoever reads the record falls over it
+        raise InputError("error.latents.damaged", path=path, reason="JSON […[…]…]") from error
     return values if isinstance(values, dict) else {}

@@ -27,7 +27,7 @@ from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
-from eichi.models.lorafile import read_lora
+from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.tokens import Meter, find_meter
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
@@ -115,7 +115,7 @@ class Desk:
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
-        self.settings = self.bench.settings = settings
+        self.settings = self.bench.settings = self.loras.settings = settings
 
     def open_folder(self) -> Path:
         """Show the folder of results in the system's own window. Raises InputError, FolderError."""
@@ -162,16 +162,17 @@ class Desk:
     def _write(self, content: BinaryIO, path: Path, check: Callable[[Path], object]) -> None:
         """A file that was given, of bounded size and only if it is what it says that it is. Raises InputError."""
         given = path.is_relative_to(self.uploads)  # nobody else's, unlike a result
-        with aside(path, private=given) as draft, draft.open("wb") as file:
-            while part := content.read(2**20):
-                if file.tell() + len(part) > LARGEST:
-                    raise InputError("error.upload.large", name=path.name, limit=LARGEST // 2**20)
-                file.write(part)
-        try:
-            check(path)
-        except EichiError:
-            path.unlink()
-            raise
+        with aside(path, private=given) as draft:
+            with draft.open("wb") as file:
+                while part := content.read(2**20):
+                    if file.tell() + len(part) > LARGEST:
+                        raise InputError("error.upload.large", name=path.name, limit=LARGEST // 2**20)
+                    file.write(part)
+            try:
+                check(draft)
+            except EichiError as error:  # who gave it knows the name that it was to have
+                error.values = {key: path if value == draft else value for key, value in error.values.items()}
+                raise
 
     def receive_picture(self, name: str, content: BinaryIO) -> Path:
         """Put a picture that was given among the uploads, if it is one. Raises InputError."""
@@ -204,13 +205,13 @@ class Desk:
     def receive_lora(self, name: str, content: BinaryIO) -> Path:
         """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""
         base = _base(name)
-        if Path(base).suffix != LATENTS or base.startswith("."):
+        if Path(base).suffix.lower() != LATENTS or base.startswith("."):
             raise InputError("error.upload.kind", name=base or "?", known=LATENTS)
         path = self.loras.folder / base
         if path.exists():
             raise InputError("error.upload.exists", name=base)
         private(path.parent)
-        self._write(content, path, read_lora)
+        self._write(content, path, lambda draft: check_numbers(read_lora(draft)))
         return path
 
     def extend(self, file: Path, seconds: float, prompt: str | None = None) -> Job:

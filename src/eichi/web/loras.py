@@ -15,19 +15,17 @@ import gradio as gr
 from eichi.catalog import find, known
 from eichi.errors import EichiError, InputError
 from eichi.jobs.view import View
+from eichi.library.lorafolders import ENDING, lora_files
 from eichi.library.loras import SLOTS, Loras, PresetLora, lora
 from eichi.library.store import Tell
 from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
 from eichi.settings import Settings
-from eichi.text import encodable
 from eichi.web.fields import Update
 from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
-FOLDER = "loras"
-ENDING = ".safetensors"
 TEXTS = ("none", "strength", "empty", "missing")
 
 
@@ -47,36 +45,43 @@ class LoraView(View):
 
 
 class LoraFolder:
-    """LoRA files by name: those of the folder, and those that requests brought along."""
+    """LoRA files by name: those of the machine's folders, and those that requests brought along."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = (settings.home / FOLDER).absolute()
-        self.models = settings.models
+        self.settings = settings
         self._brought: dict[str, Path] = {}
-        self._read: dict[tuple[Path, int], tuple[tuple[str, ...], EichiError | None]] = {}
+        self._read: dict[tuple[Path, int, int], tuple[tuple[str, ...], EichiError | None]] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where files are put that are given."""
+        return self.settings.loras[0].absolute()
 
     def list(self, language: str) -> list[LoraView]:
         """Every file with the models that it fits, or why it fits none."""
-        paths = {path.name: path for path in sorted(self.folder.glob(f"*{ENDING}")) if encodable(path)} | self._brought
+        paths = lora_files(self.settings.loras) | self._brought
         return [self._describe(name, path, language) for name, path in paths.items()]
 
     def path(self, name: str) -> Path:
         """The file of a name. Raises InputError."""
-        path = self._brought.get(name) or self.folder / name
-        if Path(name).name != name or not path.is_file():
+        path = self._brought.get(name) or lora_files(self.settings.loras).get(name)
+        if path is None or not path.is_file():
             raise InputError("error.file.missing", path=name)
         return path
 
     def name(self, path: Path) -> str:
         """The name of a file that a request has, for the browser."""
-        if path.absolute().parent != self.folder:
+        ours = next((name for name, file in lora_files(self.settings.loras).items() if file == path.absolute()), None)
+        if ours is None:
             self._brought[path.name] = path
-        return path.name
+        return ours or path.name
 
     def _describe(self, name: str, path: Path, language: str) -> LoraView:
-        if not path.is_file():
+        try:
+            state = path.stat()
+        except OSError:
             return LoraView(name=name, fits=(), said=None)
-        key = (path, path.stat().st_mtime_ns)
+        key = (path, state.st_mtime_ns, state.st_size)
         if key not in self._read:
             self._read[key] = self._fits(path)
         fits, error = self._read[key]
@@ -98,7 +103,7 @@ class LoraFolder:
         return tuple(fits), None if fits else last
 
     def _match(self, file: LoraFile, model: str) -> None:
-        match_lora(file, transformer_shapes(find(model), self.models), model)
+        match_lora(file, transformer_shapes(find(model), self.settings.models), model)
 
 
 class LoraPlace:
@@ -138,7 +143,7 @@ class Presets:
 
     def __init__(self, home: Path, folder: LoraFolder, tell: Tell) -> None:
         self.folder = folder
-        self.kept = Loras(home, tell, (folder.folder,))
+        self.kept = Loras(home, tell, folder.settings.loras)
 
     def list(self) -> dict[int, list[Chosen]]:
         return {
