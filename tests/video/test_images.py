@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eichi.errors import PictureError
-from eichi.video.images import MAX_PIXELS, Fit, alpha, fit, load, measure, stretch
+from eichi.video.images import Fit, alpha, fit, load, measure, stretch
+from eichi.video.sources import MAX_PIXELS
 from tests.pictures import encoded, header
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from PIL import Image
 from pydantic import ValidationError
 
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.jobs.batch import BatchPicture, parse_prompts
 from eichi.options import ReferenceOptions
+from eichi.video.sources import ENDINGS
 
 TEXT = ".txt"
 
@@ -40,7 +40,7 @@ def pair(files: Iterable[Path]) -> tuple[tuple[BatchPicture, ...], list[str]]:
     """The pictures among files, wherever they lie, each with the text of the same name; the names of the rest."""
     ordered = sorted(files, key=lambda path: [_natural(part) for part in re.split(r"(\d+)", path.name.lower())])
     texts = {path.name: path for path in ordered if path.suffix == TEXT}
-    pictures = [path for path in ordered if path.suffix.lower() in _endings()]
+    pictures = [path for path in ordered if path.suffix.lower() in ENDINGS]
     names = {path.name for path in pictures} | {path.with_suffix(TEXT).name for path in pictures}
     found = tuple(BatchPicture(path, _text(texts.get(path.with_suffix(TEXT).name))) for path in pictures)
     return found, [path.name for path in ordered if path.name not in names]
@@ -96,8 +96,3 @@ def _files(folder: Path) -> list[Path]:
 
 def _natural(part: str) -> tuple[int, str]:
     return (int(part), "") if part.isdecimal() else (-1, part)
-
-
-def _endings() -> set[str]:
-    """The endings of all kinds of pictures that can be opened."""
-    return {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}

@@ -28,13 +28,14 @@ from torch import Tensor
 
 from eichi.catalog import Entry
 from eichi.catalog import find as find_model
-from eichi.errors import DiskError, InputError
+from eichi.errors import DiskError, InputError, PictureError
 from eichi.files import aside
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.text import json_text
+from eichi.video.images import load as load_picture
 from eichi.video.jobfolder import CARD, ENDING, JobFolder
 from eichi.video.metadata import Record, record
 
@@ -85,8 +86,8 @@ class Checkpoint(JobFolder):
         """The job's pictures as they were fitted. Raises InputError."""
         try:
             names = self.card()["pictures"]
-            return {name: np.asarray(Image.open(self.folder / _picture(name)).convert("RGB")) for name in names}
-        except (OSError, KeyError) as error:
+            return {name: np.asarray(load_picture(self.folder / _picture(name))) for name in names}
+        except (PictureError, KeyError) as error:
             raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
 
     def card(self) -> Record:

@@ -73,7 +73,7 @@ class Writer:
 
     def _encode(self, path: Path, frames: NDArray[np.uint8]) -> None:
         """One closed segment, written aside and renamed."""
-        with aside(path) as draft, av.open(str(draft), "w", format="mp4") as container:
+        with aside(path) as draft, av.open(str(draft), "w", format="mp4") as container:  # noqa: TID251
             options = {"crf": str(self.crf), "preset": "medium", "x264-params": X264}
             stream = container.add_stream("libx264", rate=FPS, options=options)
             stream.width, stream.height = self.size
@@ -106,11 +106,12 @@ def join_segments(segments: list[Path], target: Path) -> None:
 def _join(segments: list[Path], target: Path, tags: Mapping[str, str]) -> int:
     """Copy the packets of segments into one file, each starting where the last one ended. Returns the frames."""
     count = 0
-    with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart+use_metadata_tags"}) as output:
+    options = {"movflags": "+faststart+use_metadata_tags"}
+    with av.open(str(target), "w", format="mp4", options=options) as output:  # noqa: TID251
         output.metadata.update(tags)
         stream: VideoStream | None = None
         for segment in segments:
-            with av.open(str(segment)) as source:
+            with av.open(str(segment)) as source:  # noqa: TID251
                 given = source.streams.video[0]
                 if stream is None:
                     stream = output.add_stream_from_template(given)

@@ -1,0 +1,160 @@
+"""The chunks of a PNG: what its pixels are, how they look, and the texts beside them.
+
+Pillow refuses a picture for a text or a profile above a megabyte, though neither has to do with its pixels. So it is
+shown the file without them, and they are read here, each within a bound of its own. Knows nothing of what texts mean.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SHOWN = (b"tRNS", b"eXIf")  # what Pillow is to see beside the chunks that make the pixels
+LONGEST = 4 * 2**20  # bytes of one text or profile, unpacked
+ALL = 4 * LONGEST  # bytes of all texts of a file
+
+
+class Chunk(NamedTuple):
+    """A chunk and where its data lies in the file."""
+
+    name: bytes
+    start: int
+    length: int
+
+
+def is_png(file: BinaryIO) -> bool:
+    """Whether a file begins as a PNG does."""
+    file.seek(0)
+    return file.read(len(SIGNATURE)) == SIGNATURE
+
+
+def chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """The chunks of a PNG in their order, as far as it is whole, whatever their checksums say."""
+    place = len(SIGNATURE)
+    end = file.seek(0, io.SEEK_END)
+    while place + 12 <= end:
+        file.seek(place)
+        length, name = struct.unpack(">I4s", file.read(8))
+        yield Chunk(name, place + 8, length)
+        if name == b"IEND":
+            return
+        place += 12 + length
+
+
+def texts(file: BinaryIO) -> dict[str, str]:
+    """The texts of a PNG by their keys, before and behind its pixels; what is longer than a bound is left out.
+
+    UTF-8 where it is said or where it can be read as that, Latin-1 otherwise. Of two with one key the first counts.
+    """
+    found: dict[str, str] = {}
+    left = ALL
+    for chunk in chunks(file):
+        if chunk.name not in (b"tEXt", b"zTXt", b"iTXt") or chunk.length > LONGEST:
+            continue
+        key, _, rest = _data(file, chunk).partition(b"\0")
+        value = _value(chunk.name, rest)
+        if value is None or len(value) > left:
+            continue
+        left -= len(value)
+        found.setdefault(key.decode("latin-1"), _decoded(value))
+    return found
+
+
+def look(file: BinaryIO) -> dict[str, Any]:
+    """How the colours of a PNG are meant, by the names that Pillow has for it; what is damaged is left out."""
+    found: dict[str, Any] = {}
+    for chunk in chunks(file):
+        if chunk.name == b"IDAT":
+            break
+        if chunk.name == b"iCCP" and chunk.length <= LONGEST:
+            packed = _data(file, chunk).partition(b"\0")[2]
+            profile = _unpacked(packed[1:]) if packed[:1] == b"\0" else None
+            if profile is not None:
+                found["icc_profile"] = profile
+        elif chunk.name == b"sRGB":
+            found["srgb"] = 0
+        elif chunk.name == b"gAMA" and chunk.length == 4:
+            found["gamma"] = int.from_bytes(_data(file, chunk)) / 100_000
+        elif chunk.name == b"cHRM" and chunk.length == 32:
+            found["chromaticity"] = tuple(value / 100_000 for value in struct.unpack(">8I", _data(file, chunk)))
+    return found
+
+
+class Pixels(io.RawIOBase):
+    """A PNG as a file that has only what makes its pixels."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._spans: list[tuple[int, int, int]] = [(0, 0, len(SIGNATURE))]  # place here, place there, length
+        for chunk in chunks(file):
+            if chunk.name[:1].isupper() or chunk.name in SHOWN:
+                self._append(chunk.start - 8, chunk.length + 12)
+        self._place = self._span = 0
+
+    def _append(self, there: int, length: int) -> None:
+        here, last, size = self._spans[-1]
+        if last + size == there:
+            self._spans[-1] = (here, last, size + length)
+        else:
+            self._spans.append((here + size, there, length))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        here, _, size = self._spans[-1]
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: here + size}[whence]
+        self._span = 0
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        while self._span < len(self._spans):
+            here, there, size = self._spans[self._span]
+            if here <= self._place < here + size:
+                self._file.seek(there + self._place - here)
+                part = self._file.read(min(len(buffer), here + size - self._place))
+                buffer[: len(part)] = part
+                self._place += len(part)
+                return len(part)
+            self._span += 1
+        return 0
+
+
+def _data(file: BinaryIO, chunk: Chunk) -> bytes:
+    file.seek(chunk.start)
+    return file.read(chunk.length)
+
+
+def _value(name: bytes, rest: bytes) -> bytes | None:
+    """The bytes of a text behind its key; None where it is damaged or too long."""
+    if name == b"tEXt":
+        return rest
+    if name == b"zTXt":
+        return _unpacked(rest[1:])
+    text = rest[2:].split(b"\0", 2)[-1]  # behind a language and the key in it
+    return _unpacked(text) if rest[:1] == b"\1" else text
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    """What zlib packed, unless that is damaged or longer than the bound."""
+    unpacker = zlib.decompressobj()
+    try:
+        value = unpacker.decompress(data, LONGEST)
+    except zlib.error:
+        return None
+    return value if unpacker.eof else None
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
