@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-
 from eichi.errors import InputError, PictureError
 from eichi.video import png
 from eichi.video.sources import open_picture, open_video
@@ -20,7 +19,7 @@ from eichi.video.sources import open_picture, open_video
 LONGEST, MOST = png.LONGEST, 200
 
 # Tags of EXIF.
-MORE, COMMENT, MAKE, MODEL, DESCRIPTION, WINDOWS = 0x8769, 0x9286, 0x010F, 0x0110, 0x010E, 0x9C9C
+MORE, COMMENT, MAKE, MODEL, DESCRIPTION, EXPLORER = 0x8769, 0x9286, 0x010F, 0x0110, 0x010E, 0x9C9C
 USER = "usercomment"
 XMP = ("xmp", "xml:com.adobe.xmp")
 
@@ -61,11 +60,11 @@ def _pictured(path: Path) -> list[tuple[str, str]]:
 
 def _exif(tags: Mapping[int, Any]) -> Iterator[tuple[str, str]]:
     """The texts in EXIF. Some programs write `name:text` where the camera stands."""
-    comment, title = tags.get(COMMENT), tags.get(WINDOWS)
+    comment, explorer = tags.get(COMMENT), tags.get(EXPLORER)
     if isinstance(comment, bytes | str):
         yield USER, comment if isinstance(comment, str) else user_comment(comment)
-    if isinstance(title, bytes):
-        yield "title", title.decode("utf-16-le", "replace")
+    if isinstance(explorer, bytes):
+        yield "explorer", explorer.decode("utf-16-le", "replace")
     for tag in (DESCRIPTION, MAKE, MODEL):
         if isinstance(value := tags.get(tag), str):
             text = decoded(value.encode("latin-1", "replace"))

@@ -118,7 +118,9 @@ class OneFrame:
         gr.on(asked, self.on_change, self.every, self.shown, trigger_mode="always_last", show_progress="hidden")
         batch = {self.count, self.series, self.editing}
         self.start.click(self.on_start, {*self.every, *batch}, [self.editing, self.start])
-        self.take.upload(self.on_take, {*self.every, self.take}, self.filled).then(self.on_change, self.every, self.shown)
+        self.take.upload(self.on_take, {*self.every, self.take}, self.filled).then(
+            self.on_change, self.every, self.shown
+        )
 
     @property
     def every(self) -> set[Block]:

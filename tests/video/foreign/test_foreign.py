@@ -37,7 +37,10 @@ GRAPH = {
         ({"title": "AI generated image", "software": "NovelAI", "description": "a cat", "comment": NOVEL}, GUIDED),
         ({"invokeai_metadata": INVOKE, "invokeai_graph": {"nodes": {}}}, GUIDED),
         ({"sd-metadata": OLD_INVOKE}, {key: GUIDED[key] for key in GUIDED if key != "negative"}),
-        ({"parameters": STUDIO, "prompt": "a cat", "seed": "5"}, {"sampling.guidance": "10.0", "sampling.rescale": "0.0"}),
+        (
+            {"parameters": STUDIO, "prompt": "a cat", "seed": "5"},
+            {"sampling.guidance": "10.0", "sampling.rescale": "0.0"},
+        ),
         ({"parameters": {"prompt": "a cat", "seed": 5, "total_second_length": 3}}, {"prompt": "a cat", "seconds": "3"}),
         ({"comment": WAN}, GUIDED),
         ({"generation_data": json.dumps(TENSOR) + "\0"}, GUIDED),
@@ -80,7 +83,9 @@ def test_json_that_says_nothing_is_no_prompt(text: str) -> None:
     assert read_text(text) == {}
 
 
-@pytest.mark.parametrize("text", ["{a|b} cat", "[cat:dog:0.5]", "[[cat]]", "{{{cat}}}", "42", '"quoted"', "{red, blue}"])
+@pytest.mark.parametrize(
+    "text", ["{a|b} cat", "[cat:dog:0.5]", "[[cat]]", "{{{cat}}}", "42", '"quoted"', "{red, blue}"]
+)
 def test_brackets_of_prompts_are_no_json(text: str) -> None:
     assert read_text(text) == {"prompt": text}
 
@@ -122,7 +127,10 @@ def steps(text: str) -> int:
 def nodes(count: int) -> str:
     """A graph whose nodes are linked in a row, each a sampler too."""
     made = {
-        str(at): {"class_type": "KSampler", "inputs": {"seed": 1, "positive": [str(at + 1), 0], "noise": [str(at + 1), 0]}}
+        str(at): {
+            "class_type": "KSampler",
+            "inputs": {"seed": 1, "positive": [str(at + 1), 0], "noise": [str(at + 1), 0]},
+        }
         for at in range(count)
     }
     return json.dumps(made)

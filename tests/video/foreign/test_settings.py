@@ -95,7 +95,10 @@ def test_one_line_without_a_negative_prompt() -> None:
         ("Steps: 3 dancers, Size: huge", {"prompt": "Steps: 3 dancers, Size: huge"}),
         ("Size: huge, a model: x", {"prompt": "Size: huge, a model: x"}),
         ("a cat\u2028walks\x85on\x0bx\nSeed: 5", {"prompt": "a cat\u2028walks\x85on\x0bx", "seed": "5"}),
-        ("- a list\n- of things\nSteps: 20, Seed: 5", {"prompt": "- a list\n- of things", **{k: CAT[k] for k in CAT if k[0] == "s"}}),
+        (
+            "- a list\n- of things\nSteps: 20, Seed: 5",
+            {"prompt": "- a list\n- of things", **{k: CAT[k] for k in CAT if k[0] == "s"}},
+        ),
         ("", {}),
     ],
 )
