@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from eichi.errors import InputError
 from eichi.files import aside
 from eichi.plan.continued import Shape
-from eichi.text import parse_json
+from eichi.reading import parse_json
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import Record, dump
 

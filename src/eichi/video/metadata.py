@@ -23,7 +23,8 @@ from eichi.files import aside
 from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
-from eichi.text import json_text, parse_json
+from eichi.reading import parse_json
+from eichi.text import json_text
 from eichi.video.foreign import read_texts
 from eichi.video.texts import texts_in
 

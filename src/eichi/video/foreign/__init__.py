@@ -13,7 +13,7 @@ third of the forms, splits quoted settings, and is quadratic on some texts.
 from collections.abc import Mapping
 from typing import Any
 
-from eichi.text import looks_like_json, parse_json
+from eichi.reading import looks_like_json, parse_json
 from eichi.video.foreign.graph import is_graph, read_graph
 from eichi.video.foreign.named import read_named
 from eichi.video.foreign.settings import read_lines

@@ -7,7 +7,7 @@ a prompt is something else that happens to have a seed. Knows nothing of where a
 from collections.abc import Mapping
 from typing import Any
 
-from eichi.text import looks_like_json
+from eichi.reading import looks_like_json
 
 PROMPTS = ("prompt", "negative")
 # Names without case and signs between words, and the options that they are.
