@@ -90,9 +90,11 @@ def many(label: str, kinds: list[str], name: str) -> gr.File:
 
 def pictured(given: list[str] | None, words: Words) -> tuple[BatchPicture, ...]:
     """Pictures that were given for a batch, each with the text of its name, with a word on what is neither."""
-    pictures, rest = pair(map(Path, given or ()))
+    pictures, notes, rest = pair(map(Path, given or ()))
     if rest:
-        tell(words)(Adjusted("note.batch.left", {"names": ", ".join(rest)}))
+        notes += (Adjusted("note.batch.left", {"names": ", ".join(rest)}),)
+    for note in notes:
+        tell(words)(note)
     return pictures
 
 
