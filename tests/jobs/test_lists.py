@@ -119,7 +119,7 @@ def test_the_text_that_is_written_alike_goes_first(tmp_path: Path) -> None:
     if len([*tmp_path.iterdir()]) < len(files):
         pytest.skip("names are the same whatever their case")
     pictures, _, rest = pair(files)
-    assert {one.image.name: one.prompt for one in pictures} == {"a.png": "a.txt", "A.PNG": "A.txt"}
+    assert {one.image: one.prompt for one in pictures} == {files[0]: "a.txt", files[3]: "A.txt"}
     assert rest == []
 
 
