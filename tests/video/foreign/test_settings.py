@@ -48,6 +48,7 @@ def test_scales_of_a_model_that_is_guided_alike() -> None:
         "Sampler: Euler, Steps: 20, Seed: 5",
         "Size: 832x1216, Seed: 5, Steps: 20, Created Date: 2025-01-01T01:02:03Z",
         "Model: x, Seed: 5, Steps: 20",
+        "Version: x, Clip skip: 2, Seed: 5, Steps: 20",
         'Steps: 20, Seed: 5, TI hashes: "Seed: 99, Steps: 3", Version: v1.9',
         'Steps: 20, Seed: 5, Hashes: {"model": "12", "lora:x": "34"}, Version: 1',
         'Steps: 20, Civitai resources: [{"modelName": "X, Seed: 77"}], Seed: 5, Civitai metadata: {}',
@@ -67,6 +68,9 @@ def test_a_line_of_settings_may_begin_and_go_on_in_many_ways(settings: str) -> N
         "a cat.Negative prompt: dog.Steps: 20, Sampler: k_euler, Seed: 5, Size: 1x1",
         "a cat Negative prompt: dog Steps: 20, Sampler: k_euler, Seed: 5",
         "a cat\nNegative prompt: dog Steps: 20, Seed: 5",
+        "a cat, Negative prompt: dog, Steps: 20, Seed: 5",
+        "Positive prompt: a cat\nNegative prompt: dog\nSteps: 20, Seed: 5",
+        "Prompt: a cat\nNegative Prompt: dog\nSteps: 20, Seed: 5",
         "a cat\n-dog\nSteps: 20, Sampler: Euler A, Guidance Scale: 7.5, Seed: 5, Strength: 1.0",
     ],
 )

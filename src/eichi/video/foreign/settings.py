@@ -12,11 +12,14 @@ from json import JSONDecodeError, JSONDecoder
 
 from eichi.video.foreign.named import EITHER, plain, read_values
 
+# What a few write before the prompt, as before the other one.
+POSITIVE = re.compile(r"\s*(?:positive )?prompt:", re.IGNORECASE)
 NEGATIVE = re.compile(r"negative prompt:", re.IGNORECASE)
 NEGATIVE_LINE = re.compile(r"^negative prompt:", re.IGNORECASE | re.MULTILINE)
 # Where a line of settings may begin, as a line or within one.
 BEGIN = re.compile(
-    r"^[ \t]*(?:Steps|Seed|Sampler|Size|CFG scale|Guidance scale|Model|Model hash|Schedule type):",
+    r"^[ \t]*(?:Steps|Seed|Sampler|Size|CFG scale|Guidance scale|Model|Model hash|Schedule type|Scheduler|Version"
+    r"|Clip skip|Width|Height|Denoising strength|Distilled CFG scale):",
     re.IGNORECASE | re.MULTILINE,
 )
 INNER = re.compile(r"\bSteps: ?\d+,")
@@ -46,6 +49,8 @@ def read_lines(text: str, bare: bool = True) -> dict[str, str]:
     prompt, negative, settings = _parts(text)
     if not (bare or negative or settings):
         return {}
+    if negative and settings:
+        prompt = prompt[found.end() :] if (found := POSITIVE.match(prompt)) else prompt
     values = {"prompt": prompt.strip(), "negative": negative.strip()}
     values |= read_values({name: value for name, value in settings.items() if name in TAKEN})
     return {key: value for key, value in values.items() if value}
@@ -77,8 +82,8 @@ def _marks(settings: dict[str, str]) -> int:
 
 
 def _ended(words: str) -> str:
-    """Words without the full stop that parts them from what follows in the same line."""
-    return words.removesuffix(".")
+    """Words without the sign that parts them from what follows in the same line."""
+    return words.removesuffix(".").rstrip(", ")
 
 
 def _split(text: str, dashed: bool = False) -> tuple[str, str]:
