@@ -343,6 +343,9 @@ def _table(text: str) -> Sizes:
     return tuple((int(height), int(width)) for height, width in pairs)
 
 
+# A size that the first FramePack did not have: a square picture became 640x608 there.
+LATER: Sizes = ((640, 640),)
+
 # By resolution id, in the published order, which decides between equally near shapes. Without 960x1080 and 1080x960:
 # sides must be multiples of 16, and those two ended every job that met them.
 FRAMEPACK_SIZES: dict[int, Sizes] = {

@@ -191,7 +191,7 @@ class Request(Options):
     prompt: str = option("", "--prompt", max_length=20_000)
     negative: str = option("", "--negative", group="sampling", shown=GUIDED, max_length=20_000)
     resolution: int | None = option(None, "--resolution", costs=("time", "memory"), unit="pixels", ge=16)
-    fit: Literal["crop", "letterbox"] = option("crop", group="output")
+    fit: Literal["crop", "letterbox", "original"] = option("crop", group="output")
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
     weights: WeightsOptions = WeightsOptions()
 

@@ -61,6 +61,11 @@ def bare(tmp_path: Path) -> Path:
     return path
 
 
+def seen(name: str) -> NDArray[np.uint8]:
+    """The frames of a video."""
+    return np.stack([frame.pixels for frame in read_frames(Path(name))])
+
+
 def moved(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
     """How much each frame differs from the one before, in levels."""
     steps: NDArray[np.float64] = np.abs(np.diff(frames.astype(float), axis=0)).mean(axis=(1, 2, 3))
@@ -107,7 +112,7 @@ def test_a_video_there_and_back(eichi: Run, clip: Path) -> None:
     back = told(eichi, "latents", "from-mp4", "v.mp4", "--model", "tiny", "--out", "back.safetensors")
     assert (back["latents"], back["frames"], back["width"]) == (4, 13, 64)
     again = told(eichi, "latents", "to-mp4", "back.safetensors", "--crf", 1, "--out", "w.mp4")
-    one, two = (np.stack(list(read_frames(Path(name)))) for name in ("v.mp4", again["file"]))
+    one, two = (seen(name) for name in ("v.mp4", again["file"]))
     assert one.shape == two.shape
     assert np.abs(one.astype(float) - two).mean() < 40  # noise, which 8x8 means of 16 numbers keep the gist of
 
@@ -197,14 +202,14 @@ def test_a_clip_of_the_embedded_model_through_all_of_them(eichi: Run, tmp_path: 
 
     told(eichi, "latents", "to-mp4", "filled.safetensors", "--crf", 1, "--out", "filled.mp4")
     told(eichi, "latents", "to-mp4", file, "--crf", 1, "--out", "whole.mp4")
-    steps, own = (moved(np.stack(list(read_frames(Path(name))))) for name in ("filled.mp4", "whole.mp4"))
+    steps, own = (moved(seen(name)) for name in ("filled.mp4", "whole.mp4"))
     # The clip's latents 0-4 are frames 0-16, the gap's 17-36.
     assert max(steps[15:18].max(), steps[35:38].max()) <= own.max()
 
     joined = told(eichi, "latents", "join", file, file, "--out", "joined.safetensors")
     assert joined["frames"] == 146
     told(eichi, "latents", "to-mp4", "joined.safetensors", "--crf", 1, "--out", "joined.mp4")
-    frames, once = (np.stack(list(read_frames(Path(name)))) for name in ("joined.mp4", "whole.mp4"))
+    frames, once = (seen(name) for name in ("joined.mp4", "whole.mp4"))
     assert np.abs(frames.astype(float) - np.concatenate([once, once])).mean() < 1
 
     longer = told(eichi, "latents", "extend", file, "--seconds", 3.7, "--out", "longer")

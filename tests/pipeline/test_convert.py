@@ -126,7 +126,7 @@ def test_to_a_video(decoder: Components, tmp_path: Path) -> None:
     done = [event.done for event in events if isinstance(event, Converted)]
     assert done == sorted(done)
     assert done[-1] == 78
-    read = np.stack(list(read_frames(tmp_path / "a.mp4")))
+    read = np.stack([frame.pixels for frame in read_frames(tmp_path / "a.mp4")])
     assert read.shape == (78, 32, 48, 3)
     record = read_record(tmp_path / "a.mp4")
     assert (record["request"]["tool"], record["clips"], record["frames"]) == ("to-mp4", 2, 78)

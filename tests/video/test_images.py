@@ -11,7 +11,7 @@ from PIL import Image
 
 from eichi.errors import PictureError
 from eichi.video.images import Fit, alpha, fit, load, measure, stretch
-from eichi.video.sources import MAX_PIXELS
+from eichi.video.sources import max_pixels
 from tests.pictures import encoded, header
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -148,7 +148,7 @@ def test_every_shape_fits(width: int, height: int, how: Fit) -> None:
         (header(0, 0), "unknown"),
         (header(30_000, 30_000), "large"),
         (header(10_001, 10_000), "large"),
-        (header(MAX_PIXELS, 1), "damaged"),
+        (header(max_pixels("PNG"), 1), "damaged"),
         (header(8, 8), "damaged"),
         (encoded("PNG")[:2000], "damaged"),
         (encoded("JPEG")[:1000], "damaged"),

@@ -44,7 +44,8 @@ def test_every_frame_in_order_and_in_its_colours(tmp_path: Path) -> None:
     assert measure_video(path) == VideoShape(WIDTH, HEIGHT, 20, 30.0)
     frames = list(read_frames(path))
     assert len(frames) == 20
-    for index, frame in enumerate(frames):
+    for index, (frame, time) in enumerate((frame.pixels, frame.time) for frame in frames):
+        assert time == pytest.approx(index / 30)
         light = 0.5 + 0.5 * index / 20
         for place, color in enumerate(CORNERS):
             row, column = divmod(place, 2)
@@ -56,7 +57,7 @@ def test_a_turned_video_is_read_upright(tmp_path: Path) -> None:
     path = turn(write(tmp_path / "v.mp4"))
     clip = measure_video(path)
     assert (clip.width, clip.height) == (HEIGHT, WIDTH)
-    frame = next(iter(read_frames(path)))
+    frame = next(iter(read_frames(path))).pixels
     # Turned clockwise, what was at the bottom left is at the top left now.
     assert frame[16, 12].argmax() == 2
     assert frame[16, 36].argmax() == 0

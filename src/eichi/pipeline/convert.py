@@ -82,6 +82,8 @@ def from_mp4(
     clip, source = measure_video(path), read_source(path)
     if clip.rate != FPS:
         yield Adjusted("note.video.rate", {"path": str(path), "rate": round(clip.rate, 2), "fps": FPS})
+    if clip.bright:
+        yield Adjusted("note.video.bright", {"path": str(path)})
     if (clip.height, clip.width) != size:
         yield Adjusted("note.video.fit", {"width": size[1], "height": size[0]})
     read = _Counted(path, clip, size)
@@ -93,6 +95,8 @@ def from_mp4(
             if stop() and read.count < clip.frames:
                 yield Stopped(None, 0, 0, 0)
                 return
+    if read.uneven:
+        yield Adjusted("note.video.uneven", {"path": str(path), "fps": FPS})
     if read.count < clip.frames:
         yield Adjusted("note.video.short", {"path": str(path), "said": clip.frames, "read": read.count})
     if repeated := frame_count(latents_for(read.count)) - read.count:
@@ -174,16 +178,22 @@ def last_frame(vae: AutoencoderKLHunyuanVideo, latents: Latents) -> NDArray[np.u
 
 
 class _Counted:
-    """The frames of a video at the size of the latents, counted as they are read."""
+    """The frames of a video at the size of the latents, counted as they are read, and whether at an even pace."""
 
     def __init__(self, path: Path, clip: VideoShape, size: tuple[int, int]) -> None:
         self.path = path
         self.same = (clip.height, clip.width) == size
         self.size = size
         self.count = 0
+        self.uneven = False
+        self._step = 1 / clip.rate if clip.rate else 0.0
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         height, width = self.size
+        before: float | None = None
         for frame in read_frames(self.path):
             self.count += 1
-            yield frame if self.same else images.fit(Image.fromarray(frame), width, height, "crop")
+            if before is not None and self._step:
+                self.uneven |= abs(frame.time - before - self._step) > self._step / 2
+            before = frame.time
+            yield frame.pixels if self.same else images.fit(Image.fromarray(frame.pixels), width, height, "crop")

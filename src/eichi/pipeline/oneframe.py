@@ -43,10 +43,13 @@ from eichi.video.writer import writing
 
 @dataclass(frozen=True)
 class Fitted:
-    """A picture at the size of the image: `pixels` [h, w, 3], and `mask` [h, w], 0 where it does not count."""
+    """A picture at the size of the image: `pixels` [h, w, 3], and `mask` [h, w], 0 where it does not count, with a word
+    on where it is from.
+    """
 
     pixels: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
+    word: Adjusted | None = None
 
 
 def generate_frame(
@@ -60,9 +63,7 @@ def generate_frame(
     path, values = free_name(Path(folder), ".png"), record(plan)
     latents: Latents | None = None
     pictures = [fit_picture(picture, plan) for picture in plan.pictures]
-    for picture, fitted in zip(plan.pictures, pictures, strict=True):
-        if fitted.mask is not None and picture.mask is None:
-            yield Adjusted("note.frame.alpha", {"path": str(picture.image)})
+    yield from (fitted.word for fitted in pictures if fitted.word is not None)
     with boundary():
         for event in compute_frame(plan, components, pictures):
             match event:
@@ -147,12 +148,11 @@ def seen(components: Components, pictures: Sequence[Fitted], share: float) -> Te
 def fit_picture(picture: FedPicture, plan: FramePlan) -> Fitted:
     """A picture and its mask by one geometry; without a mask of its own, a picture's transparency is its mask."""
     image, how = images.load(picture.image), plan.options.fit
-    mask = images.alpha(picture.image) if picture.mask is None else images.load(picture.mask).convert("L")
-    return Fitted(
-        images.fit(image, plan.width, plan.height, how),
-        # A mask belongs to its picture: it is stretched to the picture's own size before anything is cut off.
-        None if mask is None else images.fit(images.stretch(mask, image.size), plan.width, plan.height, how),
-    )
+    mask, word = images.mask_of(picture.image) if picture.mask is None else images.load_mask(picture.mask)
+    pixels = images.fit(image, plan.width, plan.height, how)
+    # A mask belongs to its picture: it is stretched to the picture's own size before anything is cut off.
+    shares = None if mask is None else images.fit(images.stretch(mask, image.size), plan.width, plan.height, how)
+    return Fitted(pixels, shares, word)
 
 
 def masked(latent: Tensor, mask: NDArray[np.uint8]) -> Tensor:

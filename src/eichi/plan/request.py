@@ -32,7 +32,7 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
     resolved can be run again.
     """
     resolution = options.resolution or entry.resolution
-    height, width = published(entry, resolution, picture)
+    height, width = published(entry, resolution, picture, first=options.fit == "original")
     seed = drawn(options.seed)
     return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width
 

@@ -1,17 +1,20 @@
 """The size of a video: the published (height, width) whose shape is nearest to the picture's."""
 
-from eichi.catalog import Entry, Sizes
+from eichi.catalog import LATER, Entry, Sizes
 from eichi.errors import OptionError
 
 SIDE = 16  # pixels that a side is a multiple of: latents are an eighth, and the transformer takes them two by two
 
 
-def published(entry: Entry, resolution: int, picture: tuple[int, int]) -> tuple[int, int]:
-    """A model's (height, width) of that resolution for a picture of (width, height) pixels. Raises OptionError."""
+def published(entry: Entry, resolution: int, picture: tuple[int, int], first: bool = False) -> tuple[int, int]:
+    """A model's (height, width) of that resolution for a picture of (width, height) pixels, on request one of those
+    that the first FramePack had. Raises OptionError.
+    """
     if resolution not in entry.sizes:
         known = ", ".join(map(str, entry.sizes))
         raise OptionError("error.resolution.unknown", value=resolution, model=entry.name, known=known)
-    return nearest(entry.sizes[resolution], *picture)
+    sizes = entry.sizes[resolution]
+    return nearest(tuple(size for size in sizes if size not in LATER) if first else sizes, *picture)
 
 
 def clip_size(entry: Entry, resolution: int | None, clip: tuple[int, int]) -> tuple[int, int]:

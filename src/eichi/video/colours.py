@@ -4,11 +4,15 @@ FFmpeg's scaler rounds as suits the instructions that a processor has, unless it
 tenth more of a step that takes a tenth of the encoding. Knows nothing of files.
 """
 
+from typing import Any
+
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
+UNSPECIFIED = 2  # of H.273's matrices
+SD = 576  # the most lines that BT.601 has
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
@@ -23,6 +27,25 @@ def to_video(pixels: NDArray[np.uint8]) -> av.VideoFrame:
     )
 
 
-def to_pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Any frame as RGB [height, width, 3], by the colours that it is tagged with."""
-    return np.asarray(frame.reformat(format="rgb24", interpolation=EXACT, threads=1).to_ndarray(), dtype=np.uint8)
+def to_pixels(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Any frame as RGB [height, width, 3], on request of a size (width, height), by the colours it is tagged with."""
+    return np.asarray(_rgb(frame, size, "rgb24"), dtype=np.uint8)
+
+
+def to_deep(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint16]:
+    """The same in sixteen bits."""
+    return np.asarray(_rgb(frame, size, "rgb48le"), dtype=np.uint16)
+
+
+def _rgb(frame: av.VideoFrame, size: tuple[int, int] | None, kind: str) -> NDArray[Any]:
+    # What says nothing of its colours is BT.709 where it is HD, as players have it; FFmpeg always assumes BT.601.
+    silent = frame.colorspace == UNSPECIFIED and not frame.format.is_rgb and frame.height > SD
+    width, height = size or (frame.width, frame.height)
+    return frame.reformat(
+        width,
+        height,
+        kind,
+        src_colorspace=Colorspace.ITU709 if silent else None,
+        interpolation=EXACT,
+        threads=1,
+    ).to_ndarray()

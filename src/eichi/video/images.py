@@ -3,48 +3,87 @@
 One geometry for every picture of a job. What may be wrong with a file is for `sources` to say. Knows nothing of models.
 """
 
+from collections.abc import Callable, Iterator
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
+from eichi.events import Adjusted
+from eichi.video import turning
+from eichi.video.profile import colours
 from eichi.video.sources import open_picture
 
-Fit = Literal["crop", "letterbox"]
+ROOM = 50_000_000  # pixels of a picture that is kept as it is
+STRIP = 2**20  # pixels that are converted at once
+
+Fit = Literal["crop", "letterbox", "original"]
+Part = Callable[[Image.Image], Image.Image]
 
 
 def measure(path: Path) -> tuple[int, int]:
     """(width, height) of a picture as it is seen, from its header alone. Raises PictureError."""
     with open_picture(path) as image:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # orientations that swap the sides
-        return (image.height, image.width) if turned else (image.width, image.height)
+        width, height = image.size
+        return (height, width) if turning.swaps(turning.told(image)) else (width, height)
 
 
 def load(path: Path) -> Image.Image:
-    """A picture as upright 8-bit RGB, transparency over white. Raises PictureError."""
-    with open_picture(path) as image:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith(("I", "F")):
-            upright = _eight_bit(upright)
-        if upright.has_transparency_data:
-            rgba = upright.convert("RGBA")
-            white = Image.new("RGBA", rgba.size, "white")
-            return Image.alpha_composite(white, rgba).convert("RGB")
-        return upright.convert("RGB")
+    """A picture as upright 8-bit sRGB, transparency over white. Raises PictureError.
+
+    One of more than `ROOM` pixels comes at half its size or less, which is more than a video is made of.
+    """
+
+    def flat(image: Image.Image) -> Part:
+        shown = colours(image)
+
+        def over_white(part: Image.Image) -> Image.Image:
+            if not part.has_transparency_data:
+                return shown(part)
+            clear = part.convert("RGBA").getchannel("A")
+            return Image.composite(shown(_opaque(part)), Image.new("RGB", part.size, "white"), clear)
+
+        return over_white
+
+    made = _read(path, "RGB", flat)
+    assert made is not None
+    return made
 
 
 def alpha(path: Path) -> Image.Image | None:
     """The transparency of a picture, upright, 255 where it is opaque; None where all of it is. Raises PictureError."""
-    with open_picture(path) as image:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        if not upright.has_transparency_data:
-            return None
-        band = upright.convert("RGBA").getchannel("A")
-        return None if band.getextrema() == (255, 255) else band
+
+    def clear(image: Image.Image) -> Part | None:
+        return (lambda part: part.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
+
+    band = _read(path, "L", clear)
+    return None if band is None or band.getextrema() == (255, 255) else band
+
+
+def mask_of(path: Path) -> tuple[Image.Image | None, Adjusted | None]:
+    """The mask that a picture's transparency is, and a word on it; None where all of it is opaque."""
+    clear = alpha(path)
+    return clear, None if clear is None else Adjusted("note.frame.alpha", {"path": str(path)})
+
+
+def load_mask(path: Path) -> tuple[Image.Image, Adjusted | None]:
+    """A mask, upright and grey, whatever its profile, and a word on its transparency. Raises PictureError.
+
+    What is painted on a transparent ground says what the ground means: among white strokes it is black, among
+    black ones, or where nothing is painted, white.
+    """
+    grey = _read(path, "L", lambda image: lambda part: _opaque(part).convert("RGB").convert("L"))
+    painted = alpha(path)
+    assert grey is not None
+    if painted is None:
+        return grey, None
+    strokes = ImageChops.multiply(grey, painted)
+    if np.asarray(strokes).max(initial=0) > 127:
+        return strokes, Adjusted("note.mask.black", {"path": str(path)})
+    return ImageChops.add(strokes, ImageChops.invert(painted)), Adjusted("note.mask.white", {"path": str(path)})
 
 
 def stretch(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -53,27 +92,95 @@ def stretch(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def fit(image: Image.Image, width: int, height: int, how: Fit) -> NDArray[np.uint8]:
-    """A picture at the size of the video, [height, width, 3]: cover and crop the middle, or letterbox on black.
+    """A picture at the size of the video, [height, width, 3]: cover and crop the middle, letterbox on black, or
+    cover and crop whole pixels as the first FramePack did.
 
     A mask, grey, goes the same way to [height, width], but without Lanczos, whose ringing would grey its black.
     """
     sampling = Image.Resampling.BILINEAR if image.mode == "L" else Image.Resampling.LANCZOS
     if how == "letterbox":
         fitted = ImageOps.pad(image, (width, height), sampling, color="black")
+    elif how == "original":
+        fitted = _covered(image, width, height, sampling)
     else:
         fitted = ImageOps.fit(image, (width, height), sampling)
     return np.asarray(fitted, dtype=np.uint8)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey and its kin by their full range; Pillow's own conversion would clip them to white.
+def _covered(image: Image.Image, width: int, height: int, sampling: Image.Resampling) -> Image.Image:
+    """In two steps: resized to whole pixels, then cropped at whole pixels, both rounded half to even."""
+    scale = max(width / image.width, height / image.height)
+    wide, high = round(image.width * scale), round(image.height * scale)
+    resized = image if image.size == (width, height) else image.resize((wide, high), sampling)
+    left, top = round((wide - width) / 2), round((high - height) / 2)
+    return resized.crop((left, top, left + width, top + height))
+
+
+def _read(path: Path, mode: str, convert: Callable[[Image.Image], Part | None]) -> Image.Image | None:
+    """A picture, upright, whose parts are converted to a mode one after the other; None where `convert` says so."""
+    made, number = _converted(path, mode, convert)
+    return None if made is None else turning.turn(made, number)
+
+
+def _converted(path: Path, mode: str, convert: Callable[[Image.Image], Part | None]) -> tuple[Image.Image | None, int]:
+    """The same as it lies in the file, and which way up that is.
+
+    Going by parts, no second copy of a large one is made. What is above `ROOM` pixels is made smaller on the way, by a
+    JPEG's own decoder where it is one.
+    """
+    with open_picture(path) as image:
+        number = turning.told(image)
+        share = ceil(sqrt(image.width * image.height / ROOM))
+        if share > 1:
+            image.draft(None, (image.width // share, image.height // share))
+            share = ceil(sqrt(image.width * image.height / ROOM))
+        image.load()
+        part = convert(image)
+        if part is None:
+            return None, number
+        shallow = _shallow(image)
+        made = Image.new(mode, (ceil(image.width / share), ceil(image.height / share)))
+        for top, strip in _strips(image, share):
+            converted = part(shallow(strip))
+            made.paste(converted.reduce(share) if share > 1 else converted, (0, top // share))
+        return made, number
+
+
+def _strips(image: Image.Image, share: int = 1) -> Iterator[tuple[int, Image.Image]]:
+    """A picture from the top down, some rows at a time, a multiple of `share`: where they begin, and they."""
+    rows = max(STRIP // image.width // share, 1) * share
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _opaque(part: Image.Image) -> Image.Image:
+    """A part of a picture without its transparency, in a mode that its colours can be read from."""
+    part.info.pop("transparency", None)
+    bare = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGBA", "P": "RGB", "PA": "RGB"}.get(part.mode)
+    if part.mode in ("La", "RGBa"):
+        return _opaque(part.convert(f"{part.mode[:-1].upper()}A"))
+    return part.convert(bare) if bare else part
+
+
+def _shallow(image: Image.Image) -> Part:
+    """How parts of a picture become eight bits deep: those of 16-bit grey and its kin by their full range, which
+    Pillow's own conversion would clip to white.
 
     32-bit pictures do not say their range: up to 1 (floats), 255 or 65535 is assumed, whichever holds all values.
     """
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    highest = values.max(initial=0.0)
-    if image.mode.startswith("I;16") or highest > 255:
-        top = 65535.0
-    else:
-        top = 1.0 if image.mode == "F" and highest <= 1.0 else 255.0
-    return Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
+    if not image.mode.startswith(("I", "F")):
+        return lambda part: part
+    top, clear = 65535.0, image.info.get("transparency")
+    if not image.mode.startswith("I;16"):
+        highest = max(float(np.nan_to_num(np.asarray(strip)).max(initial=0)) for _, strip in _strips(image))
+        if highest <= 255:
+            top = 1.0 if image.mode == "F" and highest <= 1.0 else 255.0
+
+    def shallow(part: Image.Image) -> Image.Image:
+        values = np.nan_to_num(np.asarray(part, dtype=np.float32))
+        grey = Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
+        if isinstance(clear, int):
+            grey.putalpha(Image.fromarray(np.where(np.asarray(part) == clear, 0, 255).astype(np.uint8)))
+        return grey
+
+    return shallow

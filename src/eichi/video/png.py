@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-SHOWN = (b"tRNS", b"eXIf")  # what Pillow is to see beside the chunks that make the pixels
 LONGEST = 4 * 2**20  # bytes of one text or profile, unpacked
 ALL = 4 * LONGEST  # bytes of all texts of a file
+CAMERA = ("XML:com.adobe.xmp", "Raw profile type exif")  # texts that may say which way up a picture is
 
 
 class Chunk(NamedTuple):
@@ -63,16 +63,21 @@ def texts(file: BinaryIO) -> dict[str, str]:
 
 
 def look(file: BinaryIO) -> dict[str, Any]:
-    """How the colours of a PNG are meant, by the names that Pillow has for it; what is damaged is left out."""
-    found: dict[str, Any] = {}
+    """How a PNG is to be looked at, by the names that Pillow has for it; what is damaged is left out.
+
+    `cicp` are the numbers of primaries and transfer in ITU-T H.273.
+    """
+    found: dict[str, Any] = {key: text for key, text in texts(file).items() if key in CAMERA}
     for chunk in chunks(file):
-        if chunk.name == b"IDAT":
-            break
-        if chunk.name == b"iCCP" and chunk.length <= LONGEST:
+        if chunk.name == b"eXIf" and chunk.length <= LONGEST:
+            found["exif"] = _data(file, chunk)
+        elif chunk.name == b"iCCP" and chunk.length <= LONGEST:
             packed = _data(file, chunk).partition(b"\0")[2]
             profile = _unpacked(packed[1:]) if packed[:1] == b"\0" else None
             if profile is not None:
                 found["icc_profile"] = profile
+        elif chunk.name == b"cICP" and chunk.length == 4:
+            found["cicp"] = tuple(_data(file, chunk)[:2])
         elif chunk.name == b"sRGB":
             found["srgb"] = 0
         elif chunk.name == b"gAMA" and chunk.length == 4:
@@ -89,7 +94,7 @@ class Pixels(io.RawIOBase):
         self._file = file
         self._spans: list[tuple[int, int, int]] = [(0, 0, len(SIGNATURE))]  # place here, place there, length
         for chunk in chunks(file):
-            if chunk.name[:1].isupper() or chunk.name in SHOWN:
+            if chunk.name[:1].isupper() or chunk.name == b"tRNS":
                 self._append(chunk.start - 8, chunk.length + 12)
         self._place = self._span = 0
 

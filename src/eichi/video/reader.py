@@ -1,6 +1,8 @@
-"""Frames of a video file, one after the other: turned upright, in the colours that it is tagged with.
+"""Frames of a video file, one after the other: upright, with square pixels, in sRGB, each with its time.
 
-Nothing is held but the frame at hand. Frames are taken as they come, whatever their times. Knows nothing of latents.
+Nothing is held but the frame at hand. Frames are taken as they come, whatever their times; all have the size of the
+first. What a file is tagged with counts; what says nothing of its colours has those that players assume. Knows nothing
+of latents.
 """
 
 from collections.abc import Iterator
@@ -9,21 +11,36 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.buffer import Buffer
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from eichi.errors import InputError
-from eichi.video.colours import to_pixels
-from eichi.video.sources import open_video
+from eichi.video import turning
+from eichi.video.colours import to_deep, to_pixels
+from eichi.video.sources import check_frame, open_video
+from eichi.video.srgb import HLG, PQ, SRGB, Converter, by_numbers
 
 
 @dataclass(frozen=True)
 class VideoShape:
-    """A video as it is seen. `frames` is what its header says, 0 where it does not; `rate` is frames a second."""
+    """A video as it is seen. `frames` is what its header says, 0 where it does not; `rate` is frames a second on
+    average, `bright` whether it is made for brighter displays, so that its tones are bent for ours.
+    """
 
     width: int
     height: int
     frames: int
     rate: float
+    bright: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame [height, width, 3] and the second that it is shown from, the first from 0."""
+
+    time: float
+    pixels: NDArray[np.uint8]
 
 
 def measure_video(path: Path) -> VideoShape:
@@ -33,17 +50,41 @@ def measure_video(path: Path) -> VideoShape:
         first = next(container.decode(stream), None)
         if first is None:
             raise InputError("error.video.read", path=path, reason="no frames")
-        height, width = _upright(first).shape[:2]
-        return VideoShape(width, height, stream.frames, float(stream.average_rate or 0))
+        height, width = _View(container, first).show(first).shape[:2]
+        bright = first.color_trc in (PQ, HLG)
+        return VideoShape(width, height, stream.frames, float(stream.average_rate or 0), bright)
 
 
-def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Frames [height, width, 3] in the order of time. Raises InputError, also in the middle of a damaged file."""
+def read_frames(path: Path) -> Iterator[Frame]:
+    """All frames in the order of time. Raises InputError, also in the middle of a damaged file."""
     with open_video(path) as container:
-        for frame in container.decode(container.streams.video[0]):
-            yield _upright(frame)
+        stream = container.streams.video[0]
+        view: _View | None = None
+        begin, step = 0.0, 1 / float(stream.average_rate or 30)
+        for index, frame in enumerate(container.decode(stream)):
+            time = index * step if frame.time is None else frame.time
+            if view is None:
+                view, begin = _View(container, frame), time
+            yield Frame(time - begin, view.show(frame))
 
 
-def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """A frame as RGB, turned as the camera says."""
-    return np.rot90(to_pixels(frame), round(frame.rotation / 90) % 4)
+class _View:
+    """How the frames of a stream are shown, from its header and its first frame."""
+
+    def __init__(self, container: InputContainer, first: av.VideoFrame) -> None:
+        stream = container.streams.video[0]
+        width = max(round(first.width * (stream.sample_aspect_ratio or 1)), 1)
+        check_frame(container, width, first.height)
+        self._size = (width, first.height)
+        told = first.side_data.get("DISPLAYMATRIX")
+        self._number = turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
+        self._converters: dict[tuple[int, int], Converter | None] = {}
+
+    def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """A frame as it is seen."""
+        key = (frame.color_primaries, frame.color_trc if frame.color_trc in (PQ, HLG) else SRGB)
+        if key not in self._converters:
+            self._converters[key] = by_numbers(*key)
+        convert = self._converters[key]
+        pixels = to_pixels(frame, self._size) if convert is None else convert(to_deep(frame, self._size))
+        return turning.turn_frame(pixels, self._number)

@@ -22,19 +22,21 @@ from pillow_heif import HeifImageFile
 from eichi.errors import InputError, PictureError
 from eichi.video import png
 
-# 100 megapixels: more than any camera in the field makes, less than memory minds.
-MAX_PIXELS = 100_000_000
-MAX_FRAME = 40_000_000  # pixels of a video's frame: 8K; decoders hold a dozen of them
-
-# And HEIC. A JPEG may be an MPO, which is several in one file.
-PICTURES = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
+# Bytes that this takes for a pixel, measured. A JPEG may be an MPO, which is several in one file.
+PICTURES = {"PNG": 6, "JPEG": 6, "MPO": 6, "progressive": 8, "GIF": 6, "BMP": 6, "TIFF": 8, "WEBP": 16, "AVIF": 12}
+PICTURES |= {"HEIF": 12}
+FRAME = 16  # of a video in eight bits, twice as many in more: decoders hold a dozen frames
 ENDINGS = {
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
     ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
 }  # fmt: skip
-HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+AVIF = {b"avif", b"avis"}
+HEAD = 2**16  # bytes in front of a file that tell what is in it
 # Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
 VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
+
+FILE = "file:"  # so that FFmpeg takes no name for an address
 
 # What Pillow's readers raise on damaged files.
 DAMAGE = (
@@ -59,13 +61,14 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
             # What matters is refused below; Pillow's warnings about odd tags and large sizes are not for users.
             warnings.simplefilter("ignore")
             with _identified(file) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
+                limit = max_pixels("progressive" if "progressive" in image.info else str(image.format))
+                if image.width * image.height > limit:
+                    raise PictureError("error.picture.large", path=path, limit=limit // 1_000_000)
                 yield image
     except UnidentifiedImageError as error:
         raise PictureError("error.picture.unknown", path=path) from error
-    except Image.DecompressionBombError as error:
-        raise PictureError("error.picture.large", path=path, limit=MAX_PIXELS // 1_000_000) from error
+    except Image.DecompressionBombError as error:  # far above any limit
+        raise PictureError("error.picture.large", path=path, limit=max_pixels("PNG") // 1_000_000) from error
     except DAMAGE as error:
         raise PictureError("error.picture.damaged", path=path, reason=error) from error
 
@@ -77,36 +80,69 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     """
     if not os.path.isfile(path):  # also false for a name that no file can have
         raise InputError("error.file.missing", path=path)
-    bounds = {"format_whitelist": VIDEOS, "protocol_whitelist": "file", "max_pixels": str(MAX_FRAME)}
+    bounds = {"format_whitelist": VIDEOS, "protocol_whitelist": "file", "max_pixels": str(BUDGET // FRAME)}
     try:
-        with av.open(f"file:{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
+        with av.open(f"{FILE}{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
             if not container.streams.video:
                 raise InputError("error.video.read", path=path, reason="no picture in it")
-            container.streams.video[0].codec_context.options = {"max_pixels": str(MAX_FRAME)}
+            stream = container.streams.video[0]
+            limit = check_frame(container, stream.width, stream.height)
+            stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
             yield container
     except av.FFmpegError as error:
         raise InputError("error.video.read", path=path, reason=error.strerror or error) from error
 
 
+def check_frame(container: InputContainer, width: int, height: int) -> int:
+    """How many pixels a frame of a video may have. Raises InputError for a size above it."""
+    format = container.streams.video[0].codec_context.format
+    deep = format is not None and any(component.bits > 8 for component in format.components)
+    limit = BUDGET // FRAME // (2 if deep else 1)
+    if width * height > limit:
+        raise InputError("error.video.large", path=container.name.removeprefix(FILE), limit=limit // 1_000_000)
+    return limit
+
+
+def max_pixels(kind: str) -> int:
+    """How many pixels a picture of a kind, by Pillow's name, may have."""
+    return BUDGET // PICTURES[kind]
+
+
 def _identified(file: BinaryIO) -> Image.Image:
     """The picture in a file, by its content."""
     if png.is_png(file):
-        image = Image.open(io.BufferedReader(png.Pixels(file)), formats=("PNG",))  # noqa: TID251
-        image.info.update(png.look(file))
-        return image
-    if _is_heic(file):
+        whole = Image.open(io.BufferedReader(png.Pixels(file)), formats=("PNG",))  # noqa: TID251
+        whole.info.update(png.look(file))
+        return whole
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    brands = _brands(head)
+    if not brands:
+        return Image.open(file, formats=("JPEG", "WEBP", "GIF", "BMP", "TIFF"))  # noqa: TID251
+    image = _avif(file) if brands & AVIF else _heic(file)
+    numbers = head.partition(b"colrnclx")[2][:4]
+    if len(numbers) == 4:
+        image.info["cicp"] = struct.unpack(">HH", numbers)
+    return image
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """What the box in front names as what is in the file, where there is such a box."""
+    size = int.from_bytes(head[:4])
+    return {head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4))} if head[4:8] == b"ftyp" else set()
+
+
+def _heic(file: BinaryIO) -> Image.Image:
+    image: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _avif(file: BinaryIO) -> Image.Image:
+    """An AVIF; if Pillow refuses it with its EXIF, without."""
+    try:
+        return Image.open(file, formats=("AVIF",))  # noqa: TID251
+    except (UnidentifiedImageError, ValueError):
         file.seek(0)
-        heic: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
-        return heic
-    file.seek(0)
-    return Image.open(file, formats=PICTURES)  # noqa: TID251
-
-
-def _is_heic(file: BinaryIO) -> bool:
-    """Whether the box in front names HEVC among what is in the file; AVIF has the same box."""
-    file.seek(0)
-    head = file.read(256)
-    if head[4:8] != b"ftyp":
-        return False
-    size = min(int.from_bytes(head[:4]), len(head))
-    return any(head[at : at + 4] in HEIC for at in range(8, size - 3, 4))
+        hidden = file.read().replace(b"Exif", b"Exi_")
+        return Image.open(io.BytesIO(hidden), formats=("AVIF",))  # noqa: TID251

@@ -147,15 +147,16 @@ class Desk:
     def receive(self, name: str, content: BinaryIO) -> Path:
         """Put a file that was given among the results: latents or a video, and not any size. Raises InputError."""
         base = _base(name)
-        if Path(base).suffix not in (LATENTS, VIDEO) or base.startswith("."):
+        suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
+        if suffix not in (LATENTS, VIDEO) or base.startswith("."):
             raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        path, number = folder / base, 1
+        path, number = folder / f"{Path(base).stem}{suffix}", 1
         while path.exists():
             number += 1
-            path = folder / f"{Path(base).stem}_{number}{Path(base).suffix}"
-        self._write(content, path, measure_latents if path.suffix == LATENTS else measure_video)
+            path = folder / f"{Path(base).stem}_{number}{suffix}"
+        self._write(content, path, measure_latents if suffix == LATENTS else measure_video)
         return path
 
     def _write(self, content: BinaryIO, path: Path, check: Callable[[Path], object]) -> None:

@@ -1,0 +1,106 @@
+"""Which way up a picture is: read from what cameras write, and put right.
+
+Eight ways are known, by EXIF's numbers; a video's matrix is one of them. EXIF is read here as far as this needs: it is
+damaged more often than the pixels beside it, and a picture whose EXIF says nothing readable is shown as it is.
+"""
+
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+UPRIGHT = 1
+ORIENTATION = 0x0112
+# What a viewer does for each number: swap rows and columns, then mirror left to right, then top to bottom.
+WAYS = {
+    (False, False, False): 1,
+    (False, True, False): 2,
+    (False, True, True): 3,
+    (False, False, True): 4,
+    (True, False, False): 5,
+    (True, True, False): 6,
+    (True, True, True): 7,
+    (True, False, True): 8,
+}
+STEPS = {number: steps for steps, number in WAYS.items()}
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+XMP = re.compile(rb'tiff:Orientation(?:\s*=\s*["\']|>)\s*([1-8])')
+
+
+def told(image: Image.Image) -> int:
+    """The number that an opened picture carries; 1 where nothing readable is said, and where its reader turns it."""
+    if image.format in ("TIFF", "HEIF"):  # Pillow turns the one, libheif the other
+        return UPRIGHT
+    number = _in_exif(_exif(image.info))
+    if number is None:
+        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+        found = XMP.search(xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace"))
+        number = int(found[1]) if found else UPRIGHT
+    return number
+
+
+def of_matrix(matrix: bytes) -> int:
+    """The number nearest to a video's matrix, nine integers a b . c d …: x' = a x + c y, y' = b x + d y."""
+    a, b, _, c, d = struct.unpack_from("=5i", matrix)
+    swapped = abs(b) + abs(c) > abs(a) + abs(d)
+    return WAYS[swapped, (c if swapped else a) < 0, (b if swapped else d) < 0]
+
+
+def swaps(number: int) -> bool:
+    """Whether width and height change places."""
+    return STEPS[number][0]
+
+
+def turn(image: Image.Image, number: int) -> Image.Image:
+    """A picture put upright."""
+    return image if number == UPRIGHT else image.transpose(TURNS[number])
+
+
+def turn_frame(pixels: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    """Pixels [height, width, 3] put upright."""
+    swapped, across, down = STEPS[number]
+    pixels = pixels.swapaxes(0, 1) if swapped else pixels
+    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
+
+
+def _exif(info: Mapping[Any, Any]) -> bytes:
+    """The EXIF of a picture; ImageMagick once wrote it into PNGs as a text of hexadecimal digits behind three lines."""
+    exif = info.get("exif") or b""
+    if not exif and "Raw profile type exif" in info:
+        try:
+            exif = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
+        except ValueError:
+            exif = b""
+    return exif if isinstance(exif, bytes) else b""
+
+
+def _in_exif(exif: bytes) -> int | None:
+    """The number in EXIF, None where none can be read there."""
+    while exif.startswith(b"Exif\0\0"):
+        exif = exif[6:]
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return None
+    try:
+        (table,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, table)
+        for at in range(table + 2, min(table + 2 + 12 * count, len(exif)), 12):
+            tag, kind = struct.unpack_from(f"{order}HH", exif, at)
+            if tag == ORIENTATION:
+                (number,) = struct.unpack_from(order + {1: "B", 4: "I"}.get(kind, "H"), exif, at + 8)
+                return number if number in STEPS else None
+    except struct.error:
+        pass
+    return None
