@@ -386,6 +386,26 @@ def test_inspect_shows_a_frame(eichi: Run, picture: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "video", "request": {"prompt": "p"}},
+        {"kind": "video", "request": {"prompt": "p"}, "sections": 1, "model": None, "seconds": "x", "seed": 1},
+        {"kind": "frame", "request": {"prompt": "p"}, "positions": []},
+        {"kind": "frame", "request": {"prompt": "p"}, "positions": {"target": 5}},
+        {"kind": "later", "request": {"prompt": "p"}},
+    ],
+)
+def test_inspect_shows_what_is_whole_of_a_damaged_record(eichi: Run, values: dict[str, Any]) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("eichi", json.dumps(values))
+    Image.new("RGB", (8, 8)).save("damaged.png", pnginfo=info)
+    shown = eichi("inspect", "damaged.png")
+    assert shown.code == 0
+    assert "figures cannot be read" in shown.out.splitlines()[0]
+    assert "  prompt = p" in shown.out.splitlines()
+
+
+@pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("none.mp4", "no file none.mp4"),

@@ -28,7 +28,7 @@ from eichi.words import ENGLISH, languages, table
 SOURCE = Path(str(files("eichi")))
 KINDS: tuple[type[Options], ...] = (VideoOptions, FrameOptions, FillOptions)
 # What is no list of ours: the names that other programs have for options, and which one is advised on in a table.
-FOREIGN = {"library/eichi19.py", "video/foreign.py", "library/advice.py"}
+FOREIGN = {"library/eichi19.py", "video/foreign/named.py", "library/advice.py"}
 
 
 class Sparkling(VideoOptions):

@@ -175,7 +175,14 @@ def doctor(as_json: bool) -> None:
 
 
 def _headline(record: Record, language: str) -> str:
-    """The first line on a result, by its kind."""
+    """The first line on a result, by its kind, or that its figures are damaged."""
+    try:
+        return _figures(record, language)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return say("inspect.damaged", language)
+
+
+def _figures(record: Record, language: str) -> str:
     match record["kind"]:
         case "frame":
             return say("inspect.frame", language, **record, target=record["positions"]["target"][0])

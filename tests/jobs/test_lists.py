@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError
+from eichi.jobs import lists
 from eichi.jobs.batch import BatchPicture
 from eichi.jobs.lists import pair, read_pictures, read_prompts, read_references
 from eichi.options import ReferenceOptions
@@ -58,13 +59,13 @@ def test_references_from_a_folder_and_from_a_list(folder: Path) -> None:
 def test_a_prompt_list(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeffпервый\r\n\r\n二つ目\r\n".encode())
-    assert read_prompts(path) == ("первый", "二つ目")
+    assert read_prompts(path) == (("первый", "二つ目"), ())
 
 
 def test_each_bad_list_has_its_sentence(tmp_path: Path) -> None:
     empty, foreign, odd = (tmp_path / name for name in ("empty.txt", "foreign.txt", "odd.txt"))
     empty.write_text("# nothing\n\n")
-    foreign.write_bytes("猫".encode("shift_jis"))
+    foreign.write_bytes("Straße über".encode("latin-1"))
     odd.write_text("a.png:99\n")
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -88,6 +89,52 @@ def test_pictures_and_texts_that_lie_apart_belong_together(tmp_path: Path) -> No
     for path in files:
         path.parent.mkdir()
         path.write_text("said of a" if path.suffix == ".txt" else "", encoding="utf-8")
-    pictures, rest = pair(files)
+    pictures, _, rest = pair(files)
     assert [(one.image, one.prompt) for one in pictures] == [(files[2], "said of a"), (files[0], None)]
     assert rest == ["notes.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("picture", "text"),
+    [
+        ("b.JPG", "b.TXT"),
+        ("B.jpg", "b.txt"),
+        ("が.jpg", "か\u3099.txt"),
+        ("か\u3099.jpg", "が.txt"),
+        ("É.png", "e\u0301.Txt"),
+        ("straße.png", "STRASSE.txt"),
+    ],
+)
+def test_names_that_are_the_same_belong_together(tmp_path: Path, picture: str, text: str) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / picture)
+    (tmp_path / text).write_text("words")
+    (found,), notes = read_pictures(tmp_path)
+    assert (found.prompt, notes) == ("words", ())
+
+
+def test_the_text_that_is_written_alike_goes_first(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.png", "A.txt", "a.txt", "A.PNG")]
+    for path in files:
+        path.write_text(path.name)
+    if len([*tmp_path.iterdir()]) < len(files):
+        pytest.skip("names are the same whatever their case")
+    pictures, _, rest = pair(files)
+    assert {one.image: one.prompt for one in pictures} == {files[0]: "a.txt", files[3]: "A.txt"}
+    assert rest == []
+
+
+@pytest.mark.parametrize(("coding", "told"), [("utf-16", None), ("utf-8-sig", None), ("cp932", "CP932")])
+def test_texts_in_other_codings(folder: Path, coding: str, told: str | None) -> None:
+    (folder / "2.txt").write_bytes("猫が歩く".encode(coding))
+    pictures, notes = read_pictures(folder)
+    prompts, more = read_prompts(folder / "2.txt")
+    assert (pictures[0].prompt, prompts) == ("猫が歩く", ("猫が歩く",))
+    said = [{"file": "2.txt", "coding": told}] if told else []
+    assert [note.values for note in notes] == [note.values for note in more] == said
+
+
+def test_a_list_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "LIMIT", 2**20)
+    (tmp_path / "list.txt").write_bytes(b"x" * (2**20 + 1))
+    with pytest.raises(InputError, match="larger than 1 MiB"):
+        read_prompts(tmp_path / "list.txt")

@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from eichi.cli import commands
 from eichi.errors import InputError
 from eichi.events import Adjusted
+from eichi.library import imports
 from eichi.library.eichi19 import PROMPTS
 from eichi.library.favourites import Favourites
 from eichi.library.imports import Item, import_folder
@@ -282,9 +283,72 @@ def test_a_damaged_file_keeps_nothing_else_from_being_taken(eichi19: Path, home:
     for name in ("presets/prompt_presets.json", "presets/lora_presets.json", "presets/favorite_settings.json"):
         put(eichi19, name, text)
     _, items = import_folder(eichi19, home)
-    damaged = [item.file for item in items if any(note.id == "note.import.damaged" for note in item.notes)]
+    told = {"note.import.damaged", "note.import.entry"}
+    damaged = [item.file for item in items if any(note.id in told for note in item.notes)]
     assert len(damaged) == 3
     assert "eichi 1.9" in of(home)[1].list()
+
+
+def test_a_bad_entry_is_left_out_and_named(eichi19: Path, home: Path) -> None:
+    bad: list[Any] = [
+        5,
+        None,
+        {},
+        {"name": None, "prompt": None},
+        {"name": "x"},
+        {"prompt": "p"},
+        {"name": 5, "prompt": "p"},
+        [],
+    ]
+    put(eichi19, "presets/prompt_presets.json", {"presets": [*bad, {"name": "good", "prompt": "p"}]})
+    put(eichi19, "presets/favorite_settings.json", {"favorites": [*bad, {"name": "good", "steps": 9}]})
+    filled = {"lora1": "style.safetensors", "scales": "0.5"}
+    put(eichi19, "presets/lora_presets.json", {"presets": [None, {"lora1": 5}, "x", filled, None, filled]})
+    _, items = import_folder(eichi19, home)
+    prompts, favourites, loras = of(home)
+    assert prompts.apply("good") == "p"
+    assert favourites.get("good").request["sampling"]["steps"] == 9
+    assert [number for number, slot in loras.list().items() if slot.loras] == [4]
+    told = [(item.kind, item.name) for item in items for note in item.notes if note.id == "note.import.entry"]
+    assert [int(name) for kind, name in told if kind == "prompt"] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [int(name) for kind, name in told if kind == "favourite"] == [1, 2, 3, 4, 6, 7, 8]
+    assert named(items, "presets/lora_presets.json") == [
+        ("slot", "1", False, ["import.entry"]),
+        ("slot", "2", False, ["lora.form", "import.empty"]),
+        ("slot", "3", False, ["import.entry"]),
+        ("slot", "4", True, []),
+        ("slot", "5", False, ["import.entry"]),
+        ("slot", "6", False, ["import.slots"]),
+    ]
+
+
+@pytest.mark.parametrize(("settings", "told"), [(None, "empty"), ({}, "empty"), ([1], "settings"), ("x", "settings")])
+def test_settings_that_are_none(eichi19: Path, home: Path, settings: Any, told: str) -> None:
+    odd = {"frame_save_mode": [7], "prompt": {"a": 1}, "steps": [], "use_lora": 5, "lora1": [1]}
+    values = {"app_settings_eichi": settings, "app_settings_f1": odd, "app_settings_oichi": odd, "output_folder": None}
+    put(eichi19, "settings/app_settings.json", values)
+    _, items = import_folder(eichi19, home)
+    found = named(items, "settings/app_settings.json")
+    assert found[0] == ("favourite", "eichi 1.9", False, [f"import.{told}"])
+    assert [(name, taken) for _, name, taken, _ in found[1:]] == [("eichi 1.9 F1", True), ("eichi 1.9 oichi", True)]
+
+
+@pytest.mark.parametrize("picture", [5, "a\0b", ["x"]])
+def test_a_picture_that_is_no_name(eichi19: Path, home: Path, picture: Any) -> None:
+    put(eichi19, "configs/odd.json", {"image_path": picture, "prompt": "kept"})
+    _, items = import_folder(eichi19, home)
+    assert of(home)[1].apply("odd").prompt == "kept"
+    assert named(items, "configs/odd.json") == [("favourite", "odd", True, ["option.unknown"])]
+
+
+def test_a_file_of_a_million_entries(eichi19: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "MOST", 3)
+    put(eichi19, "presets/favorite_settings.json", {"favorites": [5] * 10})
+    _, items = import_folder(eichi19, home)
+    assert [item.notes[0].id for item in items if item.file.endswith("favorite_settings.json")] == [
+        *["note.import.entry"] * 3,
+        "note.more",
+    ]
 
 
 def test_values_that_do_not_fit_are_said(eichi19: Path, home: Path) -> None:

@@ -15,7 +15,7 @@ from eichi.declare import walk
 from eichi.errors import InputError
 from eichi.library.outside import over
 from eichi.library.restore import restore
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FrameOptions, Request, VideoOptions
 from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
 from eichi.video.writer import Writer
@@ -95,6 +95,23 @@ def test_values_that_do_not_fit_are_said(tmp_path: Path) -> None:
     restored = restore(foreign(tmp_path / "a.png", text))
     assert restored.values == {"prompt": "p", "sampling": {"guidance": "10"}}
     assert sorted(str(note.values["key"]) for note in restored.notes) == ["sampling.cfg", "sampling.steps", "seed"]
+
+
+def test_what_another_programs_file_does_not_say_stays(tmp_path: Path) -> None:
+    before = VideoOptions.parse({"image": "cat.png", "seconds": 2, "sampling": {"steps": 30, "padding": 0.5}})
+    restored = restore(foreign(tmp_path / "a.png", "walks\nSteps: 20, Sampler: Euler, Seed: 5"))
+    after = VideoOptions.parse(restored.over(before))
+    assert (after.prompt, after.seed, after.sampling.steps) == ("walks", 5, 20)
+    assert (after.image, after.seconds, after.sampling.padding) == (before.image, 2, 0.5)
+
+
+@pytest.mark.parametrize("kind", [VideoOptions, FrameOptions])
+def test_real_guidance_of_another_model_is_taken_with_a_word(tmp_path: Path, kind: type[Request]) -> None:
+    path = foreign(tmp_path / "a.png", "walks\nSteps: 20, CFG scale: 7, Seed: 5")
+    restored = restore(path, kind)
+    assert restored.values["sampling"] == {"steps": "20", "cfg": "7"}
+    assert [(note.id, note.values) for note in restored.notes] == [("note.foreign.cfg", {"cfg": 7.0})]
+    assert restore(foreign(tmp_path / "a.png", "walks\nSteps: 20, CFG scale: 1, Seed: 5")).notes == ()
 
 
 def test_our_own_text_is_read_by_the_same_rules(tmp_path: Path, picture: Path) -> None:

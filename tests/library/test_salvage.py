@@ -40,5 +40,18 @@ def test_the_innermost_value_goes() -> None:
 def test_or_the_entry_that_holds_it() -> None:
     content, rest, lost = salvage(Content.model_validate, GIVEN, depth=2)
     assert (rest, content.rows, list(content.table)) == ({"rows": [], "table": {1: {"path": "b"}}}, [], [1])
-    assert [one.key for one in lost] == ["rows.0", "rows.0", "rows.0", "table.2", "table.x"]
+    assert [one.key for one in lost] == ["rows.0", "rows.1", "rows.2", "table.2", "table.x"]
     assert len(GIVEN["rows"]) == 3
+
+
+def test_much_that_is_wrong_goes_at_once() -> None:
+    rounds = 0
+
+    def read(values: dict[str, object]) -> Content:
+        nonlocal rounds
+        rounds += 1
+        return Content.model_validate(values)
+
+    rows = [{"path": place, f"nope{place}": 1} for place in range(3000)]
+    content, _, lost = salvage(read, {"rows": [*rows, 5]})
+    assert (rounds, len(lost), len(content.rows)) == (2, 6001, 3000)

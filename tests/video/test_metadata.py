@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from safetensors.numpy import save as save_tensors
 
 from eichi.catalog import find
 from eichi.errors import InputError
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.video.latentfile import measure_latents
 from eichi.video.metadata import KEY, LIBRARIES, dump, parameters, read_record, record, save_png, tags
 from eichi.video.writer import Writer
 
@@ -137,8 +139,39 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
             read_record(tmp_path / name)
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "null", "{}", json.dumps({"request": 1})])
+DAMAGED: list[Any] = [
+    [],
+    3,
+    None,
+    {},
+    {"request": 1},
+    {"kind": 5, "request": {}},
+    {"kind": "foreign", "request": {}},
+    {"kind": "video", "request": []},
+    {"kind": "video", "request": {}, "model": 5},
+    {"kind": "video", "request": {}, "versions": []},
+    {"kind": "latents", "request": {}, "sources": 5},
+    {"kind": "latents", "request": {"a": 1}, "sources": [5]},
+    {"kind": "latents", "request": {"a": 1}, "sources": [{"x": 1}]},
+]
+DEEP = ["[" * 100_000, '{"kind": "video", "request": ' + '{"a": ' * 200 + "1" + "}" * 201]
+
+
+@pytest.mark.parametrize("content", [*map(json.dumps, DAMAGED), *DEEP, "{not json", "\ufeff"], ids=range(17))
 def test_json_that_is_no_record_is_refused(tmp_path: Path, content: str) -> None:
     chunk(tmp_path / "v.png", content)
-    with pytest.raises(InputError):
+    latents = {"history_latents": np.zeros((1, 16, 2, 6, 8))}
+    (tmp_path / "v.safetensors").write_bytes(save_tensors(latents, {KEY: content}))
+    for name in ("v.png", "v.safetensors"):
+        with pytest.raises(InputError, match="carries no request"):
+            read_record(tmp_path / name)
+    assert measure_latents(tmp_path / "v.safetensors").first == 0
+
+
+def test_a_damaged_record_is_no_text_of_another_program(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(KEY, "{")
+    info.add_text("parameters", "a cat\nSeed: 5")
+    Image.new("RGB", (8, 8)).save(tmp_path / "v.png", pnginfo=info)
+    with pytest.raises(InputError, match="carries no request"):
         read_record(tmp_path / "v.png")

@@ -323,11 +323,12 @@ def _batch(flags: Plain, language: str) -> "Batch":
     prompts, folder, references = (flags.pop(name) for name in names)
     pictures, notes = read_pictures(folder) if folder else ((), ())
     referred, more = read_references(references) if references else ((), ())
-    for note in (*notes, *more):
+    listed, told = read_prompts(prompts) if prompts else ((), ())
+    for note in (*notes, *more, *told):
         tell(say(note.id, language, **note.values))
     return Batch(
         count=flags.pop("count"),
-        prompts=read_prompts(prompts) if prompts else (),
+        prompts=listed,
         pictures=pictures,
         references=referred,
         windows=flags.pop("each_window"),

@@ -1,10 +1,12 @@
 """What a batch is made of, read from files: prompt lists, folders of pictures with their texts, lists of references.
 
-Nothing is passed over in silence: what lies in a folder and is no picture is named. The order is that of the names,
-numbers in them counted as numbers.
+Nothing is passed over in silence: what lies in a folder and is no picture is named, and so is a text whose coding had
+to be guessed. The order is that of the names, numbers in them counted as numbers. Names are the same whatever their
+case, and whether an accent is a sign of its own, as macOS writes it, or part of a letter.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,39 +16,62 @@ from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.jobs.batch import BatchPicture, parse_prompts
 from eichi.options import ReferenceOptions
+from eichi.reading import decode
 from eichi.video.sources import ENDINGS
 
 TEXT = ".txt"
+LIMIT = 16 * 2**20  # bytes of a text
+
+Notes = tuple[Adjusted, ...]
 
 
-def read_prompts(path: Path) -> tuple[str, ...]:
-    """The prompts of a list. Raises InputError for a list that cannot be read or has none."""
-    return tuple(_lines(path))
+def read_prompts(path: Path) -> tuple[tuple[str, ...], Notes]:
+    """The prompts of a list, and a word on its coding. Raises InputError for a list that cannot be read or has none."""
+    lines, notes = _lines(path)
+    return tuple(lines), notes
 
 
-def read_pictures(folder: Path) -> tuple[tuple[BatchPicture, ...], tuple[Adjusted, ...]]:
+def read_pictures(folder: Path) -> tuple[tuple[BatchPicture, ...], Notes]:
     """The pictures of a folder, each with the text of the same name, and a word on what else lies there.
 
     A text is read whole; an empty one leaves the common prompt. Raises InputError for a folder without pictures.
     """
-    pictures, rest = pair(_files(folder))
+    pictures, notes, rest = pair(_files(folder))
     if not pictures:
         raise InputError("error.batch.pictures", folder=folder)
-    notes = (Adjusted("note.batch.ignored", {"folder": str(folder), "names": ", ".join(rest)}),) if rest else ()
+    if rest:
+        notes += (Adjusted("note.batch.ignored", {"folder": str(folder), "names": ", ".join(rest)}),)
     return pictures, notes
 
 
-def pair(files: Iterable[Path]) -> tuple[tuple[BatchPicture, ...], list[str]]:
-    """The pictures among files, wherever they lie, each with the text of the same name; the names of the rest."""
+def pair(files: Iterable[Path]) -> tuple[tuple[BatchPicture, ...], Notes, list[str]]:
+    """The pictures among files, wherever they lie, each with the text of the same name; notes; the names of the rest.
+
+    Raises InputError for a text that cannot be read.
+    """
     ordered = sorted(files, key=lambda path: [_natural(part) for part in re.split(r"(\d+)", path.name.lower())])
-    texts = {path.name: path for path in ordered if path.suffix == TEXT}
+    texts = [path for path in ordered if path.suffix.lower() == TEXT]
+    alike, written = {_plain(path.stem): path for path in texts}, {path.stem: path for path in texts}
     pictures = [path for path in ordered if path.suffix.lower() in ENDINGS]
-    names = {path.name for path in pictures} | {path.with_suffix(TEXT).name for path in pictures}
-    found = tuple(BatchPicture(path, _text(texts.get(path.with_suffix(TEXT).name))) for path in pictures)
-    return found, [path.name for path in ordered if path.name not in names]
+    found: list[BatchPicture] = []
+    notes: Notes = ()
+    used = {*pictures}
+    for picture in pictures:
+        path = written.get(picture.stem) or alike.get(_plain(picture.stem))
+        text, told = ("", ()) if path is None else _read(path)
+        found.append(BatchPicture(picture, text.strip() or None))
+        if path is not None and path not in used:
+            used.add(path)
+            notes += told
+    return tuple(found), notes, [path.name for path in ordered if path not in used]
 
 
-def read_references(path: Path) -> tuple[tuple[ReferenceOptions, ...], tuple[Adjusted, ...]]:
+def _plain(name: str) -> str:
+    """A name without case and without a choice of how its accents are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def read_references(path: Path) -> tuple[tuple[ReferenceOptions, ...], Notes]:
     """References: the pictures of a folder, or of a list with one FILE[:INDEX[:MASK]] on each line.
 
     The files of a list are looked for beside it. Raises InputError.
@@ -55,31 +80,34 @@ def read_references(path: Path) -> tuple[tuple[ReferenceOptions, ...], tuple[Adj
         pictures, notes = read_pictures(path)
         return tuple(ReferenceOptions(image=picture.image) for picture in pictures), notes
     found = []
-    for line in _lines(path):
+    lines, notes = _lines(path)
+    for line in lines:
         try:
             one = ReferenceOptions.model_validate(line)
         except ValidationError as error:
             raise InputError("error.batch.entry", path=path, text=line) from error
         mask = None if one.mask is None else path.parent / one.mask
         found.append(one.model_copy(update={"image": path.parent / one.image, "mask": mask}))
-    return tuple(found), ()
+    return tuple(found), notes
 
 
-def _lines(path: Path) -> list[str]:
-    lines = parse_prompts(_read(path))
+def _lines(path: Path) -> tuple[list[str], Notes]:
+    text, notes = _read(path)
+    lines = parse_prompts(text)
     if not lines:
         raise InputError("error.batch.list", path=path)
-    return lines
+    return lines, notes
 
 
-def _text(path: Path | None) -> str | None:
-    text = "" if path is None else _read(path).strip()
-    return text or None
-
-
-def _read(path: Path) -> str:
+def _read(path: Path) -> tuple[str, Notes]:
+    """A text, and a word on its coding where that was guessed. Raises InputError."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+        if len(data) > LIMIT:
+            raise InputError("error.batch.large", path=path, limit=LIMIT // 2**20)
+        text, coding = decode(data)
+        return text, (Adjusted("note.text.coding", {"file": path.name, "coding": coding}),) if coding else ()
     except UnicodeDecodeError as error:
         raise InputError("error.batch.utf8", path=path) from error
     except OSError as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from textwrap import shorten
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -22,17 +23,15 @@ from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private, settle
-from eichi.library import labels
+from eichi.library import card, labels
 from eichi.library.loras import PresetLora
-from eichi.library.outside import over, read_request_from
+from eichi.library.outside import few, left_out, over, read_request_from
 from eichi.library.unpack import Bundle, opened
 from eichi.options import VideoOptions
 from eichi.plan.timeline import WINDOWS, section_count
 from eichi.video.images import load, measure
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-CARDS = ("sections.yaml", "sections.yml")
-CARD_LIMIT = 2**20
 # Archives of equal requests have equal bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -53,21 +52,22 @@ class Archive:
         notes = [*self.notes, *left]
         values = asked.dump()
         for key in ("sections", "prompts"):
-            table = values["keyframes"][key]
+            table, said = values["keyframes"][key], self._said(key)
             beyond = [number for number in table if not 0 <= int(number) < count]
             blank = [number for number in table if not str(table[number]).strip()]
             # eichi counts sections in several ways and fills rows that it never makes.
-            told = [int(number) for number in beyond if number in self._said(key) and number not in blank]
+            told = [int(number) for number in beyond if number in said and number not in blank]
             notes += [Adjusted(f"note.archive.{key}", {"number": number, "count": count}) for number in told]
-            for number in {*beyond, *blank} & {*self._said(key)}:
+            for number in {*beyond, *blank} & said:
                 del table[number]
         if self.expected is not None and labels.number(self.expected) != count:
-            notes.append(Adjusted("note.archive.expected", {"asked": str(self.expected), "count": count}))
-        return VideoOptions.parse(values), tuple(notes)
+            asked_for = shorten(str(self.expected), 60)
+            notes.append(Adjusted("note.archive.expected", {"asked": asked_for, "count": count}))
+        return VideoOptions.parse(values), few(notes)
 
-    def _said(self, key: str) -> Iterable[str]:
+    def _said(self, key: str) -> set[str]:
         """The sections that the archive says something of."""
-        return [str(number) for number in self.values.get("keyframes", {}).get(key, {})]
+        return {str(number) for number in self.values.get("keyframes", {}).get(key, {})}
 
 
 def read_archive(path: Path, folder: Path) -> Archive:
@@ -77,19 +77,21 @@ def read_archive(path: Path, folder: Path) -> Archive:
     them there.
     """
     with opened(path) as bundle:
-        cards = [name for name in bundle.files if name.name.lower() in CARDS]
+        cards = [name for name in bundle.files if name.name.lower() in card.NAMES]
         if len(cards) != 1:
-            raise InputError("error.archive.cards", path=path, count=len(cards), name=CARDS[0])
-        card = _card(path, bundle.text(cards[0], CARD_LIMIT))
+            raise InputError("error.archive.cards", path=path, count=len(cards), name=card.NAMES[0])
+        text, coding = bundle.text(cards[0], card.LIMIT)
+        said = card.read_card(path, text)
         pictures = _pictures(path, bundle.files)
         unused = [name for name in bundle.files if name not in {*cards, *pictures.values()}]
-        values, loras, notes = _understood(card)
+        values, loras, notes = _understood(said)
+        if coding is not None:
+            notes.append(Adjusted("note.text.coding", {"file": f"{path.name}/{cards[0]}", "coding": coding}))
         if unused:
             notes.append(Adjusted("note.archive.unused", {"names": ", ".join(map(str, sorted(unused)[:10]))}))
         places = _unpack(bundle, pictures, folder / bundle.digest)
-    return Archive(
-        over(values, places), loras, tuple(notes), _table(card.get("video_settings")).get("expected_sections")
-    )
+    expected = _table(said.get("video_settings")).get("expected_sections")
+    return Archive(over(values, places), loras, few(notes), expected)
 
 
 def write_archive(path: Path, request: VideoOptions, loras: Sequence[PresetLora] = ()) -> None:
@@ -99,38 +101,17 @@ def write_archive(path: Path, request: VideoOptions, loras: Sequence[PresetLora]
     pictures = [(name, *_encoded(file)) for name, file in named if file is not None]
     text = yaml.safe_dump(_described(request, loras), allow_unicode=True, sort_keys=False)
     with _writing(path.parent), aside(path) as draft, ZipFile(draft, "w") as archive:
-        _add(archive, CARDS[0], text.encode("utf-8"), ZIP_DEFLATED)
+        _add(archive, card.NAMES[0], text.encode("utf-8"), ZIP_DEFLATED)
         for name, ending, data in pictures:
             _add(archive, f"{name}{ending}", data, ZIP_STORED)
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, and scalars stay as they are written, so that a prompt `no` or `007` is what it looks like."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  # as in the class above
-        sign: [rule for rule in rules if rule[0] == "tag:yaml.org,2002:null"]
-        for sign, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-def _card(path: Path, text: str) -> Plain:
-    """The YAML of an archive: tables, lists, texts. Raises InputError."""
-    try:
-        values = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError("error.archive.card", path=path, name=CARDS[0], reason=reason) from error
-    if values is None or not isinstance(values, dict):
-        raise InputError("error.archive.card", path=path, name=CARDS[0], reason="no table of keys")
-    return values
-
-
-def _understood(card: Plain) -> tuple[Plain, tuple[PresetLora, ...] | None, list[Adjusted]]:
+def _understood(said: Plain) -> tuple[Plain, tuple[PresetLora, ...] | None, list[Adjusted]]:
     """What the YAML says: values of a request, LoRA files, remarks."""
     values: Plain = {}
     notes: list[Adjusted] = []
     loras: tuple[PresetLora, ...] | None = None
-    for key, value in card.items():
+    for key, value in said.items():
         match key:
             case "default_prompt":
                 values["prompt"] = value or ""
@@ -144,7 +125,7 @@ def _understood(card: Plain) -> tuple[Plain, tuple[PresetLora, ...] | None, list
             case "lora_settings":
                 loras = _loras(_table(value), notes)
             case _:
-                notes.append(Adjusted("note.option.unknown", {"key": str(key), "value": str(value)}))
+                notes.append(left_out(key, value))
     return values, loras, notes
 
 
@@ -152,10 +133,10 @@ def _prompts(rows: Any, notes: list[Adjusted]) -> Iterator[tuple[str, str]]:
     """Prompts by section; an empty one takes the section's prompt away."""
     for row in rows if isinstance(rows, list) else [rows] if rows else []:
         number, prompt = _table(row).get("section"), _table(row).get("prompt")
-        if isinstance(number, str) and number.isdecimal() and isinstance(prompt, str | None):
+        if isinstance(number, str) and re.fullmatch(r"\d{1,9}", number) and isinstance(prompt, str | None):
             yield str(int(number)), prompt or ""
         else:
-            notes.append(Adjusted("note.option.unfit", {"key": "section_info", "value": str(row), "reason": "YAML"}))
+            notes.append(left_out("section_info", row, "YAML"))
 
 
 def _video(settings: Plain, notes: list[Adjusted]) -> Plain:
@@ -172,7 +153,7 @@ def _video(settings: Plain, notes: list[Adjusted]) -> Plain:
         values["sampling"] = {"padding": settings["padding_value"]}
     known = {*names, "resolution", "padding_mode", "padding_value", "expected_sections"}
     for key in settings.keys() - known:
-        notes.append(Adjusted("note.option.unknown", {"key": str(key), "value": str(settings[key])}))
+        notes.append(left_out(key, settings[key]))
     return values
 
 
@@ -187,7 +168,7 @@ def _loras(settings: Plain, notes: list[Adjusted]) -> tuple[PresetLora, ...]:
 
 def _place(key: str) -> int:
     """`lora2` comes before `lora10`."""
-    found = re.search(r"\d+", str(key))
+    found = re.search(r"\d{1,9}", key)
     return int(found.group()) if found else 0
 
 

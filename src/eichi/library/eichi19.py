@@ -4,19 +4,22 @@ Its settings, favourites and queued configurations are flat tables. What has no 
 silently: some of it the program decides by itself, some of it was never used by eichi either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from eichi.declare import Plain
 from eichi.events import Adjusted
 from eichi.library import labels
+from eichi.library.outside import left_out
 from eichi.options import FrameOptions, Request, VideoOptions, place
 
 # The models of its applications.
 STANDARD, FORWARD = "framepack", "framepack-f1"
 # The group of a request that names its LoRA files, each as `FILE:STRENGTH`.
 WEIGHTS = "weights"
+LONGEST = 1000  # signs of a list of keys
 
 SAME = {
     "resolution": "resolution",
@@ -83,7 +86,7 @@ def video(settings: Mapping[str, Any], model: str) -> tuple[type[Request], Plain
         place(values, "sampling.image_strength", settings["image_strength"])
     if "frame_save_mode" in settings:
         label = settings["frame_save_mode"]
-        place(values, "output.frames", labels.FRAMES.get(label, label))
+        place(values, "output.frames", labels.FRAMES.get(label, label) if isinstance(label, str) else label)
     return VideoOptions, values, _rest(settings, VIDEO)
 
 
@@ -108,8 +111,10 @@ def config(settings: Mapping[str, Any], base: Path) -> tuple[type[Request], Plai
     values: Plain = {"model": FORWARD, "prompt": settings.get("prompt") or ""}
     notes: list[Adjusted] = []
     stored = settings.get("image_path")
-    if stored:
-        picture = base / str(stored).replace("\\", "/")
+    if stored and not (isinstance(stored, str) and stored.isprintable()):
+        notes.append(left_out("image_path", stored))
+    elif stored:
+        picture = base / stored.replace("\\", "/")
         values["image"] = str(picture)
         if not picture.is_file():
             notes.append(Adjusted("note.import.picture", {"path": str(picture)}))
@@ -142,5 +147,10 @@ def _named(settings: Mapping[str, Any], names: Mapping[str, str]) -> Plain:
 
 
 def _rest(settings: Mapping[str, Any], names: Mapping[str, str]) -> list[Adjusted]:
-    rest = sorted(settings.keys() - names.keys() - READ)
-    return [Adjusted("note.import.no_place", {"keys": ", ".join(rest)})] if rest else []
+    rest = settings.keys() - names.keys() - READ
+    return [no_place(rest)] if rest else []
+
+
+def no_place(keys: Iterable[str]) -> Adjusted:
+    """A word on keys that are no options here."""
+    return Adjusted("note.import.no_place", {"keys": shorten(", ".join(sorted(keys)), LONGEST)})

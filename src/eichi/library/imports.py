@@ -2,12 +2,11 @@
 
 Everything is read where it lies and nothing there is changed. What is here already stays: the same thing is not taken
 twice, another thing of the same name is taken under a free one. The report says of every file what was taken, what was
-not, and why; one damaged file keeps nothing else from being taken.
+not, and why; one damaged file, and one damaged entry of a file, keeps nothing else from being taken.
 """
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -24,9 +23,12 @@ from eichi.library.outside import over, sift
 from eichi.library.prompts import PromptPresets
 from eichi.library.store import FOLDER, free_name
 from eichi.options import Request, VideoOptions
+from eichi.reading import parse_json
 
 Kind = Literal["prompt", "startup", "slot", "favourite", "folder", "file"]
 LIMIT = 16 * 2**20
+# Entries of one file that are looked at: more than anybody has made by hand.
+MOST = 1000
 MARKS = ("settings", "presets", "configs")
 SETTINGS = "settings/app_settings.json"
 # Where the pictures of section archives are unpacked.
@@ -88,27 +90,44 @@ class _Import:
         if self.notes:  # of our own files, which may be damaged as well
             yield Item(FOLDER, "file", str(self.home / FOLDER), True, tuple(self.notes))
 
-    def _read(self, name: str, take: Any) -> Iterator[Item]:
+    def _read(self, name: str, take: Callable[[str, Plain], Iterable[Item]]) -> Iterator[Item]:
         """The things in a JSON file, or a word on why it cannot be read."""
         try:
-            values = _json(self.base / name)
-            yield from take(name, values)
+            yield from take(name, _json(self.base / name))
         except FileNotFoundError:
             return
-        except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             yield Item(name, "file", name, False, (Adjusted("note.import.damaged", {"reason": str(error)}),))
         except EichiError as error:
             yield Item(name, "file", name, False, (_told(error),))
 
+    def _each(self, file: str, kind: Kind, entries: Any, take: Callable[[int, Plain], Item]) -> Iterator[Item]:
+        """The things in a list of a file, with a word on each that is none. Raises ValueError for what is no list."""
+        if not isinstance(entries, list):
+            raise ValueError("not a list")
+        for number, entry in enumerate(entries[:MOST], start=1):
+            try:
+                if not isinstance(entry, dict):
+                    raise TypeError
+                yield take(number, entry)
+            except (KeyError, TypeError):
+                yield Item(file, kind, str(number), False, (Adjusted("note.import.entry", {"number": number}),))
+            except EichiError as error:
+                yield Item(file, kind, str(number), False, (_told(error),))
+        if len(entries) > MOST:
+            yield Item(file, kind, file, False, (Adjusted("note.more", {"count": len(entries) - MOST}),))
+
     def _prompts(self, file: str, values: Plain) -> Iterator[Item]:
-        for preset in values.get("presets", []):
-            name, text = str(preset["name"]).strip(), preset["prompt"]
+        def take(_number: int, preset: Plain) -> Item:
+            text = _text(preset, "prompt")
             if preset.get("is_startup_default"):
-                yield self._startup(file, text)
-            elif preset.get("is_default") and text in eichi19.PROMPTS:
-                yield Item(file, "prompt", name, False, (Adjusted("note.import.built_in", {}),))
-            else:
-                yield self._prompt(file, name, text)
+                return self._startup(file, text)
+            name = _text(preset, "name").strip()
+            if preset.get("is_default") and text in eichi19.PROMPTS:
+                return Item(file, "prompt", name, False, (Adjusted("note.import.built_in", {}),))
+            return self._prompt(file, name, text)
+
+        return self._each(file, "prompt", values.get("presets", []), take)
 
     def _startup(self, file: str, text: str) -> Item:
         name = shorten(text, 60)
@@ -128,52 +147,64 @@ class _Import:
         return Item(file, "prompt", new, True, _renamed(name, new))
 
     def _loras(self, file: str, values: Plain) -> Iterator[Item]:
-        for number, preset in zip(SLOTS, values.get("presets", []), strict=False):
+        def take(number: int, preset: Plain) -> Item:
             names = [preset.get(f"lora{place}") for place in (1, 2, 3)]
             found, notes = labels.loras(names, preset.get("scales"), self.base / "lora", True)
-            here = self.loras.list()[number]
+            here = self.loras.list().get(number)
             if not found:
                 notes.append(Adjusted("note.import.empty", {}))
+            elif here is None:
+                notes.append(Adjusted("note.import.slots", {"count": len(SLOTS)}))
             elif here.loras:
                 notes.append(_here(here.loras == tuple(found)))
             else:
                 self.loras.save(number, found)
                 missing = [lora.path for lora in found if not lora.path.is_file()]
                 notes += [Adjusted("note.import.lora", {"path": str(path)}) for path in missing]
-            yield Item(file, "slot", str(number), bool(found) and not here.loras, tuple(notes))
+            taken = bool(found) and here is not None and not here.loras
+            return Item(file, "slot", str(number), taken, tuple(notes))
+
+        return self._each(file, "slot", values.get("presets", []), take)
 
     def _favourites(self, file: str, values: Plain) -> Iterator[Item]:
-        for settings in values.get("favorites", []):
+        def take(_number: int, settings: Plain) -> Item:
             kind, request, notes = eichi19.frame(settings, self.base / "lora")
-            yield self._keep(file, str(settings["name"]), kind, request, notes)
+            return self._keep(file, _text(settings, "name"), kind, request, notes)
+
+        return self._each(file, "favourite", values.get("favorites", []), take)
 
     def _settings(self, file: str, values: Plain) -> Iterator[Item]:
         for app, name in APPS.items():
-            settings = values.get(app)
-            if settings is None or (app == "app_settings" and "app_settings_eichi" in values):
-                continue
-            if name.endswith("oichi"):
-                kind, request, notes = eichi19.frame(settings, self.base / "lora")
-            else:
-                model = eichi19.FORWARD if name.endswith("F1") else eichi19.STANDARD
-                kind, request, notes = eichi19.video(settings, model)
-            yield self._keep(file, name, kind, request, notes)
+            if app in values and not (app == "app_settings" and "app_settings_eichi" in values):
+                yield self._application(file, name, values[app])
         outputs = values.get("output_folder")
         if outputs:
             told = Adjusted("note.import.outputs", {"folder": str(self.base / str(outputs))})
             yield Item(file, "folder", str(outputs), False, (told,))
-        rest = sorted(values.keys() - APPS.keys() - {"output_folder"})
+        rest = values.keys() - APPS.keys() - {"output_folder"}
         if rest:
-            told = Adjusted("note.import.no_place", {"keys": ", ".join(rest)})
-            yield Item(file, "file", file, False, (told,))
+            yield Item(file, "file", file, False, (eichi19.no_place(rest),))
+
+    def _application(self, file: str, name: str, settings: Any) -> Item:
+        """The settings of one of its applications."""
+        if not isinstance(settings, dict) or not settings:
+            odd = settings not in (None, {})
+            note = Adjusted("note.import.settings" if odd else "note.import.empty", {})
+            return Item(file, "favourite", name, False, (note,))
+        if name.endswith("oichi"):
+            kind, request, notes = eichi19.frame(settings, self.base / "lora")
+        else:
+            model = eichi19.FORWARD if name.endswith("F1") else eichi19.STANDARD
+            kind, request, notes = eichi19.video(settings, model)
+        return self._keep(file, name, kind, request, notes)
 
     def _vae(self, file: str, values: Plain) -> Iterator[Item]:
-        told = Adjusted("note.import.no_place", {"keys": ", ".join(sorted(values))})
-        yield Item(file, "file", file, False, (told,))
+        yield Item(file, "file", file, False, (eichi19.no_place(values.keys()),))
 
     def _config(self, file: str, values: Plain) -> Iterator[Item]:
         kind, request, notes = eichi19.config(values, self.base)
-        yield self._keep(file, str(values.get("config_name") or Path(file).stem), kind, request, notes)
+        name = values.get("config_name")
+        yield self._keep(file, name if isinstance(name, str) else Path(file).stem, kind, request, notes)
 
     def _archive(self, path: Path) -> Item:
         file = path.relative_to(self.base).as_posix()
@@ -200,7 +231,7 @@ class _Import:
         favourite = Favourite(kind=kind.kind, request=request)
         here = {key: self.favourites.get(key) for key in self.favourites.list()}
         if favourite in here.values():
-            return Item(file, "favourite", name, False, (_here(True),))
+            return Item(file, "favourite", name, False, (*notes, *left, _here(True)))
         new = free_name(name.strip() or Path(file).stem, list(here))
         self.favourites.keep(new, favourite)
         return Item(file, "favourite", new, True, (*notes, *left, *_renamed(name, new)))
@@ -210,10 +241,18 @@ def _json(path: Path) -> Plain:
     """The values of a JSON file, with or without a byte order mark. Raises ValueError for anything else."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"larger than {LIMIT // 2**20} MiB")
-    values = json.loads(path.read_text(encoding="utf-8-sig"))
+    values = parse_json(path.read_bytes())
     if not isinstance(values, dict):
         raise ValueError("not a table of keys")
     return values
+
+
+def _text(entry: Plain, key: str) -> str:
+    """A text of an entry that makes no sense without it. Raises KeyError, TypeError."""
+    text = entry[key]
+    if not isinstance(text, str):
+        raise TypeError
+    return text
 
 
 def _told(error: EichiError) -> Adjusted:

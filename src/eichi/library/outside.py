@@ -4,7 +4,7 @@ A favourite of an earlier version, a picture of another program, the settings of
 not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the rest from being used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from textwrap import shorten
 from typing import Any, TypeVar
 
@@ -15,6 +15,9 @@ from eichi.library.salvage import Lost, salvage
 from eichi.options import FrameOptions, Request, VideoOptions
 
 Asked = TypeVar("Asked", bound=Request)
+
+# Notes on one file that are told one by one.
+MOST = 20
 
 
 def kind_of(name: object) -> type[Request]:
@@ -34,7 +37,7 @@ def read_request_from(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Ask
 def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[Plain, tuple[Adjusted, ...]]:
     """The values that a request of this kind can use, and a word on each of the others."""
     _, known, lost = salvage(kind.model_validate, values)
-    return known, tuple(map(_note, lost))
+    return known, few(map(_note, lost))
 
 
 def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
@@ -46,8 +49,20 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
     return merged
 
 
+def left_out(key: str, value: object, reason: str | None = None) -> Adjusted:
+    """A word on a value that is not used: as it is not known here, or for a reason. None is spelled out at length."""
+    told = {"key": shorten(key, 60), "value": shorten(str(value), 60)}
+    if reason is None:
+        return Adjusted("note.option.unknown", told)
+    return Adjusted("note.option.unfit", told | {"reason": reason})
+
+
+def few(notes: Iterable[Adjusted]) -> tuple[Adjusted, ...]:
+    """So many notes that a person reads them, and how many more there were."""
+    told = tuple(notes)
+    return told if len(told) <= MOST else (*told[:MOST], Adjusted("note.more", {"count": len(told) - MOST}))
+
+
 def _note(lost: Lost) -> Adjusted:
-    shown = {"key": lost.key, "value": shorten(str(lost.value), 60)}
-    if lost.wrong["type"] == "extra_forbidden":
-        return Adjusted("note.option.unknown", shown)
-    return Adjusted("note.option.unfit", shown | {"reason": lost.wrong["msg"]})
+    unknown = lost.wrong["type"] == "extra_forbidden"
+    return left_out(lost.key, lost.value, None if unknown else lost.wrong["msg"])

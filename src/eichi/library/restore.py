@@ -1,17 +1,17 @@
 """A dropped or named file gives its options back.
 
 A PNG, an MP4 or a latent file made here carries its whole request, also where one tool or several made it of one other
-result. A PNG of eichi 1.9 or of A1111 and its kin carries a few values; these are taken, everything else stays as
-it is. What is not known here, or does not fit, is said.
+result. A picture or a video of another program carries a few values; these are taken, everything else stays as it is.
+What is not known here, or does not fit, is said.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from eichi.declare import Plain
+from eichi.declare import Plain, at
 from eichi.errors import InputError
 from eichi.events import Adjusted
-from eichi.library.outside import kind_of, sift
+from eichi.library.outside import kind_of, over, sift
 from eichi.options import Request, VideoOptions
 from eichi.video.metadata import FOREIGN, read_record
 
@@ -25,12 +25,16 @@ class Restored:
     whole: bool
     notes: tuple[Adjusted, ...]
 
+    def over(self, request: Request) -> Plain:
+        """Nested values of a request of the same kind with these laid over them: what a file does not say stays."""
+        return over(request.dump(), self.values)
+
 
 def restore(path: Path, kind: type[Request] | None = None) -> Restored:
     """The options that a file carries. Raises InputError for one that carries none, or those of another kind."""
     record = read_record(path)
-    while record["kind"] == "latents" and len(record["sources"]) == 1 and record["sources"][0]:
-        (record,) = record["sources"]
+    while record["kind"] == "latents" and len(sources := record.get("sources", [])) == 1 and sources[0]:
+        (record,) = sources
     if not record["request"]:
         raise InputError("error.file.record", path=path)
     whole = record["kind"] != FOREIGN
@@ -38,4 +42,10 @@ def restore(path: Path, kind: type[Request] | None = None) -> Restored:
         raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
     made = kind_of(record["kind"]) if whole else kind or VideoOptions
     values, notes = sift(made, record["request"])
-    return Restored(made, values, whole, notes)
+    return Restored(made, values, whole, (*notes, *(() if whole else _guided(made.parse(values)))))
+
+
+def _guided(request: Request) -> tuple[Adjusted, ...]:
+    """A word on real guidance: other models need it, and these take twice the time with it."""
+    cfg = at(request, "sampling.cfg")
+    return () if cfg == 1 else (Adjusted("note.foreign.cfg", {"cfg": cfg}),)

@@ -7,6 +7,8 @@ Knows neither what the values are for nor how to say what was lost.
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -39,23 +41,35 @@ def salvage(
         try:
             return read(rest), rest, lost
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            lost.append(Lost(*_take_out(rest, first["loc"][:depth]), first))
+            lost += _take_out(rest, error.errors(include_url=False), depth)
 
 
-def _take_out(values: Plain, path: tuple[int | str, ...]) -> tuple[str, Any]:
-    """Remove the innermost value that exists on the way to what is wrong; its dotted key and itself."""
-    holder: Any = values
+def _take_out(values: Plain, errors: list[ErrorDetails], depth: int | None) -> list[Lost]:
+    """Remove all that is wrong at once, each the innermost value that exists on the way to it; what it was."""
+    wrong: dict[tuple[Any, ...], ErrorDetails] = {}
+    for one in errors:
+        wrong.setdefault(_keys(values, one["loc"][:depth]), one)
+    assert () not in wrong, "nothing is asked for that may be missing, and all rules are for one value"
+    paths = [path for path in wrong if not any(path[:end] in wrong for end in range(1, len(path)))]
+    places = {path: (reduce(getitem, path[:-1], values), path[-1]) for path in paths}
+    lost = [Lost(".".join(map(str, path)), holder[key], wrong[path]) for path, (holder, key) in places.items()]
+    # From the end of a list on, so that the places before stay where they are.
+    for holder, key in sorted(places.values(), key=lambda place: place[1] if isinstance(place[0], list) else 0)[::-1]:
+        holder.pop(key)
+    return lost
+
+
+def _keys(values: Plain, path: tuple[int | str, ...]) -> tuple[Any, ...]:
+    """The keys and places on the way to what is wrong, as far as they exist."""
     here: Any = values
     keys: list[Any] = []
     for part in path:
         key = _key(here, part)
         if key is None:
             break
-        holder, here = here, here[key]
+        here = here[key]
         keys.append(key)
-    assert keys, "nothing is asked for that may be missing, and all rules are for one value"
-    return ".".join(map(str, keys)), holder.pop(keys[-1])
+    return tuple(keys)
 
 
 def _key(holder: Any, part: int | str) -> Any:
@@ -63,5 +77,5 @@ def _key(holder: Any, part: int | str) -> Any:
     if isinstance(holder, list):
         return part if isinstance(part, int) and part < len(holder) else None
     if isinstance(holder, dict):
-        return next((key for key in holder if str(key) == str(part)), None)
+        return part if part in holder else next((key for key in holder if str(key) == str(part)), None)
     return None

@@ -5,7 +5,6 @@ request. A stopped job of the standard model has made the end of a video first, 
 than 0 and says so; a file that was joined says where its clips begin. Knows nothing of torch.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from safetensors.numpy import save
 from eichi.errors import InputError
 from eichi.files import aside
 from eichi.plan.continued import Shape
+from eichi.reading import parse_json
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import Record, dump
 
@@ -110,7 +110,7 @@ def _joints(path: Path, places: object, count: int) -> tuple[int, ...]:
 def _header(path: Path, file: Any) -> Record:
     """What a file says of itself; files of other programs say nothing and begin at the start. Raises InputError."""
     try:
-        values = json.loads((file.metadata() or {})[RECORD])
+        values = parse_json((file.metadata() or {})[RECORD])
     except (KeyError, ValueError):
         return {}
     except RecursionError as error:  # no program writes that, and whoever reads the record falls over it

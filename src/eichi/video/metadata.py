@@ -2,12 +2,11 @@
 
 A result carries a record: the whole request, the plan's figures, the seed, the versions that made it. In a PNG it is
 a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`, in
-a latent file a string of the header. Such a text of another program is read as a record too, of the kind `foreign`:
-its request is not whole.
+a latent file a string of the header. What another program has written into a picture or a video is read as a record
+too, of the kind `foreign`: its request is not whole.
 Records hold no time and no place of the result, so that equal requests make equal files.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -24,10 +23,10 @@ from eichi.files import aside
 from eichi.options import place
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
+from eichi.reading import parse_json
 from eichi.text import json_text
-from eichi.video import png
-from eichi.video.foreign import read_parameters
-from eichi.video.sources import open_video
+from eichi.video.foreign import read_texts
+from eichi.video.texts import texts_in
 
 # The record of a result: JSON that this program or another, older or newer one has written.
 Record = dict[str, Any]
@@ -100,54 +99,50 @@ def parameters(values: Mapping[str, Any]) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """The record of a PNG, an MP4 or a latent file that was made here, or of another program's PNG.
+    """The record of a PNG, an MP4 or a latent file that was made here, or of what another program made.
 
-    Raises InputError for any other file.
+    Raises InputError for any other file, and for one whose record is damaged.
     """
     if not os.path.isfile(path):  # also false for a name that no file can have
         raise InputError("error.file.missing", path=path)
-    text = _latents_text(path) if path.suffix == ".safetensors" else _png_text(path, KEY) or _mp4_text(path)
-    if text is None:
-        foreign = _png_text(path, PARAMETERS)
-        if foreign is None:
+    texts = _header(path) if path.suffix == ".safetensors" else texts_in(path)
+    if KEY in texts:
+        try:
+            values = parse_json(texts[KEY])
+        except ValueError as error:
+            raise InputError("error.file.record", path=path) from error
+        if not _is_record(values):
             raise InputError("error.file.record", path=path)
-        return _foreign(foreign)
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise InputError("error.file.record", path=path) from error
-    if not (isinstance(values, dict) and isinstance(values.get("request"), dict) and "kind" in values):
-        raise InputError("error.file.record", path=path)
-    return values
-
-
-def _latents_text(path: Path) -> str | None:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return (file.metadata() or {}).get(KEY)
-    except (SafetensorError, OSError):
-        return None
-
-
-def _foreign(text: str) -> Record:
-    """The record that another program's text makes."""
+        return dict(values)
     request: dict[str, Any] = {}
-    for key, value in read_parameters(text).items():
+    for key, value in read_texts(texts).items():
         place(request, key, value)
+    if not request:
+        raise InputError("error.file.record", path=path)
     return {"kind": FOREIGN, "request": request}
 
 
-def _png_text(path: Path, key: str) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return png.texts(file).get(key) if png.is_png(file) else None
-    except OSError:
-        return None
+def _is_record(values: object) -> bool:
+    """Whether values have what every record has, and nothing in its place that is no such thing."""
+    if not isinstance(values, dict):
+        return False
+    sources = values.get("sources", [])
+    return (
+        isinstance(values.get("kind"), str)
+        and values["kind"] != FOREIGN
+        and isinstance(values.get("request"), dict)
+        and isinstance(values.get("model"), str | None)
+        and isinstance(values.get("versions", {}), dict)
+        and isinstance(sources, list)
+        and all(source is None or _is_record(source) for source in sources)
+    )
 
 
-def _mp4_text(path: Path) -> str | None:
+def _header(path: Path) -> Mapping[str, str]:
+    """The texts of a latent file; those of other programs are no requests."""
     try:
-        with open_video(path) as container:
-            return container.metadata.get(KEY)
-    except InputError:
-        return None
+        with safe_open(path, framework="numpy") as file:
+            texts = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+    return {KEY: texts[KEY]} if KEY in texts else {}

@@ -366,7 +366,7 @@ class Create:
                 for note in notes:
                     tell(self.words)(note)
                 return self.fill(options)
-            values = recorded(path, VideoOptions, self.words)
+            values = recorded(path, VideoOptions, lambda: self.request(given), self.words)
             return self.fill(VideoOptions.parse(self.desk.adopt(values, trusted=False)))
 
     def on_keep(self, given: dict[Component, Any]) -> Update:

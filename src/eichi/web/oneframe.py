@@ -118,7 +118,9 @@ class OneFrame:
         gr.on(asked, self.on_change, self.every, self.shown, trigger_mode="always_last", show_progress="hidden")
         batch = {self.count, self.series, self.editing}
         self.start.click(self.on_start, {*self.every, *batch}, [self.editing, self.start])
-        self.take.upload(self.on_take, self.take, self.filled).then(self.on_change, self.every, self.shown)
+        self.take.upload(self.on_take, {*self.every, self.take}, self.filled).then(
+            self.on_change, self.every, self.shown
+        )
 
     @property
     def every(self) -> set[Block]:
@@ -188,10 +190,10 @@ class OneFrame:
         one = {} if job is None else {self.count: 1, self.series: None}
         return one | {self.editing: job, self.start: gr.update(value=start_label(job, self.words))}
 
-    def on_take(self, path: str) -> dict[Any, Any]:
-        """The options of an image that was made here."""
+    def on_take(self, given: dict[Component, Any]) -> dict[Any, Any]:
+        """The options of an image that was made here, or what another program's has of them."""
         with said(self.words):
-            values = recorded(Path(path), FrameOptions, self.words)
+            values = recorded(Path(given[self.take]), FrameOptions, lambda: self.request(given), self.words)
             return self.fill(FrameOptions.parse(self.desk.adopt(values, trusted=False)))
 
     def fill(self, options: FrameOptions) -> dict[Any, Any]:

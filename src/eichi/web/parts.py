@@ -70,12 +70,15 @@ def tell(words: Words) -> Callable[[Adjusted], None]:
     return lambda note: gr.Warning(escape(words(note.id, **note.values)), title=words("page.note"))
 
 
-def recorded(path: Path, kind: type[Request], words: Words) -> Plain:
-    """The options that a file carries, with a word on those that are not known here. Raises InputError."""
+def recorded(path: Path, kind: type[Request], below: Callable[[], Request], words: Words) -> Plain:
+    """The options that a file carries, with a word on those that are not known here. Raises InputError.
+
+    What another program's file does not say stays as it is in the request `below`.
+    """
     restored = restore(path, kind)
     for note in restored.notes:
         tell(words)(note)
-    return restored.values
+    return restored.values if restored.whole else restored.over(below())
 
 
 def many(label: str, kinds: list[str], name: str) -> gr.File:
@@ -87,9 +90,11 @@ def many(label: str, kinds: list[str], name: str) -> gr.File:
 
 def pictured(given: list[str] | None, words: Words) -> tuple[BatchPicture, ...]:
     """Pictures that were given for a batch, each with the text of its name, with a word on what is neither."""
-    pictures, rest = pair(map(Path, given or ()))
+    pictures, notes, rest = pair(map(Path, given or ()))
     if rest:
-        tell(words)(Adjusted("note.batch.left", {"names": ", ".join(rest)}))
+        notes += (Adjusted("note.batch.left", {"names": ", ".join(rest)}),)
+    for note in notes:
+        tell(words)(note)
     return pictures
 
 

@@ -1,0 +1,77 @@
+"""Texts that others have written: in whatever coding, and JSON, where whatever is wrong is one kind of error.
+
+Systems kept texts in codings of their languages, and some editors still do. What says its coding is read in it; of the
+rest the coding is guessed, and said, so that whoever asks can tell. Knows nothing of what the texts are for.
+"""
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+# The codings in which systems of our languages kept texts before UTF-8, and what is odd in a text of that language:
+# a text that is full of it is in another one.
+CODINGS = {
+    "cp1251": re.compile(r"[^\x00-\x7f\xa0«»„“”–—…№А-яЁё]|(?<=[A-Za-z])[А-яЁё]|[^\x00-\x7f](?=[@-~])"),
+    "cp932": re.compile(r"[\x80-\xa0\uff61-\uff9f\ue000-\uf8ff]"),
+    "cp950": re.compile(r"[\x80-\xa0\ue000-\uf8ff]"),
+}
+# How deep the values of others may lie in each other; what reads them goes down with them.
+DEPTH = 64
+# How a table or a list begins, and hardly anything else.
+BEGIN = re.compile(r'\s*(\{\s*["}]|\[\s*(["\]]|\{\s*["}]))')
+
+
+def decode(data: bytes) -> tuple[str, str | None]:
+    """A text, and the coding where that could only be guessed from it. Raises UnicodeDecodeError."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16"), None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    else:
+        if "\0" not in text:
+            return text, None
+    if b"\0" in data:
+        big = data[::2].count(0) > data[1::2].count(0)
+        return data.decode("utf-16-be" if big else "utf-16-le"), "UTF-16"
+    for coding, odd in CODINGS.items():
+        with suppress(UnicodeDecodeError):
+            text = data.decode(coding)
+            if 3 * len(odd.findall(text)) <= sum(not sign.isascii() for sign in text):
+                return text, coding.upper()
+    raise UnicodeDecodeError("utf-8", data, 0, len(data), "a coding that is not known here")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The values of a JSON text of others. Raises ValueError, also for what lies too deep."""
+    try:
+        values = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    level = [values]
+    for _ in range(DEPTH):
+        level = [one for holder in level for one in _held(holder)]
+        if not level:
+            return values
+    raise ValueError("too deep")
+
+
+def looks_like_json(text: str) -> bool:
+    """Whether a text is a table or a list of JSON, be it cut off or too deep to be read."""
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return BEGIN.match(text) is not None
+    except RecursionError:
+        pass
+    return True
+
+
+def _held(holder: object) -> list[Any]:
+    """The tables and lists in a table or a list."""
+    inner = holder.values() if isinstance(holder, dict) else holder if isinstance(holder, list) else ()
+    return [one for one in inner if isinstance(one, dict | list)]

@@ -1,0 +1,80 @@
+"""Texts of others: their coding is told from them, and their JSON holds no surprise."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eichi.reading import DEPTH, decode, looks_like_json, parse_json
+
+CERTAIN, GUESSED = ("utf-8", "utf-8-sig", "utf-16"), ("utf-16-le", "utf-16-be")
+
+
+@pytest.mark.parametrize("coding", [*CERTAIN, *GUESSED])
+def test_unicode(coding: str) -> None:
+    text = "a cat 猫 🐈 кот\r\n"
+    assert decode(text.encode(coding)) == (text, None if coding in CERTAIN else "UTF-16")
+
+
+@pytest.mark.parametrize(
+    ("coding", "text"),
+    [
+        ("cp932", "猫"),
+        ("cp932", "終わり。6秒 表示ソフト"),
+        ("cp932", "キャラクターが踊る, slowly"),
+        ("cp932", "ﾈｺ 猫が歩く"),
+        ("cp950", "一隻貓"),
+        ("cp950", "貓在走路，6秒 終了。功能許可"),
+        ("cp1251", "Кот"),
+        ("cp1251", "видео: кот идёт медленно, 6 сек\n«да»"),
+    ],
+)
+def test_codings_of_our_languages(coding: str, text: str) -> None:
+    assert decode(text.encode(coding)) == (text, coding.upper())
+
+
+@pytest.mark.parametrize("data", [b"Stra\xdfe \xfcber", b"\x80", b"\0", b"a\0b"])
+def test_a_coding_that_is_not_known(data: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        decode(data)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_text_or_one_kind_of_error(data: bytes) -> None:
+    with suppress(UnicodeDecodeError):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[" * (DEPTH + 1) + "]" * (DEPTH + 1), "{", "", "9" * 5000, '{"a": tru']
+)
+def test_json_that_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # of many kinds
+        parse_json(text)
+
+
+def test_json_that_is_read() -> None:
+    deep = "[" * DEPTH + "]" * DEPTH
+    assert json.dumps(parse_json(deep)) == deep
+    assert parse_json(b'\xef\xbb\xbf{"a": NaN}').keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1}', True),
+        (' { "a": ', True),
+        ('["a", ', True),
+        ("[[[]]]", True),
+        ("[" * 100_000, True),
+        ("{red|blue} cat", False),
+        ("[cat:dog:0.5]", False),
+        ("{{{cat}}}", False),
+        ("42", False),
+        ('"a"', False),
+    ],
+)
+def test_what_looks_like_json(text: str, expected: bool) -> None:
+    assert looks_like_json(text) == expected
