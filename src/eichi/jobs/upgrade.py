@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from eichi.errors import InputError, RunError, StoreError
-from eichi.files import private
+from eichi.files import private, tighten
 
 WAIT = 30_000  # milliseconds that a writer waits for another one
 MIGRATING = 811_014_350  # any number, the same for all who bring a PostgreSQL store up to date
@@ -77,13 +77,15 @@ def reaching(url: sa.URL) -> Iterator[None]:
 
 
 def _make(database: str) -> None:
-    """An empty file for a database that is not there yet, for its owner alone; what SQLite puts beside it is so too."""
+    """A database file for its owner alone, an empty one where there is none; what SQLite puts beside it becomes so."""
     if database in ("", ":memory:") or database.startswith("file:"):
         return
     path = Path(database)
     private(path.parent)
     if not path.exists():
         path.touch(0o600)
+    for ending in ("", "-wal", "-shm"):
+        tighten(Path(f"{path}{ending}"))
 
 
 def _tune(engine: sa.Engine) -> None:
