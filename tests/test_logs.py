@@ -43,9 +43,9 @@ def test_nobody_else_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with logging_to(settings, "page"):
         for _ in range(3):
             OURS.error("x" * 80)
-    assert {path.name: path.stat().st_mode & 0o777 for path in settings.logs.iterdir()} == dict.fromkeys(
-        ("page.log", "page.log.1", "page.log.2"), 0o600
-    )
+    files = list(settings.logs.iterdir())
+    assert len(files) > 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
 def test_nothing_is_written_afterwards(tmp_path: Path) -> None:
