@@ -48,6 +48,15 @@ def test_nobody_else_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(home=tmp_path)
+    settings.home.mkdir(parents=True)
+    settings.logs.write_bytes(b"in the way")
+    with logging_to(settings, "page"):
+        OURS.error("something")
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_is_written_afterwards(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with logging_to(settings, "page"):

@@ -8,7 +8,7 @@ alone. What eichi says is written from the chosen level on, in the machine's lan
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -23,13 +23,12 @@ OURS = "eichi"
 @contextmanager
 def logging_to(settings: Settings, name: str) -> Iterator[None]:
     """Write `name`.log for as long as this lasts."""
-    private(settings.logs)
     path = settings.logs / f"{name}.log"
-    path.touch(0o600)
-    tighten(path)
-    file = RotatingFileHandler(
-        path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True, errors="backslashreplace"
-    )
+    with suppress(OSError):  # a log is not worth an end
+        private(settings.logs)
+        path.touch(0o600)
+        tighten(path)
+    file = _LogFile(path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True, errors="backslashreplace")
     file.rotator = _turn_over
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger(OURS)
@@ -49,6 +48,13 @@ def read_logs(settings: Settings) -> str:
     files = sorted(settings.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
     files = [path for path in files if path.stat().st_size]
     return "\n".join(f"== {path.name}\n{_end(path.read_bytes())}" for path in files)
+
+
+class _LogFile(RotatingFileHandler):
+    """A file of the log; what it does not take, as on a full disk, is lost without a word."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 def _turn_over(full: str, place: str) -> None:
