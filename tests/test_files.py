@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eichi import files
-from eichi.files import aside, private, settle
+from eichi.files import aside, private, settle, tighten
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and folders are other things on Windows")
 
@@ -41,6 +41,26 @@ def test_what_is_private_is_for_its_owner_alone(tmp_path: Path) -> None:
         assert mode(path) == 0o600
     with pytest.raises(FileExistsError):
         private(path)
+
+
+@POSIX
+def test_what_was_left_open_is_tightened(tmp_path: Path) -> None:
+    """But for what is shared on purpose."""
+    modes = {}
+    for name, before in {"open": 0o755, "group": 0o2775, "everybody": 0o1777, "own": 0o500, "file": 0o644}.items():
+        path = tmp_path / name
+        path.touch() if name == "file" else path.mkdir()
+        path.chmod(before)
+        changed = tighten(path)
+        modes[name] = (changed, mode(path))
+    assert modes == {
+        "open": (True, 0o700),
+        "group": (False, 0o2775),
+        "everybody": (False, 0o1777),
+        "own": (False, 0o500),
+        "file": (True, 0o600),
+    }
+    assert not tighten(tmp_path / "nothing")
 
 
 @POSIX

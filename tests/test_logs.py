@@ -1,6 +1,7 @@
 """The log says what happened, as much of it as was asked for, and never grows without an end."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,30 @@ def test_of_libraries_only_warnings(tmp_path: Path) -> None:
         LIBRARY.warning("something is wrong")
     assert "something is wrong" in read_logs(settings)
     assert "chatter" not in read_logs(settings)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are other things on Windows")
+def test_nobody_else_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what one of an earlier version left, nor a full one, nor the next."""
+    monkeypatch.setattr("eichi.logs.LARGEST", 100)
+    settings = Settings(home=tmp_path)
+    settings.logs.mkdir(parents=True)
+    (settings.logs / "page.log").touch(0o644)
+    with logging_to(settings, "page"):
+        for _ in range(3):
+            OURS.error("x" * 80)
+    files = list(settings.logs.iterdir())
+    assert len(files) > 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(home=tmp_path)
+    settings.home.mkdir(parents=True)
+    settings.logs.write_bytes(b"in the way")
+    with logging_to(settings, "page"):
+        OURS.error("something")
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_is_written_afterwards(tmp_path: Path) -> None:

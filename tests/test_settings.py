@@ -108,6 +108,22 @@ def test_whoever_runs_a_model_is_given_its_part(home: Path, monkeypatch: pytest.
     assert (runtime.tile, runtime.preserve_gb) == (128, 8.0)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="permissions are other things on Windows")
+def test_a_home_that_others_could_read_is_tightened(home: Path) -> None:
+    """Of an earlier version. Models are nobody's secret."""
+    names = ("jobs.db", "settings.json", "logs/page.log", "library/last.json", "uploads/ab/a.png", "models/m/a.bin")
+    for name in names:
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+        path.chmod(0o644)
+    home.chmod(0o755)
+    load_settings()
+    loose = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.stat().st_mode & 0o077}
+    assert loose == {"library", "logs", "uploads", "models", "models/m", "models/m/a.bin"}
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
 def test_they_are_read_where_a_process_begins() -> None:
     """By a command, by a worker, by a call from Python; everybody else is handed them."""
     readers = {

@@ -5,10 +5,12 @@ system pass through; each caller says them in its own words.
 """
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISGID, S_ISVTX
 
 WINDOWS = os.name == "nt"
 # Windows refuses to replace a file that somebody reads: tries until then, and seconds between them.
@@ -58,6 +60,22 @@ def private(folder: Path) -> None:
     for place in (*reversed(folder.parents), folder):
         if not place.is_dir():
             place.mkdir(0o700, exist_ok=True)
+
+
+def tighten(path: Path) -> bool:
+    """Leave a file or folder of ours, that others may look into, to its owner alone; whether it was changed.
+
+    A folder that is shared on purpose, as the sticky or the group's bit says, stays as it is.
+    """
+    if sys.platform == "win32":
+        return False
+    with suppress(OSError):
+        found = path.stat()
+        shared = found.st_mode & (S_ISVTX | S_ISGID)
+        if found.st_uid == os.geteuid() and found.st_mode & 0o077 and not shared:
+            path.chmod(found.st_mode & 0o700)
+            return True
+    return False
 
 
 def trim(folder: Path, pattern: str, limit: int) -> None:

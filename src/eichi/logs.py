@@ -1,16 +1,18 @@
 """What the program did, in files, for whoever asks in the morning why a night's work looks as it does.
 
 Every process that works for long writes a file of its own in the home folder, `logs/page.log` or a worker's
-`logs/worker-cpu.log`: a file that turns over has one writer. A full one becomes `….log.1`. What eichi says is written
-from the chosen level on, in the machine's language; of libraries only warnings are.
+`logs/worker-cpu.log`: a file that turns over has one writer. A full one becomes `….log.1`. All are for their owner
+alone. What eichi says is written from the chosen level on, in the machine's language; of libraries only warnings are.
 """
 
 import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
-from eichi.files import private
+from eichi.files import private, tighten
 from eichi.settings import Settings
 
 LARGEST, OLD = 2**20, 5  # bytes of a file, and how many full ones are kept
@@ -21,11 +23,13 @@ OURS = "eichi"
 @contextmanager
 def logging_to(settings: Settings, name: str) -> Iterator[None]:
     """Write `name`.log for as long as this lasts."""
-    private(settings.logs)
     path = settings.logs / f"{name}.log"
-    file = RotatingFileHandler(
-        path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True, errors="backslashreplace"
-    )
+    with suppress(OSError):  # a log is not worth an end
+        private(settings.logs)
+        path.touch(0o600)
+        tighten(path)
+    file = _LogFile(path, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8", delay=True, errors="backslashreplace")
+    file.rotator = _turn_over
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger(OURS)
     before = ours.level
@@ -40,9 +44,23 @@ def logging_to(settings: Settings, name: str) -> Iterator[None]:
 
 
 def read_logs(settings: Settings) -> str:
-    """The end of every file, the one that was written to last at the bottom."""
+    """The end of every file that says something, the one that was written to last at the bottom."""
     files = sorted(settings.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
+    files = [path for path in files if path.stat().st_size]
     return "\n".join(f"== {path.name}\n{_end(path.read_bytes())}" for path in files)
+
+
+class _LogFile(RotatingFileHandler):
+    """A file of the log; what it does not take, as on a full disk, is lost without a word."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
+def _turn_over(full: str, place: str) -> None:
+    """Put a full file away, and an empty one in its place that nobody else may read."""
+    os.rename(full, place)
+    Path(full).touch(0o600)
 
 
 def _end(content: bytes) -> str:

@@ -22,11 +22,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from eichi.declare import Optioned, Plain, option
 from eichi.errors import OptionError
-from eichi.files import aside, private
+from eichi.files import aside, private, tighten
 from eichi.text import json_text
 from eichi.words import ENGLISH, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
+# What of the home is nobody else's, file by file.
+OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
@@ -166,6 +168,9 @@ def load_settings() -> Settings:
         settings = Settings(**{"home": path.parent, **_read(path)})
     except ValidationError as error:
         raise wrong(error) from error
+    if tighten(settings.home):  # of a version that left it open
+        for path in (path for pattern in OWN for path in settings.home.glob(pattern)):
+            tighten(path)
     if settings.offline:
         _stay_offline()
     return settings
@@ -176,7 +181,7 @@ def write_settings(home: Path, changed: Mapping[str, Any]) -> None:
     path = home / FILE
     values = _read(path) | dict(changed)
     private(home)
-    with aside(path) as draft:
+    with aside(path, private=True) as draft:
         draft.write_text(json_text(values, indent=1), encoding="utf-8")
 
 

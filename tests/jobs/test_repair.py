@@ -187,6 +187,54 @@ def test_an_older_store_is_rebuilt_and_brought_up_to_date(file: Path) -> None:
     assert [told.event for told in kept(file)[5][1]] == [event for job, _, event in SAID if job == 5]
 
 
+@pytest.mark.parametrize(
+    ("statement", "lost", "said"),
+    [
+        ("DELETE FROM alembic_version", 0, True),
+        ("UPDATE alembic_version SET version_num = ''", 0, True),
+        ("DROP TABLE alembic_version", 0, True),
+        ("DROP TABLE state", 0, True),
+        ("DELETE FROM state", 0, False),
+        ("DROP TABLE events", COUNT * (SAYS + 4), True),
+        ("ALTER TABLE jobs RENAME COLUMN priority TO prioritx", 0, True),
+    ],
+)
+def test_tables_that_are_not_ours_any_more(file: Path, statement: str, lost: int, said: bool) -> None:
+    """SQLite finds nothing wrong with such a file; who uses it is told to repair it."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(statement)
+    if said:
+        with pytest.raises(StoreError, match="eichi jobs repair"), Store(address(file)) as store:
+            store.add([])
+            store.jobs()
+            store.events(1)
+            assert store.held
+    made = repair(address(file))
+    assert made.damage
+    assert (made.jobs, made.lost) == ((COUNT, ()) if "priority" not in statement else (0, tuple(range(1, COUNT + 1))))
+    if "priority" not in statement:
+        assert COUNT * (SAYS + 3) - made.events <= lost
+    assert repair(address(file)).damage == ()
+    with Store(address(file)) as store:
+        store.hold(True)
+        assert store.held
+
+
+def test_a_queue_is_held_where_its_row_is_lost(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM state")
+    with Store(address(file)) as store:
+        store.hold(True)
+        assert store.held
+
+
+def test_the_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE cats (name TEXT)")
+    assert repair(address(path)) == Repaired(path)
+
+
 def test_a_store_of_a_newer_program_is_left_alone(file: Path, whole: bytes) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

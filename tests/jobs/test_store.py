@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from eichi.errors import InputError
+from eichi.errors import InputError, StoreError
 from eichi.events import Adjusted, Changed, Finished, Message, SectionDone, Started, Step, dump
 from eichi.jobs.runner import new_runner
 from eichi.jobs.schema import Draft
@@ -80,6 +80,31 @@ def test_what_was_told_of_a_job_outlasts_a_power_cut(home: Path, drafts: Drafts)
             paths = [home, *home.iterdir()]
             assert len(paths) == 4
             assert [stat.S_IMODE(path.stat().st_mode) & 0o077 for path in paths] == [0] * 4
+
+
+def test_a_full_disk_takes_nothing_and_harms_nothing(home: Path, drafts: Drafts) -> None:
+    """SQLite's own word for it; a worker waits for room, see there."""
+    with Store(f"sqlite:///{home / 'jobs.db'}") as store:
+        store.add(drafts(1))
+        job = store.claim(new_runner())
+        assert job is not None
+        full = True
+
+        @sa.event.listens_for(store._engine, "checkout")
+        def taken(connection: Any, *_: object) -> None:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages if full else 2**30}")
+
+        count = 0
+        with pytest.raises(StoreError, match=r"disk is full\).*free space"):
+            while count < 1000:
+                store.record(job, Adjusted("note.seconds", {"asked": count, "real": "x" * 500}))
+                count += 1
+        assert 0 < count < 1000
+        assert len(store.events(job.id)) == store.job(job.id).said == count + 2
+        full = False
+        store.end(job, Status.DONE, FINISHED)
+        assert store.job(job.id).status == Status.DONE
 
 
 def test_the_number_of_a_removed_job_is_not_given_again(store: Store, drafts: Drafts) -> None:

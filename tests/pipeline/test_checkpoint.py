@@ -1,7 +1,6 @@
 """No work is lost: whatever ends a job, going on gives the bytes of a job that nothing ended."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -25,7 +24,7 @@ from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
-from eichi.video.jobfolder import CARD
+from eichi.video.card import CARD, TWIN, write_card
 from tests import small
 
 SECTIONS = 3
@@ -156,7 +155,7 @@ def test_other_options_and_versions_are_refused(plan: Plan, components: Componen
     checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
     card = checkpoint.card()
     card["versions"]["torch"] = "1.0"
-    (checkpoint.folder / "job.json").write_text(json.dumps(card))
+    write_card(checkpoint.folder, card)
     with pytest.raises(InputError, match=r"versions\.torch 1\.0 → 2"):
         go_on(checkpoint, components)
 
@@ -168,7 +167,7 @@ def test_other_machines_are_refused(
     checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
     card = checkpoint.card()
     card["machine"][key] = other
-    (checkpoint.folder / "job.json").write_text(json.dumps(card))
+    write_card(checkpoint.folder, card)
     with pytest.raises(InputError, match=rf"machine\.{key} {other} → "):
         go_on(checkpoint, components)
 
@@ -274,7 +273,8 @@ def test_a_job_that_dies_while_it_is_discarded_is_swept(plan: Plan, components: 
         left.begin(plan, components, {})
         left.keep(0, np.zeros((1, 16, 9, 8, 8), dtype=np.float32))
     assert left.folder.is_dir()
-    (left.folder / CARD).unlink()
+    for name in (CARD, TWIN):
+        (left.folder / name).unlink()
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -296,5 +296,5 @@ def test_a_damaged_card_is_named(tmp_path: Path, text: str) -> None:
     checkpoint = Checkpoint(tmp_path / ".job.parts")
     checkpoint.folder.mkdir()
     (checkpoint.folder / "job.json").write_text(text)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"neither job\.json nor job-twin\.json.*can be read"):
         checkpoint.plan()

@@ -58,10 +58,14 @@ def test_other_encoders_read_again(components: Components, tmp_path: Path) -> No
     assert other.encoded == 1
 
 
-def test_damage_counts_as_missing(components: Components, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flipped", [None, -1, -400, 12])
+def test_damage_counts_as_missing(components: Components, tmp_path: Path, flipped: int | None) -> None:
+    """A number that is another one now, too."""
     PromptCache(components, tmp_path / "cache").read("star")
     (entry,) = (tmp_path / "cache").iterdir()
-    entry.write_bytes(b"<html>")
+    content = bytearray(entry.read_bytes() if flipped is not None else b"<html>")
+    content[flipped or 0] ^= 1
+    entry.write_bytes(content)
     again = PromptCache(components, tmp_path / "cache")
     again.read("star")
     again.read("star")

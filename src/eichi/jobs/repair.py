@@ -1,5 +1,7 @@
 """A damaged store made whole: what can be read of its file goes into a fresh one, and the damaged file stays beside it.
 
+A file that SQLite finds nothing wrong with is damaged, too, where tables of ours are not as they should be.
+
 SQLite reads most rows of a file of which some pages are damaged, if it is asked for them from the front, from the back
 and one by one between. Rows are copied as they stand, into a store of their own version, which is then brought up to
 date like any other; what is wrong within a row is for `schema` to say. What is known to have been there and cannot be
@@ -9,7 +11,7 @@ read is told. Knows files of SQLite only: a server has tools of its own.
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +21,12 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from eichi.errors import FolderError, InputError
 from eichi.files import aside
-from eichi.jobs.upgrade import migrate, open_engine
+from eichi.jobs.upgrade import migrate, open_engine, versions
 
 BESIDE = ("-wal", "-shm")  # what SQLite keeps beside a file
 # What knows the rows of a table beside the table itself.
 INDEXES = {"jobs": "jobs_order", "events": "sqlite_autoindex_events_1"}
+TABLES = ("jobs", "events", "state")
 SPAN = 10_000  # rows that are tried even if no index knows them
 
 Row = tuple[object, ...]
@@ -101,12 +104,42 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _check(damaged: sqlite3.Connection) -> tuple[str, ...]:
-    """What SQLite finds wrong with its file."""
+    """What SQLite finds wrong with its file, and where that is nothing, what is wrong with our tables in it."""
     try:
         found = [str(text) for (text,) in damaged.execute("PRAGMA integrity_check")]
     except UNREADABLE as error:
         return (str(error),)
-    return () if found == ["ok"] else tuple(found)
+    return tuple(_unlike(damaged)) if found == ["ok"] else tuple(found)
+
+
+def _unlike(damaged: sqlite3.Connection) -> Iterator[str]:
+    """What tells a file from a store of its version. One of another program, or of a newer version, is none of ours."""
+    known, version, there = versions(), _stored(damaged), _columns(damaged)
+    if not any(there[table] for table in TABLES) or (version and version not in known):
+        return
+    if not version:
+        yield "no version"
+    with _model(_version(damaged)) as model:
+        yield from (f"columns of {table}" for table, columns in _columns(model).items() if there[table] != columns)
+    if not _keys(damaged, "SELECT held FROM state"):
+        yield "no row in state"
+
+
+def _columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """The columns of our tables, none of one that is not there."""
+    return {table: [str(name) for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")] for table in TABLES}
+
+
+@contextmanager
+def _model(version: str) -> Iterator[sqlite3.Connection]:
+    """An empty store of a version, in memory."""
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        migrate(connection, version)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        yield driver
+    engine.dispose()
 
 
 def _count(whole: sqlite3.Connection, table: str) -> int:
@@ -168,19 +201,36 @@ def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repair
 
 
 def _version(damaged: sqlite3.Connection) -> str:
-    """The version of a store's schema; today's where it does not say."""
-    for (version,) in _keys(damaged, "SELECT version_num FROM alembic_version"):
-        if version:
-            return str(version)
+    """The version of a store's schema; where it does not say, the oldest one with such tables, or today's.
+
+    What a later version would read otherwise is read as it is: migrations leave alone what is brought up to date.
+    """
+    if version := _stored(damaged):
+        return version
+    try:
+        there = _columns(damaged)
+    except UNREADABLE:
+        return "head"
+    for version in versions():
+        with _model(version) as model:
+            if _columns(model) == there:
+                return version
     return "head"
+
+
+def _stored(damaged: sqlite3.Connection) -> str:
+    """The version that a store says; nothing where it says none."""
+    found = [str(version) for (version,) in _keys(damaged, "SELECT version_num FROM alembic_version") if version]
+    return found[0] if found else ""
 
 
 def _copy(
     damaged: sqlite3.Connection, fresh: sqlite3.Connection, table: str, wanted: Callable[[Row], bool] = lambda row: True
 ) -> set[Row]:
     """Copy what can be read of a table; the first two columns of the rows that were copied."""
-    columns = [name for _, name, *_ in fresh.execute(f"PRAGMA table_info({table})")]
-    insert = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(columns))})"
+    there = _keys(damaged, f"SELECT name FROM pragma_table_info('{table}')")
+    columns = [name for name in _columns(fresh)[table] if (name,) in there or not there]
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     return {
         row[:2] for row in _rows(damaged, table, columns) if wanted(row) and fresh.execute(insert, row).rowcount == 1
     }

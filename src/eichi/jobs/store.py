@@ -103,7 +103,8 @@ class Store:
     def hold(self, held: bool) -> None:
         """Hold the whole queue, or let it go on."""
         with self.writing() as connection:
-            connection.execute(sa.update(state).values(held=held))
+            if not connection.execute(sa.update(state).values(held=held)).rowcount:  # a damaged store has lost its row
+                connection.execute(sa.insert(state).values(id=1, held=held))
 
     def claim(self, runner: str) -> Job | None:
         """Take the next job for a worker, in one statement, so that no two workers take the same one."""

@@ -14,12 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from eichi.errors import InputError, RunError, StoreError
-from eichi.files import private
+from eichi.files import private, tighten
+from eichi.jobs.schema import jobs
 
 WAIT = 30_000  # milliseconds that a writer waits for another one
 MIGRATING = 811_014_350  # any number, the same for all who bring a PostgreSQL store up to date
@@ -39,7 +42,12 @@ def open_engine(url: str) -> sa.Engine:
         with engine.connect().execution_options(writing=True) as connection, connection.begin():
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATING)))
+            if _unversioned(connection):
+                raise StoreError("error.store.damaged", url=engine.url, reason="no version")
             migrate(connection)
+    except StoreError:
+        engine.dispose()
+        raise
     except CommandError as error:  # Alembic's word for a version that it does not know
         engine.dispose()
         raise InputError("error.store.newer", url=engine.url, reason=error) from error
@@ -53,12 +61,15 @@ def open_engine(url: str) -> sa.Engine:
 
 def migrate(connection: sa.Connection, version: str = "head") -> None:
     """Bring the schema to a version, within the connection's transaction."""
-    with as_file(files("eichi.jobs") / "migrations") as folder:
-        config = Config()
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        config.set_main_option("path_separator", "os")
+    with _migrations() as config:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
+
+
+def versions() -> list[str]:
+    """The versions that a schema has had, the oldest first."""
+    with _migrations() as config:
+        return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
 
 
 @contextmanager
@@ -76,14 +87,32 @@ def reaching(url: sa.URL) -> Iterator[None]:
         raise kind(id, url=url, reason=_reason(error)) from error
 
 
+@contextmanager
+def _migrations() -> Iterator[Config]:
+    """Where Alembic finds our migrations."""
+    with as_file(files("eichi.jobs") / "migrations") as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        yield config
+
+
+def _unversioned(connection: sa.Connection) -> bool:
+    """Whether there are jobs and nothing says in which form."""
+    known = MigrationContext.configure(connection).get_current_heads()
+    return not any(known) and sa.inspect(connection).has_table(jobs.name)
+
+
 def _make(database: str) -> None:
-    """An empty file for a database that is not there yet, for its owner alone; what SQLite puts beside it is so too."""
+    """A database file for its owner alone, an empty one where there is none; what SQLite puts beside it becomes so."""
     if database in ("", ":memory:") or database.startswith("file:"):
         return
     path = Path(database)
     private(path.parent)
     if not path.exists():
         path.touch(0o600)
+    for ending in ("", "-wal", "-shm"):
+        tighten(Path(f"{path}{ending}"))
 
 
 def _tune(engine: sa.Engine) -> None:
@@ -107,11 +136,15 @@ def _tune(engine: sa.Engine) -> None:
 
 
 def _damaged(error: Exception) -> bool:
-    """Whether a database file is not as SQLite writes it; a name in it that is no text spoils SQLite's own sentence."""
+    """Whether a database file is not as SQLite and we write it.
+
+    A name in it that is no text spoils SQLite's own sentence. What it calls an error of a statement, all of which are
+    ours, is a table or a column that is not there.
+    """
     if isinstance(error, UnicodeDecodeError):
         return True
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # the rest says where
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the rest says where
 
 
 def _reason(error: Exception) -> object:

@@ -27,7 +27,7 @@ from PIL import Image
 
 from eichi.catalog import PARTS, Entry
 from eichi.console import console
-from eichi.errors import EichiError, RunError, StoreError
+from eichi.errors import EichiError, FolderError, RunError, StoreError
 from eichi.events import (
     Adjusted,
     Event,
@@ -132,9 +132,10 @@ class Worker:
 
     @contextmanager
     def _device(self) -> Iterator[FileLock]:
-        """The lock of this worker's device, which is let go in the end."""
+        """The lock of this worker's device, which is let go in the end. Raises FolderError."""
         path = self.settings.home / LOCKS / f"{device_name(self.settings)}.lock"
-        private(path.parent)
+        with _locking(path.parent):
+            private(path.parent)
         lock = FileLock(path, timeout=0, thread_local=False)
         try:
             yield lock
@@ -296,11 +297,20 @@ def device_name(settings: Settings) -> str:
 
 
 def _taken(device: FileLock) -> bool:
-    """Take a device unless it is ours or somebody else's; whether it is ours."""
-    with suppress(Timeout):
+    """Take a device unless it is ours or somebody else's; whether it is ours. Raises FolderError."""
+    with _locking(Path(device.lock_file).parent), suppress(Timeout):
         if not device.is_locked:
             device.acquire()
     return device.is_locked
+
+
+@contextmanager
+def _locking(folder: Path) -> Iterator[None]:
+    """The one place where the system's complaints about the folder of locks become ours."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error
 
 
 def _generator(events: Iterator[Event]) -> Generator[Event, None, None]:
@@ -323,7 +333,7 @@ def main() -> None:
             try:
                 with Store(settings.store) as store:
                     Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
-            except EichiError as error:  # the store cannot be opened; the parent tells who waits
+            except EichiError as error:  # the store cannot be opened, the device not taken; the parent tells who waits
                 log.error("%s", error.say(settings.language))
                 sys.exit(FAILED)
 

@@ -10,7 +10,7 @@ import shutil
 
 from eichi.errors import FolderError
 from eichi.events import Adjusted
-from eichi.files import aside
+from eichi.files import aside, tighten
 from eichi.library.salvage import salvage
 from eichi.library.store import DAMAGE, Tell, free_path
 from eichi.settings import Settings, settings_file
@@ -35,7 +35,8 @@ def repair_settings(tell: Tell) -> None:
     copy = free_path(path.with_suffix(".damaged.json"))
     try:
         shutil.copyfile(path, copy)
-        with aside(path) as draft:
+        tighten(copy)
+        with aside(path, private=True) as draft:
             draft.write_text(json_text(kept, indent=1), encoding="utf-8")
     except OSError as error:
         raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error

@@ -142,11 +142,11 @@ class Shelf(Generic[Content]):
 
     def _write(self, content: Content) -> None:
         values = {VERSION: self.version, **content.model_dump(mode="json")}
-        with aside(self.path) as draft:
+        with aside(self.path, private=True) as draft:
             draft.write_text(json_text(values, indent=1), encoding="utf-8")
 
     def _copy(self, path: Path) -> None:
-        with aside(path) as draft:
+        with aside(path, private=True) as draft:
             shutil.copyfile(self.path, draft)
 
     @contextmanager

@@ -68,7 +68,8 @@ class Bundle:
             raise InputError("error.archive.coding", path=self.path, name=name) from error
 
     def copy(self, name: PurePosixPath, target: Path) -> None:
-        """Unpack a member to a path of ours. Raises InputError."""
+        """Unpack a member to a path of ours, for its owner alone. Raises InputError."""
+        target.touch(0o600)
         with _translated(self.path), self.archive.open(self.files[name]) as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
 

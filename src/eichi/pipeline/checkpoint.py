@@ -3,7 +3,11 @@
 A section's latents follow from the request, the seed and the sections before it. So the latents of the finished
 sections, the fitted pictures and the request are all that is needed to go on, whatever ended the job: the noise of
 finished sections is drawn again and dropped, the history is filled from their latents, and the result has the same
-bytes as if nothing had happened. Files are written aside and renamed; a section counts when its file is there.
+bytes as if nothing had happened. Files are written aside and renamed; one counts when its checksum is on the card.
+
+Before a job goes on, every file is compared with its checksum, and what is damaged or missing is made again: copies
+from their originals, a section by drawing it, frames by encoding them. The rest is kept, as what is made again comes
+out as it was. Where a section does not, as may happen on a GPU, what was made after it is made again, too.
 
 The folder lies beside the result and goes when the result is complete. A process holds it while it works there, by a
 lock that the system takes back from a dead one. Frames are not kept: going on decodes the finished sections once more
@@ -12,8 +16,11 @@ frames see all of them.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -29,84 +36,126 @@ from torch import Tensor
 from eichi.catalog import Entry
 from eichi.catalog import find as find_model
 from eichi.errors import DiskError, InputError, PictureError
+from eichi.events import Adjusted
 from eichi.files import aside
 from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
-from eichi.text import json_text
+from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.images import load as load_picture
-from eichi.video.jobfolder import CARD, ENDING, JobFolder
+from eichi.video.jobfolder import ENDING, JobFolder
 from eichi.video.metadata import Record, record
 
 LOCK = "lock"
-THREADS = "threads"
+PICTURES, KEPT, THREADS = "pictures", "kept", "threads"
+SECTION = re.compile(r"section-(\d+)\.safetensors")
+SEGMENT = re.compile(r"(\d+)-(\d+)\.mp4")
+
+Write = Callable[[Path], object]  # fills a draft
+
+
+@dataclass(frozen=True)
+class Original:
+    """What a file of the folder is copied from, and what writes the copy."""
+
+    path: Path
+    write: Write
 
 
 class Checkpoint(JobFolder):
     """The folder of one unfinished job, and what is kept there."""
 
-    def begin(
-        self,
-        plan: Plan,
-        components: Components,
-        pixels: dict[str, NDArray[np.uint8]],
-        kept: Iterable[NDArray[np.float32]] = (),
-    ) -> None:
+    def begin(self, plan: Plan, components: Components, originals: Mapping[str, Original]) -> None:
         """Write down what the job is. Its pictures, fitted, and the latents of the sections that it takes over are
-        copied, so that the originals may go. The card comes last: with it, everything is there. Raises DiskError.
+        copied, by the names of the copies, so that the originals may go. The card comes last: with it, everything is
+        there. Raises DiskError, and InputError for an original that cannot be read.
         """
-        for order, latents in enumerate(kept):
-            self.keep(order, latents)
-        card = {**_card(plan, components), "pictures": sorted(pixels), THREADS: torch.get_num_threads()}
         with _writing(self.folder):
-            for name, picture in pixels.items():
-                with aside(self.folder / _picture(name)) as draft:
-                    Image.fromarray(picture).save(draft, format="PNG")
-            with aside(self.folder / CARD) as draft:
-                draft.write_text(json_text(card, indent=1, fallback=str), encoding="utf-8")
+            for left in self.folder.iterdir():  # of a job that was being discarded
+                if left.name != LOCK:
+                    left.unlink()
+            files = {name: self._put(name, original.write) for name, original in originals.items()}
+            about = {PICTURES: sorted(plan.images), KEPT: plan.kept, THREADS: torch.get_num_threads(), FILES: files}
+            write_card(self.folder, _card(plan, components) | about)
 
-    def keep(self, order: int, latents: NDArray[np.float32]) -> None:
-        """Keep the latents of a section, without the start image's. Raises DiskError."""
-        with _writing(self.folder), aside(self._section(order)) as draft:
-            save_file({"latents": torch.from_numpy(latents.copy())}, draft)
+    def keep(self, order: int, latents: NDArray[np.float32], used: Iterable[Path] = ()) -> bool:
+        """Keep the latents of a section, without the start image's, unless they are there. Raises DiskError.
 
-    def sections(self) -> Iterator[Tensor]:
-        """The latents of the finished sections in the order they were made, each read when it is asked for.
-
-        A damaged file ends them.
+        False where those that were lost were others: what was made after them is put away, but for segments that are
+        `used` already.
         """
-        for order in count():
-            try:
-                yield load_file(self._section(order))["latents"].clone()  # not tied to the file, which may go
-            except (SafetensorError, OSError, KeyError):
-                return
+        name = section_file(order)
+        if (self.folder / name).is_file():
+            return True
+        with _writing(self.folder):
+            files, made = self._files(), self._put(name, lambda draft: write_latents(draft, latents))
+            same = files.get(name, "") in ("", made)
+            spared = {path.name for path in used}
+            for later in [] if same else [one for one in files if _after(one, order) and one not in spared]:
+                (self.folder / later).unlink(missing_ok=True)
+                del files[later]
+            self._take_down({**files, name: made})
+        return same
+
+    def finished(self, segment: Path) -> None:
+        """Take down that a segment of the video is whole. Raises DiskError."""
+        with _writing(self.folder):
+            self._take_down({**self._files(), segment.name: file_checksum(segment)})
+
+    def forget(self) -> None:
+        """Take down that segments were moved to where people look. Raises DiskError."""
+        with _writing(self.folder):
+            files = self._files()
+            here = {name: files[name] for name in files if not SEGMENT.fullmatch(name) or (self.folder / name).exists()}
+            if here != files:
+                self._take_down(here)
+
+    def sections(self) -> Iterator[Tensor | None]:
+        """The latents of the sections in the order they are made, None for one that is not there; without an end.
+
+        Each is read when it is asked for.
+        """
+        return (_latents(self.folder / section_file(order)) for order in count())
+
+    def mend(self, plan: Plan, originals: Mapping[str, Original]) -> list[Adjusted]:
+        """Put away what is damaged or was never finished, and copy originals again; a word on each part that was lost.
+
+        Raises DiskError, and InputError where an original is not what it was.
+        """
+        card, whole = read_card(self.folder)
+        files: dict[str, str] = card[FILES] if FILES in card else self._adopted()
+        lost = [name for name, checksum in files.items() if not _holds(self.folder / name, checksum)]
+        for name in lost:
+            if name in originals:
+                self._copy(name, originals[name], files[name])
+        with _writing(self.folder):
+            for name in os.listdir(self.folder):
+                there = name in files and (name in originals or name not in lost)
+                if not there and (SECTION.fullmatch(name) or SEGMENT.fullmatch(name)):
+                    (self.folder / name).unlink()
+            # What is made in a lost section's place is compared with it.
+            self._take_down({name: files[name] for name in files if name not in lost or not SEGMENT.fullmatch(name)})
+        words = [_word(name, plan, originals) for name in lost]
+        return words if whole else [Adjusted("note.resume.card", {}), *words]
 
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
-        """The job's pictures as they were fitted. Raises InputError."""
-        try:
-            names = self.card()["pictures"]
-            return {name: np.asarray(load_picture(self.folder / _picture(name))) for name in names}
-        except (PictureError, KeyError) as error:
-            raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
+        """The job's pictures as they were fitted, once it is mended."""
+        pictures = {name: _pixels(self.folder / picture_file(name)) for name in self.card()[PICTURES]}
+        return {name: pixels for name, pixels in pictures.items() if pixels is not None}
 
     def card(self) -> Record:
         """What `begin` wrote down. Raises InputError."""
-        try:
-            values: Record = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
-            if not isinstance(values.get("request"), dict):
-                raise ValueError("no request in it")
-        except (OSError, ValueError, AttributeError) as error:
-            raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
-        return values
+        return read_card(self.folder)[0]
 
     def plan(self, entry: Entry | None = None, loras: Sequence[Path] = ()) -> Plan:
         """The plan that the job runs; LoRA files that were moved are looked for in folders. Raises InputError."""
         card = self.card()
         options = located(VideoOptions.parse(card["request"]), loras)
         # The pictures were fitted already, and a fitted picture's own size is the nearest.
-        return make_plan(options, entry or find_model(options.model), (card["width"], card["height"]))
+        plan = make_plan(options, entry or find_model(options.model), (card["width"], card["height"]))
+        return replace(plan, kept=card.get(KEPT, 0))
 
     def check(self, plan: Plan, components: Components) -> None:
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError."""
@@ -119,7 +168,7 @@ class Checkpoint(JobFolder):
     @property
     def advanced(self) -> bool:
         """Whether there is a job with a finished section; a folder that has lost its card is being discarded."""
-        return self.begun and self._section(0).is_file()
+        return self.begun and any(map(SECTION.fullmatch, os.listdir(self.folder)))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -139,7 +188,7 @@ class Checkpoint(JobFolder):
         try:
             yield
         except DiskError:
-            full = (self.folder / CARD).is_file()
+            full = self.begun
             raise
         finally:
             lock.release()
@@ -158,8 +207,38 @@ class Checkpoint(JobFolder):
         finally:
             torch.set_num_threads(here)
 
-    def _section(self, order: int) -> Path:
-        return self.folder / f"section-{order:04d}.safetensors"
+    def _put(self, name: str, write: Write) -> str:
+        """Write a file of the folder, aside and renamed; its checksum."""
+        with aside(self.folder / name) as draft:
+            write(draft)
+            return file_checksum(draft)
+
+    def _copy(self, name: str, original: Original, checksum: str) -> None:
+        """Copy an original once more. Raises InputError where it is not what it was."""
+        reason: object = "the checksum is another one"
+        with _writing(self.folder), aside(self.folder / name) as draft:
+            try:
+                original.write(draft)
+            except InputError as error:
+                reason = error
+            if not _holds(draft, checksum):
+                raise InputError("error.resume.original", folder=self.folder, path=original.path, reason=reason)
+
+    def _files(self) -> dict[str, str]:
+        """The checksums of the files that are finished."""
+        return dict(self.card().get(FILES, {}))
+
+    def _take_down(self, files: Mapping[str, str]) -> None:
+        write_card(self.folder, self.card() | {FILES: files})
+
+    def _adopted(self) -> dict[str, str]:
+        """The checksums of a job that was begun without any; an empty one for what cannot be read."""
+        pictures = {self.folder / picture_file(name): _pixels for name in self.card()[PICTURES]}
+        sections = {path: _latents for path in self.folder.iterdir() if SECTION.fullmatch(path.name)}
+        return {
+            path.name: "" if read(path) is None else file_checksum(path)
+            for path, read in sorted({**pictures, **sections}.items())
+        }
 
 
 def checkpoint_beside(result: Path) -> Checkpoint:
@@ -177,12 +256,12 @@ def sweep(folder: Path) -> None:
 
 
 def unfinished(folder: Path) -> list[Checkpoint]:
-    """The unfinished jobs of a folder, the newest first."""
+    """The unfinished jobs of a folder, the one that was worked at last first."""
     found: list[tuple[int, Path]] = []
-    for card in folder.glob(f".*{ENDING}/{CARD}"):
+    for card in (path for name in (CARD, TWIN) for path in folder.glob(f".*{ENDING}/{name}")):
         with suppress(FileNotFoundError):  # its job may end at this moment
             found.append((card.stat().st_mtime_ns, card.parent))
-    return [Checkpoint(place) for _, place in sorted(found, reverse=True)]
+    return [Checkpoint(place) for place in dict.fromkeys(place for _, place in sorted(found, reverse=True))]
 
 
 def find(job: str | None, folder: Path) -> Checkpoint:
@@ -223,8 +302,64 @@ def _differences(before: Record, now: Record, prefix: str = "") -> list[str]:
     return found
 
 
-def _picture(name: str) -> str:
+def picture_file(name: str) -> str:
+    """What a picture's copy is called."""
     return f"{name.replace(':', '-')}.png"
+
+
+def section_file(order: int) -> str:
+    """What the latents of a section are called."""
+    return f"section-{order:04d}.safetensors"
+
+
+def write_picture(draft: Path, pixels: NDArray[np.uint8]) -> None:
+    """A fitted picture [height, width, 3] as a file. Raises OSError."""
+    Image.fromarray(pixels).save(draft, format="PNG")
+
+
+def write_latents(draft: Path, latents: NDArray[np.float32]) -> None:
+    """The latents of a section as a file. Raises OSError, SafetensorError."""
+    save_file({"latents": torch.from_numpy(latents.copy())}, draft)
+
+
+def _latents(path: Path) -> Tensor | None:
+    """The latents of a section, None where they cannot be read."""
+    try:
+        return load_file(path)["latents"].clone()  # not tied to the file, which may go
+    except (SafetensorError, OSError, KeyError):
+        return None
+
+
+def _pixels(path: Path) -> NDArray[np.uint8] | None:
+    """A fitted picture, None where it cannot be read."""
+    try:
+        return np.asarray(load_picture(path))
+    except PictureError:
+        return None
+
+
+def _holds(path: Path, checksum: str) -> bool:
+    """Whether a file is there and as it was written."""
+    try:
+        return file_checksum(path) == checksum
+    except OSError:
+        return False
+
+
+def _after(name: str, order: int) -> bool:
+    """Whether a file follows from the latents of a section, by its name: later sections, and any frames."""
+    section = SECTION.fullmatch(name)
+    return int(section[1]) > order if section else SEGMENT.fullmatch(name) is not None
+
+
+def _word(name: str, plan: Plan, originals: Mapping[str, Original]) -> Adjusted:
+    """What is said of a file that was lost."""
+    if name in originals:
+        return Adjusted("note.resume.copy", {"path": originals[name].path.name})
+    if section := SECTION.fullmatch(name):
+        return Adjusted("note.resume.section", {"number": plan.sections[int(section[1])].number})
+    first, last = name.removesuffix(".mp4").split("-")
+    return Adjusted("note.resume.frames", {"first": int(first), "last": int(last)})
 
 
 @contextmanager

@@ -5,8 +5,9 @@ says where the file is. Callers decide between two events whether to go on, what
 knows a page, a queue or a terminal.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import RunError
-from eichi.events import Event, LatentsReady, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.background import BackgroundDecoder
-from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside, sweep
+from eichi.pipeline.checkpoint import (
+    Checkpoint,
+    Original,
+    checkpoint_beside,
+    picture_file,
+    section_file,
+    sweep,
+    write_latents,
+    write_picture,
+)
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.denoise import denoise_section
@@ -28,7 +38,7 @@ from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
-from eichi.video.latentfile import load_latents
+from eichi.video.latentfile import Latents, load_latents
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
 
@@ -54,20 +64,26 @@ def generate(
     fresh = not checkpoint.begun
     if not fresh:
         checkpoint.check(plan, components)
-    pixels = fitted(plan) if fresh else checkpoint.pictures()
     with checkpoint.held(), boundary():
         if fresh:
-            checkpoint.begin(plan, components, pixels, kept_latents(plan))
+            checkpoint.begin(plan, components, originals(plan))
+        else:
+            yield from checkpoint.mend(plan, originals(plan))
+        pixels = checkpoint.pictures()
         with checkpoint.threads():
-            outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+            outputs = Outputs(plan, checkpoint.result, checkpoint.folder, checkpoint.finished)
             before = checkpoint.sections()
             for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
                 if isinstance(event, LatentsReady) and event.order is not None:
-                    checkpoint.keep(event.order, event.latents[:, :, -plan.window :])
+                    made = event.latents[:, :, -plan.window :]
+                    if not checkpoint.keep(event.order, made, outputs.writer.segments.values()):
+                        yield Adjusted("note.resume.otherwise", {"number": plan.sections[event.order].number})
                 outputs.take(event)
                 yield event
             if not outputs.complete:
-                yield outputs.stop()
+                stopped = outputs.stop()
+                checkpoint.forget()
+                yield stopped
                 return
             last = outputs.finish(pixels[START])
             checkpoint.discard()
@@ -78,13 +94,14 @@ def compute(
     plan: Plan,
     components: Components,
     pixels: dict[str, NDArray[np.uint8]],
-    before: Iterable[Tensor] = (),
+    before: Iterable[Tensor | None] = (),
     stop: Stop = lambda: False,
     previews: int = 0,
 ) -> Iterator[Event]:
     """The events of a plan, frames included. `pixels` are the plan's pictures, fitted.
 
-    `before` are the latents of the first sections, where they were made before; they are taken over as they are.
+    `before` are the latents of the sections that were made before, in order, None for one that was not; they are taken
+    over as they are.
     A section is decoded beside the first half of the next one's steps: always at the same place among the events, and
     early enough to be looked at. Once `stop()` is true nothing more is drawn, and what was drawn comes out.
     """
@@ -108,7 +125,7 @@ def sample_latents(
     plan: Plan,
     components: Components,
     pixels: dict[str, NDArray[np.uint8]],
-    before: Iterable[Tensor] = (),
+    before: Iterable[Tensor | None] = (),
     previews: int = 0,
 ) -> Iterator[Event]:
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
@@ -183,14 +200,30 @@ def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uin
     return Conditions(words, vision, latents)
 
 
-def kept_latents(plan: Plan) -> list[NDArray[np.float32]]:
-    """The latents of the sections that the plan takes over, in the order they were made."""
-    path = plan.options.kept.latents
-    if path is None:
-        return []
-    file = load_latents(path)
-    places = (file.shape.place(order, plan.window, plan.entry.direction) for order in range(plan.kept))
-    return [file.values[:, :, place : place + plan.window] for place in places]
+def originals(plan: Plan) -> dict[str, Original]:
+    """What a job of this plan copies, by the copies' names, read when it is copied: its pictures, and the latents of
+    the sections that it takes over.
+    """
+    copies = {
+        picture_file(name): Original(path, partial(_copy_picture, plan, path)) for name, path in plan.images.items()
+    }
+    kept = plan.options.kept.latents
+    if kept is not None:
+        load = cache(partial(load_latents, kept))
+        copies |= {
+            section_file(order): Original(kept, partial(_copy_section, plan, order, load)) for order in range(plan.kept)
+        }
+    return copies
+
+
+def _copy_picture(plan: Plan, path: Path, draft: Path) -> None:
+    write_picture(draft, _fit(plan, path))
+
+
+def _copy_section(plan: Plan, order: int, load: Callable[[], Latents], draft: Path) -> None:
+    file = load()
+    place = file.shape.place(order, plan.window, plan.entry.direction)
+    write_latents(draft, file.values[:, :, place : place + plan.window])
 
 
 def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder:
@@ -207,5 +240,8 @@ def _started(plan: Plan, components: Components) -> Started:
 
 def fitted(plan: Plan) -> dict[str, NDArray[np.uint8]]:
     """The plan's pictures at the size of the video, all by one geometry."""
-    how = plan.options.fit
-    return {name: images.fit(images.load(path), plan.width, plan.height, how) for name, path in plan.images.items()}
+    return {name: _fit(plan, path) for name, path in plan.images.items()}
+
+
+def _fit(plan: Plan, path: Path) -> NDArray[np.uint8]:
+    return images.fit(images.load(path), plan.width, plan.height, plan.options.fit)

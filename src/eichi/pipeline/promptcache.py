@@ -2,8 +2,8 @@
 
 An entry is found by everything that its numbers depend on: the exact text, the template, the precision, and the
 encoders' files by name, size and date (hashing sixteen gigabytes would cost more than reading the prompt). Entries are
-written aside and renamed; a damaged one counts as missing, and a full disk costs the time of reading it again. The
-oldest go when the folder grows over its limit.
+written aside and renamed, with a checksum; a damaged one counts as missing, and a full disk costs the time of reading
+it again. The oldest go when the folder grows over its limit.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from eichi.files import aside, private, trim
@@ -25,6 +25,7 @@ from eichi.pipeline.conditioning import PromptStates, encode_prompt
 
 log = logging.getLogger(__name__)
 
+CHECKSUM = "checksum"
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
 
@@ -66,9 +67,14 @@ class PromptCache:
 
     def _find(self, path: Path) -> PromptStates | None:
         try:
-            tensors = load_file(path, device=str(self.components.device))
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+                checksum = (file.metadata() or {}).get(CHECKSUM)
         except (OSError, SafetensorError):
             return None
+        if checksum != _checksum(tensors):
+            return None
+        tensors = {name: tensor.to(self.components.device) for name, tensor in tensors.items()}
         os.utime(path)  # used again: among the last to go
         return _plain(tensors)
 
@@ -77,7 +83,7 @@ class PromptCache:
             private(path.parent)
             # Two jobs may read the same prompt at once: each has a draft of its own.
             with TemporaryDirectory(dir=path.parent) as own, aside(path, Path(own), lasting=False) as draft:
-                save_file(vars(words), draft)
+                save_file(vars(words), draft, {CHECKSUM: _checksum(vars(words))})
             trim(path.parent, "*.safetensors", LIMIT)
         except (OSError, SafetensorError) as error:
             log.warning("a prompt is not kept for the next time: %s", error)
@@ -85,6 +91,16 @@ class PromptCache:
     @property
     def _dtype(self) -> object:
         return self.components.transformer_dtype
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """The checksum of an entry: of its tensors, with their names, kinds and sizes."""
+    made = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name].cpu().contiguous()
+        made.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        made.update(tensor.view(-1).view(torch.uint8).numpy().data)
+    return made.hexdigest()
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> PromptStates:

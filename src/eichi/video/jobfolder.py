@@ -7,7 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-CARD = "job.json"
+from eichi.video.card import CARD, TWIN
+
 ENDING = ".parts"
 
 
@@ -25,7 +26,7 @@ class JobFolder:
     @property
     def begun(self) -> bool:
         """Whether there is something to go on from."""
-        return (self.folder / CARD).is_file()
+        return any((self.folder / name).is_file() for name in (CARD, TWIN))
 
     @property
     def preview(self) -> Path:
@@ -34,5 +35,6 @@ class JobFolder:
 
     def discard(self) -> None:
         """Give the space back. Without its card a folder that is half gone is no job any more."""
-        (self.folder / CARD).unlink(missing_ok=True)
+        for name in (CARD, TWIN):
+            (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)

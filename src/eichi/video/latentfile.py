@@ -2,9 +2,11 @@
 
 `history_latents` is [1, 16, T, height/8, width/8], scaled, in the order of time, as in eichi; the header carries the
 request. A stopped job of the standard model has made the end of a video first, so its file starts at a later latent
-than 0 and says so; a file that was joined says where its clips begin. Knows nothing of torch.
+than 0 and says so; a file that was joined says where its clips begin. Ours have a checksum of all that, as a damaged
+latent is a number like any other. Knows nothing of torch.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from eichi.video.metadata import Record, dump
 KEY = "history_latents"
 FIRST = "first_latent"
 JOINTS = "joints"
+CHECKSUM = "checksum"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ def load_latents(path: Path) -> Latents:
             values: NDArray[np.float32] = file.get_tensor(KEY).astype(np.float32)
         except (SafetensorError, TypeError) as error:  # a precision that NumPy does not have
             raise InputError("error.latents.damaged", path=path, reason=error) from error
+        header = _header(path, file)
+    if header.pop(CHECKSUM, None) not in (None, _checksum(header, values)):
+        raise InputError("error.latents.damaged", path=path, reason=CHECKSUM)
     if not np.isfinite(values).all():
         raise InputError("error.latents.damaged", path=path, reason="NaN")
     return Latents(values, shape.first, shape.joints)
@@ -70,6 +76,7 @@ def save_latents(path: Path, latents: Latents, values: Mapping[str, Any]) -> Non
     header = {**values, FIRST: latents.first, "fps": 30, "scaled": True}
     if latents.joints:
         header[JOINTS] = list(latents.joints)
+    header[CHECKSUM] = _checksum(header, latents.values)
     content = save({KEY: latents.values}, metadata={RECORD: dump(header)})
     with aside(path) as draft:
         # The library's own writing leaves a file of a random name when it is killed, and is for its owner alone.
@@ -105,6 +112,13 @@ def _joints(path: Path, places: object, count: int) -> tuple[int, ...]:
     if not all(isinstance(place, int) for place in found) or not all(a < b for a, b in pairwise((0, *found, count))):
         raise InputError("error.latents.damaged", path=path, reason=f"{JOINTS} {places}")
     return found
+
+
+def _checksum(header: Mapping[str, Any], values: NDArray[np.float32]) -> str:
+    """The checksum of a file: of its header, and of its latents."""
+    made = hashlib.blake2b(dump(header).encode("utf-8"), digest_size=16)
+    made.update(np.ascontiguousarray(values).data)
+    return made.hexdigest()
 
 
 def _header(path: Path, file: Any) -> Record:

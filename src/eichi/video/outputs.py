@@ -5,6 +5,7 @@ names when they are complete, each frame once, and a stopped job keeps what is f
 the end: they are a two-hundredth of the pixels.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,21 @@ from eichi.video.writer import Writer, writing
 
 
 class Outputs:
-    """The files of one job, all named after `path`, the video; `folder` takes what is not for the user."""
+    """The files of one job, all named after `path`, the video; `folder` takes what is not for the user.
 
-    def __init__(self, plan: Plan, path: Path, folder: Path) -> None:
+    `finished` hears of every file there when it is whole.
+    """
+
+    def __init__(
+        self, plan: Plan, path: Path, folder: Path, finished: Callable[[Path], object] = lambda path: None
+    ) -> None:
         self.plan = plan
         self.path = path
         self.options = plan.options.output
         self.values = record(plan)
         self.sections = 0
         self.flags: list[Flagged] = []
-        self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder)
+        self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder, finished)
         self._latents: dict[int, NDArray[np.float32]] = {}
         self._stills = {section.end_frame - 1: section.number for section in plan.sections}
 

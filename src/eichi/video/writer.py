@@ -3,14 +3,14 @@
 Frames arrive in runs, in any order of time: the standard model makes the end of a video first. Each run becomes a
 closed segment; joining copies the segments' packets in the order of time. Segments live in a hidden folder beside the
 result, and the result appears under its name only when it is complete. A segment that is there already, from a job
-that was interrupted, is not encoded again.
+that was interrupted, is not encoded again; that it is whole is for whoever keeps the folder to say.
 
 H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every browser and player takes. Equal frames
 give equal bytes, whatever the processor, its cores and what else they do. Knows nothing of latents, requests or jobs.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -39,15 +39,27 @@ REORDER = 2  # frames that x264's default of three B-frames, one of them a refer
 
 
 class Writer:
-    """Writes one video. A context manager: leaving it removes the segments, unless their folder is the caller's."""
+    """Writes one video. A context manager: leaving it removes the segments, unless their folder is the caller's.
 
-    def __init__(self, path: Path, width: int, height: int, crf: int, folder: Path | None = None) -> None:
+    `finished` hears of every segment that was encoded.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        crf: int,
+        folder: Path | None = None,
+        finished: Callable[[Path], object] = lambda path: None,
+    ) -> None:
         self.path = path
         self.size = (width, height)
         self.crf = quality(crf)
         self.encoded = 0
         self.segments: dict[tuple[int, int], Path] = {}  # by the frames [first, end) they hold
         self._own = folder is None
+        self._finished = finished
         self._folder = folder or path.parent / f".{path.stem}.segments"
 
     def __enter__(self) -> Self:
@@ -68,6 +80,7 @@ class Writer:
             path = self._folder / f"{first:06d}-{end - 1:06d}.mp4"
             if not path.is_file():
                 self._encode(path, frames)
+                self._finished(path)
             self.segments[first, end] = path
             self.encoded += len(frames)
 
