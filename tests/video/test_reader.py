@@ -139,8 +139,8 @@ def test_pixels_that_are_not_square_become_so(tmp_path: Path, shape: Fraction | 
 
 
 def test_pixels_as_wide_as_the_file_likes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = record(tmp_path / "v.mkv", "libx264", "yuv420p", quartered(64, 96), shape=Fraction(4, 3))
-    monkeypatch.setattr(sources, "BUDGET", 100 * 64 * sources.FRAME)
+    path = record(tmp_path / "v.mkv", "libx264", "yuv420p", quartered(64, 96), shape=Fraction(2, 1))
+    monkeypatch.setattr(sources, "BUDGET", 130 * 64 * sources.FRAME)
     with pytest.raises(InputError, match="megapixels"):
         measure_video(path)
 
@@ -217,6 +217,13 @@ def test_what_is_no_video_is_one_sentence(tmp_path: Path, name: str) -> None:
         measure_video(tmp_path / name)
     with pytest.raises(InputError):
         list(read_frames(tmp_path / name))
+
+
+def test_a_codec_that_nobody_knows_is_one_sentence(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.mp4", 2)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz9"))
+    with pytest.raises(InputError):
+        measure_video(path)
 
 
 def test_a_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:

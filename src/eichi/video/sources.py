@@ -88,6 +88,8 @@ def open_video(path: Path) -> Iterator[InputContainer]:
             if not container.streams.video:
                 raise InputError("error.video.read", path=path, reason="no picture in it")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError("error.video.read", path=path, reason="unknown codec")
             limit = check_frame(container, stream.width, stream.height)
             stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
             yield container
