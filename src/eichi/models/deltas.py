@@ -16,7 +16,7 @@ from torch import Tensor
 from eichi.errors import LoraError
 from eichi.models.fp8 import spans
 from eichi.models.header import short
-from eichi.models.lorafile import Share
+from eichi.models.loramatch import Share
 
 EPSILON = torch.finfo(torch.float32).eps  # LyCORIS adds it to lengths, so that a row of zeros has one
 

@@ -23,7 +23,8 @@ from torch import Tensor
 from eichi.errors import LoraError
 from eichi.models.deltas import open_delta
 from eichi.models.fp8 import spans
-from eichi.models.lorafile import Match, lora_print, match_lora, read_lora
+from eichi.models.lorafile import lora_print, read_lora
+from eichi.models.loramatch import Match, match_lora
 from eichi.models.shapes import Shapes
 from eichi.options import LoraOptions
 
