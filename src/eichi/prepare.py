@@ -14,9 +14,10 @@ from typing import TypeVar
 from eichi.catalog import Entry, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
-from eichi.models.header import short
+from eichi.models.header import few
 from eichi.models.locate import locate
-from eichi.models.lorafile import match_lora, read_lora
+from eichi.models.lorafile import read_lora
+from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.models.tokens import Reading, find_meter
 from eichi.options import FillOptions, FrameOptions, VideoOptions, WeightsOptions
@@ -105,20 +106,15 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: Path) -> Iterat
         if match.foreign:
             yield Adjusted("note.lora.base", {"path": str(lora.file), "base": match.file.base})
         if match.unmatched:
-            left = _few(match.unmatched)
+            left = few(match.unmatched)
             yield Adjusted("note.lora.unmatched", {"path": str(lora.file), "count": len(match.unmatched), "keys": left})
         if match.odd:
-            layers, count = _few(map(str, match.odd)), len(match.odd)
+            layers, count = few(map(str, match.odd)), len(match.odd)
             yield Adjusted(
                 "note.lora.odd", {"path": str(lora.file), "model": entry.name, "count": count, "layers": layers}
             )
     if weights.fp8_math and weights.fp8 == "off":
         yield Adjusted("note.fp8.unused", {})
-
-
-def _few(names: Iterable[str]) -> str:
-    """The first names, for a sentence."""
-    return shorten(", ".join(short(name) for name in names), 160, placeholder=" …")
 
 
 def weigh(need: Need, options: Drawn) -> Need:

@@ -177,6 +177,18 @@ def test_invalid_numbers_are_refused_and_leave_nothing_behind(
     assert same(weights, originals)
 
 
+def test_a_strength_beyond_all_numbers_is_the_lora_s_fault(
+    folder: Path, originals: dict[str, Tensor], tmp_path: Path
+) -> None:
+    query = "transformer_blocks.0.attn.to_q"
+    path = loras.write(tmp_path / "a.safetensors", {f"{query}.diff": torch.full((24, 24), 3e38)})
+    weights = fresh(folder)
+    with pytest.raises(LoraError, match=f"{query}.weight become too large to compute with"):
+        weights.change(wanted(f"{path}:2"))
+    weights.change(wanted())
+    assert same(weights, originals)
+
+
 def test_a_file_that_is_gone_is_refused_and_can_come_back(folder: Path, shapes: Shapes, tmp_path: Path) -> None:
     path = loras.build(tmp_path / "a.safetensors", "musubi", shapes)
     weights = fresh(folder)

@@ -1,7 +1,9 @@
 """LoRA files of every kind are read into one form; what is no LoRA is refused in a sentence."""
 
 import json
+import os
 import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from torch import Tensor
 
 from eichi.errors import LoraError
 from eichi.models.layers import aliases
-from eichi.models.lorafile import lora_print, match_lora, read_lora
+from eichi.models.lorafile import lora_print, read_lora
+from eichi.models.loramatch import match_lora
 from eichi.models.shapes import Shapes, published_shapes
 from tests import loras, small
 
@@ -165,6 +168,12 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
         lambda path, shapes: torch.save({"a": torch.ones(1)}, path, _use_new_zipfile_serialization=False),
         "pickle",
     ),
+    "pointer": (
+        lambda path, shapes: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n"),
+        "pointer of Git LFS",
+    ),
+    "answer": (lambda path, shapes: path.write_text('{"error":"Unauthorized"}'), "error message"),
+    "GGUF": (lambda path, shapes: path.write_bytes(b"GGUF" + bytes(100)), "GGUF file"),
     "checkpoint": (lambda path, shapes: loras.write(path, {"blocks.0.weight": torch.ones(2, 2)}), "blocks.0.weight"),
     "half": (lambda path, shapes: loras.write(path, dict([*pair(QUERY, shapes).items()][:1])), "not a LoRA"),
     "no numbers": (
@@ -202,6 +211,88 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
 }
 
 
+def kind(name: str, **shapes: tuple[int, ...]) -> dict[str, Tensor]:
+    return {f"{name}.{part}": torch.ones(shape) for part, shape in shapes.items()}
+
+
+OTHER: dict[str, tuple[dict[str, Tensor], str]] = {
+    "OFT": (kind(FLAT, oft_blocks=(4, 6, 6)), "is of the kind OFT/BOFT"),
+    "BOFT": (kind(FLAT, oft_diag=(2, 4, 6, 6)), "is of the kind OFT/BOFT"),
+    "GLoRA": (kind(f"{FLAT}.a1", weight=(4, 24)) | kind(f"{FLAT}.b2", weight=(24, 4)), "is of the kind GLoRA"),
+    "IA3": (kind(FLAT, weight=(24,), on_input=()), "is of the kind IA3"),
+    "VeRA": (kind("base_model", vera_A=(4, 24)), "is of the kind VeRA"),
+    "embedding": ({"clip_l": torch.ones(8, 16)}, "is of the kind Textual Inversion"),
+    "SDXL": (kind("lora_unet_input_blocks_4_1_attn1_to_q", **{"lora_down.weight": (1, 4), "lora_up.weight": (4, 1)}),
+             "made for Stable Diffusion / SDXL"),
+    "Wan": (kind("diffusion_model.blocks.0.self_attn.q", **{"lora_A.weight": (1, 4), "lora_B.weight": (4, 1)}),
+            "made for Wan"),
+    "whole numbers": ({key: value.to(torch.int8) for key, value in kind(
+        FLAT, **{"lora_down.weight": (1, 24), "lora_up.weight": (24, 1)}).items()}, "of the type I8"),
+    "alpha that is a truth": (kind(FLAT, **{"lora_down.weight": (1, 24), "lora_up.weight": (24, 1)})
+                              | {f"{FLAT}.alpha": torch.tensor(True)}, "of the type BOOL"),
+    "alpha of a layer by rows": (kind(FLAT, **{"lora_down.weight": (2, 24), "lora_up.weight": (24, 2)})
+                                 | {f"{FLAT}.alpha": torch.tensor([1.0, 2.0])}, "alpha that is no number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [0x280, 0x480])
+def test_a_header_whose_length_begins_as_a_pickle(tmp_path: Path, shapes: Shapes, length: int) -> None:
+    path = tmp_path / "a.safetensors"
+    content = loras.write(path, pair(QUERY, shapes)).read_bytes()
+    before = int.from_bytes(content[:8], "little")
+    text = content[8 : 8 + before].rstrip().ljust(length)
+    path.write_bytes(length.to_bytes(8, "little") + text + content[8 + before :])
+    assert len(read_lora(path).layers) == 1
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_not_merged_is_called_by_its_name(tmp_path: Path, shapes: Shapes, name: str) -> None:
+    tensors, words = OTHER[name]
+    with pytest.raises(LoraError, match=words):
+        match_lora(read_lora(loras.write(tmp_path / "a.safetensors", tensors)), shapes, "small")
+
+
+def test_a_file_most_of_whose_layers_have_other_sizes_is_another_model_s(tmp_path: Path, shapes: Shapes) -> None:
+    tensors = pair(QUERY, shapes) | kind(
+        FLAT.replace("_q", "_k"), **{"lora_down.weight": (1, 99), "lora_up.weight": (24, 1)}
+    )
+    with pytest.raises(LoraError, match="24x99 in the file and 24x24 in the model"):
+        match_lora(read_lora(loras.write(tmp_path / "a.safetensors", tensors)), shapes, "small")
+
+
+def test_one_adapter_of_several_is_meant(tmp_path: Path, shapes: Shapes) -> None:
+    one, other = (
+        {key.replace(".weight", f".{adapter}.weight"): value for key, value in pair(layer, shapes).items()}
+        for layer, adapter in ((QUERY, "b"), (QUERY, "a"))
+    )
+    more = {key.replace(".weight", ".b.weight"): one for key, one in pair(QUERY.replace("_q", "_k"), shapes).items()}
+    match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", one | other | more)), shapes, "small")
+    assert len(match.shares) == 2
+    assert match.unmatched == tuple(sorted(other))
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path, shapes: Shapes) -> None:
+    """Names, shapes, types and settings changed at random: whatever is wrong is said in our own words."""
+    draw, path, read = random.Random(4), tmp_path / "a.safetensors", 0
+    tensors = pair(QUERY, shapes) | kind(
+        "lycoris_double_blocks_0_img_mlp_fc1", lokr_w1=(4, 4), lokr_w2=(24, 6), alpha=()
+    )
+    header = {"lora_config": json.dumps({"lora_alpha": 2, "alpha_pattern": {"to_q": 4}, "use_rslora": False})}
+    whole = loras.write(path, tensors, header).read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    for _ in range(600):
+        text = bytearray(whole[8 : 8 + length])
+        for _ in range(draw.randrange(1, 4)):
+            text[draw.randrange(length)] = draw.choice(b'"0159[]{}.:,_abdlw\\-')
+        path.write_bytes(whole[:8] + text + whole[8 + length :])
+        try:
+            match = match_lora(read_lora(path), shapes, "small")
+            read += bool(match.report.weights)
+        except LoraError as error:
+            assert "\n" not in str(error)
+    assert 10 < read < 600
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_is_one_sentence(tmp_path: Path, shapes: Shapes, name: str) -> None:
     make, words = BAD[name]
@@ -214,9 +305,17 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path, shapes: Shapes, name: str) -
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_is_told_from_another_of_its_name(tmp_path: Path, shapes: Shapes) -> None:
+def test_a_file_is_told_by_its_content(tmp_path: Path, shapes: Shapes) -> None:
+    """Two of one name, size and date in two folders are two; one that was moved or touched is the same."""
     path = loras.write(tmp_path / "a.safetensors", pair(QUERY, shapes))
     before = lora_print(path)
+    assert lora_print(path) == before
+    other = loras.write(tmp_path / "b" / path.name, {key: -value for key, value in pair(QUERY, shapes).items()})
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    assert (other.stat().st_size, lora_print(other) == before) == (path.stat().st_size, False)
+    same = loras.write(tmp_path / "c" / "d.safetensors", pair(QUERY, shapes))
+    assert lora_print(same) == before
+    os.utime(path, ns=(0, 0))
     assert lora_print(path) == before
     loras.write(path, pair(QUERY, shapes) | {"more": torch.ones(1)})
     assert lora_print(path) != before

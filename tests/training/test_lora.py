@@ -7,7 +7,8 @@ import torch
 
 from eichi.catalog import find
 from eichi.models.load import Components
-from eichi.models.lorafile import match_lora, read_lora
+from eichi.models.lorafile import read_lora
+from eichi.models.loramatch import match_lora
 from eichi.options import WeightsOptions
 from eichi.settings import Runtime
 from training import lora

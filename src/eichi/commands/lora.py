@@ -12,7 +12,8 @@ from eichi.catalog import find, known
 from eichi.errors import LoraError
 from eichi.library.lorafolders import find_lora, lora_files
 from eichi.models.header import short
-from eichi.models.lorafile import LoraFile, LoraReport, Match, check_numbers, match_lora, read_lora
+from eichi.models.lorafile import LoraFile, check_numbers, read_lora
+from eichi.models.loramatch import LoraReport, Match, match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting

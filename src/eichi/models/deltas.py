@@ -16,20 +16,20 @@ from torch import Tensor
 from eichi.errors import LoraError
 from eichi.models.fp8 import spans
 from eichi.models.header import short
-from eichi.models.lorafile import Share
+from eichi.models.loramatch import Share
 
 EPSILON = torch.finfo(torch.float32).eps  # LyCORIS adds it to lengths, so that a row of zeros has one
 
 
 class Rows(Protocol):
-    """Rows of a change [count, inputs], float32."""
+    """Rows [first, last) of a change, [count, inputs] in float32, a tensor of their own."""
 
-    def __call__(self, rows: Tensor) -> Tensor: ...
+    def __call__(self, first: int, last: int) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class Delta:
-    """A change of one weight, for one strength of all: `rows` before alpha, then lengths of rows or columns."""
+    """A change of one weight: `rows`, multiplied by `factor`; for a DoRA the lengths that rows get, or columns."""
 
     rows: Rows
     factor: float
@@ -38,15 +38,15 @@ class Delta:
 
     def change(self, before: Tensor, first: int) -> Tensor:
         """What is added to rows [count, inputs] of the original, of which the first has this number in the weight."""
-        numbers = torch.arange(first, first + len(before), device=before.device)
-        added = self.rows(numbers).mul_(self.factor)
+        last = first + len(before)
+        added = self.rows(first, last).mul_(self.factor)
         if self.magnitude is None:
             return added
         changed = added.add_(before)
         if self.columns is not None:
             return changed.mul_(self.magnitude / self.columns).sub_(before)
         lengths = changed.norm(dim=1, keepdim=True).add_(EPSILON)
-        return changed.mul_(self.magnitude[numbers] / lengths).sub_(before)
+        return changed.mul_(self.magnitude[first:last] / lengths).sub_(before)
 
 
 def open_delta(path: Path, share: Share, weight: Tensor, device: torch.device) -> Delta:
@@ -68,8 +68,7 @@ def _columns(rows: Rows, factor: float, weight: Tensor, device: torch.device) ->
     total = torch.zeros(1, weight[:1].numel(), device=device)
     for span in spans(weight):
         before = weight[span].to(device, torch.float32).flatten(1)
-        numbers = torch.arange(span.start, span.start + len(before), device=device)
-        total += rows(numbers).mul_(factor).add_(before).square_().sum(0, keepdim=True)
+        total += rows(span.start, span.start + len(before)).mul_(factor).add_(before).square_().sum(0, keepdim=True)
     return total.sqrt_().add_(EPSILON)
 
 
@@ -97,27 +96,26 @@ def _read(path: Path, share: Share, device: torch.device) -> dict[str, Tensor]:
 BY_ROWS = {("lora", "up"), ("diff", "diff"), ("bias", "diff")}
 
 
-def _lora(parts: dict[str, Tensor], first: int) -> Rows:
-    up, down = parts["up"].flatten(1), parts["down"].flatten(1)
-    mid = parts.get("mid")
+def _lora(parts: dict[str, Tensor], start: int) -> Rows:
+    up, down, mid = parts["up"].flatten(1), parts["down"].flatten(1), parts.get("mid")
     if mid is None:
-        return lambda rows: up[rows] @ down
-    return lambda rows: _tucker(mid, up[rows].T, down)
+        return lambda first, last: up[first:last] @ down
+    return lambda first, last: _tucker(mid, up[first:last].T, down)
 
 
-def _loha(parts: dict[str, Tensor], first: int) -> Rows:
+def _loha(parts: dict[str, Tensor], start: int) -> Rows:
     def half(name: str) -> Rows:
         a, b, core = parts[f"w{name}_a"], parts[f"w{name}_b"], parts.get(f"t{name}")
         if core is None:
-            return lambda rows: a[rows] @ b.flatten(1)
-        return lambda rows: _tucker(core, a[:, rows], b)
+            return lambda first, last: a[first:last] @ b.flatten(1)
+        return lambda first, last: _tucker(core, a[:, first:last], b)
 
     one, two = half("1"), half("2")
-    return lambda rows: one(rows + first).mul_(two(rows + first))
+    return lambda first, last: one(start + first, start + last).mul_(two(start + first, start + last))
 
 
-def _lokr(parts: dict[str, Tensor], first: int) -> Rows:
-    def factor(name: str) -> tuple[Rows, int]:
+def _lokr(parts: dict[str, Tensor], start: int) -> Rows:
+    def factor(name: str) -> tuple[Callable[[Tensor], Tensor], int]:
         whole = parts.get(name)
         if whole is not None:
             flat = whole.flatten(1)
@@ -129,17 +127,17 @@ def _lokr(parts: dict[str, Tensor], first: int) -> Rows:
 
     (one, _), (two, step) = factor("w1"), factor("w2")
 
-    def product(rows: Tensor) -> Tensor:
-        place = rows + first
-        left, right = one(place // step), two(place % step)
+    def product(first: int, last: int) -> Tensor:
+        rows = torch.arange(start + first, start + last, device=next(iter(parts.values())).device)
+        left, right = one(rows // step), two(rows % step)
         return (left[:, :, None] * right[:, None, :]).flatten(1)
 
     return product
 
 
-def _diff(parts: dict[str, Tensor], first: int) -> Rows:
+def _diff(parts: dict[str, Tensor], start: int) -> Rows:
     whole = parts["diff"]
-    return lambda rows: whole[rows].to(torch.float32).reshape(len(rows), -1)
+    return lambda first, last: whole[first:last].to(torch.float32, copy=True).reshape(last - first, -1)
 
 
 def _tucker(core: Tensor, a: Tensor, b: Tensor) -> Tensor:

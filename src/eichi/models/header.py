@@ -7,10 +7,12 @@ LoRA, no model and no torch.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -124,6 +126,11 @@ def short(name: str, most: int = 120) -> str:
     """A name for a sentence: of one line, and of bounded length."""
     line = "".join(sign if sign.isprintable() else "�" for sign in name[:most])
     return line if len(name) <= most else f"{line}…"
+
+
+def few(names: Iterable[str], most: int = 160) -> str:
+    """The first of several names by the alphabet, for a sentence."""
+    return shorten(", ".join(sorted(short(name, 100) for name in names)), most, placeholder=" …")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -20,17 +20,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from eichi.errors import LoraError
 from eichi.models.deltas import open_delta
 from eichi.models.fp8 import spans
-from eichi.models.lorafile import Match, lora_print, match_lora, read_lora
+from eichi.models.lorafile import lora_print, read_lora
+from eichi.models.loramatch import Match, match_lora
 from eichi.models.shapes import Shapes
 from eichi.options import LoraOptions
 
 
 @dataclass(frozen=True)
 class Lora:
-    """A file that fits the model, and how strongly it is merged. `print` tells it from another file of that name."""
+    """A file that fits the model, and how strongly it is merged. `print` tells it from all others by its content."""
 
     match: Match
     strength: float
@@ -52,13 +52,11 @@ def open_loras(options: Sequence[LoraOptions], shapes: Shapes, model: str) -> li
 def merge(weight: Tensor, into: Tensor, name: str, loras: Sequence[Lora]) -> None:
     """Write into `into` a weight with everything that LoRAs add to it. Raises LoraError."""
     deltas = [(lora.strength, open_delta(lora.path, lora.match.shares[name], weight, into.device)) for lora in loras]
+    sums = all(delta.magnitude is None for _, delta in deltas)  # these do not look at the original
     for span in spans(weight):
-        before = weight[span].to(into.device, torch.float32)
-        rows = before.reshape(len(before), -1)
-        made = rows.clone()
+        made = weight[span].to(into.device, torch.float32, copy=True)
+        rows = made.view(len(made), -1)
+        before = rows if sums else rows.clone()
         for strength, delta in deltas:
-            made.add_(delta.change(rows, span.start), alpha=strength)
-        into[span] = made.view(before.shape)
-        # What is no number in the checkpoint is said of the checkpoint.
-        if before.isfinite().all() and not into[span].isfinite().all():
-            raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)
+            rows.add_(delta.change(before, span.start), alpha=strength)
+        into[span] = made

@@ -1,29 +1,27 @@
-"""LoRA files as they come from trainers, read into one form and matched with a model, without torch.
+"""LoRA files as they come from trainers, read into one form without torch.
 
 A file changes layers of a model; how a change is made up stands in `loraforms`, how its tensors are named in
-`loranames`, where its strength is said in `lorasettings`. Layers have FramePack's names or the original HunyuanVideo's
-(`layers`). Only the header, alphas and settings are read here: what a file is and what it fits is known before any time
-is spent. What fits nothing is named and left out; what cannot be merged at all is refused by its kind. Nothing is
-unpickled.
+`loranames`, where its strength is said in `lorasettings`, which models it fits is for `loramatch`. Only the header,
+alphas and settings are read: what a file is is known before any time is spent. A kind that cannot be merged is refused
+by its name. Nothing is unpickled.
 """
 
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import isfinite, prod
+from math import isfinite
 from pathlib import Path
 from textwrap import shorten
 
 from eichi.errors import LoraError
-from eichi.models.header import Entry, Header, HeaderError, read_header, short
-from eichi.models.layers import ORIGINAL, aliases, flat
+from eichi.models.header import Entry, Header, HeaderError, few, read_header, short
+from eichi.models.layers import ORIGINAL, flat
 from eichi.models.loraforms import TYPES, Misshapen, Size, by_columns, measure
-from eichi.models.loranames import Tensor, is_flux, other_family, other_kind, read_name, split_prefix
+from eichi.models.loranames import Tensor, other_kind, read_name, split_prefix
 from eichi.models.lorasettings import config_beside, read_settings
-from eichi.models.shapes import Shapes
 
 WEIGHT, BIAS = ".weight", ".bias"
 
@@ -86,105 +84,6 @@ class LoraFile:
         return bool(said) and not any(name in said for name in ("hunyuan", "framepack"))
 
 
-@dataclass(frozen=True)
-class Share:
-    """What one layer adds to one weight: rows [first, first + rows) of its change."""
-
-    layer: Layer
-    first: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class Odd:
-    """A layer whose change has another size than the model's, both as rows and columns."""
-
-    layer: str
-    theirs: str
-    ours: str
-
-    def __str__(self) -> str:
-        return f"{self.layer} {self.theirs} ≠ {self.ours}"
-
-
-@dataclass(frozen=True)
-class Match:
-    """A file and a model: `shares` by name of the model's weights, `unmatched` keys of the file, `odd` layers."""
-
-    file: LoraFile
-    model: str
-    shares: dict[str, Share]
-    unmatched: tuple[str, ...]
-    odd: tuple[Odd, ...]
-
-    @property
-    def foreign(self) -> bool:
-        """Whether the file says that it was made for a model of another family."""
-        return self.file.foreign
-
-    @property
-    def used(self) -> set[Layer]:
-        """The changes that the model gets."""
-        return {share.layer for share in self.shares.values()}
-
-    @property
-    def silent(self) -> int:
-        """How many of them would have an alpha, and have none."""
-        return len({layer.name for layer in self.used if layer.alpha is None and layer.size.rank})
-
-    @property
-    def report(self) -> "LoraReport":
-        """What is to be told of it."""
-        ranked = [layer for layer in self.used if layer.size.rank]
-        return LoraReport(
-            file=str(self.file.path),
-            format=self.file.format,
-            kinds=tuple(sorted({layer.label for layer in self.used})),
-            names="hunyuanvideo" if self.file.original else "framepack",
-            base=self.file.base,
-            model=self.model,
-            layers=len({layer.name for layer in self.file.layers}),
-            matched=len({layer.name for layer in self.used}),
-            weights=tuple(sorted(self.shares)),
-            unmatched=self.unmatched,
-            odd=self.odd,
-            rank=tuple(sorted({layer.size.rank for layer in ranked})),
-            alpha=tuple(sorted({layer.factor * layer.size.rank for layer in ranked})),
-            silent=self.silent,
-        )
-
-    @property
-    def figures(self) -> dict[str, str]:
-        """The file's part in a sentence."""
-        report = self.report
-        ranks, alphas = (", ".join(f"{number:g}" for number in row) or "–" for row in (report.rank, report.alpha))
-        return {"path": report.file, "format": report.format, "rank": ranks, "alpha": alphas}
-
-
-@dataclass(frozen=True)
-class LoraReport:
-    """A file and a model that it fits. `weights` are the names of what it changes, `unmatched` keys that it does not.
-
-    `kinds` are those of its changes, `names` the layers' names, `base` the model that the file names, `rank` and
-    `alpha` those of its layers, `silent` of how many layers the file says no alpha.
-    """
-
-    file: str
-    format: str
-    kinds: tuple[str, ...]
-    names: str
-    base: str | None
-    model: str
-    layers: int
-    matched: int
-    weights: tuple[str, ...]
-    unmatched: tuple[str, ...]
-    odd: tuple[Odd, ...]
-    rank: tuple[int, ...]
-    alpha: tuple[float, ...]
-    silent: int
-
-
 def read_lora(path: Path) -> LoraFile:
     """What a LoRA file holds, from its header. Raises LoraError for a file that is none or that cannot be merged."""
     header = _header(path)
@@ -209,35 +108,6 @@ def check_numbers(file: LoraFile) -> None:
         raise LoraError("error.lora.damaged", path=file.path, reason=error.strerror or error) from error
     if bad is not None:
         raise LoraError("error.lora.numbers", path=file.path, layer=short(bad))
-
-
-def match_lora(file: LoraFile, shapes: Shapes, model: str) -> Match:
-    """Which weights of a model a file changes. Raises LoraError for a file that fits none or is another model's."""
-    names = [flat(layer.name) for layer in file.layers]
-    if is_flux(names) or (file.foreign and _family(file) and not _certain(names)):
-        raise _foreign(file, model)
-    known = aliases(shapes)
-    shares: dict[str, Share] = {}
-    unmatched, odd = list(file.rest), []
-    for layer in file.layers:
-        weights = _weights(layer, known, shapes)
-        if not weights or shares.keys() & weights or (layer.columns and len(weights) > 1):
-            unmatched += [key for _, key in layer.parts]
-            continue
-        ours = Size(sum(shapes[weight][0] for weight in weights), prod(shapes[weights[0]][1:]), layer.size.rank)
-        if layer.size != ours:
-            theirs = f"{layer.size.outputs}x{layer.size.inputs}"
-            odd.append(Odd(short(layer.name), theirs, f"{ours.outputs}x{ours.inputs}"))
-            continue
-        first = 0
-        for weight in weights:
-            shares[weight] = Share(layer, first, shapes[weight][0])
-            first += shapes[weight][0]
-    if odd and len(odd) >= len({share.layer for share in shares.values()}):
-        raise LoraError("error.lora.shape", path=file.path, model=model, **vars(odd[0]))
-    if not shares:
-        raise _foreign(file, model)
-    return Match(file, model, shares, tuple(sorted(unmatched)), tuple(odd))
 
 
 def lora_print(path: Path) -> str:
@@ -279,7 +149,9 @@ def _header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             start = file.read(512)
-        for signs, id in STARTS:
+        # The length of a header can begin as a pickle does.
+        likely = start[4:9] == b"\0\0\0\0{"
+        for signs, id in () if likely else STARTS:
             if start.startswith(signs) or start.lstrip().lower().startswith(signs):
                 raise LoraError(id, path=path)
         return read_header(path)
@@ -399,60 +271,12 @@ def _drafts(header: Header) -> tuple[list[Draft], set[str]]:
     return list(drafts.values()), set(rest)
 
 
-def _weights(layer: Layer, known: Mapping[str, tuple[str, ...]], shapes: Shapes) -> tuple[str, ...]:
-    """The weights that a change is of, none where the model has no such layer."""
-    weights = known.get(flat(layer.name), ())
-    if layer.kind == "bias":
-        weights = tuple(weight.removesuffix(WEIGHT) + BIAS for weight in weights)
-    if layer.split is not None:
-        weights = weights[layer.split : layer.split + 1]
-    return weights if all(weight in shapes for weight in weights) else ()
-
-
 def _nothing(header: Header) -> LoraError:
     """Why a file holds no change that can be merged."""
     kind = other_kind(header.tensors)
     if kind is not None:
         return LoraError("error.lora.kind", path=header.path, kind=kind)
-    return LoraError("error.lora.nothing", path=header.path, keys=_few(header.tensors) or "–")
-
-
-def _foreign(file: LoraFile, model: str) -> LoraError:
-    """Why a file changes nothing in a model."""
-    family = _family(file)
-    if family is not None:
-        return LoraError("error.lora.family", path=file.path, model=model, family=family)
-    keys, base = _few(layer.name for layer in file.layers), short(file.base or "?")
-    return LoraError("error.lora.other", path=file.path, model=model, keys=keys, base=base)
-
-
-# How families are called in headers, by the beginning of what is said there.
-SAID = {
-    "flux": "Flux",
-    "wan": "Wan",
-    "sdxl": "Stable Diffusion / SDXL",
-    "stable-diffusion": "Stable Diffusion / SDXL",
-    "sd3": "Stable Diffusion 3",
-    "sd": "Stable Diffusion / SDXL",
-    "qwen": "Qwen-Image",
-    "ltx": "LTX-Video",
-    "hidream": "HiDream",
-    "zimage": "Z-Image",
-    "z-image": "Z-Image",
-}
-
-
-def _family(file: LoraFile) -> str | None:
-    """The other family that a file was made for, by its layers or by what it says."""
-    found = other_family(flat(layer.name) for layer in file.layers)
-    said = (file.architecture or "").lower()
-    told = (name for word, name in SAID.items() if said.startswith(word))
-    return found or (next(told, None) if file.foreign else None)
-
-
-def _certain(layers: Iterable[str]) -> bool:
-    """Whether layers are HunyuanVideo's beyond doubt, whatever the file says: no other has its token refiner."""
-    return any("token_refiner" in layer for layer in layers)
+    return LoraError("error.lora.nothing", path=header.path, keys=few(header.tensors) or "–")
 
 
 def _base(told: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -463,8 +287,3 @@ def _base(told: Mapping[str, str]) -> tuple[str | None, str | None]:
 
     family = first("modelspec.architecture", "ss_base_model_version")
     return family or first("base_model", "ss_sd_model_name"), family
-
-
-def _few(keys: Iterable[str]) -> str:
-    """The first keys, for a sentence."""
-    return shorten(", ".join(sorted(short(key, 100) for key in keys)), 160, placeholder=" …")

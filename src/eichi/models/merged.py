@@ -1,9 +1,9 @@
 """Weights with LoRAs merged in, on disk, so that going back to a LoRA or a strength is a read and no work.
 
 A file for each tensor, found by everything its numbers depend on: the checkpoint's file by name, size and date, the
-tensor's name, the LoRA files with their strengths in their order, the type, FP8 and its kind. So what two requests have
-in common is kept once. Files are written aside and renamed; a damaged one counts as missing, and a full disk costs the
-time of merging again. The oldest go when the folder grows over its limit.
+tensor's name, the content of the LoRA files with their strengths in their order, the type, FP8 and its kind. So what
+two requests have in common is kept once. Files are written aside and renamed; a damaged one counts as missing, and a
+full disk costs the time of merging again. The oldest go when the folder grows over its limit.
 """
 
 import hashlib

@@ -22,6 +22,7 @@ from diffusers import HunyuanVideoFramepackTransformer3DModel
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from eichi.errors import LoraError
 from eichi.models import fp8
 from eichi.models.head import apply_head, kept_in
 from eichi.models.lora import Lora, merge, open_loras
@@ -131,7 +132,7 @@ class Weights:
         self.made += 1
 
     def _read(self, name: str, recipe: Recipe, loras: list[Lora]) -> Tensor:
-        """A tensor of the checkpoint with its LoRAs. Raises ValueError where it has what is no number."""
+        """A tensor of the checkpoint with its LoRAs. Raises ValueError or LoraError for what is no number."""
         dtype = kept_in(name, self.dtype)
         with safe_open(self.files[name], framework="pt") as file:
             read = file.get_tensor(name)
@@ -143,9 +144,10 @@ class Weights:
                 whole = read
             else:
                 whole = read.to(self.device, dtype, copy=True)
-            del read
-        if not all(bool(whole[rows].abs().amax().isfinite()) for rows in fp8.spans(whole)):
-            raise ValueError(f"{name}: not all of it is numbers")
+            if not _finite(whole):
+                if loras and _finite(read):
+                    raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)
+                raise ValueError(f"{name}: not all of it is numbers")
         return whole
 
     def _rounded(self, whole: Tensor, kind: str) -> Found:
@@ -197,6 +199,12 @@ class Weights:
         unused = self.shapes.keys() - expected.keys()
         if unused:
             log.warning("%s: %d tensors belong to no layer and are not read", self.name, len(unused))
+
+
+def _finite(whole: Tensor) -> bool:
+    """Whether all of a tensor is numbers."""
+    wide = whole.dtype if whole.element_size() > 1 else torch.float32  # numbers of eight bits have no size of their own
+    return all(bool(whole[rows].to(wide).abs().amax().isfinite()) for rows in fp8.spans(whole))
 
 
 def _set(owner: nn.Module, attribute: str, tensor: Tensor) -> None:

@@ -18,7 +18,8 @@ from eichi.jobs.view import View
 from eichi.library.lorafolders import ENDING, lora_files
 from eichi.library.loras import SLOTS, Loras, PresetLora, lora
 from eichi.library.store import Tell
-from eichi.models.lorafile import LoraFile, match_lora, read_lora
+from eichi.models.lorafile import LoraFile, read_lora
+from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
 from eichi.settings import Settings
