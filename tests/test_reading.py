@@ -55,6 +55,12 @@ def test_json_that_is_refused(text: str) -> None:
         parse_json(text)
 
 
+def test_json_of_too_many_values() -> None:
+    assert parse_json("[[1, 2], 3]", most=4) == [[1, 2], 3]
+    with pytest.raises(ValueError, match="too many"):
+        parse_json("[[1, 2], 3]", most=3)
+
+
 def test_json_that_is_read() -> None:
     deep = "[" * DEPTH + "]" * DEPTH
     assert json.dumps(parse_json(deep)) == deep

@@ -6,6 +6,7 @@ rest the coding is guessed, and said, so that whoever asks can tell. Knows nothi
 
 import json
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,8 @@ CODINGS = {
 }
 # How deep the values of others may lie in each other; what reads them goes down with them.
 DEPTH = 64
+# How many values there may be: each of them may be wrong, and is looked at then.
+MOST = 50_000
 # How a table or a list begins, and hardly anything else.
 BEGIN = re.compile(r'\s*(\{\s*["}]|\[\s*(["\]]|\{\s*["}]))')
 
@@ -44,15 +47,19 @@ def decode(data: bytes) -> tuple[str, str | None]:
     raise UnicodeDecodeError("utf-8", data, 0, len(data), "a coding that is not known here")
 
 
-def parse_json(text: str | bytes) -> Any:
-    """The values of a JSON text of others. Raises ValueError, also for what lies too deep."""
+def parse_json(text: str | bytes, most: int = MOST) -> Any:
+    """The values of a JSON text of others. Raises ValueError, also for what lies too deep and for too many values."""
     try:
         values = json.loads(text)
     except RecursionError as error:
         raise ValueError("too deep") from error
     level = [values]
     for _ in range(DEPTH):
-        level = [one for holder in level for one in _held(holder)]
+        inner = [one for holder in level for one in _held(holder)]
+        most -= len(inner)
+        if most < 0:
+            raise ValueError("too many values")
+        level = [one for one in inner if isinstance(one, dict | list)]
         if not level:
             return values
     raise ValueError("too deep")
@@ -71,7 +78,6 @@ def looks_like_json(text: str) -> bool:
     return True
 
 
-def _held(holder: object) -> list[Any]:
-    """The tables and lists in a table or a list."""
-    inner = holder.values() if isinstance(holder, dict) else holder if isinstance(holder, list) else ()
-    return [one for one in inner if isinstance(one, dict | list)]
+def _held(holder: object) -> Iterable[Any]:
+    """What is in a table or a list."""
+    return holder.values() if isinstance(holder, dict) else holder if isinstance(holder, list) else ()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from eichi.declare import walk
 from eichi.errors import InputError
-from eichi.library.outside import kind_of, over, read_request_from, sift
+from eichi.library.outside import kind_of, left_out, over, read_request_from, sift
 from eichi.options import FrameOptions, VideoOptions
+from eichi.text import encodable
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -91,3 +92,10 @@ def test_kinds_have_names() -> None:
     assert (kind_of("video"), kind_of("frame")) == (VideoOptions, FrameOptions)
     with pytest.raises(InputError, match="film"):
         kind_of("film")
+
+
+def test_what_is_left_out_is_told_in_few_words() -> None:
+    note = left_out("k" * 500 + "\ud800", {"a": "\ud800" * 500})
+    assert all(len(str(value)) <= 60 and encodable(value) for value in note.values.values())
+    _, told = sift(VideoOptions, {f"unknown{number}": 1 for number in range(5000)})
+    assert (len(told), told[-1].id, told[-1].values) == (21, "note.more", {"count": 4980})

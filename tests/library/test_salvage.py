@@ -17,6 +17,10 @@ class Content(BaseModel):
     table: dict[int, Row] = {}
 
 
+class Strict(Content):
+    model_config = ConfigDict(extra="forbid")
+
+
 GIVEN = {
     "rows": [{"path": "a", "strength": "much"}, {"path": 3, "strength": 2}, None],
     "table": {1: {"path": "b"}, 2: {"nope": 1, "path": "c"}, "x": {}},
@@ -55,3 +59,10 @@ def test_much_that_is_wrong_goes_at_once() -> None:
     rows = [{"path": place, f"nope{place}": 1} for place in range(3000)]
     content, _, lost = salvage(read, {"rows": [*rows, 5]})
     assert (rounds, len(lost), len(content.rows)) == (2, 6001, 3000)
+
+
+def test_a_key_that_is_no_text_goes() -> None:
+    given = {"rows": [{"path": "a", "\ud800": 1}], "\udfff": 2}
+    content, rest, lost = salvage(Strict.model_validate, given)
+    assert (content, rest) == (Strict(rows=[Row(path="a")]), {"rows": [{"path": "a"}]})
+    assert sorted((one.key, one.value) for one in lost) == [("rows.0.\ud800", 1), ("\udfff", 2)]

@@ -27,6 +27,7 @@ from eichi.reading import parse_json
 
 Kind = Literal["prompt", "startup", "slot", "favourite", "folder", "file"]
 LIMIT = 16 * 2**20
+VALUES = 2_000_000
 # Entries of one file that are looked at: more than anybody has made by hand.
 MOST = 1000
 MARKS = ("settings", "presets", "configs")
@@ -241,7 +242,7 @@ def _json(path: Path) -> Plain:
     """The values of a JSON file, with or without a byte order mark. Raises ValueError for anything else."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"larger than {LIMIT // 2**20} MiB")
-    values = parse_json(path.read_bytes())
+    values = parse_json(path.read_bytes(), VALUES)
     if not isinstance(values, dict):
         raise ValueError("not a table of keys")
     return values

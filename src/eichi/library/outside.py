@@ -4,7 +4,7 @@ A favourite of an earlier version, a picture of another program, the settings of
 not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the rest from being used.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any, TypeVar
 
@@ -37,7 +37,7 @@ def read_request_from(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Ask
 def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[Plain, tuple[Adjusted, ...]]:
     """The values that a request of this kind can use, and a word on each of the others."""
     _, known, lost = salvage(kind.model_validate, values)
-    return known, few(map(_note, lost))
+    return known, few([*map(_note, lost[:MOST])], len(lost))
 
 
 def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
@@ -51,16 +51,17 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
 
 def left_out(key: str, value: object, reason: str | None = None) -> Adjusted:
     """A word on a value that is not used: as it is not known here, or for a reason. None is spelled out at length."""
-    told = {"key": shorten(key, 60), "value": shorten(str(value), 60)}
+    key, text = (part.encode("utf-8", "backslashreplace").decode() for part in (key, str(value)))
+    told = {"key": shorten(key, 60), "value": shorten(text, 60)}
     if reason is None:
         return Adjusted("note.option.unknown", told)
     return Adjusted("note.option.unfit", told | {"reason": reason})
 
 
-def few(notes: Iterable[Adjusted]) -> tuple[Adjusted, ...]:
-    """So many notes that a person reads them, and how many more there were."""
-    told = tuple(notes)
-    return told if len(told) <= MOST else (*told[:MOST], Adjusted("note.more", {"count": len(told) - MOST}))
+def few(notes: Sequence[Adjusted], count: int = 0) -> tuple[Adjusted, ...]:
+    """So many notes that a person reads them, and how many more of all that there are, which may be a `count`."""
+    more = max(count, len(notes)) - MOST
+    return (*notes[:MOST], *((Adjusted("note.more", {"count": more}),) if more > 0 else ()))
 
 
 def _note(lost: Lost) -> Adjusted:

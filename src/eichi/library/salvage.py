@@ -48,7 +48,8 @@ def _take_out(values: Plain, errors: list[ErrorDetails], depth: int | None) -> l
     """Remove all that is wrong at once, each the innermost value that exists on the way to it; what it was."""
     wrong: dict[tuple[Any, ...], ErrorDetails] = {}
     for one in errors:
-        wrong.setdefault(_keys(values, one["loc"][:depth]), one)
+        path = _keys(values, one["loc"])
+        wrong.setdefault((*path, *_unspoken(reduce(getitem, path, values), one))[:depth], one)
     assert () not in wrong, "nothing is asked for that may be missing, and all rules are for one value"
     paths = [path for path in wrong if not any(path[:end] in wrong for end in range(1, len(path)))]
     places = {path: (reduce(getitem, path[:-1], values), path[-1]) for path in paths}
@@ -70,6 +71,12 @@ def _keys(values: Plain, path: tuple[int | str, ...]) -> tuple[Any, ...]:
         here = here[key]
         keys.append(key)
     return tuple(keys)
+
+
+def _unspoken(holder: Any, wrong: ErrorDetails) -> tuple[str, ...]:
+    """The key of a table that is wrong, where it is one that is no text: no place names it."""
+    key = wrong["input"]
+    return (key,) if wrong["type"] == "string_unicode" and isinstance(holder, dict) and key in holder else ()
 
 
 def _key(holder: Any, part: int | str) -> Any:

@@ -165,5 +165,5 @@ def test_a_long_text_is_read_in_few_steps(pattern: str) -> None:
 
 
 def test_a_large_graph_is_read_in_few_steps() -> None:
-    small, large = steps(nodes(500)), steps(nodes(5000))
+    small, large = steps(nodes(200)), steps(nodes(2000))
     assert large < 11 * small
