@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from eichi.errors import InputError
 from eichi.events import Adjusted
+from eichi.files import read_file
 from eichi.jobs.batch import BatchPicture, parse_prompts
 from eichi.options import ReferenceOptions
 
@@ -79,7 +80,7 @@ def _text(path: Path | None) -> str | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("error.batch.utf8", path=path) from error
     except OSError as error:
