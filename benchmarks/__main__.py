@@ -3,11 +3,11 @@
 import sys
 
 from benchmarks import clip, long, start
-from eichi.console import console
+from benchmarks.printing import printing
 
 TABLES = {"long": long.main, "clip": clip.main, "start": start.main}
 
 if __name__ == "__main__":
-    with console():
+    with printing():
         for name in sys.argv[1:2] or TABLES:
             TABLES[name](sys.argv[2:])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from eichi.console import console
+from benchmarks.printing import printing
 from eichi.events import SectionDone
 from eichi.pipeline.job import THRESHOLDS
 from training.decoder import decibels
@@ -111,5 +111,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with console():
+    with printing():
         main()

@@ -5,8 +5,8 @@ python -m benchmarks.cards > docs/memory.md
 
 from collections.abc import Iterator
 
+from benchmarks.printing import printing
 from eichi.catalog import find
-from eichi.console import console
 from eichi.plan.memory import GIB, Machine, Need, choose, fits, forecast
 
 CARDS = (6, 8, 12, 16, 24, 32, 48, 80)
@@ -86,5 +86,5 @@ def _gib(size: float) -> str:
 
 
 if __name__ == "__main__":
-    with console():
+    with printing():
         print(page(), end="")  # noqa: T201

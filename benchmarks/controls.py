@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from eichi.console import console
+from benchmarks.printing import printing
 from training.judge import Clip, Judge, Subject
 
 COLUMNS, SCALE, MARGIN = 8, 2, 150  # frames, enlargement, pixels for a row's label
@@ -346,5 +346,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with console():
+    with printing():
         main()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clip import peak_memory
-from eichi.console import console
+from benchmarks.printing import printing
 
 STRENGTH, OTHER, RANK = 0.8, 0.4, 16
 MIB = 2**20
@@ -188,5 +188,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with console():
+    with printing():
         main()

@@ -28,6 +28,7 @@ from typing import Literal
 import libcst
 from mutmut.mutation.file_mutation import Mutation, create_mutations
 
+from benchmarks.printing import printing
 from benchmarks.trees import Index, Outcome, Tree
 
 SOURCES = ("plan/**/*.py", "pipeline/**/*.py", "video/**/*.py", "jobs/**/*.py", "models/lora*.py")
@@ -214,4 +215,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.encodes import encodes
-from eichi.console import console
+from benchmarks.printing import printing
 from eichi.pipeline.checkpoint import sweep
 from eichi.video.jobfolder import ENDING
 
@@ -221,5 +221,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with console():
+    with printing():
         main()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eichi import files
-from eichi.files import aside, private, settle, tighten
+from eichi.files import aside, private, read_file, settle, tighten
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and folders are other things on Windows")
 
@@ -73,6 +73,20 @@ def test_content_reaches_the_disk_before_its_name(tmp_path: Path, monkeypatch: p
             draft.write_bytes(b"x")
         assert path.read_bytes() == b"x"
     assert synced == [(synced[0][0], False), (tmp_path.stat().st_ino, True)]
+
+
+@POSIX
+def test_only_a_file_is_read(tmp_path: Path) -> None:
+    """A pipe would let its reader wait for ever, a device gives bytes without an end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_bytes(b"1234")
+    assert read_file(tmp_path / "file", 4) == b"1234"
+    with pytest.raises(OSError, match="too large"):
+        read_file(tmp_path / "file", 3)
+    for path in ("pipe", "loop", "nothing", "x" * 300, "a\0b", ".", "/dev/zero"):
+        with pytest.raises(OSError, match=r"[a-z]"):
+            read_file(tmp_path / path)
 
 
 def refusing(times: int) -> Callable[[Path, Path], None]:

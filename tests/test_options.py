@@ -279,3 +279,11 @@ def test_a_request_does_not_change() -> None:
 @pytest.mark.parametrize(("crf", "used"), [(0, 1), (1, 1), (16, 16), (51, 51), (52, 51), (100, 51)])
 def test_quality_stays_in_the_range_that_plays(crf: int, used: int) -> None:
     assert quality(crf) == used
+
+
+@pytest.mark.parametrize("given", ["49.9", 49.9, "0.9", 1.05, "99.9 %", 103.0])
+def test_a_strength_out_of_range_is_named_as_it_was_given(given: object) -> None:
+    """A factor or per cent: what is neither is not multiplied."""
+    with pytest.raises(OptionError) as caught:
+        VideoOptions.parse({"model": "tiny-f1", "sampling": {"image_strength": given}})
+    assert str(caught.value.values["value"]) == str(given).removesuffix(" %")

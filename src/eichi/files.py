@@ -4,6 +4,7 @@ A reader never sees half a file, whatever ends the writing: an error, a full dis
 system pass through; each caller says them in its own words.
 """
 
+import errno
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from stat import S_ISGID, S_ISVTX
 WINDOWS = os.name == "nt"
 # Windows refuses to replace a file that somebody reads: tries until then, and seconds between them.
 TRIES, PAUSE = 100, 0.05
+LIMIT = 2**26  # bytes of a file that is read whole, if nothing else is said
 
 
 @contextmanager
@@ -53,6 +55,23 @@ def settle(draft: Path, path: Path, lasting: bool = True) -> None:
             time.sleep(PAUSE)
     if lasting and not WINDOWS:
         _sync(path.parent)
+
+
+def read_file(path: Path, limit: int = LIMIT) -> bytes:
+    """What is in a file. Raises OSError, also for one of more bytes than the limit, and for what is no file: a pipe or
+    a device gives bytes without an end, or lets its reader wait for ever.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        number = errno.EISDIR if os.path.isdir(path) else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except ValueError as error:  # a name that no file can have
+        raise FileNotFoundError(errno.ENOENT, str(error), str(path)) from error
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def private(folder: Path) -> None:

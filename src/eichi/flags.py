@@ -67,11 +67,8 @@ def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: Plain, 
     if source is not None:
         assert issubclass(kind, Request), "what is taken from a file is a whole request"
         values = request_of(source, kind, language)
-    for key, value in assigned(assignments).items():
-        if key in fields and fields[key].repeatable:
-            raise OptionError("error.set.table", key=key, flag=fields[key].flag, form=fields[key].form)
-        open_again = not value and key in fields and fields[key].info.default is None
-        place(values, key, None if open_again else _typed(fields.get(key), value))
+    for key, value in read_assignments(kind, assignments).items():
+        place(values, key, value)
     for field in fields.values():
         given = flags.get(_parameter(field))
         if given is None or given == ():
@@ -115,6 +112,22 @@ def _numbers(text: str, flag: str) -> tuple[int, ...]:
             raise OptionError("error.sweep.form", flag=flag, text=text, highest=MAX_INDEX)
         found += range(first, last + 1)
     return tuple(found)
+
+
+def read_assignments(kind: type[Options], assignments: tuple[str, ...]) -> dict[str, Any]:
+    """`--set KEY=VALUE` as values by key; an empty one is None where the option may be left open. Raises OptionError,
+    also for a key below an option, which another value of that option would hide.
+    """
+    fields, found = {field.key: field for field in walk(kind)}, dict[str, Any]()
+    for key, value in assigned(assignments).items():
+        field = fields.get(key)
+        if field is not None and field.repeatable:
+            raise OptionError("error.set.table", key=key, flag=field.flag, form=field.form)
+        if any(key.startswith(f"{one.key}.") for one in fields.values() if not one.repeatable):
+            raise OptionError("error.option.unknown", key=key, known=", ".join(sorted(fields)))
+        open_again = not value and field is not None and field.info.default is None
+        found[key] = None if open_again else _typed(field, value)
+    return found
 
 
 def assigned(assignments: tuple[str, ...]) -> dict[str, str]:

@@ -24,7 +24,7 @@ MAX_SEED = 2**32 - 1
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
 MAX_INDEX = 64
 LENGTHS = (*range(1, 21), 30, 40)  # seconds that are offered for both kinds of model
-FACTORS = 50  # a strength below this is a factor, from here on it is per cent
+STRENGTHS = 100.0, 102.0  # of the image, in per cent
 
 # What counts with real CFG only, and what only with a step cache.
 GUIDED, CACHING = unless("sampling.cfg", 1.0), unless("sampling.teacache", False)
@@ -98,13 +98,16 @@ class SamplingOptions(StepOptions):
 
     padding: float | None = option(None, "--padding", group="motion", only="reverse", step=0.1, ge=0.0, le=3.0)
     image_strength: float = option(
-        100.0, "--image-strength", group="motion", only="forward", unit="percent", ge=100.0, le=102.0
+        100.0, "--image-strength", group="motion", only="forward", unit="percent", ge=STRENGTHS[0], le=STRENGTHS[1]
     )
 
     @field_validator("image_strength", mode="before")
     @classmethod
     def in_per_cent(cls, value: Any) -> Any:
-        """A strength in per cent, also where it is given as the factor that eichi and our first records have."""
+        """A strength in per cent, also where it is given as the factor that eichi and our first records have.
+
+        What is out of range as both stays as it was given, so that it is named so.
+        """
         if isinstance(value, bool):
             raise PydanticCustomError("number", "a number is missing")
         text = value.removesuffix("%") if isinstance(value, str) else value
@@ -112,7 +115,8 @@ class SamplingOptions(StepOptions):
             strength = float(text)
         except (TypeError, ValueError, OverflowError):
             return value
-        return round(100 * strength, 9) if strength < FACTORS else strength
+        low, high = STRENGTHS
+        return round(100 * strength, 9) if low <= round(100 * strength, 9) <= high else strength
 
 
 class FrameStepOptions(StepOptions):

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from eichi.declare import Optioned, Plain, option
 from eichi.errors import OptionError
-from eichi.files import aside, private, tighten
+from eichi.files import aside, private, read_file, tighten
 from eichi.text import json_text
 from eichi.words import ENGLISH, languages
 
@@ -203,7 +203,7 @@ def _stay_offline() -> None:
 def _read(path: Path) -> Plain:
     """The keys of the settings file, none where there is no file."""
     try:
-        values = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, with a byte-order mark or without
+        values = json.loads(read_file(path))  # in UTF-8 or UTF-16, with a byte-order mark or without
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

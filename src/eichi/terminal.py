@@ -53,6 +53,16 @@ def interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
+def ending() -> Iterator[None]:
+    """What asks a process to end (SIGTERM) does what Ctrl-C does: those that it has started end with it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def reporting(as_json: bool) -> Iterator[Settings]:
     """Settings for a command; its errors as one sentence and an exit code."""
     from eichi.library.repair import repair_settings

@@ -123,7 +123,7 @@ def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
         (("show", "9"), "no job 9"),
         (("remove", "9"), "no job 9"),
         (("follow", "9"), "no job 9"),
-        (("edit", "1", "--set", "seconds"), "a value is missing"),
+        (("edit", "9", "--set", "seconds=1"), "no job 9"),
         (("move", "one"), "--help"),
     ],
 )
@@ -147,6 +147,9 @@ def test_the_queue_is_ordered_and_changed(eichi: Run, two: tuple[int, int]) -> N
     assert eichi("move", a, "--priority", 1).code == 0
     assert order(eichi) == [(a, "waiting"), (b, "waiting")]
     assert eichi("edit", a, "--set", "sampling.steps=7", "--json").last["request"]["sampling"]["steps"] == 7
+    assert eichi("edit", a, "--set", "seed=", "--json").last["request"]["seed"] is None
+    assert eichi("edit", a, "--set", "seed=3", "--json").last["request"]["seed"] == 3
+    assert eichi("edit", a, "--set", "sampling.steps.x=7").code == 2
     assert eichi("hold", a, "--json").last["status"] == "held"
     assert eichi("resume", a, "--json").last["status"] == "waiting"
     assert eichi("skip", a, "--json").last["status"] == "stopped"

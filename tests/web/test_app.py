@@ -1,5 +1,6 @@
 """The server from outside: doors, languages, the HTTP interface, what is refused; and what it does not load."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from eichi.jobs.store import Store
+from eichi.jobs.view import Action
 from eichi.options import VideoOptions
 from eichi.settings import Settings
 from eichi.web.app import make_app
@@ -219,6 +222,8 @@ def test_folders_of_this_machine_are_for_who_sits_at_it(client: TestClient, tmp_
         ("POST", "/api/v1/plan", "[" * 100_000, 400, "error.api.body"),
         ("POST", "/api/v1/plan", '{"sampling": {"image_strength": 1' + "0" * 400 + "}}", 422, "error.option.value"),
         ("POST", "/api/v1/plan", '{"sampling": {"image_strength": true}}', 422, "error.option.value"),
+        ("DELETE", "/api/v1/tools/99", None, 404, "error.tool.unknown"),
+        ("POST", "/api/v1/queue/stop", None, 422, "error.option.choice"),
     ],
 )
 def test_whatever_is_asked_the_answer_is_ours(
@@ -228,3 +233,55 @@ def test_whatever_is_asked_the_answer_is_ours(
     answer = client.request(method, address, content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (status, id)
     assert re.search("[а-я]", answer.json()["message"])
+
+
+def test_a_word_that_is_none_is_told_what_there_is(client: TestClient, job: int) -> None:
+    """What a job is changed or removed by is another address."""
+    said = client.post(f"/api/v1/jobs/{job}/bogus").json()["values"]["choices"]
+    offered = [word.strip("'") for word in said.split(", ")]
+    assert set(offered) == set(Action) - {Action.EDIT, Action.REMOVE}
+    for word in (Action.EDIT, Action.REMOVE):
+        assert client.post(f"/api/v1/jobs/{job}/{word}").status_code == 422
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "CON", "a\0b", "...", "aux", "%00", "猫" * 200, "."])
+@pytest.mark.parametrize(("address", "ending"), [("pictures", ".png"), ("files", ".mp4"), ("loras", ".safetensors")])
+def test_a_file_of_any_name_is_taken_or_refused(
+    client: TestClient, picture: Path, name: str, address: str, ending: str
+) -> None:
+    content = picture.read_bytes() if address == "pictures" else b"none"
+    answer = client.post(f"/api/v1/{address}", files={"file": (f"{name}{ending}", content)})
+    assert answer.status_code == (201 if address == "pictures" else 422)
+    if address != "pictures":
+        assert answer.json()["error"].startswith("error.")
+    elif "%" not in answer.json()["name"]:  # which this client reads twice
+        assert client.get(f"/api/v1/pictures/{answer.json()['name']}").content == content
+
+
+def test_a_visitor_that_leaves_before_the_answer_is_no_error(served: Desk) -> None:
+    """A browser that closes the tab while the page loads: what was to answer ends without a word."""
+    app, sent, come = make_app(served), list[Message](), {"type": "http.request", "body": b"", "more_body": False}
+
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        pass
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    def ask(*said: Message) -> None:
+        left = [*said]
+
+        async def receive() -> Message:
+            while not left:
+                await asyncio.sleep(0)
+            return left.pop(0)
+
+        scope = {"type": "http", "method": "GET", "path": "/silent/", "raw_path": b"/silent/", "query_string": b""}
+        scope |= {"headers": [(b"host", b"localhost")], "scheme": "http", "server": ("localhost", 80), "root_path": ""}
+        asyncio.run(app(scope, receive, send))
+
+    app.mount("/silent", silent)
+    ask({"type": "http.disconnect"})
+    assert sent[0]["status"] == 499
+    with pytest.raises(RuntimeError, match="No response returned"):
+        ask(come)

@@ -49,6 +49,19 @@ def test_pictures_of_a_job_are_copied_for_the_page(desk: Desk, video: VideoOptio
         assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o700] * 2
 
 
+def test_what_is_used_again_was_not_given_long_ago(desk: Desk, video: VideoOptions) -> None:
+    """Or what tidies up would remove what the page shows."""
+    for _ in range(2):
+        video = VideoOptions.parse(desk.adopt(video.dump()))
+        assert video.image is not None
+        assert video.image.parent.stat().st_mtime > 1
+        os.utime(video.image.parent, (1, 1))
+    desk.adopt(video.dump())
+    desk.tidy()
+    assert video.image is not None
+    assert video.image.is_file()
+
+
 def test_pictures_that_are_gone_go_alone(desk: Desk, video: VideoOptions, picture: Path) -> None:
     values = video.dump() | {"image": "gone.png"}
     values["keyframes"] |= {"sections": {"0": str(picture), "1": "gone.png"}}

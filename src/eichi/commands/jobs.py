@@ -14,11 +14,11 @@ import click
 
 from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
-from eichi.flags import option_flags, read_request
+from eichi.flags import option_flags, read_assignments, read_request
 from eichi.library.lorafolders import located
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
-from eichi.terminal import FAILED, STOPPED, json_flag, out_flag, print_json, reporting, tell
+from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -115,11 +115,12 @@ def run(as_json: bool) -> None:
             tell(say("queue.held", settings.language))
         executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
         try:
-            for id in executor.drain():
-                if id == ELSEWHERE:
-                    tell(say("queue.elsewhere", settings.language))
-                else:
-                    ended[id] = _watch(queue, id, settings.language)
+            with ending():
+                for id in executor.drain():
+                    if id == ELSEWHERE:
+                        tell(say("queue.elsewhere", settings.language))
+                    else:
+                        ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
             stopped = True
             tell(say("queue.leaving", settings.language))
@@ -200,9 +201,8 @@ def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
 @json_flag
 def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        from eichi.flags import assigned
-
-        _answer(queue.edit(job, assigned(assignments)), settings.language, as_json)
+        kind = FrameOptions if queue.store.job(job).kind == FrameOptions.kind else VideoOptions
+        _answer(queue.edit(job, read_assignments(kind, assignments)), settings.language, as_json)
 
 
 @jobs.command(help=say("cli.jobs.stop"))

@@ -2,7 +2,7 @@
 
 import click
 
-from eichi.terminal import reporting, tell
+from eichi.terminal import ending, reporting, tell
 from eichi.words import languages, say
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -31,4 +31,5 @@ def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser:
         if open_to_all and server not in LOCAL:
             tell(say("ui.open", language))
         address = say("ui.address", language, server=server, port=port)
-        serve(settings, server, port, inbrowser, lang, lambda: tell(address), access)
+        with ending():
+            serve(settings, server, port, inbrowser, lang, lambda: tell(address), access)

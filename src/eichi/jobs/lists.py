@@ -5,6 +5,7 @@ to be guessed. The order is that of the names, numbers in them counted as number
 case, and whether an accent is a sign of its own, as macOS writes it, or part of a letter.
 """
 
+import errno
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from eichi.errors import InputError
 from eichi.events import Adjusted
+from eichi.files import read_file
 from eichi.jobs.batch import BatchPicture, parse_prompts
 from eichi.options import ReferenceOptions
 from eichi.reading import decode
@@ -102,15 +104,13 @@ def _lines(path: Path) -> tuple[list[str], Notes]:
 def _read(path: Path) -> tuple[str, Notes]:
     """A text, and a word on its coding where that was guessed. Raises InputError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-        if len(data) > LIMIT:
-            raise InputError("error.batch.large", path=path, limit=LIMIT // 2**20)
-        text, coding = decode(data)
+        text, coding = decode(read_file(path, LIMIT))
         return text, (Adjusted("note.text.coding", {"file": path.name, "coding": coding}),) if coding else ()
     except UnicodeDecodeError as error:
         raise InputError("error.batch.utf8", path=path) from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise InputError("error.batch.large", path=path, limit=LIMIT // 2**20) from error
         raise InputError("error.batch.read", path=path, reason=error.strerror or error) from error
 
 

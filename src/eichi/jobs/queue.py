@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 from eichi.errors import InputError, OptionError
@@ -16,7 +16,7 @@ from eichi.events import FrameFinished
 from eichi.jobs.draft import BatchForecast, draft, forecast
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
-from eichi.jobs.view import IDLE, Action, Ask, Status, states
+from eichi.jobs.view import IDLE, Action, Ask, Button, Status, states
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.video.jobfolder import JobFolder
 
@@ -128,8 +128,9 @@ class Queue:
                 return self.clone(id)
             case Action.UP | Action.DOWN:
                 return self._shift(id, -1 if action == Action.UP else 1)
-        known = ", ".join(one for one in Action if one not in (Action.EDIT, Action.REMOVE))
-        raise OptionError("error.option.choice", key="action", value=repr(str(action)), choices=known)
+        raise OptionError(
+            "error.option.choice", key="action", value=repr(str(action)), choices=", ".join(get_args(Button))
+        )
 
     def hold_all(self) -> None:
         """Let every worker end the job that it has and take no other: stop after this job."""

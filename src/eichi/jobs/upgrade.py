@@ -4,6 +4,8 @@ Migrations are append-only and run in one transaction, so that a store is either
 at the same time wait for the first. Knows nothing of what is in the tables.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +113,8 @@ def _make(database: str) -> None:
     private(path.parent)
     if not path.exists():
         path.touch(0o600)
+    if not path.is_file():  # SQLite would wait for a pipe
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     for ending in ("", "-wal", "-shm"):
         tighten(Path(f"{path}{ending}"))
 
@@ -149,4 +153,4 @@ def _damaged(error: Exception) -> bool:
 
 def _reason(error: Exception) -> object:
     """The database's own sentence, without the statement."""
-    return str(getattr(error, "orig", None) or error).strip().replace("\n", " ")
+    return str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip().replace("\n", " ")

@@ -69,6 +69,9 @@ class Action(StrEnum):
     REMOVE = "remove"
 
 
+# What needs no more words than its name.
+Button = Literal["hold", "resume", "stop-section", "stop", "skip", "up", "down", "retry", "clone"]
+
 IDLE = (Status.WAITING, Status.HELD)
 ACTIVE = (Status.RUNNING, Status.STOPPING)
 ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)

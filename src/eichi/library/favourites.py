@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
-from eichi.files import aside
+from eichi.files import aside, read_file
 from eichi.library.outside import kind_of, read_request_from
 from eichi.library.store import Kept, Shelf, Tell, free_name
 from eichi.options import Request
@@ -142,9 +142,7 @@ def _named(name: str) -> str:
 def _exported(path: Path) -> dict[str, Favourite]:
     """The favourites of an exported file. Raises InputError."""
     try:
-        if path.stat().st_size > LIMIT:
-            raise ValueError(f"larger than {LIMIT // 2**20} MiB")
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_file(path, LIMIT))
         if not isinstance(values, dict) or values.get(EXPORT) != 1:
             raise ValueError(f"no {EXPORT} 1 in it")
         return _Content.model_validate({"favourites": values["favourites"]}).favourites

@@ -10,7 +10,7 @@ import shutil
 
 from eichi.errors import FolderError
 from eichi.events import Adjusted
-from eichi.files import aside, tighten
+from eichi.files import aside, read_file, tighten
 from eichi.library.salvage import salvage
 from eichi.library.store import DAMAGE, Tell, free_path
 from eichi.settings import Settings, settings_file
@@ -23,7 +23,7 @@ def repair_settings(tell: Tell) -> None:
     """Leave out what cannot be read of the settings file, and tell of it. Raises FolderError."""
     path = settings_file()
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_file(path))
     except OSError:  # said by what loads the settings, if there is something to say
         return
     except DAMAGE:

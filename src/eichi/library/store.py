@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
-from eichi.files import aside, private
+from eichi.files import aside, private, read_file
 from eichi.library.salvage import salvage
 from eichi.text import json_text
 
@@ -91,7 +91,7 @@ class Shelf(Generic[Content]):
     def _values(self, path: Path) -> tuple[Plain, int]:
         """The values of a file, in the form of this version, and the version it was written in."""
         try:
-            values = json.loads(path.read_bytes())
+            values = json.loads(read_file(path))
         except FileNotFoundError:
             raise
         except OSError as error:

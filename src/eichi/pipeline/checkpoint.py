@@ -258,6 +258,8 @@ def sweep(folder: Path) -> None:
 def unfinished(folder: Path) -> list[Checkpoint]:
     """The unfinished jobs of a folder, the one that was worked at last first."""
     found: list[tuple[int, Path]] = []
+    if not os.path.isdir(folder):  # also false for a name that no folder can have
+        return []
     for card in (path for name in (CARD, TWIN) for path in folder.glob(f".*{ENDING}/{name}")):
         with suppress(FileNotFoundError):  # its job may end at this moment
             found.append((card.stat().st_mtime_ns, card.parent))

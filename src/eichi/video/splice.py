@@ -5,6 +5,7 @@ were named, and the sources' own records, so that nothing of where the latents c
 file, and why a joint is remembered, stands in `plan.splice`.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -172,7 +173,7 @@ def figures(shape: Shape) -> Record:
 def free_name(folder: Path, source: Path, word: str, suffix: str) -> Path:
     """A name after a tool's source that nothing in the folder has yet."""
     path, number = folder / f"{source.stem}_{word}{suffix}", 1
-    while path.exists():
+    while os.path.exists(path):  # also false for a name that no file can have
         number += 1
         path = folder / f"{source.stem}_{word}_{number}{suffix}"
     return path

@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 EVERYWHERE = ("0.0.0.0", "::")
 UPLOAD = "200mb"
+GONE = 499  # what servers note where a visitor has left
 YEAR = 365 * 24 * 3600
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -125,7 +126,12 @@ def _guard(app: FastAPI, desk: Desk, access: Access | None) -> None:
             return refused(401, "error.api.access")
         if request.url.path.endswith("/upload") and desk.full:
             return refused(413, "error.upload.count", limit=MOST)
-        answer = await call_next(request)
+        try:
+            answer = await call_next(request)
+        except RuntimeError:  # what Starlette says where there is nobody any more to answer
+            if not await request.is_disconnected():
+                raise
+            return Response(status_code=GONE)
         code = request.url.path.strip("/")
         return await _spoken(answer, code) if code in languages() else answer
 

@@ -29,6 +29,7 @@ from eichi.library.restore import restore
 from eichi.library.store import FOLDER
 from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.tokens import Meter, find_meter
+from eichi.names import fit_name
 from eichi.options import FrameOptions, VideoOptions, place
 from eichi.settings import Settings
 from eichi.video import images
@@ -139,14 +140,14 @@ class Desk:
 
     def result(self, name: str) -> Path:
         """A file in the folder of results, by its name. Raises InputError."""
-        path = self.settings.outputs.absolute() / _base(name)
+        path = self.settings.outputs.absolute() / Path(name.replace("\\", "/")).name
         if path.name != name or name.startswith(".") or not os.path.isfile(path):
             raise InputError("error.file.missing", path=name)
         return path
 
     def receive(self, name: str, content: BinaryIO) -> Path:
         """Put a file that was given among the results: latents or a video, and not any size. Raises InputError."""
-        base = _base(name)
+        base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
         if suffix not in (LATENTS, VIDEO) or base.startswith("."):
             raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
@@ -178,7 +179,7 @@ class Desk:
         """Put a picture that was given among the uploads, if it is one. Raises InputError."""
         if self.full:
             raise InputError("error.upload.count", limit=MOST)
-        base = _base(name).lstrip(".") or "picture.png"
+        base = fit_name(name).lstrip(".") or "picture.png"
         path = self.uploads / uuid4().hex / base
         private(path.parent)
         try:
@@ -204,7 +205,7 @@ class Desk:
 
     def receive_lora(self, name: str, content: BinaryIO) -> Path:
         """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""
-        base = _base(name)
+        base = fit_name(name)
         if Path(base).suffix.lower() != LATENTS or base.startswith("."):
             raise InputError("error.upload.kind", name=base or "?", known=LATENTS)
         path = self.loras.folder / base
@@ -239,22 +240,19 @@ class Desk:
         return self._copied(path) if self.inside(path) else None
 
     def _copied(self, path: Path) -> str | None:
-        if path.is_relative_to(self.uploads):
-            return str(path) if path.is_file() else None
         try:
+            if path.is_relative_to(self.uploads):
+                os.utime(path.parent)  # used again: it is not long ago that it was given
+                return str(path) if path.is_file() else None
             name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
-            target = self.uploads / name / path.name
+            target = self.uploads / name / fit_name(path.name)
             private(target.parent)
             with aside(target, private=True) as draft:
                 shutil.copyfile(path, draft)
+            os.utime(target.parent)
         except OSError:
             return None
         return str(target)
-
-
-def _base(name: str) -> str:
-    """The last part of a name that a browser of any system gave."""
-    return Path(name.replace("\\", "/")).name
 
 
 def uploads(settings: Settings) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
-from eichi.errors import OptionError
+from eichi.errors import InputError, OptionError
 from eichi.events import Converted, Json, Step, read_message
 from eichi.jobs.store import Store
 from eichi.jobs.view import ACTIVE
@@ -107,13 +107,15 @@ class ToolRuns:
         return run
 
     def stop(self, id: int) -> None:
-        """End a run that waits or works; nothing of it stays."""
-        for run in self.runs:
-            if run.id == id and run.process is not None and run.status == "running":
-                run.asked = True
-                run.process.terminate()  # on any system, wherever it is
-            elif run.id == id and run.status == "waiting":
-                run.status = "stopped"
+        """End a run that waits or works; nothing of it stays. Raises InputError for a number that is not there."""
+        run = next((run for run in self.runs if run.id == id), None)
+        if run is None:
+            raise InputError("error.tool.unknown", run=id)
+        if run.process is not None and run.status == "running":
+            run.asked = True
+            run.process.terminate()  # on any system, wherever it is
+        elif run.status == "waiting":
+            run.status = "stopped"
 
     def close(self) -> None:
         self._closing.set()

@@ -25,7 +25,7 @@ PLAIN_ANSWERS: dict[int | str, dict[str, Any]] = {
     }
     for status, text in SAID.items()
 }
-ABSENT = ("error.job.unknown", "error.file.missing", "error.api.nothing")
+ABSENT = ("error.job.unknown", "error.tool.unknown", "error.file.missing", "error.api.nothing")
 
 
 async def explain(request: Request, error: Exception) -> Response:
@@ -58,8 +58,7 @@ async def explain_question(request: Request, error: Exception) -> Response:
         return await explain(request, InputError("error.api.body"))
     key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     value, context = shown(first.get("input")), first.get("ctx") or {}
-    if first["type"] == "enum":
-        return await explain(
-            request, OptionError("error.option.choice", key=key, value=value, choices=context["expected"])
-        )
+    if first["type"] in ("enum", "literal_error"):
+        choices = context["expected"].replace(" or ", ", ")
+        return await explain(request, OptionError("error.option.choice", key=key, value=value, choices=choices))
     return await explain(request, OptionError("error.option.value", key=key, value=value, reason=first["msg"]))

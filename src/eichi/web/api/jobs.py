@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from eichi.errors import OptionError
 from eichi.jobs.schema import Job
 from eichi.jobs.view import (
     Action,
+    Button,
     FramePlanView,
     JobRemoved,
     JobTold,
@@ -89,8 +89,8 @@ def routes(desk: Desk) -> APIRouter:
             yield ServerSentEvent(data=told, id=str(told.number))
 
     @router.post("/jobs/{id}/{action}")
-    def act_on_job(id: Id, action: Action, language: Language) -> JobView:
-        job = queue.act(id, action)
+    def act_on_job(id: Id, action: Button, language: Language) -> JobView:
+        job = queue.act(id, Action(action))
         desk.wake()
         return job.view(language)
 
@@ -99,11 +99,8 @@ def routes(desk: Desk) -> APIRouter:
         return JobRemoved(removed=id, files=tuple(str(path) for path in queue.remove(id, files)))
 
     @router.post("/queue/{action}")
-    def act_on_queue(action: Action) -> QueueHeld:
-        if action not in (Action.HOLD, Action.RESUME):
-            choices = f"{Action.HOLD}, {Action.RESUME}"
-            raise OptionError("error.option.choice", key="action", value=repr(str(action)), choices=choices)
-        queue.hold_all() if action == Action.HOLD else queue.resume_all()
+    def act_on_queue(action: Literal["hold", "resume"]) -> QueueHeld:
+        queue.hold_all() if action == "hold" else queue.resume_all()
         desk.wake()
         return QueueHeld(held=store.held)
 

@@ -1,0 +1,38 @@
+"""Names of files that every system takes: short enough, without signs that mean something, no device of Windows."""
+
+import os
+import re
+from pathlib import Path
+
+from eichi.errors import InputError
+
+LONGEST = 180  # bytes; systems take 255, and what is being written has a longer name beside it
+SIGNS = re.compile('[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]')
+DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+
+
+def fit_name(name: str) -> str:
+    """The last part of a name that a browser of any system gave, as near to it as a file can be called everywhere.
+
+    Nothing where there is no more to it than dots.
+    """
+    base = SIGNS.sub("_", name.replace("\\", "/").rpartition("/")[2]).rstrip(". ")
+    if DEVICES.match(base):
+        base = f"_{base}"
+    stem, suffix = Path(base).stem, Path(base).suffix
+    while stem and len(f"{stem}{suffix}".encode()) > LONGEST:
+        stem = stem[:-1]
+    return f"{stem}{suffix}"[:LONGEST]
+
+
+def check_name(path: Path) -> None:
+    """Raise InputError for a name that a file to be written cannot have on this system."""
+    try:
+        if os.name == "nt" and DEVICES.match(path.name):
+            raise ValueError("a device")
+        os.lstat(path.with_name(f".{path.name}.part"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError("error.file.name", name=path.name, reason=reason) from error
