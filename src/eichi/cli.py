@@ -73,7 +73,7 @@ def main() -> NoReturn:
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
     with reporting(as_json) as settings:
-        options = read_request(VideoOptions, assignments, flags, settings.language)
+        options = read_request(VideoOptions, assignments, flags, settings)
         run_request(options, out or settings.outputs, settings, as_json)
 
 
@@ -87,7 +87,7 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
     from eichi.prepare import make_frame_plan
 
     with reporting(as_json) as settings:
-        requests = read_sweep(read_request(FrameOptions, assignments, flags, settings.language), flags)
+        requests = read_sweep(read_request(FrameOptions, assignments, flags, settings), flags)
         plans = [make_frame_plan(request, settings.models) for request in requests]
         if only_plan:
             show_plans(plans, as_json, settings)
@@ -113,7 +113,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_plan
 
     with reporting(as_json) as settings:
-        options = read_request(VideoOptions, assignments, flags, settings.language)
+        options = read_request(VideoOptions, assignments, flags, settings)
         show_plans([make_plan(options, settings.models)], as_json, settings)
 
 

@@ -4,6 +4,7 @@ A reader never sees half a file, whatever ends the writing: an error, a full dis
 system pass through; each caller says them in its own words.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -68,6 +69,12 @@ def trim(folder: Path, pattern: str, limit: int) -> None:
         size += stat.st_size
         if size > limit:
             file.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """What tells a file's content from any other, wherever it lies and whatever it is called. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(folder: Path) -> None:

@@ -27,6 +27,8 @@ from eichi.text import json_text
 from eichi.words import ENGLISH, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
+# Folders in the home: LoRA files, what was given in a browser, what can be made again.
+LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
@@ -108,7 +110,7 @@ class Settings(Optioned, BaseSettings):
     @property
     def cache(self) -> Path:
         """What can be made again: encoded prompts."""
-        return self.home / "cache"
+        return self.home / CACHE
 
     @property
     def logs(self) -> Path:

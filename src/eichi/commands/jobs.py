@@ -90,7 +90,7 @@ def add(
 
         batch = _batch(rest, settings.language)
         kind: type[VideoOptions | FrameOptions] = FrameOptions if single else VideoOptions
-        options = read_request(kind, assignments, rest, settings.language)
+        options = read_request(kind, assignments, rest, settings)
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)

@@ -5,6 +5,7 @@ result. A PNG of eichi 1.9 or of A1111 and its kin carries a few values; these a
 it is. What is not known here, or does not fit, is said.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from eichi.declare import Plain
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.outside import kind_of, sift
+from eichi.library.whereabouts import Places, relocate
 from eichi.options import Request, VideoOptions
-from eichi.video.metadata import FOREIGN, read_record
+from eichi.video.metadata import FOREIGN, Marks, read_record
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,16 @@ class Restored:
     values: Plain
     whole: bool
     notes: tuple[Adjusted, ...]
+    marks: Marks
+
+    def at(
+        self, places: Places, settled: Callable[[str], bool] = lambda key: False
+    ) -> tuple[Plain, tuple[Adjusted, ...]]:
+        """The values with their files where they are here, and all that deserves a word; see `whereabouts.relocate`."""
+        if not self.whole:
+            return self.values, self.notes
+        found, notes = relocate(self.kind.parse(self.values), self.marks, places, settled)
+        return found.dump(), (*self.notes, *notes)
 
 
 def restore(path: Path, kind: type[Request] | None = None) -> Restored:
@@ -38,4 +50,5 @@ def restore(path: Path, kind: type[Request] | None = None) -> Restored:
         raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
     made = kind_of(record["kind"]) if whole else kind or VideoOptions
     values, notes = sift(made, record["request"])
-    return Restored(made, values, whole, notes)
+    marks = record.get("files")
+    return Restored(made, values, whole, notes, marks if isinstance(marks, dict) else {})

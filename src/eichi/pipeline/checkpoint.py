@@ -33,6 +33,7 @@ from eichi.files import aside
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
+from eichi.pipeline.job import mark_files
 from eichi.plan.plan import Plan, make_plan
 from eichi.text import json_text
 from eichi.video.jobfolder import CARD, ENDING, JobFolder
@@ -40,6 +41,7 @@ from eichi.video.metadata import Record, record
 
 LOCK = "lock"
 THREADS = "threads"
+RECORD = "record"
 
 
 class Checkpoint(JobFolder):
@@ -57,7 +59,8 @@ class Checkpoint(JobFolder):
         """
         for order, latents in enumerate(kept):
             self.keep(order, latents)
-        card = {**_card(plan, components), "pictures": sorted(pixels), THREADS: torch.get_num_threads()}
+        values = record(plan, mark_files(plan.options, components))
+        card = {**_card(plan, components), RECORD: values, "pictures": sorted(pixels), THREADS: torch.get_num_threads()}
         with _writing(self.folder):
             for name, picture in pixels.items():
                 with aside(self.folder / _picture(name)) as draft:
@@ -97,6 +100,11 @@ class Checkpoint(JobFolder):
                 raise ValueError("no request in it")
         except (OSError, ValueError, AttributeError) as error:
             raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
+        return values
+
+    def record(self, plan: Plan) -> Record:
+        """What the results carry. The originals of the pictures may be gone by now. Raises InputError."""
+        values: Record = self.card().get(RECORD) or record(plan)
         return values
 
     def plan(self, entry: Entry | None = None) -> Plan:
@@ -198,7 +206,8 @@ def _card(plan: Plan, components: Components) -> Record:
     """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {lora.file}": lora_print(lora.file) for lora in plan.options.weights.loras}
-    return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
+    request = {"request": plan.options.dump(), "model": plan.entry.name}  # with the folders that going on needs
+    return {**record(plan), **request, "weights": components.fingerprint | loras, "machine": machine}
 
 
 def _differences(before: Record, now: Record, prefix: str = "") -> list[str]:

@@ -59,7 +59,7 @@ def generate(
         if fresh:
             checkpoint.begin(plan, components, pixels, kept_latents(plan))
         with checkpoint.threads():
-            outputs = Outputs(plan, checkpoint.result, checkpoint.folder)
+            outputs = Outputs(plan, checkpoint.record(plan), checkpoint.result, checkpoint.folder)
             before = checkpoint.sections()
             for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
                 if isinstance(event, LatentsReady) and event.order is not None:

@@ -20,13 +20,13 @@ from eichi.library.store import Tell
 from eichi.models.lorafile import LoraFile, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import Request
-from eichi.settings import Settings
+from eichi.settings import LORAS, Settings
 from eichi.text import encodable
 from eichi.web.fields import Update
 from eichi.web.fieldset import live_html
 from eichi.web.i18n import Words
 
-FOLDER = "loras"
+FOLDER = LORAS
 ENDING = ".safetensors"
 TEXTS = ("none", "strength", "empty", "missing")
 
