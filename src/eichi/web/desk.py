@@ -117,11 +117,13 @@ class Desk:
     def restored(self, path: Path, kind: type[Request]) -> tuple[Plain, tuple[Adjusted, ...]]:
         """The request of a file that a visitor gave, and what deserves a word. Raises InputError.
 
-        Its files are looked for by their marks among what was given before, the results and the LoRA files.
+        Its files are looked for by their marks among what was given before, the results and the LoRA files; for someone
+        at this machine also where it saw them last.
         """
         folders = (self.uploads, self.settings.outputs.absolute(), self.loras.folder)
-        values, notes = restore(path, kind).at(Places(folders=folders, strict=True))
-        return self.adopt(values, trusted=False), notes
+        cache = self.settings.cache if self.local else None
+        values, notes = restore(path, kind).at(Places(folders=folders, cache=cache, strict=True))
+        return self.adopt(values, trusted=self.local), notes
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
