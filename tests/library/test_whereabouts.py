@@ -129,6 +129,8 @@ def test_every_kind_of_file_and_what_is_settled(cat: Path, tmp_path: Path) -> No
     asked, notes = relocate(recorded(options), {}, Places(), covers(["references.0", "weights"]))
     assert [note.values["key"] for note in notes] == ["image"]
     assert asked == recorded(options)
+    _, notes = relocate(recorded(options), {}, Places())
+    assert [note.values["name"] for note in notes] == ["cat.png", "style.safetensors"]
 
 
 @pytest.mark.parametrize("mark", [3, {}, {"bytes": "x", "print": None}, {"print": "../../x\0"}])

@@ -78,11 +78,12 @@ def model_place(model: str, cache: Path | None) -> str:
 def relocate(
     options: Asked, marks: Mapping[str, Any], places: Places, settled: Callable[[str], bool] = lambda key: False
 ) -> tuple[Asked, tuple[Adjusted, ...]]:
-    """A request from a record with its files where they are here, and a word on each that is not there or not the same.
+    """A request from a record with its files where they are here, and a word, once for each name, on those that are not
+    there or not the same.
 
     `settled` tells the dotted keys that need no search.
     """
-    values, notes = options.dump(), []
+    values, notes = options.dump(), dict[str, Adjusted]()
     for key, path in files_of(options).items():
         if settled(key):
             continue
@@ -90,15 +91,16 @@ def relocate(
         found, same = _search(key, str(path), mark if isinstance(mark, Mapping) else None, places)
         shown: dict[str, Any] = {"key": key, "name": last_part(str(path))}
         if found is None:
-            notes.append(Adjusted("note.file.lost", shown))
+            notes.setdefault(shown["name"], Adjusted("note.file.lost", shown))
             put(values, key, last_part(str(path)) if places.strict else str(path))
             continue
         if not same:
-            notes.append(Adjusted("note.file.other" if mark else "note.file.found", shown | {"path": str(found)}))
+            id = "note.file.other" if mark else "note.file.found"
+            notes.setdefault(shown["name"], Adjusted(id, shown | {"path": str(found)}))
         put(values, key, str(found))
     if not settled("model"):
         values["model"] = model_place(options.model, places.cache)
-    return type(options).parse(values), tuple(notes)
+    return type(options).parse(values), tuple(notes.values())
 
 
 def _search(key: str, recorded: str, mark: Mapping[str, Any] | None, places: Places) -> tuple[Path | None, bool]:
