@@ -136,7 +136,7 @@ class Checkpoint(JobFolder):
         """
         lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
         with _writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)  # its card names folders, unlike the results
             try:
                 lock.acquire()
             except Timeout as error:
