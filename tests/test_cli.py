@@ -234,7 +234,8 @@ def test_the_frame_contract(eichi: Run, picture: Path, tmp_path: Path) -> None:
     told = json.loads(result.out.splitlines()[-1])
     assert list(told) == ["image", "seed", "positions", "kind"]
     kinds = [json.loads(line)["kind"] for line in result.out.splitlines()]
-    assert kinds == ["frame_started", "step", "frame_drawn", "latents_ready", "frames_ready", "frame_finished"]
+    steps = ["frame_started", "step", "frame_drawn", "latents_ready", "frames_ready", "frame_finished"]
+    assert kinds == ["adjusted", *steps]
     assert told["seed"] == 7
     assert told["positions"] == {"target": [4], "clean": [0, 12, 10], "post": [], "x2": [], "x4": []}
     assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "new").iterdir()] == [told["image"]]

@@ -8,7 +8,7 @@ import pytest
 from eichi.errors import OptionError
 from eichi.flags import read_request, read_sweep
 from eichi.options import FrameOptions, VideoOptions
-from eichi.words import ENGLISH
+from eichi.settings import load_settings
 
 
 def test_a_flag_beats_an_assignment() -> None:
@@ -16,14 +16,14 @@ def test_a_flag_beats_an_assignment() -> None:
         VideoOptions,
         ("sampling.steps=7", "sampling.rescale=0.5", "prompt=a=b"),
         {"sampling__steps": "9", "seed": None},
-        ENGLISH,
+        load_settings(),
     )
     assert (options.sampling.steps, options.sampling.rescale, options.prompt, options.seed) == (9, 0.5, "a=b", None)
 
 
 def test_numbered_values() -> None:
     flags = {"keyframes__sections": ("0:C:\\end.png", " 12 :x.png"), "keyframes__prompts": ("1:a: b",)}
-    keys = read_request(VideoOptions, (), flags, ENGLISH).keyframes
+    keys = read_request(VideoOptions, (), flags, load_settings()).keyframes
     assert keys.sections == {0: Path("C:\\end.png"), 12: Path("x.png")}
     assert keys.prompts == {1: "a: b"}
 
@@ -46,13 +46,13 @@ def test_numbered_values() -> None:
 )
 def test_a_wrong_form_is_one_sentence(assignments: tuple[str, ...], flags: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(OptionError) as caught:
-        read_request(VideoOptions, assignments, flags, ENGLISH)
+        read_request(VideoOptions, assignments, flags, load_settings())
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
 def swept(**flags: str) -> list[tuple[int, int | None, int | None]]:
     given = dict.fromkeys(["target", "window", "sweep_target", "sweep_window", "seeds"]) | flags
-    requests = read_sweep(read_request(FrameOptions, ("seed=5",), given, ENGLISH), given)
+    requests = read_sweep(read_request(FrameOptions, ("seed=5",), given, load_settings()), given)
     return [(one.window, one.target, one.seed) for one in requests]
 
 

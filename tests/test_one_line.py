@@ -19,11 +19,11 @@ from eichi.jobs.draft import pace_key
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.plan.plan import make_plan
 from eichi.reference import reference
-from eichi.settings import Settings
+from eichi.settings import Settings, load_settings
 from eichi.web.fields import fields
 from eichi.web.fieldset import FieldSet
 from eichi.web.i18n import Words
-from eichi.words import ENGLISH, languages, table
+from eichi.words import languages, table
 
 SOURCE = Path(str(files("eichi")))
 KINDS: tuple[type[Options], ...] = (VideoOptions, FrameOptions, FillOptions)
@@ -50,7 +50,7 @@ def asked(*words: str) -> str:
     @click.command
     @option_flags(Sparkling)
     def command(assignments: tuple[str, ...], **flags: Any) -> None:
-        click.echo(json.dumps(read_request(Sparkling, assignments, flags, ENGLISH).dump()))
+        click.echo(json.dumps(read_request(Sparkling, assignments, flags, load_settings()).dump()))
 
     return CliRunner().invoke(command, words, catch_exceptions=False).output
 

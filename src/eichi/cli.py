@@ -74,7 +74,7 @@ def main() -> NoReturn:
 @json_flag
 def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
     with reporting(as_json) as settings:
-        options = located(read_request(VideoOptions, assignments, flags, settings.language), settings.loras)
+        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
 
 
@@ -88,7 +88,7 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
     from eichi.prepare import make_frame_plan
 
     with reporting(as_json) as settings:
-        request = located(read_request(FrameOptions, assignments, flags, settings.language), settings.loras)
+        request = located(read_request(FrameOptions, assignments, flags, settings), settings.loras)
         requests = read_sweep(request, flags)
         plans = [make_frame_plan(request, settings.models) for request in requests]
         if only_plan:
@@ -115,7 +115,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     from eichi.prepare import make_plan
 
     with reporting(as_json) as settings:
-        options = located(read_request(VideoOptions, assignments, flags, settings.language), settings.loras)
+        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
         show_plans([make_plan(options, settings.models)], as_json, settings)
 
 

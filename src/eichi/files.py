@@ -5,6 +5,7 @@ system pass through; each caller says them in its own words.
 """
 
 import errno
+import hashlib
 import os
 import sys
 import time
@@ -105,6 +106,12 @@ def trim(folder: Path, pattern: str, limit: int) -> None:
         size += stat.st_size
         if size > limit:
             file.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """What tells a file's content from any other, wherever it lies and whatever it is called. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(folder: Path) -> None:

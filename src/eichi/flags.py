@@ -6,16 +6,20 @@ preset or a page. Knows no command.
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from eichi.declare import OptionField, Plain, walk
+from eichi.declare import OptionField, Plain, at, walk
 from eichi.errors import OptionError
-from eichi.options import MAX_INDEX, FrameOptions, Options, Request, place
+from eichi.events import Adjusted
+from eichi.library.adapt import adapt
+from eichi.library.whereabouts import Places, covers
+from eichi.options import MAX_INDEX, FrameOptions, Options, Request, drop, has, place, put
 from eichi.plan.oneframe import sweep
+from eichi.settings import LORAS, Settings
 from eichi.terminal import tell
 from eichi.words import say
 
@@ -56,28 +60,52 @@ def _flags(fields: Iterable[OptionField], command: Command) -> Command:
     return command
 
 
-def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: Plain, language: str) -> Asked:
+def read_request(kind: type[Asked], assignments: tuple[str, ...], flags: Plain, settings: Settings) -> Asked:
     """A request from a file made here, `--set` and flags, the later winning.
 
-    An empty `--set KEY=` leaves an option open again that may be left open. What deserves a word is told in `language`.
+    An empty `--set KEY=` takes away what the file brought, a whole group too, or one entry of a table or list, and
+    leaves an option open again that may be left open. What the file brought and the rest has no use for is left out.
+    What deserves a word is told.
     """
     fields = {field.key: field for field in walk(kind)}
     source: Path | None = flags.get("source")
+    given = {field.key: value for field in fields.values() if (value := flags.get(_parameter(field))) not in (None, ())}
+    known = {"source", *SWEEP, *map(_parameter, fields.values())}
+    for name in (name for name, value in flags.items() if value not in (None, ()) and name not in known):
+        raise OptionError("error.option.unknown", key=name.replace("__", "."), known=", ".join(sorted(fields)))
+    typed = assigned(assignments)
+    settled = covers([*typed, *given])
     values: Plain = {}
     if source is not None:
         assert issubclass(kind, Request), "what is taken from a file is a whole request"
-        values = request_of(source, kind, language)
-    for key, value in read_assignments(kind, assignments).items():
-        place(values, key, value)
-    for field in fields.values():
-        given = flags.get(_parameter(field))
-        if given is None or given == ():
-            continue
-        place(values, field.key, _typed(field, _table(field, given) if field.numbered else given))
-    known = {"source", *SWEEP, *map(_parameter, fields.values())}
-    for name in (name for name, given in flags.items() if given not in (None, ()) and name not in known):
-        raise OptionError("error.option.unknown", key=name.replace("__", "."), known=", ".join(sorted(fields)))
-    return kind.parse(values)
+        values = request_of(source, kind, settings, settled)
+    gone = {key for key, value in typed.items() if not value and _brought(values, key, kind)}
+    drop(values, gone)
+    for key, value in read_assignments(kind, {key: typed[key] for key in typed.keys() - gone}).items():
+        (put if has(values, key) else place)(values, key, value)
+    for key, value in given.items():
+        field = fields[key]
+        place(values, key, _typed(field, _table(field, value) if field.numbered else value))
+    asked = kind.parse(values)
+    if source is None or not isinstance(asked, Request):
+        return asked
+    adapted, notes = adapt(asked, settled)
+    _tell(notes, settings)
+    return adapted
+
+
+def _brought(values: Plain, key: str, kind: type[Options]) -> bool:
+    """Whether there is something to take away at a key. Raises OptionError for an entry that a table has not."""
+    if has(values, key):
+        return True
+    for field in walk(kind):
+        if field.repeatable and key == field.key:
+            return True
+        if field.repeatable and key.startswith(f"{field.key}."):
+            there = at(values, field.key) if has(values, field.key) else ()
+            known = ", ".join(map(str, there if isinstance(there, dict) else range(len(there))))
+            raise OptionError("error.set.entry", key=key, known=known or "–")
+    return False
 
 
 def sweep_flags(command: Command) -> Command:
@@ -114,12 +142,12 @@ def _numbers(text: str, flag: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def read_assignments(kind: type[Options], assignments: tuple[str, ...]) -> dict[str, Any]:
-    """`--set KEY=VALUE` as values by key; an empty one is None where the option may be left open. Raises OptionError,
+def read_assignments(kind: type[Options], typed: Mapping[str, str]) -> dict[str, Any]:
+    """What `--set` gives options, by key; an empty value is None where the option may be left open. Raises OptionError,
     also for a key below an option, which another value of that option would hide.
     """
     fields, found = {field.key: field for field in walk(kind)}, dict[str, Any]()
-    for key, value in assigned(assignments).items():
+    for key, value in typed.items():
         field = fields.get(key)
         if field is not None and field.repeatable:
             raise OptionError("error.set.table", key=key, flag=field.flag, form=field.form)
@@ -141,18 +169,25 @@ def assigned(assignments: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def request_of(path: Path, kind: type[Request], language: str) -> Plain:
+def request_of(
+    path: Path, kind: type[Request], settings: Settings, settled: Callable[[str], bool] = lambda key: False
+) -> Plain:
     """The request that a result was made from, also where one tool or several made it of one other result.
 
-    Of another program's PNG, what there is of it; what is not known here is told in `language`. Raises InputError for
-    a file of another kind and for one without a request.
+    Its files are looked for but those that are `settled` otherwise. Of another program's PNG, what there is of it; what
+    is not known or not found here is told. Raises InputError for a file of another kind and for one without a request.
     """
     from eichi.library.restore import restore
 
-    restored = restore(path, kind)
-    for note in restored.notes:
-        tell(say(note.id, language, **note.values))
-    return restored.values
+    folders = (Path.cwd(), settings.home / LORAS)
+    values, notes = restore(path, kind).at(Places(path.parent, folders, settings.cache), settled)
+    _tell(notes, settings)
+    return values
+
+
+def _tell(notes: Iterable[Adjusted], settings: Settings) -> None:
+    for note in notes:
+        tell(say(note.id, settings.language, **note.values))
 
 
 def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:

@@ -7,7 +7,7 @@ A request is frozen and serialisable and holds no tensor. Whether it fits a mode
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from fractions import Fraction
 from pathlib import Path
@@ -302,6 +302,65 @@ class FillOptions(Options):
 def quality(crf: int) -> int:
     """x264's CRF for a user's 0-100: x264 knows 0-51, and its 0 is lossless in a profile many players show as black."""
     return min(max(crf, 1), 51)
+
+
+def files_of(options: Options) -> dict[str, Path]:
+    """Every file that a request names, by its dotted key, with numbers of sections and places in lists."""
+    return dict(_paths(options.model_dump()))
+
+
+def _paths(value: Any, key: str = "") -> Iterator[tuple[str, Path]]:
+    if isinstance(value, Path):
+        yield key, value
+    entries: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list | tuple):
+        entries = enumerate(value)
+    for name, inner in entries:
+        yield from _paths(inner, f"{key}.{name}" if key else str(name))
+
+
+def put(values: Plain, key: str, value: Any) -> None:
+    """Put another value at a dotted key that nested values have, as `files_of` names it."""
+    holder, last = _holder(values, key)
+    holder[last] = value
+
+
+def _holder(values: Plain, key: str) -> tuple[Any, str | int]:
+    """The table or list that holds what lies at a dotted key, and where it lies in it."""
+    holder: Any = values
+    *outer, last = key.split(".")
+    for part in outer:
+        holder = holder[int(part) if isinstance(holder, list) else part]
+    return holder, int(last) if isinstance(holder, list) else last
+
+
+def has(values: Plain, key: str) -> bool:
+    """Whether nested values have something at a dotted key, in a list too."""
+    here: Any = values
+    for part in key.split("."):
+        if isinstance(here, list):
+            if not (part.isdecimal() and int(part) < len(here)):
+                return False
+            here = here[int(part)]
+        elif isinstance(here, dict) and part in here:
+            here = here[part]
+        else:
+            return False
+    return True
+
+
+def drop(values: Plain, keys: Iterable[str]) -> None:
+    """Take away what nested values have at dotted keys, the later entries of a list first: each is named as it was."""
+    for key in sorted(keys, key=_numbers, reverse=True):
+        if has(values, key):
+            holder, last = _holder(values, key)
+            del holder[last]
+
+
+def _numbers(key: str) -> list[int]:
+    return [int(part) if part.isdecimal() else -1 for part in key.split(".")]
 
 
 def place(values: Plain, key: str, value: Any) -> None:

@@ -27,6 +27,8 @@ from eichi.text import json_text
 from eichi.words import ENGLISH, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
+# Folders in the home: LoRA files, what was given in a browser, what can be made again.
+LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
@@ -112,13 +114,13 @@ class Settings(Optioned, BaseSettings):
     @property
     def cache(self) -> Path:
         """What can be made again: encoded prompts."""
-        return self.home / "cache"
+        return self.home / CACHE
 
     @property
     def loras(self) -> tuple[Path, ...]:
         """The folders with LoRA files, the program's own first: what is given in a page is put there."""
         named = (part.strip() for part in self.lora_folders.replace("\n", ";").split(";"))
-        return self.home / "loras", *(Path(part).expanduser() for part in named if part)
+        return self.home / LORAS, *(Path(part).expanduser() for part in named if part)
 
     @property
     def logs(self) -> Path:

@@ -21,10 +21,10 @@ def plan(eichi: Run, *words: object) -> dict[str, Any]:
 def test_the_contract(eichi: Run) -> None:
     told = plan(eichi, "--free-gb", 24, "--ram-gb", 64)
     assert list(told) == [
-        *("model", "height", "width", "placement", "blocks", "gpu", "ram", "fits"),
-        *("phases", "memory", "moved", "usable", "tokens", "parameters"),
+        *("model", "height", "width", "placement", "blocks", "gpu", "ram", "lacks"),
+        *("phases", "memory", "moved", "usable", "free", "fp8", "tokens", "parameters"),
     ]
-    assert (told["model"], told["height"] * told["width"], told["fits"]) == ("framepack", 640 * 640, True)
+    assert (told["model"], told["height"] * told["width"], told["lacks"]) == ("framepack", 640 * 640, [])
     assert told["placement"]["level"] == "streamed"
     assert told["parameters"]["transformer"] == 12_874_314_816
     assert told["gpu"] <= told["usable"] == 22.0
@@ -50,6 +50,33 @@ def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan(eichi)["placement"]["level"] == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("machine", "lacks", "sentences"),
+    [
+        (
+            (4, 64),
+            ["gpu"],
+            ["6.69 GiB are needed and 3.50 GiB can be used. Choose a lower resolution or FP8"],
+        ),
+        ((4, 64, "--fp8"), ["gpu"], ["GPU memory", "lower resolution, or close other programs that use the GPU"]),
+        ((24, 2), ["ram"], ["RAM: ", "and 2.00 GiB are free. Close other programs."]),
+        ((0, 30), ["ram"], ["RAM: ", "and 30.00 GiB are free. Choose a lower resolution, or close"]),
+        ((4, 2), ["gpu", "ram"], ["Too little GPU memory", "Too little RAM"]),
+        ((24, 64), [], []),
+    ],
+)
+def test_what_lacks_is_named_with_what_helps(
+    eichi: Run, machine: tuple[object, ...], lacks: list[str], sentences: list[str]
+) -> None:
+    free, ram, *more = machine
+    words = ("--free-gb", free, "--ram-gb", ram, *more)
+    assert plan(eichi, *words)["lacks"] == lacks
+    _, _, shown = eichi("memory", *words)
+    assert all(sentence in shown for sentence in sentences), shown
+    assert shown.count("Too little") == len(lacks)
+    assert ("FP8" in shown) == ("gpu" in lacks and "--fp8" not in more)
+
+
 def test_in_words(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for language in languages():
         monkeypatch.setenv("EICHI_LANGUAGE", language)
@@ -57,7 +84,7 @@ def test_in_words(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
             code, lines, shown = eichi("memory", "--free-gb", free, "--ram-gb", 64)
             assert code == 0
             assert any("12,874,314,816" in line for line in lines)
-            assert bool(shown) == (free == 6)
+            assert bool(shown) == (free == 6), shown
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,28 @@ def test_import_renames_what_is_taken_and_skips_what_is_the_same(home: Path, tmp
         kept.export(tmp_path / "none" / "out.json")
 
 
+def test_an_export_names_no_folder_and_finds_its_files_again(home: Path, tmp_path: Path, picture: Path) -> None:
+    notes: list[Adjusted] = []
+    kept, request = favourites(home, notes), VideoOptions(image=picture, prompt="a/b")
+    kept.save("a", request)
+    kept.keep("film", Favourite(kind="film", request={"image": str(picture)}))
+    kept.export(tmp_path / "out.json")
+    text = (tmp_path / "out.json").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    assert picture.name in text
+    assert kept.take_in(tmp_path / "out.json") == {}
+    other = favourites(tmp_path / "other", notes)
+    assert other.take_in(tmp_path / "out.json") == {"a": "a", "film": "film"}
+    assert other.apply("a") == VideoOptions(image=Path(picture.name), prompt="a/b")
+    assert [note.id for note in notes] == ["note.file.lost"]
+    upload = tmp_path / "other" / "uploads" / "x" / "other.png"
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(picture.read_bytes())
+    assert other.apply("a").image == upload
+    other.export(tmp_path / "again.json", ["a"])
+    assert json.loads((tmp_path / "again.json").read_text())["favourites"]["a"] == json.loads(text)["favourites"]["a"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -15,6 +15,7 @@ from eichi.declare import walk
 from eichi.errors import InputError
 from eichi.library.outside import over
 from eichi.library.restore import restore
+from eichi.library.whereabouts import Places, marks_of
 from eichi.options import FrameOptions, Request, VideoOptions
 from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import record, save_png, tags
@@ -43,7 +44,11 @@ def save(path: Path, values: dict[str, Any]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.safetensors"])
-def test_what_was_made_here_comes_back_whole(tmp_path: Path, picture: Path, name: str) -> None:
+def test_what_was_made_here_comes_back_whole(
+    tmp_path: Path, picture: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     asked = {
         "image": picture,
         "prompt": "a\nb",
@@ -52,9 +57,10 @@ def test_what_was_made_here_comes_back_whole(tmp_path: Path, picture: Path, name
         "seed": 5,
     }
     plan = make_plan(VideoOptions.parse(asked))
-    restored = restore(save(tmp_path / name, record(plan)))
+    restored = restore(save(tmp_path / name, record(plan, marks_of(plan.options))))
     assert (restored.kind, restored.whole, restored.notes) == (VideoOptions, True, ())
-    assert VideoOptions.parse(restored.values) == plan.options
+    values, notes = restored.at(Places(beside=tmp_path))
+    assert (VideoOptions.parse(values), notes) == (plan.options, ())
 
 
 def test_every_option_is_refilled(tmp_path: Path, picture: Path) -> None:

@@ -25,6 +25,7 @@ from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
 from eichi.video.card import CARD, TWIN, write_card
+from eichi.video.reader import measure_video
 from tests import small
 
 SECTIONS = 3
@@ -58,6 +59,14 @@ def whole(plan: Plan, components: Components, tmp_path_factory: pytest.TempPathF
 def digests(folder: Path) -> dict[str, str]:
     """Every visible file by its ending."""
     return {path.suffix: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")}
+
+
+def elsewhere(plan: Plan, components: Components, folder: Path, **output: Any) -> Plan:
+    """The same plan with a copy of its picture in another folder."""
+    folder.mkdir()
+    copy = shutil.copy(plan.images["image"], folder / "start.png")
+    values = plan.options.dump() | {"image": copy}
+    return make_plan(VideoOptions.parse(values | {"output": values["output"] | output}), components.entry)
 
 
 def interrupt(plan: Plan, folder: Path, components: Components, kind: type[Event], count: int) -> Checkpoint:
@@ -127,6 +136,35 @@ def test_the_originals_may_go(plan: Plan, components: Components, whole: dict[st
     finally:
         aside.rename(start)
     assert digests(tmp_path) == whole
+
+
+def test_results_are_the_same_from_any_folder_and_name_none(
+    plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path
+) -> None:
+    """The job's own card knows where its files lie, and goes with the job."""
+    other = elsewhere(plan, components, tmp_path / "secret")
+    checkpoint = interrupt(other, tmp_path / "results", components, SectionDone, 1)
+    card = checkpoint.card()
+    assert card["request"]["image"] == str(tmp_path / "secret" / "start.png")
+    assert card["record"]["request"]["image"] == "start.png"
+    assert os.name == "nt" or checkpoint.folder.stat().st_mode & 0o077 == 0
+    (tmp_path / "secret" / "start.png").unlink()
+    go_on(checkpoint, components)
+    assert digests(tmp_path / "results") == whole
+    for path in (tmp_path / "results").iterdir():
+        assert not any(name.encode() in path.read_bytes() for name in ("secret", tmp_path.name, components.entry.name))
+
+
+def test_section_videos_of_a_job_that_went_on(plan: Plan, components: Components, tmp_path: Path) -> None:
+    """One a section, the same bytes as without a break, all frames of the clip between them."""
+    made = elsewhere(plan, components, tmp_path / "pictures", segments=True)
+    list(generate(made, tmp_path / "whole", components))
+    go_on(interrupt(made, tmp_path / "broken", components, SectionDone, 2), components)
+    kept = [sorted((tmp_path / name).glob("*_section*.mp4")) for name in ("whole", "broken")]
+    assert [len(files) for files in kept] == [SECTIONS, SECTIONS]
+    contents = [[path.read_bytes() for path in files] for files in kept]
+    assert contents[0] == contents[1]
+    assert sum(measure_video(path).frames for path in kept[1]) == made.frames
 
 
 def test_half_written_files_do_not_count(

@@ -25,7 +25,7 @@ from eichi.plan.fill import make_fill_plan
 from eichi.settings import Runtime
 from eichi.video import splice
 from eichi.video.latentfile import Latents, load_latents, measure_latents, save_latents
-from eichi.video.metadata import read_record
+from eichi.video.metadata import model_name, read_record
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.writer import Writer
 from tests import small
@@ -189,8 +189,8 @@ def test_from_a_video(decoder: Components, tmp_path: Path, count: int, latents: 
     found = measure_latents(tmp_path / "v.safetensors")
     assert found == Shape(16, latents, 4, 6)
     record = read_record(tmp_path / "v.safetensors")
-    assert record["request"] == {"tool": "from-mp4", "sources": [str(path)], "model": decoder.entry.name}
-    assert record["model"] == decoder.entry.name
+    assert record["request"] == {"tool": "from-mp4", "sources": ["v.mp4"], "model": model_name(decoder.entry.name)}
+    assert record["model"] == model_name(decoder.entry.name)
 
 
 def test_a_video_of_another_size_is_fitted_as_pictures_are(decoder: Components, tmp_path: Path) -> None:

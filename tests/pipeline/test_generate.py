@@ -26,13 +26,14 @@ from eichi.events import (
     Step,
     Stopped,
 )
+from eichi.library.whereabouts import marks_of
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.generate import fitted, generate, sample_latents
 from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
-from eichi.video.metadata import read_record
+from eichi.video.metadata import portable, read_record
 from tests import small
 from tests.recording import recorded
 
@@ -134,7 +135,8 @@ def test_results_carry_the_request(components: Components, plain: Path, tmp_path
     done = run(plan, tmp_path / "out", components)
     for path in (done.video, done.poster):
         record = read_record(Path(path))
-        assert VideoOptions.parse(record["request"]) == plan.options
+        assert record["request"] == portable(plan.options)
+        assert record["files"] == marks_of(plan.options)
         assert record["seed"] == done.seed == plan.options.seed
         assert record["frames"] == done.frames
         assert "torch" in record["versions"]

@@ -16,7 +16,7 @@ from eichi.models.load import Components
 from eichi.options import StepOptions, WeightsOptions
 from eichi.pipeline.job import arrange, make_weights, retry_steps, step_cache
 from eichi.pipeline.promptcache import read_prompts
-from eichi.plan.memory import GIB, Machine, Need, Placement
+from eichi.plan.memory import GIB, Machine, Need, Placement, plan_memory
 from eichi.settings import Runtime
 from tests import small
 
@@ -80,7 +80,7 @@ def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path)
 
 def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
     parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
-    assert list(arrange(parts, VideoOptions(), Need(64, 64))) == []
+    assert [note.id for note in arrange(parts, VideoOptions(), Need(64, 64))][:1] == ["note.memory.cpu"]
     assert parts.placement == Placement("all")
 
     def draw() -> Generator[int, None, None]:
@@ -126,6 +126,18 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
     assert note.id == "note.memory.plan"
     assert (note.values["level"], note.values["streamed"]) == ("all", 0)
     assert (note.values["gpu"], note.values["ram"]) == (45.11, 3.0)
+
+
+@pytest.mark.parametrize(("ram", "short"), [(64, []), (2, ["memory.short.cpu"])])
+def test_a_cpu_has_a_forecast_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ram: int, short: list[str]
+) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(None, ram * GIB))
+    note, *rest = arrange(parts, VideoOptions(), Need(640, 640))
+    forecast = plan_memory(find("framepack"), Need(640, 640), Machine(None, 64 * GIB)).ram
+    assert (note.id, note.values) == ("note.memory.cpu", {"ram": forecast})
+    assert [one.id for one in rest] == short
 
 
 def test_what_fp8_costs_is_said(tmp_path: Path) -> None:

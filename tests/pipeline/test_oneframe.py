@@ -24,6 +24,7 @@ from eichi.events import (
     Step,
     Stopped,
 )
+from eichi.library.whereabouts import marks_of
 from eichi.models.load import Components
 from eichi.options import FrameOptions
 from eichi.pipeline.conditioning import encode_picture, encode_vision
@@ -34,7 +35,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.settings import Runtime
 from eichi.video.images import fit, load
 from eichi.video.latentfile import load_latents
-from eichi.video.metadata import read_record
+from eichi.video.metadata import portable, read_record
 from tests import small
 from tests.recording import recorded
 
@@ -93,7 +94,8 @@ def digest(path: str) -> str:
 
 def test_the_events_and_the_file(components: Components, start: Path, other: Path, tmp_path: Path) -> None:
     plan = plan_of(components, start, f"{other}:12", seed=None)
-    events = list(generate_frame(plan, tmp_path / "out", components))
+    said = list(generate_frame(plan, tmp_path / "out", components))
+    events = [event for event in said if not isinstance(event, Adjusted)]  # what the machine has room for
     kinds = [FrameStarted, Step, Step, FrameDrawn, LatentsReady, FramesReady, FrameFinished]
     assert [type(event) for event in events] == kinds
     done, drawn, last = events[-1], events[3], events[2]
@@ -107,7 +109,7 @@ def test_the_events_and_the_file(components: Components, start: Path, other: Pat
         assert (image.size, image.mode) == ((80, 48), "RGB")
         assert f"Seed: {done.seed}" in image.info["parameters"]
     record = read_record(Path(done.image))
-    assert FrameOptions.parse(record["request"]) == plan.options
+    assert (record["request"], record["files"]) == (portable(plan.options), marks_of(plan.options))
     assert (record["kind"], record["seed"], record["positions"]) == ("frame", done.seed, done.positions)
     again = list(generate_frame(plan_of(components, start, f"{other}:12", seed=done.seed), tmp_path / "b", components))
     assert isinstance(again[-1], FrameFinished)
@@ -286,7 +288,7 @@ def test_the_latent_is_kept_where_asked_for(components: Components, start: Path,
     kept = load_latents(file)
     assert kept.values.shape == (1, 16, 1, *LATENT)
     assert np.array_equal(kept.values, made.latents)
-    assert FrameOptions.parse(read_record(file)["request"]) == plan.options
+    assert read_record(file)["request"] == portable(plan.options)
     run = Decoder(components.vae, 1, "forward").push(0, torch.from_numpy(kept.values))
     assert run is not None
     assert np.array_equal(run[1][0], np.asarray(Image.open(picture)))

@@ -77,7 +77,7 @@ def test_a_lora_changes_the_video_and_leaves_with_the_request(
     }  # fmt: skip
     assert isinstance(events[-1], Finished)
     recorded = read_record(Path(events[-1].video))["request"]["weights"]
-    assert recorded["loras"] == [{"file": str(style), "strength": 2.0}]
+    assert recorded["loras"] == [{"file": style.name, "strength": 2.0}]
     again, _ = run(components, values, tmp_path)
     assert (again == plain, styled == plain) == (True, False)
     assert run(components, values, tmp_path, loras=[f"{style}:2"])[0] == styled

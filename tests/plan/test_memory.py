@@ -30,8 +30,8 @@ from eichi.plan.memory import (
     Need,
     Placement,
     choose,
-    fits,
     forecast,
+    lacks,
     ladder,
     lower,
     plan_memory,
@@ -89,7 +89,9 @@ def test_what_fits_stays_below_what_is_free(need: Need, gpu: float, ram: float, 
     machine = Machine(gpu, ram, preserve)
     placement = choose(FULL, need, machine)
     peaks = forecast(FULL, need, placement)
-    assert fits(FULL, need, machine, placement) == (peaks.gpu <= machine.usable and peaks.ram <= ram)
+    assert lacks(FULL, need, machine, placement) == tuple(
+        memory for memory, short in (("gpu", peaks.gpu > machine.usable), ("ram", peaks.ram > ram)) if short
+    )
     assert machine.usable <= gpu
     if peaks.gpu > machine.usable:
         assert replace(placement, pinned=False) == ladder(FULL, need)[-1]
@@ -121,7 +123,7 @@ def test_a_cpu_has_no_choice() -> None:
     assert choose(FULL, need, machine) == Placement("cpu")
     assert lower(FULL, need, Placement("cpu")) is None
     plan = plan_memory(find("framepack"), need, machine)
-    assert (plan.gpu, plan.fits) == (0.0, True)
+    assert (plan.gpu, plan.lacks) == (0.0, ())
     assert plan.ram > 48.0
 
 

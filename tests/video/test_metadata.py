@@ -1,6 +1,7 @@
 """A result carries its request, and gives it back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from eichi.errors import InputError
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.latentfile import measure_latents
-from eichi.video.metadata import KEY, LIBRARIES, dump, parameters, read_record, record, save_png, tags
+from eichi.video.metadata import KEY, LIBRARIES, dump, parameters, read_record, record, save_png, tags, without_folders
 from eichi.video.writer import Writer
 
 PIXELS = np.zeros((1, 48, 64, 3), dtype=np.uint8)
@@ -50,7 +51,7 @@ def test_a_record_tells_the_whole_request() -> None:
     made = plan("p", sampling={"padding": 0.3})
     values = record(made)
     assert VideoOptions.parse(values["request"]) == made.options
-    assert {name: values[name] for name in values.keys() - {"request", "versions"}} == {
+    assert {name: values[name] for name in values.keys() - {"request", "versions", "files"}} == {
         "kind": "video",
         "model": "tiny",
         "seed": 7,
@@ -61,6 +62,40 @@ def test_a_record_tells_the_whole_request() -> None:
         "sections": 1,
     }
     assert tuple(values["versions"]) == LIBRARIES
+
+
+def named(image: str, model: str = "tiny") -> Plan:
+    """A plan with files from folders that are nobody's business."""
+    request = {
+        "model": model,
+        "image": image,
+        "seconds": 3,
+        "seed": 7,
+        "prompt": "a/b",
+        "keyframes": {"sections": {1: f"{image}.1"}, "final": f"{image}.2", "prompts": {0: "/c"}},
+        "weights": {"loras": [f"{image}.safetensors:0.5"]},
+        "kept": {"latents": f"{image}.latents"},
+    }
+    return make_plan(VideoOptions.parse(request), replace(find("tiny"), name=model), (96, 64))
+
+
+def test_a_record_names_no_folder() -> None:
+    values = record(named("/home/me/photos/cat.png", "/srv/models/mine"))
+    assert not any(word in dump(values) for word in ("home", "photos", "srv"))
+    assert values == record(named("cat.png", "mine"))
+    request = values["request"]
+    assert (values["model"], request["model"], request["image"]) == ("mine", "mine", "cat.png")
+    assert (request["prompt"], request["keyframes"]["prompts"]) == ("a/b", {"0": "/c"})
+    assert request["keyframes"]["sections"] == {"1": "cat.png.1"}
+    assert request["weights"]["loras"] == [{"file": "cat.png.safetensors", "strength": 0.5}]
+    assert request["kept"]["latents"] == "cat.png.latents"
+
+
+def test_a_record_from_before_loses_its_folders() -> None:
+    request = named("x").options.dump() | {"image": "C:\\Users\\me\\cat.png"}
+    new = without_folders({"request": request, "sources": [{"model": "/a/b/"}, None]})
+    assert (new["request"]["image"], new["sources"]) == ("cat.png", [{"model": "b"}, None])
+    assert (new["request"]["prompt"], new["request"]["keyframes"]["prompts"]) == ("a/b", {"0": "/c"})
 
 
 @pytest.mark.parametrize("name", ["v.png", "v.mp4"])

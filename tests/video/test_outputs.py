@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from eichi.events import Flagged, FramesReady, LatentsReady, SectionDone, Stoppe
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.latentfile import load_latents
-from eichi.video.metadata import read_record
+from eichi.video.metadata import read_record, record
 from eichi.video.outputs import Outputs
 
 
@@ -29,7 +30,7 @@ def shade(index: int) -> int:
 
 def run(made: Plan, path: Path, stop_after: int | None = None) -> list[str]:
     """Play a job of grey frames through the outputs; returns the names of the files."""
-    outputs = Outputs(made, path, path.parent / ".parts")
+    outputs = Outputs(made, record(made), path, path.parent / ".parts")
     for section in made.sections[:stop_after]:
         index = range(section.start_frame, section.end_frame)
         frames = np.stack([np.full((64, 64, 3), shade(i), dtype=np.uint8) for i in index])
@@ -98,13 +99,73 @@ def test_a_stopped_job_says_where_its_latents_begin(tmp_path: Path) -> None:
     assert load_latents(tmp_path / "job.safetensors").first == 10
 
 
-def test_segments_are_kept_on_request(tmp_path: Path) -> None:
-    names = run(plan(segments=True), tmp_path / "job.mp4")
-    assert names == ["job.mp4", "job.png", "job_000000-000036.mp4", "job_000037-000072.mp4"]
+def shades(path: Path) -> list[int]:
+    """The brightness of a video's frames."""
+    with av.open(str(path)) as container:
+        return [int(frame.to_ndarray(format="gray")[0, 0]) for frame in container.decode(video=0)]
+
+
+def brightness(made: Plan, runs: list[tuple[int, int]], path: Path, finish: bool = True) -> Outputs:
+    """Frames in runs as the decoder makes them final, which end in the middle of sections."""
+    outputs = Outputs(made, record(made), path, path.parent / ".parts")
+    for first, end in runs:
+        grey = [np.full((64, 64, 3), 2 * index, dtype=np.uint8) for index in range(first, end)]
+        outputs.take(FramesReady(first, np.stack(grey)))
+    outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8)) if finish else outputs.stop()
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("model", "runs", "numbers"),
+    [("tiny", [(49, 73), (0, 49)], (1, 0)), ("tiny-f1", [(0, 25), (25, 61), (61, 73)], (0, 1))],
+)
+def test_one_video_a_section_on_request(
+    tmp_path: Path, model: str, runs: list[tuple[int, int]], numbers: tuple[int, int]
+) -> None:
+    """In the order of time by their names, and with all frames of the clip between them."""
+    outputs = brightness(plan(model, segments=True), runs, tmp_path / "job.mp4")
+    names = [f"job_000000-000036_section{numbers[0]}.mp4", f"job_000037-000072_section{numbers[1]}.mp4"]
+    assert sorted(path.name for path in tmp_path.glob("job_*")) == names
+    whole = shades(tmp_path / "job.mp4")
+    parts = [shades(tmp_path / name) for name in names]
+    assert [len(part) for part in parts] == [37, 36]
+    joined = parts[0] + parts[1]
+    assert len(joined) == len(whole) == 73
+    assert max(abs(one - other) for one, other in zip(joined, whole, strict=True)) <= 2
+    assert [read_record(tmp_path / name)["section"] for name in names] == list(numbers)
+    assert len(outputs.writer.segments) == len(runs)
+
+
+def test_a_stopped_job_keeps_what_there_is_of_its_sections(tmp_path: Path) -> None:
+    brightness(plan(segments=True), [(49, 73), (25, 49)], tmp_path / "job.mp4", finish=False)
+    lengths = {path.name: len(shades(path)) for path in tmp_path.glob("job_*")}
+    assert lengths == {
+        "job_000000-000036_section1.mp4": 12,
+        "job_000037-000072_section0.mp4": 36,
+        "job_stopped.mp4": 48,
+    }
+    brightness(plan(segments=True), [(49, 73), (25, 49), (0, 25)], tmp_path / "job.mp4")
+    lengths = {path.name: len(shades(path)) for path in tmp_path.glob("job_*")}
+    assert lengths == {"job_000000-000036_section1.mp4": 37, "job_000037-000072_section0.mp4": 36}
+
+
+def test_no_section_is_encoded_unasked(tmp_path: Path) -> None:
+    brightness(plan(), [(49, 73), (0, 49)], tmp_path / "job.mp4")
+    assert sorted(path.name for path in (tmp_path / ".parts").iterdir()) == ["000000-000048.mp4", "000049-000072.mp4"]
+    assert list(tmp_path.glob("job_*")) == []
+
+
+def test_the_connecting_section_of_a_loop_has_a_name(tmp_path: Path) -> None:
+    values = {"image": "start.png", "seconds": 2, "seed": 1, "output": {"segments": True}}
+    made = make_plan(VideoOptions.parse(values | {"keyframes": {"loop": "seamless"}}), find("tiny"), (64, 64))
+    brightness(made, [(0, 60), (60, 73)], tmp_path / "job.mp4")
+    names = sorted(path.name for path in tmp_path.glob("job_*"))
+    assert names == ["job_000000-000036_section0.mp4", "job_000037-000072_connecting.mp4"]
 
 
 def test_a_job_without_frames_is_stopped_without_a_video(tmp_path: Path) -> None:
-    outputs = Outputs(plan(), tmp_path / "job.mp4", tmp_path / ".parts")
+    made = plan()
+    outputs = Outputs(made, record(made), tmp_path / "job.mp4", tmp_path / ".parts")
     outputs.take(SectionDone(0, 0, 2, 1, 0))
     assert outputs.stop() == Stopped(None, 1, 0, 1)
     assert list(tmp_path.iterdir()) == []
@@ -112,7 +173,7 @@ def test_a_job_without_frames_is_stopped_without_a_video(tmp_path: Path) -> None
 
 def test_what_looked_odd_is_told_in_the_end(tmp_path: Path) -> None:
     made = plan(frames="none")
-    outputs = Outputs(made, tmp_path / "job.mp4", tmp_path / ".parts")
+    outputs = Outputs(made, record(made), tmp_path / "job.mp4", tmp_path / ".parts")
     flag = Flagged(0, "flag.black", {})
     outputs.take(flag)
     outputs.take(FramesReady(0, np.zeros((made.frames, 64, 64, 3), dtype=np.uint8)))

@@ -13,11 +13,11 @@ from eichi.errors import EichiError, InputError
 from eichi.flags import request_of
 from eichi.options import VideoOptions
 from eichi.plan.plan import make_plan
+from eichi.settings import load_settings
 from eichi.video.latentfile import KEY, Latents, load_latents, measure_latents, save_latents
 from eichi.video.metadata import KEY as RECORD
 from eichi.video.metadata import read_record, record
 from eichi.video.splice import Clip, free_name, join_latents, model_of, read_source, report, trim_latents
-from eichi.words import ENGLISH
 
 
 def write(path: Path, count: int, first: int = 0, model: str = "tiny", **values: Any) -> Path:
@@ -57,7 +57,7 @@ def test_the_record_says_what_was_joined_from_what(tmp_path: Path) -> None:
     one, two = write(tmp_path / "a.safetensors", 10), foreign(tmp_path / "b.safetensors")
     join_latents([one, two], tmp_path / "c.safetensors")
     found = read_record(tmp_path / "c.safetensors")
-    assert found["request"] == {"tool": "join", "sources": [str(one), str(two)]}
+    assert found["request"] == {"tool": "join", "sources": ["a.safetensors", "b.safetensors"]}
     assert found["sources"] == [read_record(one), None]
     assert (found["kind"], found["model"], found["clips"], found["frames"]) == ("latents", "tiny", 2, 74)
 
@@ -71,10 +71,10 @@ def test_cut_apart_and_joined_again(tmp_path: Path) -> None:
     join_latents([tmp_path / "head.safetensors", tmp_path / "tail.safetensors"], tmp_path / "again.safetensors")
     assert load_latents(tmp_path / "again.safetensors").shape == load_latents(whole).shape
     assert numbers(tmp_path / "again.safetensors") == numbers(whole)
-    request = request_of(tmp_path / "tail.safetensors", VideoOptions, ENGLISH)
+    request = request_of(tmp_path / "tail.safetensors", VideoOptions, load_settings())
     assert request == read_record(whole)["request"]
     with pytest.raises(InputError, match="kind latents"):
-        request_of(tmp_path / "again.safetensors", VideoOptions, ENGLISH)
+        request_of(tmp_path / "again.safetensors", VideoOptions, load_settings())
 
 
 def test_equal_tools_make_equal_files(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.live import Watcher
-from eichi.words import languages
+from eichi.words import languages, say, table
 
 # A fifth of the 676 and 519 that the page of eichi 1.9 had.
 COMPONENTS, BINDINGS = 135, 104
@@ -73,6 +74,13 @@ def test_the_page_is_light(client: TestClient) -> None:
     config = client.get("/en/config").json()
     assert len(config["components"]) <= COMPONENTS
     assert len(config["dependencies"]) <= BINDINGS
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_all_of_the_documents_advice_is_on_the_page(client: TestClient, language: str) -> None:
+    page = json.dumps(client.get(f"/{language}/config").json(), ensure_ascii=False)
+    words = (words for words in table(language) if words.startswith("advice."))
+    assert [id for id in words if escape(say(id, language)) not in page] == []
 
 
 def test_other_sites_and_other_names_are_refused(client: TestClient, job: int) -> None:

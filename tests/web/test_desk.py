@@ -6,11 +6,15 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from eichi import make_plan
 from eichi.errors import EichiError, FolderError, InputError
 from eichi.library.favourites import Favourites
+from eichi.library.whereabouts import marks_of, remember
 from eichi.options import FrameOptions, VideoOptions
+from eichi.video.metadata import record, save_png
 from eichi.web.desk import Desk
 
 
@@ -80,6 +84,38 @@ def test_a_visitors_file_reaches_only_our_folders(desk: Desk, video: VideoOption
     assert desk.adopt(video.dump() | {"image": str(ours)}, trusted=False)["image"] is not None
     sneaky = f"{ours.parent}/../{picture.name}"
     assert desk.adopt(video.dump() | {"image": sneaky}, trusted=False)["image"] is None
+
+
+def made_from(video: VideoOptions, folder: Path) -> Path:
+    """A result of a request."""
+    path = folder / "result.png"
+    save_png(path, np.zeros((8, 8, 3), dtype=np.uint8), record(make_plan(video), marks_of(video)))
+    return path
+
+
+def test_a_result_finds_its_pictures_among_ours_by_their_marks(
+    desk: Desk, video: VideoOptions, picture: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "given").mkdir()
+    path = made_from(video, tmp_path / "given")
+    values, (note,) = desk.restored(path, VideoOptions)
+    assert (values["image"], note.id, note.values["name"]) == (None, "note.file.lost", picture.name)
+    given = desk.receive_picture("other name.png", BytesIO(picture.read_bytes()))
+    values, notes = desk.restored(path, VideoOptions)
+    assert (values["image"], notes) == (str(given), ())
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_where_a_picture_was_last_seen_is_for_those_at_the_machine(
+    desk: Desk, video: VideoOptions, picture: Path, tmp_path: Path, local: bool
+) -> None:
+    desk.local = local
+    remember(video, marks_of(video), desk.settings.cache)
+    (tmp_path / "given").mkdir()
+    values, notes = desk.restored(made_from(video, tmp_path / "given"), VideoOptions)
+    assert [note.id for note in notes] == ([] if local else ["note.file.lost"])
+    assert (values["image"] is not None) == local
+    assert not local or Path(values["image"]).read_bytes() == picture.read_bytes()
 
 
 def test_tokenizers_are_read_once(desk: Desk) -> None:

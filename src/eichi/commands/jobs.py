@@ -91,7 +91,7 @@ def add(
 
         batch = _batch(rest, settings.language)
         kind: type[VideoOptions | FrameOptions] = FrameOptions if single else VideoOptions
-        options = located(read_request(kind, assignments, rest, settings.language), settings.loras)
+        options = located(read_request(kind, assignments, rest, settings), settings.loras)
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)

@@ -99,13 +99,15 @@ def trim(file: Path, start: int, end: int, out: Path | None, as_json: bool) -> N
 def fill(
     before: Path, after: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any
 ) -> None:
+    from eichi.library.whereabouts import model_place
     from eichi.prepare import make_fill_plan
     from eichi.video.splice import model_of, read_source
 
     with reporting(as_json) as settings:
-        flags["model"] = model_of([read_source(before), read_source(after)], flags["model"])
+        model = model_of([read_source(before), read_source(after)], flags["model"])
+        flags["model"] = model_place(model, settings.cache)
         flags |= {"before": before, "after": after}
-        asked = located(read_request(FillOptions, assignments, flags, settings.language), settings.loras)
+        asked = located(read_request(FillOptions, assignments, flags, settings), settings.loras)
         plan = make_fill_plan(asked, settings.models)
         path = target(out, settings, before, "filled")
         from eichi.models.load import Components
@@ -126,7 +128,7 @@ def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: 
         if flags["seconds"] is None:
             raise OptionError("error.latents.seconds", flag="--seconds")
         flags |= {"source": file, "kept__latents": file, "output__latents": True}
-        options = located(read_request(VideoOptions, assignments, flags, settings.language), settings.loras)
+        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
 
 
@@ -161,7 +163,7 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
     from eichi.video.reader import measure_video
 
     with reporting(as_json) as settings:
-        asked = read_request(Request, (), flags, settings.language)
+        asked = read_request(Request, (), flags, settings)
         clip, entry = measure_video(video), find(asked.model)
         size = clip_size(entry, asked.resolution, (clip.width, clip.height))
         path = target(out, settings, video, "encoded")
@@ -182,9 +184,10 @@ def tell_made(made: FileFinished, as_json: bool, language: str) -> None:
 def decoder(model: str, settings: Settings) -> Any:
     """A model's VAE, the only part that is looked for. torch is loaded only now."""
     from eichi.catalog import find
+    from eichi.library.whereabouts import model_place
     from eichi.models.load import Components
 
-    return Components(find(model), settings.runtime, parts=("vae",))
+    return Components(find(model_place(model, settings.cache)), settings.runtime, parts=("vae",))
 
 
 def target(out: Path | None, settings: Settings, source: Path, word: str, suffix: str = LATENTS) -> Path:

@@ -79,6 +79,5 @@ def _tell(plan: "MemoryPlan", language: str) -> None:
     click.echo(f"  {say('memory.memory', language)}: {plan.ram:.2f} = {addends}")
     for part, count in plan.parameters.items():
         click.echo(f"  {part:<18}{count:>16,}")
-    if not plan.fits:
-        id = "memory.short_ram" if plan.placement.level == "cpu" else "memory.short"
-        tell(say(id, language, gpu=plan.gpu, usable=plan.usable, ram=plan.ram))
+    for note in plan.shortages:
+        tell(say(note.id, language, **note.values))

@@ -104,7 +104,7 @@ SECTIONS = AdviceSection(
 
 PICTURES = AdviceSection(
     "advice.pictures",
-    "keyframe",
+    "keyframes",
     (
         Points(("advice.pictures.small", "advice.pictures.large", "advice.pictures.ideal")),
         Points(
@@ -128,12 +128,63 @@ PICTURES = AdviceSection(
     ),
 )
 
+KEYS = AdviceSection(
+    "advice.keys",
+    "keyframes",
+    (
+        Points(("advice.keys.order", "advice.keys.between", "advice.keys.first")),
+        Points(("advice.keys.all", "advice.keys.copies", "advice.keys.difference")),
+    ),
+)
+
+LOOPS = AdviceSection(
+    "advice.loops",
+    "keyframes",
+    (
+        Points(("advice.loops.pose", "advice.loops.seamless", "advice.loops.length")),
+        Points(("advice.loops.limits", "advice.loops.other")),
+    ),
+)
+
+TIME = AdviceSection("advice.time", "motion", (Points(("advice.time.short", "advice.time.half")),))
+
+SAMPLING = AdviceSection(
+    "advice.sampling",
+    "sampling",
+    (
+        Points(
+            (
+                "advice.sampling.steps",
+                "advice.sampling.cache",
+                "advice.sampling.guidance",
+                "advice.sampling.seed",
+            )
+        ),
+    ),
+)
+
+OUTPUT = AdviceSection(
+    "advice.output",
+    "output",
+    (Points(("advice.output.crf", "advice.output.black", "advice.output.stills", "advice.output.latents")),),
+)
+
+WEIGHTS = AdviceSection(
+    "advice.weights",
+    "weights",
+    (
+        Points(("advice.weights.strength", "advice.weights.prompt", "advice.weights.wait")),
+        Points(("advice.weights.fp8", "advice.weights.resident")),
+    ),
+)
+
 MOTION = AdviceSection(
     "advice.motion",
     "motion",
     (
         Paragraph("advice.motion.final"),
         Paragraph("advice.motion.padding"),
+        Points(("advice.motion.share", "advice.motion.last")),
         Table(
             "advice.final",
             (FINAL,),
@@ -197,11 +248,11 @@ MODELS = AdviceSection(
     ),
 )
 
-ADVICE = (PROMPTS, PARTS, SECTIONS, PICTURES, MOTION, MODELS)
+ADVICE = (PROMPTS, PARTS, SECTIONS, KEYS, PICTURES, LOOPS, TIME, MOTION, SAMPLING, OUTPUT, WEIGHTS, MODELS)
 
 
 def at(*places: str) -> tuple[AdviceSection, ...]:
-    """The sections that are needed at places: prompt, section, keyframe, motion, model."""
+    """The sections that are needed at places: prompt, section, model, or where a group of options stands."""
     return tuple(section for section in ADVICE if section.place in places)
 
 

@@ -16,18 +16,22 @@ from eichi.events import Adjusted
 from eichi.files import aside, read_file
 from eichi.library.outside import kind_of, read_request_from
 from eichi.library.store import Kept, Shelf, Tell, free_name
+from eichi.library.whereabouts import Places, marks_of, relocate
 from eichi.options import Request
+from eichi.settings import CACHE, LORAS, UPLOADS
 from eichi.text import json_text
+from eichi.video.metadata import without_folders
 
 # What a file of favourites calls itself, and how large it may be: a thousand of them with long prompts.
 EXPORT, LIMIT = "eichi-favourites", 32 * 2**20
 
 
 class Favourite(Kept):
-    """A request as it is kept: its kind and its nested values."""
+    """A request as it is kept: its kind and its nested values; from another machine, the marks of its files."""
 
     kind: str
     request: Plain
+    files: Plain = Field(default_factory=dict)
 
 
 class _Content(Kept):
@@ -93,10 +97,13 @@ class Favourites:
         return kind() if favourite is None else self._read(favourite)
 
     def export(self, path: Path, names: Iterable[str] | None = None) -> None:
-        """Write favourites, all of them unless named, to a file for another machine. Raises InputError."""
+        """Write favourites, all of them unless named, to a file for another machine. Raises InputError.
+
+        Their files are named without their folders, which are nobody else's business, and with their marks.
+        """
         content = self._shelf.read()
         chosen = content.favourites if names is None else {name: _found(content, name) for name in names}
-        values = {name: favourite.model_dump(mode="json") for name, favourite in chosen.items()}
+        values = {name: self._portable(favourite).model_dump(mode="json") for name, favourite in chosen.items()}
         text = json_text({EXPORT: 1, "favourites": values}, indent=1)
         try:
             with aside(path) as draft:
@@ -112,7 +119,8 @@ class Favourites:
         taken: dict[str, str] = {}
         with self._shelf.change() as content:
             for name, favourite in _exported(path).items():
-                if content.favourites.get(name) != favourite:
+                mine = content.favourites.get(name)
+                if mine is None or favourite not in (mine, self._portable(mine)):
                     taken[name] = free_name(name, list(content.favourites))
                     content.favourites[taken[name]] = favourite
         for name, new in taken.items():
@@ -122,9 +130,23 @@ class Favourites:
 
     def _read(self, favourite: Favourite) -> Request:
         request, left = read_request_from(kind_of(favourite.kind), favourite.request)
+        if favourite.files:
+            home = self._shelf.path.parent.parent
+            places = Places(folders=(home / UPLOADS, home / LORAS), cache=home / CACHE, strict=True)
+            request, lost = relocate(request, favourite.files, places)
+            left = (*left, *lost)
         for note in left:
             self._tell(note)
         return request
+
+    def _portable(self, favourite: Favourite) -> Favourite:
+        """A favourite as others may see it."""
+        values = without_folders(favourite.request)
+        try:
+            request, _ = read_request_from(kind_of(favourite.kind), favourite.request)
+        except InputError:  # a kind of another version
+            return Favourite(kind=favourite.kind, request=values)
+        return Favourite(kind=favourite.kind, request=values, files=favourite.files or marks_of(request))
 
 
 def _found(content: _Content, name: str) -> Favourite:

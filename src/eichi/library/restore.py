@@ -5,6 +5,7 @@ result. A picture or a video of another program carries a few values; these are 
 What is not known here, or does not fit, is said.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from eichi.declare import Plain, at
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.outside import kind_of, over, sift
+from eichi.library.whereabouts import Places, relocate
 from eichi.options import Request, VideoOptions
-from eichi.video.metadata import FOREIGN, read_record
+from eichi.video.metadata import FOREIGN, Marks, read_record
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,16 @@ class Restored:
     values: Plain
     whole: bool
     notes: tuple[Adjusted, ...]
+    marks: Marks
+
+    def at(
+        self, places: Places, settled: Callable[[str], bool] = lambda key: False
+    ) -> tuple[Plain, tuple[Adjusted, ...]]:
+        """The values with their files where they are here, and all that deserves a word; see `whereabouts.relocate`."""
+        if not self.whole:
+            return self.values, self.notes
+        found, notes = relocate(self.kind.parse(self.values), self.marks, places, settled)
+        return found.dump(), (*self.notes, *notes)
 
     def over(self, request: Request) -> Plain:
         """Nested values of a request of the same kind with these laid over them: what a file does not say stays."""
@@ -42,7 +54,9 @@ def restore(path: Path, kind: type[Request] | None = None) -> Restored:
         raise InputError("error.file.kind", path=path, kind=record["kind"], wanted=kind.kind)
     made = kind_of(record["kind"]) if whole else kind or VideoOptions
     values, notes = sift(made, record["request"])
-    return Restored(made, values, whole, (*notes, *(() if whole else _guided(made.parse(values)))))
+    marks = record.get("files")
+    about = (*notes, *(() if whole else _guided(made.parse(values))))
+    return Restored(made, values, whole, about, marks if isinstance(marks, dict) else {})
 
 
 def _guided(request: Request) -> tuple[Adjusted, ...]:

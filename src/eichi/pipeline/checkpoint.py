@@ -42,16 +42,18 @@ from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
+from eichi.pipeline.job import mark_files
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.images import load as load_picture
 from eichi.video.jobfolder import ENDING, JobFolder
 from eichi.video.metadata import Record, record
+from eichi.video.outputs import SECTIONS
 
 LOCK = "lock"
 PICTURES, KEPT, THREADS = "pictures", "kept", "threads"
 SECTION = re.compile(r"section-(\d+)\.safetensors")
-SEGMENT = re.compile(r"(\d+)-(\d+)\.mp4")
+SEGMENT = re.compile(rf"(?:{SECTIONS}/)?(\d+)-(\d+)\.mp4")
 
 Write = Callable[[Path], object]  # fills a draft
 
@@ -62,6 +64,9 @@ class Original:
 
     path: Path
     write: Write
+
+
+RECORD = "record"
 
 
 class Checkpoint(JobFolder):
@@ -78,7 +83,8 @@ class Checkpoint(JobFolder):
                     left.unlink()
             files = {name: self._put(name, original.write) for name, original in originals.items()}
             about = {PICTURES: sorted(plan.images), KEPT: plan.kept, THREADS: torch.get_num_threads(), FILES: files}
-            write_card(self.folder, _card(plan, components) | about)
+            carried = {RECORD: record(plan, mark_files(plan.options, components))}
+            write_card(self.folder, _card(plan, components) | about | carried)
 
     def keep(self, order: int, latents: NDArray[np.float32], used: Iterable[Path] = ()) -> bool:
         """Keep the latents of a section, without the start image's, unless they are there. Raises DiskError.
@@ -92,7 +98,7 @@ class Checkpoint(JobFolder):
         with _writing(self.folder):
             files, made = self._files(), self._put(name, lambda draft: write_latents(draft, latents))
             same = files.get(name, "") in ("", made)
-            spared = {path.name for path in used}
+            spared = set(map(self._named, used))
             for later in [] if same else [one for one in files if _after(one, order) and one not in spared]:
                 (self.folder / later).unlink(missing_ok=True)
                 del files[later]
@@ -102,15 +108,7 @@ class Checkpoint(JobFolder):
     def finished(self, segment: Path) -> None:
         """Take down that a segment of the video is whole. Raises DiskError."""
         with _writing(self.folder):
-            self._take_down({**self._files(), segment.name: file_checksum(segment)})
-
-    def forget(self) -> None:
-        """Take down that segments were moved to where people look. Raises DiskError."""
-        with _writing(self.folder):
-            files = self._files()
-            here = {name: files[name] for name in files if not SEGMENT.fullmatch(name) or (self.folder / name).exists()}
-            if here != files:
-                self._take_down(here)
+            self._take_down({**self._files(), self._named(segment): file_checksum(segment)})
 
     def sections(self) -> Iterator[Tensor | None]:
         """The latents of the sections in the order they are made, None for one that is not there; without an end.
@@ -131,7 +129,7 @@ class Checkpoint(JobFolder):
             if name in originals:
                 self._copy(name, originals[name], files[name])
         with _writing(self.folder):
-            for name in os.listdir(self.folder):
+            for name in map(self._named, (*self.folder.iterdir(), *self.folder.glob(f"{SECTIONS}/*"))):
                 there = name in files and (name in originals or name not in lost)
                 if not there and (SECTION.fullmatch(name) or SEGMENT.fullmatch(name)):
                     (self.folder / name).unlink()
@@ -148,6 +146,11 @@ class Checkpoint(JobFolder):
     def card(self) -> Record:
         """What `begin` wrote down. Raises InputError."""
         return read_card(self.folder)[0]
+
+    def record(self, plan: Plan) -> Record:
+        """What the results carry. The originals of the pictures may be gone by now. Raises InputError."""
+        values: Record = self.card().get(RECORD) or record(plan)
+        return values
 
     def plan(self, entry: Entry | None = None, loras: Sequence[Path] = ()) -> Plan:
         """The plan that the job runs; LoRA files that were moved are looked for in folders. Raises InputError."""
@@ -179,7 +182,7 @@ class Checkpoint(JobFolder):
         """
         lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
         with _writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)  # its card names folders, unlike the results
             try:
                 lock.acquire()
             except Timeout as error:
@@ -206,6 +209,10 @@ class Checkpoint(JobFolder):
             yield
         finally:
             torch.set_num_threads(here)
+
+    def _named(self, path: Path) -> str:
+        """What the card calls a file of the folder."""
+        return path.relative_to(self.folder).as_posix()
 
     def _put(self, name: str, write: Write) -> str:
         """Write a file of the folder, aside and renamed; its checksum."""
@@ -281,7 +288,8 @@ def _card(plan: Plan, components: Components) -> Record:
     """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {place}": lora_print(lora.file) for place, lora in enumerate(plan.options.weights.loras, start=1)}
-    return {**record(plan), "weights": components.fingerprint | loras, "machine": machine}
+    request = {"request": plan.options.dump(), "model": plan.entry.name}  # with the folders that going on needs
+    return {**record(plan), **request, "weights": components.fingerprint | loras, "machine": machine}
 
 
 def _wherever(card: Record) -> Record:
@@ -360,7 +368,7 @@ def _word(name: str, plan: Plan, originals: Mapping[str, Original]) -> Adjusted:
         return Adjusted("note.resume.copy", {"path": originals[name].path.name})
     if section := SECTION.fullmatch(name):
         return Adjusted("note.resume.section", {"number": plan.sections[int(section[1])].number})
-    first, last = name.removesuffix(".mp4").split("-")
+    first, last = name.removeprefix(f"{SECTIONS}/").removesuffix(".mp4").split("-")
     return Adjusted("note.resume.frames", {"first": int(first), "last": int(last)})
 
 

@@ -71,19 +71,17 @@ def generate(
             yield from checkpoint.mend(plan, originals(plan))
         pixels = checkpoint.pictures()
         with checkpoint.threads():
-            outputs = Outputs(plan, checkpoint.result, checkpoint.folder, checkpoint.finished)
+            outputs = Outputs(plan, checkpoint.record(plan), checkpoint.result, checkpoint.folder, checkpoint.finished)
             before = checkpoint.sections()
             for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
                 if isinstance(event, LatentsReady) and event.order is not None:
                     made = event.latents[:, :, -plan.window :]
-                    if not checkpoint.keep(event.order, made, outputs.writer.segments.values()):
+                    if not checkpoint.keep(event.order, made, outputs.segments):
                         yield Adjusted("note.resume.otherwise", {"number": plan.sections[event.order].number})
                 outputs.take(event)
                 yield event
             if not outputs.complete:
-                stopped = outputs.stop()
-                checkpoint.forget()
-                yield stopped
+                yield outputs.stop()
                 return
             last = outputs.finish(pixels[START])
             checkpoint.discard()

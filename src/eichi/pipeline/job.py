@@ -8,14 +8,16 @@ from typing import Never, TypeVar
 
 import torch
 
+from eichi.declare import Plain
 from eichi.errors import DeviceError
 from eichi.events import Adjusted
+from eichi.library.whereabouts import marks_of, remember
 from eichi.models.attention import attention, choose
 from eichi.models.load import Components
 from eichi.models.offload import measure
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
-from eichi.options import StepOptions
-from eichi.plan.memory import GIB, Need, forecast
+from eichi.options import Options, StepOptions
+from eichi.plan.memory import Need, Placement, plan_memory
 from eichi.prepare import Drawn, weigh
 
 Stop = Callable[[], bool]
@@ -25,6 +27,13 @@ THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
 
 Said = TypeVar("Said")
 Made = TypeVar("Made")
+
+
+def mark_files(options: Options, components: Components) -> dict[str, Plain]:
+    """The marks of the files that a request is made from, for its record; where they lie is kept on this machine."""
+    marks = marks_of(options)
+    remember(options, marks, components.runtime.cache)
+    return marks
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -62,16 +71,21 @@ def _cached(options: StepOptions, components: Components) -> Iterator[StepCache 
 def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adjusted]:
     """Say what a request wants of the weights and put them where it leaves room for them; `need` is its size.
 
-    A word on where, with the forecast; a CPU has no choice. Raises DeviceError, LoraError.
+    A word on where, with the forecast, and on memory that there is too little of. Raises DeviceError, LoraError.
     """
     components.want(options.weights)
+    whole, machine = weigh(need, options), measure(components.device, components.runtime.preserve_gb)
+    placement = Placement("cpu")
     if components.device.type == "cuda":
-        whole = weigh(need, options)
-        components.arrange(whole, measure(components.device, components.runtime.preserve_gb))
-        peaks, placement = forecast(components.entry.anatomy, whole, components.placement), components.placement
-        gpu, ram = round(peaks.gpu / GIB, 2), round(peaks.ram / GIB, 2)
-        values = {"level": placement.level, "streamed": placement.streamed, "gpu": gpu, "ram": ram}
+        components.arrange(whole, machine)
+        placement = components.placement
+    plan = plan_memory(components.entry, whole, machine, placement)
+    if placement.level == "cpu":
+        yield Adjusted("note.memory.cpu", {"ram": plan.ram})
+    else:
+        values = {"level": placement.level, "streamed": placement.streamed, "gpu": plan.gpu, "ram": plan.ram}
         yield Adjusted("note.memory.plan", values)
+    yield from plan.shortages
 
 
 def make_weights(components: Components) -> Iterator[Adjusted]:

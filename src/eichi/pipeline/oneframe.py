@@ -31,7 +31,7 @@ from eichi.models.load import Components
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.denoise import denoise_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, retry_call, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, mark_files, retry_call, step_cache
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, SectionInputs, make_noise
 from eichi.plan.oneframe import FedPicture, FrameLayout, FramePlan
@@ -60,7 +60,7 @@ def generate_frame(
 
     Raises RunError; a failed or stopped job leaves no file behind.
     """
-    path, values = free_name(Path(folder), ".png"), record(plan)
+    path, values = free_name(Path(folder), ".png"), record(plan, mark_files(plan.options, components))
     latents: Latents | None = None
     pictures = [fit_picture(picture, plan) for picture in plan.pictures]
     yield from (fitted.word for fitted in pictures if fitted.word is not None)

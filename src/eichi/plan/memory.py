@@ -22,6 +22,7 @@ from math import ceil
 from typing import Literal
 
 from eichi.catalog import HALF, Anatomy, Blocks, Entry
+from eichi.events import Adjusted
 
 GIB = 2**30
 FLOAT32 = 4
@@ -43,6 +44,7 @@ SLACK = 4.0 * GIB  # RAM beyond the need, for weights to be pinned
 SHARE, HEADROOM, NOTHING, LEAST = 1 / 8, 2.0 * GIB, 6.0, 6.0 * GIB
 
 Level = Literal["all", "kept", "streamed", "cpu"]
+Memory = Literal["gpu", "ram"]
 Sum = dict[str, float]
 
 
@@ -135,10 +137,11 @@ def choose(anatomy: Anatomy, need: Need, machine: Machine) -> Placement:
     return placement
 
 
-def fits(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> bool:
-    """Whether a placement's forecast stays below what the machine has."""
+def lacks(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> tuple[Memory, ...]:
+    """The memory that a placement's forecast needs more of than the machine has."""
     peaks = forecast(anatomy, need, placement)
-    return (machine.gpu is None or peaks.gpu <= machine.usable) and peaks.ram <= machine.ram
+    gpu: tuple[Memory, ...] = ("gpu",) if machine.gpu is not None and peaks.gpu > machine.usable else ()
+    return (*gpu, "ram") if peaks.ram > machine.ram else gpu
 
 
 def lower(anatomy: Anatomy, need: Need, placement: Placement) -> Placement | None:
@@ -206,7 +209,8 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
 class MemoryPlan:
     """The plan of a model and a size for a machine: a placement of so many `blocks`, its forecast in GiB, by phase.
 
-    `usable` is what may be used of the GPU, `parameters` are those of every part.
+    `lacks` names the memory that there is too little of: `usable` is what may be used of the GPU, `free` is RAM, and
+    `fp8` whether the blocks are stored so already. `parameters` are those of every part.
     """
 
     model: str
@@ -216,19 +220,32 @@ class MemoryPlan:
     blocks: int
     gpu: float
     ram: float
-    fits: bool
+    lacks: tuple[Memory, ...]
     phases: dict[str, Sum]
     memory: Sum
     moved: float
     usable: float
+    free: float
+    fp8: bool
     tokens: int
     parameters: dict[str, int]
 
+    @property
+    def shortages(self) -> tuple[Adjusted, ...]:
+        """A word on each memory that there is too little of, with what helps here."""
+        gpu = {"gpu": self.gpu, "usable": self.usable}
+        ram = {"ram": self.ram, "free": self.free}
+        said = {
+            "gpu": Adjusted("memory.short.gpu_fp8" if self.fp8 else "memory.short.gpu", gpu),
+            "ram": Adjusted("memory.short.cpu" if self.placement.level == "cpu" else "memory.short.ram", ram),
+        }
+        return tuple(said[memory] for memory in self.lacks)
 
-def plan_memory(entry: Entry, need: Need, machine: Machine) -> MemoryPlan:
-    """Where a model's weights would lie on a machine, and what the peaks would be."""
+
+def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement | None = None) -> MemoryPlan:
+    """Where a model's weights would lie on a machine, unless that is said, and what the peaks would be."""
     anatomy = entry.anatomy
-    placement = choose(anatomy, need, machine)
+    placement = placement or choose(anatomy, need, machine)
     peaks = forecast(anatomy, need, placement)
     return MemoryPlan(
         model=entry.name,
@@ -238,11 +255,13 @@ def plan_memory(entry: Entry, need: Need, machine: Machine) -> MemoryPlan:
         blocks=anatomy.double.count + anatomy.single.count,
         gpu=_gib(peaks.gpu),
         ram=_gib(peaks.ram),
-        fits=fits(anatomy, need, machine, placement),
+        lacks=lacks(anatomy, need, machine, placement),
         phases={name: {part: _gib(size) for part, size in phase.items()} for name, phase in peaks.phases.items()},
         memory={part: _gib(size) for part, size in peaks.memory.items()},
         moved=_gib(peaks.moved),
         usable=_gib(machine.usable),
+        free=_gib(machine.ram),
+        fp8=need.fp8,
         tokens=need.tokens,
         parameters=parameters(anatomy),
     )

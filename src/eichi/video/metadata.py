@@ -4,10 +4,14 @@ A result carries a record: the whole request, the plan's figures, the seed, the 
 a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`, in
 a latent file a string of the header. What another program has written into a picture or a video is read as a record
 too, of the kind `foreign`: its request is not whole.
-Records hold no time and no place of the result, so that equal requests make equal files.
+Records hold no time and no place, of the result or of what it was made from, so that equal requests make equal files
+and nobody learns from a result how its maker's folders are called: a file is named without its folder, and its marks
+(`files`, by the dotted key of the option) tell it from others of that name. How it is found by them is the business of
+`library.whereabouts`.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +22,11 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from safetensors import SafetensorError, safe_open
 
+from eichi.catalog import known
+from eichi.declare import Plain
 from eichi.errors import InputError
 from eichi.files import aside
-from eichi.options import place
+from eichi.options import Options, files_of, place, put
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.reading import parse_json
@@ -31,9 +37,13 @@ from eichi.video.texts import texts_in
 # The record of a result: JSON that this program or another, older or newer one has written.
 Record = dict[str, Any]
 
+# What tells the files of a request from others of their names, by the dotted keys of the options.
+Marks = Mapping[str, Mapping[str, Any]]
+
 KEY = "eichi"
 PARAMETERS = "parameters"
 FOREIGN = "foreign"
+TEXTS = ("prompt", "negative", "prompts", "print")  # where a stroke parts no folders
 LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
 
 
@@ -42,12 +52,42 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
-def record(plan: Plan | FramePlan) -> Record:
-    """What a result of this plan carries."""
+def last_part(path: str) -> str:
+    """The name of a file or a folder without what it lies in, whatever system its path is of."""
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1]
+
+
+def model_name(model: str) -> str:
+    """A model as others may see it: one of the user's own without its folder."""
+    return model if model in known() else last_part(model)
+
+
+def portable(options: Options) -> Plain:
+    """A request as others may see it: files and a model of the user's own by their names alone."""
+    values = options.dump()
+    for key, path in files_of(options).items():
+        put(values, key, path.name)
+    if "model" in values:
+        values["model"] = model_name(values["model"])
+    return values
+
+
+def without_folders(values: Any, key: str = "") -> Any:
+    """The record of a result that was made when records still named folders, without them."""
+    if isinstance(values, dict):
+        return {name: without_folders(value, key if key in TEXTS else name) for name, value in values.items()}
+    if isinstance(values, list):
+        return [without_folders(value, key) for value in values]
+    return last_part(values) if isinstance(values, str) and key not in TEXTS else values
+
+
+def record(plan: Plan | FramePlan, marks: Marks | None = None) -> Record:
+    """What a result of this plan carries; `marks` are those of the files that it is made from."""
     values = {
         "kind": plan.options.kind,
-        "request": plan.options.dump(),
-        "model": plan.entry.name,
+        "request": portable(plan.options),
+        "files": dict(marks or {}),
+        "model": model_name(plan.entry.name),
         "seed": plan.seed,
         "width": plan.width,
         "height": plan.height,

@@ -1,8 +1,11 @@
-"""Everything that one job leaves behind: the video, its poster, and on request stills, frames, segments, latents.
+"""Everything that one job leaves behind: the video, its poster, and on request stills, frames, section videos, latents.
 
 Follows the events of a job and writes as they come; nothing here holds the clip's pixels. Files appear under their
 names when they are complete, each frame once, and a stopped job keeps what is finished. Only latents are collected to
 the end: they are a two-hundredth of the pixels.
+
+Frames become final in other runs than sections have: a section's video is encoded for itself, where it is asked for.
+The segments that the whole video is joined from stay as few as they are.
 """
 
 from collections.abc import Callable
@@ -12,31 +15,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
-from eichi.files import settle
-from eichi.plan.plan import Plan
+from eichi.plan.keyframes import CONNECTING
+from eichi.plan.plan import Plan, SectionPlan
 from eichi.video.latentfile import Latents, save_latents
-from eichi.video.metadata import Record, record, save_png, tags
+from eichi.video.metadata import Record, save_png, tags
 from eichi.video.writer import Writer, writing
+
+Finish = Callable[[Path], object]  # hears of a file that is whole
+
+SECTIONS = "sections"  # the folder for what the videos of sections are joined from
 
 
 class Outputs:
-    """The files of one job, all named after `path`, the video; `folder` takes what is not for the user.
+    """The files of one job, all named after `path`, the video, and with its record (`values`).
 
-    `finished` hears of every file there when it is whole.
+    `folder` takes what is not for the user; `finished` hears of every file there when it is whole.
     """
 
     def __init__(
-        self, plan: Plan, path: Path, folder: Path, finished: Callable[[Path], object] = lambda path: None
+        self,
+        plan: Plan,
+        values: Record,
+        path: Path,
+        folder: Path,
+        finished: Finish = lambda path: None,
     ) -> None:
         self.plan = plan
+        self.values = values
         self.path = path
         self.options = plan.options.output
-        self.values = record(plan)
         self.sections = 0
         self.flags: list[Flagged] = []
         self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder, finished)
         self._latents: dict[int, NDArray[np.float32]] = {}
         self._stills = {section.end_frame - 1: section.number for section in plan.sections}
+        self._sections = self._section_writers(folder / SECTIONS, finished) if self.options.segments else {}
+
+    @property
+    def segments(self) -> list[Path]:
+        """What videos are joined from, as far as it was written or taken over."""
+        return [path for writer in (self.writer, *self._sections.values()) for path in writer.segments.values()]
 
     @property
     def complete(self) -> bool:
@@ -48,6 +66,7 @@ class Outputs:
         match event:
             case FramesReady(first, frames):
                 self.writer.add(first, frames)
+                self._add_to_sections(first, frames)
                 with writing(self.path):
                     self._pictures(first, frames)
             case LatentsReady(_, first, latents) if self.options.latents:
@@ -96,14 +115,30 @@ class Outputs:
                 save_png(folder / f"{index:06d}.png", pixels, self._of_frame(index))
 
     def _keep(self) -> None:
-        """Segments and latents, where they were asked for."""
-        if self.options.segments:
-            for path in self.writer.segments.values():
-                settle(path, self._named(path.name))
+        """Section videos, as far as they are made, and latents, where they were asked for."""
+        for section, writer in self._sections.items():
+            if writer.encoded:
+                writer.publish(tags({**self.values, "section": section.number}))
         if self._latents:
             runs = [self._latents[first] for first in sorted(self._latents)]
             latents = Latents(np.concatenate(runs, axis=2), min(self._latents))
             save_latents(self.path.with_suffix(".safetensors"), latents, self.values)
+
+    def _section_writers(self, folder: Path, finished: Finish) -> dict[SectionPlan, Writer]:
+        """A writer for each section; the names of their videos are in the order of time."""
+        made: dict[SectionPlan, Writer] = {}
+        for section in self.plan.sections:
+            which = "connecting" if section.number == CONNECTING else f"section{section.number}"
+            path = self._named(f"{section.start_frame:06d}-{section.end_frame - 1:06d}_{which}.mp4")
+            made[section] = Writer(path, self.plan.width, self.plan.height, self.options.crf, folder, finished)
+        return made
+
+    def _add_to_sections(self, first: int, frames: NDArray[np.uint8]) -> None:
+        """Give a run of frames to the sections that they belong to."""
+        for section, writer in self._sections.items():
+            start, end = max(first, section.start_frame), min(first + len(frames), section.end_frame)
+            if start < end:
+                writer.add(start, frames[start - first : end - first])
 
     def _of_frame(self, index: int) -> Record:
         """The record of one frame: the whole request, and which frame it is."""

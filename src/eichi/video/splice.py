@@ -1,7 +1,7 @@
 """The tools on latent files that need no model: look into one, join several, cut one.
 
-What comes out is a latent file like any other, with a record of what it was made from: the tool, its sources as they
-were named, and the sources' own records, so that nothing of where the latents come from is lost. How clips lie in one
+What comes out is a latent file like any other, with a record of what it was made from: the tool, its sources by
+their names, and the sources' own records, so that nothing of where the latents come from is lost. How clips lie in one
 file, and why a joint is remembered, stands in `plan.splice`.
 """
 
@@ -22,7 +22,7 @@ from eichi.plan.fill import FillPlan
 from eichi.plan.splice import frame_total, joined, stretches, trimmed
 from eichi.plan.timeline import frame_count, real_seconds
 from eichi.video.latentfile import Latents, load_latents, measure_latents, save_latents
-from eichi.video.metadata import Record, read_record, versions
+from eichi.video.metadata import Marks, Record, model_name, portable, read_record, versions, without_folders
 
 KIND = "latents"
 
@@ -60,7 +60,7 @@ def model_of(sources: Sequence[ToolSource], asked: str | None = None) -> str:
     if model is None:
         raise OptionError("error.latents.model", path=sources[0].path, flag="--model")
     for path, theirs in said.items():
-        if _decoder(theirs) != _decoder(model):
+        if model_name(theirs) != model_name(model) and _decoder(theirs) != _decoder(model):
             raise OptionError("error.latents.models", path=path, theirs=theirs, ours=model)
     return model
 
@@ -136,17 +136,18 @@ def tool_record(
     tool: str, sources: Sequence[ToolSource], shape: Shape, model: str | None, told: Mapping[str, Any] | None = None
 ) -> Record:
     """The record of a tool's result; `told` is what the tool was told beside its sources."""
-    request = {"tool": tool, "sources": [str(source.path) for source in sources], **(told or {})}
-    return {"kind": KIND, "request": request, "model": model, **_made(shape, sources)}
+    request = without_folders({"tool": tool, "sources": [str(source.path) for source in sources], **(told or {})})
+    return {"kind": KIND, "request": request, "model": model and model_name(model), **_made(shape, sources)}
 
 
-def fill_record(plan: FillPlan, sources: Sequence[ToolSource]) -> Record:
-    """The record of two files with what was made between them."""
+def fill_record(plan: FillPlan, sources: Sequence[ToolSource], marks: Marks | None = None) -> Record:
+    """The record of two files with what was made between them; `marks` as those of `metadata.record`."""
     request = plan.options
     return {
         "kind": request.kind,
-        "request": request.dump(),
-        "model": plan.entry.name,
+        "request": portable(request),
+        "files": dict(marks or {}),
+        "model": model_name(plan.entry.name),
         "seed": plan.seed,
         **_made(plan.shape, sources),
     }
@@ -157,7 +158,7 @@ def _made(shape: Shape, sources: Sequence[ToolSource]) -> Record:
     return {
         **figures(shape),
         "clips": len(stretches(shape)),
-        "sources": [source.record for source in sources],
+        "sources": [without_folders(source.record) for source in sources],
         "versions": versions(),
     }
 

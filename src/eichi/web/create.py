@@ -16,6 +16,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from eichi.catalog import Direction, find
+from eichi.declare import GROUPS
 from eichi.errors import EichiError
 from eichi.jobs.batch import Batch, expand, parse_prompts
 from eichi.jobs.draft import pace_key
@@ -86,6 +87,7 @@ class Create:
         modes = [(words("mode.reverse"), "reverse"), (words("mode.forward"), "forward")]
         self.mode = gr.Radio(modes, value="reverse", label=words("mode.label"), elem_classes="seg", elem_id="mode")
         self.hint = gr.HTML(words("mode.reverse_help"), elem_classes="muted")
+        gr.HTML(advice(words, "model"))
         choices = model_choices("reverse", self.desk, words)
         self.controls: dict[str, Component] = {
             "model": gr.Dropdown(
@@ -141,8 +143,7 @@ class Create:
 
     def _groups(self) -> None:
         """The rest of the options, folded."""
-        beside = {"keyframes": advice(self.words, "keyframe"), "motion": advice(self.words, "motion")}
-        self.rest = FieldSet(self.options.values(), self.words, beside)
+        self.rest = FieldSet(self.options.values(), self.words, {group: advice(self.words, group) for group in GROUPS})
 
     def _lengths(self, mode: Direction) -> list[tuple[str, Any]]:
         """The lengths that are offered; any other can be written."""
@@ -366,8 +367,8 @@ class Create:
                 for note in notes:
                     tell(self.words)(note)
                 return self.fill(options)
-            values = recorded(path, VideoOptions, lambda: self.request(given), self.words)
-            return self.fill(VideoOptions.parse(self.desk.adopt(values, trusted=False)))
+            values = recorded(path, VideoOptions, lambda: self.request(given), self.desk, self.words)
+            return self.fill(VideoOptions.parse(values))
 
     def on_keep(self, given: dict[Component, Any]) -> Update:
         """What is set, under a name."""

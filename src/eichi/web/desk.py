@@ -19,6 +19,7 @@ import click
 from eichi.catalog import find
 from eichi.declare import Plain
 from eichi.errors import EichiError, FolderError, InputError
+from eichi.events import Adjusted
 from eichi.files import aside, private
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job
@@ -27,11 +28,12 @@ from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
+from eichi.library.whereabouts import Places
 from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.tokens import Meter, find_meter
 from eichi.names import fit_name
-from eichi.options import FrameOptions, VideoOptions, place
-from eichi.settings import Settings
+from eichi.options import FrameOptions, Request, VideoOptions, place
+from eichi.settings import UPLOADS, Settings
 from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video
@@ -40,7 +42,6 @@ from eichi.web.loras import LoraFolder
 from eichi.web.machine import Probe
 from eichi.web.toolruns import LATENTS, VIDEO, ToolRuns
 
-UPLOADS = "uploads"
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
 STALE = 30 * 24 * 3600.0  # seconds after which a picture goes that nothing names: most are strokes of a brush
@@ -113,6 +114,23 @@ class Desk:
         """
         adopted: Plain = _map_files(request, self._copied if trusted else self._ours)
         return adopted
+
+    def restored(
+        self, path: Path, kind: type[Request], below: Callable[[], Request]
+    ) -> tuple[Plain, tuple[Adjusted, ...]]:
+        """The request of a file that a visitor gave, and what deserves a word. Raises InputError.
+
+        What another program's file does not say is as it is in the request `below`. The files of one made here are
+        looked for by their marks among what was given before, the results and the LoRA files; for someone at this
+        machine also where it saw them last.
+        """
+        found = restore(path, kind)
+        if not found.whole:
+            return self.adopt(found.over(below()), trusted=False), found.notes
+        folders = (self.uploads, self.settings.outputs.absolute(), *self.settings.loras)
+        cache = self.settings.cache if self.local else None
+        values, notes = found.at(Places(folders=folders, cache=cache, strict=True))
+        return self.adopt(values, trusted=self.local), notes
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
@@ -217,7 +235,8 @@ class Desk:
 
     def extend(self, file: Path, seconds: float, prompt: str | None = None) -> Job:
         """A longer video that keeps a file's sections, as a job. Raises InputError."""
-        request = restore(file, VideoOptions).values
+        places = Places(file.parent, (self.uploads, *self.settings.loras), self.settings.cache)
+        request, _ = restore(file, VideoOptions).at(places)
         place(request, "kept.latents", file)
         place(request, "kept.sections", None)
         place(request, "output.latents", True)

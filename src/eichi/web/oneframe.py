@@ -40,6 +40,7 @@ from eichi.web.parts import (
     summary,
     tell,
 )
+from eichi.web.shelf import advice
 
 REFERENCES = 4  # places for reference pictures; the command line takes any number
 
@@ -86,7 +87,8 @@ class OneFrame:
             controls["seed"] = control(
                 options["seed"], words, info=None, placeholder=words("page.random"), min_width=90, elem_id="frame-seed"
             )
-        self.rest = FieldSet(options.values(), words, prefix="frame")
+        beside = {group: advice(words, group) for group in ("sampling", "weights")}
+        self.rest = FieldSet(options.values(), words, beside, prefix="frame")
         with folded(words("group.batch"), "frame-batch"):
             self.count = gr.Number(
                 1, precision=0, minimum=1, label=words("batch.count"), info=words("batch.count_help")
@@ -193,8 +195,9 @@ class OneFrame:
     def on_take(self, given: dict[Component, Any]) -> dict[Any, Any]:
         """The options of an image that was made here, or what another program's has of them."""
         with said(self.words):
-            values = recorded(Path(given[self.take]), FrameOptions, lambda: self.request(given), self.words)
-            return self.fill(FrameOptions.parse(self.desk.adopt(values, trusted=False)))
+            path = Path(given[self.take])
+            values = recorded(path, FrameOptions, lambda: self.request(given), self.desk, self.words)
+            return self.fill(FrameOptions.parse(values))
 
     def fill(self, options: FrameOptions) -> dict[Any, Any]:
         """A request into the controls. Raises InputError where it has more references than there are places."""

@@ -14,6 +14,7 @@ from eichi.web.loras import LoraPlace
 from eichi.web.oneframe import OneFrame
 from eichi.web.parts import said
 from eichi.web.preferences import Preferences
+from eichi.web.shelf import advice
 from eichi.web.stage import button
 from eichi.words import languages, say
 
@@ -43,6 +44,7 @@ def build(desk: Desk, words: Words) -> gr.Blocks:
             lora_tab = gr.Tab(words("place.loras"), id="loras", render_children=True)
             with lora_tab, gr.Column(elem_classes="card narrow"):
                 loras.html.render()  # type: ignore[no-untyped-call]
+                gr.HTML(advice(words, "weights"))
             with gr.Tab(words("place.latents"), id="latents"), gr.Column(elem_classes="card"):
                 gr.HTML(render_place(words))
             with gr.Tab(words("place.settings"), id="settings"):

@@ -16,7 +16,6 @@ from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted
 from eichi.jobs.batch import BatchPicture
 from eichi.jobs.lists import pair
-from eichi.library.restore import restore
 from eichi.models.locate import present
 from eichi.models.tokens import Meter
 from eichi.options import FrameOptions, Request, VideoOptions
@@ -70,15 +69,15 @@ def tell(words: Words) -> Callable[[Adjusted], None]:
     return lambda note: gr.Warning(escape(words(note.id, **note.values)), title=words("page.note"))
 
 
-def recorded(path: Path, kind: type[Request], below: Callable[[], Request], words: Words) -> Plain:
-    """The options that a file carries, with a word on those that are not known here. Raises InputError.
+def recorded(path: Path, kind: type[Request], below: Callable[[], Request], desk: Desk, words: Words) -> Plain:
+    """The options that a file carries, with a word on what is not known or not found here. Raises InputError.
 
     What another program's file does not say stays as it is in the request `below`.
     """
-    restored = restore(path, kind)
-    for note in restored.notes:
+    values, notes = desk.restored(path, kind, below)
+    for note in notes:
         tell(words)(note)
-    return restored.values if restored.whole else restored.over(below())
+    return values
 
 
 def many(label: str, kinds: list[str], name: str) -> gr.File:
@@ -149,9 +148,7 @@ def summary(line: str, plan: Plan | FramePlan, desk: Desk, words: Words) -> str:
     memory = plan_memory(plan.entry, weigh(plan.need, plan.options), machine)
     sizes = {"gpu": memory.gpu, "usable": memory.usable, "ram": memory.ram}
     cpu = machine.gpu is None
-    told = [words(note.id, **note.values) for note in plan.notes]
-    if not memory.fits:
-        told.insert(0, words("memory.short_ram" if cpu else "memory.short", **sizes))
+    told = [words(note.id, **note.values) for note in (*memory.shortages, *plan.notes)]
     notes = "".join(f"<li>{escape(text)}</li>" for text in told)
     line += f" · {words('plan.memory_ram' if cpu else 'plan.memory', **sizes)}"
     return f'<p class="line">{escape(line)}</p><ul class="notes">{notes}</ul>'
