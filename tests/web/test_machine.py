@@ -56,4 +56,5 @@ def test_a_plan_says_its_memory(desk: Desk, video: VideoOptions, monkeypatch: py
         here["now"] = machine
         told.append(summary("line", plan, desk, WORDS))
     assert ["GPU memory" in text for text in told] == [False, True, False, True]
-    assert ["does not fit" in text for text in told] == [False, False, True, True]
+    assert ["Too little RAM" in text for text in told] == [False, False, True, False]
+    assert ["Too little GPU memory" in text for text in told] == [False, False, False, True]
