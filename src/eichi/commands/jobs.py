@@ -14,7 +14,7 @@ import click
 
 from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
-from eichi.flags import option_flags, read_assignments, read_request
+from eichi.flags import assigned, option_flags, read_assignments, read_request
 from eichi.library.lorafolders import located
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
@@ -202,7 +202,7 @@ def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
 def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
         kind = FrameOptions if queue.store.job(job).kind == FrameOptions.kind else VideoOptions
-        _answer(queue.edit(job, read_assignments(kind, assignments)), settings.language, as_json)
+        _answer(queue.edit(job, read_assignments(kind, assigned(assignments))), settings.language, as_json)
 
 
 @jobs.command(help=say("cli.jobs.stop"))
