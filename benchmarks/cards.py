@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.printing import printing
 from eichi.catalog import find
-from eichi.plan.memory import GIB, Machine, Need, choose, fits, forecast
+from eichi.plan.memory import GIB, Machine, Need, choose, forecast, lacks
 
 CARDS = (6, 8, 12, 16, 24, 32, 48, 80)
 SIDES = (640, 960, 1280)
@@ -67,7 +67,7 @@ def _row(card: int, need: Need) -> str:
         f"{card}{' + LoRA' if need.lora else ''}",
         _gib(machine.usable),
         name + (", LLaMA whole" if placement.level == "kept" and placement.whole else ""),
-        "yes" if fits(anatomy, need, machine, placement) else "**no**",
+        "**no**" if lacks(anatomy, need, machine, placement) else "yes",
         _gib(peaks.gpu),
         *(_sum(phase) for phase in peaks.phases.values()),
         _sum(peaks.memory),

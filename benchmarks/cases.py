@@ -25,7 +25,8 @@ from eichi.jobs.lists import read_pictures
 from eichi.library.archive import read_archive
 from eichi.library.imports import import_folder
 from eichi.library.restore import restore
-from eichi.models.lorafile import match_lora, read_lora
+from eichi.models.lorafile import read_lora
+from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import VideoOptions
 from eichi.video.images import load

@@ -42,7 +42,8 @@ from eichi.library.prompts import PromptPresets
 from eichi.library.restore import restore
 from eichi.models.locate import complete
 from eichi.models.lora import Lora, merge
-from eichi.models.lorafile import lora_print, match_lora, read_lora
+from eichi.models.lorafile import lora_print, read_lora
+from eichi.models.loramatch import match_lora
 from eichi.models.shapes import Shapes, transformer_shapes
 from eichi.models.tokens import find_meter
 from eichi.options import VideoOptions

@@ -57,7 +57,7 @@ def run(components: Components, values: dict[str, Any], folder: Path, **weights:
 
 def _frames(events: list[Event]) -> list[bytes]:
     assert isinstance(events[-1], Finished)
-    return [frame.tobytes() for frame in read_frames(Path(events[-1].video))]
+    return [frame.pixels.tobytes() for frame in read_frames(Path(events[-1].video))]
 
 
 def notes(events: list[Event]) -> list[str]:

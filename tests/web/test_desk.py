@@ -98,10 +98,10 @@ def test_a_result_finds_its_pictures_among_ours_by_their_marks(
 ) -> None:
     (tmp_path / "given").mkdir()
     path = made_from(video, tmp_path / "given")
-    values, (note,) = desk.restored(path, VideoOptions)
+    values, (note,) = desk.restored(path, VideoOptions, VideoOptions)
     assert (values["image"], note.id, note.values["name"]) == (None, "note.file.lost", picture.name)
     given = desk.receive_picture("other name.png", BytesIO(picture.read_bytes()))
-    values, notes = desk.restored(path, VideoOptions)
+    values, notes = desk.restored(path, VideoOptions, VideoOptions)
     assert (values["image"], notes) == (str(given), ())
 
 
@@ -112,7 +112,7 @@ def test_where_a_picture_was_last_seen_is_for_those_at_the_machine(
     desk.local = local
     remember(video, marks_of(video), desk.settings.cache)
     (tmp_path / "given").mkdir()
-    values, notes = desk.restored(made_from(video, tmp_path / "given"), VideoOptions)
+    values, notes = desk.restored(made_from(video, tmp_path / "given"), VideoOptions, VideoOptions)
     assert [note.id for note in notes] == ([] if local else ["note.file.lost"])
     assert (values["image"] is not None) == local
     assert not local or Path(values["image"]).read_bytes() == picture.read_bytes()
