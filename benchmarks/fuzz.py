@@ -69,13 +69,13 @@ def work(pipe: Connection) -> None:
 def _reset() -> int:
     """Let the system measure the peak of memory anew; what is held now. Linux only; elsewhere nothing is measured."""
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _peak()
 
 
 def _peak() -> int:
     try:
-        return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) * 1024
+        return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))[0]) * 1024
     except (OSError, IndexError):
         return 0
 
