@@ -3,23 +3,64 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+ORIENTATION = 0x0112
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
 
 def header(width: int, height: int) -> bytes:
     """A PNG that promises a size and holds no pixel."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     start = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + start + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def encoded(kind: str, side: int = 64) -> bytes:
+def with_chunks(png: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A PNG with other chunks before and behind its pixels."""
+    end = len(png) - 12
+    return png[:33] + before + png[33:end] + after + png[end:]
+
+
+def bare_png(rows: np.ndarray[Any, np.dtype[Any]], kind: int, before: bytes = b"") -> bytes:
+    """A PNG of 16-bit samples [height, width, n], of a kind that Pillow does not write."""
+    height, width, _ = rows.shape
+    data = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
+    start = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + start + before + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def encoded(kind: str, side: int = 64, **values: Any) -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    return saved(Image.fromarray(noise), kind, **values)
+
+
+def saved(image: Image.Image, kind: str, **values: Any) -> bytes:
+    """A picture as a file of a kind, HEIC among them."""
     buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, kind)
+    if kind == "HEIC":
+        from pillow_heif import from_pillow
+
+        heic = from_pillow(image)
+        heic.info.update(values)
+        heic.save(buffer, quality=90)
+    else:
+        image.save(buffer, kind, **values)
     return buffer.getvalue()
+
+
+def exif(orientation: int) -> bytes:
+    """What a camera writes: make, resolution, exposure, place, and which way up it was held."""
+    made = Image.Exif()
+    made[ORIENTATION] = orientation
+    made[0x010F] = "Maker"
+    made[0x011A] = 72.0
+    made.get_ifd(0x8769)[0x829A] = (1, 125)
+    made.get_ifd(0x8825)[2] = (1.0, 2.0, 3.0)
+    return made.tobytes()

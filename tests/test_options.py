@@ -35,7 +35,7 @@ requests = st.fixed_dictionaries(
         "seconds": between(0.1, 120),
         "section_size": st.sampled_from([1.0, 0.5]),
         "resolution": st.none() | st.integers(16, 5000),
-        "fit": st.sampled_from(["crop", "letterbox"]),
+        "fit": st.sampled_from(["crop", "letterbox", "original"]),
         "seed": st.none() | st.integers(0, MAX_SEED),
         "keyframes": st.fixed_dictionaries(
             {},
@@ -104,7 +104,7 @@ def test_defaults_of_the_document() -> None:
         ("seconds", "soon", ["seconds", "'soon'"]),
         ("section_size", 2, ["section_size", "1.0, 0.5"]),
         ("section_size", "long", ["section_size", "1.0, 0.5"]),
-        ("fit", "stretch", ["fit", "crop, letterbox"]),
+        ("fit", "stretch", ["fit", "crop, letterbox, original"]),
         ("resolution", 15, ["resolution", "16"]),
         ("seed", -1, ["seed", str(MAX_SEED)]),
         ("seed", MAX_SEED + 1, ["seed", str(MAX_SEED)]),

@@ -1,6 +1,7 @@
 """Latent files to videos and back, and what lies between two of them, by a small checkpoint of the real classes."""
 
 import shutil
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from eichi.catalog import CARD
@@ -287,14 +290,35 @@ def test_a_gap_is_drawn_from_what_lies_beside_it(components: Components, tmp_pat
     assert torch.equal(seen[0]["latents_history_2x"], torch.from_numpy(two.values[:, :, 1:3]))
 
 
+def encode_black(container: OutputContainer, stream: VideoStream, times: Iterable[int]) -> None:
+    for time in times:
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), dtype=np.uint8), format="rgb24")
+        frame.pts = time
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("times", "transfer", "id"), [((0, 1, 2, 6, 7), 1, "note.video.uneven"), (range(5), 16, "note.video.bright")]
+)
+def test_a_video_that_is_read_in_another_way_is_said(
+    decoder: Components, tmp_path: Path, times: Iterable[int], transfer: int, id: str
+) -> None:
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.codec_context.color_trc = transfer
+        encode_black(container, stream, times)
+    events = list(tools.from_mp4(path, tmp_path / "v.safetensors", decoder, (32, 48)))
+    assert [event.id for event in events if isinstance(event, Adjusted)] == [id]
+
+
 def test_a_video_of_another_rate_is_said(decoder: Components, tmp_path: Path) -> None:
     path = tmp_path / "v.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
-        for _ in range(5):
-            frame = av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), dtype=np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        encode_black(container, stream, range(5))
     events = list(tools.from_mp4(path, tmp_path / "v.safetensors", decoder, (32, 48)))
     assert events[0] == Adjusted("note.video.rate", {"path": str(path), "rate": 24.0, "fps": 30})

@@ -230,6 +230,19 @@ def test_transparency_is_a_mask(
     assert fit_picture(plan.pictures[1], plan).mask is None
 
 
+def test_a_mask_painted_on_nothing_is_a_mask(components: Components, start: Path, tmp_path: Path) -> None:
+    rgba = np.full((48, 80, 4), 255, dtype=np.uint8)
+    rgba[:, 40:, 3] = 0
+    mask = grey(tmp_path / "mask.png", rgba)
+    plan = plan_of(components, start, f"{noise(tmp_path / 'a.png', 3)}:10:{mask}")
+    fitted = fit_picture(plan.pictures[1], plan)
+    assert fitted.mask is not None
+    assert (fitted.mask[:, :40] == 255).all()
+    assert not fitted.mask[:, 40:].any()
+    events = list(generate_frame(plan, tmp_path, components))
+    assert events[0] == fitted.word == Adjusted("note.mask.black", {"path": str(mask)})
+
+
 @pytest.mark.parametrize("strength", [0.25, 0.8])
 def test_denoising_in_part_starts_from_the_picture(
     components: Components, calls: list[dict[str, Any]], start: Path, tmp_path: Path, strength: float

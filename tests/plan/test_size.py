@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eichi.catalog import FRAMEPACK_SIZES
-from eichi.plan.size import nearest
+from eichi.catalog import FRAMEPACK_SIZES, find
+from eichi.plan.size import nearest, published
 
 SQUARE = {id: (id, id) for id in FRAMEPACK_SIZES} | {1080: (1056, 1056), 2160: (2144, 2144)}
 WIDE = {384: (288, 512), 512: (384, 640), 640: (480, 832), 768: (576, 960), 960: (704, 1152)} | {
@@ -25,6 +25,27 @@ def test_published_picks(id: int) -> None:
 
 def test_four_to_three() -> None:
     assert nearest(FRAMEPACK_SIZES[640], 1024, 768) == (544, 704)
+
+
+@pytest.mark.parametrize(
+    ("picture", "now", "first"),
+    [
+        ((500, 500), (640, 640), (640, 608)),
+        ((600, 620), (640, 608), (640, 608)),
+        ((620, 600), (608, 640), (608, 640)),
+        ((630, 640), (640, 640), (640, 608)),
+        ((640, 630), (640, 640), (608, 640)),
+        ((1920, 1080), (480, 832), (480, 832)),
+    ],
+)
+def test_the_first_framepack_has_no_square(
+    picture: tuple[int, int], now: tuple[int, int], first: tuple[int, int]
+) -> None:
+    entry = find("framepack")
+    assert published(entry, 640, picture) == now
+    assert published(entry, 640, picture, first=True) == first
+    assert published(entry, 512, (500, 500), first=True) == (512, 512)
+    assert published(find("tiny"), 64, (500, 500), first=True) == (64, 64)
 
 
 @given(st.sampled_from(sorted(FRAMEPACK_SIZES)), st.integers(1, 9999), st.integers(1, 9999))

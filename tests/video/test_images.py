@@ -1,5 +1,9 @@
 """Pictures of every kind come out as upright RGB; files that are none are refused in a sentence."""
 
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eichi.errors import PictureError
-from eichi.video.images import Fit, alpha, fit, load, measure, stretch
-from eichi.video.sources import max_pixels
-from tests.pictures import encoded, header
+from eichi.events import Adjusted
+from eichi.video import images
+from eichi.video.images import Fit, alpha, fit, load, load_mask, mask_of, measure, stretch
+from eichi.video.sources import BUDGET, max_pixels
+from tests.pictures import bare_png, chunk, encoded, header
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -124,7 +130,7 @@ def test_transparency_alone(tmp_path: Path) -> None:
     assert alpha(tmp_path / "plain.png") is None
 
 
-@pytest.mark.parametrize("how", ["crop", "letterbox"])
+@pytest.mark.parametrize("how", ["crop", "letterbox", "original"])
 def test_a_mask_keeps_its_black_and_its_white(how: Fit) -> None:
     mask = Image.new("L", (60, 30), 255)
     mask.paste(0, (0, 0, 30, 30))
@@ -134,7 +140,7 @@ def test_a_mask_keeps_its_black_and_its_white(how: Fit) -> None:
     assert (fitted[:, 42:70] == 255).all()
 
 
-@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["crop", "letterbox"]))
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["crop", "letterbox", "original"]))
 def test_every_shape_fits(width: int, height: int, how: Fit) -> None:
     assert fit(Image.new("RGB", (width, height)), 80, 48, how).shape == (48, 80, 3)
 
@@ -209,3 +215,145 @@ def test_damage_is_a_picture_or_a_sentence(
 def test_what_is_darker_than_black_is_black(tmp_path: Path) -> None:
     Image.fromarray(np.array([[-0.5, 0.0, 1.0]], dtype=np.float32)).save(tmp_path / "a.tif")
     assert np.asarray(load(tmp_path / "a.tif"))[0, :, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("kind", "samples", "before", "expected", "clear"),
+    [
+        (2, [[51400, 10280, 65535], [0, 0, 0]], b"", [[200, 40, 255], [0, 0, 0]], None),
+        (6, [[51400, 10280, 0, 65535], [0, 0, 0, 0]], b"", [[200, 40, 0], [255, 255, 255]], [255, 0]),
+        (4, [[30_000, 65535], [30_000, 0]], b"", [[117, 117, 117], [255, 255, 255]], [255, 0]),
+        (0, [[0], [33_000]], chunk(b"tRNS", b"\0\0"), [[255, 255, 255], [128, 128, 128]], [0, 255]),
+        (2, [[514, 514, 514], [0, 0, 0]], chunk(b"tRNS", b"\2\2" * 3), [[255, 255, 255], [0, 0, 0]], [0, 255]),
+    ],
+    ids=["colour", "alpha", "grey alpha", "a clear grey", "a clear colour"],
+)
+def test_sixteen_bits_of_every_kind(
+    tmp_path: Path,
+    kind: int,
+    samples: list[list[int]],
+    before: bytes,
+    expected: list[list[int]],
+    clear: list[int] | None,
+) -> None:
+    (tmp_path / "a.png").write_bytes(bare_png(np.array([samples]), kind, before))
+    assert np.asarray(load(tmp_path / "a.png"))[0].tolist() == expected
+    seen = alpha(tmp_path / "a.png")
+    assert (None if seen is None else np.asarray(seen)[0].tolist()) == clear
+
+
+def strokes(color: tuple[int, ...], ground: tuple[int, ...]) -> Image.Image:
+    """The left half painted on a ground."""
+    image = Image.new("RGBA", (8, 4), ground)
+    image.paste(color, (0, 0, 4, 4))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("mask", "left", "right", "note"),
+    [
+        (strokes((255, 255, 255, 255), (0, 0, 0, 0)), 255, 0, "note.mask.black"),
+        (strokes((255, 255, 255, 255), (255, 255, 255, 0)), 255, 0, "note.mask.black"),
+        (strokes((255, 255, 255, 100), (0, 0, 0, 0)), 100, 0, "note.mask.black"),
+        (strokes((0, 0, 0, 255), (255, 255, 255, 20)), 0, 255, "note.mask.white"),
+        (strokes((0, 0, 0, 255), (0, 0, 0, 0)), 0, 255, "note.mask.white"),
+        (strokes((0, 0, 0, 100), (255, 255, 255, 0)), 155, 255, "note.mask.white"),
+        (strokes((0, 0, 0, 0), (0, 0, 0, 0)), 255, 255, "note.mask.white"),
+        (strokes((90, 90, 90, 255), (200, 200, 200, 255)), 90, 200, None),
+        (strokes((90, 90, 90, 255), (200, 200, 200, 255)).convert("L"), 90, 200, None),
+    ],
+)
+def test_strokes_say_what_a_transparent_ground_means(
+    tmp_path: Path, mask: Image.Image, left: int, right: int, note: str | None
+) -> None:
+    path = tmp_path / "mask.png"
+    mask.save(path)
+    seen, said = load_mask(path)
+    assert (seen.mode, seen.getpixel((1, 1)), seen.getpixel((6, 1))) == ("L", left, right)
+    assert said == (None if note is None else Adjusted(note, {"path": str(path)}))
+
+
+def test_the_transparency_of_a_picture_is_its_mask(tmp_path: Path) -> None:
+    strokes((9, 9, 9, 255), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    seen, said = mask_of(tmp_path / "a.png")
+    assert seen is not None
+    assert (seen.getpixel((1, 1)), seen.getpixel((6, 1))) == (255, 0)
+    assert said == Adjusted("note.frame.alpha", {"path": str(tmp_path / "a.png")})
+    strokes((9, 9, 9, 255), (8, 8, 8, 255)).save(tmp_path / "b.png")
+    assert mask_of(tmp_path / "b.png") == (None, None)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "I;16", "F", "1", "CMYK"])
+def test_what_is_above_the_room_comes_smaller(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ramp = Image.linear_gradient("L").resize((90, 70))
+    if mode in ("I;16", "F"):
+        values = np.asarray(ramp).astype(np.uint16) * 257
+        ramp = Image.fromarray(values if mode == "I;16" else (values / 65535).astype(np.float32))
+    else:
+        ramp = ramp.convert(mode)
+    ramp.save(tmp_path / "a.tif")
+    whole = load(tmp_path / "a.tif")
+    monkeypatch.setattr(images, "STRIP", 300)
+    assert np.array_equal(np.asarray(load(tmp_path / "a.tif")), np.asarray(whole))
+    monkeypatch.setattr(images, "ROOM", 90 * 70 // 7)
+    small = load(tmp_path / "a.tif")
+    assert measure(tmp_path / "a.tif") == whole.size
+    assert small.size == (30, 24)
+    assert np.array_equal(np.asarray(small), np.asarray(whole.reduce(3)))
+    if mode == "RGBA":
+        assert alpha(tmp_path / "a.tif") is None
+
+
+def test_a_large_jpeg_is_made_smaller_by_its_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.linear_gradient("L").resize((160, 120)).convert("RGB").save(tmp_path / "a.jpg", quality=95)
+    whole = load(tmp_path / "a.jpg")
+    monkeypatch.setattr(images, "ROOM", 160 * 120 // 4)
+    monkeypatch.setattr(Image.Image, "reduce", lambda *_: pytest.fail("decoded whole"))
+    small = load(tmp_path / "a.jpg")
+    assert small.size == (80, 60)
+    assert np.abs(np.asarray(small, int) - np.asarray(whole.resize((80, 60)), int)).max() < 6
+
+
+PHOTOGRAPHS = [(1600, 900), (1024, 768), (600, 400), (500, 500), (900, 1600), (401, 613), (640, 480), (83, 47)]
+
+
+@pytest.mark.parametrize("size", PHOTOGRAPHS)
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (608, 640), (832, 480), (480, 832)])
+def test_the_original_crops_whole_pixels(size: tuple[int, int], width: int, height: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1] // 8 + 1, size[0] // 8 + 1, 3), dtype=np.uint8)
+    photograph = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+    # Step by step: the factor that covers both sides, whole pixels, then a box in the middle.
+    if size == (width, height):
+        expected = np.asarray(photograph)
+    else:
+        factor = max(width / size[0], height / size[1])
+        wide, high = int(np.rint(size[0] * factor)), int(np.rint(size[1] * factor))
+        resized = np.asarray(photograph.resize((wide, high), Image.Resampling.LANCZOS))
+        left, right = (int(np.rint(edge)) for edge in ((wide - width) / 2, (wide + width) / 2))
+        top, bottom = (int(np.rint(edge)) for edge in ((high - height) / 2, (high + height) / 2))
+        expected = resized[top:bottom, left:right]
+    made = fit(photograph, width, height, "original")
+    assert made.shape == (height, width, 3)
+    assert np.array_equal(made, expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such count of memory")
+@pytest.mark.parametrize(("samples", "kind"), [(2, 0), (3, 2)], ids=["sixteen bits", "colour"])
+def test_a_large_picture_takes_a_bounded_memory(tmp_path: Path, samples: int, kind: int) -> None:
+    """What is above the room is a few hundred kilobytes here, and on the way takes no more than is reckoned with."""
+    side, pack = 7200, zlib.compressobj(1)
+    row = b"\0" + bytes(range(240)) * (side * samples // 240)
+    data = b"".join(pack.compress(row) for _ in range(side)) + pack.flush()
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 16 if kind == 0 else 8, kind, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    code = (
+        "import resource, sys, pathlib; from eichi.video.images import load\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak(); image = load(pathlib.Path(sys.argv[1])); print(*image.size, peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True, check=True)
+    width, height, taken = map(int, done.stdout.split())
+    assert (width, height) == (3600, 3600)
+    assert (
+        taken * (1 if sys.platform == "darwin" else 1024) < BUDGET / max_pixels("PNG") * side**2
+    )  # a Mac counts bytes

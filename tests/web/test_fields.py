@@ -48,7 +48,11 @@ def test_a_description_is_whole_and_survives_json() -> None:
     assert (strength.low, strength.high, strength.default, strength.unit) == (100, 102, 100, "unit.percent")
     assert (strength.id, strength.label) == ("sampling-image-strength", "label.sampling.image_strength")
     assert (VIDEO["sampling.padding"].step, VIDEO["sampling.padding"].optional) == (0.1, True)
-    assert [choice.label for choice in VIDEO["fit"].choices] == ["choice.fit.crop", "choice.fit.letterbox"]
+    assert [choice.label for choice in VIDEO["fit"].choices] == [
+        "choice.fit.crop",
+        "choice.fit.letterbox",
+        "choice.fit.original",
+    ]
 
 
 def test_groups_are_in_the_order_of_the_page_and_fields_in_that_of_declaration() -> None:

@@ -18,6 +18,7 @@ from eichi.video.profile import colours
 from eichi.video.sources import open_picture
 
 ROOM = 50_000_000  # pixels of a picture that is kept as it is
+FAINT = 25  # of 255: what is painted no more than that does not tell which colour is painted
 STRIP = 2**20  # pixels that are converted at once
 
 Fit = Literal["crop", "letterbox", "original"]
@@ -81,7 +82,7 @@ def load_mask(path: Path) -> tuple[Image.Image, Adjusted | None]:
     if painted is None:
         return grey, None
     strokes = ImageChops.multiply(grey, painted)
-    if np.asarray(strokes).max(initial=0) > 127:
+    if np.asarray(grey)[np.asarray(painted) > FAINT].max(initial=0) > 127:
         return strokes, Adjusted("note.mask.black", {"path": str(path)})
     return ImageChops.add(strokes, ImageChops.invert(painted)), Adjusted("note.mask.white", {"path": str(path)})
 
@@ -134,10 +135,10 @@ def _converted(path: Path, mode: str, convert: Callable[[Image.Image], Part | No
         if share > 1:
             image.draft(None, (image.width // share, image.height // share))
             share = ceil(sqrt(image.width * image.height / ROOM))
-        image.load()
         part = convert(image)
         if part is None:
             return None, number
+        image.load()
         shallow = _shallow(image)
         made = Image.new(mode, (ceil(image.width / share), ceil(image.height / share)))
         for top, strip in _strips(image, share):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageCms
 
-from eichi.video.srgb import REC709, Converter, by_numbers, converter
+from eichi.video.srgb import REC709, Converter, by_numbers, converter, decode
 
 # A part of a picture, without transparency, to RGB.
 Colours = Callable[[Image.Image], Image.Image]
@@ -79,7 +79,8 @@ def _by_gamma(gamma: float, primaries: tuple[float, ...]) -> Colours | None:
     if not 0.05 <= gamma <= 5.0 or (usual and abs(gamma - USUAL) <= NEAR):
         return None
     try:
-        return _by(converter(lambda codes: codes ** (1 / gamma), None if usual else primaries))
+        curve = decode if abs(gamma - USUAL) <= NEAR else lambda codes: codes ** (1 / gamma)
+        return _by(converter(curve, None if usual else primaries))
     except (np.linalg.LinAlgError, ZeroDivisionError):
         return None
 

@@ -17,21 +17,23 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 from PIL import Image, UnidentifiedImageError
-from pillow_heif import HeifImageFile
+from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
 from eichi.video import png
 
 BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
-# Bytes that this takes for a pixel, measured. A JPEG may be an MPO, which is several in one file.
-PICTURES = {"PNG": 6, "JPEG": 6, "MPO": 6, "progressive": 8, "GIF": 6, "BMP": 6, "TIFF": 8, "WEBP": 16, "AVIF": 12}
-PICTURES |= {"HEIF": 12}
+# Bytes of it for a pixel of each kind, measured. A JPEG may be an MPO, which is several in one file.
+COSTS = {
+    "PNG": 6, "JPEG": 6, "MPO": 6, "progressive": 8, "GIF": 6, "BMP": 6, "TIFF": 8, "WEBP": 16, "AVIF": 12, "HEIF": 12,
+}  # fmt: skip
 FRAME = 16  # of a video in eight bits, twice as many in more: decoders hold a dozen frames
 ENDINGS = {
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".tif", ".tiff",
     ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
 }  # fmt: skip
 AVIF = {b"avif", b"avis"}
+HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 HEAD = 2**16  # bytes in front of a file that tell what is in it
 # Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
 VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
@@ -86,6 +88,8 @@ def open_video(path: Path) -> Iterator[InputContainer]:
             if not container.streams.video:
                 raise InputError("error.video.read", path=path, reason="no picture in it")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError("error.video.read", path=path, reason="unknown codec")
             limit = check_frame(container, stream.width, stream.height)
             stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
             yield container
@@ -95,8 +99,8 @@ def open_video(path: Path) -> Iterator[InputContainer]:
 
 def check_frame(container: InputContainer, width: int, height: int) -> int:
     """How many pixels a frame of a video may have. Raises InputError for a size above it."""
-    format = container.streams.video[0].codec_context.format
-    deep = format is not None and any(component.bits > 8 for component in format.components)
+    kind = container.streams.video[0].codec_context.format
+    deep = kind is not None and any(component.bits > 8 for component in kind.components)
     limit = BUDGET // FRAME // (2 if deep else 1)
     if width * height > limit:
         raise InputError("error.video.large", path=container.name.removeprefix(FILE), limit=limit // 1_000_000)
@@ -105,7 +109,7 @@ def check_frame(container: InputContainer, width: int, height: int) -> int:
 
 def max_pixels(kind: str) -> int:
     """How many pixels a picture of a kind, by Pillow's name, may have."""
-    return BUDGET // PICTURES[kind]
+    return BUDGET // COSTS[kind]
 
 
 def _identified(file: BinaryIO) -> Image.Image:
@@ -118,11 +122,11 @@ def _identified(file: BinaryIO) -> Image.Image:
     head = file.read(HEAD)
     file.seek(0)
     brands = _brands(head)
-    if not brands:
+    if not brands & (AVIF | HEIC):
         return Image.open(file, formats=("JPEG", "WEBP", "GIF", "BMP", "TIFF"))  # noqa: TID251
     image = _avif(file) if brands & AVIF else _heic(file)
     numbers = head.partition(b"colrnclx")[2][:4]
-    if len(numbers) == 4:
+    if len(numbers) == 4 and not image.info.get("icc_profile"):  # which says more
         image.info["cicp"] = struct.unpack(">HH", numbers)
     return image
 

@@ -1,0 +1,116 @@
+"""A PNG is its pixels; what stands beside them is read within bounds, and keeps no picture from being shown."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from eichi.video import png
+from eichi.video.images import load
+from tests.pictures import chunk, encoded, with_chunks
+from tests.profiles import ADOBE, rgb_profile
+
+PLAIN = encoded("PNG", 24)
+LONG = b"x" * 1_500_000  # more than Pillow bears
+
+
+def ztxt(key: bytes, text: bytes) -> bytes:
+    return chunk(b"zTXt", key + b"\0\0" + zlib.compress(text))
+
+
+def itxt(key: bytes, text: bytes, packed: bool = False) -> bytes:
+    return chunk(b"iTXt", key + bytes([0, packed, 0, 0, 0]) + (zlib.compress(text) if packed else text))
+
+
+def texts(content: bytes) -> dict[str, str]:
+    return png.texts(io.BytesIO(content))
+
+
+def test_texts_before_and_behind_the_pixels() -> None:
+    before = chunk(b"tEXt", b"parameters\0caf\xe9") + ztxt(b"workflow", b"{}") + itxt(b"eichi", "猫".encode(), True)
+    after = itxt(b"late", "é".encode()) + chunk(b"tEXt", b"parameters\0another")
+    assert texts(with_chunks(PLAIN, before, after)) == {
+        "parameters": "café",
+        "workflow": "{}",
+        "eichi": "猫",
+        "late": "é",
+    }
+
+
+def test_a_text_that_says_it_is_latin_1_may_be_utf_8() -> None:
+    assert texts(with_chunks(PLAIN, chunk(b"tEXt", b"parameters\0" + "猫の動画".encode()))) == {
+        "parameters": "猫の動画"
+    }
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        ztxt(b"workflow", LONG),
+        itxt(b"workflow", LONG, True),
+        ztxt(b"bomb", bytes(100_000_000)),
+        itxt(b"plain", LONG * 3),
+        chunk(b"zTXt", b"broken\0\0hello"),
+        chunk(b"iTXt", b"short"),
+        chunk(b"iCCP", b"big\0\0" + zlib.compress(rgb_profile(ADOBE, 2.2, padding=1_500_000))),
+        chunk(b"iCCP", b"bomb\0\0" + zlib.compress(bytes(100_000_000))),
+        chunk(b"iCCP", b"odd\0\7hello"),
+        chunk(b"eXIf", b"garbage"),
+        chunk(b"eXIf", b"MM\0*\0\0\0\x08\xff\xff")[:-4] + b"0000",  # its checksum is wrong, too
+        chunk(b"gAMA", b"")[:-4] + b"0000",
+    ],
+    ids=range(12),
+)
+def test_what_is_beside_the_pixels_keeps_none_from_being_seen(tmp_path: Path, added: bytes) -> None:
+    small = chunk(b"tEXt", b"small\0text")
+    (tmp_path / "a.png").write_bytes(with_chunks(PLAIN, added + small))
+    assert load(tmp_path / "a.png").size == (24, 24)
+    assert texts((tmp_path / "a.png").read_bytes())["small"] == "text"
+
+
+def test_a_large_profile_is_followed(tmp_path: Path) -> None:
+    for name, padding in (("small", 0), ("large", 1_500_000)):
+        Image.new("RGB", (4, 4), (60, 200, 60)).save(
+            tmp_path / f"{name}.png", icc_profile=rgb_profile(ADOBE, 2.2, padding=padding)
+        )
+    assert (
+        load(tmp_path / "large.png").getpixel((0, 0)) == load(tmp_path / "small.png").getpixel((0, 0)) != (60, 200, 60)
+    )
+
+
+def test_all_texts_together_have_a_bound() -> None:
+    many = b"".join(ztxt(b"text%d" % number, bytes(png.LONGEST - 9)) for number in range(6))
+    assert len(texts(with_chunks(PLAIN, many))) == 4
+
+
+def test_pillow_is_shown_the_pixels_alone() -> None:
+    content = with_chunks(PLAIN, itxt(b"a", LONG) + chunk(b"tIME", bytes(7)), itxt(b"b", LONG))
+    shown = png.Pixels(io.BytesIO(content))
+    assert shown.read() == PLAIN
+    assert shown.seek(-12, io.SEEK_END) == len(PLAIN) - 12
+    assert shown.read(8) == b"\0\0\0\0IEND"
+    assert shown.tell() == len(PLAIN) - 4
+
+
+@given(st.data())
+def test_damage_ends_the_chunks(data: st.DataObject) -> None:
+    content = bytearray(with_chunks(encoded("PNG", 4), ztxt(b"a", b"text") + chunk(b"iCCP", b"b\0\0hello")))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(8, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file = io.BytesIO(content[: data.draw(st.integers(8, len(content)))])
+    assert all(start >= 16 for _, start, _ in png.chunks(file))
+    assert isinstance(png.texts(file), dict)
+    assert isinstance(png.look(file), dict)
+    assert len(png.Pixels(file).read()) <= len(content)
+
+
+def test_many_small_chunks_are_passed(tmp_path: Path) -> None:
+    added = struct.pack(">I4s", 0, b"tIME") + bytes(4)
+    (tmp_path / "a.png").write_bytes(with_chunks(PLAIN, added * 100_000))
+    assert np.asarray(load(tmp_path / "a.png")).shape == (24, 24, 3)
