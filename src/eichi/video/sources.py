@@ -17,7 +17,7 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 from PIL import Image, UnidentifiedImageError
-from pillow_heif import HeifImageFile
+from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
 from eichi.video import png
