@@ -120,7 +120,7 @@ class Settings(Optioned, BaseSettings):
     def loras(self) -> tuple[Path, ...]:
         """The folders with LoRA files, the program's own first: what is given in a page is put there."""
         named = (part.strip() for part in self.lora_folders.replace("\n", ";").split(";"))
-        return self.home / LORAS, *(Path(part).expanduser() for part in named if part)
+        return self.home / LORAS, *(Path(os.path.expanduser(part)) for part in named if part)
 
     @property
     def logs(self) -> Path:

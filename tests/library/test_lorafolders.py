@@ -72,7 +72,8 @@ def test_a_request_gets_the_places_of_its_files(folders: tuple[Path, Path], tmp_
 
 def test_the_folders_of_the_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().loras == (home / "loras",)
-    monkeypatch.setenv("EICHI_LORA_FOLDERS", r"C:\loras; /d/more ;;~/x")
-    assert load_settings().loras == (home / "loras", Path(r"C:\loras"), Path("/d/more"), Path("~/x").expanduser())
+    monkeypatch.setenv("EICHI_LORA_FOLDERS", r"C:\loras; /d/more ;;~/x;~nobody-0/x")
+    rest = Path("/d/more"), Path("~/x").expanduser(), Path("~nobody-0/x")
+    assert load_settings().loras == (home / "loras", Path(r"C:\loras"), *rest)
     monkeypatch.setenv("EICHI_LORA_FOLDERS", "a\nb")  # as the page's box has them
     assert load_settings().loras[1:] == (Path("a"), Path("b"))
