@@ -95,6 +95,16 @@ def test_a_limit_for_what_a_kind_costs(tmp_path: Path, kind: str, progressive: b
         pass
 
 
+def test_a_tiff_in_one_piece_costs_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Image.new("RGB", (60, 60))
+    for rows in (60, 20):
+        whole.save(tmp_path / f"{rows}.tif", compression="tiff_lzw", tiffinfo={278: rows})
+    monkeypatch.setattr(sources, "BUDGET", 60 * 60 * 7)
+    load(tmp_path / "20.tif")
+    with pytest.raises(PictureError, match="larger than"):
+        load(tmp_path / "60.tif")
+
+
 @pytest.mark.parametrize("kind", ["AVIF", "WEBP", "HEIC"])
 def test_a_limit_for_every_kind(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(encoded(kind, 32))

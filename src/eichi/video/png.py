@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-LONGEST = 4 * 2**20  # bytes of one text or profile, unpacked
-ALL = 4 * LONGEST  # bytes of all texts of a file
+LONGEST = 2**20  # bytes of a text, unpacked
+ALL = 16 * LONGEST  # of all texts of a file
+PROFILE = 4 * LONGEST  # of a profile
 CAMERA = ("XML:com.adobe.xmp", "Raw profile type exif")  # texts that may say which way up a picture is
 
 
@@ -71,9 +72,9 @@ def look(file: BinaryIO) -> dict[str, Any]:
     for chunk in chunks(file):
         if chunk.name == b"eXIf" and chunk.length <= LONGEST:
             found["exif"] = _data(file, chunk)
-        elif chunk.name == b"iCCP" and chunk.length <= LONGEST:
+        elif chunk.name == b"iCCP" and chunk.length <= PROFILE:
             packed = _data(file, chunk).partition(b"\0")[2]
-            profile = _unpacked(packed[1:]) if packed[:1] == b"\0" else None
+            profile = _unpacked(packed[1:], PROFILE) if packed[:1] == b"\0" else None
             if profile is not None:
                 found["icc_profile"] = profile
         elif chunk.name == b"cICP" and chunk.length == 4:
@@ -88,12 +89,15 @@ def look(file: BinaryIO) -> dict[str, Any]:
 
 
 class Pixels(io.RawIOBase):
-    """A PNG as a file that has only what makes its pixels."""
+    """A PNG as a file that has only what makes its pixels. Raises OSError where the file ends among them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        end = file.seek(0, io.SEEK_END)
         self._spans: list[tuple[int, int, int]] = [(0, 0, len(SIGNATURE))]  # place here, place there, length
         for chunk in chunks(file):
+            if chunk.name == b"IDAT" and chunk.start + chunk.length > end:
+                raise OSError("the file is cut off")
             if chunk.name[:1].isupper() or chunk.name == b"tRNS":
                 self._append(chunk.start - 8, chunk.length + 12)
         self._place = self._span = 0
@@ -148,11 +152,11 @@ def _value(name: bytes, rest: bytes) -> bytes | None:
     return _unpacked(text) if rest[:1] == b"\1" else text
 
 
-def _unpacked(data: bytes) -> bytes | None:
+def _unpacked(data: bytes, longest: int = LONGEST) -> bytes | None:
     """What zlib packed, unless that is damaged or longer than the bound."""
     unpacker = zlib.decompressobj()
     try:
-        value = unpacker.decompress(data, LONGEST)
+        value = unpacker.decompress(data, longest)
     except zlib.error:
         return None
     return value if unpacker.eof else None

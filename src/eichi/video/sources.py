@@ -17,15 +17,19 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import COMPRESSION, ROWSPERSTRIP, TiffImageFile
 from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
 from eichi.video import png
 
 BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
+PROGRESSIVE = "progressive"  # a JPEG that comes in passes, and is held whole while it does
+ONE_STRIP = "one strip"  # a TIFF that is packed in one piece
 # Bytes of it for a pixel of each kind, measured. A JPEG may be an MPO, which is several in one file.
 COSTS = {
-    "PNG": 6, "JPEG": 6, "MPO": 6, "progressive": 8, "GIF": 6, "BMP": 6, "TIFF": 8, "WEBP": 16, "AVIF": 12, "HEIF": 12,
+    "PNG": 6, "JPEG": 6, "MPO": 6, "GIF": 6, "BMP": 6, "TIFF": 6, "WEBP": 16, "AVIF": 12, "HEIF": 12,
+    PROGRESSIVE: 8, ONE_STRIP: 8,
 }  # fmt: skip
 FRAME = 16  # of a video in eight bits, twice as many in more: decoders hold a dozen frames
 ENDINGS = {
@@ -34,6 +38,7 @@ ENDINGS = {
 }  # fmt: skip
 AVIF = {b"avif", b"avis"}
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+TILEWIDTH, PLAIN = 322, 1  # of TIFF's tags and ways of packing
 HEAD = 2**16  # bytes in front of a file that tell what is in it
 # Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
 VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
@@ -63,7 +68,7 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
             # What matters is refused below; Pillow's warnings about odd tags and large sizes are not for users.
             warnings.simplefilter("ignore")
             with _identified(file) as image:
-                limit = max_pixels("progressive" if "progressive" in image.info else str(image.format))
+                limit = max_pixels(_costs_as(image))
                 if image.width * image.height > limit:
                     raise PictureError("error.picture.large", path=path, limit=limit // 1_000_000)
                 yield image
@@ -108,8 +113,20 @@ def check_frame(container: InputContainer, width: int, height: int) -> int:
 
 
 def max_pixels(kind: str) -> int:
-    """How many pixels a picture of a kind, by Pillow's name, may have."""
+    """How many pixels a picture of a kind, by Pillow's name or what it costs as, may have."""
     return BUDGET // COSTS[kind]
+
+
+def _costs_as(image: Image.Image) -> str:
+    """What a picture is for the memory that decoding it takes."""
+    if PROGRESSIVE in image.info:
+        return PROGRESSIVE
+    if isinstance(image, TiffImageFile):
+        tags = image.tag_v2
+        rows = tags.get(ROWSPERSTRIP)
+        parts = TILEWIDTH in tags or (isinstance(rows, int) and rows <= image.height // 2)
+        return "TIFF" if parts or tags.get(COMPRESSION, PLAIN) == PLAIN else ONE_STRIP
+    return str(image.format)
 
 
 def _identified(file: BinaryIO) -> Image.Image:
