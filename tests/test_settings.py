@@ -67,6 +67,21 @@ def test_a_damaged_file_is_named(home: Path, text: str, words: list[str]) -> Non
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")
+@pytest.mark.parametrize(("kind", "reason"), [("pipe", "Invalid"), ("folder", "directory"), ("loop", "symbolic links")])
+def test_what_is_no_file_is_not_waited_for(home: Path, kind: str, reason: str) -> None:
+    home.mkdir()
+    match kind:
+        case "pipe":
+            os.mkfifo(home / FILE)
+        case "folder":
+            (home / FILE).mkdir()
+        case _:
+            (home / FILE).symlink_to(FILE)
+    with pytest.raises(OptionError, match=f"cannot be read .*{reason}"):
+        load_settings()
+
+
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EICHI_LANGUAGE", "klingon")
     with pytest.raises(OptionError, match=r"language: 'klingon'.*EICHI_ variable"):

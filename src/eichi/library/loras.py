@@ -4,6 +4,7 @@ Plain values: whether a file fits a model is not known here. A file that is not 
 slot, since a drive comes back and a file is moved back.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def lora(path: str | Path, strength: float = STRENGTH, on: bool = True) -> Prese
 def find(path: Path, folders: Iterable[Path]) -> Path | None:
     """Where a file lies: at its path, or below one of the folders; None where it does not."""
     for place in (path, *(folder / path for folder in folders)):
-        if place.is_file():
+        if os.path.isfile(place):  # also false for a name that no file can have
             return place
     return None
 

@@ -5,6 +5,7 @@ whose paths are remembered here; it never says a path. What a file is and which 
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -63,7 +64,7 @@ class LoraFolder:
     def path(self, name: str) -> Path:
         """The file of a name. Raises InputError."""
         path = self._brought.get(name) or self.folder / name
-        if Path(name).name != name or not path.is_file():
+        if Path(name).name != name or not os.path.isfile(path):  # also false for a name that no file can have
             raise InputError("error.file.missing", path=name)
         return path
 
@@ -74,7 +75,7 @@ class LoraFolder:
         return path.name
 
     def _describe(self, name: str, path: Path, language: str) -> LoraView:
-        if not path.is_file():
+        if not os.path.isfile(path):
             return LoraView(name=name, fits=(), said=None)
         key = (path, path.stat().st_mtime_ns)
         if key not in self._read:
