@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,9 +76,10 @@ def test_content_reaches_the_disk_before_its_name(tmp_path: Path, monkeypatch: p
     assert synced == [(synced[0][0], False), (tmp_path.stat().st_ino, True)]
 
 
-@POSIX
 def test_only_a_file_is_read(tmp_path: Path) -> None:
     """A pipe would let its reader wait for ever, a device gives bytes without an end."""
+    if sys.platform == "win32":
+        pytest.skip("there are no pipes in folders")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_bytes(b"1234")

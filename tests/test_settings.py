@@ -2,6 +2,7 @@
 
 import ast
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,22 @@ def test_a_damaged_file_is_named(home: Path, text: str, words: list[str]) -> Non
         load_settings()
     assert all(word in str(caught.value) for word in words)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("pipe", "Invalid"), ("folder", "directory"), ("loop", "symbolic links")])
+def test_what_is_no_file_is_not_waited_for(home: Path, kind: str, reason: str) -> None:
+    if sys.platform == "win32":
+        pytest.skip("there are no pipes in folders")
+    home.mkdir()
+    match kind:
+        case "pipe":
+            os.mkfifo(home / FILE)
+        case "folder":
+            (home / FILE).mkdir()
+        case _:
+            (home / FILE).symlink_to(FILE)
+    with pytest.raises(OptionError, match=f"cannot be read .*{reason}"):
+        load_settings()
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,7 +208,9 @@ def _read(path: Path) -> Plain:
         values = json.loads(read_file(path))  # in UTF-8 or UTF-16, with a byte-order mark or without
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise OptionError("error.library.read", file=path, reason=error.strerror or error) from error
+    except (ValueError, RecursionError) as error:
         raise OptionError("error.settings.file", file=path, reason=error) from error
     if not isinstance(values, dict):
         raise OptionError("error.settings.file", file=path, reason="not a table of keys")

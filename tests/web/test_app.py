@@ -230,6 +230,13 @@ def test_folders_of_this_machine_are_for_who_sits_at_it(client: TestClient, tmp_
         ("POST", "/api/v1/plan", "[" * 100_000, 400, "error.api.body"),
         ("POST", "/api/v1/plan", '{"sampling": {"image_strength": 1' + "0" * 400 + "}}", 422, "error.option.value"),
         ("POST", "/api/v1/plan", '{"sampling": {"image_strength": true}}', 422, "error.option.value"),
+        (
+            "PUT",
+            "/api/v1/lora-presets/1",
+            '{"loras": [{"name": "' + "x" * 300 + '", "strength": 1}]}',
+            404,
+            "error.file.missing",
+        ),
         ("DELETE", "/api/v1/tools/99", None, 404, "error.tool.unknown"),
         ("POST", "/api/v1/queue/stop", None, 422, "error.option.choice"),
     ],

@@ -66,6 +66,21 @@ def test_what_is_used_again_was_not_given_long_ago(desk: Desk, video: VideoOptio
     assert video.image.is_file()
 
 
+def test_nothing_is_tidied_up_that_something_unreadable_may_name(desk: Desk, video: VideoOptions, home: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("there are no pipes in folders")
+    adopted = VideoOptions.parse(desk.adopt(video.dump()))
+    assert adopted.image is not None
+    os.utime(adopted.image.parent, (1, 1))
+    (home / "library").mkdir()
+    os.mkfifo(home / "library" / "last.json")
+    desk.tidy()
+    assert adopted.image.is_file()
+    (home / "library" / "last.json").unlink()
+    desk.tidy()
+    assert not adopted.image.exists()
+
+
 def test_pictures_that_are_gone_go_alone(desk: Desk, video: VideoOptions, picture: Path) -> None:
     values = video.dump() | {"image": "gone.png"}
     values["keyframes"] |= {"sections": {"0": str(picture), "1": "gone.png"}}

@@ -4,6 +4,7 @@ All that can be wrong is found out here, when the job is added and not in the ni
 forecast from sections that were measured, where any were; nothing is guessed. Without torch.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ def anchored(options: VideoOptions | FrameOptions) -> VideoOptions | FrameOption
     """A request whose files are found from any working folder."""
     values = _absolute(options.model_dump())
     if options.model not in known():
-        values["model"] = str(Path(options.model).expanduser().absolute())
+        values["model"] = str(Path(os.path.expanduser(options.model)).absolute())
     return type(options).parse(values)
 
 
@@ -77,7 +78,7 @@ def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -
 def _absolute(value: Any) -> Any:
     """The same values with every path made absolute."""
     if isinstance(value, Path):
-        return value.expanduser().absolute()
+        return Path(os.path.expanduser(value)).absolute()
     if isinstance(value, dict):
         return {key: _absolute(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

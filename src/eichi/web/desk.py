@@ -20,7 +20,7 @@ from eichi.catalog import find
 from eichi.declare import Plain
 from eichi.errors import EichiError, FolderError, InputError
 from eichi.events import Adjusted
-from eichi.files import aside, private
+from eichi.files import aside, private, read_file
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
@@ -95,7 +95,12 @@ class Desk:
         if not stale:  # at most starts, and jobs may be many
             return
         kept = [json.dumps(job.request) for job in self.store.jobs()]
-        kept += [path.read_text("utf-8", "replace") for path in (self.settings.home / FOLDER).glob("*.json")]
+        try:
+            kept += [
+                read_file(path).decode("utf-8", "replace") for path in (self.settings.home / FOLDER).glob("*.json")
+            ]
+        except OSError:  # what cannot be read may name any of them
+            return
         for path in stale:
             if not any(path.name in text for text in kept):
                 shutil.rmtree(path, ignore_errors=True)

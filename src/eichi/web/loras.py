@@ -5,6 +5,7 @@ whose paths are remembered here; it never says a path. What a file is and which 
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -66,7 +67,7 @@ class LoraFolder:
     def path(self, name: str) -> Path:
         """The file of a name. Raises InputError."""
         path = self._brought.get(name) or lora_files(self.settings.loras).get(name)
-        if path is None or not path.is_file():
+        if path is None or not os.path.isfile(path):  # also false for a name that no file can have
             raise InputError("error.file.missing", path=name)
         return path
 
@@ -80,7 +81,7 @@ class LoraFolder:
     def _describe(self, name: str, path: Path, language: str) -> LoraView:
         try:
             state = path.stat()
-        except OSError:
+        except (OSError, ValueError):  # a name that no file can have
             return LoraView(name=name, fits=(), said=None)
         key = (path, state.st_mtime_ns, state.st_size)
         if key not in self._read:
