@@ -2,6 +2,11 @@
 
 A label never reaches the core and never comes back from a page as a value; programs speak in ids. Adding a
 language is adding one JSON file. Knows nothing of what the texts are about.
+
+A placeholder is filled as Python fills it, figures with the decimal sign of the language, and in two more ways:
+`{reason:said}` is the id of a text, or several, and becomes that text, filled with the same values, so that what is
+kept and sent stays an id; `{count:1=section|sections}` is what goes with one value, and with any other. Languages with
+more plurals than one write so that none is needed.
 """
 
 import json
@@ -9,8 +14,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from string import Formatter
 
 ENGLISH = "en"
+SAID = "said"  # the form of a placeholder that is the id of a text
 
 
 @cache
@@ -30,7 +37,7 @@ def table(language: str) -> dict[str, str]:
 
 def say(id: str, language: str = ENGLISH, **values: object) -> str:
     """The text of `id` with its {placeholders} filled. Raises KeyError for an unknown id."""
-    return table(language)[id].format(**values)
+    return _Filler(language, values).vformat(table(language)[id], (), values)
 
 
 def resay(id: str, language: str, values: Mapping[str, object]) -> str:
@@ -40,6 +47,39 @@ def resay(id: str, language: str, values: Mapping[str, object]) -> str:
     except (KeyError, ValueError, IndexError, TypeError, AttributeError):  # what a format says of values it cannot take
         told = ", ".join(f"{name}: {value}" for name, value in values.items())
         return f"{id} ({told})" if told else id
+
+
+def language_of(code: str) -> str | None:
+    """The language with a file that a code of any writing means: `zh-tw`, `zh_Hant`, `ru_RU.UTF-8`; None for others.
+
+    Where there is none for the country, it is that of the language.
+    """
+    wanted = code.strip().partition(".")[0].replace("_", "-").lower()
+    for known in languages():
+        if wanted == known.lower():
+            return known
+    return next((known for known in languages() if wanted.split("-")[0] == known.lower().split("-")[0]), None)
+
+
+class _Filler(Formatter):
+    """Fills the placeholders of one text."""
+
+    def __init__(self, language: str, values: Mapping[str, object]) -> None:
+        self._language, self._values = language, values
+
+    def format_field(self, value: object, form: str) -> str:
+        if form == SAID:
+            return ", ".join(map(self._said, str(value).split(", ")))
+        if "|" in form:
+            case, _, texts = form.partition("=")
+            then, otherwise = texts.split("|")
+            return then if str(value) == case else otherwise
+        text = format(value, form)
+        return text.replace(".", table(self._language)["number.point"]) if isinstance(value, float) else text
+
+    def _said(self, id: str) -> str:
+        """The text of an id; what is none, as it is, for it may be of another version."""
+        return say(id, self._language, **self._values) if id in table(self._language) else id
 
 
 def _folder() -> Traversable:

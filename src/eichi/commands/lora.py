@@ -10,6 +10,7 @@ from eichi.errors import LoraError
 from eichi.models.lorafile import LoraReport, Match, match_lora, read_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.terminal import json_flag, print_json, reporting
+from eichi.usage import Group
 from eichi.words import say
 
 
@@ -22,7 +23,7 @@ class Compared:
     misfits: dict[str, str]
 
 
-@click.group(help=say("cli.lora"))
+@click.group(cls=Group, help=say("cli.lora"))
 def lora() -> None:
     pass
 

@@ -14,6 +14,7 @@ import click
 
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.text import json_text
+from eichi.usage import Command, Number
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ class Calibrated:
     magcache: tuple[tuple[float, ...], ...]
 
 
-@click.command("verify-gpu", help=say("cli.verify_gpu"))
+@click.command("verify-gpu", cls=Command, help=say("cli.verify_gpu"))
 @click.option("--model", default="framepack", show_default=True, help=say("option.model"))
-@click.option("--steps", type=click.IntRange(2, 100), default=4, show_default=True, help=say("option.sampling.steps"))
+@click.option("--steps", type=Number(2, 100), default=4, show_default=True, help=say("option.sampling.steps"))
 @click.option("--out", type=click.Path(path_type=Path), help=say("cli.verify_gpu.out"))
 @json_flag
 def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
@@ -73,9 +74,9 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
             sys.exit(FAILED)
 
 
-@click.command(help=say("cli.calibrate"))
+@click.command(cls=Command, help=say("cli.calibrate"))
 @click.option("--model", default="framepack", show_default=True, help=say("option.model"))
-@click.option("--steps", type=click.IntRange(3, 100), default=25, show_default=True, help=say("option.sampling.steps"))
+@click.option("--steps", type=Number(3, 100), default=25, show_default=True, help=say("option.sampling.steps"))
 @click.option("--write", is_flag=True, help=say("cli.calibrate.write"))
 @json_flag
 def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:

@@ -83,7 +83,7 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InputError("error.batch.utf8", path=path) from error
     except OSError as error:
-        raise InputError("error.batch.read", path=path, reason=error.strerror or error) from error
+        raise InputError("error.batch.read", path=path, reason=error) from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -91,7 +91,7 @@ def _files(folder: Path) -> list[Path]:
     try:
         return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     except OSError as error:
-        raise InputError("error.batch.read", path=folder, reason=error.strerror or error) from error
+        raise InputError("error.batch.read", path=folder, reason=error) from error
 
 
 def _natural(part: str) -> tuple[int, str]:

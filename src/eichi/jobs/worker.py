@@ -154,7 +154,7 @@ class Worker:
             self._fail(job, error)
         except Exception as error:
             log.exception("job %d", job.id)
-            self._fail(job, RunError("error.job.crashed", reason=f"{type(error).__name__}: {error}"))
+            self._fail(job, RunError("error.job.crashed", reason=error))
 
     def _follow(self, job: Job) -> None:
         """Keep what a job says, and do what is asked of it between two events."""

@@ -118,10 +118,9 @@ def _card(path: Path, text: str) -> Plain:
     try:
         values = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError("error.archive.card", path=path, name=CARDS[0], reason=reason) from error
+        raise InputError("error.archive.card", path=path, name=CARDS[0], reason=error) from error
     if values is None or not isinstance(values, dict):
-        raise InputError("error.archive.card", path=path, name=CARDS[0], reason="no table of keys")
+        raise InputError("error.archive.card", path=path, name=CARDS[0], reason="reason.table")
     return values
 
 
@@ -284,4 +283,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error
+        raise FolderError("error.folder.write", folder=folder, reason=error) from error

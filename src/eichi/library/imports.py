@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal
 
 from eichi.declare import Plain
@@ -24,6 +23,8 @@ from eichi.library.outside import over, sift
 from eichi.library.prompts import PromptPresets
 from eichi.library.store import FOLDER, free_name
 from eichi.options import Request, VideoOptions
+from eichi.reasons import Unfit, because
+from eichi.text import shorten
 
 Kind = Literal["prompt", "startup", "slot", "favourite", "folder", "file"]
 LIMIT = 16 * 2**20
@@ -96,7 +97,7 @@ class _Import:
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-            yield Item(name, "file", name, False, (Adjusted("note.import.damaged", {"reason": str(error)}),))
+            yield Item(name, "file", name, False, (Adjusted("note.import.damaged", because(error)),))
         except EichiError as error:
             yield Item(name, "file", name, False, (_told(error),))
 
@@ -209,10 +210,10 @@ class _Import:
 def _json(path: Path) -> Plain:
     """The values of a JSON file, with or without a byte order mark. Raises ValueError for anything else."""
     if path.stat().st_size > LIMIT:
-        raise ValueError(f"larger than {LIMIT // 2**20} MiB")
+        raise Unfit("reason.larger", limit=f"{LIMIT // 2**20} MiB")
     values = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(values, dict):
-        raise ValueError("not a table of keys")
+        raise Unfit("reason.table")
     return values
 
 

@@ -5,7 +5,6 @@ not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the
 """
 
 from collections.abc import Mapping
-from textwrap import shorten
 from typing import Any, TypeVar
 
 from eichi.declare import Plain
@@ -13,6 +12,8 @@ from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.salvage import Lost, salvage
 from eichi.options import FrameOptions, Request, VideoOptions
+from eichi.reasons import Reason, unfit
+from eichi.text import shorten
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -47,7 +48,7 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
 
 
 def _note(lost: Lost) -> Adjusted:
-    shown = {"key": lost.key, "value": shorten(str(lost.value), 60)}
+    shown: Reason = {"key": lost.key, "value": shorten(str(lost.value), 60)}
     if lost.wrong["type"] == "extra_forbidden":
         return Adjusted("note.option.unknown", shown)
-    return Adjusted("note.option.unfit", shown | {"reason": lost.wrong["msg"]})
+    return Adjusted("note.option.unfit", shown | unfit(lost.wrong))

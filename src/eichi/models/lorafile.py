@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite, prod, sqrt
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from eichi.errors import LoraError
 from eichi.models.layers import ORIGINAL, aliases, flat
 from eichi.models.shapes import Shapes
+from eichi.text import shorten
 
 FORMATS = {
     "lora_unet_": "musubi",
@@ -298,4 +298,4 @@ def _base(header: dict[str, str]) -> tuple[str | None, str | None]:
 
 def _few(keys: Iterable[str]) -> str:
     """The first keys, for a sentence."""
-    return shorten(", ".join(sorted(keys)), 160, placeholder=" …")
+    return shorten(", ".join(sorted(keys)), 160)

@@ -29,6 +29,7 @@ from eichi.models.lorafile import lora_print
 from eichi.models.merged import Found, Merged, merged_key
 from eichi.models.shapes import Shapes, read_shapes, weight_files
 from eichi.options import WeightsOptions
+from eichi.reasons import Unfit
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Weights:
                 whole = read.to(self.device, dtype, copy=True)
             del read
         if not all(bool(whole[rows].abs().amax().isfinite()) for rows in fp8.spans(whole)):
-            raise ValueError(f"{name}: not all of it is numbers")
+            raise Unfit("reason.nan_in", name=name)
         return whole
 
     def _rounded(self, whole: Tensor, kind: str) -> Found:

@@ -14,7 +14,7 @@ frames see all of them.
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.reasons import Unfit
 from eichi.text import json_text
 from eichi.video.jobfolder import CARD, ENDING, JobFolder
 from eichi.video.metadata import Record, record
@@ -94,7 +95,7 @@ class Checkpoint(JobFolder):
         try:
             values: Record = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
             if not isinstance(values.get("request"), dict):
-                raise ValueError("no request in it")
+                raise Unfit("reason.request")
         except (OSError, ValueError, AttributeError) as error:
             raise InputError("error.resume.damaged", folder=self.folder, reason=error) from error
         return values
@@ -174,24 +175,26 @@ def sweep(folder: Path) -> None:
                 pass  # being let go is enough
 
 
-def unfinished(folder: Path) -> list[Checkpoint]:
-    """The unfinished jobs of a folder, the newest first."""
+def unfinished(*folders: Path) -> list[Checkpoint]:
+    """The unfinished jobs of folders, the newest first."""
     found: list[tuple[int, Path]] = []
-    for card in folder.glob(f".*{ENDING}/{CARD}"):
+    for card in chain.from_iterable(folder.glob(f".*{ENDING}/{CARD}") for folder in folders):
         with suppress(FileNotFoundError):  # its job may end at this moment
             found.append((card.stat().st_mtime_ns, card.parent))
     return [Checkpoint(place) for _, place in sorted(found, reverse=True)]
 
 
-def find(job: str | None, folder: Path) -> Checkpoint:
-    """The unfinished job of that name or result, or the newest one of the folder. Raises InputError."""
-    found = unfinished(folder)
+def find(job: str | None, *folders: Path) -> Checkpoint:
+    """The unfinished job of that name or result, or the newest one of the folders. Raises InputError."""
+    found, looked = unfinished(*folders), ", ".join(map(str, folders))
     if job is not None:
         stem = Path(job).stem.removeprefix(".").removesuffix("_stopped")
         found = [checkpoint for checkpoint in found if checkpoint.result.stem == stem]
-    if not found:
-        raise InputError("error.resume.none", job=job or "*", folder=folder)
-    return found[0]
+    if found:
+        return found[0]
+    if job is None:
+        raise InputError("error.resume.nothing", folders=looked)
+    raise InputError("error.resume.none", job=job, folders=looked)
 
 
 def _card(plan: Plan, components: Components) -> Record:
@@ -223,6 +226,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise DiskError(
-            "error.checkpoint.write", folder=folder, reason=getattr(error, "strerror", None) or error
-        ) from error
+        raise DiskError("error.checkpoint.write", folder=folder, reason=error) from error

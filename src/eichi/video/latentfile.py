@@ -58,7 +58,7 @@ def load_latents(path: Path) -> Latents:
         except (SafetensorError, TypeError) as error:  # a precision that NumPy does not have
             raise InputError("error.latents.damaged", path=path, reason=error) from error
     if not np.isfinite(values).all():
-        raise InputError("error.latents.damaged", path=path, reason="NaN")
+        raise InputError("error.latents.damaged", path=path, reason="reason.nan")
     return Latents(values, shape.first, shape.joints)
 
 
@@ -92,7 +92,7 @@ def _checked(path: Path, file: Any) -> Shape:
         raise InputError("error.latents.none", path=path, key=KEY)
     shape = tuple(file.get_slice(KEY).get_shape())
     if len(shape) != 5 or shape[0] != 1 or not all(shape):
-        raise InputError("error.latents.damaged", path=path, reason=f"shape {list(shape)}")
+        raise InputError("error.latents.damaged", path=path, reason="reason.shape", shape=str(list(shape)))
     _, channels, count, height, width = shape
     header = _header(file)
     first, joints = header.get(FIRST, 0), header.get(JOINTS, [])
@@ -103,7 +103,7 @@ def _joints(path: Path, places: object, count: int) -> tuple[int, ...]:
     """Where the clips of a joined file begin. Raises InputError for places that the file does not have."""
     found = tuple(places) if isinstance(places, list) else ()
     if not all(isinstance(place, int) for place in found) or not all(a < b for a, b in pairwise((0, *found, count))):
-        raise InputError("error.latents.damaged", path=path, reason=f"{JOINTS} {places}")
+        raise InputError("error.latents.damaged", path=path, reason="reason.joints", places=str(places))
     return found
 
 

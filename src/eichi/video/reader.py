@@ -34,7 +34,7 @@ def measure_video(path: Path) -> VideoShape:
         stream = container.streams.video[0]
         first = next(container.decode(stream), None)
         if first is None:
-            raise InputError("error.video.read", path=path, reason="no frames")
+            raise InputError("error.video.read", path=path, reason="reason.frames")
         height, width = _upright(first).shape[:2]
         return VideoShape(width, height, stream.frames, float(stream.average_rate or 0))
 
@@ -59,7 +59,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise InputError("error.video.read", path=path, reason="no picture in it")
+                raise InputError("error.video.read", path=path, reason="reason.video")
             yield container
     except av.FFmpegError as error:
-        raise InputError("error.video.read", path=path, reason=error.strerror or error) from error
+        raise InputError("error.video.read", path=path, reason=error) from error

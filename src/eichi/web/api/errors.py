@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from eichi.declare import shown
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
+from eichi.reasons import unfit
 from eichi.text import json_text
 from eichi.web.speech import spoken
 
@@ -62,4 +63,4 @@ async def explain_question(request: Request, error: Exception) -> Response:
         return await explain(
             request, OptionError("error.option.choice", key=key, value=value, choices=context["expected"])
         )
-    return await explain(request, OptionError("error.option.value", key=key, value=value, reason=first["msg"]))
+    return await explain(request, OptionError("error.option.value", key=key, value=value, **unfit(first)))
