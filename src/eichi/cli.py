@@ -58,7 +58,7 @@ def main() -> NoReturn:
     """Run the command line; what click finds wrong with it is said like every other error."""
     with console():
         try:
-            commands(standalone_mode=False)
+            commands(prog_name="eichi", standalone_mode=False)
         except click.exceptions.NoArgsIsHelpError as error:
             tell(error.format_message())
             sys.exit(WRONG_INPUT)

@@ -6,6 +6,7 @@ flags, pages, the schema, the plan's refusals and the reference page read nothin
 facts of the machine (`settings`) are declared alike. Knows none of them.
 """
 
+import json
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -299,11 +300,20 @@ def explain(error: ValidationError, model: type[BaseModel]) -> OptionError:
         step = context[first["type"]]
         return OptionError("error.option.step", key=key, value=shown(value), step=step)
     if field is not None and {"ge", "gt", "le", "lt"} & context.keys():
-        low, high = ("…" if end is None else end for end in field.bounds)
-        return OptionError("error.option.range", key=key, value=shown(value), low=low, high=high)
+        return beyond(key, shown(value), *field.bounds)
     return OptionError("error.option.value", key=key, value=shown(value), **unfit(first))
+
+
+def beyond(key: str, value: str, low: float | None, high: float | None) -> OptionError:
+    """What says that a number is not within its bounds, None being an open end."""
+    if low is not None and high is not None:
+        return OptionError("error.option.range", key=key, value=value, low=low, high=high)
+    reason = "reason.most" if low is None else "reason.least"
+    return OptionError("error.option.value", key=key, value=value, reason=reason, limit=high if low is None else low)
 
 
 def shown(value: object) -> str:
     """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     return shorten(repr(value) if isinstance(value, str) else str(value), 60)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 Reason = dict[str, str | int | float | None]
 
 LONGEST = 200  # characters of a library's own words
+FFMPEG = 10_000  # its own numbers are larger than the system's
 
 # What pydantic complains of, by what is said of it.
 COMPLAINTS = {
@@ -122,6 +123,11 @@ FOREIGN = {
     "builtins.RecursionError": "reason.depth",
     "builtins.MemoryError": "reason.os.memory",
     "builtins.EOFError": "reason.damaged",
+    "builtins.SyntaxError": "reason.damaged",  # Pillow's
+    "builtins.FileNotFoundError": "reason.os.missing",
+    "builtins.PermissionError": "reason.os.denied",
+    "builtins.OSError": "reason.damaged",  # without a number it is a library's, about what it read
+    "struct.error": "reason.damaged",
     "json.JSONDecodeError": "reason.json_at",
     "zipfile.BadZipFile": "reason.damaged",
     "zipfile.LargeZipFile": "reason.damaged",
@@ -198,8 +204,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _known(error: BaseException) -> Reason | None:
     """What one error says, None where nothing of it is known."""
-    if isinstance(error, OSError) and error.errno in _BY_NUMBER:
-        return {"reason": _BY_NUMBER[error.errno]}
+    if isinstance(error, OSError) and error.errno and type(error).__module__ not in ("socket", "ssl"):  # theirs differ
+        if error.errno in _BY_NUMBER:
+            return {"reason": _BY_NUMBER[error.errno]}
+        if error.errno < FFMPEG:
+            return {"reason": "reason.os.other", "code": error.errno}
     name = str(getattr(error, "sqlite_errorname", ""))
     for beginning, id in SQLITE.items():
         if name.startswith(beginning):
@@ -208,8 +217,6 @@ def _known(error: BaseException) -> Reason | None:
         id = FOREIGN.get(f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}", "")
         if id:
             return _placed(id, error)
-    if isinstance(error, OSError) and error.errno is not None and error.errno < 1000:  # FFmpeg's own are larger
-        return {"reason": "reason.os.other", "code": error.errno}
     return None
 
 

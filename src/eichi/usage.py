@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from eichi.declare import shown
+from eichi.declare import beyond, shown
 from eichi.errors import InputError, OptionError
 from eichi.reasons import Unfit
 from eichi.settings import asked_language
@@ -73,11 +73,18 @@ class Command(click.Command):
 
     context_class = Context
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does it; what is complained of knows its command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
-class Group(click.Group):
+
+class Group(Command, click.Group):
     """Commands whose help is in the user's language."""
 
-    context_class = Context
     command_class = Command
     group_class = type
 
@@ -107,8 +114,7 @@ class Number(click.ParamType[float]):
             raise OptionError("error.option.value", key=key, value=shown(value), reason=error) from error
         below = self._low is not None and number < self._low
         if below or (self._high is not None and number > self._high):
-            low, high = ("…" if end is None else end for end in (self._low, self._high))
-            raise OptionError("error.option.range", key=key, value=value, low=low, high=high)
+            raise beyond(key, value, self._low, self._high)
         return number
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:

@@ -3,10 +3,10 @@
 A label never reaches the core and never comes back from a page as a value; programs speak in ids. Adding a
 language is adding one JSON file. Knows nothing of what the texts are about.
 
-A placeholder is filled as Python fills it, figures with the decimal sign of the language, and in two more ways:
-`{reason:said}` is the id of a text, or several, and becomes that text, filled with the same values, so that what is
-kept and sent stays an id; `{count:1=section|sections}` is what goes with one value, and with any other. Languages with
-more plurals than one write so that none is needed.
+A placeholder is filled as Python fills it, figures with the decimal sign of the language and no more of it than they
+need; and in two more ways: `{reason:said}` is the id of a text, or several, and becomes that text, filled with the
+same values, so that what is kept and sent stays an id; `{count:1=section|sections}` is what goes with one value, and
+with any other. Languages with more plurals than one write so that none is needed.
 """
 
 import json
@@ -18,6 +18,7 @@ from string import Formatter
 
 ENGLISH = "en"
 SAID = "said"  # the form of a placeholder that is the id of a text
+LONG = 1e15  # from here on Python writes a number with an exponent
 
 
 @cache
@@ -65,21 +66,24 @@ class _Filler(Formatter):
     """Fills the placeholders of one text."""
 
     def __init__(self, language: str, values: Mapping[str, object]) -> None:
-        self._language, self._values = language, values
+        self._language, self._values, self._text = language, values, table(language)
 
     def format_field(self, value: object, form: str) -> str:
         if form == SAID:
-            return ", ".join(map(self._said, str(value).split(", ")))
+            ids = str(value).split(", ")
+            known = all(id in self._text for id in ids)  # what is none is of another version, or nobody's
+            return self._text["list.comma"].join(map(self._said, ids)) if known else str(value)
         if "|" in form:
             case, _, texts = form.partition("=")
             then, otherwise = texts.split("|")
             return then if str(value) == case else otherwise
-        text = format(value, form)
-        return text.replace(".", table(self._language)["number.point"]) if isinstance(value, float) else text
+        if not isinstance(value, float):
+            return format(value, form)
+        whole = not form and value.is_integer() and abs(value) < LONG
+        return format(int(value) if whole else value, form).replace(".", self._text["number.point"])
 
     def _said(self, id: str) -> str:
-        """The text of an id; what is none, as it is, for it may be of another version."""
-        return say(id, self._language, **self._values) if id in table(self._language) else id
+        return say(id, self._language, **self._values)
 
 
 def _folder() -> Traversable:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eichi.settings import Settings
 
 GAP = 2  # columns between two
-PART = 18  # columns of the longest name of a part, and the gap
+PART = 19  # columns of the longest name of a part, and the gap
 
 
 @dataclass(frozen=True)

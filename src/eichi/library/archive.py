@@ -154,7 +154,9 @@ def _prompts(rows: Any, notes: list[Adjusted]) -> Iterator[tuple[str, str]]:
         if isinstance(number, str) and number.isdecimal() and isinstance(prompt, str | None):
             yield str(int(number)), prompt or ""
         else:
-            notes.append(Adjusted("note.option.unfit", {"key": "section_info", "value": str(row), "reason": "YAML"}))
+            notes.append(
+                Adjusted("note.option.unfit", {"key": "section_info", "value": str(row), "reason": "reason.form"})
+            )
 
 
 def _video(settings: Plain, notes: list[Adjusted]) -> Plain:

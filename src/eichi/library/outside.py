@@ -7,13 +7,12 @@ not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from eichi.declare import Plain
+from eichi.declare import Plain, shown
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.salvage import Lost, salvage
 from eichi.options import FrameOptions, Request, VideoOptions
 from eichi.reasons import Reason, unfit
-from eichi.text import shorten
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -48,7 +47,7 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
 
 
 def _note(lost: Lost) -> Adjusted:
-    shown: Reason = {"key": lost.key, "value": shorten(str(lost.value), 60)}
+    told: Reason = {"key": lost.key, "value": shown(lost.value)}
     if lost.wrong["type"] == "extra_forbidden":
-        return Adjusted("note.option.unknown", shown)
-    return Adjusted("note.option.unfit", shown | unfit(lost.wrong))
+        return Adjusted("note.option.unknown", told)
+    return Adjusted("note.option.unfit", told | unfit(lost.wrong))
