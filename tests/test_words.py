@@ -128,7 +128,7 @@ def test_an_id_in_a_placeholder_is_said() -> None:
     assert "(the disk is full)" in full("en", "reason.os.full")
     assert "（ディスクに空きがありません）" in full("ja", "reason.os.full")
     assert "(of another version, 3)" in full("en", "of another version, 3")
-    values = {"job": 1, "status": "status.done", "wanted": "status.held, status.waiting"}
+    values = {"job": 1, "status": "done", "wanted": "held, waiting"}
     assert "保留、待機中" in words.say("error.job.state", "ja", **values)
 
 

@@ -4,9 +4,9 @@ A label never reaches the core and never comes back from a page as a value; prog
 language is adding one JSON file. Knows nothing of what the texts are about.
 
 A placeholder is filled as Python fills it, figures with the decimal sign of the language and no more of it than they
-need; and in two more ways: `{reason:said}` is the id of a text, or several, and becomes that text, filled with the
-same values, so that what is kept and sent stays an id; `{count:1=section|sections}` is what goes with one value, and
-with any other. Languages with more plurals than one write so that none is needed.
+need; and in two more ways: `{reason:said}` is the id of a text, or several, `{status:status.said}` the end of one; it
+becomes that text, filled with the same values, so that what is kept and sent stays an id. `{count:1=section|sections}`
+is what goes with one value, and with any other. Languages with more plurals than one write so that none is needed.
 """
 
 import json
@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 from string import Formatter
 
 ENGLISH = "en"
-SAID = "said"  # the form of a placeholder that is the id of a text
+SAID = "said"  # the form of a placeholder that is the id of a text, behind what the id begins with
 LONG = 1e15  # from here on Python writes a number with an exponent
 
 
@@ -69,8 +69,8 @@ class _Filler(Formatter):
         self._language, self._values, self._text = language, values, table(language)
 
     def format_field(self, value: object, form: str) -> str:
-        if form == SAID:
-            ids = str(value).split(", ")
+        if form.endswith(SAID):
+            ids = [form.removesuffix(SAID) + name for name in str(value).split(", ")]
             known = all(id in self._text for id in ids)  # what is none is of another version, or nobody's
             return self._text["list.comma"].join(map(self._said, ids)) if known else str(value)
         if "|" in form:

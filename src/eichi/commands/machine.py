@@ -65,7 +65,7 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
             report = replace(report, runs=(*report.runs, run))
             # After each run, so that a crash of the driver leaves what was found before it.
             path.write_text(json_text(report, indent=1), encoding="utf-8")
-            tell(say(f"verify.{'good' if run.good else 'bad'}", settings.language, **_figures(run)))
+            tell(say(f"verify.{'good' if run.good else 'bad'}", settings.language, **_figures(run, settings.language)))
         if as_json:
             print_json(report)
         else:
@@ -113,8 +113,9 @@ def _short(model: str, steps: int, models: Path, seconds: float = 1.0) -> Iterat
         yield make_plan(VideoOptions.parse(values | {"prompt": prompt, "sampling": sampling}), models)
 
 
-def _figures(run: "Trial") -> dict[str, str]:
+def _figures(run: "Trial", language: str) -> dict[str, str]:
     """A run for a sentence."""
     numbers = {"seconds": run.seconds, "peak_gib": run.peak_gib, "forecast_gib": run.forecast_gib}
     figures = {name: "-" if number is None else f"{number:.2f}" for name, number in numbers.items()}
-    return figures | {"way": run.way, "error": run.error or "-"}
+    error = "-" if run.error is None else say(run.error.error, language, **run.error.values)
+    return figures | {"way": run.way, "error": error}

@@ -266,8 +266,7 @@ class Store:
 
 def refused(job: Job, wanted: Collection[Status]) -> InputError:
     """What says that something is not done to a job in its state, but in those that are wanted."""
-    named = ", ".join(f"status.{status}" for status in sorted(wanted))
-    return InputError("error.job.state", job=job.id, status=f"status.{job.status}", wanted=named)
+    return InputError("error.job.state", job=job.id, status=job.status, wanted=", ".join(sorted(wanted)))
 
 
 def _of(runner: str) -> sa.ColumnElement[bool]:

@@ -58,9 +58,6 @@ async def explain_question(request: Request, error: Exception) -> Response:
     if first["type"] == "json_invalid":
         return await explain(request, InputError("error.api.body"))
     key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    value, context = shown(first.get("input")), first.get("ctx") or {}
-    if first["type"] == "enum":
-        return await explain(
-            request, OptionError("error.option.choice", key=key, value=value, choices=context["expected"])
-        )
-    return await explain(request, OptionError("error.option.value", key=key, value=value, **unfit(first)))
+    return await explain(
+        request, OptionError("error.option.value", key=key, value=shown(first.get("input")), **unfit(first))
+    )
