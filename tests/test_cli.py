@@ -17,8 +17,12 @@ from eichi import VideoOptions, make_frame_plan, make_plan
 from eichi.catalog import find, known
 from eichi.cli import main
 from eichi.declare import walk
+from eichi.jobs.schema import Draft
+from eichi.jobs.store import Store
+from eichi.jobs.view import Figures, Status
 from eichi.models.locate import MARKS
 from eichi.options import FrameOptions, Request
+from eichi.settings import load_settings
 from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from eichi.words import languages
@@ -469,3 +473,21 @@ def test_a_wrong_setting_is_said_in_the_language_that_was_asked_for(
     monkeypatch.setenv("EICHI_VAE_TILE", "33")
     result = eichi("models")
     assert (result.code, "Ошибка" in result.err) == (2, True)
+
+
+def test_resume_looks_where_jobs_of_the_store_stopped(eichi: Run, tmp_path: Path) -> None:
+    nothing = eichi("resume")
+    assert nothing.code == 2
+    assert f"Looked in: {tmp_path / 'outputs'}." in nothing.err
+    folder = tmp_path / "elsewhere" / ".clip.parts"
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text("{")
+    figures = Figures(model="tiny", width=64, height=64, sections=2, kept=0)
+    with Store(load_settings().store) as store:
+        (job,) = store.add([Draft("video", {}, figures, "key", str(folder.parent))])
+        store.change(job.id, [Status.WAITING], checkpoint=str(folder))
+    for words in ((), ("clip",), (str(folder.parent / "clip.mp4"),)):
+        assert f"job in {folder} cannot be read" in eichi("resume", *words).err
+    unknown = eichi("resume", "other").err
+    assert f"no unfinished job other. Looked in: {tmp_path / 'outputs'}, {folder.parent}." in unknown
+    assert f"Looked in: {tmp_path}." in eichi("resume", "--out", tmp_path).err

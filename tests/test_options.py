@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from eichi.declare import Optioned, walk
+from eichi.declare import Optioned, Plain, field_of, walk
 from eichi.errors import OptionError
 from eichi.options import MAX_SEED, FillOptions, FrameOptions, Request, SamplingOptions, VideoOptions, place, quality
 from eichi.settings import Settings
@@ -113,16 +113,16 @@ def test_defaults_of_the_document() -> None:
         ("prompt", 5, ["prompt", "5"]),
         ("image", 5, ["image", "5"]),
         ("keyframes", 5, ["keyframes", "5"]),
-        ("keyframes.final_strength", 0.001, ["keyframes.final_strength", "0.01 to 1.0"]),
+        ("keyframes.final_strength", 0.001, ["keyframes.final_strength", "0.01 to 1"]),
         ("keyframes.sections", {"end": "a.png"}, ["keyframes.sections", "end"]),
         ("sampling.steps", 0, ["sampling.steps", "1 to 100"]),
         ("sampling.steps", 101, ["sampling.steps", "1 to 100"]),
-        ("sampling.guidance", 33, ["sampling.guidance", "1.0 to 32.0"]),
-        ("sampling.cfg", 0.9, ["sampling.cfg", "1.0 to 32.0"]),
-        ("sampling.rescale", 1.1, ["sampling.rescale", "0.0 to 1.0"]),
+        ("sampling.guidance", 33, ["sampling.guidance", "1 to 32"]),
+        ("sampling.cfg", 0.9, ["sampling.cfg", "1 to 32"]),
+        ("sampling.rescale", 1.1, ["sampling.rescale", "0 to 1"]),
         ("sampling.teacache", "often", ["sampling.teacache", "'often'"]),
-        ("sampling.padding", 3.1, ["sampling.padding", "0.0 to 3.0"]),
-        ("sampling.image_strength", 1.03, ["sampling.image_strength", "100.0 to 102.0"]),
+        ("sampling.padding", 3.1, ["sampling.padding", "0 to 3"]),
+        ("sampling.image_strength", 1.03, ["sampling.image_strength", "100 to 102"]),
         ("weights.fp8", "e5m2", ["weights.fp8", "off, tensor, row"]),
         ("weights.loras", "", ["weights.loras"]),
         ("weights.loras", ["a.safetensors:2.5"], ["weights.loras.0.strength", "'2.5'"]),
@@ -287,3 +287,35 @@ def test_a_strength_out_of_range_is_named_as_it_was_given(given: object) -> None
     with pytest.raises(OptionError) as caught:
         VideoOptions.parse({"model": "tiny-f1", "sampling": {"image_strength": given}})
     assert str(caught.value.values["value"]) == str(given).removesuffix(" %")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("seconds", "2,5", 2.5),
+        ("section_size", "0,5", 0.5),
+        ("keyframes.final_strength", "0,125", 0.125),
+        ("sampling.threshold", "0,1", 0.1),
+        ("sampling.image_strength", "101,5 %", 101.5),
+        ("sampling.image_strength", "1,015", None),
+    ],
+)
+def test_a_decimal_comma_is_read(key: str, text: str, value: float | None) -> None:
+    values: Plain = {}
+    place(values, key, text)
+    if value is None:
+        with pytest.raises(OptionError, match=r"it may mean 1\.015 or 1015"):
+            VideoOptions.parse(values)
+    else:
+        assert field_of(VideoOptions, key).of(VideoOptions.parse(values)) == value
+
+
+def test_a_decimal_comma_is_read_in_the_strength_of_a_lora() -> None:
+    loras = VideoOptions.parse({"weights": {"loras": ["a.safetensors:0,5", {"file": "b", "strength": "-1,25"}]}})
+    assert [lora.strength for lora in loras.weights.loras] == [0.5, -1.25]
+    assert str(loras.weights.loras[0].file) == "a.safetensors"
+
+
+def test_an_open_end_is_not_said() -> None:
+    with pytest.raises(OptionError, match=r"resolution: 3 cannot be used \(it must be at least 16\)"):
+        VideoOptions.parse({"resolution": 3})

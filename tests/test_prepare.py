@@ -1,7 +1,6 @@
 """A request meets the machine: everything that is wrong is found before anything is made."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -71,10 +70,10 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
     tensors = loras.lettered("diffusion_model.", loras.whole(made))
     path = loras.write(tmp_path / "style.safetensors", tensors | {"other": made[0].down})
 
-    def plan(model: str, *files: str, **weights: Any) -> list[tuple[str, Values]]:
-        values = {"image": picture, "prompt": "p", "model": model, "weights": weights | {"loras": files}}
+    def plan(model: str, *files: str) -> list[tuple[str, Values]]:
+        values = {"image": picture, "prompt": "p", "model": model, "weights": {"loras": files}}
         notes = make_plan(VideoOptions.parse(values)).notes
-        return [(note.id, note.values) for note in notes if note.id.startswith(("note.lora", "note.fp8"))]
+        return [(note.id, note.values) for note in notes if note.id.startswith("note.lora")]
 
     used, silent, left = plan("framepack", f"{path}:-0.5")
     assert used[0] == "note.lora.used"
@@ -82,7 +81,10 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
     assert silent == ("note.lora.alpha", {"path": str(path), "count": 13})
     assert left == ("note.lora.unmatched", {"path": str(path), "count": 1, "keys": "other"})
     assert plan("framepack", f"{path}:0") == [("note.lora.zero", {"path": str(path)})]
-    assert [id for id, _ in plan("framepack", fp8_math=True)] == ["note.fp8.unused"]
+    beside = path.parent / "folder" / ".." / path.name
+    beside.parent.parent.mkdir()
+    with pytest.raises(LoraError, match="given twice"):
+        plan("framepack", f"{path}:0.5", f"{beside}:0.25")
     with pytest.raises(LoraError, match="changes nothing in tiny"):
         plan("tiny", str(path))
     with pytest.raises(LoraError, match=r"no LoRA file .*none"):

@@ -21,7 +21,7 @@ from eichi.progress import show
 
 STARTED = Started("tiny", 1, "cpu", 64, 48, 37, 1.233, 1)
 FINISHED = Finished("v.mp4", "v.png", 1, 37, 1.233, 1)
-STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 sections, seed 1"
+STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 section, seed 1"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Given values beat variables, variables beat the file; they are read where a process begins and nowhere else."""
 
 import ast
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from huggingface_hub.constants import is_offline_mode
 from pydantic import ValidationError
 
 from eichi.errors import OptionError
-from eichi.settings import FILE, load_settings
+from eichi.settings import FILE, asked_language, load_settings
 
 NAME = load_settings.__name__
 SOURCES = Path(__file__).parents[1] / "src" / "eichi"
@@ -156,3 +157,24 @@ def test_they_are_read_where_a_process_begins() -> None:
 def reads(node: ast.AST) -> bool:
     """Whether the settings are named here, to be called or handed on."""
     return NAME in (getattr(node, "id", None), getattr(node, "attr", None))
+
+
+@pytest.mark.parametrize(("code", "language"), [("zh_TW.UTF-8", "zh-TW"), ("RU", "ru"), ("", "en")])
+def test_a_language_may_be_written_as_systems_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch, code: str, language: str
+) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", code)
+    assert load_settings().language == asked_language() == language
+    monkeypatch.delenv("EICHI_LANGUAGE")
+    write(home, json.dumps({"language": code or "en"}))
+    assert load_settings().language == asked_language() == language
+
+
+def test_what_is_said_before_the_settings_are_read_is_in_some_language(home: Path) -> None:
+    write(home, "{")
+    assert asked_language() == "en"
+
+
+def test_a_decimal_comma_is_read_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EICHI_PRESERVE_GB", "6,5")
+    assert load_settings().preserve_gb == 6.5

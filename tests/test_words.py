@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 import pytest
 
@@ -118,3 +119,51 @@ def test_say_fills_placeholders_and_leaves_values_alone() -> None:
         words.say("no.such.id")
     with pytest.raises(FileNotFoundError):
         words.say("cli.error", "xx", sentence="")
+
+
+def test_an_id_in_a_placeholder_is_said() -> None:
+    def full(language: str, reason: str) -> str:
+        return words.say("error.output.write", language, reason=reason)
+
+    assert "(the disk is full)" in full("en", "reason.os.full")
+    assert "（ディスクに空きがありません）" in full("ja", "reason.os.full")
+    assert "(of another version, 3)" in full("en", "of another version, 3")
+    values = {"job": 1, "status": "done", "wanted": "held, waiting"}
+    assert "保留、待機中" in words.say("error.job.state", "ja", **values)
+
+
+def test_one_and_many_and_the_section_without_a_number() -> None:
+    values: dict[str, Any] = {"model": "m", "frames": 1, "seconds": 1.5, "width": 8, "height": 8}
+    assert words.say("plan.summary", **values, sections=1) == "m: 1 section, 1 frame, 1.50 s, 8x8"
+    assert words.say("plan.summary", "ru", **values, sections=2) == "m: секций: 2, кадров: 1, 1,50 с, 8x8"
+    black: dict[str, Any] = {"frames": 2, "count": 9}
+    assert words.say("flag.black", number=-1, **black).startswith("Warning: the connecting section is black")
+    assert "в секции 3 чёрных" in words.say("flag.black", "ru", number=3, **black)
+
+
+def test_figures_have_the_sign_of_the_language_and_no_more_than_they_need() -> None:
+    said = {code: words.say("note.seconds", code, real=2.43, asked=2.0) for code in ("en", "ja", "ru")}
+    assert "2.43 s instead of 2 s" in said["en"]
+    assert "2.43" in said["ja"]
+    assert "2,43 с вместо 2 с" in said["ru"]
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("zh-tw", "zh-TW"),
+        ("ZH_TW.UTF-8", "zh-TW"),
+        ("zh-Hant", "zh-TW"),
+        ("zh", "zh-TW"),
+        ("ja_JP.UTF-8", "ja"),
+        ("ru_RU", "ru"),
+        (" EN ", "en"),
+        ("en-GB", "en"),
+        ("", None),
+        ("C", None),
+        ("klingon", None),
+        ("r", None),
+    ],
+)
+def test_a_language_is_known_in_whatever_way_it_is_written(code: str, language: str | None) -> None:
+    assert words.language_of(code) == language

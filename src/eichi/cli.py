@@ -21,13 +21,15 @@ from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.console import console
 from eichi.declare import walk
-from eichi.errors import EichiError, InputError
+from eichi.errors import EichiError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.library.lorafolders import located
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
+from eichi.settings import Settings, asked_language
 from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
+from eichi.usage import Group, explain
 from eichi.video.metadata import Record
-from eichi.words import ENGLISH, say
+from eichi.words import say
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
 KINDS: dict[str, type[Options]] = {
@@ -38,7 +40,11 @@ KINDS: dict[str, type[Options]] = {
 }
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, help=say("cli.help"))
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help=say("cli.help"),
+)
 @click.version_option(package_name="framepack-eichi")
 @click.option("--offline", is_flag=True, help=say("cli.offline"))
 def commands(offline: bool) -> None:
@@ -53,18 +59,17 @@ def main() -> NoReturn:
     """Run the command line; what click finds wrong with it is said like every other error."""
     with console():
         try:
-            commands(standalone_mode=False)
+            commands(prog_name="eichi", standalone_mode=False)
         except click.exceptions.NoArgsIsHelpError as error:
             tell(error.format_message())
             sys.exit(WRONG_INPUT)
         except click.UsageError as error:
             with reporting("--json" in sys.argv):
-                command = error.ctx.command_path if error.ctx else "eichi"
-                raise InputError("error.usage", reason=error.format_message(), command=command) from error
+                raise explain(error) from error
         except click.Abort:
             sys.exit(STOPPED)
-        except EichiError as error:  # help that nobody takes
-            fail(error, ENGLISH, as_json=False)
+        except EichiError as error:  # a number that is none, help that nobody takes
+            fail(error, asked_language(), "--json" in sys.argv)
     sys.exit(0)
 
 
@@ -151,7 +156,8 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
 
-        checkpoint = find(job, out or settings.outputs)
+        places = [out] if out else [settings.outputs, *_known_places(settings)]
+        checkpoint = find(job, *dict.fromkeys(place.absolute() for place in places))
         plan = checkpoint.plan(loras=settings.loras)
         components = Components(plan.entry, settings.runtime)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
@@ -172,6 +178,18 @@ def doctor(as_json: bool) -> None:
                 click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
         if any(finding.state == "bad" for finding in report.findings):
             sys.exit(FAILED)
+
+
+def _known_places(settings: Settings) -> list[Path]:
+    """The folders in which jobs of the store stopped on their way; where the store cannot be read, that is said."""
+    from eichi.jobs.store import Store
+
+    try:
+        with Store(settings.store) as store:
+            return [Path(job.checkpoint).parent for job in store.jobs() if job.checkpoint and job.begun]
+    except EichiError as error:
+        tell(error.say(settings.language))
+        return []
 
 
 def _headline(record: Record, language: str) -> str:

@@ -39,7 +39,7 @@ class _Outlet(io.FileIO):
                 return memoryview(content).nbytes
             if error.errno in CLOSED:
                 raise BrokenPipeError(errno.EPIPE, error.strerror) from error
-            raise DiskError("error.output.write", reason=error.strerror or error) from error
+            raise DiskError("error.output.write", reason=error) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ flags, pages, the schema, the plan's refusals and the reference page read nothin
 facts of the machine (`settings`) are declared alike. Knows none of them.
 """
 
+import json
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from inspect import get_annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypedDict, Union, Unpack, get_args, get_origin
 
-from pydantic import BaseModel, Field, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from eichi.catalog import Direction
 from eichi.errors import OptionError
+from eichi.reasons import unfit
+from eichi.text import decimal, shorten
 from eichi.words import ENGLISH, say, table
 
 # Options as nested plain values that nobody has read yet: what a file, a flag, a page or another program says of them.
@@ -203,14 +206,19 @@ class OptionField:
 
     def tell(self, value: Any, language: str = ENGLISH) -> str:
         """A value of the option for people."""
-        if value is None:
-            return say("value.open", language)
-        if isinstance(value, bool):
-            return say("value.on" if value else "value.off", language)
-        if value in self.choices:
-            return table(language).get(f"choice.{self.name}.{value}", str(value))
-        text = f"{value:g}" if isinstance(value, int | float) else str(value)
+        id, text = self.words_of(value), f"{value:g}" if isinstance(value, int | float) else str(value)
+        if id is not None:
+            return say(id, language)
         return text if self.unit is None else f"{text} {say(f'unit.{self.unit}', language)}"
+
+    def words_of(self, value: Any) -> str | None:
+        """The id of what a value is called for people; None for one that is written as it is."""
+        if value is None:
+            return "value.open"
+        if isinstance(value, bool):
+            return "value.on" if value else "value.off"
+        id = f"choice.{self.name}.{value}"
+        return id if value in self.choices and id in table(ENGLISH) else None
 
     def of(self, options: BaseModel) -> Any:
         """The value that a request has for the option."""
@@ -226,6 +234,14 @@ class Optioned(BaseModel):
 
     # Where the words of the fields stand that this class declares; none for what is only written within an option.
     words: ClassVar[str] = "option"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def pointed(cls, value: Any, info: ValidationInfo) -> Any:
+        """A number may be written with a decimal comma."""
+        assert info.field_name is not None
+        field = OptionField(info.field_name, "", cls.model_fields[info.field_name])
+        return decimal(value) if isinstance(value, str) and field.type is float else value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -284,12 +300,20 @@ def explain(error: ValidationError, model: type[BaseModel]) -> OptionError:
         step = context[first["type"]]
         return OptionError("error.option.step", key=key, value=shown(value), step=step)
     if field is not None and {"ge", "gt", "le", "lt"} & context.keys():
-        low, high = ("…" if end is None else end for end in field.bounds)
-        return OptionError("error.option.range", key=key, value=shown(value), low=low, high=high)
-    return OptionError("error.option.value", key=key, value=shown(value), reason=first["msg"])
+        return beyond(key, shown(value), *field.bounds)
+    return OptionError("error.option.value", key=key, value=shown(value), **unfit(first))
+
+
+def beyond(key: str, value: str, low: float | None, high: float | None) -> OptionError:
+    """What says that a number is not within its bounds, None being an open end."""
+    if low is not None and high is not None:
+        return OptionError("error.option.range", key=key, value=value, low=low, high=high)
+    reason = "reason.most" if low is None else "reason.least"
+    return OptionError("error.option.value", key=key, value=value, reason=reason, limit=high if low is None else low)
 
 
 def shown(value: object) -> str:
     """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence."""
-    text = repr(value) if isinstance(value, str) else str(value).replace("\n", " ")
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return shorten(repr(value) if isinstance(value, str) else str(value), 60)

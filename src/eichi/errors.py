@@ -13,11 +13,13 @@
         └── StoreError        the store of jobs does not answer as it should
 
 An error carries the id of its sentence and the values in it, so that every surface can say it in the user's
-language. Foreign errors are translated where they enter (one place per boundary) and chained.
+language. Foreign errors are translated where they enter (one place per boundary) and chained; given as the `reason`,
+one becomes the id of a text and what fills it.
 """
 
 import dataclasses
 
+from eichi.reasons import because
 from eichi.words import ENGLISH, say
 
 
@@ -27,7 +29,8 @@ class EichiError(Exception):
     def __init__(self, id: str, **values: object) -> None:
         super().__init__(id)  # pickle restores the rest from __dict__
         self.id = id
-        self.values = values
+        reason = values.get("reason")
+        self.values = values | because(reason) if isinstance(reason, BaseException) else values
 
     @property
     def plain(self) -> dict[str, str | int | float | None]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from eichi.errors import InputError
+from eichi.reasons import Unfit
 
 LONGEST = 180  # bytes; systems take 255, and what is being written has a longer name beside it
 SIGNS = re.compile('[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]')
@@ -29,10 +30,9 @@ def check_name(path: Path) -> None:
     """Raise InputError for a name that a file to be written cannot have on this system."""
     try:
         if os.name == "nt" and DEVICES.match(path.name):
-            raise ValueError("a device")
+            raise Unfit("reason.os.name")
         os.lstat(path.with_name(f".{path.name}.part"))
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError("error.file.name", name=path.name, reason=reason) from error
+        raise InputError("error.file.name", name=path.name, reason=error) from error

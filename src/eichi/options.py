@@ -18,7 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from eichi.declare import Optioned, OptionField, Plain, explain, option, shown, unless
 from eichi.errors import OptionError
-from eichi.text import encodable
+from eichi.reasons import Unfit
+from eichi.text import decimal, encodable
 
 MAX_SEED = 2**32 - 1
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
@@ -43,7 +44,7 @@ class Options(Optioned):
         field = OptionField(info.field_name, "", cls.model_fields[info.field_name])
         choices, step = field.fact("choices"), field.fact("step")
         if choices and value not in choices:
-            raise ValueError("not among the choices")
+            raise Unfit("reason.choice", choices=", ".join(map(str, choices)))
         if step is not None and value is not None and Fraction(str(value)) % Fraction(str(step)):
             raise PydanticCustomError("step", "not a multiple of {step}", {"step": step})
         if not all(encodable(one) for one in (value.values() if isinstance(value, dict) else (value,))):
@@ -109,8 +110,8 @@ class SamplingOptions(StepOptions):
         What is out of range as both stays as it was given, so that it is named so.
         """
         if isinstance(value, bool):
-            raise PydanticCustomError("number", "a number is missing")
-        text = value.removesuffix("%") if isinstance(value, str) else value
+            raise Unfit("reason.number")
+        text = decimal(value.strip().removesuffix("%")) if isinstance(value, str) else value
         try:
             strength = float(text)
         except (TypeError, ValueError, OverflowError):
@@ -167,9 +168,9 @@ class LoraOptions(Options):
             return {"file": value}
         if not isinstance(value, str):
             return value
-        found = re.fullmatch(r"(.+?)(?::([-+]?(?:\d+\.?\d*|\.\d+)))?", value, re.DOTALL)
+        found = re.fullmatch(r"(.+?)(?::([-+]?(?:\d+[.,]?\d*|[.,]\d+)))?", value, re.DOTALL)
         if found is None:
-            raise ValueError("a file is missing")
+            raise Unfit("reason.file")
         file, strength = found.groups()
         return {"file": file} if strength is None else {"file": file, "strength": strength}
 
@@ -241,7 +242,7 @@ class ReferenceOptions(Options):
             return value
         found = re.fullmatch(r"(.+?)(?::(\d*)(?::(.*))?)?", value, re.DOTALL)
         if found is None:
-            raise ValueError("a picture is missing")
+            raise Unfit("reason.file")
         image, index, mask = found.groups()
         return {"image": image, "index": index or None, "mask": mask or None}
 
@@ -369,5 +370,5 @@ def place(values: Plain, key: str, value: Any) -> None:
     for group in groups:
         values = values.setdefault(group, {})
         if not isinstance(values, dict):
-            raise OptionError("error.option.value", key=group, value=shown(values), reason="it is a group")
+            raise OptionError("error.option.value", key=group, value=shown(values), reason="reason.group")
     values[name] = value

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from textwrap import shorten
 from typing import TypeVar
 
 from eichi.catalog import Entry, find
@@ -28,6 +27,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
+from eichi.text import shorten
 from eichi.video.images import load, measure
 from eichi.video.latentfile import measure_latents
 from eichi.video.splice import model_of, read_source
@@ -94,7 +94,11 @@ def read_tokens(entry: Entry, texts: Iterable[str], models: Path) -> tuple[Readi
 def weights_notes(entry: Entry, weights: WeightsOptions, models: Path) -> Iterator[Adjusted]:
     """What every LoRA changes and what of it is left out. Raises LoraError for one that does not fit the model."""
     shapes = transformer_shapes(entry, models) if weights.loras else {}
+    given: set[Path] = set()
     for lora in weights.loras:
+        if lora.file.resolve() in given:
+            raise LoraError("error.lora.twice", path=lora.file)
+        given.add(lora.file.resolve())
         match = match_lora(read_lora(lora.file), shapes, entry.name)
         if lora.strength == 0:
             yield Adjusted("note.lora.zero", {"path": str(lora.file)})
@@ -143,4 +147,4 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error
+        raise FolderError("error.folder.write", folder=folder, reason=error) from error

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from eichi.reasons import Unfit
+
 # The codings in which systems of our languages kept texts before UTF-8, and what is odd in a text of that language:
 # a text that is full of it is in another one.
 CODINGS = {
@@ -52,17 +54,17 @@ def parse_json(text: str | bytes, most: int = MOST) -> Any:
     try:
         values = json.loads(text)
     except RecursionError as error:
-        raise ValueError("too deep") from error
+        raise Unfit("reason.depth") from error
     level = [values]
     for _ in range(DEPTH):
         inner = [one for holder in level for one in _held(holder)]
         most -= len(inner)
         if most < 0:
-            raise ValueError("too many values")
+            raise Unfit("reason.values")
         level = [one for one in inner if isinstance(one, dict | list)]
         if not level:
             return values
-    raise ValueError("too deep")
+    raise Unfit("reason.depth")
 
 
 def looks_like_json(text: str) -> bool:

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +21,12 @@ from platformdirs import user_data_path
 from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from eichi.declare import Optioned, Plain, option
+from eichi.declare import Optioned, Plain, option, shown
 from eichi.errors import OptionError
 from eichi.files import aside, private, read_file, tighten
+from eichi.reasons import Unfit, unfit
 from eichi.text import json_text
-from eichi.words import ENGLISH, languages
+from eichi.words import ENGLISH, language_of, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
 # Folders in the home: LoRA files, what was given in a browser, what can be made again.
@@ -94,10 +96,11 @@ class Settings(Optioned, BaseSettings):
     @field_validator("language")
     @classmethod
     def known(cls, code: str) -> str:
-        """A language counts as known when it has a file in `locales/`."""
-        if code not in languages():
-            raise ValueError(f"expected one of {', '.join(languages())}")
-        return code
+        """A language counts as known when it has a file in `locales/`, in whatever way its code is written."""
+        found = language_of(code)
+        if found is None:
+            raise Unfit("reason.choice", choices=", ".join(languages()))
+        return found
 
     @classmethod
     def settings_customise_sources(
@@ -159,8 +162,10 @@ def settings_file() -> Path:
 
 def asked_language() -> str:
     """The language that is named beside the program, for what is said before the settings are known to be good."""
-    code = os.environ.get(variable("language"), ENGLISH)
-    return code if code in languages() else ENGLISH
+    code = os.environ.get(variable("language"))
+    with suppress(OptionError):  # a damaged file is said where it is read for more than this
+        code = code or _read(settings_file()).get("language")
+    return language_of(str(code or ENGLISH)) or ENGLISH
 
 
 def load_settings() -> Settings:
@@ -191,7 +196,7 @@ def wrong(error: ValidationError) -> OptionError:
     """The first complaint about settings as one sentence."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    return OptionError("error.settings.value", key=key, value=repr(first["input"]), reason=first["msg"])
+    return OptionError("error.settings.value", key=key, value=shown(first["input"]), **unfit(first))
 
 
 def _stay_offline() -> None:
@@ -209,9 +214,9 @@ def _read(path: Path) -> Plain:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise OptionError("error.library.read", file=path, reason=error.strerror or error) from error
+        raise OptionError("error.library.read", file=path, reason=error) from error
     except (ValueError, RecursionError) as error:
         raise OptionError("error.settings.file", file=path, reason=error) from error
     if not isinstance(values, dict):
-        raise OptionError("error.settings.file", file=path, reason="not a table of keys")
+        raise OptionError("error.settings.file", file=path, reason="reason.table")
     return values

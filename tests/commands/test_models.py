@@ -1,6 +1,7 @@
 """`eichi models` from end to end, and `--offline`: whatever happens, no connection is opened."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from eichi.cli import main
 from eichi.words import languages
@@ -138,3 +140,13 @@ def test_a_local_model_opens_no_connection(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout.splitlines()[-1])["video"]).is_file()
+
+
+@pytest.mark.parametrize("language", languages())
+def test_columns_stand_apart_in_every_language(eichi: Run, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", language)
+    for words in (("models", "verify", "tiny"), ("models", "list")):
+        rows = [line for line in eichi(*words)[1] if "  " in line]
+        assert len(rows) > 3
+        assert all(len(re.split(" {2,}", row)) == 3 for row in rows)
+        assert len({cell_len(row) - cell_len(re.split(" {2,}", row)[2]) for row in rows}) == 1

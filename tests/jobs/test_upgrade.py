@@ -216,7 +216,7 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database, but long enough for a header" * 9)
-    with pytest.raises(StoreError, match=r"is damaged .* eichi jobs repair"):
+    with pytest.raises(StoreError, match=r"is damaged\. eichi jobs repair"):
         Store(f"sqlite:///{tmp_path / 'file'}")
 
 

@@ -470,7 +470,7 @@ def test_a_worker_without_a_store_ends_without_a_traceback(home: Path) -> None:
     command = [sys.executable, "-m", "eichi.jobs.worker", "--drain"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
-    assert "is damaged (file is not a database)" in read_logs(load_settings())
+    assert "is damaged. eichi jobs repair" in read_logs(load_settings())
 
 
 def test_a_worker_that_cannot_lock_its_device_ends_without_a_traceback(home: Path) -> None:

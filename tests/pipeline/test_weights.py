@@ -91,7 +91,6 @@ def test_eight_bits_are_told_with_their_error(components: Components, values: di
         assert loss.values["layers"] == 34
         assert loss.values["percent"] == pytest.approx(2.75, abs=0.75)
         assert made != plain
-    assert notes(run(components, values, tmp_path, fp8_math=True)[1]) == ["note.fp8.unused"]
 
 
 def test_one_image(components: Components, values: dict[str, Any], style: Path, tmp_path: Path) -> None:

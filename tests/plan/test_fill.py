@@ -49,7 +49,7 @@ def test_refusals(model: str, before: Shape, after: Shape, words: str) -> None:
 
 def test_notes() -> None:
     plan = make_fill_plan(options(prompt="", negative="n"), find("tiny"), BEFORE, AFTER)
-    assert [note.id for note in plan.notes] == ["note.prompt.empty", "note.negative.unused"]
+    assert [note.id for note in plan.notes] == ["note.prompt.empty", "note.option.unused"]
 
 
 def test_the_model_is_written_down() -> None:

@@ -176,7 +176,7 @@ def test_refusals_are_one_sentence(indices: list[int | None], values: dict[str, 
         ([None], {"profile": "oichi", "target": 12}, ["note.frame.target", "note.frame.oichi"]),
         ([None], {"window": 4}, ["note.frame.window"]),
         ([], {"window": 4}, []),
-        ([], {"prompt": " ", "negative": "x"}, ["note.prompt.empty", "note.negative.unused"]),
+        ([], {"prompt": " ", "negative": "x"}, ["note.prompt.empty", "note.option.unused"]),
     ],
 )
 def test_what_deserves_a_word(indices: list[int | None], values: dict[str, Any], expected: list[str]) -> None:

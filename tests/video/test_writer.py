@@ -215,7 +215,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught, Writer(path, WIDTH, HEIGHT, 16) as writer:
         writer.add(0, run(0, 2))
     assert str(path) in str(caught.value)
-    assert "Not a directory" in str(caught.value)
+    assert "a part of the path is not a folder" in str(caught.value)
 
 
 def test_a_target_that_is_a_folder_is_left_alone(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_what_was_changed_is_written_and_nothing_else(preferences: Preferences, 
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("preserve_gb", 5, "GPU memory to preserve: 5 is out of range. Use a value from 6.0 to 128.0."),
+        ("preserve_gb", 5, "GPU memory to preserve: 5 is out of range. Use a value from 6 to 128."),
         ("preserve_gb", "much", "GPU memory to preserve: 'much' cannot be used"),
         ("vae_tile", 100, "VAE tile: 100 is between two steps. Use a multiple of 32."),
         ("attention", "best", "Attention: 'best' is not"),

@@ -19,6 +19,8 @@ from eichi.library.lorafolders import located
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
+from eichi.text import pad, shorten
+from eichi.usage import Group, Number
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from eichi.jobs.view import JobView, Told
 
 PATH = click.Path(path_type=Path)
-NUMBER = click.IntRange(-(2**31), 2**31 - 1)  # what every database takes
-SHOWN = 50  # characters of a prompt in a list
+NUMBER = Number(-(2**31), 2**31 - 1)  # what every database takes
+SHOWN = 50  # columns of a prompt in a list
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Ran:
     stopped: bool
 
 
-@click.group(help=say("cli.jobs"))
+@click.group(cls=Group, help=say("cli.jobs"))
 def jobs() -> None:
     pass
 
@@ -67,12 +69,12 @@ def _id(command: Callable[..., Any]) -> Callable[..., Any]:
 @jobs.command(help=say("cli.jobs.add"))
 @option_flags(VideoOptions, FrameOptions)
 @click.option("--frame", "single", is_flag=True, help=say("cli.jobs.frame"))
-@click.option("--count", type=click.IntRange(1), default=1, help=say("cli.jobs.count"))
+@click.option("--count", type=Number(1), default=1, help=say("cli.jobs.count"))
 @click.option("--prompt-list", type=PATH, metavar="FILE", help=say("cli.jobs.prompts"))
 @click.option("--image-folder", type=PATH, metavar="FOLDER", help=say("cli.jobs.images"))
 @click.option("--reference-list", type=PATH, metavar="FILE", help=say("cli.jobs.references"))
-@click.option("--each-window", type=int, multiple=True, help=say("cli.jobs.windows"))
-@click.option("--each-target", type=int, multiple=True, help=say("cli.jobs.targets"))
+@click.option("--each-window", type=Number(), multiple=True, help=say("cli.jobs.windows"))
+@click.option("--each-target", type=Number(), multiple=True, help=say("cli.jobs.targets"))
 @click.option("--priority", type=NUMBER, default=0, help=say("cli.jobs.priority"))
 @click.option("--dry-run", is_flag=True, help=say("cli.jobs.dry"))
 @out_flag
@@ -386,11 +388,11 @@ def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
 def _line(job: "JobView", language: str) -> str:
     """A job in one line."""
     prompt, plan = job.prompt, job.plan
-    short = prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
+    short = shorten(prompt, SHOWN)
     length = "1" if plan.seconds is None else f"{plan.seconds:.1f} s"
     size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
-    text = f"{job.id:>5}  {status:<12} {job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"
+    text = f"{job.id:>5}  {pad(status, 13)}{job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"
     return text.rstrip() if job.message is None else f"{text.rstrip()}\n       {job.message}"
 
 

@@ -18,6 +18,7 @@ from eichi.lines import done
 from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting
+from eichi.usage import Group, Number
 from eichi.words import say
 
 LATENTS, VIDEO = ".safetensors", ".mp4"
@@ -25,7 +26,7 @@ LATENTS, VIDEO = ".safetensors", ".mp4"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.group(help=say("cli.latents"), short_help=say("cli.latents_short"))
+@click.group(cls=Group, help=say("cli.latents"), short_help=say("cli.latents_short"))
 def latents() -> None:
     pass
 
@@ -77,8 +78,8 @@ def join(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 
 @latents.command(help=say("cli.latents_trim"))
 @file_argument("file")
-@click.option("--start", type=click.IntRange(0), default=0, metavar="N", help=say("cli.latents_start"))
-@click.option("--end", type=click.IntRange(0), default=0, metavar="N", help=say("cli.latents_end"))
+@click.option("--start", type=Number(0), default=0, metavar="N", help=say("cli.latents_start"))
+@click.option("--end", type=Number(0), default=0, metavar="N", help=say("cli.latents_end"))
 @out_flag
 @json_flag
 def trim(file: Path, start: int, end: int, out: Path | None, as_json: bool) -> None:

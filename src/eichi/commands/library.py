@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eichi.terminal import json_flag, print_json, reporting
+from eichi.usage import Command
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ImportReport:
     items: "tuple[Item, ...]"
 
 
-@click.command("import", help=say("cli.import"))
+@click.command("import", cls=Command, help=say("cli.import"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_flag
 def import_(folder: Path, as_json: bool) -> None:

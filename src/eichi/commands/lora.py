@@ -17,6 +17,7 @@ from eichi.models.loramatch import LoraReport, Match, match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting
+from eichi.usage import Group
 from eichi.words import say
 
 
@@ -46,7 +47,7 @@ class Compared:
     misfits: dict[str, str]
 
 
-@click.group(help=say("cli.lora"))
+@click.group(cls=Group, help=say("cli.lora"))
 def lora() -> None:
     pass
 

@@ -14,6 +14,7 @@ import click
 
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.text import json_text
+from eichi.usage import Command, Number
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ class Calibrated:
     magcache: tuple[tuple[float, ...], ...]
 
 
-@click.command("verify-gpu", help=say("cli.verify_gpu"))
+@click.command("verify-gpu", cls=Command, help=say("cli.verify_gpu"))
 @click.option("--model", default="framepack", show_default=True, help=say("option.model"))
-@click.option("--steps", type=click.IntRange(2, 100), default=4, show_default=True, help=say("option.sampling.steps"))
+@click.option("--steps", type=Number(2, 100), default=4, show_default=True, help=say("option.sampling.steps"))
 @click.option("--out", type=click.Path(path_type=Path), help=say("cli.verify_gpu.out"))
 @json_flag
 def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
@@ -64,7 +65,7 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
             report = replace(report, runs=(*report.runs, run))
             # After each run, so that a crash of the driver leaves what was found before it.
             path.write_text(json_text(report, indent=1), encoding="utf-8")
-            tell(say(f"verify.{'good' if run.good else 'bad'}", settings.language, **_figures(run)))
+            tell(say(f"verify.{'good' if run.good else 'bad'}", settings.language, **_figures(run, settings.language)))
         if as_json:
             print_json(report)
         else:
@@ -73,9 +74,9 @@ def verify_gpu(model: str, steps: int, out: Path | None, as_json: bool) -> None:
             sys.exit(FAILED)
 
 
-@click.command(help=say("cli.calibrate"))
+@click.command(cls=Command, help=say("cli.calibrate"))
 @click.option("--model", default="framepack", show_default=True, help=say("option.model"))
-@click.option("--steps", type=click.IntRange(3, 100), default=25, show_default=True, help=say("option.sampling.steps"))
+@click.option("--steps", type=Number(3, 100), default=25, show_default=True, help=say("option.sampling.steps"))
 @click.option("--write", is_flag=True, help=say("cli.calibrate.write"))
 @json_flag
 def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
@@ -112,8 +113,9 @@ def _short(model: str, steps: int, models: Path, seconds: float = 1.0) -> Iterat
         yield make_plan(VideoOptions.parse(values | {"prompt": prompt, "sampling": sampling}), models)
 
 
-def _figures(run: "Trial") -> dict[str, str]:
+def _figures(run: "Trial", language: str) -> dict[str, str]:
     """A run for a sentence."""
     numbers = {"seconds": run.seconds, "peak_gib": run.peak_gib, "forecast_gib": run.forecast_gib}
     figures = {name: "-" if number is None else f"{number:.2f}" for name, number in numbers.items()}
-    return figures | {"way": run.way, "error": run.error or "-"}
+    error = "-" if run.error is None else say(run.error.error, language, **run.error.values)
+    return figures | {"way": run.way, "error": error}

@@ -7,22 +7,23 @@ import click
 from eichi.declare import field_of
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting, tell
+from eichi.usage import Command, Number
 from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.catalog import Entry
     from eichi.plan.memory import Machine, MemoryPlan
 
-PRESERVED = click.FloatRange(*field_of(Settings, "preserve_gb").bounds)
+PRESERVED = Number(*field_of(Settings, "preserve_gb").bounds, whole=False)
 
 
-@click.command(help=say("cli.memory"))
+@click.command(cls=Command, help=say("cli.memory"))
 @click.option("--model", default="framepack", show_default=True, help=say("option.model"))
-@click.option("--resolution", type=click.IntRange(16), help=say("option.resolution"))
+@click.option("--resolution", type=Number(16), help=say("option.resolution"))
 @click.option("--fp8", is_flag=True, help=say("cli.memory.fp8"))
-@click.option("--lora-gb", type=click.FloatRange(0.0), default=0.0, help=say("cli.memory.lora"))
-@click.option("--free-gb", type=click.FloatRange(0.0), help=say("cli.memory.free"))
-@click.option("--ram-gb", type=click.FloatRange(0.0), help=say("cli.memory.ram"))
+@click.option("--lora-gb", type=Number(0.0, whole=False), default=0.0, help=say("cli.memory.lora"))
+@click.option("--free-gb", type=Number(0.0, whole=False), help=say("cli.memory.free"))
+@click.option("--ram-gb", type=Number(0.0, whole=False), help=say("cli.memory.ram"))
 @click.option("--preserve-gb", type=PRESERVED, help=say("cli.memory.preserve"))
 @json_flag
 def memory(model: str, resolution: int | None, fp8: bool, lora_gb: float, as_json: bool, **machine: Any) -> None:

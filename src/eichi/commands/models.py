@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
+from eichi.text import pad
+from eichi.usage import Group
 from eichi.words import say
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from eichi.catalog import Direction
     from eichi.models.download import Checked, Fetching
     from eichi.settings import Settings
+
+GAP = 2  # columns between two
+PART = 19  # columns of the longest name of a part, and the gap
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class ModelRemoved:
     bytes: int
 
 
-@click.group(invoke_without_command=True, help=say("cli.models"))
+@click.group(cls=Group, invoke_without_command=True, help=say("cli.models"))
 @json_flag
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
@@ -108,12 +114,13 @@ def verify(name: str, as_json: bool) -> None:
     from eichi.models.download import verify as check
 
     with reporting(as_json) as settings:
-        files = []
+        states = {how: say(f"models.{how}", settings.language) for how in ("checksum", "whole", "bad")}
+        width, files = GAP + max(map(cell_len, states.values())), []
         for checked in check(find(name), settings.models):
             files.append(checked)
             if not as_json:
-                state = f"models.{checked.how}" if checked.good else "models.bad"
-                click.echo(f"{checked.part:<18}{say(state, settings.language):<24}{checked.file}")
+                state = states[checked.how if checked.good else "bad"]
+                click.echo(f"{pad(checked.part, PART)}{pad(state, width)}{checked.file}")
         bad = sum(not checked.good for checked in files)
         if as_json:
             print_json(ModelVerified(name, not bad, tuple(files)))
@@ -136,7 +143,7 @@ def path(name: str, as_json: bool) -> None:
             print_json(Located(name, folders))
             return
         for part, folder in folders.items():
-            click.echo(f"{part:<18}{folder}")
+            click.echo(f"{pad(part, PART)}{folder}")
 
 
 @models.command(help=say("cli.models.remove"))
@@ -165,11 +172,12 @@ def _show(as_json: bool) -> None:
         if as_json:
             print_json(Models(tuple(rows), settings.models))
             return
+        states = {where: say(f"models.{where}", settings.language) for where in ("embedded", "present", "absent")}
+        width, longest = GAP + max(map(cell_len, states.values())), GAP + max(len(row.name) for row in rows)
         for row in rows:
-            place = "models.embedded" if row.embedded else "models.present"
-            state = place if row.present else "models.absent"
+            state = states[("embedded" if row.embedded else "present") if row.present else "absent"]
             direction = say(f"models.{row.direction}", settings.language)
-            click.echo(f"{row.name:<14}{say(state, settings.language):<24}{direction}")
+            click.echo(f"{pad(row.name, longest)}{pad(state, width)}{direction}")
         click.echo(say("models.folder", settings.language, folder=settings.models))
 
 

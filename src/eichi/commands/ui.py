@@ -2,19 +2,22 @@
 
 import click
 
+from eichi.declare import shown
+from eichi.errors import OptionError
 from eichi.terminal import ending, reporting, tell
-from eichi.words import languages, say
+from eichi.usage import Command, Number
+from eichi.words import language_of, languages, say
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
-@click.command(help=say("cli.ui"))
-@click.option("--port", type=click.IntRange(1, 65535), default=8001, show_default=True, help=say("cli.ui.port"))
+@click.command(cls=Command, help=say("cli.ui"))
+@click.option("--port", type=Number(1, 65535), default=8001, show_default=True, help=say("cli.ui.port"))
 @click.option("--server", default="127.0.0.1", show_default=True, help=say("cli.ui.server"))
 @click.option("--open-to-all", is_flag=True, help=say("cli.ui.open_to_all"))
 @click.option("--new-password", is_flag=True, help=say("cli.ui.new_password"))
 @click.option("--inbrowser", is_flag=True, help=say("cli.ui.inbrowser"))
-@click.option("--lang", type=click.Choice(languages(), case_sensitive=False), help=say("cli.ui.lang"))
+@click.option("--lang", metavar="|".join(languages()), help=say("cli.ui.lang"))
 def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser: bool, lang: str | None) -> None:
     with reporting(False) as settings:
         from eichi.web.access import Access
@@ -23,7 +26,8 @@ def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser:
         with without_stubs():
             from eichi.web.app import serve
 
-        language = lang or settings.language
+        chosen = None if lang is None else _known(lang)
+        language = chosen or settings.language
         access = None if server in LOCAL or open_to_all else Access(settings.home)
         if new_password or (access is not None and not access.known):
             password, token = Access(settings.home).renew()
@@ -32,4 +36,12 @@ def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser:
             tell(say("ui.open", language))
         address = say("ui.address", language, server=server, port=port)
         with ending():
-            serve(settings, server, port, inbrowser, lang, lambda: tell(address), access)
+            serve(settings, server, port, inbrowser, chosen, lambda: tell(address), access)
+
+
+def _known(lang: str) -> str:
+    """The language that a code means. Raises OptionError."""
+    found = language_of(lang)
+    if found is None:
+        raise OptionError("error.option.choice", key="--lang", value=shown(lang), choices=", ".join(languages()))
+    return found

@@ -111,7 +111,7 @@ def _read(path: Path) -> tuple[str, Notes]:
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise InputError("error.batch.large", path=path, limit=LIMIT // 2**20) from error
-        raise InputError("error.batch.read", path=path, reason=error.strerror or error) from error
+        raise InputError("error.batch.read", path=path, reason=error) from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -119,7 +119,7 @@ def _files(folder: Path) -> list[Path]:
     try:
         return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     except OSError as error:
-        raise InputError("error.batch.read", path=folder, reason=error.strerror or error) from error
+        raise InputError("error.batch.read", path=folder, reason=error) from error
 
 
 def _natural(part: str) -> tuple[int, str]:

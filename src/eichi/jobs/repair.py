@@ -72,10 +72,9 @@ def repair(url: str) -> Repaired:
                 _remove(file, *BESIDE)  # it was read, and does not belong to the fresh file
             return made
     except CommandError as error:
-        raise InputError("error.store.newer", url=url, reason=error) from error
+        raise InputError("error.store.newer", url=url) from error
     except (OSError, SQLAlchemyError, sqlite3.Error) as error:  # of the files beside; the damaged one's are expected
-        reason = getattr(error, "strerror", None) or getattr(error, "orig", error)
-        raise FolderError("error.folder.write", folder=file.parent, reason=reason) from error
+        raise FolderError("error.folder.write", folder=file.parent, reason=error) from error
 
 
 def _file(url: str) -> Path:

@@ -45,19 +45,19 @@ def open_engine(url: str) -> sa.Engine:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATING)))
             if _unversioned(connection):
-                raise StoreError("error.store.damaged", url=engine.url, reason="no version")
+                raise StoreError("error.store.damaged", url=engine.url, reason="reason.missing")
             migrate(connection)
     except StoreError:
         engine.dispose()
         raise
     except CommandError as error:  # Alembic's word for a version that it does not know
         engine.dispose()
-        raise InputError("error.store.newer", url=engine.url, reason=error) from error
+        raise InputError("error.store.newer", url=engine.url) from error
     except (SQLAlchemyError, OSError, UnicodeDecodeError) as error:
         engine.dispose()
         if _damaged(error):
-            raise StoreError("error.store.damaged", url=engine.url, reason=_reason(error)) from error
-        raise InputError("error.store.open", url=engine.url, reason=_reason(error)) from error
+            raise StoreError("error.store.damaged", url=engine.url, reason=error) from error
+        raise InputError("error.store.open", url=engine.url, reason=error) from error
     return engine
 
 
@@ -86,7 +86,7 @@ def reaching(url: sa.URL) -> Iterator[None]:
         away = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
         kind = StoreError if away or _damaged(error) else RunError
         id = "error.store.damaged" if _damaged(error) else "error.store.use"
-        raise kind(id, url=url, reason=_reason(error)) from error
+        raise kind(id, url=url, reason=error) from error
 
 
 @contextmanager
@@ -149,8 +149,3 @@ def _damaged(error: Exception) -> bool:
         return True
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the rest says where
-
-
-def _reason(error: Exception) -> object:
-    """The database's own sentence, without the statement."""
-    return str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip().replace("\n", " ")

@@ -155,7 +155,7 @@ class Worker:
             self._fail(job, error)
         except Exception as error:
             log.exception("job %d", job.id)
-            self._fail(job, RunError("error.job.crashed", reason=f"{type(error).__name__}: {error}"))
+            self._fail(job, RunError("error.job.crashed", reason=error))
 
     def _follow(self, job: Job) -> None:
         """Keep what a job says, and do what is asked of it between two events."""
@@ -310,7 +310,7 @@ def _locking(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error
+        raise FolderError("error.folder.write", folder=folder, reason=error) from error
 
 
 def _generator(events: Iterator[Event]) -> Generator[Event, None, None]:

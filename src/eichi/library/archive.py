@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from textwrap import shorten
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -29,6 +28,7 @@ from eichi.library.outside import few, left_out, over, read_request_from
 from eichi.library.unpack import Bundle, opened
 from eichi.options import VideoOptions
 from eichi.plan.timeline import WINDOWS, section_count
+from eichi.text import shorten
 from eichi.video.images import load, measure
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
@@ -136,7 +136,7 @@ def _prompts(rows: Any, notes: list[Adjusted]) -> Iterator[tuple[str, str]]:
         if isinstance(number, str) and re.fullmatch(r"\d{1,9}", number) and isinstance(prompt, str | None):
             yield str(int(number)), prompt or ""
         else:
-            notes.append(left_out("section_info", row, "YAML"))
+            notes.append(left_out("section_info", row, reason="reason.form"))
 
 
 def _video(settings: Plain, notes: list[Adjusted]) -> Plain:
@@ -265,4 +265,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FolderError("error.folder.write", folder=folder, reason=error.strerror or error) from error
+        raise FolderError("error.folder.write", folder=folder, reason=error) from error

@@ -13,6 +13,7 @@ import yaml
 
 from eichi.declare import Plain
 from eichi.errors import InputError
+from eichi.reasons import Unfit
 
 NAMES = ("sections.yaml", "sections.yml")
 LIMIT = 64 * 2**10
@@ -30,10 +31,9 @@ def read_card(path: Path, text: str) -> Plain:
     try:
         values = _parsed(path, text)
     except (yaml.YAMLError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError("error.archive.card", path=path, name=NAMES[0], reason=reason) from error
+        raise InputError("error.archive.card", path=path, name=NAMES[0], reason=error) from error
     if not isinstance(values, dict):
-        raise InputError("error.archive.card", path=path, name=NAMES[0], reason="no table of keys")
+        raise InputError("error.archive.card", path=path, name=NAMES[0], reason="reason.table")
     return values
 
 
@@ -44,7 +44,7 @@ def _parsed(path: Path, text: str) -> Any:
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             if values is not None:
-                raise ValueError("several documents")
+                raise Unfit("reason.form")
             values = _value(next(events), events, 0)
     return values
 
@@ -61,11 +61,11 @@ def _value(first: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:
     """The value that begins with an event; what is not text, or would lie too deep, is refused by ValueError."""
     if isinstance(first, yaml.ScalarEvent):
         if first.tag not in TEXT:
-            raise ValueError(f"tag {first.tag}")
+            raise Unfit("reason.form")
         return None if first.implicit[0] and first.value in OPEN else first.value
     tag = getattr(first, "tag", None)
     if depth == DEPTH or tag not in TABLE:
-        raise ValueError("too deep" if depth == DEPTH else f"tag {tag}")
+        raise Unfit("reason.depth" if depth == DEPTH else "reason.form")
     found = []
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
@@ -75,5 +75,5 @@ def _value(first: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:
         return found
     keys = found[::2]
     if not all(isinstance(key, str | None) for key in keys):
-        raise ValueError("a key that is no text")
+        raise Unfit("reason.form")
     return dict(zip((key or "" for key in keys), found[1::2], strict=True))

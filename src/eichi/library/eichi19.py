@@ -6,7 +6,6 @@ silently: some of it the program decides by itself, some of it was never used by
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from eichi.declare import Plain
@@ -14,6 +13,7 @@ from eichi.events import Adjusted
 from eichi.library import labels
 from eichi.library.outside import left_out
 from eichi.options import FrameOptions, Request, VideoOptions, place
+from eichi.text import shorten
 
 # The models of its applications.
 STANDARD, FORWARD = "framepack", "framepack-f1"

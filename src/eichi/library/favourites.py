@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
@@ -18,6 +18,7 @@ from eichi.library.outside import kind_of, read_request_from
 from eichi.library.store import Kept, Shelf, Tell, free_name
 from eichi.library.whereabouts import Places, marks_of, relocate
 from eichi.options import Request
+from eichi.reasons import Unfit
 from eichi.settings import CACHE, LORAS, UPLOADS
 from eichi.text import json_text
 from eichi.video.metadata import without_folders
@@ -109,7 +110,7 @@ class Favourites:
             with aside(path) as draft:
                 draft.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
+            raise FolderError("error.folder.write", folder=path.parent, reason=error) from error
 
     def take_in(self, path: Path) -> dict[str, str]:
         """Take the favourites of a file, those with a taken name under a free one; new names by the file's.
@@ -166,10 +167,7 @@ def _exported(path: Path) -> dict[str, Favourite]:
     try:
         values = json.loads(read_file(path, LIMIT))
         if not isinstance(values, dict) or values.get(EXPORT) != 1:
-            raise ValueError(f"no {EXPORT} 1 in it")
+            raise Unfit("reason.export")
         return _Content.model_validate({"favourites": values["favourites"]}).favourites
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
-        raise InputError("error.favourite.file", path=path, reason=where) from error
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise InputError("error.favourite.file", path=path, reason=error) from error

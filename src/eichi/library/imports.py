@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal
 
 from eichi.declare import Plain
@@ -24,6 +23,8 @@ from eichi.library.prompts import PromptPresets
 from eichi.library.store import FOLDER, free_name
 from eichi.options import Request, VideoOptions
 from eichi.reading import parse_json
+from eichi.reasons import Unfit, because
+from eichi.text import shorten
 
 Kind = Literal["prompt", "startup", "slot", "favourite", "folder", "file"]
 LIMIT = 16 * 2**20
@@ -98,14 +99,14 @@ class _Import:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            yield Item(name, "file", name, False, (Adjusted("note.import.damaged", {"reason": str(error)}),))
+            yield Item(name, "file", name, False, (Adjusted("note.import.damaged", because(error)),))
         except EichiError as error:
             yield Item(name, "file", name, False, (_told(error),))
 
     def _each(self, file: str, kind: Kind, entries: Any, take: Callable[[int, Plain], Item]) -> Iterator[Item]:
         """The things in a list of a file, with a word on each that is none. Raises ValueError for what is no list."""
         if not isinstance(entries, list):
-            raise ValueError("not a list")
+            raise Unfit("reason.list")
         for number, entry in enumerate(entries[:MOST], start=1):
             try:
                 if not isinstance(entry, dict):
@@ -241,10 +242,10 @@ class _Import:
 def _json(path: Path) -> Plain:
     """The values of a JSON file, with or without a byte order mark. Raises ValueError for anything else."""
     if path.stat().st_size > LIMIT:
-        raise ValueError(f"larger than {LIMIT // 2**20} MiB")
+        raise Unfit("reason.larger", limit=f"{LIMIT // 2**20} MiB")
     values = parse_json(path.read_bytes(), VALUES)
     if not isinstance(values, dict):
-        raise ValueError("not a table of keys")
+        raise Unfit("reason.table")
     return values
 
 

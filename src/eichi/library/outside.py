@@ -5,7 +5,6 @@ not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the
 """
 
 from collections.abc import Mapping, Sequence
-from textwrap import shorten
 from typing import Any, TypeVar
 
 from eichi.declare import Plain
@@ -13,6 +12,8 @@ from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.salvage import Lost, salvage
 from eichi.options import FrameOptions, Request, VideoOptions
+from eichi.reasons import Reason, unfit
+from eichi.text import shorten
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -49,13 +50,11 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
     return merged
 
 
-def left_out(key: str, value: object, reason: str | None = None) -> Adjusted:
+def left_out(key: str, value: object, **reason: str | int | float | None) -> Adjusted:
     """A word on a value that is not used: as it is not known here, or for a reason. None is spelled out at length."""
     key, text = (part.encode("utf-8", "backslashreplace").decode() for part in (key, str(value)))
-    told = {"key": shorten(key, 60), "value": shorten(text, 60)}
-    if reason is None:
-        return Adjusted("note.option.unknown", told)
-    return Adjusted("note.option.unfit", told | {"reason": reason})
+    told: Reason = {"key": shorten(key, 60), "value": shorten(text, 60)}
+    return Adjusted("note.option.unfit", told | reason) if reason else Adjusted("note.option.unknown", told)
 
 
 def few(notes: Sequence[Adjusted], count: int = 0) -> tuple[Adjusted, ...]:
@@ -66,4 +65,4 @@ def few(notes: Sequence[Adjusted], count: int = 0) -> tuple[Adjusted, ...]:
 
 def _note(lost: Lost) -> Adjusted:
     unknown = lost.wrong["type"] == "extra_forbidden"
-    return left_out(lost.key, lost.value, None if unknown else lost.wrong["msg"])
+    return left_out(lost.key, lost.value, **({} if unknown else unfit(lost.wrong)))

@@ -39,7 +39,7 @@ def repair_settings(tell: Tell) -> None:
         with aside(path, private=True) as draft:
             draft.write_text(json_text(kept, indent=1), encoding="utf-8")
     except OSError as error:
-        raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
+        raise FolderError("error.folder.write", folder=path.parent, reason=error) from error
     tell(Adjusted("note.library.damaged", {"file": str(path), "kept": str(copy)}))
     for one in lost:
         tell(Adjusted("note.library.lost", {"file": str(path), "key": one.key}))

@@ -23,6 +23,7 @@ from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, private, read_file
 from eichi.library.salvage import salvage
+from eichi.reasons import Unfit
 from eichi.text import json_text
 
 FOLDER = "library"
@@ -95,10 +96,10 @@ class Shelf(Generic[Content]):
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise InputError("error.library.read", file=path, reason=error.strerror or error) from error
+            raise InputError("error.library.read", file=path, reason=error) from error
         version = values.pop(VERSION, None) if isinstance(values, dict) else None
         if not isinstance(version, int) or version < 1:
-            raise ValueError("not a file of this program")
+            raise Unfit("reason.export")
         if version > self.version:
             raise InputError("error.library.newer", file=path, version=version, known=self.version)
         for step in self.steps[version - 1 :]:
@@ -157,7 +158,7 @@ class Shelf(Generic[Content]):
             with FileLock(self.path.with_suffix(".lock")):
                 yield
         except OSError as error:
-            raise FolderError("error.folder.write", folder=self.path.parent, reason=error.strerror or error) from error
+            raise FolderError("error.folder.write", folder=self.path.parent, reason=error) from error
 
 
 def free_path(path: Path) -> Path:

@@ -191,7 +191,7 @@ def _write_list(path: Path, sums: Sums) -> None:
         with aside(path) as draft:
             draft.write_text(json.dumps(sums, indent=1), encoding="utf-8")
     except OSError as error:
-        raise FolderError("error.folder.write", folder=path.parent, reason=error.strerror or error) from error
+        raise FolderError("error.folder.write", folder=path.parent, reason=error) from error
 
 
 def _read_list(models: Path, source: PartSource) -> Sums:

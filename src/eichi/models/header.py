@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
+
+from eichi.reasons import Unfit
+from eichi.text import shorten
 
 # A header's bytes: trainers put the words of their pictures into it, some megabytes at the most.
 LARGEST = 16 * 2**20
@@ -45,8 +47,11 @@ PIECE = 2**22  # bytes that are looked at together
 FEW = 2**16  # numbers that are taken out of a file one by one
 
 
-class HeaderError(Exception):
+class HeaderError(Unfit):
     """A header that is not one, or that says what cannot be; the text is the place in it, in no language."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__("reason.detail", detail=place)
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ def short(name: str, most: int = 120) -> str:
 
 def few(names: Iterable[str], most: int = 160) -> str:
     """The first of several names by the alphabet, for a sentence."""
-    return shorten(", ".join(sorted(short(name, 100) for name in names)), most, placeholder=" …")
+    return shorten(", ".join(sorted(short(name, 100) for name in names)), most)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -149,10 +149,9 @@ def boundary(what: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise _refusal(what, error.response.status_code) from error
     except httpx2.HTTPError as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise RunError("error.hub.network", what=what, server=constants.ENDPOINT, reason=reason) from error
+        raise RunError("error.hub.network", what=what, server=constants.ENDPOINT, reason=error) from error
     except OSError as error:
-        raise FolderError("error.hub.write", what=what, reason=error.strerror or error) from error
+        raise FolderError("error.hub.write", what=what, reason=error) from error
 
 
 def _refusal(what: str, status: int) -> EichiError:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from textwrap import shorten
 
 from eichi.errors import LoraError
 from eichi.models.header import Entry, Header, HeaderError, few, read_header, short
@@ -22,6 +21,7 @@ from eichi.models.layers import ORIGINAL, flat
 from eichi.models.loraforms import TYPES, Misshapen, Size, by_columns, measure
 from eichi.models.loranames import Tensor, other_kind, read_name, split_prefix
 from eichi.models.lorasettings import config_beside, read_settings
+from eichi.text import shorten
 
 WEIGHT, BIAS = ".weight", ".bias"
 
@@ -105,7 +105,7 @@ def check_numbers(file: LoraFile) -> None:
     try:
         bad = next((key for layer in file.layers for _, key in layer.parts if not header.finite(key)), None)
     except OSError as error:
-        raise LoraError("error.lora.damaged", path=file.path, reason=error.strerror or error) from error
+        raise LoraError("error.lora.damaged", path=file.path, reason=error) from error
     if bad is not None:
         raise LoraError("error.lora.numbers", path=file.path, layer=short(bad))
 
@@ -156,7 +156,7 @@ def _header(path: Path) -> Header:
                 raise LoraError(id, path=path)
         return read_header(path)
     except (OSError, HeaderError) as error:
-        raise LoraError("error.lora.damaged", path=path, reason=getattr(error, "strerror", None) or error) from error
+        raise LoraError("error.lora.damaged", path=path, reason=error) from error
 
 
 @dataclass
@@ -236,7 +236,7 @@ class Draft:
         except HeaderError as error:
             raise self._type(key) from error
         except OSError as error:
-            raise LoraError("error.lora.damaged", path=self.header.path, reason=error.strerror or error) from error
+            raise LoraError("error.lora.damaged", path=self.header.path, reason=error) from error
         if not all(isfinite(number) for number in numbers):
             raise LoraError("error.lora.numbers", path=self.header.path, layer=short(key))
         if len(numbers) > 1:

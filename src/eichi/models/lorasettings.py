@@ -142,7 +142,7 @@ def _beside(config: Path) -> Iterator[Mapping[str, Any]]:
         with config.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        raise LoraError("error.lora.settings", path=config, reason=error.strerror or error) from error
+        raise LoraError("error.lora.settings", path=config, reason=error) from error
     if len(content) > LARGEST:
         raise LoraError("error.lora.settings", path=config, reason=f"> {LARGEST // 2**20} MiB")
     yield _table(config, content)

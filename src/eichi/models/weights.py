@@ -30,6 +30,7 @@ from eichi.models.lorafile import lora_print
 from eichi.models.merged import Found, Merged, merged_key
 from eichi.models.shapes import Shapes, read_shapes, weight_files
 from eichi.options import WeightsOptions
+from eichi.reasons import Unfit
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Weights:
             if not _finite(whole):
                 if loras and _finite(read):
                     raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)
-                raise ValueError(f"{name}: not all of it is numbers")
+                raise Unfit("reason.nan_in", name=name)
         return whole
 
     def _rounded(self, whole: Tensor, kind: str) -> Found:

@@ -222,7 +222,7 @@ class Checkpoint(JobFolder):
 
     def _copy(self, name: str, original: Original, checksum: str) -> None:
         """Copy an original once more. Raises InputError where it is not what it was."""
-        reason: object = "the checksum is another one"
+        reason: object = "reason.checksum"
         with _writing(self.folder), aside(self.folder / name) as draft:
             try:
                 original.write(draft)
@@ -262,26 +262,27 @@ def sweep(folder: Path) -> None:
                 pass  # being let go is enough
 
 
-def unfinished(folder: Path) -> list[Checkpoint]:
-    """The unfinished jobs of a folder, the one that was worked at last first."""
+def unfinished(*folders: Path) -> list[Checkpoint]:
+    """The unfinished jobs of folders, the one that was worked at last first."""
     found: list[tuple[int, Path]] = []
-    if not os.path.isdir(folder):  # also false for a name that no folder can have
-        return []
-    for card in (path for name in (CARD, TWIN) for path in folder.glob(f".*{ENDING}/{name}")):
+    there = [folder for folder in folders if os.path.isdir(folder)]  # also false for a name that no folder can have
+    for card in (path for folder in there for name in (CARD, TWIN) for path in folder.glob(f".*{ENDING}/{name}")):
         with suppress(FileNotFoundError):  # its job may end at this moment
             found.append((card.stat().st_mtime_ns, card.parent))
     return [Checkpoint(place) for place in dict.fromkeys(place for _, place in sorted(found, reverse=True))]
 
 
-def find(job: str | None, folder: Path) -> Checkpoint:
-    """The unfinished job of that name or result, or the newest one of the folder. Raises InputError."""
-    found = unfinished(folder)
+def find(job: str | None, *folders: Path) -> Checkpoint:
+    """The unfinished job of that name or result, or the newest one of the folders. Raises InputError."""
+    found, looked = unfinished(*folders), ", ".join(map(str, folders))
     if job is not None:
         stem = Path(job).stem.removeprefix(".").removesuffix("_stopped")
         found = [checkpoint for checkpoint in found if checkpoint.result.stem == stem]
-    if not found:
-        raise InputError("error.resume.none", job=job or "*", folder=folder)
-    return found[0]
+    if found:
+        return found[0]
+    if job is None:
+        raise InputError("error.resume.nothing", folders=looked)
+    raise InputError("error.resume.none", job=job, folders=looked)
 
 
 def _card(plan: Plan, components: Components) -> Record:
@@ -378,6 +379,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise DiskError(
-            "error.checkpoint.write", folder=folder, reason=getattr(error, "strerror", None) or error
-        ) from error
+        raise DiskError("error.checkpoint.write", folder=folder, reason=error) from error

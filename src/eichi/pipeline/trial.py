@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from eichi.errors import EichiError
+from eichi.errors import EichiError, ErrorView
 from eichi.events import Adjusted, FramesReady
 from eichi.models.attention import PACKAGES, Kernel, works
 from eichi.models.fp8 import eligible, multiplies
@@ -29,6 +29,7 @@ from eichi.pipeline.job import boundary
 from eichi.plan.memory import GIB, Placement, forecast
 from eichi.plan.plan import Plan
 from eichi.video.metadata import versions
+from eichi.words import ENGLISH
 
 RANK = 4
 
@@ -82,7 +83,7 @@ class About:
 class Trial:
     """What came of a way: whether all frames came, seconds, the ids of what was said, where the weights lay.
 
-    Memory in GiB is measured and forecast on a GPU alone; `error` is the sentence of what went wrong.
+    Memory in GiB is measured and forecast on a GPU alone; `error` is what went wrong.
     """
 
     way: str
@@ -92,7 +93,7 @@ class Trial:
     placement: Placement | None = None
     peak_gib: float | None = None
     forecast_gib: float | None = None
-    error: str | None = None
+    error: ErrorView | None = None
 
 
 def try_out(plan: Plan, components: Components, tried: list[Way]) -> Iterator[Trial]:
@@ -129,7 +130,7 @@ def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, NDArray
                 if isinstance(event, Adjusted):
                     words.append(event.id)
     except EichiError as error:
-        return Trial(way.name, False, error=str(error))
+        return Trial(way.name, False, error=ErrorView.of(error, ENGLISH))
     finally:
         components.attention, components.share = components.runtime.attention, None
     seconds = round(time.monotonic() - start, 2)

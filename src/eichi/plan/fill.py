@@ -17,7 +17,7 @@ from eichi.events import Adjusted
 from eichi.options import FillOptions
 from eichi.plan.continued import Shape
 from eichi.plan.layout import Layout, reverse_layout
-from eichi.plan.request import drawn, text_notes, texts_read
+from eichi.plan.request import drawn, request_notes, texts_read
 from eichi.plan.size import SIDE, size_words
 from eichi.plan.splice import joined
 
@@ -54,5 +54,5 @@ def make_fill_plan(options: FillOptions, entry: Entry, before: Shape, after: Sha
         seed=seed,
         layout=reverse_layout(options.length, 0),
         shape=joined(joined(before, made), after),
-        notes=tuple(text_notes(options, options.sampling.cfg)),
+        notes=tuple(request_notes(options)),
     )

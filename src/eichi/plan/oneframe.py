@@ -22,7 +22,7 @@ from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
 from eichi.plan.memory import Need
-from eichi.plan.request import Resolved, drawn, settle, text_notes, texts_read
+from eichi.plan.request import Resolved, drawn, request_notes, settle, texts_read
 
 START = 0  # the start picture's position
 
@@ -237,7 +237,7 @@ def _check_free(layout: FrameLayout) -> None:
 
 def _notes(options: FrameOptions, rule: Rule, layout: FrameLayout) -> Iterator[Adjusted]:
     """What deserves a word before the start."""
-    yield from text_notes(options, options.sampling.cfg)
+    yield from request_notes(options)
     if options.target is not None and options.target != layout.target:
         yield Adjusted("note.frame.target", {"asked": options.target, "used": layout.target})
     if layout.target in (*layout.clean, *layout.post):

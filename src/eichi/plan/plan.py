@@ -15,7 +15,7 @@ from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import Layout, forward_layout, reverse_layout
 from eichi.plan.memory import Need
-from eichi.plan.request import Resolved, settle, text_notes, texts_read
+from eichi.plan.request import Resolved, request_notes, settle, texts_read
 from eichi.plan.timeline import (
     WINDOWS,
     frame_count,
@@ -105,7 +105,8 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
     if options.keyframes.loop == "seamless":
         count = max(count, 2)  # one to make and one to connect
     keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count - _connecting(options))
-    keyframes.check_numbers("keyframes.prompts", options.keyframes.prompts, count - _connecting(options))
+    prompts = [number for number, prompt in options.keyframes.prompts.items() if prompt.strip()]
+    keyframes.check_numbers("keyframes.prompts", prompts, count - _connecting(options))
     asked = options.kept.sections
     kept = kept_sections(asked, before, window, (height, width), count) if before is not None else 0
     images = {keyframes.START: options.image}
@@ -204,7 +205,7 @@ def _check_together(options: VideoOptions) -> None:
 
 def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
     """What deserves a word before the start."""
-    notes = list(text_notes(options, options.sampling.cfg))
+    notes = list(request_notes(options))
     if options.keyframes.copies and not {keyframes.RED, keyframes.BLUE} & options.keyframes.sections.keys():
         notes.append(Adjusted("note.copies.nothing", {}))
     if _final(options) is None and options.keyframes.final_strength != 1.0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from eichi.catalog import Entry
+from eichi.declare import walk
 from eichi.events import Adjusted
 from eichi.options import MAX_SEED, FillOptions, Request
 from eichi.plan.size import published
@@ -48,9 +49,15 @@ def texts_read(prompts: Iterable[str], options: Request | FillOptions, cfg: floa
     return tuple(dict.fromkeys([*prompts, *negative]))
 
 
-def text_notes(options: Request | FillOptions, cfg: float) -> Iterator[Adjusted]:
-    """Remarks on the prompts."""
+def request_notes(options: Request | FillOptions) -> Iterator[Adjusted]:
+    """Remarks on an empty prompt, and on options that another one makes useless."""
     if not options.prompt.strip():
         yield Adjusted("note.prompt.empty", {})
-    if options.negative.strip() and cfg == 1.0:
-        yield Adjusted("note.negative.unused", {})
+    known = {field.key: field for field in walk(type(options))}
+    for field in known.values():
+        given = field.of(options)
+        asked = given.strip() if isinstance(given, str) else given
+        if field.shown is not None and not field.used(options) and asked != field.info.default:
+            other, value = known[field.shown.key], field.shown.unless
+            told = other.words_of(value) or f"{value:g}"
+            yield Adjusted("note.option.unused", {"option": field.label, "other": other.label, "value": told})

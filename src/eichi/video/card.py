@@ -13,6 +13,7 @@ from pathlib import Path
 
 from eichi.errors import InputError
 from eichi.files import aside
+from eichi.reasons import Unfit
 from eichi.text import json_text
 from eichi.video.metadata import Record
 
@@ -61,10 +62,10 @@ def _read(path: Path) -> Record:
     values: Record = json.loads(path.read_text(encoding="utf-8"))
     wrong = [key for key, kind in KINDS.items() if not (isinstance(values, dict) and isinstance(values.get(key), kind))]
     if wrong:
-        raise ValueError(f"no {', '.join(wrong)} in it")
+        raise Unfit("reason.request")
     checksum = values.pop(CHECKSUM, None)
     if (checksum is not None or FILES in values) and checksum != _of_values(values):
-        raise ValueError("the checksum is another one")
+        raise Unfit("reason.checksum")
     return values
 
 

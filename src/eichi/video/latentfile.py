@@ -64,7 +64,7 @@ def load_latents(path: Path) -> Latents:
     if header.pop(CHECKSUM, None) not in (None, _checksum(header, values)):
         raise InputError("error.latents.damaged", path=path, reason=CHECKSUM)
     if not np.isfinite(values).all():
-        raise InputError("error.latents.damaged", path=path, reason="NaN")
+        raise InputError("error.latents.damaged", path=path, reason="reason.nan")
     return Latents(values, shape.first, shape.joints)
 
 
@@ -99,7 +99,7 @@ def _checked(path: Path, file: Any) -> Shape:
         raise InputError("error.latents.none", path=path, key=KEY)
     shape = tuple(file.get_slice(KEY).get_shape())
     if len(shape) != 5 or shape[0] != 1 or not all(shape):
-        raise InputError("error.latents.damaged", path=path, reason=f"shape {list(shape)}")
+        raise InputError("error.latents.damaged", path=path, reason="reason.shape", shape=str(list(shape)))
     _, channels, count, height, width = shape
     header = _header(path, file)
     first, joints = header.get(FIRST, 0), header.get(JOINTS, [])
@@ -110,7 +110,7 @@ def _joints(path: Path, places: object, count: int) -> tuple[int, ...]:
     """Where the clips of a joined file begin. Raises InputError for places that the file does not have."""
     found = tuple(places) if isinstance(places, list) else ()
     if not all(isinstance(place, int) for place in found) or not all(a < b for a, b in pairwise((0, *found, count))):
-        raise InputError("error.latents.damaged", path=path, reason=f"{JOINTS} {places}")
+        raise InputError("error.latents.damaged", path=path, reason="reason.joints", places=str(places))
     return found
 
 

@@ -49,7 +49,7 @@ def measure_video(path: Path) -> VideoShape:
         stream = container.streams.video[0]
         first = next(container.decode(stream), None)
         if first is None:
-            raise InputError("error.video.read", path=path, reason="no frames")
+            raise InputError("error.video.read", path=path, reason="reason.frames")
         height, width = _View(container, first).show(first).shape[:2]
         bright = first.color_trc in (PQ, HLG)
         return VideoShape(width, height, stream.frames, float(stream.average_rate or 0), bright)

@@ -91,15 +91,15 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     try:
         with av.open(f"{FILE}{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
             if not container.streams.video:
-                raise InputError("error.video.read", path=path, reason="no picture in it")
+                raise InputError("error.video.read", path=path, reason="reason.video")
             stream = container.streams.video[0]
             if stream.codec_context is None:
-                raise InputError("error.video.read", path=path, reason="unknown codec")
+                raise InputError("error.video.read", path=path, reason="reason.codec")
             limit = check_frame(container, stream.width, stream.height)
             stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
             yield container
     except av.FFmpegError as error:
-        raise InputError("error.video.read", path=path, reason=error.strerror or error) from error
+        raise InputError("error.video.read", path=path, reason=error) from error
 
 
 def check_frame(container: InputContainer, width: int, height: int) -> int:

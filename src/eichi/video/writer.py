@@ -149,4 +149,4 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, SafetensorError, OSError) as error:
-        raise DiskError("error.video.write", path=path, reason=getattr(error, "strerror", None) or error) from error
+        raise DiskError("error.video.write", path=path, reason=error) from error

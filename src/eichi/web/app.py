@@ -187,4 +187,4 @@ def _listening(server: str, port: int) -> socket.socket:
     try:
         return socket.create_server((server, port), family=socket.AF_INET6 if ":" in server else socket.AF_INET)
     except OSError as error:
-        raise InputError("error.ui.port", server=server, port=port, reason=error.strerror or error) from error
+        raise InputError("error.ui.port", server=server, port=port, reason=error) from error

@@ -7,7 +7,7 @@ fixed, else the first of the browser's that is known. Knows nothing of pages.
 
 from dataclasses import dataclass
 
-from eichi.words import ENGLISH, languages, say, table
+from eichi.words import ENGLISH, language_of, languages, say, table
 
 COOKIE = "eichi_language"
 
@@ -40,11 +40,7 @@ def choose(accept: str, chosen: str | None = None, fixed: str | None = None) -> 
     for code in (chosen, fixed):
         if code in languages():
             return str(code)
-    for code in _ranked(accept):
-        for known in languages():
-            if code == known.lower() or code.split("-")[0] == known.lower().split("-")[0]:
-                return known
-    return ENGLISH
+    return next(filter(None, map(language_of, _ranked(accept))), ENGLISH)
 
 
 def _ranked(accept: str) -> list[str]:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from eichi.declare import shown
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
+from eichi.reasons import unfit
 from eichi.text import json_text
 from eichi.web.speech import spoken
 
@@ -57,8 +58,6 @@ async def explain_question(request: Request, error: Exception) -> Response:
     if first["type"] == "json_invalid":
         return await explain(request, InputError("error.api.body"))
     key = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    value, context = shown(first.get("input")), first.get("ctx") or {}
-    if first["type"] in ("enum", "literal_error"):
-        choices = context["expected"].replace(" or ", ", ")
-        return await explain(request, OptionError("error.option.choice", key=key, value=value, choices=choices))
-    return await explain(request, OptionError("error.option.value", key=key, value=value, reason=first["msg"]))
+    return await explain(
+        request, OptionError("error.option.value", key=key, value=shown(first.get("input")), **unfit(first))
+    )
