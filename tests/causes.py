@@ -36,7 +36,8 @@ from eichi.library.loras import Loras, PresetLora, lora
 from eichi.library.outside import kind_of, read_request_from
 from eichi.library.prompts import PromptPresets
 from eichi.library.restore import restore
-from eichi.models.lorafile import match_lora, read_lora
+from eichi.models.lorafile import read_lora
+from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.prepare import check_folder, make_fill_plan, make_frame_plan, make_plan
@@ -45,7 +46,6 @@ from eichi.video.images import load, measure
 from eichi.video.latentfile import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import measure_video
 from eichi.video.splice import join_latents, model_of, read_source, trim_latents
-from eichi.words import ENGLISH
 from tests.pictures import encoded, header
 
 Cause = Callable[[], object]
@@ -183,7 +183,7 @@ class Desk:
 
         def swept(**flags: str) -> object:
             given = dict.fromkeys(["target", "window", "sweep_target", "sweep_window", "seeds"]) | flags
-            return read_sweep(read_request(FrameOptions, (), given, ENGLISH), given)
+            return read_sweep(read_request(FrameOptions, (), given, load_settings()), given)
 
         for flags in ({"sweep_target": "9-1"}, {"sweep_target": "1", "target": "2"}, {"seeds": "0"}):
             yield partial(swept, **flags)
