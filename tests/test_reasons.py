@@ -133,6 +133,8 @@ def test_what_libraries_say(tmp_path: Path, act: Callable[[Path], object], reaso
 
 
 def test_the_system_speaks_for_a_library() -> None:
+    full = safetensors.SafetensorError("I/O error: File too large (os error 27)")
+    assert because(full) == {"reason": "reason.os.large"}
     refused = httpx2.ConnectError("All connection attempts failed")
     assert because(refused) == {"reason": "reason.os.unreachable"}
     refused.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))

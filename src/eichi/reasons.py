@@ -209,6 +209,9 @@ def _known(error: BaseException) -> Reason | None:
             return {"reason": _BY_NUMBER[error.errno]}
         if error.errno < FFMPEG:
             return {"reason": "reason.os.other", "code": error.errno}
+    number = re.search(r"\(os error (\d+)\)", str(error))  # libraries in Rust tell it in their text only
+    if number is not None and int(number[1]) in _BY_NUMBER:
+        return {"reason": _BY_NUMBER[int(number[1])]}
     name = str(getattr(error, "sqlite_errorname", ""))
     for beginning, id in SQLITE.items():
         if name.startswith(beginning):

@@ -124,7 +124,8 @@ def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
         (("remove", "9"), "no job 9"),
         (("follow", "9"), "no job 9"),
         (("edit", "9", "--set", "seconds=1"), "no job 9"),
-        (("move", "one"), "--help"),
+        (("edit", "1", "--set", "seconds"), "a value is missing"),
+        (("move", "one"), "whole number"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(eichi: Run, words: tuple[str, ...], sentence: str) -> None:

@@ -105,7 +105,7 @@ def test_whatever_page_is_damaged_the_others_are_kept(file: Path, whole: bytes) 
 def test_a_file_that_was_cut_off(file: Path, whole: bytes, share: float) -> None:
     before = kept(file)
     file.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(StoreError, match=r"damaged .* eichi jobs repair"), Store(address(file)) as store:
+    with pytest.raises(StoreError, match=r"damaged\. eichi jobs repair"), Store(address(file)) as store:
         list(store.events(1))
         store.jobs()
     made = repair(address(file))

@@ -438,7 +438,7 @@ def test_a_store_that_takes_nothing_for_a_while_costs_nothing(
     assert store.job(first).attempts == 1
     said = [record.getMessage() for record in caplog.records]
     assert 2 <= len(said) <= 4  # each time once, not with every try
-    assert all("readonly database" in text for text in said)
+    assert all("it is read-only" in text for text in said)
 
 
 def test_a_worker_may_leave_a_store_that_takes_nothing(
