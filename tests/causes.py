@@ -77,13 +77,24 @@ class Desk:
         save_latents(path, Latents(np.zeros((1, 16, count, side, side), np.float32), 0, ()), record | more)
         return path
 
-    def archive(self, name: str, card: object, members: dict[str, bytes] | None = None, link: str = "") -> Path:
+    def locked(self, name: str) -> Path:
+        """An archive that says that it is encrypted."""
+        path = self.archive(name, {})
+        data = bytearray(path.read_bytes())
+        for sign, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            data[data.index(sign) + place] |= 1
+        path.write_bytes(data)
+        return path
+
+    def archive(
+        self, name: str, card: object, members: dict[str, bytes] | None = None, link: str = "", how: int = 0
+    ) -> Path:
         path = self.folder / name
-        with zipfile.ZipFile(path, "w") as archive:
+        with zipfile.ZipFile(path, "w", how) as archive:
             if card is not None:
                 archive.writestr("sections/sections.yaml", card if isinstance(card, str) else yaml.safe_dump(card))
             for member, data in (members or {}).items():
-                archive.writestr(zipfile.ZipInfo(member), data)
+                archive.writestr(zipfile.ZipInfo(member), data, how)
             if link:
                 info = zipfile.ZipInfo(link)
                 info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -280,6 +291,11 @@ class Desk:
             self.archive("cards.zip", None),
             self.archive("yaml.zip", "a: [\n"),
             self.archive("list.zip", "- a\n"),
+            self.archive("alias.zip", "a: &x 1\nb: *x\n"),
+            self.archive("coding.zip", None, {"sections.yaml": b"a: " + 5 * b"\x98"}),
+            self.archive("packing.zip", {}, how=zipfile.ZIP_BZIP2),
+            self.archive("times.zip", {}, {"000.png": bytes(4 * 2**20)}, how=zipfile.ZIP_DEFLATED),
+            self.locked("locked.zip"),
         ):
             yield partial(read_archive, path, self.folder / "unpacked")
         lora_settings = {"selections": {"lora1": "old.pt", "lora2": "a.safetensors"}, "scales": "x"}

@@ -117,8 +117,6 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: Path) -> Iterat
             yield Adjusted(
                 "note.lora.odd", {"path": str(lora.file), "model": entry.name, "count": count, "layers": layers}
             )
-    if weights.fp8_math and weights.fp8 == "off":
-        yield Adjusted("note.fp8.unused", {})
 
 
 def weigh(need: Need, options: Drawn) -> Need:

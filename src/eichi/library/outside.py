@@ -7,7 +7,7 @@ not ours. Nothing of theirs is dropped silently, and nothing of theirs keeps the
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from eichi.declare import Plain
+from eichi.declare import Plain, shown
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.salvage import Lost, salvage
@@ -52,8 +52,8 @@ def over(values: Mapping[str, Any], above: Mapping[str, Any]) -> Plain:
 
 def left_out(key: str, value: object, **reason: str | int | float | None) -> Adjusted:
     """A word on a value that is not used: as it is not known here, or for a reason. None is spelled out at length."""
-    key, text = (part.encode("utf-8", "backslashreplace").decode() for part in (key, str(value)))
-    told: Reason = {"key": shorten(key, 60), "value": shorten(text, 60)}
+    key, text = (part.encode("utf-8", "backslashreplace").decode() for part in (key, shown(value)))
+    told: Reason = {"key": shorten(key, 60), "value": text}
     return Adjusted("note.option.unfit", told | reason) if reason else Adjusted("note.option.unknown", told)
 
 
