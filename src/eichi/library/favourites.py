@@ -10,12 +10,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
 from eichi.events import Adjusted
 from eichi.files import aside, read_file
 from eichi.library.outside import kind_of, read_request_from
-from eichi.library.store import Kept, Shelf, Tell, free_name
+from eichi.library.store import Kept, Name, Shelf, Tell, Values, free_name
 from eichi.library.whereabouts import Places, marks_of, relocate
 from eichi.options import Request
 from eichi.reasons import Unfit
@@ -31,13 +30,13 @@ class Favourite(Kept):
     """A request as it is kept: its kind and its nested values; from another machine, the marks of its files."""
 
     kind: str
-    request: Plain
-    files: Plain = Field(default_factory=dict)
+    request: Values
+    files: Values = Field(default_factory=dict)
 
 
 class _Content(Kept):
-    favourites: dict[str, Favourite] = Field(default_factory=dict)
-    last: dict[str, Favourite] = Field(default_factory=dict)
+    favourites: dict[Name, Favourite] = Field(default_factory=dict)
+    last: dict[Name, Favourite] = Field(default_factory=dict)
 
 
 class Favourites:

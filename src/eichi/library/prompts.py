@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from eichi.errors import InputError, OptionError
-from eichi.library.store import Kept, Shelf, Tell
+from eichi.library.store import Kept, Name, Shelf, Tell
 from eichi.options import VideoOptions
 
 # The words of the name by id, and the prompt: the examples of the document, which the models read in English.
@@ -43,7 +43,7 @@ class Preset:
 
 class _Content(Kept):
     startup: str | None = None
-    presets: dict[str, str] = Field(default_factory=dict)
+    presets: dict[Name, str] = Field(default_factory=dict)
 
 
 class PromptPresets:

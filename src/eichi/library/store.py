@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from eichi.declare import Plain
 from eichi.errors import FolderError, InputError
@@ -35,6 +35,20 @@ DAMAGE = (ValueError, RecursionError)
 Tell = Callable[[Adjusted], None]
 # Brings the values of one version of a file to the next.
 Step = Callable[[Plain], Plain]
+
+
+def _writable(values: Plain) -> Plain:
+    """Values as they are, unless a key among them cannot be written."""
+    try:
+        json_text(values)
+    except UnicodeEncodeError as error:
+        raise Unfit("reason.coding") from error
+    return values
+
+
+# What a thing is kept under, and values of any kind: texts that can be written.
+Name = Annotated[str, AfterValidator(lambda name: next(iter(_writable({name: None}))))]
+Values = Annotated[Plain, AfterValidator(_writable)]
 
 
 class Kept(BaseModel):
