@@ -487,7 +487,7 @@ def test_resume_looks_where_jobs_of_the_store_stopped(eichi: Run, tmp_path: Path
         (job,) = store.add([Draft("video", {}, figures, "key", str(folder.parent))])
         store.change(job.id, [Status.WAITING], checkpoint=str(folder))
     for words in ((), ("clip",), (str(folder.parent / "clip.mp4"),)):
-        assert f"job in {folder} cannot be read" in eichi("resume", *words).err
+        assert f"job in {folder} cannot go on" in eichi("resume", *words).err
     unknown = eichi("resume", "other").err
     assert f"no unfinished job other. Looked in: {tmp_path / 'outputs'}, {folder.parent}." in unknown
     assert f"Looked in: {tmp_path}." in eichi("resume", "--out", tmp_path).err

@@ -57,7 +57,7 @@ def test_json_that_is_refused(text: str) -> None:
 
 def test_json_of_too_many_values() -> None:
     assert parse_json("[[1, 2], 3]", most=4) == [[1, 2], 3]
-    with pytest.raises(ValueError, match="too many"):
+    with pytest.raises(ValueError, match=r"reason\.values"):
         parse_json("[[1, 2], 3]", most=3)
 
 

@@ -69,7 +69,9 @@ def test_a_damaged_file_is_named(home: Path, text: str, words: list[str]) -> Non
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("kind", "reason"), [("pipe", "Invalid"), ("folder", "directory"), ("loop", "symbolic links")])
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("pipe", "does not accept"), ("folder", "a folder"), ("loop", "in a circle")]
+)
 def test_what_is_no_file_is_not_waited_for(home: Path, kind: str, reason: str) -> None:
     if sys.platform == "win32":
         pytest.skip("there are no pipes in folders")

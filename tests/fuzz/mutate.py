@@ -98,7 +98,8 @@ def values(given: Any, draw: Random) -> Any:
     """A value from JSON with something of it replaced, left out, nested, or under another key."""
     changed = deepcopy(given)
     places: list[tuple[Any, Any]] = []
-    _places(changed, places)
+    if isinstance(changed, dict | list):
+        _places(changed, places)
     for _ in range(draw.choice((1, 1, 2, 3))):
         if not places:
             return draw.choice(VALUES)

@@ -45,8 +45,9 @@ def test_numbers_of_other_types(tmp_path: Path, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.bool, torch.complex64])
 def test_what_is_no_number(tmp_path: Path, dtype: torch.dtype) -> None:
     save_file({"a": torch.ones(1, dtype=dtype)}, tmp_path / "a.safetensors")
-    with pytest.raises(HeaderError, match=r"a: (BOOL|C64)"):
+    with pytest.raises(HeaderError) as caught:
         read_header(tmp_path / "a.safetensors").numbers("a")
+    assert caught.value.reason["detail"] in ("a: BOOL", "a: C64")
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_folders_of_this_machine_are_for_who_sits_at_it(client: TestClient, tmp_
             "error.file.missing",
         ),
         ("DELETE", "/api/v1/tools/99", None, 404, "error.tool.unknown"),
-        ("POST", "/api/v1/queue/stop", None, 422, "error.option.choice"),
+        ("POST", "/api/v1/queue/stop", None, 422, "error.option.value"),
     ],
 )
 def test_whatever_is_asked_the_answer_is_ours(

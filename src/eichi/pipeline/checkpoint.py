@@ -290,7 +290,8 @@ def _card(plan: Plan, components: Components) -> Record:
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
     loras = {f"lora {place}": lora_print(lora.file) for place, lora in enumerate(plan.options.weights.loras, start=1)}
     request = {"request": plan.options.dump(), "model": plan.entry.name}  # with the folders that going on needs
-    return {**record(plan), **request, "weights": components.fingerprint | loras, "machine": machine}
+    known = {key: value for key, value in record(plan).items() if key != FILES}  # the card has files of its own
+    return {**known, **request, "weights": components.fingerprint | loras, "machine": machine}
 
 
 def _wherever(card: Record) -> Record:

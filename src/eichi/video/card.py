@@ -60,8 +60,8 @@ def file_checksum(path: Path) -> str:
 def _read(path: Path) -> Record:
     """One copy. Raises OSError, ValueError."""
     values: Record = json.loads(path.read_text(encoding="utf-8"))
-    wrong = [key for key, kind in KINDS.items() if not (isinstance(values, dict) and isinstance(values.get(key), kind))]
-    if wrong:
+    right = isinstance(values, dict) and all(isinstance(values.get(key), kind) for key, kind in KINDS.items())
+    if not right or not all(isinstance(name, str) for name in values["pictures"]):
         raise Unfit("reason.request")
     checksum = values.pop(CHECKSUM, None)
     if (checksum is not None or FILES in values) and checksum != _of_values(values):
