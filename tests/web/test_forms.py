@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 from gradio.components import Component
+from gradio.data_classes import ImageData
 
-from eichi.errors import OptionError
+from eichi.errors import OptionError, PictureError
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
+from eichi.video.images import measure
 from eichi.web.fields import fields, grouped, unused
 from eichi.web.fieldset import FieldSet
-from eichi.web.forms import Form, control
+from eichi.web.forms import Form, control, picture
 from eichi.web.i18n import Words
 from eichi.words import languages
 
@@ -91,3 +93,14 @@ def test_a_request_comes_back_as_it_was_shown(form: Form[VideoOptions], video: V
     back = form.request({one: update["value"] for one, update in shown.items()}, {})
     assert back == video
     assert not any(isinstance(value, Path) for value in shown[form.sets[0].html]["value"].values())
+
+
+def test_what_is_given_as_a_picture_is_left_to_us(tmp_path: Path) -> None:
+    """Pillow would open this, and ask Ghostscript what it looks like."""
+    path = tmp_path / "ok.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n{} loop\n")
+    made = picture()
+    assert made.preprocess(ImageData(path=str(path), orig_name="ok.png")) == str(path)
+    assert made.preprocess(None) is None
+    with pytest.raises(PictureError):
+        measure(path)

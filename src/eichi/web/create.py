@@ -29,7 +29,7 @@ from eichi.prepare import make_plan
 from eichi.web.desk import Desk
 from eichi.web.fields import Update, fields, unused
 from eichi.web.fieldset import MODE, FieldSet
-from eichi.web.forms import Form, control
+from eichi.web.forms import Form, control, picture
 from eichi.web.i18n import Words
 from eichi.web.loras import LoraPlace
 from eichi.web.parts import (
@@ -155,13 +155,9 @@ class Create:
         gr.HTML(f"<h3>{escape(words('timeline.title'))} <small>{escape(words('timeline.help'))}</small></h3>")
         self.axis = gr.HTML(frame(words("timeline.none")), js_on_load=CLICK, elem_id="timeline")
         with gr.Row(visible=False, elem_classes="editor", elem_id="editor") as self.editor:
-            self.picture = gr.Image(
+            self.picture = picture(
                 elem_id="section-picture",
-                type="filepath",
-                image_mode=None,
                 height=130,
-                sources=["upload", "clipboard"],
-                buttons=[],
                 label=words("timeline.picture"),
                 interactive=True,
                 scale=0,

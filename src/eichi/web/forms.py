@@ -56,13 +56,22 @@ class Form(Generic[Asked]):
         return shown
 
 
+def picture(**looks: Any) -> gr.Image:
+    """A control for a picture, which stays as it was given: its texts are read too.
+
+    Gradio is not to look at it. It asks Pillow, which opens far more kinds than are opened here, runs Ghostscript for
+    one of them, and refuses what is read here, with words of its own.
+    """
+    made = gr.Image(type="filepath", image_mode=None, sources=["upload", "clipboard"], buttons=[], **looks)
+    made.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
+    return made
+
+
 def control(field: FieldView, words: Words, **more: Any) -> Component:
     """The control of an option that has one of its own: a picture, a text, a number."""
     given: Plain = {"label": words(field.label), "interactive": True, "elem_id": f"option-{field.id}"}
     if field.control == "picture":
-        # Pictures stay as they were given: their texts are read too.
-        looks: Plain = {"height": 150, "sources": ["upload", "clipboard"], "buttons": []}
-        return gr.Image(type="filepath", image_mode=None, **looks | given | more)
+        return picture(**{"height": 150} | given | more)
     given |= {"value": field.default}
     if field.control == "text":
         return gr.Textbox(**{"lines": 2} | given | more)
