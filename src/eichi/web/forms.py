@@ -11,14 +11,31 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 from gradio.components import Component
+from gradio.data_classes import ImageData
 
 from eichi.declare import Plain, at
 from eichi.options import Request, place
 from eichi.web.fields import FieldView
 from eichi.web.fieldset import FieldSet
 from eichi.web.i18n import Words
+from eichi.web.stubs import without_stubs
 
 Asked = TypeVar("Asked", bound=Request)
+
+
+with without_stubs():
+
+    class Picture(gr.Image):
+        """A picture that stays as it was given: its texts are read too.
+
+        Gradio is not to look at it. It asks Pillow, which opens far more kinds than are opened here, runs Ghostscript
+        for one of them, and refuses what is read here, with words of its own.
+        """
+
+        is_template = True  # it is drawn as what it is made from
+
+        def preprocess(self, payload: ImageData | None) -> str | None:
+            return None if payload is None else payload.path
 
 
 @dataclass(frozen=True)
@@ -56,15 +73,9 @@ class Form(Generic[Asked]):
         return shown
 
 
-def picture(**looks: Any) -> gr.Image:
-    """A control for a picture, which stays as it was given: its texts are read too.
-
-    Gradio is not to look at it. It asks Pillow, which opens far more kinds than are opened here, runs Ghostscript for
-    one of them, and refuses what is read here, with words of its own.
-    """
-    made = gr.Image(type="filepath", image_mode=None, sources=["upload", "clipboard"], buttons=[], **looks)
-    made.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
-    return made
+def picture(**looks: Any) -> Picture:
+    """A control for a picture."""
+    return Picture(type="filepath", image_mode=None, sources=["upload", "clipboard"], buttons=[], **looks)
 
 
 def control(field: FieldView, words: Words, **more: Any) -> Component:
