@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from eichi.catalog import HUNYUAN, find
+from eichi.errors import ModelError
 from eichi.models.tokens import WHOLE, Meter, find_meter
 
 TINY = find("tiny")
 assert TINY.root is not None
-LLAMA, CLIP = TINY.root / "tokenizer", TINY.root / "tokenizer_2"
+PARTS = {name: TINY.root / name for name in ("tokenizer", "tokenizer_2")}
+LLAMA, CLIP = PARTS.values()
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,21 @@ def test_a_model_s_meter_is_kept_as_long_as_its_files_are_the_same(tmp_path: Pat
     assert find_meter(entry, tmp_path) is not meter
     path.unlink()
     assert find_meter(entry, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [*((part, damage) for part in PARTS for damage in ("{", '{"model": 1}', "end")), ("tokenizer", "nobody")],
+)
+def test_a_damaged_tokenizer_is_named(tmp_path: Path, part: str, damage: str) -> None:
+    """Whatever the library makes of it: a bare exception when it reads, or a panic when it counts."""
+    folders = {name: shutil.copytree(folder, tmp_path / name) for name, folder in PARTS.items()}
+    file = folders[part] / WHOLE
+    text = file.read_text(encoding="utf-8")
+    if damage == "nobody":  # a mark at either end that nobody knows
+        single = [{"SpecialToken": {"id": "x", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+        marks = {"type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": {}}
+        damage = json.dumps(json.loads(text) | {"post_processor": marks})
+    file.write_text(text[: len(text) // 2] if damage == "end" else damage, encoding="utf-8")
+    with pytest.raises(ModelError, match=part):
+        Meter(HUNYUAN, folders["tokenizer"], folders["tokenizer_2"])

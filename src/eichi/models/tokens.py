@@ -49,12 +49,14 @@ class Meter:
         self.template = template
         with _reading(tokenizer):
             self._llama = Tokenizer.from_file(str(tokenizer / WHOLE))
+            # Saved tokenizers may carry a truncation of their own.
+            self._llama.no_truncation()
+            self._llama.encode("a word")  # some damage is found only here
         with _reading(tokenizer_2):
             self._clip = _clip_tokenizer(tokenizer_2)
-        # Saved tokenizers may carry a truncation of their own.
-        self._llama.no_truncation()
-        self._clip.no_truncation()
-        self._clip.no_padding()
+            self._clip.no_truncation()
+            self._clip.no_padding()
+            self._clip.encode("a word", add_special_tokens=False)
 
     def read(self, prompt: str) -> Reading:
         """How this prompt is read."""
@@ -107,10 +109,14 @@ def _print(folder: Path) -> Print:
 
 @contextmanager
 def _reading(folder: Path) -> Iterator[None]:
-    """The one place where complaints about a tokenizer's files become ours; the library's are bare Exceptions."""
+    """The one place where complaints about a tokenizer's files become ours. The library's are bare Exceptions, and
+    where it was sure of something, a panic, which is none.
+    """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
+        if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
         raise ModelError("error.model.damaged", model=folder.parent, part=folder.name, reason=error) from error
 
 
