@@ -84,3 +84,9 @@ def test_json_that_is_read() -> None:
 )
 def test_what_looks_like_json(text: str, expected: bool) -> None:
     assert looks_like_json(text) == expected
+
+
+def test_json_with_keys_that_nobody_can_write() -> None:
+    assert parse_json('{"\\u732b": "\\ud800"}') == {"猫": "\ud800"}
+    with pytest.raises(ValueError, match=r"reason\.coding"):
+        parse_json('[{"a": {"\\ud800": 1}}]')

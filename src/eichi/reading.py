@@ -50,7 +50,9 @@ def decode(data: bytes) -> tuple[str, str | None]:
 
 
 def parse_json(text: str | bytes, most: int = MOST) -> Any:
-    """The values of a JSON text of others. Raises ValueError, also for what lies too deep and for too many values."""
+    """The values of a JSON text of others. Raises ValueError, also for what lies too deep, for too many values, and for
+    halves of characters in keys, which could not be written again.
+    """
     try:
         values = json.loads(text)
     except RecursionError as error:
@@ -81,5 +83,11 @@ def looks_like_json(text: str) -> bool:
 
 
 def _held(holder: object) -> Iterable[Any]:
-    """What is in a table or a list."""
-    return holder.values() if isinstance(holder, dict) else holder if isinstance(holder, list) else ()
+    """What is in a table or a list. Raises Unfit for keys that no file can be written with."""
+    if isinstance(holder, dict):
+        try:
+            "".join(holder).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise Unfit("reason.coding") from error
+        return holder.values()
+    return holder if isinstance(holder, list) else ()

@@ -142,6 +142,7 @@ def _imported(path: Path) -> None:
         shutil.rmtree(base, ignore_errors=True)
         (base / name).parent.mkdir(parents=True)
         shutil.copy(path, base / name)
+        shutil.rmtree(path.parent / "home", ignore_errors=True)
         import_folder(base, path.parent / "home")
 
 

@@ -170,8 +170,8 @@ def _alone(damaged: sqlite3.Connection, file: Path) -> None:
     """Raise InputError where somebody else has the file open: what they write from now on would be lost."""
     try:
         damaged.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.DatabaseError as error:  # many a damage keeps everybody from writing
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+    except UNREADABLE as error:  # many a damage keeps everybody from writing
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise InputError("error.store.busy", file=file) from error
 
 

@@ -62,7 +62,7 @@ def load_latents(path: Path) -> Latents:
             raise InputError("error.latents.damaged", path=path, reason=error) from error
         header = _header(path, file)
     if header.pop(CHECKSUM, None) not in (None, _checksum(header, values)):
-        raise InputError("error.latents.damaged", path=path, reason=CHECKSUM)
+        raise InputError("error.latents.damaged", path=path, reason="reason.checksum")
     if not np.isfinite(values).all():
         raise InputError("error.latents.damaged", path=path, reason="reason.nan")
     return Latents(values, shape.first, shape.joints)
