@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from eichi.errors import LoraError
 from eichi.library.lorafolders import find_lora, located, lora_files
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
@@ -58,6 +59,15 @@ def test_a_folder_that_is_linked_into_itself_is_seen_once(folders: tuple[Path, P
 def test_a_file_is_found_by_its_name(folders: tuple[Path, Path], asked: str, found: str | None) -> None:
     path = find_lora(Path(asked), folders)
     assert path == (None if found is None else lora_files(folders)[found])
+
+
+def test_a_name_that_several_files_have_is_refused(folders: tuple[Path, Path]) -> None:
+    (folders[1] / "b.safetensors").touch()
+    (folders[1] / "more").mkdir()
+    (folders[1] / "more" / "e.safetensors").touch()
+    assert find_lora(Path("e"), folders) == folders[1] / "e.safetensors"  # its whole name
+    with pytest.raises(LoraError, match=r"anime/B\.SafeTensors, b\.safetensors"):
+        find_lora(Path("old/b.safetensors"), folders)
 
 
 def test_a_request_gets_the_places_of_its_files(folders: tuple[Path, Path], tmp_path: Path) -> None:

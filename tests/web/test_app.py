@@ -41,6 +41,12 @@ def client(served: Desk) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def nothing_chosen(client: TestClient) -> None:
+    """A page that was looked at leaves its language behind."""
+    client.cookies.clear()
+
+
 @pytest.fixture
 def job(served: Desk, video: VideoOptions) -> int:
     return served.start([video])[0].id
@@ -54,6 +60,9 @@ def test_nothing_that_makes_videos_is_loaded() -> None:
 
 def test_the_door_leads_to_the_visitors_language(client: TestClient) -> None:
     assert client.get("/", headers={"accept-language": "ru-RU,ru"}).headers["location"] == "/ru/"
+    client.get("/zh-TW/", headers={"accept-language": "ru"})
+    assert client.get("/", headers={"accept-language": "ru"}).headers["location"] == "/zh-TW/"  # and all that it asks
+    client.cookies.clear()
     answer = client.get("/language/ja")
     assert answer.headers["location"] == "/ja/"
     chosen = client.get("/", headers={"accept-language": "ru"}).headers["location"]

@@ -362,7 +362,11 @@ def test_what_is_kept(page: Page, server: Server, pictures: list[Path], tmp_path
     archive = tmp_path / "sections.zip"
     info = [{"section": 0, "prompt": "end"}, {"section": 1, "prompt": "start", "image": "001.png"}]
     with zipfile.ZipFile(archive, "w") as file:
-        told = {"default_prompt": "from a ZIP", "section_info": info, "video_settings": {"video_length": 2}}
+        told = {
+            "default_prompt": "from a ZIP",
+            "section_info": info,
+            "video_settings": {"video_length": 2, "resolution": 640},
+        }
         file.writestr("sections/sections.yaml", yaml.safe_dump(told))
         file.write(pictures[1], "sections/001.png")
     page.set_input_files("input[type=file]:has(+ #take)", archive)

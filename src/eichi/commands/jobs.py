@@ -389,7 +389,7 @@ def _line(job: "JobView", language: str) -> str:
     """A job in one line."""
     prompt, plan = job.prompt, job.plan
     short = shorten(prompt, SHOWN)
-    length = "1" if plan.seconds is None else f"{plan.seconds:.1f} s"
+    length = "1" if plan.seconds is None else say("queue.seconds", language, seconds=plan.seconds)
     size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
     text = f"{job.id:>5}  {pad(status, 13)}{job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from eichi.errors import LoraError
 from eichi.options import Options, WeightsOptions
 from eichi.text import encodable
 
@@ -32,7 +33,10 @@ def lora_files(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_lora(path: Path, folders: Sequence[Path]) -> Path | None:
-    """Where a LoRA file lies: at its path, or in one of the folders by its name there, or by its last part alone."""
+    """Where a LoRA file lies: at its path, or in one of the folders by its name there, or by its last part alone.
+
+    Raises LoraError where several folders have files of such a name.
+    """
     if os.path.isfile(path):  # also false for a name that no file can have
         return path
     files = lora_files(folders)
@@ -42,7 +46,10 @@ def find_lora(path: Path, folders: Sequence[Path]) -> Path | None:
         if known.lower() in names:
             return file
     last = {one.rpartition("/")[2] for one in names}
-    return next((file for file in files.values() if file.name.lower() in last), None)
+    found = {known: file for known, file in files.items() if file.name.lower() in last}
+    if len(found) > 1:
+        raise LoraError("error.lora.several", name=path, names=", ".join(found))
+    return next(iter(found.values()), None)
 
 
 def located(options: Asked, folders: Sequence[Path]) -> Asked:

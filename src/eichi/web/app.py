@@ -148,7 +148,9 @@ async def _spoken(answer: Response, code: str) -> Response:
     )
     text = body.decode().replace('lang="en"', f'lang="{code}"', 1).replace("<head>", script, 1)
     headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
-    return Response(text, answer.status_code, headers)
+    page = Response(text, answer.status_code, headers)
+    page.set_cookie(COOKIE, code, max_age=YEAR, samesite="lax")  # what the page asks for is answered in its language
+    return page
 
 
 def serve(

@@ -22,6 +22,7 @@ from eichi.jobs.batch import Batch, expand, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.lists import TEXT
 from eichi.jobs.view import PlanView
+from eichi.library.adapt import adapt
 from eichi.library.archive import read_archive
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan
@@ -360,7 +361,8 @@ class Create:
                 return {self.favourites.chosen: gr.update(choices=self.favourites.names())}
             if path.suffix.lower() == ".zip":
                 options, notes = read_archive(path, self.desk.uploads).over(self.request(given))
-                for note in notes:
+                options, unused = adapt(options, lambda key: False)
+                for note in (*notes, *unused):
                     tell(self.words)(note)
                 return self.fill(options)
             values = recorded(path, VideoOptions, lambda: self.request(given), self.desk, self.words)
