@@ -3,9 +3,11 @@
 import io
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 ORIENTATION = 0x0112
@@ -64,3 +66,26 @@ def exif(orientation: int) -> bytes:
     made.get_ifd(0x8769)[0x829A] = (1, 125)
     made.get_ifd(0x8825)[2] = (1.0, 2.0, 3.0)
     return made.tobytes()
+
+
+def tiff(planes: Sequence[NDArray[Any]], tags: Mapping[int, int | bytes | Sequence[int]]) -> bytes:
+    """A TIFF as other programs write it: numbers of any kind, one array for each plane, and tags of its own."""
+    high, wide, *rest = planes[0].shape
+    samples = len(planes) * (rest[0] if rest else 1)
+    kind = {"u": 1, "i": 2, "f": 3}[planes[0].dtype.kind]
+    pixels = 4096  # where they begin
+    usual = {
+        256: wide, 257: high, 258: [8 * planes[0].itemsize] * samples, 259: 1, 262: 1, 277: samples, 278: high,
+        273: [pixels + planes[0].nbytes * at for at in range(len(planes))], 279: [planes[0].nbytes] * len(planes),
+        284: 1 if len(planes) == 1 else 2, 339: [kind] * samples,
+    }  # fmt: skip
+    made, extra = b"", b""
+    values = sorted({**usual, **tags}.items())
+    for tag, value in values:
+        several = [value] if isinstance(value, int) else value
+        data = struct.pack(f"<{len(several)}{'B' if isinstance(value, bytes) else 'I'}", *several)
+        if len(data) > 4:
+            extra, data = extra + data, struct.pack("<I", 2048 + len(extra))
+        made += struct.pack("<HHI", tag, 1 if isinstance(value, bytes) else 4, len(several)) + data.ljust(4, b"\0")
+    head = (b"II*\0" + struct.pack("<IH", 8, len(values)) + made).ljust(2048, b"\0") + extra
+    return head.ljust(pixels, b"\0") + b"".join(plane.tobytes() for plane in planes)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from eichi.errors import PictureError
 from eichi.events import Adjusted
-from eichi.video import images
+from eichi.video import depth, images
 from eichi.video.images import Fit, alpha, fit, load, load_mask, mask_of, measure, stretch
 from eichi.video.sources import BUDGET, max_pixels
 from tests.pictures import bare_png, chunk, encoded, header
@@ -293,7 +293,7 @@ def test_what_is_above_the_room_comes_smaller(tmp_path: Path, mode: str, monkeyp
         ramp = ramp.convert(mode)
     ramp.save(tmp_path / "a.tif")
     whole = load(tmp_path / "a.tif")
-    monkeypatch.setattr(images, "STRIP", 300)
+    monkeypatch.setattr(depth, "STRIP", 300)
     assert np.array_equal(np.asarray(load(tmp_path / "a.tif")), np.asarray(whole))
     monkeypatch.setattr(images, "ROOM", 90 * 70 // 7)
     small = load(tmp_path / "a.tif")

@@ -3,7 +3,7 @@
 One geometry for every picture of a job. What may be wrong with a file is for `sources` to say. Knows nothing of models.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Literal
@@ -14,12 +14,12 @@ from PIL import Image, ImageChops, ImageOps
 
 from eichi.events import Adjusted
 from eichi.video import turning
+from eichi.video.depth import shallow, strips
 from eichi.video.profile import colours
 from eichi.video.sources import open_picture
 
 ROOM = 50_000_000  # pixels of a picture that is kept as it is
 FAINT = 25  # of 255: what is painted no more than that does not tell which colour is painted
-STRIP = 2**20  # pixels that are converted at once
 
 Fit = Literal["crop", "letterbox", "original"]
 Part = Callable[[Image.Image], Image.Image]
@@ -35,7 +35,8 @@ def measure(path: Path) -> tuple[int, int]:
 def load(path: Path) -> Image.Image:
     """A picture as upright 8-bit sRGB, transparency over white. Raises PictureError.
 
-    One of more than `ROOM` pixels comes at half its size or less, which is more than a video is made of.
+    One of more than `ROOM` pixels comes at half its size or less, which is more than a video is made of. What is white
+    in one of more than eight bits, `depth` says.
     """
 
     def flat(image: Image.Image) -> Part:
@@ -49,7 +50,7 @@ def load(path: Path) -> Image.Image:
 
         return over_white
 
-    made = _read(path, "RGB", flat)
+    made, _ = _read(path, "RGB", flat)
     assert made is not None
     return made
 
@@ -60,7 +61,7 @@ def alpha(path: Path) -> Image.Image | None:
     def clear(image: Image.Image) -> Part | None:
         return (lambda part: part.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
 
-    band = _read(path, "L", clear)
+    band, _ = _read(path, "L", clear)
     return None if band is None or band.getextrema() == (255, 255) else band
 
 
@@ -71,16 +72,17 @@ def mask_of(path: Path) -> tuple[Image.Image | None, Adjusted | None]:
 
 
 def load_mask(path: Path) -> tuple[Image.Image, Adjusted | None]:
-    """A mask, upright and grey, whatever its profile, and a word on its transparency. Raises PictureError.
+    """A mask, upright and grey, whatever its profile, and a word on its transparency or on what was taken for white in
+    it. Raises PictureError.
 
     What is painted on a transparent ground says what the ground means: among white strokes it is black, among
     black ones, or where nothing is painted, white.
     """
-    grey = _read(path, "L", lambda image: lambda part: _opaque(part).convert("RGB").convert("L"))
+    grey, white = _read(path, "L", lambda image: lambda part: _opaque(part).convert("RGB").convert("L"))
     painted = alpha(path)
     assert grey is not None
     if painted is None:
-        return grey, None
+        return grey, None if white is None else Adjusted("note.mask.range", {"path": str(path), "white": white})
     strokes = ImageChops.multiply(grey, painted)
     if np.asarray(grey)[np.asarray(painted) > FAINT].max(initial=0) > 127:
         return strokes, Adjusted("note.mask.black", {"path": str(path)})
@@ -117,13 +119,19 @@ def _covered(image: Image.Image, width: int, height: int, sampling: Image.Resamp
     return resized.crop((left, top, left + width, top + height))
 
 
-def _read(path: Path, mode: str, convert: Callable[[Image.Image], Part | None]) -> Image.Image | None:
-    """A picture, upright, whose parts are converted to a mode one after the other; None where `convert` says so."""
-    made, number = _converted(path, mode, convert)
-    return None if made is None else turning.turn(made, number)
+def _read(
+    path: Path, mode: str, convert: Callable[[Image.Image], Part | None]
+) -> tuple[Image.Image | None, int | None]:
+    """A picture, upright, whose parts are converted to a mode one after the other, None where `convert` says so; and
+    the number that was guessed to be white in it, where one was.
+    """
+    made, number, white = _converted(path, mode, convert)
+    return None if made is None else turning.turn(made, number), white
 
 
-def _converted(path: Path, mode: str, convert: Callable[[Image.Image], Part | None]) -> tuple[Image.Image | None, int]:
+def _converted(
+    path: Path, mode: str, convert: Callable[[Image.Image], Part | None]
+) -> tuple[Image.Image | None, int, int | None]:
     """The same as it lies in the file, and which way up that is.
 
     Going by parts, no second copy of a large one is made. What is above `ROOM` pixels is made smaller on the way, by a
@@ -137,21 +145,14 @@ def _converted(path: Path, mode: str, convert: Callable[[Image.Image], Part | No
             share = ceil(sqrt(image.width * image.height / ROOM))
         part = convert(image)
         if part is None:
-            return None, number
+            return None, number, None
         image.load()
-        shallow = _shallow(image)
+        eight_bits, white = shallow(image)
         made = Image.new(mode, (ceil(image.width / share), ceil(image.height / share)))
-        for top, strip in _strips(image, share):
-            converted = part(shallow(strip))
+        for top, strip in strips(image, share):
+            converted = part(eight_bits(strip))
             made.paste(converted.reduce(share) if share > 1 else converted, (0, top // share))
-        return made, number
-
-
-def _strips(image: Image.Image, share: int = 1) -> Iterator[tuple[int, Image.Image]]:
-    """A picture from the top down, some rows at a time, a multiple of `share`: where they begin, and they."""
-    rows = max(STRIP // image.width // share, 1) * share
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+        return made, number, white
 
 
 def _opaque(part: Image.Image) -> Image.Image:
@@ -161,27 +162,3 @@ def _opaque(part: Image.Image) -> Image.Image:
     if part.mode in ("La", "RGBa"):
         return _opaque(part.convert(f"{part.mode[:-1].upper()}A"))
     return part.convert(bare) if bare else part
-
-
-def _shallow(image: Image.Image) -> Part:
-    """How parts of a picture become eight bits deep: those of 16-bit grey and its kin by their full range, which
-    Pillow's own conversion would clip to white.
-
-    32-bit pictures do not say their range: up to 1 (floats), 255 or 65535 is assumed, whichever holds all values.
-    """
-    if not image.mode.startswith(("I", "F")):
-        return lambda part: part
-    top, clear = 65535.0, image.info.get("transparency")
-    if not image.mode.startswith("I;16"):
-        highest = max(float(np.nan_to_num(np.asarray(strip)).max(initial=0)) for _, strip in _strips(image))
-        if highest <= 255:
-            top = 1.0 if image.mode == "F" and highest <= 1.0 else 255.0
-
-    def shallow(part: Image.Image) -> Image.Image:
-        values = np.nan_to_num(np.asarray(part, dtype=np.float32))
-        grey = Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
-        if isinstance(clear, int):
-            grey.putalpha(Image.fromarray(np.where(np.asarray(part) == clear, 0, 255).astype(np.uint8)))
-        return grey
-
-    return shallow
