@@ -17,6 +17,7 @@ from eichi.video import turning
 from eichi.video.depth import shallow, strips
 from eichi.video.profile import colours
 from eichi.video.sources import open_picture
+from eichi.video.tiff import mend
 
 ROOM = 50_000_000  # pixels of a picture that is kept as it is
 FAINT = 25  # of 255: what is painted no more than that does not tell which colour is painted
@@ -28,6 +29,7 @@ Part = Callable[[Image.Image], Image.Image]
 def measure(path: Path) -> tuple[int, int]:
     """(width, height) of a picture as it is seen, from its header alone. Raises PictureError."""
     with open_picture(path) as image:
+        mend(image, path)
         width, height = image.size
         return (height, width) if turning.swaps(turning.told(image)) else (width, height)
 
@@ -138,6 +140,7 @@ def _converted(
     JPEG's own decoder where it is one.
     """
     with open_picture(path) as image:
+        mend(image, path)
         number = turning.told(image)
         share = ceil(sqrt(image.width * image.height / ROOM))
         if share > 1:
