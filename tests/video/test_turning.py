@@ -3,6 +3,7 @@
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,37 @@ def test_the_matrix_of_a_video(matrix: tuple[int, ...], number: int) -> None:
 def test_xmp_says_it_where_exif_does_not(tmp_path: Path, kind: str) -> None:
     picture().save(tmp_path / "a", kind, xmp=XMP)
     assert quarters(load(tmp_path / "a")) == [2, 0, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "way", "compression"),
+    [(None, 6, "raw"), (None, 6, "tiff_lzw"), (9, 6, "raw"), (1, 1, "tiff_lzw"), (3, 3, "raw")],
+)
+def test_a_tiff_is_turned_by_xmp_as_others_are(tmp_path: Path, said: int | None, way: int, compression: str) -> None:
+    tags: dict[int, Any] = {700: XMP} | ({} if said is None else {ORIENTATION: said})
+    picture().save(tmp_path / "a.tif", tiffinfo=tags, compression=compression)
+    expected = turning.turn(picture(), way)
+    assert measure(tmp_path / "a.tif") == load(tmp_path / "a.tif").size == expected.size
+    assert quarters(load(tmp_path / "a.tif")) == quarters(expected)
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        b'<a xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6"/>',
+        b"<a xmlns:t='http://ns.adobe.com/tiff/1.0/'><t:Orientation>6</t:Orientation></a>",
+        XMP.decode().encode("utf-16"),
+        XMP.decode().encode("utf-16-be"),
+    ],
+)
+def test_xmp_of_other_names_and_codings(tmp_path: Path, xmp: bytes) -> None:
+    picture().save(tmp_path / "a", "JPEG", xmp=xmp)
+    assert quarters(load(tmp_path / "a")) == [2, 0, 3, 1]
+
+
+def test_other_words_of_xmp_turn_nothing(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a", "JPEG", xmp=b'<a xmlns:t="http://example.com/" t:Orientation="6"/>')
+    assert quarters(load(tmp_path / "a")) == [0, 1, 2, 3]
 
 
 def test_texts_of_a_png_say_it(tmp_path: Path) -> None:

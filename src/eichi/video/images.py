@@ -142,6 +142,7 @@ def _converted(
     with open_picture(path) as image:
         mend(image, path)
         number = turning.told(image)
+        turning.keep_from_pillow(image)
         share = ceil(sqrt(image.width * image.height / ROOM))
         if share > 1:
             image.draft(None, (image.width // share, image.height // share))

@@ -7,11 +7,13 @@ damaged more often than the pixels beside it, and a picture whose EXIF says noth
 import re
 import struct
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 UPRIGHT = 1
 ORIENTATION = 0x0112
@@ -36,19 +38,28 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-XMP = re.compile(rb'tiff:Orientation(?:\s*=\s*["\']|>)\s*([1-8])')
+XMP = rb'(?:%b):Orientation(?:\s*=\s*["\']|>)\s*([1-8])'
+NAMES = 8  # that a file may give to TIFF's words
+PREFIX = re.compile(rb'xmlns:([^\s=:"\'<>/]+)\s*=\s*["\']http://ns\.adobe\.com/tiff/1\.0/["\']')
 
 
 def told(image: Image.Image) -> int:
     """The number that an opened picture carries; 1 where nothing readable is said, and where its reader turns it."""
-    if image.format in ("TIFF", "HEIF"):  # Pillow turns the one, libheif the other
+    if image.format == "HEIF":  # libheif turns it
         return UPRIGHT
-    number = _in_exif(_exif(image.info))
-    if number is None:
-        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-        found = XMP.search(xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace"))
-        number = int(found[1]) if found else UPRIGHT
-    return number
+    if isinstance(image, TiffImageFile):
+        if image.tag_v2.get(ORIENTATION) in STEPS:  # Pillow turns it
+            return UPRIGHT
+        number = None
+    else:
+        number = _in_exif(_exif(image.info))
+    return number or _in_xmp(image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")) or UPRIGHT
+
+
+def keep_from_pillow(image: Image.Image) -> None:
+    """Hides the XMP of a TIFF, by which Pillow would turn it while it decodes, after its header told another size."""
+    if isinstance(image, TiffImageFile):
+        image.info.pop("xmp", None)
 
 
 def of_matrix(matrix: bytes) -> int:
@@ -84,6 +95,15 @@ def _exif(info: Mapping[Any, Any]) -> bytes:
         except ValueError:
             exif = b""
     return exif if isinstance(exif, bytes) else b""
+
+
+def _in_xmp(xmp: object) -> int | None:
+    """The number in XMP, None where there is none: by any name that the file gives to TIFF's words, also in UTF-16."""
+    text = xmp if isinstance(xmp, bytes) else str(xmp or "").encode("utf-8", "replace")
+    text = text.replace(b"\0", b"")
+    names = {b"tiff", *(one[1] for one in islice(PREFIX.finditer(text), NAMES))}
+    found = re.search(XMP % b"|".join(re.escape(name) for name in names), text)
+    return int(found[1]) if found else None
 
 
 def _in_exif(exif: bytes) -> int | None:
