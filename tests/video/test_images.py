@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -357,3 +358,17 @@ def test_a_large_picture_takes_a_bounded_memory(tmp_path: Path, samples: int, ki
     assert (
         taken * (1 if sys.platform == "darwin" else 1024) < BUDGET / max_pixels("PNG") * side**2
     )  # a Mac counts bytes
+
+
+@pytest.mark.parametrize("read", [load, measure, alpha, load_mask])
+def test_a_palette_that_is_missing_is_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *BLUE])
+    image.save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    at = whole.index(b"PLTE") - 4
+    size = 12 + int.from_bytes(whole[at : at + 4])
+    (tmp_path / "a.png").write_bytes(whole[:at] + whole[at + size :])
+    with pytest.raises(PictureError) as caught:
+        read(tmp_path / "a.png")
+    assert (caught.value.id, caught.value.values["reason"]) == ("error.picture.damaged", "reason.palette")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps
 
+from eichi.errors import PictureError
 from eichi.events import Adjusted
 from eichi.video import turning
 from eichi.video.depth import shallow, strips
@@ -29,9 +30,16 @@ Part = Callable[[Image.Image], Image.Image]
 def measure(path: Path) -> tuple[int, int]:
     """(width, height) of a picture as it is seen, from its header alone. Raises PictureError."""
     with open_picture(path) as image:
-        mend(image, path)
+        _check(image, path)
         width, height = image.size
         return (height, width) if turning.swaps(turning.told(image)) else (width, height)
+
+
+def _check(image: Image.Image, path: Path) -> None:
+    """What an opened picture needs before it is measured or decoded. Raises PictureError."""
+    mend(image, path)
+    if image.mode in ("P", "PA") and image.palette is None:
+        raise PictureError("error.picture.damaged", path=path, reason="reason.palette")
 
 
 def load(path: Path) -> Image.Image:
@@ -140,7 +148,7 @@ def _converted(
     JPEG's own decoder where it is one.
     """
     with open_picture(path) as image:
-        mend(image, path)
+        _check(image, path)
         number = turning.told(image)
         turning.keep_from_pillow(image)
         share = ceil(sqrt(image.width * image.height / ROOM))
