@@ -4,12 +4,14 @@
 full range; signed numbers have the half of theirs that is not negative, and what is below 0 is black. 32-bit pictures
 do not say their range, so it is guessed:
 
-- Floats are 0 to 1, and what lies above is white: a mask may overshoot, a light may be brighter than paper. Only where
-  more than half of what is not black lies above 1, and something far above, they are 0 to 255 or 0 to 65535.
+- Floats are 0 to 1, and what lies above is white: a mask may overshoot, a light may be brighter than paper. Where half
+  of what is not black lies above 1, they are 0 to 255 or 0 to 65535 if something lies far above, and else the
+  brightest is white, but for a little that is overshot.
 - Whole numbers are 0 to 255, 65535 or all that their kind can hold, the first that holds all of them.
 """
 
 from collections.abc import Callable, Iterator
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPL
 Part = Callable[[Image.Image], Image.Image]
 STRIP = 2**20  # pixels that are converted at once
 SIGNED = 2  # of TIFF's kinds of samples
+SHOT = 1.5  # what is no higher was 1 before it was made sharper or smaller
 FAR = 50  # no light is that many times as bright as paper in a picture that is brighter than paper on the whole
 OVER = 4  # times 255 that a float of a picture of 0 to 255 may be
 
@@ -76,6 +79,8 @@ def _of_floats(image: Image.Image) -> tuple[int, bool]:
         highest = max(highest, float(values.max(initial=0)))
         painted += int((values > 0).sum())
         above += int((values > 1).sum())
-    if above * 2 > painted and highest > FAR:
-        return (255 if highest <= 255 * OVER else 65535), True
-    return 1, highest > 1
+    if above * 2 < painted or highest < SHOT:
+        return 1, highest > 1
+    if highest <= FAR:
+        return ceil(highest), True
+    return (255 if highest <= 255 * OVER else 65535), True

@@ -15,7 +15,7 @@ from eichi.errors import PictureError
 
 APART = 2  # the planes of a picture, one after the other
 YCBCR = 6
-LIMIT = 50_000_000  # pixels of one that is read by libtiff, which may hold it twice
+LIMIT = 40_000_000  # pixels of one that is read by libtiff, which may hold a plane of it twice
 
 
 def mend(image: Image.Image, path: Path) -> None:
