@@ -419,6 +419,7 @@ class Desk:
         yield lambda: read_prompts(self.folder / "none.txt")
         yield lambda: read_prompts(self.put("blank.txt", "# x\n"))
         yield lambda: read_prompts(self.put("coded.txt", b"\xff\xfe\xfd"))
+        yield lambda: read_prompts(self.put("many.txt", "a\n" * 10_001))
         yield lambda: read_references(self.put("references.txt", "a.png:99\n"))
         yield lambda: expand(VideoOptions(), Batch(windows=(1,)))
         yield lambda: expand(VideoOptions(seed=2**32 - 1), Batch(count=2))
