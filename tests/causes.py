@@ -290,6 +290,7 @@ class Desk:
             self.archive("twice.zip", {}, {"000.png": png, "000.jpg": png}),
             self.archive("cards.zip", None),
             self.archive("yaml.zip", "a: [\n"),
+            self.archive("keys.zip", "a: 1\na: 2\n"),
             self.archive("list.zip", "- a\n"),
             self.archive("alias.zip", "a: &x 1\nb: *x\n"),
             self.archive("coding.zip", None, {"sections.yaml": b"a: " + 5 * b"\x98"}),
