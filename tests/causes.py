@@ -290,6 +290,7 @@ class Desk:
             self.archive("twice.zip", {}, {"000.png": png, "000.jpg": png}),
             self.archive("cards.zip", None),
             self.archive("yaml.zip", "a: [\n"),
+            self.archive("keys.zip", "a: 1\na: 2\n"),
             self.archive("list.zip", "- a\n"),
             self.archive("alias.zip", "a: &x 1\nb: *x\n"),
             self.archive("coding.zip", None, {"sections.yaml": b"a: " + 5 * b"\x98"}),
@@ -419,6 +420,7 @@ class Desk:
         yield lambda: read_prompts(self.folder / "none.txt")
         yield lambda: read_prompts(self.put("blank.txt", "# x\n"))
         yield lambda: read_prompts(self.put("coded.txt", b"\xff\xfe\xfd"))
+        yield lambda: read_prompts(self.put("many.txt", "a\n" * 10_001))
         yield lambda: read_references(self.put("references.txt", "a.png:99\n"))
         yield lambda: expand(VideoOptions(), Batch(windows=(1,)))
         yield lambda: expand(VideoOptions(seed=2**32 - 1), Batch(count=2))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from eichi.reading import DEPTH, decode, looks_like_json, parse_json
 
-CERTAIN, GUESSED = ("utf-8", "utf-8-sig", "utf-16"), ("utf-16-le", "utf-16-be")
+CERTAIN, GUESSED = ("utf-8", "utf-8-sig", "utf-16", "utf-32"), ("utf-16-le", "utf-16-be")
 
 
 @pytest.mark.parametrize("coding", [*CERTAIN, *GUESSED])
@@ -33,6 +33,25 @@ def test_unicode(coding: str) -> None:
 )
 def test_codings_of_our_languages(coding: str, text: str) -> None:
     assert decode(text.encode(coding)) == (text, coding.upper())
+
+
+@pytest.mark.parametrize("coding", GUESSED)
+@pytest.mark.parametrize("text", ["一隻貓在走路。\n", "猫が歩く、\r\n", "кот идёт\n", "a cat", "猫\n", "Straße\n"])
+def test_unicode_without_a_mark(coding: str, text: str) -> None:
+    assert decode(text.encode(coding)) == (text, "UTF-16")
+
+
+def test_wide_unicode_of_the_other_order() -> None:
+    assert decode(b"\0\0\xfe\xff" + "a 猫".encode("utf-32-be")) == ("a 猫", None)
+
+
+ZEROS = [b"a\0cat\nb\n", b"a cat\0\na dog in a house, it rains\n", b"\xff\xfea\0\0\0", "кот\0, дом и так\n".encode()]
+
+
+@pytest.mark.parametrize("data", ZEROS)
+def test_what_has_zeros_in_it_is_no_text(data: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        decode(data)
 
 
 @pytest.mark.parametrize("data", [b"Stra\xdfe \xfcber", b"\x80", b"\0", b"a\0b"])

@@ -6,6 +6,8 @@ rest the coding is guessed, and said, so that whoever asks can tell. Knows nothi
 
 import json
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -19,6 +21,12 @@ CODINGS = {
     "cp932": re.compile(r"[\x80-\xa0\uff61-\uff9f\ue000-\uf8ff]"),
     "cp950": re.compile(r"[\x80-\xa0\ue000-\uf8ff]"),
 }
+CONTROL = re.compile(r"[\x01-\x08\x0e-\x1f\x7f]")
+# The marks of UTF-32, of which one begins as that of UTF-16 does.
+WIDE = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
+# What no text is full of, by its kind in Unicode; scripts that one text has together.
+ODD = {"Cc", "Cn", "Co", "Cs", "Cf"}
+TOGETHER = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "HALFWIDTH": "CJK", "FULLWIDTH": "CJK", "BOPOMOFO": "CJK"}
 # How deep the values of others may lie in each other; what reads them goes down with them.
 DEPTH = 64
 # How many values there may be: each of them may be wrong, and is looked at then.
@@ -29,24 +37,60 @@ BEGIN = re.compile(r'\s*(\{\s*["}]|\[\s*(["\]]|\{\s*["}]))')
 
 def decode(data: bytes) -> tuple[str, str | None]:
     """A text, and the coding where that could only be guessed from it. Raises UnicodeDecodeError."""
+    if data.startswith(WIDE):
+        return _whole(data, data.decode("utf-32")), None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16"), None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    else:
-        if "\0" not in text:
-            return text, None
+        return _whole(data, data.decode("utf-16")), None
     if b"\0" in data:
-        big = data[::2].count(0) > data[1::2].count(0)
-        return data.decode("utf-16-be" if big else "utf-16-le"), "UTF-16"
+        orders = ("utf-16-le", "utf-16-be")
+        for order in orders[::-1] if data[::2].count(0) > data[1::2].count(0) else orders:
+            with suppress(UnicodeDecodeError):
+                text = _whole(data, data.decode(order))
+                if _is_likely(text, data):
+                    return text, "UTF-16"
+        raise _unknown(data)
+    with suppress(UnicodeDecodeError):
+        return data.decode("utf-8-sig"), None
     for coding, odd in CODINGS.items():
         with suppress(UnicodeDecodeError):
             text = data.decode(coding)
             if 3 * len(odd.findall(text)) <= sum(not sign.isascii() for sign in text):
                 return text, coding.upper()
-    raise UnicodeDecodeError("utf-8", data, 0, len(data), "a coding that is not known here")
+    raise _unknown(data)
+
+
+def _unknown(data: bytes) -> UnicodeDecodeError:
+    return UnicodeDecodeError("utf-8", data, 0, len(data), "a coding that is not known here")
+
+
+def _whole(data: bytes, text: str) -> str:
+    """A text, which holds no sign 0. Raises UnicodeDecodeError."""
+    if "\0" in text:
+        raise _unknown(data)
+    return text
+
+
+def _is_likely(text: str, data: bytes) -> bool:
+    """Whether bytes with zeros among them are this text in UTF-16, and no other text with a zero somewhere.
+
+    Signs of ASCII have a zero each. Where they are not half of all, letters of one script beside the Latin ones are
+    left, and few signs that no text has.
+    """
+    if 4 * data.count(0) < len(data):  # what is left without them may be a text itself
+        with suppress(UnicodeDecodeError):
+            if not CONTROL.search(data.replace(b"\0", b"").decode("utf-8")):
+                return False
+    signs = Counter(text)
+    odd = sum(count for sign, count in signs.items() if unicodedata.category(sign) in ODD and not sign.isspace())
+    if 20 * odd > len(text):
+        return False
+    letters = Counter[str]()
+    for sign, count in signs.items():
+        if sign.isalpha() and not sign.isascii():
+            script = unicodedata.name(sign, "").partition(" ")[0]
+            letters[TOGETHER.get(script, script)] += count
+    most = max(letters.values(), default=0)
+    return 2 * data.count(0) >= len(text) or 20 * (letters.total() - most - letters["LATIN"]) <= letters.total()
 
 
 def parse_json(text: str | bytes, most: int = MOST) -> Any:

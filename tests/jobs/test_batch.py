@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eichi.errors import OptionError
-from eichi.jobs.batch import Batch, BatchPicture, expand, parse_prompts
+from eichi.jobs.batch import MOST, Batch, BatchPicture, expand, parse_prompts
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 
 VIDEO = VideoOptions.parse({"image": "a.png", "prompt": "p", "seed": 7})
@@ -98,3 +98,9 @@ def test_windows_and_targets_are_swept() -> None:
 def test_a_video_has_no_references() -> None:
     with pytest.raises(OptionError, match="single images"):
         expand(VIDEO, Batch(targets=(1,)))
+
+
+def test_a_list_of_too_many_entries_is_refused() -> None:
+    assert len(parse_prompts("#\na\n\n" * MOST)) == MOST
+    with pytest.raises(OptionError, match="more than 10000"):
+        parse_prompts("a\n" * (MOST + 1))

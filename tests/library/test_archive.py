@@ -362,3 +362,15 @@ def test_the_same_archive_finds_its_pictures(tmp_path: Path) -> None:
     assert sorted((tmp_path / "out").rglob("*")) == before
     pack(tmp_path / "a.zip", {}, {"000.png": encoded("PNG", 8)})
     assert read_archive(path, tmp_path / "out").values != first.values
+
+
+def test_a_bad_picture_is_named_by_its_archive(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"SEED": 1}, {"sections/000.png": b"no picture"})
+    with pytest.raises(PictureError) as caught:
+        read_archive(path, tmp_path / "out")
+    assert caught.value.values["path"] == path / "sections/000.png"
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="default_prompt is there twice"):
+        read_archive(pack(tmp_path / "a.zip", "default_prompt: a\ndefault_prompt: b\n"), tmp_path / "out")

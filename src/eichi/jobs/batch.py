@@ -4,8 +4,10 @@ Expanded to explicit requests before anything starts, so that what will be made 
 by one. Pure: reads no file; lists and folders are read by `lists`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from eichi.declare import Plain
@@ -13,6 +15,9 @@ from eichi.errors import OptionError
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 from eichi.plan.oneframe import sweep
 from eichi.plan.request import drawn
+
+MOST = 10_000  # entries of a list: each is a job, or many
+LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # as str.splitlines parts them, without the empty ones
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,16 @@ class Batch:
 
 
 def parse_prompts(text: str) -> list[str]:
-    """The prompts of a list: one on each line, without the spaces around it.
+    """The prompts of a list: one on each line, without the spaces around it. Raises OptionError for too many.
 
     Blank lines and lines that begin with # are left out, so that a list can have paragraphs and remarks; a prompt that
     shall begin with # is written \\#. A byte-order mark at the beginning is not part of the first prompt.
     """
-    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
-    return [line.removeprefix("\\") if line.startswith("\\#") else line for line in lines if line and line[0] != "#"]
+    lines = (line.group().strip() for line in LINE.finditer(text.removeprefix("\ufeff")))
+    entries = [*islice((line for line in lines if line and line[0] != "#"), MOST + 1)]
+    if len(entries) > MOST:
+        raise OptionError("error.batch.many", limit=MOST)
+    return [line.removeprefix("\\") if line.startswith("\\#") else line for line in entries]
 
 
 def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOptions | FrameOptions]:

@@ -19,10 +19,12 @@ from eichi.files import read_file
 from eichi.jobs.batch import BatchPicture, parse_prompts
 from eichi.options import ReferenceOptions
 from eichi.reading import decode
+from eichi.text import shorten
 from eichi.video.sources import ENDINGS
 
 TEXT = ".txt"
 LIMIT = 16 * 2**20  # bytes of a text
+SHOWN = 200  # signs of a line that is no entry
 
 Notes = tuple[Adjusted, ...]
 
@@ -87,7 +89,7 @@ def read_references(path: Path) -> tuple[tuple[ReferenceOptions, ...], Notes]:
         try:
             one = ReferenceOptions.model_validate(line)
         except ValidationError as error:
-            raise InputError("error.batch.entry", path=path, text=line) from error
+            raise InputError("error.batch.entry", path=path, text=shorten(line, SHOWN)) from error
         mask = None if one.mask is None else path.parent / one.mask
         found.append(one.model_copy(update={"image": path.parent / one.image, "mask": mask}))
     return tuple(found), notes

@@ -19,7 +19,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import yaml
 
 from eichi.declare import Plain
-from eichi.errors import FolderError, InputError
+from eichi.errors import FolderError, InputError, PictureError
 from eichi.events import Adjusted
 from eichi.files import aside, private, settle
 from eichi.library import card, labels
@@ -226,7 +226,8 @@ def _unpack(bundle: Bundle, pictures: dict[str, PurePosixPath], folder: Path) ->
         try:
             for which, name in pictures.items():
                 bundle.copy(name, draft / places[which].name)
-                measure(draft / places[which].name)
+                with _named(bundle.path / name):
+                    measure(draft / places[which].name)
             with _writing(folder.parent):
                 settle(draft, folder)
         finally:
@@ -257,6 +258,15 @@ def _add(archive: ZipFile, name: str, data: bytes, how: int) -> None:
 
 def _table(value: Any) -> Plain:
     return value if isinstance(value, dict) else {}
+
+
+@contextmanager
+def _named(place: Path) -> Iterator[None]:
+    """What is wrong with a picture is said of the archive and the member: nobody knows the name that it gets here."""
+    try:
+        yield
+    except PictureError as error:
+        raise PictureError(error.id, **{**error.values, "path": place}) from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import yaml
 from eichi.declare import Plain
 from eichi.errors import InputError
 from eichi.reasons import Unfit
+from eichi.text import shorten
 
 NAMES = ("sections.yaml", "sections.yml")
 LIMIT = 64 * 2**10
@@ -21,6 +22,7 @@ LIMIT = 64 * 2**10
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Tables and lists in each other: an archive has four.
 DEPTH = 16
+SHOWN = 60  # signs of a key
 OPEN = {"", "~", "null", "Null", "NULL"}
 TEXT = {None, "!", "tag:yaml.org,2002:str"}
 TABLE = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
@@ -73,7 +75,16 @@ def _value(first: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:
         found.append(_value(event, events, depth + 1))
     if isinstance(first, yaml.SequenceStartEvent):
         return found
-    keys = found[::2]
-    if not all(isinstance(key, str | None) for key in keys):
-        raise Unfit("reason.form")
-    return dict(zip((key or "" for key in keys), found[1::2], strict=True))
+    return _table(found[::2], found[1::2])
+
+
+def _table(keys: list[Any], values: list[Any]) -> Plain:
+    """A table; a key that is there twice says two things, and readers of YAML differ in which of them they take."""
+    table: Plain = {}
+    for key, value in zip(keys, values, strict=True):
+        if not isinstance(key, str | None):
+            raise Unfit("reason.form")
+        if (key or "") in table:
+            raise Unfit("reason.twice", key=shorten(key or "", SHOWN))
+        table[key or ""] = value
+    return table

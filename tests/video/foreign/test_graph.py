@@ -92,3 +92,13 @@ ROUND = {"1": sampler(positive=["2", 0], seed=["2", 0]), "2": node("A", text=["3
 )
 def test_graphs_that_say_nothing(graph: Graph) -> None:
     assert read_graph(graph) == {}
+
+
+def test_what_leads_to_nothing_is_handed_on_so_that_it_can_be_said() -> None:
+    ring = node("PrimitiveInt", value=["10", 0])
+    assert read_graph(BASE | {"3": sampler(seed=["10", 0]), "10": ring})["seed"] == "['10', 0]"
+    assert read_graph(BASE | {"3": sampler(seed=10**400)})["seed"] == str(10**400)
+    assert read_graph(BASE | {"3": sampler(), "6": words(["a cat", "b"])})["prompt"] == ["a cat", "b"]
+    for odd in (None, ["6", 0]):
+        assert read_graph(BASE | {"3": sampler(), "6": words(odd)})["prompt"] == ["6", 0]
+    assert "negative" not in read_graph(BASE | {"3": sampler(), "7": words("")})

@@ -16,6 +16,7 @@ Negative prompt: blurry,
 low quality
 Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 123, Size: 512x768, Lora hashes: "a: 1, Seed: 9", Version: v1.10"""
 CAT = {"prompt": "a cat", "negative": "dog", "seed": "5", "sampling.steps": "20"}
+HALF = {"sampling.steps": "3", "sampling.cfg": "7.5"}
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=40).map(str.strip)
 
 
@@ -95,6 +96,13 @@ def test_one_line_without_a_negative_prompt() -> None:
         ("Seed: 12, 3 trees\nSeed: 5", {"prompt": "Seed: 12, 3 trees", "seed": "5"}),
         ("Seed: 12", {"seed": "12"}),
         ("only words, Seed: 3", {"prompt": "only words, Seed: 3"}),
+        ("A recipe.\nSteps: 3, mix well", {"prompt": "A recipe.\nSteps: 3, mix well"}),
+        ("x\nSteps: 3, Seed: pumpkin, Size: 8x8", {"prompt": "x\nSteps: 3, Seed: pumpkin, Size: 8x8"}),
+        ("x\nSteps: 3\nand stir", {"prompt": "x\nSteps: 3\nand stir"}),
+        ("x\nSteps: 3, CFG scale: 7,5, Seed: 5", {"prompt": "x", "seed": "5"} | HALF),
+        ("x\nSteps: 3, CFG scale: 7,5", {"prompt": "x"} | HALF),
+        ("x\nSteps: 3, Seed: 1,234", {"prompt": "x", "sampling.steps": "3", "seed": "1,234"}),
+        ("x\nSteps: 3, Seed: " + "9" * 5000, {"prompt": "x", "sampling.steps": "3", "seed": "9" * 5000}),
         ("Steps: to heaven", {"prompt": "Steps: to heaven"}),
         ("Steps: 3 dancers, Size: huge", {"prompt": "Steps: 3 dancers, Size: huge"}),
         ("Size: huge, a model: x", {"prompt": "Size: huge, a model: x"}),

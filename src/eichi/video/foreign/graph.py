@@ -48,7 +48,7 @@ def is_graph(values: Mapping[str, Any]) -> bool:
     return any(isinstance(node, dict) and "class_type" in node for node in values.values())
 
 
-def read_graph(values: Mapping[str, Any]) -> dict[str, str]:
+def read_graph(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options that a graph drew with, by dotted key; nothing of a graph without words."""
     graph = _Graph(values)
     for name in graph.samplers():
@@ -65,6 +65,11 @@ def _loader(inputs: Mapping[str, Any]) -> dict[str, str]:
     return read_named({"prompt" if name == "positive" else name: value for name, value in inputs.items()})
 
 
+def _leads(value: Any) -> bool:
+    """Whether a value has the form of a link: the number of a node and a place in what comes out of it."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[1], int)
+
+
 class _Graph:
     """The nodes of a graph by number: their kinds, and what goes into them."""
 
@@ -78,23 +83,33 @@ class _Graph:
         found = [name for name in self.inputs if self._draws(name)][:MOST]
         return sorted(found, key=lambda name: bool(self._before(name) & {*found}))
 
-    def sampler(self, name: str) -> dict[str, str]:
-        """What a sampler was given; nothing where it was given no words."""
+    def sampler(self, name: str) -> dict[str, Any]:
+        """What a sampler was given; nothing where it was given no words, links where they lead to none of one side."""
         parts = self._parts(name)
         texts: dict[str, str] = {}
+        ends: dict[str, Any] = {}
         numbers: dict[str, Any] = {}
+        lost: dict[str, Any] = {}  # what is given, but leads to nothing that can be taken
         for inputs in parts:
             for key in inputs:
-                if plain(key) in TAKEN and (value := self._number(inputs[key])) is not None:
-                    numbers.setdefault(key, value)
+                if plain(key) in TAKEN:
+                    value = self._number(inputs[key])
+                    (lost if value is None else numbers).setdefault(key, inputs[key] if value is None else value)
         for ours, links in SIDES.items():
             link = next((inputs[key] for inputs in parts for key in links if key in inputs), None)
-            words, on_the_way = self._words(link, links[0])
+            words, on_the_way, end = self._words(link, links[0])
+            if not words and end is not None:
+                ends[ours] = end
             guidance = next((self.inputs[node][GUIDANCE] for node in on_the_way if GUIDANCE in self.inputs[node]), None)
             if guidance is not None:
-                numbers.setdefault(GUIDANCE, self._number(guidance))
+                value = self._number(guidance)
+                (lost if value is None else numbers).setdefault(GUIDANCE, guidance if value is None else value)
             texts[ours] = ", ".join(words)
-        return {key: text for key, text in texts.items() if text} | read_values(numbers) if any(texts.values()) else {}
+        if not any(texts.values()):
+            return {}
+        return {key: text or ends[key] for key, text in texts.items() if text or key in ends} | read_values(
+            lost | numbers
+        )
 
     def _draws(self, name: str) -> bool:
         inputs = self.inputs[name]
@@ -142,20 +157,29 @@ class _Graph:
             value = next(iter(held), next((one for one in inputs.values() if self._link(one)), None))
         return None
 
-    def _words(self, link: Any, side: str) -> tuple[list[str], list[str]]:
-        """The texts that a link comes from, in their order, and the nodes on the way."""
+    def _words(self, link: Any, side: str) -> tuple[list[str], list[str], Any]:
+        """The texts that a link comes from, in their order, the nodes on the way, and what stands in their place.
+
+        The last is None where there is nothing, or no words on purpose.
+        """
         texts: dict[str, None] = {}
         seen: dict[str, None] = {}
-        left = [link]
+        left, meant, end = [link], link is None, link
         while left:
             value = left.pop()
             name = self._link(value)
-            if isinstance(value, str) and value.strip():
-                texts[value.strip()] = None
-            elif name is not None and name not in seen and self.kinds[name] != BLANK:
+            if isinstance(value, str):
+                texts |= {value.strip(): None} if value.strip() else {}
+                meant = meant or not value.strip()
+            elif name is None:
+                end = value if isinstance(value, list | dict) else end
+                meant = meant or _leads(value)
+            elif self.kinds[name] == BLANK:
+                meant = True
+            elif name not in seen:
                 seen[name] = None
                 left += reversed(self._onward(self.inputs[name], side))
-        return [*texts], [*seen]
+        return [*texts], [*seen], None if meant else end
 
     def _onward(self, inputs: Mapping[str, Any], side: str) -> list[Any]:
         """The words of a node, or the links that lead on to some: of a node with two sides those of one side."""

@@ -4,10 +4,12 @@ The names differ in case, spaces and signs between words, and in little else: on
 a prompt is something else that happens to have a seed. Knows nothing of where a table was found.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from eichi.reading import looks_like_json
+from eichi.text import shorten
 
 PROMPTS = ("prompt", "negative")
 # Names without case and signs between words, and the options that they are.
@@ -41,7 +43,9 @@ EITHER = "guidancescale"
 REAL = ("cfg", "cfgscale")
 # Draw Things' name of a prompt, which is one beside its name of the other.
 SHORT = ("c", "uc")
-LONGEST = 200  # signs of a number
+LONGEST = 5000  # signs of a number: Python and pydantic count so far
+SHOWN = 200  # signs of what is none
+DECIMAL = re.compile(r"-?\d+,\d{1,2}")  # with three digits it may be a thousand
 
 
 def read_named(values: Mapping[str, Any]) -> dict[str, str]:
@@ -51,7 +55,10 @@ def read_named(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_values(values: Mapping[str, Any]) -> dict[str, str]:
-    """The options of a table, by dotted key; of two names for one the first in `NAMES`."""
+    """The options of a table, by dotted key; of two names for one the first in `NAMES`.
+
+    What is no number stays as it is where there is no other, so that it can be said that it is not used.
+    """
     table: dict[str, Any] = {}
     for name, value in values.items():
         table.setdefault(plain(name), value)
@@ -59,12 +66,15 @@ def read_values(values: Mapping[str, Any]) -> dict[str, str]:
         table.pop(SHORT[0], None)
     distilled = EITHER in table and any(name in table for name in REAL)
     found: dict[str, str] = {}
+    unfit: dict[str, str] = {}
     for name, key in NAMES.items():
         ours = "sampling.guidance" if name == EITHER and distilled else key
         text = _words(table.get(name)) if key in PROMPTS else number(table.get(name))
         if text and ours not in found:
             found[ours] = text
-    return found
+        elif key not in PROMPTS and isinstance(table.get(name), list | dict):
+            unfit.setdefault(ours, shorten(str(table[name]), SHOWN))
+    return unfit | found
 
 
 def plain(name: str) -> str:
@@ -73,11 +83,11 @@ def plain(name: str) -> str:
 
 
 def number(value: Any) -> str:
-    """A number as it is written; nothing for what is none, or open."""
+    """A number as it is written, with a point; nothing for what is none, or open. One that is too long is cut."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     text = str(value).strip()
-    return text if len(text) <= LONGEST else ""
+    return text.replace(",", ".") if DECIMAL.fullmatch(text) else shorten(text, LONGEST)
 
 
 def _words(value: Any) -> str:

@@ -23,22 +23,29 @@ BEGIN = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 INNER = re.compile(r"\bSteps: ?\d+,")
-# A line that begins so is one of settings, whatever follows: it is all that eichi 1.9 writes, and all that some keep.
+# A line that begins so is one of settings where nothing in it or after it is in other words: it is all that eichi 1.9
+# writes, and all that some keep.
 ALONE = re.compile(r"(?:Steps|Seed): *-?\d+(?:\.0)? *(?:,|$)")
+NAMED = re.compile(r"\s*(?:[\w .-]+:|\d* *$)")
 # What shows that a line is one of settings: values that have the form of theirs.
 FORMS = {
     "steps": re.compile(r"\d+"),
-    "seed": re.compile(r"-?\d+(?:\.0)?"),
+    "seed": re.compile(r"-?\d+(?:[.,]\d+)?"),
     "size": re.compile(r"\d+ ?x ?\d+"),
-    "cfgscale": re.compile(r"\d+(?:\.\d+)?"),
-    "guidancescale": re.compile(r"\d+(?:\.\d+)?"),
+    "cfgscale": re.compile(r"\d+(?:[.,]\d+)?"),
+    "guidancescale": re.compile(r"\d+(?:[.,]\d+)?"),
     "sampler": re.compile(r"[^.!?]+"),
 }
 ENOUGH, MANY = 2, 3
+# What is a number in every line of settings; a line where it is a word is of a recipe.
+NUMBERS = ("steps", "seed")
 TAKEN = {"seed", "steps", "cfgscale", "guidancescale", "distilledcfgscale"}
-# Settings that are looked at, and places where they may begin: programs write a few dozen in one place.
-MOST, PLACES = 2000, 20
+# Settings that are looked at, and places where they may begin: programs write a few dozen in one place, fewer
+# within a line.
+MOST, PLACES, INLINE = 2000, 20, 500
 
+# A number as it is written where a comma parts its fraction.
+DECIMAL = re.compile(r" *-?\d+,\d+ *(?=,|$)")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 JSON = JSONDecoder()
 
@@ -60,12 +67,12 @@ def _parts(text: str) -> tuple[str, str, dict[str, str]]:
     """The prompt, the negative prompt and the settings of a text; as far as it has them, all else is prompt."""
     for found in reversed([*BEGIN.finditer(text)][-PLACES:]):
         line, *more = text[found.start() :].split("\n")
-        if ALONE.match(line.strip()) or _marks(_table([line])) >= ENOUGH:
+        if _marks(_table([line])) >= ENOUGH or _is_alone(line, more):
             settings = _table([line, *more])
             return *_split(text[: found.start()], dashed=EITHER in settings), settings
     negative = NEGATIVE.search(text)
     for found in [*INNER.finditer(text, negative.end() if negative else 0)][:PLACES]:
-        settings = _table([text[found.start() :]])
+        settings = _table([text[found.start() :]], INLINE)
         if _marks(settings) >= (ENOUGH if negative else MANY):
             words = text[: found.start()]
             if negative is None:
@@ -74,11 +81,17 @@ def _parts(text: str) -> tuple[str, str, dict[str, str]]:
     return *_split(text), {}
 
 
+def _is_alone(line: str, more: list[str]) -> bool:
+    """Whether a line that shows little is one of settings: every part of it has a name, and so has what follows it."""
+    parts = [*QUOTED.sub("", line).split(","), *more[:1]]
+    return bool(ALONE.match(line.strip())) and all(map(NAMED.match, parts)) and _marks(_table([line])) > 0
+
+
 def _marks(settings: dict[str, str]) -> int:
-    """How many settings of a line have the form of theirs; none where the first has not."""
+    """How many settings of a line have the form of theirs; none where the first has not, or a number is a word."""
     shown = [name for name, form in FORMS.items() if form.fullmatch(settings.get(name, ""))]
-    first = next(iter(settings), "")
-    return 0 if first in FORMS and first not in shown else len(shown)
+    certain = {next(iter(settings), ""), *NUMBERS} & settings.keys() & FORMS.keys()
+    return len(shown) if certain <= {*shown} else 0
 
 
 def _ended(words: str) -> str:
@@ -94,10 +107,9 @@ def _split(text: str, dashed: bool = False) -> tuple[str, str]:
     return (text, "") if dash < 0 else (text[:dash], text[dash + 2 :])
 
 
-def _table(lines: list[str]) -> dict[str, str]:
+def _table(lines: list[str], left: int = MOST) -> dict[str, str]:
     """The settings of lines by their plain names; of two of a name the first, which a later one may quote."""
     table: dict[str, str] = {}
-    left = MOST
     for line in lines:
         for name, value in _settings(line):
             table.setdefault(plain(name), value)
@@ -120,7 +132,8 @@ def _settings(line: str) -> Iterator[tuple[str, str]]:
             at += 1
         if closed and line[at : at + 1] in ('"', "[", "{"):
             at, closed = _closed(line, at)
-        comma = line.find(",", at)
+        decimal = DECIMAL.match(line, begin)
+        comma = line.find(",", decimal.end() if decimal else at)
         end = len(line) if comma < 0 else comma
         yield name.strip(), line[begin:end].strip()
         at = end + 1
