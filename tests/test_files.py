@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eichi import files
-from eichi.files import aside, private, read_file, settle, tighten
+from eichi.files import aside, private, read_file, remove, settle, tighten
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and folders are other things on Windows")
 
@@ -89,6 +89,33 @@ def test_only_a_file_is_read(tmp_path: Path) -> None:
     for path in ("pipe", "loop", "nothing", "x" * 300, "a\0b", ".", "/dev/zero"):
         with pytest.raises(OSError, match=r"[a-z]"):
             read_file(tmp_path / path)
+
+
+def test_what_is_in_the_place_of_a_draft(tmp_path: Path) -> None:
+    """A writer does not wait for a pipe's reader, and writes into no other file."""
+    if sys.platform == "win32":
+        pytest.skip("there are no pipes in folders")
+    other = tmp_path / "other"
+    other.write_bytes(b"kept")
+    os.mkfifo(tmp_path / ".pipe.part")
+    (tmp_path / ".link.part").symlink_to(other)
+    for name in ("pipe", "link"):
+        with aside(tmp_path / name) as draft:
+            draft.write_bytes(b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+    assert other.read_bytes() == b"kept"
+
+
+def test_whatever_is_in_a_place_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"x")
+    if sys.platform != "win32":
+        (tmp_path / "link").symlink_to(folder)
+    remove(tmp_path / "link")
+    assert (folder / "a").is_file()
+    remove(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def refusing(times: int) -> Callable[[Path, Path], None]:

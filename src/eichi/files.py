@@ -7,12 +7,13 @@ system pass through; each caller says them in its own words.
 import errno
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_ISGID, S_ISVTX
+from stat import S_ISDIR, S_ISGID, S_ISREG, S_ISVTX
 
 WINDOWS = os.name == "nt"
 # Windows refuses to replace a file that somebody reads: tries until then, and seconds between them.
@@ -26,8 +27,14 @@ def aside(path: Path, folder: Path | None = None, *, lasting: bool = True, priva
 
     The folder must be on the same disk. What need not outlast a power cut, as it is made again, is not `lasting`: it
     costs no wait for the disk, and may be damaged after one. A `private` file is for its owner alone. Raises OSError.
+
+    A pipe or a link in the draft's place goes: one would let the writer wait, the other lead it to another file.
     """
     draft = (folder or path.parent) / f".{path.name}.part"
+    with suppress(OSError):
+        kind = draft.lstat().st_mode
+        if not (S_ISREG(kind) or S_ISDIR(kind)):
+            draft.unlink()
     try:
         if private:
             draft.unlink(missing_ok=True)
@@ -62,9 +69,7 @@ def read_file(path: Path, limit: int = LIMIT) -> bytes:
     """What is in a file. Raises OSError, also for one of more bytes than the limit, and for what is no file: a pipe or
     a device gives bytes without an end, or lets its reader wait for ever.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
-        number = errno.EISDIR if os.path.isdir(path) else errno.EINVAL
-        raise OSError(number, os.strerror(number), str(path))
+    only_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
@@ -73,6 +78,21 @@ def read_file(path: Path, limit: int = LIMIT) -> bytes:
     if len(content) > limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
+
+
+def only_file(path: Path) -> None:
+    """Raise OSError for what is there and is no file."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        number = errno.EISDIR if os.path.isdir(path) else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def remove(path: Path) -> None:
+    """Remove whatever is in a place: a folder with all that is in it, of a link the link alone. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def private(folder: Path) -> None:

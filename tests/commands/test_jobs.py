@@ -221,7 +221,8 @@ def test_a_damaged_row_is_shown_as_such_and_can_be_removed(
 def test_a_damaged_store_is_repaired(eichi: Run, two: tuple[int, int], home: Path) -> None:
     file = home / "jobs.db"
     assert eichi("repair", "--json").last == {
-        "file": str(file), "damage": [], "backup": None, "jobs": 2, "events": 2, "lost": [], "lost_events": 0
+        "file": str(file), "damage": [], "backup": None, "jobs": 2, "events": 2, "lost": [], "lost_events": 0,
+        "unknown": False,
     }  # fmt: skip
     assert "is not damaged" in eichi("repair").out
     content = file.read_bytes()
@@ -239,6 +240,7 @@ def test_a_damaged_store_is_repaired(eichi: Run, two: tuple[int, int], home: Pat
     rebuilt = eichi("repair")
     assert rebuilt.code == 0
     assert "was damaged and has been rebuilt. Jobs: 0" in rebuilt.out
+    assert "what was in it cannot be told" in rebuilt.out
     assert order(eichi) == []
 
 

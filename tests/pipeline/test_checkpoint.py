@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from PIL import Image
 
 from eichi import make_plan
 from eichi.errors import DiskError, InputError
-from eichi.events import Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
+from eichi.events import Adjusted, Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
@@ -176,6 +177,66 @@ def test_half_written_files_do_not_count(
     (checkpoint.folder / "000000-000009.part").write_bytes(b"cut")
     go_on(checkpoint, components)
     assert digests(tmp_path) == whole
+
+
+@pytest.mark.parametrize("card", [CARD, TWIN])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "nothing"])
+def test_what_is_no_file_is_made_again(
+    plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path, kind: str, card: str
+) -> None:
+    """Nothing waits for it, and nothing is in its way."""
+    if sys.platform == "win32":
+        pytest.skip("there are no pipes in folders")
+    checkpoint = interrupt(plan, tmp_path, components, FramesReady, 2)
+    other = tmp_path / ".other"
+    other.mkdir()
+    (other / "mine").write_bytes(b"x")
+    segment = next(path.name for path in checkpoint.folder.glob("*.mp4"))
+    for name in (card, f".{card}.part", "lock", "image.png", "section-0000.safetensors", segment, "preview.png"):
+        path = checkpoint.folder / name
+        path.unlink(missing_ok=True)
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+            (path / "link").symlink_to(other)
+        else:
+            path.symlink_to("/dev/zero" if kind == "device" else "nobody")
+    (checkpoint.folder / "other").symlink_to(other)
+    said = [event.id for event in go_on(checkpoint, components) if isinstance(event, Adjusted)]
+    for note in ("note.resume.card", "note.resume.copy", "note.resume.section", "note.resume.frames"):
+        assert note in said
+    assert digests(tmp_path) == whole
+    assert (other / "mine").read_bytes() == b"x"
+    assert not checkpoint.folder.exists()
+
+
+def test_a_lock_that_is_a_link(plan: Plan, components: Components, whole: dict[str, str], tmp_path: Path) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    lock, other = checkpoint.folder / "lock", tmp_path / ".other"
+    other.write_bytes(b"x")
+    lock.unlink(missing_ok=True)
+    try:
+        lock.symlink_to(other)
+    except OSError:
+        pytest.skip("no links can be made here")
+    go_on(checkpoint, components)
+    assert digests(tmp_path) == whole
+    assert other.read_bytes() == b"x"
+
+
+def test_what_is_no_card_is_named_and_can_be_discarded(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / ".job.parts")
+    for name in (CARD, TWIN):
+        (checkpoint.folder / name / "below").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"neither job\.json nor job-twin\.json"):
+        checkpoint.plan()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    for name in (CARD, TWIN):
+        (checkpoint.folder / name / "below").mkdir(parents=True)
+    checkpoint.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_weights_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:

@@ -302,6 +302,8 @@ def repair(as_json: bool) -> None:
             click.echo(say("store.lost", settings.language, jobs=", ".join(map(str, made.lost))))
         if made.lost_events:
             click.echo(say("store.lost_events", settings.language, count=made.lost_events))
+        if made.unknown:
+            click.echo(say("store.unknown", settings.language))
 
 
 @contextmanager

@@ -3,24 +3,28 @@
 A file that SQLite finds nothing wrong with is damaged, too, where tables of ours are not as they should be.
 
 SQLite reads most rows of a file of which some pages are damaged, if it is asked for them from the front, from the back
-and one by one between. Rows are copied as they stand, into a store of their own version, which is then brought up to
-date like any other; what is wrong within a row is for `schema` to say. What is known to have been there and cannot be
-read is told. Knows files of SQLite only: a server has tools of its own.
+and one by one between. Where the first page is damaged, which says how all others are read, it is asked with one of
+ours as well, and what gives the most is taken. Rows are copied as they stand, into a store of their own version, which
+is then brought up to date like any other; what is wrong within a row is for `schema` to say. What is known to have
+been there and cannot be read is told, and so is where nothing says what was there. Knows files of SQLite only: a
+server has tools of its own.
 """
 
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from eichi.errors import FolderError, InputError
-from eichi.files import aside
+from eichi.files import aside, settle
+from eichi.jobs.firstpage import UNREADABLE, headed, is_ours, model
 from eichi.jobs.upgrade import migrate, open_engine, versions
 
 BESIDE = ("-wal", "-shm")  # what SQLite keeps beside a file
@@ -37,7 +41,8 @@ class Repaired:
     """What came of it. `damage` is what the check of the file found; where that is nothing, nothing was changed.
 
     `jobs` and `events` count what the store holds then; `lost` are the numbers of jobs that cannot be read any more,
-    `lost_events` counts what else jobs had said.
+    `lost_events` counts what else jobs had said. What is `unknown` may have held more jobs: neither their table nor
+    its index can be read to the end.
     """
 
     file: Path
@@ -47,6 +52,7 @@ class Repaired:
     events: int = 0
     lost: tuple[int, ...] = ()
     lost_events: int = 0
+    unknown: bool = False
 
 
 def repair(url: str) -> Repaired:
@@ -63,9 +69,8 @@ def repair(url: str) -> Repaired:
             backup = _copied(file)
             undo.callback(_remove, backup, "", *BESIDE)
             _alone(damaged, file)
-            damaged.execute("PRAGMA writable_schema = ON")  # nothing is written; what was cut off is read only so
             with aside(file) as draft:
-                made = _rebuild(damaged, draft, Repaired(file, damage, backup))
+                made = _most(damaged, draft, Repaired(file, damage, backup))
                 shutil.copymode(file, draft)
                 damaged.close()
                 undo.pop_all()
@@ -91,10 +96,6 @@ def _file(url: str) -> Path:
     return file
 
 
-# SQLite puts names out of the file into its sentences, and Python reads those as text.
-UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
-
-
 def _open(file: Path) -> sqlite3.Connection:
     """A file without a wait for others."""
     connection = sqlite3.connect(file, isolation_level=None, timeout=0)
@@ -118,8 +119,8 @@ def _unlike(damaged: sqlite3.Connection) -> Iterator[str]:
         return
     if not version:
         yield "no version"
-    with _model(_version(damaged)) as model:
-        yield from (f"columns of {table}" for table, columns in _columns(model).items() if there[table] != columns)
+    with model(_version(damaged)) as empty:
+        yield from (f"columns of {table}" for table, columns in _columns(empty).items() if there[table] != columns)
     if not _keys(damaged, "SELECT held FROM state"):
         yield "no row in state"
 
@@ -127,18 +128,6 @@ def _unlike(damaged: sqlite3.Connection) -> Iterator[str]:
 def _columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
     """The columns of our tables, none of one that is not there."""
     return {table: [str(name) for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")] for table in TABLES}
-
-
-@contextmanager
-def _model(version: str) -> Iterator[sqlite3.Connection]:
-    """An empty store of a version, in memory."""
-    engine = sa.create_engine("sqlite://")
-    with engine.connect() as connection:
-        migrate(connection, version)
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        yield driver
-    engine.dispose()
 
 
 def _count(whole: sqlite3.Connection, table: str) -> int:
@@ -175,14 +164,35 @@ def _alone(damaged: sqlite3.Connection, file: Path) -> None:
             raise InputError("error.store.busy", file=file) from error
 
 
-def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repaired:
-    """A fresh store with what can be read of a damaged one. Raises CommandError for one of a newer program."""
+def _most(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repaired:
+    """A fresh store with the most that can be read, with a first page of ours if need be. Raises CommandError."""
+    with TemporaryDirectory(dir=draft.parent, prefix=draft.stem) as name:
+        folder = Path(name)
+        made: list[tuple[Repaired, bool, Path]] = []
+        if not is_ours(damaged, told.file):
+            for number, copy in enumerate(headed(told.file, folder / "copy.db")):
+                with closing(_open(copy)) as read:
+                    made.append(_rebuild(read, folder / f"{number}.db", told))
+                _remove(copy, "", *BESIDE)
+        made.append(_rebuild(damaged, folder / "own.db", told))
+        most, _, fresh = max(made, key=lambda one: (one[0].jobs, one[0].events, one[1]))  # where it is the same, ours
+        settle(fresh, draft)
+    return most
+
+
+def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> tuple[Repaired, bool, Path]:
+    """A fresh store with what can be read of a damaged one, and whether that says if the queue is held.
+
+    Raises CommandError for one of a newer program.
+    """
+    damaged.execute("PRAGMA writable_schema = ON")  # nothing is written; what was cut off is read only so
     url = sa.URL.create("sqlite", database=str(draft))
     engine = sa.create_engine(url)
     with engine.connect() as connection, connection.begin():
         migrate(connection, _version(damaged))
     engine.dispose()
     with closing(_open(draft)) as fresh:
+        fresh.execute("PRAGMA synchronous = OFF")  # what is taken is put on the disk as a whole
         fresh.execute("BEGIN")
         jobs = {job for job, _ in _copy(damaged, fresh, "jobs")}
         events = _copy(damaged, fresh, "events", lambda row: row[0] in jobs)
@@ -190,13 +200,19 @@ def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> Repair
         keys = _keys(damaged, f"SELECT job, number FROM events INDEXED BY {INDEXES['events']}") | events
         known = {job for job, *_ in _keys(damaged, f"SELECT id FROM jobs INDEXED BY {INDEXES['jobs']}") | keys}
         lost = tuple(sorted(job for job in known - jobs if isinstance(job, int)))
-        for held in _keys(damaged, "SELECT held FROM state WHERE id = 1"):
+        state = _keys(damaged, "SELECT held FROM state WHERE id = 1")
+        for held in state:
             fresh.execute("UPDATE state SET held = ?", held)
         fresh.execute("UPDATE jobs SET said = (SELECT coalesce(max(number), 0) FROM events WHERE job = jobs.id)")
         fresh.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'jobs'", (max(lost, default=0),))
         fresh.execute("COMMIT")
     open_engine(url.render_as_string()).dispose()
-    return replace(told, jobs=len(jobs), events=len(events), lost=lost, lost_events=len(keys - events))
+    unknown = not any(
+        _ends(damaged, f"SELECT id FROM jobs {how}") for how in ("NOT INDEXED", f"INDEXED BY {INDEXES['jobs']}")
+    )
+    lost_events = len(keys - events)
+    told = replace(told, jobs=len(jobs), events=len(events), lost=lost, lost_events=lost_events, unknown=unknown)
+    return told, bool(state), draft
 
 
 def _version(damaged: sqlite3.Connection) -> str:
@@ -211,8 +227,8 @@ def _version(damaged: sqlite3.Connection) -> str:
     except UNREADABLE:
         return "head"
     for version in versions():
-        with _model(version) as model:
-            if _columns(model) == there:
+        with model(version) as empty:
+            if _columns(empty) == there:
                 return version
     return "head"
 
@@ -261,3 +277,13 @@ def _keys(damaged: sqlite3.Connection, asked: str) -> set[Row]:
     with suppress(*UNREADABLE):
         found.update(damaged.execute(asked))
     return found
+
+
+def _ends(damaged: sqlite3.Connection, asked: str) -> bool:
+    """Whether an answer can be read to its end."""
+    try:
+        for _ in damaged.execute(asked):
+            pass
+    except UNREADABLE:
+        return False
+    return True

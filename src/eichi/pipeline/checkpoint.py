@@ -37,7 +37,7 @@ from eichi.catalog import Entry
 from eichi.catalog import find as find_model
 from eichi.errors import DiskError, InputError, PictureError
 from eichi.events import Adjusted
-from eichi.files import aside
+from eichi.files import aside, remove
 from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
@@ -80,7 +80,7 @@ class Checkpoint(JobFolder):
         with _writing(self.folder):
             for left in self.folder.iterdir():  # of a job that was being discarded
                 if left.name != LOCK:
-                    left.unlink()
+                    remove(left)
             files = {name: self._put(name, original.write) for name, original in originals.items()}
             about = {PICTURES: sorted(plan.images), KEPT: plan.kept, THREADS: torch.get_num_threads(), FILES: files}
             carried = {RECORD: record(plan, mark_files(plan.options, components))}
@@ -183,10 +183,18 @@ class Checkpoint(JobFolder):
         lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
         with _writing(self.folder):
             self.folder.mkdir(0o700, parents=True, exist_ok=True)  # its card names folders, unlike the results
+            held = self.folder / LOCK
+            if held.is_symlink() or not held.is_file():  # links are not followed to a lock
+                remove(held)
             try:
                 lock.acquire()
             except Timeout as error:
                 raise InputError("error.resume.running", folder=self.folder) from error
+            try:
+                self._tidy()
+            except OSError:
+                lock.release()
+                raise
         full = False
         try:
             yield
@@ -209,6 +217,16 @@ class Checkpoint(JobFolder):
             yield
         finally:
             torch.set_num_threads(here)
+
+    def _tidy(self) -> None:
+        """Remove what stands in a file's place and is none, such as a folder, a pipe, or a link to either: it can be
+        neither read nor replaced. The file counts as lost.
+        """
+        sections = self.folder / SECTIONS
+        inner = () if sections.is_symlink() else sections.glob("*")
+        for path in (*self.folder.iterdir(), *inner):
+            if not (path.is_dir() if path == sections else path.is_file()):
+                remove(path)
 
     def _named(self, path: Path) -> str:
         """What the card calls a file of the folder."""

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from eichi.errors import InputError
-from eichi.files import aside
+from eichi.files import aside, only_file, read_file
 from eichi.reasons import Unfit
 from eichi.text import json_text
 from eichi.video.metadata import Record
@@ -52,14 +52,15 @@ def read_card(folder: Path) -> tuple[Record, bool]:
 
 
 def file_checksum(path: Path) -> str:
-    """The checksum of a file. Raises OSError."""
+    """The checksum of a file. Raises OSError, also for what is no file."""
+    only_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=SIZE)).hexdigest()
 
 
 def _read(path: Path) -> Record:
     """One copy. Raises OSError, ValueError."""
-    values: Record = json.loads(path.read_text(encoding="utf-8"))
+    values: Record = json.loads(read_file(path).decode("utf-8"))
     right = isinstance(values, dict) and all(isinstance(values.get(key), kind) for key, kind in KINDS.items())
     if not right or not all(isinstance(name, str) for name in values["pictures"]):
         raise Unfit("reason.request")

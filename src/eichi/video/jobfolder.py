@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from eichi.files import remove
 from eichi.video.card import CARD, TWIN
 
 ENDING = ".parts"
@@ -36,5 +37,5 @@ class JobFolder:
     def discard(self) -> None:
         """Give the space back. Without its card a folder that is half gone is no job any more."""
         for name in (CARD, TWIN):
-            (self.folder / name).unlink(missing_ok=True)
+            remove(self.folder / name)
         shutil.rmtree(self.folder, ignore_errors=True)
