@@ -91,6 +91,16 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
         plan("framepack", str(path), str(tmp_path / "none.safetensors"))
 
 
+@pytest.mark.parametrize(("name", "told"), [("a-00002-of-00003", [(2, 3)]), ("a-00001-of-00001", []), ("a-000010", [])])
+def test_one_file_of_a_lora_of_several_is_told(
+    picture: Path, tmp_path: Path, name: str, told: list[tuple[int, int]]
+) -> None:
+    path = loras.build(tmp_path / f"{name}.safetensors", "diffusers", transformer_shapes(find("tiny"), tmp_path))
+    plan = make_plan(VideoOptions.parse({"image": picture, "prompt": "p", "weights": {"loras": [path]}}))
+    found = [note.values for note in plan.notes if note.id == "note.lora.piece"]
+    assert [(values["number"], values["count"]) for values in found] == told
+
+
 def test_a_lora_of_another_family_is_refused_and_one_of_an_unknown_told(picture: Path, tmp_path: Path) -> None:
     """Flux has layers of the same names and sizes."""
     made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]

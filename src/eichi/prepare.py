@@ -105,6 +105,9 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: Path) -> Iterat
             continue
         changed = {"strength": lora.strength, "weights": len(match.shares)}
         yield Adjusted("note.lora.used", {**match.figures, **changed})
+        if match.file.piece is not None:
+            number, count = match.file.piece
+            yield Adjusted("note.lora.piece", {"path": str(lora.file), "number": number, "count": count})
         if match.silent:
             yield Adjusted("note.lora.alpha", {"path": str(lora.file), "count": match.silent})
         if match.foreign:

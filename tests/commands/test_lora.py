@@ -58,6 +58,23 @@ def test_a_model_can_be_named(eichi: Run, full: Path, tmp_path: Path) -> None:
     refused(eichi, tmp_path, ["lora", "inspect", str(full), "--model", "nope"], "nope")
 
 
+@pytest.mark.parametrize("language", languages())
+def test_one_file_of_several_is_told(eichi: Run, full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("EICHI_LANGUAGE", language)
+    whole = eichi("lora", "inspect", full).out
+    piece = full.rename(full.with_name("style-00001-of-00012.safetensors"))
+    lines = eichi("lora", "inspect", piece).out.splitlines()
+    assert len(lines) == len(whole.splitlines()) + 1
+    assert "1" in lines[1]
+    assert "12" in lines[1]
+    assert json.loads(eichi("lora", "inspect", piece, "--json").out)["fits"][0]["piece"] == [1, 12]
+
+
+def test_nothing_is_said_of_a_base_that_nobody_told(eichi: Run, tmp_path: Path) -> None:
+    path = loras.build(tmp_path / "tiny.safetensors", "diffusers", transformer_shapes(find("tiny"), tmp_path))
+    assert "?" not in eichi("lora", "inspect", path).out
+
+
 def test_a_bad_number_is_found_before_a_job(eichi: Run, tmp_path: Path) -> None:
     shapes = transformer_shapes(find("tiny"), tmp_path)
     pairs = loras.split(loras.changes(shapes), shapes)

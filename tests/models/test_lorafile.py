@@ -202,7 +202,17 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
             {f"lora_unet_tower_{half}.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")}
             | {f"lora_unet_tower.lora_{half}.weight": torch.ones(4, 4) for half in ("down", "up")},
         ),
-        "changes nothing in small",
+        "changes nothing in small: its layers are tower. Choose",
+    ),
+    "columns of a fused layer": (
+        lambda path, shapes: loras.write(
+            path,
+            kind(
+                "double_blocks.0.img_attn_qkv",
+                **{"lora_down.weight": (1, 24), "lora_up.weight": (72, 1), "dora_scale": (1, 24)},
+            ),
+        ),
+        "double_blocks.0.img_attn_qkv is several layers here",
     ),
     "another size": (
         lambda path, shapes: loras.write(path, pair(QUERY, published_shapes())),

@@ -39,6 +39,18 @@ def test_prefixes_stand_before_one_another(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "prefix",
+    [
+        "lycoris_transformer_", "lora_unet_transformer_", "lora_unet_diffusion_model_", "lora_unet_", "lycoris_",
+        "lora_transformer_diffusion_model_", "pipe.transformer.", "pipe.", "",
+    ],
+)  # fmt: skip
+def test_flat_prefixes_stand_behind_others(prefix: str) -> None:
+    for layer in ("double_blocks_0_img_mod_linear", "transformer_blocks_0_attn_to_q", "single_transformer_blocks_0_x"):
+        assert split_prefix(prefix + layer)[0] == layer
+
+
+@pytest.mark.parametrize(
     ("name", "part", "adapter"),
     [
         ("a.b.lora_A.weight", "down", ""),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eichi.errors import LoraError
 from eichi.models.lorafile import LoraFile, lora_print, read_lora
-from eichi.models.lorasettings import Patterns
+from eichi.models.lorasettings import Clock, Patterns
 from tests import loras
 
 QUERY, KEY, MLP = (
@@ -50,6 +50,8 @@ def factors(file: LoraFile) -> list[float]:
         ({"lora_adapter_metadata": '{"r": 4}', "ss_network_alpha": "8"}, 8),
         ({"lora_adapter_metadata": '{"lora_alpha": null}'}, None),
         ({"lora_alpha": "0"}, None),
+        ({"lora_adapter_metadata": "", "peft_config": " "}, None),
+        ({"lora_adapter_metadata": "", "lora_alpha": "8"}, 8),
         ({}, None),
     ],
 )
@@ -101,11 +103,14 @@ def test_settings_that_cannot_be_are_one_sentence(tmp_path: Path, key: str, valu
         {r"^transformer_blocks.0.attn.to_q": 2, "to_(q|k)": 8},
         {r"single_.*": 2, r"transformer_blocks\.\d+\.attn\.to_[qk]": 8},
         {"o_q": 2, "to_": 8, "transformer_blocks": 16},
+        {"^attn.to_q": 2, "^transformer_blocks.0.attn.to_q": 8, r"attn\.to_k": 16, "proj.mlp": 4},
+        {"attn_to_q": 2, "att..to_q": 8, "a..n.to_k": 16, r"att\..to_k": 1, ".*mlp": 3, "proj_mlp": 5},
+        {"proj_mlp": 5, ".*mlp": 3, r"blocks.\d{1,2}.attn.to_q": 2, "attn.to_q": 7},
     ],
 )
 def test_names_are_matched_as_peft_does(tmp_path: Path, table: dict[str, Any]) -> None:
     for name in PAIRS:
-        assert Patterns(tmp_path, table).find(name) == table.get(get_pattern_key(list(table), name))
+        assert Patterns(tmp_path, table, Clock()).find(name) == table.get(get_pattern_key(list(table), name))
 
 
 @pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -131,16 +136,41 @@ def test_settings_of_another_file_are_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(?:a|aa)+b", "(?:a|a)+b"])
-def test_an_expression_that_takes_years_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
-) -> None:
-    monkeypatch.setattr("eichi.models.lorasettings.SECONDS", 0.02)
+def test_an_expression_that_takes_years_is_given_up(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(LoraError, match="cannot be read"):
-        Patterns(tmp_path, {pattern: 2}).find("a" * 80)
+        Patterns(tmp_path, {pattern: 2}, Clock(0.02)).find("a" * 80)
 
 
 def test_thousands_of_patterns_take_no_time(tmp_path: Path) -> None:
     """Each layer named, as diffusers writes them: comparing all with all would be millions."""
     names = [f"transformer_blocks.{number}.attn.to_{letter}" for number in range(60) for letter in "qkvo"]
-    patterns = Patterns(tmp_path, {name: number for number, name in enumerate(names)})
+    patterns = Patterns(tmp_path, {name: number for number, name in enumerate(names)}, Clock())
     assert [patterns.find(name) for name in names] == list(range(len(names)))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a{1000}){1000}(b{1000}){1000}|1", "((a{9}){9}){9}", "(?:a{,9}){20,}", "a{101}", "(?:a+){e<=50}b"]
+)
+def test_what_is_repeated_too_often_is_not_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    """Libraries write it out: these are gigabytes."""
+    monkeypatch.setattr("eichi.models.lorasettings.regex.compile", None)
+    with pytest.raises(LoraError, match="cannot be read"):
+        Patterns(tmp_path, {pattern: 2}, Clock())
+
+
+def test_too_many_patterns_are_not_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(LoraError, match="2001 > 2000"):
+        Patterns(tmp_path, {f"a.{number}(": 2 for number in range(2001)}, Clock())
+
+
+def test_all_tables_share_one_time(tmp_path: Path) -> None:
+    clock = Clock(0)
+    with pytest.raises(LoraError, match="cannot be read"):
+        Patterns(tmp_path, {"to_[qk]": 2}, clock)
+    early = Patterns(tmp_path, {"to_[qk]": 2}, Clock(9))
+    early.clock = clock
+    for patterns in (early, Patterns(tmp_path, {"to_q": 2}, clock)):
+        with pytest.raises(LoraError, match="cannot be read"):
+            patterns.find("a.to_q")

@@ -111,8 +111,10 @@ def _compare(found: LoraFile, names: tuple[str, ...], models: Path) -> tuple[lis
 def _lines(fits: list[Match], misfits: dict[str, LoraError], language: str) -> list[str]:
     """The report for a person."""
     head = fits[0].report
-    told = {"base": head.base or "?", "kinds": ", ".join(head.kinds)}
-    lines = [say("lora.file", language, **vars(head) | told)]
+    told = {"kinds": ", ".join(head.kinds)}
+    lines = [say("lora.file" if head.base else "lora.file.unsaid", language, **vars(head) | told)]
+    if head.piece is not None:
+        lines.append(say("lora.piece", language, number=head.piece[0], count=head.piece[1]))
     for match in fits:
         values = {**vars(match.report), **match.figures, "changed": len(match.shares)}
         lines.append(say("lora.fits", language, **values))

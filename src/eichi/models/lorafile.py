@@ -8,6 +8,7 @@ by its name. Nothing is unpickled.
 
 import hashlib
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from eichi.models.lorasettings import config_beside, read_settings
 from eichi.text import shorten
 
 WEIGHT, BIAS = ".weight", ".bias"
+PIECE = re.compile(r"-(\d{5})-of-(\d{5})$", re.ASCII)  # as libraries name them
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class LoraFile:
     def original(self) -> bool:
         """Whether layers have the names of the original HunyuanVideo."""
         return any(layer.name.startswith(ORIGINAL) for layer in self.layers)
+
+    @property
+    def piece(self) -> tuple[int, int] | None:
+        """Its number and that of all where a LoRA lies in several files, by its name; None where it is whole."""
+        found = PIECE.search(self.path.stem)
+        return (int(found[1]), int(found[2])) if found and int(found[2]) > 1 else None
 
     @property
     def foreign(self) -> bool:

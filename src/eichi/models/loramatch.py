@@ -84,6 +84,7 @@ class Match:
             rank=tuple(sorted({layer.size.rank for layer in ranked})),
             alpha=tuple(sorted({layer.factor * layer.size.rank for layer in ranked})),
             silent=self.silent,
+            piece=self.file.piece,
         )
 
     @property
@@ -99,7 +100,8 @@ class LoraReport:
     """A file and a model that it fits. `weights` are the names of what it changes, `unmatched` keys that it does not.
 
     `kinds` are those of its changes, `names` the layers' names, `base` the model that the file names, `rank` and
-    `alpha` those of its layers, `silent` of how many layers the file says no alpha.
+    `alpha` those of its layers, `silent` of how many layers the file says no alpha, `piece` its number and that of all
+    where it is one file of several.
     """
 
     file: str
@@ -116,6 +118,7 @@ class LoraReport:
     rank: tuple[int, ...]
     alpha: tuple[float, ...]
     silent: int
+    piece: tuple[int, int] | None
 
 
 def match_lora(file: LoraFile, shapes: Shapes, model: str) -> Match:
@@ -125,9 +128,11 @@ def match_lora(file: LoraFile, shapes: Shapes, model: str) -> Match:
         raise _foreign(file, model)
     known = aliases(shapes)
     shares: dict[str, Share] = {}
-    unmatched, odd = list(file.rest), []
+    unmatched, odd, fused = list(file.rest), [], []
     for layer in file.layers:
         weights = _weights(layer, known, shapes)
+        if layer.columns and len(weights) > 1:
+            fused.append(layer)
         if not weights or shares.keys() & weights or (layer.columns and len(weights) > 1):
             unmatched += [key for _, key in layer.parts]
             continue
@@ -142,6 +147,8 @@ def match_lora(file: LoraFile, shapes: Shapes, model: str) -> Match:
             first += shapes[weight][0]
     if odd and len(odd) >= len({share.layer for share in shares.values()}):
         raise LoraError("error.lora.shape", path=file.path, model=model, **vars(odd[0]))
+    if not shares and fused:
+        raise LoraError("error.lora.fused", path=file.path, model=model, layer=short(fused[0].name))
     if not shares:
         raise _foreign(file, model)
     return Match(file, model, shares, tuple(sorted(unmatched)), tuple(odd))
@@ -162,8 +169,10 @@ def _foreign(file: LoraFile, model: str) -> LoraError:
     family = _family(file)
     if family is not None:
         return LoraError("error.lora.family", path=file.path, model=model, family=family)
-    keys, base = few(layer.name for layer in file.layers), short(file.base or "?")
-    return LoraError("error.lora.other", path=file.path, model=model, keys=keys, base=base)
+    keys = few(layer.name for layer in file.layers)
+    if file.base is None:
+        return LoraError("error.lora.layers", path=file.path, model=model, keys=keys)
+    return LoraError("error.lora.other", path=file.path, model=model, keys=keys, base=short(file.base))
 
 
 # How families are called in headers, by the beginning of what is said there.

@@ -13,11 +13,20 @@ LONGEST = 500  # signs; no trainer writes a longer name
 
 @dataclass(frozen=True)
 class Prefix:
-    """How the names of one source begin, what a file of it is called, and a name of it."""
+    """How the names of one source begin, what a file of it is called, and a name of it.
+
+    A name that goes on with `unless` begins a layer there.
+    """
 
     start: str
     format: str
     example: str
+    unless: str = ""
+
+    @property
+    def sign(self) -> str:
+        """It as a group of an expression, with something that follows."""
+        return f"({re.escape(self.start)}{f'(?!{self.unless})' if self.unless else ''}(?=.))"
 
 
 PREFIXES = (
@@ -33,7 +42,12 @@ PREFIXES = (
     Prefix("unet.", "diffusers", "unet.transformer_blocks.0.attn.to_q.lora.down.weight"),
     Prefix("module.", "plain", "module.single_blocks.0.modulation.linear.lora_A.weight"),
     Prefix("_orig_mod.", "plain", "_orig_mod.transformer_blocks.0.attn.to_q.lora_A.weight"),
+    Prefix("pipe.", "diffusers", "pipe.transformer.transformer_blocks.0.attn.to_q.lora_A.weight"),
+    # Flat, and mostly behind another: lora_unet_diffusion_model_, lycoris_transformer_.
+    Prefix("diffusion_model_", "plain", "diffusion_model_double_blocks_0_img_attn_qkv.lora_down.weight"),
+    Prefix("transformer_", "plain", "transformer_transformer_blocks_0_attn_to_q.lora_down.weight", unless="blocks"),
 )
+STARTS = re.compile("|".join(prefix.sign for prefix in PREFIXES), re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -140,12 +154,10 @@ def split_prefix(layer: str) -> tuple[str, str]:
 
     Programs that convert files put one before another.
     """
-    form = ""
-    while True:
-        rule = next((rule for rule in PREFIXES if layer.startswith(rule.start) and layer != rule.start), None)
-        if rule is None:
-            return layer.replace(".processor.", "."), form or "plain"
-        layer, form = layer.removeprefix(rule.start), form or rule.format
+    form, place = "", 0
+    while found := STARTS.match(layer, place):
+        place, form = found.end(), form or PREFIXES[(found.lastindex or 1) - 1].format
+    return layer[place:].replace(".processor.", "."), form or "plain"
 
 
 def other_kind(keys: Iterable[str]) -> str | None:

@@ -8,6 +8,7 @@ is theirs, since an expression of ten signs can take years.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from math import isfinite, sqrt
 from pathlib import Path
 from time import monotonic
@@ -25,8 +26,11 @@ ALPHAS = ("lora_alpha", "network_alpha", "ss_network_alpha", "alpha")
 OWNER = "transformer."  # diffusers keeps the settings of several models in one table
 CONFIG, BESIDE = "adapter_config.json", "adapter_model.safetensors"
 LARGEST = 2**20  # bytes of a file of settings
-LONGEST, SECONDS = 200, 1.0  # signs of an expression, and time for all of a file
-PLAIN = regex.compile(r"[\w.]+")
+LONGEST, MOST, SECONDS = 200, 2000, 1.0  # signs of an expression, their number in a table, and time for all of a file
+# Libraries write out what is repeated: three counts within one another are gigabytes. Layers have numbers of two signs.
+REPEATED = 100
+PLAIN = regex.compile(r"\^?(?:\w|\\?\.)+")  # the names that diffusers and PEFT themselves write
+COUNT = regex.compile(r"(\d*)(?:,(\d*))?")
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class Settings:
     def alphas(self, ranks: Mapping[str, int]) -> dict[str, float]:
         """Alpha by layer, for those of which anything is said. `ranks` are those of the layers. Raises LoraError."""
         found: dict[str, float] = {}
+        clock = Clock()
         for table in self.tables:
-            patterns = Patterns(self.path, table.get("alpha_pattern"))
+            patterns = Patterns(self.path, table.get("alpha_pattern"), clock)
             common = next((value for key in ALPHAS if (value := self._number(table.get(key))) is not None), None)
             rooted = self._switch(table.get("use_rslora"))
             for layer, rank in ranks.items():
@@ -71,46 +76,98 @@ class Settings:
         return known
 
 
-class Patterns:
-    """Values by expressions that match names of layers; the first that matches counts."""
+class Clock:
+    """The time that is left for all expressions of a file, in whichever of its tables they stand."""
 
-    def __init__(self, path: Path, table: Any) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._end = monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds, 0 where there are none."""
+        return max(self._end - monotonic(), 0)
+
+
+class Patterns:
+    """Values by expressions that match names of layers; the first that matches counts.
+
+    Most are names and no more, as many as there are layers. They are looked up, by where their dots stand for any sign.
+    """
+
+    def __init__(self, path: Path, table: Any, clock: Clock) -> None:
         """Raises LoraError for what is no table of expressions."""
-        self.path, self.left = path, SECONDS
+        self.path, self.clock = path, clock
         if table is not None and not isinstance(table, dict):
             raise self._wrong(repr(table))
         self.table: dict[str, Any] = table or {}
+        if len(self.table) > MOST:
+            raise self._wrong(f"{len(self.table)} > {MOST}")
         null = [key for key, value in self.table.items() if value is None]
         if null:
             raise LoraError("error.lora.alpha", path=path, value=short(f"{null[0]}: null", 40))
-        self._ready = [(key, key.rpartition(".")[2], self._compiled(key)) for key in self.table]
+        # Names by their length, by the lengths of what is between their dots, and by that itself.
+        self._names: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], list[int]]]] = {}
+        self._keys = list(self.table)
+        self._expressions: list[tuple[int, regex.Pattern[str]]] = []
+        for place, key in enumerate(self._keys):
+            if len(key) > LONGEST:
+                raise self._wrong(key)
+            if PLAIN.fullmatch(key):
+                self._add(place, key)
+            else:
+                self._expressions.append((place, self._compiled(key)))
 
     def find(self, layer: str) -> Any:
         """The value for a layer, None where there is none. Raises LoraError."""
-        for key, end, expression in self._ready:
-            # Of thousands of plain names only a few end as this one does.
-            if PLAIN.fullmatch(key) and not layer.endswith(end):
-                continue
-            if self._matches(expression, key, layer):
-                return self.table[key]
-        return None
+        best = min(self._named(layer), default=len(self._keys))
+        for place, expression in self._expressions:
+            if place > best:
+                break
+            if self._matches(expression, self._keys[place], layer):
+                best = place
+                break
+        return self.table[self._keys[best]] if best < len(self._keys) else None
+
+    def _add(self, place: int, key: str) -> None:
+        parts = tuple(part.replace("\\.", ".") for part in regex.split(r"(?<!\\)\.", key.removeprefix("^")))
+        lengths = tuple(map(len, parts))
+        alike = self._names.setdefault(sum(lengths) + len(lengths) - 1, {}).setdefault(lengths, {})
+        alike.setdefault(parts, []).append(place)
+
+    def _named(self, layer: str) -> Iterator[int]:
+        """The places of the names that a layer ends as, after a dot or whole. Raises LoraError."""
+        starts = [0, *(place + 1 for place, sign in enumerate(layer) if sign == ".")]
+        for start in starts:
+            end = layer[start:]
+            for lengths, names in self._names.get(len(end), {}).items():
+                firsts = accumulate(lengths[:-1], lambda first, length: first + length + 1, initial=0)
+                parts = tuple(end[first : first + length] for first, length in zip(firsts, lengths, strict=True))
+                yield from (one for one in names.get(parts, ()) if start == 0 or self._keys[one][0] != "^")
+        if self._names and not self.clock.left:
+            raise self._wrong(f"{len(self._keys)}")
 
     def _compiled(self, key: str) -> "regex.Pattern[str]":
-        try:
-            if len(key) > LONGEST:
+        times = 1
+        for braces in regex.findall(r"\{([^{}]*)\}", regex.sub(r"\\.", "", key)):
+            count = COUNT.fullmatch(braces)
+            if count is None:  # what PEFT's library does not know
                 raise self._wrong(key)
+            times *= max((int(number) for number in count.groups() if number), default=1) or 1
+        if times > REPEATED or not self.clock.left:
+            raise self._wrong(key)
+        try:
             return regex.compile(rf"(.*\.)?({key})$")
         except (regex.error, RecursionError, OverflowError) as error:
             raise self._wrong(key) from error
 
     def _matches(self, expression: "regex.Pattern[str]", key: str, layer: str) -> bool:
-        start = monotonic()
+        left = self.clock.left
+        if not left:  # short matches never look at their time
+            raise self._wrong(key)
         try:
-            return expression.match(layer, timeout=max(self.left, 0.001)) is not None
+            return expression.match(layer, timeout=left) is not None
         except TimeoutError as error:
             raise self._wrong(key) from error
-        finally:
-            self.left -= monotonic() - start
 
     def _wrong(self, key: str) -> LoraError:
         return LoraError("error.lora.settings", path=self.path, reason=f"alpha_pattern: {short(key, 60)}")
@@ -118,7 +175,7 @@ class Patterns:
 
 def read_settings(header: Header, ranks: set[int]) -> Settings:
     """What is said of a file whose factors have these ranks. Raises LoraError for what cannot be read."""
-    tables = [_table(header.path, header.told[key]) for key in TABLES if key in header.told]
+    tables = [_table(header.path, header.told[key]) for key in TABLES if header.told.get(key, "").strip()]
     tables.append(_owned(header.told))
     beside = config_beside(header.path)
     if beside is not None:
