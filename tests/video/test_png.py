@@ -123,3 +123,37 @@ def test_many_small_chunks_are_passed(tmp_path: Path) -> None:
     added = struct.pack(">I4s", 0, b"tIME") + bytes(4)
     (tmp_path / "a.png").write_bytes(with_chunks(PLAIN, added * 100_000))
     assert np.asarray(load(tmp_path / "a.png")).shape == (24, 24, 3)
+
+
+def test_unpacking_ends_however_many_texts_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "WORK", 3 * png.LONGEST)
+    many = b"".join(ztxt(b"bomb%d" % number, bytes(png.LONGEST + 1)) for number in range(3))
+    assert texts(with_chunks(PLAIN, many + ztxt(b"late", b"text"))) == {}
+    assert texts(with_chunks(PLAIN, ztxt(b"early", b"text") + many)) == {"early": "text"}
+
+
+def test_texts_have_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "MOST", 3)
+    assert len(texts(with_chunks(PLAIN, b"".join(chunk(b"tEXt", b"%d\0x" % number) for number in range(9))))) == 3
+
+
+def test_of_several_profiles_the_first_counts() -> None:
+    several = b"".join(chunk(b"iCCP", b"p\0\0" + zlib.compress(profile)) for profile in (b"first", b"second"))
+    assert png.look(io.BytesIO(with_chunks(PLAIN, several)))["icc_profile"] == b"first"
+
+
+def test_what_is_looked_for_is_unpacked_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "WORK", 100)
+    content = with_chunks(PLAIN, ztxt(b"other", bytes(200)) + ztxt(b"Raw profile type exif", b"text"))
+    assert png.look(io.BytesIO(content)) == {"Raw profile type exif": "text"}
+
+
+@pytest.mark.parametrize("name", [b"tIME", b"PRVT", b"IDAT"])
+def test_a_file_of_nothing_but_chunks_is_damaged(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(with_chunks(PLAIN, b"", chunk(name, b"") * png.CHUNKS))
+    with pytest.raises(PictureError, match="damaged or incomplete"):
+        measure(tmp_path / "a.png")
+
+
+def test_empty_chunks_are_not_shown() -> None:
+    assert png.Pixels(io.BytesIO(with_chunks(PLAIN, b"", chunk(b"IDAT", b"") * 9))).read() == PLAIN
