@@ -20,6 +20,7 @@ from eichi.pipeline.checkpoint import Checkpoint, find, section_file
 from eichi.pipeline.generate import generate, originals
 from eichi.settings import Runtime
 from eichi.video.card import CARD, CHECKSUM, FILES, TWIN, read_card, write_card
+from eichi.video.outputs import SECTIONS
 from tests import small
 
 
@@ -53,7 +54,11 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
         pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(home / f"{name}.png")
     values = {"image": home / "start.png", "prompt": "a red star", "section_size": 0.5, "seconds": 2, "seed": 1}
-    values |= {"sampling": {"steps": 1}, "output": {"latents": True}, "keyframes": {"final": home / "end.png"}}
+    values |= {
+        "sampling": {"steps": 1},
+        "output": {"latents": True, "segments": True},
+        "keyframes": {"final": home / "end.png"},
+    }
     *_, before = generate(make_plan(VideoOptions.parse(values), components.entry), home, components)
     assert isinstance(before, Finished)
     kept = Path(before.video).with_suffix(".safetensors").rename(home / "kept.safetensors")
@@ -88,10 +93,12 @@ DAMAGES: tuple[Callable[[Path], None], ...] = (flip, cut, Path.unlink)
 def test_every_damage_is_found_and_named(left: Left, tmp_path: Path) -> None:
     """Each file in turn, in each way; and once more there is nothing to find."""
     checkpoint = left.copy(tmp_path)
-    files = sorted(path.name for path in checkpoint.folder.iterdir() if path.name != "lock")
+    there = [path for path in checkpoint.folder.rglob("*") if path.is_file() and path.name != "lock"]
+    files = sorted(path.relative_to(checkpoint.folder).as_posix() for path in there)
     card = read_card(checkpoint.folder)[0]
     assert files == sorted([CARD, TWIN, *card[FILES]])
     assert {Path(name).suffix for name in files} == {".json", ".png", ".safetensors", ".mp4"}
+    assert any(name.startswith(f"{SECTIONS}/") for name in files)
     for name in files:
         for damage in DAMAGES:
             damage(checkpoint.folder / name)
@@ -106,7 +113,7 @@ def test_every_damage_is_found_and_named(left: Left, tmp_path: Path) -> None:
                 assert (note.id, note.values) == ("note.resume.section", {"number": int(name[8:12])})
                 assert not (checkpoint.folder / name).exists()
             else:
-                first, last = map(int, name[:-4].split("-"))
+                first, last = map(int, Path(name).stem.split("-"))
                 assert (note.id, note.values) == ("note.resume.frames", {"first": first, "last": last})
                 assert not (checkpoint.folder / name).exists()
             if not (checkpoint.folder / name).exists():
