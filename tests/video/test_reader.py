@@ -241,3 +241,55 @@ def test_a_cut_file_is_an_error_or_its_first_frames(tmp_path: Path) -> None:
         assert len(list(read_frames(path))) < 20
     except InputError as error:
         assert "cannot be read" in str(error)
+
+
+def test_the_fourth_byte_of_raw_pixels_is_no_transparency(tmp_path: Path) -> None:
+    frame = np.zeros((48, 64, 4), dtype=np.uint8)
+    frame[..., 0] = 200
+    with av.open(str(tmp_path / "v.avi"), "w") as container:
+        stream = container.add_stream("rawvideo", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "bgra"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgba").reformat(format="bgra")))
+    assert next(iter(read_frames(tmp_path / "v.avi"))).pixels[9, 9].tolist() == [200, 0, 0]
+
+
+def test_transparency_is_over_white(tmp_path: Path) -> None:
+    frame = np.full((48, 64, 4), (200, 40, 60, 0), dtype=np.uint8)
+    frame[:, 32:, 3] = 255
+    frame[24:, :, 3] = 127
+    with av.open(str(tmp_path / "v.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "bgra"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgba").reformat(format="bgra")))
+        container.mux(stream.encode(None))
+    (seen,) = read_frames(tmp_path / "v.mkv")
+    assert seen.pixels[9, 9].tolist() == [255, 255, 255]
+    assert seen.pixels[9, 50].tolist() == [200, 40, 60]
+    assert seen.pixels[40, 9].tolist() == pytest.approx((228, 148, 158), abs=1)
+
+
+@pytest.mark.parametrize(("transfer", "grey"), [(8, 188), (5, 106), (4, 128), (1, 128)])
+def test_other_curves_are_converted_as_in_pictures(tmp_path: Path, transfer: int, grey: int) -> None:
+    path = record(
+        tmp_path / "v.mp4", "libx264", "yuv420p", np.full((48, 64, 3), 128, np.uint8), tags={"color_trc": transfer}
+    )
+    assert next(iter(read_frames(path))).pixels[9, 9].tolist() == pytest.approx([grey] * 3, abs=3)
+
+
+def test_times_go_on_where_videos_were_put_one_behind_the_other(tmp_path: Path) -> None:
+    part = record(tmp_path / "v.ts", "libx264", "yuv420p", quartered()).read_bytes()
+    (tmp_path / "two.ts").write_bytes(part + part)
+    times = [frame.time for frame in read_frames(tmp_path / "two.ts")]
+    assert times == pytest.approx([index / 30 for index in range(6)], abs=0.002)
+
+
+def test_colours_that_are_not_converted_have_their_sentence(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "odd.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv444p"
+        stream.codec_context.colorspace = 14
+        made = av.VideoFrame.from_ndarray(quartered(), format="rgb24").reformat(format="yuv444p")
+        made.pts, made.colorspace = 0, 14
+        container.mux([*stream.encode(made), *stream.encode(None)])
+    with pytest.raises(InputError, match="its colours are kept"):
+        measure_video(tmp_path / "odd.mkv")

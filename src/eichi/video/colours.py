@@ -12,6 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
 UNSPECIFIED = 2  # of H.273's matrices
+ROWS = 64  # that are made at once
 SD = 576  # the most lines that BT.601 has
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
@@ -35,6 +36,23 @@ def to_pixels(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDAr
 def to_deep(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint16]:
     """The same in sixteen bits."""
     return np.asarray(_rgb(frame, size, "rgb48le"), dtype=np.uint16)
+
+
+def to_opacity(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint8] | None:
+    """How opaque a frame is, [height, width], 255 where nothing shows through; None where its form knows none."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return None
+    opacity = np.ascontiguousarray(_rgb(frame, size, "rgba")[..., 3])
+    return None if opacity.min() == 255 else np.asarray(opacity, dtype=np.uint8)
+
+
+def over_white(pixels: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB [height, width, 3] over white, as pictures are."""
+    made = np.empty_like(pixels)
+    for row in range(0, len(pixels), ROWS):
+        part = opacity[row : row + ROWS, :, None].astype(np.uint32)
+        made[row : row + ROWS] = (pixels[row : row + ROWS] * part + 255 * (255 - part) + 127) // 255
+    return made
 
 
 def _rgb(frame: av.VideoFrame, size: tuple[int, int] | None, kind: str) -> NDArray[Any]:

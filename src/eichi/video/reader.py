@@ -1,10 +1,11 @@
 """Frames of a video file, one after the other: upright, with square pixels, in sRGB, each with its time.
 
-Nothing is held but the frame at hand. Frames are taken as they come, whatever their times; all have the size of the
-first. What a file is tagged with counts; what says nothing of its colours has those that players assume. Knows nothing
-of latents.
+Nothing is held but the frame at hand. Frames are taken as they come; where their times go back, as in files that were
+put one behind the other, they go on from there. All have the size of the first, and transparency is over white. What a
+file is tagged with counts; what says nothing of its colours has those that players assume. Knows nothing of latents.
 """
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from eichi.errors import InputError
 from eichi.video import turning
-from eichi.video.colours import to_deep, to_pixels
-from eichi.video.sources import check_frame, open_video
-from eichi.video.srgb import HLG, PQ, SRGB, Converter, by_numbers
+from eichi.video.colours import over_white, to_deep, to_opacity, to_pixels
+from eichi.video.sources import FILE, check_frame, open_video
+from eichi.video.srgb import HLG, PQ, Converter, by_numbers
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,15 @@ def read_frames(path: Path) -> Iterator[Frame]:
     with open_video(path) as container:
         stream = container.streams.video[0]
         view: _View | None = None
-        begin, step = 0.0, 1 / float(stream.average_rate or 30)
+        begin, last, step = 0.0, 0.0, 1 / float(stream.average_rate or 30)
         for index, frame in enumerate(container.decode(stream)):
             time = index * step if frame.time is None else frame.time
             if view is None:
                 view, begin = _View(container, frame), time
-            yield Frame(time - begin, view.show(frame))
+            if time - begin < last:
+                begin = time - last - step
+            last = time - begin
+            yield Frame(last, view.show(frame))
 
 
 class _View:
@@ -76,15 +80,24 @@ class _View:
         width = max(round(first.width * (stream.sample_aspect_ratio or 1)), 1)
         check_frame(container, width, first.height)
         self._size = (width, first.height)
+        self._path = container.name.removeprefix(FILE)
+        # The fourth byte of raw pixels in an AVI is reserved, and often 0.
+        self._opaque = container.format.name == "avi" and stream.codec_context.name == "rawvideo"
         told = first.side_data.get("DISPLAYMATRIX")
         self._number = turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
         self._converters: dict[tuple[int, int], Converter | None] = {}
 
     def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """A frame as it is seen."""
-        key = (frame.color_primaries, frame.color_trc if frame.color_trc in (PQ, HLG) else SRGB)
+        """A frame as it is seen. Raises InputError for colours that FFmpeg does not convert."""
+        key = (frame.color_primaries, frame.color_trc)
         if key not in self._converters:
             self._converters[key] = by_numbers(*key)
         convert = self._converters[key]
-        pixels = to_pixels(frame, self._size) if convert is None else convert(to_deep(frame, self._size))
-        return turning.turn_frame(pixels, self._number)
+        try:
+            pixels = to_pixels(frame, self._size) if convert is None else convert(to_deep(frame, self._size))
+            opacity = None if self._opaque else to_opacity(frame, self._size)
+        except av.FFmpegError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP):
+                raise
+            raise InputError("error.video.read", path=self._path, reason="reason.colours") from error
+        return turning.turn_frame(pixels if opacity is None else over_white(pixels, opacity), self._number)
