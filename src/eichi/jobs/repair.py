@@ -255,6 +255,8 @@ def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> It
     """The rows of a table that can be read: from the front, where that breaks off from the back, then one by one."""
     asked = f"SELECT rowid, {', '.join(columns)} FROM {table}"
     seen: set[int] = set()
+    if not _ends(damaged, f"{asked} LIMIT 0"):  # there is no such table, and not one row of it
+        return
     for direction in ("ASC", "DESC"):
         try:
             for number, *row in damaged.execute(f"{asked} ORDER BY rowid {direction}"):
