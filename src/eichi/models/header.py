@@ -9,6 +9,7 @@ LoRA, no model and no torch.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -135,7 +136,8 @@ def short(name: str, most: int = 120) -> str:
 
 def few(names: Iterable[str], most: int = 160) -> str:
     """The first of several names by the alphabet, for a sentence."""
-    return shorten(", ".join(sorted(short(name, 100) for name in names)), most)
+    first = nsmallest(most, names)  # a file can have 200,000, and more than `most` do not fit
+    return shorten(", ".join(short(name, 100) for name in first), most)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
