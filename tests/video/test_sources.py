@@ -10,13 +10,14 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from eichi.errors import InputError, PictureError
 from eichi.video import sources
-from eichi.video.images import load
+from eichi.video.images import load, measure
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.sources import ENDINGS, max_pixels, open_picture
-from tests.pictures import encoded, exif
+from tests.pictures import encoded, exif, header
 
 KINDS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
 
@@ -104,6 +105,46 @@ def test_a_tiff_in_one_piece_costs_more(tmp_path: Path, monkeypatch: pytest.Monk
     load(tmp_path / "20.tif")
     with pytest.raises(PictureError, match="larger than"):
         load(tmp_path / "60.tif")
+
+
+@pytest.mark.parametrize(
+    ("tags", "cost"), [({278: 40}, 12), ({278: 20}, 8), ({278: 5}, 6), ({322: 48, 323: 48}, 4 + 8 * 48**2 / 40**2)]
+)
+def test_a_deep_tiff_in_few_pieces_costs_by_its_depth(tmp_path: Path, tags: dict[int, int], cost: float) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.tif", compression="tiff_lzw")
+    with Image.open(tmp_path / "a.tif") as image:
+        assert isinstance(image, TiffImageFile)
+        image.tag_v2[258] = (16, 16, 16, 16)
+        del image.tag_v2[278]
+        for tag, value in tags.items():
+            image.tag_v2[tag] = value
+        assert sources._tiff_cost(image) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize("size", [(sources.SIDE + 1, 1), (1, sources.SIDE + 1)])
+def test_a_side_has_a_limit(tmp_path: Path, size: tuple[int, int]) -> None:
+    (tmp_path / "a.png").write_bytes(header(*size))
+    with pytest.raises(PictureError, match="a side of more than"):
+        measure(tmp_path / "a.png")
+
+
+def test_four_colours_in_passes_cost_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for mode in ("RGB", "CMYK"):
+        Image.new(mode, (60, 60)).save(tmp_path / f"{mode}.jpg", progressive=True)
+    monkeypatch.setattr(sources, "BUDGET", 60 * 60 * 11)
+    load(tmp_path / "RGB.jpg")
+    with pytest.raises(PictureError, match="larger than"):
+        load(tmp_path / "CMYK.jpg")
+
+
+def test_a_jpeg_of_more_scans_than_programs_write_is_damaged(tmp_path: Path) -> None:
+    content = encoded("JPEG", 24, progressive=True)
+    last = content[content.rindex(b"\xff\xda") : -2]
+    for number in (50, 100):
+        (tmp_path / f"{number}.jpg").write_bytes(content[:-2] + last * number + content[-2:])
+    assert measure(tmp_path / "50.jpg") == (24, 24)
+    with pytest.raises(PictureError, match="damaged or incomplete"):
+        measure(tmp_path / "100.jpg")
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "WEBP", "HEIC"])

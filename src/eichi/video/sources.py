@@ -17,19 +17,21 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import COMPRESSION, ROWSPERSTRIP, TiffImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, ROWSPERSTRIP, SAMPLESPERPIXEL, TiffImageFile
 from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
-from eichi.video import png
+from eichi.video import jpeg, png
 
 BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
+SIDE = 2_000_000  # pixels in a row or a column: each row has its price, and rows are converted whole
 PROGRESSIVE = "progressive"  # a JPEG that comes in passes, and is held whole while it does
-ONE_STRIP = "one strip"  # a TIFF that is packed in one piece
-# Bytes of it for a pixel of each kind, measured. A JPEG may be an MPO, which is several in one file.
+INKS = "inks"  # the same with four colours
+# Bytes of it for a pixel of each kind, measured. A JPEG may be an MPO, which is several in one file. A TIFF may cost
+# more, see `_tiff_cost`.
 COSTS = {
-    "PNG": 6, "JPEG": 6, "MPO": 6, "GIF": 6, "BMP": 6, "TIFF": 6, "WEBP": 16, "AVIF": 12, "HEIF": 12,
-    PROGRESSIVE: 8, ONE_STRIP: 8,
+    "PNG": 6, "JPEG": 6, "MPO": 6, "GIF": 6, "BMP": 6, "TIFF": 6, "WEBP": 17, "AVIF": 12, "HEIF": 12,
+    PROGRESSIVE: 8, INKS: 12,
 }  # fmt: skip
 FRAME = 16  # of a video in eight bits, twice as many in more: decoders hold a dozen frames
 ENDINGS = {
@@ -38,7 +40,9 @@ ENDINGS = {
 }  # fmt: skip
 AVIF = {b"avif", b"avis"}
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-TILEWIDTH, PLAIN = 322, 1  # of TIFF's tags and ways of packing
+TILEWIDTH, TILELENGTH, PLAIN = 322, 323, 1  # of TIFF's tags and ways of packing
+HELD = 4  # bytes of a pixel in Pillow
+PASSES = "passes"  # by this name a JPEG that comes in several scans is marked
 HEAD = 2**16  # bytes in front of a file that tell what is in it
 # Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
 VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
@@ -68,7 +72,9 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
             # What matters is refused below; Pillow's warnings about odd tags and large sizes are not for users.
             warnings.simplefilter("ignore")
             with _identified(file) as image:
-                limit = max_pixels(_costs_as(image))
+                limit = int(BUDGET // _cost(image))
+                if max(image.size) > SIDE:
+                    raise PictureError("error.picture.long", path=path, limit=SIDE)
                 if image.width * image.height > limit:
                     raise PictureError("error.picture.large", path=path, limit=limit // 1_000_000)
                 yield image
@@ -117,16 +123,33 @@ def max_pixels(kind: str) -> int:
     return BUDGET // COSTS[kind]
 
 
-def _costs_as(image: Image.Image) -> str:
-    """What a picture is for the memory that decoding it takes."""
-    if PROGRESSIVE in image.info:
-        return PROGRESSIVE
-    if isinstance(image, TiffImageFile):
-        tags = image.tag_v2
-        rows = tags.get(ROWSPERSTRIP)
-        parts = TILEWIDTH in tags or (isinstance(rows, int) and rows <= image.height // 2)
-        return "TIFF" if parts or tags.get(COMPRESSION, PLAIN) == PLAIN else ONE_STRIP
-    return str(image.format)
+def _cost(image: Image.Image) -> float:
+    """The bytes that decoding a picture takes for a pixel."""
+    if image.info.get(PASSES) or PROGRESSIVE in image.info:  # also one that is cut off in its first scan
+        return COSTS[INKS if len(image.getbands()) > 3 else PROGRESSIVE]
+    return _tiff_cost(image) if isinstance(image, TiffImageFile) else COSTS[str(image.format)]
+
+
+def _tiff_cost(image: TiffImageFile) -> float:
+    """The same for a TIFF: beside the picture, its largest piece is held as it is unpacked, in all of its depth."""
+    tags = image.tag_v2
+    if tags.get(COMPRESSION, PLAIN) == PLAIN:
+        return COSTS["TIFF"]
+    piece = image.width * min(_number(tags.get(ROWSPERSTRIP)) or image.height, image.height)
+    if TILEWIDTH in tags:
+        piece = _number(tags.get(TILEWIDTH)) * _number(tags.get(TILELENGTH))
+    bits = tags.get(BITSPERSAMPLE, (1,))
+    deep = sum(bits) if isinstance(bits, tuple) else _number(bits)
+    samples = _number(tags.get(SAMPLESPERPIXEL, 1))
+    if isinstance(bits, tuple) and len(bits) < samples:
+        deep = max(bits) * samples
+    held = piece * max(deep / 8, HELD) / (image.width * image.height)
+    return max(COSTS["TIFF"], HELD + held)
+
+
+def _number(value: object) -> int:
+    """What a tag of a TIFF says, or 0 where it is no number."""
+    return value if isinstance(value, int) else 0
 
 
 def _identified(file: BinaryIO) -> Image.Image:
@@ -135,12 +158,18 @@ def _identified(file: BinaryIO) -> Image.Image:
         whole = Image.open(io.BufferedReader(png.Pixels(file)), formats=("PNG",))  # noqa: TID251
         whole.info.update(png.look(file))
         return whole
+    if jpeg.is_jpeg(file):
+        several = jpeg.in_passes(file)
+        file.seek(0)
+        picture = Image.open(file, formats=("JPEG",))  # noqa: TID251
+        picture.info[PASSES] = several
+        return picture
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)
     brands = _brands(head)
     if not brands & (AVIF | HEIC):
-        return Image.open(file, formats=("JPEG", "WEBP", "GIF", "BMP", "TIFF"))  # noqa: TID251
+        return Image.open(file, formats=("WEBP", "GIF", "BMP", "TIFF"))  # noqa: TID251
     image = _avif(file) if brands & AVIF else _heic(file)
     numbers = head.partition(b"colrnclx")[2][:4]
     if len(numbers) == 4 and not image.info.get("icc_profile"):  # which says more
