@@ -86,6 +86,9 @@ def test_other_names_are_no_part(name: str) -> None:
 def test_other_kinds_and_families_by_their_examples() -> None:
     assert [other_kind([kind.example]) for kind in KINDS] == [kind.name for kind in KINDS]
     assert [other_family([family.example]) for family in FAMILIES] == [family.name for family in FAMILIES]
+    example = FAMILIES[0].example
+    assert other_family([example, example, "a", "b"]) == FAMILIES[0].name  # half of them
+    assert other_family([example, example, "a", "b", "c"]) is None
     ours = [alias for alias in aliases(published_shapes())]
     assert (other_kind(f"{layer}.lora_A.weight" for layer in ours), other_family(ours)) == (None, None)
 

@@ -19,6 +19,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     read = load_latents(path)
     assert np.array_equal(read.values, VALUES)
     assert (read.first, read.joints) == (3, (2,))
+    assert b'\\"checksum\\": \\"' in path.read_bytes()  # files that are there already say it so
 
 
 def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
