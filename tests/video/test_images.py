@@ -372,3 +372,8 @@ def test_a_palette_that_is_missing_is_named(tmp_path: Path, read: Callable[[Path
     with pytest.raises(PictureError) as caught:
         read(tmp_path / "a.png")
     assert (caught.value.id, caught.value.values["reason"]) == ("error.picture.damaged", "reason.palette")
+
+
+def test_a_strip_is_not_scaled_to_gigapixels() -> None:
+    strip = Image.linear_gradient("L").resize((65_535, 1)).convert("RGB")
+    assert fit(strip, 80, 48, "original").shape == (48, 80, 3)

@@ -124,6 +124,8 @@ def _covered(image: Image.Image, width: int, height: int, sampling: Image.Resamp
     """In two steps: resized to whole pixels, then cropped at whole pixels, both rounded half to even."""
     scale = max(width / image.width, height / image.height)
     wide, high = round(image.width * scale), round(image.height * scale)
+    if wide * high > ROOM:  # a strip, which would be scaled to gigapixels: nobody's seeds were made with one
+        return ImageOps.fit(image, (width, height), sampling)
     resized = image if image.size == (width, height) else image.resize((wide, high), sampling)
     left, top = round((wide - width) / 2), round((high - height) / 2)
     return resized.crop((left, top, left + width, top + height))
