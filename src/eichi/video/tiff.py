@@ -5,8 +5,14 @@ from pathlib import Path
 from PIL import Image
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
+    EXTRASAMPLES,
+    FILLORDER,
+    IMAGELENGTH,
+    IMAGEWIDTH,
+    OPEN_INFO,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
     SAMPLESPERPIXEL,
     TiffImageFile,
 )
@@ -15,6 +21,14 @@ from eichi.errors import PictureError
 
 APART = 2  # the planes of a picture, one after the other
 YCBCR = 6
+# What Pillow knows kinds of TIFFs by, beside the order of bytes, with what is meant where a tag is not there.
+KIND = (
+    (PHOTOMETRIC_INTERPRETATION, 0),
+    (SAMPLEFORMAT, (1,)),
+    (FILLORDER, 1),
+    (BITSPERSAMPLE, (1,)),
+    (EXTRASAMPLES, ()),
+)
 LIMIT = 40_000_000  # pixels of one that is read by libtiff, which may hold a plane of it twice
 
 
@@ -29,17 +43,28 @@ def mend(image: Image.Image, path: Path) -> None:
     tags = image.tag_v2
     apart = tags.get(PLANAR_CONFIGURATION, 1) == APART
     if apart and tags.get(SAMPLESPERPIXEL, 1) == 1:
-        tags[PLANAR_CONFIGURATION] = 1  # the same thing, and read well
-        image._setup()
+        _as_one(image)
     elif tags.get(PHOTOMETRIC_INTERPRETATION) == YCBCR and image.mode == "RGB":
         _by_libtiff(image, "RGBX", path)
     elif apart and max(tags.get(BITSPERSAMPLE, (1,))) > 8:
         _by_libtiff(image, f"{image.mode};16N", path)
 
 
+def _as_one(image: TiffImageFile) -> None:
+    """Has the only plane read by what its tags mean together; a plane of several is known by its letter alone."""
+    tags = image.tag_v2
+    kind = [tags.get(tag, usual) for tag, usual in KIND]
+    _, meaning = OPEN_INFO.get((tags.prefix, *kind), ("", ""))
+    if meaning:
+        tile = type(image.tile[0])
+        rows = [(one, one.args[1:] if isinstance(one.args, tuple) else ()) for one in image.tile]
+        image.tile = [tile(one.codec_name, one.extents, one.offset, (meaning, *rest)) for one, rest in rows]
+
+
 def _by_libtiff(image: TiffImageFile, mode: str, path: Path) -> None:
     if image.width * image.height > LIMIT:
         raise PictureError("error.picture.large", path=path, limit=LIMIT // 1_000_000)
-    whole = image.tile[0]._replace(extents=(0, 0, *image._tile_size), offset=0, codec_name="libtiff")
-    image.tile = [whole._replace(args=(mode, "raw", False, image.tag_v2.offset))]
+    size = (image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH])  # as it lies in the file
+    tile, args = type(image.tile[0]), (mode, "raw", False, image.tag_v2.offset)
+    image.tile = [tile("libtiff", (0, 0, *size), 0, args)]
     image.use_load_libtiff = True
