@@ -5,7 +5,6 @@ have names and links that lead out of the folder. Each is refused in one sentenc
 files before their names are read, and what is unpacked gets its name from us. Knows nothing of what is inside.
 """
 
-import hashlib
 import io
 import re
 import shutil
@@ -20,6 +19,7 @@ from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from eichi.errors import InputError
+from eichi.files import digest
 from eichi.reading import decode
 
 # A hundred sections with a picture each are far below these; what is far above is no section archive.
@@ -52,8 +52,8 @@ class Bundle:
     @property
     def digest(self) -> str:
         """What names the whole archive by its content."""
-        with _translated(self.path), self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        with _translated(self.path):
+            return digest(self.path)[:16]
 
     def text(self, name: PurePosixPath, limit: int) -> tuple[str, str | None]:
         """A member as text of at most `limit` bytes, and its coding where that was guessed. Raises InputError."""

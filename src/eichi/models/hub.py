@@ -24,7 +24,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, but for type checkers
 
 from eichi.errors import EichiError, FolderError, ModelError, RunError
-from eichi.files import private, settle
+from eichi.files import digest, private, settle
 
 CHUNK = 4 * 2**20  # bytes between two words on how far it is
 TRIES = 5  # connections that bring nothing, one after another, before giving up
@@ -90,8 +90,7 @@ def part_of(file: RemoteFile, target: Path) -> Path:
 def checksum(path: Path, like: str) -> str:
     """A file's checksum of the kind that `like` is: SHA-256, or git's SHA-1 of a blob."""
     if len(like) == 64:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(path)
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 

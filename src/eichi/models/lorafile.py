@@ -17,6 +17,7 @@ from math import isfinite
 from pathlib import Path
 
 from eichi.errors import LoraError
+from eichi.files import digest
 from eichi.models.header import Entry, Header, HeaderError, few, read_header, short
 from eichi.models.layers import ORIGINAL, flat
 from eichi.models.loraforms import TYPES, Misshapen, Size, by_columns, measure
@@ -137,8 +138,7 @@ def _state(path: Path) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def _content(path: Path, *state: int) -> str:
     """The hash of a file, once for every state of it. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(path)
 
 
 # Files that are often taken for a LoRA, by how they begin.

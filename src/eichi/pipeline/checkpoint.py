@@ -51,7 +51,7 @@ from eichi.video.metadata import Record, record
 from eichi.video.outputs import SECTIONS
 
 LOCK = "lock"
-PICTURES, KEPT, THREADS = "pictures", "kept", "threads"
+PICTURES, KEPT, THREADS, RECORD = "pictures", "kept", "threads", "record"
 SECTION = re.compile(r"section-(\d+)\.safetensors")
 SEGMENT = re.compile(rf"(?:{SECTIONS}/)?(\d+)-(\d+)\.mp4")
 
@@ -64,9 +64,6 @@ class Original:
 
     path: Path
     write: Write
-
-
-RECORD = "record"
 
 
 class Checkpoint(JobFolder):

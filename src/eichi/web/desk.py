@@ -4,7 +4,6 @@ One desk for a server. A page that is closed loses nothing, because nothing is k
 pictures are files in the home folder, and the controls' values are remembered in the library. Knows no component.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from eichi.catalog import find
 from eichi.declare import Plain
 from eichi.errors import EichiError, FolderError, InputError
 from eichi.events import Adjusted
-from eichi.files import aside, private, read_file
+from eichi.files import aside, digest, private, read_file
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
@@ -268,7 +267,7 @@ class Desk:
             if path.is_relative_to(self.uploads):
                 os.utime(path.parent)  # used again: it is not long ago that it was given
                 return str(path) if path.is_file() else None
-            name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+            name = digest(path)[:32]
             target = self.uploads / name / fit_name(path.name)
             private(target.parent)
             with aside(target, private=True) as draft:
