@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from eichi.web.fieldset import FieldSet
 
 from eichi.catalog import find
 from eichi.declare import option, walk
@@ -21,7 +22,6 @@ from eichi.plan.plan import make_plan
 from eichi.reference import reference
 from eichi.settings import Settings, load_settings
 from eichi.web.fields import fields
-from eichi.web.fieldset import FieldSet
 from eichi.web.i18n import Words
 from eichi.words import languages, table
 

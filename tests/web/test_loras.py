@@ -12,7 +12,7 @@ from eichi.errors import EichiError, InputError
 from eichi.options import VideoOptions
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.loras import Chosen, LoraPlace, LoraView, Presets
+from eichi.web.lorafolder import Chosen, LoraPlace, LoraView, Presets
 
 # The only layer of the smallest change: of the embedded model's first block, 64 channels wide.
 LAYER = "transformer.transformer_blocks.0.attn.to_q"

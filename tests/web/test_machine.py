@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from eichi.web.parts import summary
 
 from eichi import make_plan
 from eichi.options import VideoOptions
@@ -12,7 +13,6 @@ from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.machine import MIB, Probe
-from eichi.web.parts import summary
 
 WORDS = Words("en")
 

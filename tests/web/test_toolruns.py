@@ -16,7 +16,7 @@ from eichi.web import desk as desks
 from eichi.web import toolruns
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.latents import render_files, render_runs
+from eichi.web.results import render_files, render_runs
 
 WORDS = Words("en")
 

@@ -1,4 +1,4 @@
-"""`eichi ui`: the page in a browser. Gradio is loaded by this command alone, models by the worker that it starts."""
+"""`eichi ui`: the page in a browser. Models are loaded by the worker that it starts."""
 
 import click
 
@@ -21,10 +21,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser: bool, lang: str | None) -> None:
     with reporting(False) as settings:
         from eichi.web.access import Access
-        from eichi.web.stubs import without_stubs
-
-        with without_stubs():
-            from eichi.web.app import serve
+        from eichi.web.app import serve
 
         chosen = None if lang is None else _known(lang)
         language = chosen or settings.language

@@ -36,9 +36,9 @@ from eichi.settings import UPLOADS, Settings
 from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video
-from eichi.web.latents import Files, ResultFile
-from eichi.web.loras import LoraFolder
+from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
+from eichi.web.results import Files, ResultFile
 from eichi.web.toolruns import LATENTS, VIDEO, ToolRuns
 
 MOST = 5000  # pictures that were given and are kept

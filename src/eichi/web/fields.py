@@ -17,9 +17,6 @@ from eichi.declare import GROUPS, Cost, Group, OptionField, Shown, walk
 # `table` is values by section number, `list` several values; what one of them is, the request's schema says.
 Control = Literal["tick", "choice", "slider", "number", "text", "picture", "latents", "lora", "folder", "table", "list"]
 
-# What Gradio is told to change of a control, or hears from it: values by names of its own.
-Update = dict[str, Any]
-
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 SPAN = 1000  # a longer range is not for a slider
 

@@ -1,88 +1,126 @@
-"""Where a language's page lives in the server. It is built when it is first asked for: most servers show one language.
+"""The places of the page, each a document under a real address: `/{language}/{place}`.
 
-Knows Gradio's way into a server, nothing of what is on the page.
+Templates are filled with words and with descriptions of fields; what a user has set or made is not in them, that the
+page asks for. The files that a page loads lie under a mark of their contents, so that a browser keeps them for ever and
+never mixes two versions. Knows no job.
 """
 
-import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from functools import cached_property
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
-import gradio as gr
-from fastapi import FastAPI
-from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from pydantic import BaseModel
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
+from eichi.catalog import Direction
+from eichi.declare import GROUPS
+from eichi.library.advice import at
+from eichi.options import FrameOptions, VideoOptions
+from eichi.settings import Settings
 from eichi.web.desk import Desk
-from eichi.web.i18n import Words
-from eichi.web.page import build
+from eichi.web.fields import fields, grouped
+from eichi.web.i18n import COOKIE, Words, choose
+from eichi.words import languages, say
+
+PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
+YEAR = 365 * 24 * 3600
+WEB = Path(str(files("eichi.web")))
 
 
-class LanguagePage:
-    """An ASGI application to be mounted under the language's code; what it starts goes on the server's `running`."""
+class Kept(StaticFiles):
+    """Files that never change under their address."""
 
-    def __init__(self, desk: Desk, words: Words, style: Path, upload: str, running: AsyncExitStack) -> None:
-        self._desk, self._words, self._style, self._upload = desk, words, style, upload
-        self._running = running
-        self._app: ASGIApp | None = None
-        self._lock = asyncio.Lock()
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers["cache-control"] = f"public, max-age={YEAR}, immutable"
+        return answer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._lock:
-            if self._app is None:
-                self._app = await self._built()
-        await self._app(scope, receive, send)
 
-    async def _built(self) -> ASGIApp:
-        """The page as Gradio mounts it, taken out of the server that it was mounted in, and started like that one."""
-        server = self._mounted()  # half a second, in this thread: Gradio wants the server's own loop
-        await self._running.enter_async_context(server.router.lifespan_context(server))
-        return next(route.app for route in server.routes if isinstance(route, Mount))
+class Pages:
+    """The templates and what fills them."""
 
-    def _mounted(self) -> FastAPI:
-        server = FastAPI()
-        gr.mount_gradio_app(
-            server,
-            build(self._desk, self._words),
-            f"/{self._words.language}",
-            allowed_paths=[str(self._desk.uploads)],
-            blocked_paths=[str(self._desk.settings.store)],
-            max_file_size=self._upload,
-            footer_links=[],
-            run_history=False,
-            show_error=False,
-            theme=_theme(),
-            css_paths=[self._style],
-            ssr_mode=False,
+    def __init__(self, desk: Desk, language: str | None) -> None:
+        self.desk, self.language = desk, language
+        self.templates = Environment(
+            loader=FileSystemLoader(WEB / "templates"),
+            autoescape=select_autoescape(),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
-        return server
+        self.templates.globals |= {
+            "languages": {code: say("page.language", code) for code in languages()},
+            "places": PLACES,
+            "directions": get_args(Direction),
+            "groups": GROUPS,
+            "advice": at,
+        }
 
+    @cached_property
+    def mark(self) -> str:
+        """What tells one version of the page's files and words from another."""
+        digest = sha256()
+        for path in sorted(path for folder in ("static", "../locales") for path in (WEB / folder).rglob("*.*")):
+            digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()[:12]
 
-def _theme() -> gr.themes.Base:
-    """Quiet colours in light and dark; fonts of the visitor's system, none from elsewhere."""
-    fonts = ["system-ui", "Noto Sans", "Noto Sans CJK JP", "sans-serif"]
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.indigo,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_md,
-        text_size=gr.themes.sizes.text_sm,
-        spacing_size=gr.themes.sizes.spacing_sm,
-        font=fonts,
-        font_mono=["ui-monospace", "monospace"],
-    ).set(
-        body_background_fill="#f5f6f9",
-        body_background_fill_dark="#101218",
-        block_background_fill="#ffffff",
-        block_background_fill_dark="#191c24",
-        block_border_width="0px",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
-        block_label_border_width="0px",
-        block_title_text_weight="600",
-        input_background_fill="#ffffff",
-        input_background_fill_dark="#12141b",
-        input_border_width="1px",
-        input_border_color="#dcdfe6",
-        input_border_color_dark="#2d323e",
-        border_color_primary="#e1e4ea",
-        border_color_primary_dark="#2d323e",
-    )
+    def mount(self, app: FastAPI) -> None:
+        """Put the pages and their files into an application."""
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route("/", self.enter)
+        for code in languages():
+            router.add_api_route(f"/{code}", self.enter_in(code))
+            router.add_api_route(f"/{code}/", self.enter_in(code))
+            for place in PLACES:
+                router.add_api_route(f"/{code}/{place}", self.show(code, place), response_class=HTMLResponse)
+        app.include_router(router)
+        app.mount(f"/static/{self.mark}", Kept(directory=WEB / "static"))
+
+    def enter(self, request: Request) -> RedirectResponse:
+        """The way to the visitor's language."""
+        code = choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE), self.language)
+        return RedirectResponse(f"/{code}/{PLACES[0]}")
+
+    def enter_in(self, code: str) -> Callable[[], RedirectResponse]:
+        """The way to a language's first place."""
+
+        def enter() -> RedirectResponse:
+            return RedirectResponse(f"/{code}/{PLACES[0]}")
+
+        return enter
+
+    def show(self, code: str, place: str) -> Callable[[], HTMLResponse]:
+        """What answers for a place in a language."""
+
+        def show() -> HTMLResponse:
+            answer = HTMLResponse(self.render(code, place))
+            answer.set_cookie(COOKIE, code, max_age=YEAR, samesite="lax")
+            answer.headers["cache-control"] = "no-cache"
+            return answer
+
+        return show
+
+    def render(self, code: str, place: str) -> str:
+        """A place in a language."""
+        words = Words(code)
+        kinds: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
+        described = {name: fields(kind) for name, kind in kinds.items()}
+        return self.templates.get_template(f"{place}.html").render(
+            lang=code,
+            place=place,
+            w=words,
+            pick=words.pick,
+            mark=self.mark,
+            static=f"/static/{self.mark}",
+            fields=described,
+            grouped={name: grouped(found.values()) for name, found in described.items()},
+            local=self.desk.local,
+        )

@@ -12,7 +12,7 @@ from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
 from eichi.reasons import unfit
 from eichi.text import json_text
-from eichi.web.speech import spoken
+from eichi.web.visitor import spoken
 
 SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
 ANSWERS: dict[int | str, dict[str, Any]] = {

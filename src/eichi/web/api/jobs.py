@@ -26,7 +26,7 @@ from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.live import PACE
-from eichi.web.speech import Language
+from eichi.web.visitor import Language
 
 HIGHEST = 2**31 - 1  # what every database takes as a number
 Id = Annotated[int, InPath(ge=1, le=HIGHEST)]

@@ -10,8 +10,8 @@ from eichi.jobs.view import View
 from eichi.library.loras import SLOTS
 from eichi.web.api.files import Named
 from eichi.web.desk import Desk
-from eichi.web.loras import Chosen, LoraView, Presets
-from eichi.web.speech import Language
+from eichi.web.lorafolder import Chosen, LoraView, Presets
+from eichi.web.visitor import Language
 
 Slot = Annotated[int, InPath(ge=min(SLOTS), le=max(SLOTS))]
 

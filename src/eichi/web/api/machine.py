@@ -3,22 +3,17 @@
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse
 from pydantic import JsonValue
 
-from eichi.files import private
 from eichi.jobs.view import View
-from eichi.library.archive import write_archive
-from eichi.library.favourites import Favourites
 from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.web.api.errors import PLAIN_ANSWERS
-from eichi.web.api.loras import quiet
 from eichi.web.desk import Desk
-from eichi.web.i18n import Words, choose
-from eichi.web.live import stream
-from eichi.web.speech import Language
+from eichi.web.i18n import Words
+from eichi.web.visitor import Language
 
 
 class Schemas(View):
@@ -80,26 +75,6 @@ def routes(desk: Desk) -> APIRouter:
     @router.post("/folder")
     def open_folder() -> Opened:
         return Opened(opened=desk.open_folder())
-
-    @router.get("/archive.zip", include_in_schema=False)
-    def archive() -> FileResponse:
-        path = desk.settings.cache / "sections.zip"
-        private(path.parent)
-        last = Favourites(desk.settings.home, quiet).last(VideoOptions)
-        assert isinstance(last, VideoOptions)
-        write_archive(path, last)
-        return FileResponse(path, filename=path.name)
-
-    @router.get("/favourites.json", include_in_schema=False)
-    def favourites() -> FileResponse:
-        path = desk.settings.cache / "favourites.json"
-        private(path.parent)
-        Favourites(desk.settings.home, quiet).export(path)
-        return FileResponse(path, filename=path.name)
-
-    @router.get("/live/{language}", include_in_schema=False)
-    async def live(language: str) -> StreamingResponse:
-        return StreamingResponse(stream(desk, Words(choose("", language))), media_type="text/event-stream")
 
     return router
 

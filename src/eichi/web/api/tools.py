@@ -6,8 +6,8 @@ from pydantic import Field
 from eichi.jobs.view import JobView, View
 from eichi.video.splice import LatentsReport
 from eichi.web.desk import Desk
-from eichi.web.speech import Language
 from eichi.web.toolruns import RunView
+from eichi.web.visitor import Language
 
 
 class Task(View):

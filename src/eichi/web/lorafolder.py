@@ -1,34 +1,23 @@
-"""The place for LoRA: the files of the folder, which of them are used and how strongly, five presets.
+"""The LoRA files of the machine's folders by name, and the five presets of them.
 
-One choice serves videos and images alike. The browser names files of the folder, or files that a request brought along
-whose paths are remembered here; it never says a path. What a file is and which models it fits is read from its header.
+A page names files of the folders, or files that a request brought along whose paths are remembered here. What a file is
+and which models it fits is read from its header. Knows no page.
 """
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import gradio as gr
 
 from eichi.catalog import find, known
 from eichi.errors import EichiError, InputError
 from eichi.jobs.view import View
-from eichi.library.lorafolders import ENDING, lora_files
-from eichi.library.loras import SLOTS, Loras, PresetLora, lora
+from eichi.library.lorafolders import lora_files
+from eichi.library.loras import Loras, PresetLora, lora
 from eichi.library.store import Tell
 from eichi.models.lorafile import LoraFile, read_lora
 from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
-from eichi.options import Request
 from eichi.settings import Settings
-from eichi.web.fields import Update
-from eichi.web.fieldset import live_html
-from eichi.web.i18n import Words
-
-TEXTS = ("none", "strength", "empty", "missing")
 
 
 class Chosen(View):
@@ -106,38 +95,6 @@ class LoraFolder:
 
     def _match(self, file: LoraFile, model: str) -> None:
         match_lora(file, transformer_shapes(find(model), self.settings.models), model)
-
-
-class LoraPlace:
-    """The one control of the place: what is chosen, as a list of names with strengths."""
-
-    def __init__(self, folder: LoraFolder, words: Words, render: bool = True) -> None:
-        self.folder = folder
-        told = escape(json.dumps({name: words(f"loras.{name}") for name in TEXTS}, ensure_ascii=False))
-        slots = "".join(
-            f'<span class="slot"><b>{number}</b><button type="button" data-slot-load="{number}">'
-            f'{escape(words("loras.load"))}</button><button type="button" class="quiet" data-slot-save="{number}">'
-            f"{escape(words('loras.save'))}</button><small></small></span>"
-            for number in SLOTS
-        )
-        help = escape(words("loras.help", folder=folder.folder))
-        html = (
-            f'<div class="loras" data-words="{told}" data-language="{words.language}">'
-            f"<h3>{escape(words('place.loras'))} <small>{help}</small></h3>"
-            f'<ul class="files"></ul><label class="upload"><input type="file" accept="{ENDING}" data-upload-lora>'
-            f"<span>{escape(words('loras.upload'))}</span></label>"
-            f'<h4>{escape(words("loras.presets"))}</h4><div class="slots">{slots}</div></div>'
-        )
-        self.html = live_html("loras", [], html, render=render)
-
-    def values(self, given: Sequence[Mapping[str, Any]] | None) -> list[Update]:
-        """What a request says of it. Raises InputError for a file that is not there."""
-        return [{"file": self.folder.path(str(one["name"])), "strength": one["strength"]} for one in given or ()]
-
-    def show(self, request: Request) -> Update:
-        """An update that puts a request's LoRAs into the place."""
-        chosen = [{"name": self.folder.name(one.file), "strength": one.strength} for one in request.weights.loras]
-        return gr.update(value=chosen)
 
 
 class Presets:

@@ -1,0 +1,37 @@
+"""Who asks: the language that is spoken with them, and whether they sit at this machine.
+
+A tab says its language with every request, since two tabs may be in two of them; a program without one gets the
+browser's way: a cookie, then Accept-Language. Knows no page.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from eichi.web.i18n import COOKIE, choose
+
+HEADER, QUERY = "eichi-language", "language"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks; `local` says that machine settings and paths are theirs."""
+
+    language: str
+    local: bool
+
+
+def spoken(request: Request) -> str:
+    """The language that was chosen, else the browser's."""
+    said = request.query_params.get(QUERY) or request.headers.get(HEADER)
+    return choose(request.headers.get("accept-language", ""), said, request.cookies.get(COOKIE))
+
+
+def visiting(request: Request) -> Visitor:
+    """Who asks, as the guard has seen them."""
+    return Visitor(spoken(request), bool(getattr(request.state, "local", False)))
+
+
+Language = Annotated[str, Depends(spoken)]
+Visiting = Annotated[Visitor, Depends(visiting)]
