@@ -1,7 +1,10 @@
 """Files over HTTP: the results of a job, files among the results, pictures that are given."""
 
 import re
+from collections.abc import Mapping
+from enum import IntEnum
 from pathlib import Path
+from typing import Self
 
 from fastapi import APIRouter, UploadFile
 from fastapi.responses import FileResponse
@@ -15,7 +18,14 @@ from eichi.video.jobfolder import JobFolder
 from eichi.video.writer import join_segments
 from eichi.web.api.jobs import Id
 from eichi.web.desk import Desk
+from eichi.web.refs import UPLOAD, RefView
+from eichi.web.uploads import Given, media_type
 
+WEBP, BYTES = "image/webp", "application/octet-stream"
+# What a browser plays or shows of what jobs leave; the others are handed out as files.
+PLAYED = {".mp4": "video/mp4", ".png": "image/png"}
+# What lies under the mark of its content never changes; it is nobody else's.
+LASTING = {"cache-control": "private, max-age=31536000, immutable"}
 SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
 
 
@@ -25,16 +35,24 @@ class Results(View):
     files: tuple[str, ...]
 
 
-class Named(View):
-    """A file that was taken, by the name that it is asked for by."""
+class PictureGiven(View):
+    """A picture that was given, by the id that requests name it by, and its size as it is seen."""
 
+    id: str
     name: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, given: Given) -> Self:
+        return cls(id=f"{UPLOAD}{given.mark}", name=given.name, width=given.width, height=given.height)
 
 
-class PictureGiven(Named):
-    """A picture that was given, and where it lies on this machine."""
+class Side(IntEnum):
+    """How many pixels the longer side of a picture has at most that is made smaller."""
 
-    path: Path
+    SMALL = 256
+    LARGE = 1024
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -45,10 +63,10 @@ def routes(desk: Desk) -> APIRouter:
         return Results(files=tuple(path.name for path in results(desk.store.job(id))))
 
     @router.get("/jobs/{id}/files/{name}", response_class=FileResponse)
-    def result(id: Id, name: str) -> FileResponse:
+    def result(id: Id, name: str, download: bool = False) -> FileResponse:
         for path in results(desk.store.job(id)):
             if path.name == name and path.is_file():
-                return FileResponse(path)
+                return _sent(path, PLAYED.get(path.suffix.lower()), download=download)
         raise InputError("error.file.missing", path=name)
 
     @router.get("/jobs/{id}/preview.png", response_class=FileResponse)
@@ -63,24 +81,44 @@ def routes(desk: Desk) -> APIRouter:
     def so_far(id: Id) -> FileResponse:
         return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
 
-    @router.get("/files/{name}", response_class=FileResponse)
-    def file(name: str) -> FileResponse:
-        return FileResponse(desk.result(name))
-
     @router.post("/files", status_code=201)
-    def give_file(file: UploadFile) -> Named:
-        return Named(name=desk.receive(file.filename or "", file.file).name)
+    def give_file(file: UploadFile) -> RefView:
+        return desk.refs.of(desk.given.result(file.filename or "", file.file))
 
     @router.post("/pictures", status_code=201)
     def give_picture(file: UploadFile) -> PictureGiven:
-        path = desk.receive_picture(file.filename or "", file.file)
-        return PictureGiven(name=desk.name(path), path=path)
+        return PictureGiven.of(desk.given.picture(file.filename or "", file.file))
 
-    @router.get("/pictures/{name:path}", response_class=FileResponse)
-    def picture(name: str) -> FileResponse:
-        return FileResponse(desk.picture(name))
+    @router.get("/pictures/{mark}", response_class=FileResponse)
+    def picture(mark: str, size: Side | None = None) -> FileResponse:
+        path = desk.given.find(mark)
+        if path is None:
+            raise InputError("error.file.missing", path=mark)
+        if size is not None:
+            return FileResponse(desk.given.small(path, size), media_type=WEBP, headers=LASTING)
+        return _sent(path, media_type(path), LASTING)
+
+    @router.get("/refs/{id:path}/content", response_class=FileResponse)
+    def ref_content(id: str) -> FileResponse:
+        path, view = desk.refs.find(id), desk.refs.view(id)
+        if view.kind == "picture":
+            return _sent(path, media_type(path))
+        if view.url is None:
+            raise InputError("error.ref.gone")
+        return _sent(path, PLAYED.get(path.suffix.lower()))
+
+    @router.get("/refs/{id:path}")
+    def show_ref(id: str) -> RefView:
+        return desk.refs.view(id)
 
     return router
+
+
+def _sent(path: Path, kind: str | None, headers: Mapping[str, str] | None = None, download: bool = False) -> FileResponse:
+    """A file as it is: shown by the browser where it is of such a kind, else something to keep."""
+    inline = kind is not None and not download
+    place = "inline" if inline else "attachment"
+    return FileResponse(path, 200, headers, kind or BYTES, filename=path.name, content_disposition_type=place)
 
 
 def _joined(desk: Desk, job: Job) -> Path:
