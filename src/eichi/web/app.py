@@ -98,6 +98,7 @@ def serve(
             config = uvicorn.Config(app, log_config=None, log_level="warning", timeout_graceful_shutdown=1)
             uvicorn.Server(config).run([listener])
         finally:
+            desk.downloads.close()
             desk.bench.close()
             executor.close()
 

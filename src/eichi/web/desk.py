@@ -36,6 +36,7 @@ from eichi.settings import UPLOADS, Settings
 from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video
+from eichi.web.downloads import Downloads
 from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
 from eichi.web.results import Files, ResultFile
@@ -60,6 +61,7 @@ class Desk:
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
+        self.downloads = Downloads(settings)
         self.files = Files()
         self.loras = LoraFolder(settings)
         self.probe = Probe()
@@ -138,7 +140,7 @@ class Desk:
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
-        self.settings = self.bench.settings = self.loras.settings = settings
+        self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
 
     def open_folder(self) -> Path:
         """Show the folder of results in the system's own window. Raises InputError, FolderError."""

@@ -26,7 +26,13 @@ PLAIN_ANSWERS: dict[int | str, dict[str, Any]] = {
     }
     for status, text in SAID.items()
 }
-ABSENT = ("error.job.unknown", "error.tool.unknown", "error.file.missing", "error.api.nothing")
+ABSENT = (
+    "error.api.nothing",
+    "error.download.unknown",
+    "error.file.missing",
+    "error.job.unknown",
+    "error.tool.unknown",
+)
 
 
 async def explain(request: Request, error: Exception) -> Response:
