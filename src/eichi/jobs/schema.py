@@ -119,8 +119,9 @@ class Job:
 
     `runner` is the worker that has the job, `beat` its last sign of life. `checkpoint` is the folder that the job is
     gone on with from, where it is there. `progress` is the last Step, `result` the last event of the run. `said` counts
-    the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether its
-    results go with it. `damaged` are the columns that are not as they should be; what stands here in their place is harmless.
+    the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether
+    its results go with it. `damaged` are the columns that are not as they should be; what stands here in their place is
+    harmless.
     """
 
     id: int

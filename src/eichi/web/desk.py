@@ -37,6 +37,7 @@ from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video
 from eichi.web.downloads import Downloads
+from eichi.web.live import Live
 from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
 from eichi.web.results import Files, ResultFile
@@ -65,6 +66,7 @@ class Desk:
         self.files = Files()
         self.loras = LoraFolder(settings)
         self.probe = Probe()
+        self.live = Live(self)
 
     @property
     def uploads(self) -> Path:

@@ -1,4 +1,4 @@
-"""A row counts its changes, so that who looks at all rows reads only those that changed; a removed job can come back."""
+"""A row counts its changes, so that who looks at all reads only those that changed; a removed job can come back."""
 
 import sqlalchemy as sa
 from alembic import op
