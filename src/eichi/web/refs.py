@@ -107,7 +107,7 @@ class Refs:
         for key, given in files_of(options).items():
             path = self._find(given.as_posix())
             if path is None and FORM.fullmatch(given.as_posix()):
-                raise OptionError("error.ref.absent", key=key)
+                raise OptionError("error.ref.gone", key=key)
             if path is None and not visitor.local:
                 raise OptionError("error.api.path", key=key)
             put(values, key, str(path or given))
@@ -136,7 +136,7 @@ class Refs:
         return ErrorView.of(said, visitor.language)
 
     def values(self, values: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
-        """What fills a sentence. Of what was given there are names for everybody, of the rest paths for who sits here."""
+        """What fills a sentence. Pictures that were given have names for everybody."""
         return {key: self._value(value, visitor) for key, value in values.items()}
 
     def text(self, text: str, visitor: Visitor) -> str:

@@ -12,8 +12,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -27,7 +28,7 @@ from eichi.names import fit_name
 from eichi.settings import UPLOADS, Settings
 from eichi.video import images
 from eichi.video.latentfile import measure_latents
-from eichi.video.reader import measure_video
+from eichi.video.reader import measure_video, read_frames
 from eichi.video.sources import open_picture
 from eichi.web.toolruns import LATENTS, VIDEO
 
@@ -119,24 +120,28 @@ class Uploads:
         width, height = images.measure(path)
         return Given(path.parent.name, path.name, width, height)
 
-    def small(self, path: Path, side: int) -> Path:
-        """A picture as every browser shows it, WebP, neither side longer; kept in the cache. Raises PictureError."""
+    def small(self, path: Path, side: int) -> bytes:
+        """A picture, or a video's first, as every browser shows it, WebP with no side longer. Raises InputError.
+
+        It is kept in the cache.
+        """
         state = path.stat()
         name = hashlib.sha256(f"{path}\0{state.st_mtime_ns}\0{state.st_size}".encode("utf-8", "replace")).hexdigest()
         target = self.settings.cache / SHOWN / f"{name[:32]}-{side}.webp"
-        if not target.is_file():
-            with self._decoding:
-                picture = images.load(path)
+        with suppress(OSError):
+            return target.read_bytes()
+        with self._decoding:
+            picture = _first(path) if path.suffix.lower() == VIDEO else images.load(path)
             picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        made = BytesIO()
+        picture.save(made, "WEBP", quality=QUALITY)
+        with suppress(OSError):  # it is shown all the same
             private(target.parent)
             draft = target.with_name(f".{uuid4().hex}.part")  # two may make it at once
-            try:
-                picture.save(draft, "WEBP", quality=QUALITY)
-                settle(draft, target, lasting=False)
-            finally:
-                draft.unlink(missing_ok=True)
-            trim(target.parent, "*.webp", ROOM)
-        return target
+            draft.write_bytes(made.getvalue())
+            settle(draft, target, lasting=False)
+            trim(target.parent, "*", ROOM)
+        return made.getvalue()
 
     def result(self, name: str, content: BinaryIO) -> Path:
         """Take in latents or a video, among the results. Raises InputError, DiskError."""
@@ -269,6 +274,15 @@ def _write(content: BinaryIO, draft: Path, base: str, *, private: bool = True) -
         file.flush()
         os.fsync(file.fileno())  # a rename can reach the disk before the content does
     return mark.hexdigest()[:32]
+
+
+def _first(path: Path) -> Image.Image:
+    """The first frame of a video. Raises InputError."""
+    with closing(read_frames(path)) as frames:
+        frame = next(frames, None)
+    if frame is None:
+        raise InputError("error.video.read", path=path, reason="reason.video")
+    return Image.fromarray(frame.pixels)
 
 
 def _in(place: Path) -> Path | None:

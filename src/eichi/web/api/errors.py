@@ -40,7 +40,7 @@ ABSENT = (
 async def explain(request: Request, error: Exception) -> Response:
     """An error of ours as its sentence."""
     assert isinstance(error, EichiError)
-    status = 404 if error.id in ABSENT else 422
+    status = 404 if error.id in ABSENT and "key" not in error.values else 422
     refs: Refs = request.app.state.refs
     body = json_text(refs.error(error, visiting(request)))
     return Response(body, status if isinstance(error, InputError) else 500, media_type="application/json")

@@ -19,7 +19,7 @@ class Task(View):
 
 
 class Extension(View):
-    """A longer video that keeps the sections of a file, which is named by its id: how long, and its prompt if another."""
+    """A longer video that keeps the sections of a file, by its id: how long, and what it shows."""
 
     file: str
     seconds: float
