@@ -135,7 +135,7 @@ class Reader:
         found = restore(path, self.kind)
         if not found.whole:
             self._heard += found.notes
-            return over(self.below, found.values)
+            return over(self.below, _typed(self.kind.parse(found.values).dump(), found.values))
         folders = (self.given.folder, self.settings.outputs.absolute(), *self.settings.loras)
         cache = self.settings.cache if self.visitor.local else None
         values, notes = found.at(Places(folders=folders, cache=cache, strict=True))
@@ -191,6 +191,14 @@ class Reader:
         if os.path.isfile(there) and digest(there) == digest(Path(content.name)):
             return there
         return self.given.lora(name, content)
+
+
+def _typed(values: Plain, said: Plain) -> Plain:
+    """Of a request's nested values those that another program said, which writes numbers as texts."""
+    return {
+        key: _typed(values[key], one) if isinstance(one, dict) and isinstance(values[key], dict) else values[key]
+        for key, one in said.items()
+    }
 
 
 @contextmanager

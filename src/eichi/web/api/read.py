@@ -20,8 +20,8 @@ from eichi.library.loras import lora
 from eichi.library.outside import kind_of
 from eichi.options import VideoOptions
 from eichi.reading import parse_json
-from eichi.web.api.files import PictureGiven
 from eichi.web.api.jobs import Id
+from eichi.web.api.pictures import PictureGiven
 from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
 from eichi.web.dropped import Kind as FileKind
