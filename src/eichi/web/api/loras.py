@@ -8,9 +8,9 @@ from fastapi import Path as InPath
 from eichi.events import Adjusted
 from eichi.jobs.view import View
 from eichi.library.loras import SLOTS
-from eichi.web.api.files import Named
 from eichi.web.desk import Desk
 from eichi.web.lorafolder import Chosen, LoraView, Presets
+from eichi.web.refs import RefView
 from eichi.web.visitor import Language
 
 Slot = Annotated[int, InPath(ge=min(SLOTS), le=max(SLOTS))]
@@ -42,8 +42,8 @@ def routes(desk: Desk) -> APIRouter:
         return LoraFiles(files=tuple(desk.loras.list(language)))
 
     @router.post("/loras", status_code=201)
-    def give_lora(file: UploadFile) -> Named:
-        return Named(name=desk.receive_lora(file.filename or "", file.file).name)
+    def give_lora(file: UploadFile) -> RefView:
+        return desk.refs.of(desk.given.lora(file.filename or "", file.file))
 
     @router.get("/lora-presets")
     def list_lora_presets() -> LoraPresets:
