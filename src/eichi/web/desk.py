@@ -55,7 +55,7 @@ class Desk:
         self.files = Files()
         self.given = Uploads(settings)
         self.refs = Refs(settings, store, self.given)
-        self.loras = LoraFolder(settings)
+        self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
 
     @property
