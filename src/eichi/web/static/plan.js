@@ -128,16 +128,14 @@ function show(draft) {
     line.textContent = say("plan.need_image");
     cost.textContent = "";
   } else if (last) {
-    const time = last.jobs > 1 && last.total ? last.total : last.time?.text;
-    const many = last.jobs > 1 ? say("plan.jobs", { jobs: last.jobs }) : null;
-    line.textContent = [many, last.line, time].filter(Boolean).join(" · ");
+    line.textContent = (last.jobs > 1 ? [last.total, last.line] : [last.line, last.time?.text]).filter(Boolean).join(" · ");
     cost.textContent = last.memory ? [last.memory.text, last.memory.why].filter(Boolean).join(" · ") : "";
     cost.classList.toggle("short", last.memory?.fits === false);
   }
   const notes = find("#plan-notes"), count = last?.notes.length ?? 0;
   notes.hidden = !count || bad;
   notes.textContent = say("page.notes", { count });
-  find("#batch-total").textContent = last && last.jobs > 1 && !bad ? [say("plan.jobs", { jobs: last.jobs }), last.total].filter(Boolean).join(" · ") : "";
+  find("#batch-total").textContent = (last && last.jobs > 1 && !bad && last.total) || "";
   panel.dataset.planned = String(Number(panel.dataset.planned ?? 0) + 1);
   meters(last?.tokens?.[""]);
 }
