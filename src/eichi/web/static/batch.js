@@ -24,14 +24,16 @@ export function batch(draft) {
     find("#batch-drop").classList.add("busy");
     for (const file of files.filter((one) => !TEXT.test(one.name))) {
       try {
-        const { id } = await upload("pictures", file), prompt = texts.get(stem(file.name));
-        draft.set(KEY, [...draft.get(KEY, []), prompt ? { id, name: file.name, prompt } : { id, name: file.name }]);
+        const { id } = await upload("pictures", file);
+        draft.set(KEY, [...draft.get(KEY, []), { id, name: file.name }]);
       } catch (error) {
         lost.push(error.message);
       }
     }
-    const beside = draft.get(KEY, []).map((one) => (texts.has(stem(one.name)) ? { ...one, prompt: texts.get(stem(one.name)) } : one));
-    if (texts.size && beside.length) draft.set(KEY, beside); // texts that came after their pictures
+    draft.change((values) => {
+      // Texts that came after their pictures.
+      for (const one of values[KEY] ?? []) if (texts.has(stem(one.name))) one.prompt = texts.get(stem(one.name));
+    });
     find("#batch-drop").classList.remove("busy");
     wrong.textContent = lost.join(" ");
     wrong.hidden = !lost.length;

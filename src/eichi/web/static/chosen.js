@@ -31,7 +31,7 @@ export async function loras(draft) {
     sync(find("#loras"), chosen, (one) => one.file, (one) => row(draft, one.file), (node, one) => fill(node, name(one.file), one.strength ?? USUAL));
   };
   menu(find("#add-lora"), () => {
-    const taken = draft.get(KEY, []).map((one) => one.file), free = files.filter((one) => !taken.includes(one.id));
+    const taken = new Set(draft.get(KEY, []).map((one) => one.file)), free = files.filter((one) => !taken.has(one.id));
     if (!free.length) return [{ text: say("page.no_loras"), run: () => {}, disabled: true }];
     return free.map((one) => ({ text: one.name, run: () => draft.set(KEY, [...draft.get(KEY, []), { file: one.id, strength: USUAL }]) }));
   });

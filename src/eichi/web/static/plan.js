@@ -134,7 +134,9 @@ function show(draft) {
   }
   const notes = find("#plan-notes"), count = last?.notes.length ?? 0;
   notes.hidden = !count || bad;
-  notes.textContent = say("page.notes", { count });
+  notes.lastElementChild.textContent = number(count);
+  notes.setAttribute("aria-label", say("page.notes", { count }));
+  notes.title = say("page.notes", { count });
   find("#batch-total").textContent = (last && last.jobs > 1 && !bad && last.total) || "";
   panel.dataset.planned = String(Number(panel.dataset.planned ?? 0) + 1);
   meters(last?.tokens?.[""]);

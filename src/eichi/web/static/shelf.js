@@ -29,7 +29,7 @@ export function shelf(draft, change, drafted) {
  * @param {import("./sizes.js").Models} models
  */
 export async function startUp(draft, models) {
-  const kept = await saying(() => get("prompts")), model = models.usual("reverse");
+  const kept = await get("prompts").catch(() => null), model = models.usual("reverse");
   draft.change((values) => {
     if (kept?.startup) values.prompt = kept.startup;
     if (model !== "tiny") values.model = model;
