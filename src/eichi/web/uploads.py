@@ -30,7 +30,7 @@ from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.sources import open_picture
-from eichi.web.toolruns import LATENTS, VIDEO
+from eichi.web.toolruns import LATENTS, VIDEOS
 
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
@@ -131,7 +131,7 @@ class Uploads:
         with suppress(OSError):
             return target.read_bytes()
         with self._decoding:
-            picture = _first(path) if path.suffix.lower() == VIDEO else images.load(path)
+            picture = _first(path) if path.suffix.lower() in VIDEOS else images.load(path)
             picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         made = BytesIO()
         picture.save(made, "WEBP", quality=QUALITY)
@@ -147,8 +147,8 @@ class Uploads:
         """Take in latents or a video, among the results. Raises InputError, DiskError."""
         base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
-        if suffix not in (LATENTS, VIDEO) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
+        if suffix not in (LATENTS, *VIDEOS) or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *VIDEOS)))
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         check: Callable[[Path], object] = measure_latents if suffix == LATENTS else measure_video
