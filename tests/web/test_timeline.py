@@ -11,7 +11,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from tests.web.browser import browsing, chromium, serving, visiting
 
@@ -54,7 +54,7 @@ def png(colour: str) -> bytes:
 
 def given(page: Page, colour: str) -> str:
     """The id of a picture that the server has."""
-    file = {"name": f"{colour}.png", "mimeType": "image/png", "buffer": png(colour)}
+    file: FilePayload = {"name": f"{colour}.png", "mimeType": "image/png", "buffer": png(colour)}
     answer = page.request.post(f"{page.evaluate('location.origin')}/api/v1/pictures", multipart={"file": file})
     return str(answer.json()["id"])
 
@@ -123,6 +123,8 @@ def test_what_a_shorter_video_has_no_room_for_stays_and_can_be_moved(browser: Br
         expect(rest.first).to_contain_text("Нет места: секция 4")
         expect(rest.first.locator(".wrong")).not_to_be_empty()
         expect(page.locator("time-line .section")).to_have_count(2)
+        page.locator("#plan-go").click()
+        expect(rest.first.get_by_role("button").first).to_be_focused()
         rest.first.drag_to(section(page, 1))
         expect(rest).to_have_count(1)
         assert draft(page, "keyframes.sections") == {"1": blue}
@@ -224,16 +226,17 @@ def test_copies_are_coloured_and_a_forward_model_has_no_pictures(browser: Browse
         expect(section(page, 3)).to_have_attribute("data-colour", "blue")
         expect(section(page, 2)).to_have_attribute("data-colour", "red")
         expect(section(page, 3).locator(".from")).to_have_text("as section 1")
-        lay(page, image=red, seconds=5, model="tiny-f1", keyframes__sections=keys)
+        lay(page, image=red, seconds=5, model="tiny-f1", page__direction="forward", keyframes__sections=keys)
         expect(page.locator("time-line .roomless li")).to_have_count(2)
         expect(section(page, "final")).to_have_count(0)
         expect(page.locator("time-line .section b").first).to_have_text("0")
 
 
 def test_a_touch_opens_the_menu_when_it_stays(browser: Browser, address: str) -> None:
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     with visiting(browser, address, "ru", **phone) as page:
         lay(page, image=given(page, "red"), seconds=2)
+        face(page, 1).scroll_into_view_if_needed()
         face(page, 1).dispatch_event(
             "pointerdown", {"pointerType": "touch", "clientX": 200, "clientY": 300, "bubbles": True}
         )

@@ -143,7 +143,7 @@ export function restOf(state) {
     name: called(number),
     url: kind === "picture" ? pictureUrl(own(values, number) ?? "") : "",
     text: kind === "prompt" ? (own(values, number, "prompt") ?? "") : "",
-    said: plan && !there.has(number) ? say("timeline.no_room", { number }) : called(number),
+    said: !plan ? called(number) : say(there.has(number) ? "timeline.no_use" : "timeline.no_room", { number }),
     problem: problem(state, number, kind === "picture" ? "keyframes.sections" : "keyframes.prompts"),
   }));
 }
