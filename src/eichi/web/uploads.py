@@ -30,7 +30,7 @@ from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.sources import open_picture
-from eichi.web.toolruns import LATENTS, VIDEO
+from eichi.web.toolruns import LATENTS, VIDEOS
 
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
@@ -122,7 +122,7 @@ class Uploads:
 
     def small(self, path: Path, side: int) -> bytes:
         """A picture, or a video's first, as every browser shows it, WebP with no side longer. Raises InputError."""
-        video = path.suffix.lower() == VIDEO
+        video = path.suffix.lower() in VIDEOS
         return self.shown(path, side, lambda: _first(path) if video else images.load(path))
 
     def shown(self, path: Path, side: int, make: Callable[[], Image.Image], which: str = "") -> bytes:
@@ -153,8 +153,8 @@ class Uploads:
         """Take in latents or a video, among the results. Raises InputError, DiskError."""
         base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
-        if suffix not in (LATENTS, VIDEO) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
+        if suffix not in (LATENTS, *VIDEOS) or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *VIDEOS)))
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         check: Callable[[Path], object] = measure_latents if suffix == LATENTS else measure_video
