@@ -1,7 +1,7 @@
 // The video that is being made, for the timeline: its sections with what became of each, shown while the draft asks for
 // the same or when somebody wants to see it. A finished section can be made once more or be gone on from.
 
-import { get, post } from "./api.js";
+import { address, get, post } from "./api.js";
 import { ask, open } from "./dialog.js";
 import { button, el } from "./dom.js";
 import { flat } from "./draft.js";
@@ -95,8 +95,8 @@ export class Following extends EventTarget {
       [this._of, this.values, this.plan] = [id, flat(job.request), planned.plan];
       this.times = times(job.events ?? []);
       this.dispatchEvent(new Event("change"));
-    } catch {
-      // What cannot be learned is not shown; the draft's own timeline is.
+    } catch (error) {
+      if (error.status === undefined) throw error; // no answer of ours; without one the draft's own timeline is shown
     }
   }
 
@@ -105,10 +105,11 @@ export class Following extends EventTarget {
    * @param {{order: number}} section
    * @returns {{state: "done" | "running" | "waiting", said: string, short?: string, url?: string}}
    */
-  of({ order }) {
+  of({ order, start_frame: first, end_frame: last }) {
     const { progress, preview, kept = 0 } = this.row, seconds = this.times.get(order);
-    if (order < kept) return { state: "done", said: say("timeline.kept") };
-    if (order < this.at) return { state: "done", said: seconds === undefined ? "✓" : `✓ ${span(seconds)}` };
+    const url = this.row.status === "done" ? address(`jobs/${this.id}/frames/${(first + last) >> 1}.png`) : undefined;
+    if (order < kept) return { state: "done", said: say("timeline.kept"), url };
+    if (order < this.at) return { state: "done", said: seconds === undefined ? "✓" : `✓ ${span(seconds)}`, url };
     if (order > this.at || !this.active) return { state: "waiting", said: say(order === this.at + 1 && this.active ? "timeline.next" : "timeline.waits") };
     const said = progress ? say("timeline.step", { step: progress.step, steps: progress.steps }) : say("timeline.next");
     return { state: "running", said, short: progress ? `${progress.step}/${progress.steps}` : "", url: preview ?? undefined };
