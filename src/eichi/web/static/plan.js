@@ -165,17 +165,23 @@ function meters(tokens) {
 }
 
 /**
- * Go to the field of an option, wherever on the place it is.
+ * Go to what an option is set by, wherever on the place it is.
  * @param {string | null} key
  */
 export function reveal(key) {
+  const section = /^keyframes\.(?:sections|prompts)\.(\d+)$/.exec(key ?? "")?.[1];
+  if (section) return face(section);
   const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
-  if (!field) {
-    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } }));
-    return;
-  }
+  if (!field) return;
   for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
-  const control = field.querySelector("input:not([type=range]), select, textarea, button");
   field.scrollIntoView({ block: "nearest" });
-  control?.focus();
+  field.querySelector("input:not([type=range]), select, textarea, button")?.focus();
+}
+
+/** Go to a section of the timeline, or to what it has no room for. @param {string} number */
+function face(number) {
+  const line = find("time-line"), lost = find(`[data-lost="${number}"] button`, line);
+  line.scrollIntoView({ block: "nearest" });
+  if (lost) lost.focus();
+  else line.focusOn(Number(number));
 }

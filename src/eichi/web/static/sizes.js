@@ -5,9 +5,9 @@ import { menu } from "./dialog.js";
 import { el, find, findAll } from "./dom.js";
 import { live } from "./live.js";
 import { saying } from "./toast.js";
-import { language, number, say, size } from "./words.js";
+import { language, say, size } from "./words.js";
 
-const LAST = "eichi.model.", MOST = 2 ** 32;
+const LAST = "eichi.model.";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 
@@ -112,22 +112,18 @@ export function figures(draft, suggestions) {
       run: () => draft.set("seconds", value === 5 ? null : value),
     })),
   );
-  find("#dice").addEventListener("click", () => draft.set("seed", chance()));
+  find("#dice").addEventListener("click", () => draft.set("seed", null));
   find("#keep-seed").addEventListener("click", () => draft.set("seed", latest()));
   const show = () => {
+    find("#dice").setAttribute("aria-pressed", String(draft.get("seed") === null));
     find("#keep-seed").disabled = latest() === null;
   };
   live.addEventListener("jobs", show);
+  draft.addEventListener("change", show);
   show();
 }
-
-/** A seed as the program takes it. */
-const chance = () => crypto.getRandomValues(new Uint32Array(1))[0] % MOST;
 
 /** The seed of what was made last, or is being made. @returns {number | null} */
 export function latest() {
   return [...live.active(), ...live.ended()].find((job) => typeof job.seed === "number")?.seed ?? null;
 }
-
-/** A seed for people. @param {number} seed */
-export const seedText = (seed) => say("page.seed", { seed: number(seed) });
