@@ -175,7 +175,8 @@ export function reveal(key) {
   if (!field) return;
   for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
   field.scrollIntoView({ block: "nearest" });
-  field.querySelector("input:not([type=range]), select, textarea, button")?.focus();
+  const control = field.querySelector(":is(input, select, textarea)[name]") ?? field.querySelector("input") ?? field.querySelector("button");
+  control?.focus();
 }
 
 /** Go to a section of the timeline, or to what it has no room for. @param {string} number */
