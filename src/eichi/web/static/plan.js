@@ -169,20 +169,13 @@ function meters(tokens) {
  * @param {string | null} key
  */
 export function reveal(key) {
-  const section = /^keyframes\.(?:sections|prompts)\.(\d+)$/.exec(key ?? "")?.[1];
-  if (section) return face(section);
   const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
-  if (!field) return;
+  if (!field) {
+    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } })); // what is on the timeline
+    return;
+  }
   for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
   field.scrollIntoView({ block: "nearest" });
   const control = field.querySelector(":is(input, select, textarea)[name]") ?? field.querySelector("input") ?? field.querySelector("button");
   control?.focus();
-}
-
-/** Go to a section of the timeline, or to what it has no room for. @param {string} number */
-function face(number) {
-  const line = find("time-line"), lost = find(`[data-lost="${number}"] button`, line);
-  line.scrollIntoView({ block: "nearest" });
-  if (lost) lost.focus();
-  else line.focusOn(Number(number));
 }
