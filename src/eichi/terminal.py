@@ -94,7 +94,8 @@ def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
     sentence = error.say(language)
     if as_json:
         with suppress(DiskError):  # the error may be that nothing can be written
-            print_json(ErrorView.of(error, language))
+            said = ErrorView.of(error, language)
+            print_json({"error": said.id, "message": said.message, "field": said.key, "values": said.values})
     tell(say("cli.error", language, sentence=sentence))
     sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
 

@@ -60,6 +60,7 @@ def make_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.refs = desk.refs
     app.include_router(routes(desk))
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)

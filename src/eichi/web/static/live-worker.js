@@ -1,7 +1,7 @@
 // One stream for all tabs of a browser in a language: HTTP/1.1 allows six connections to a server for all of them.
 
 const ports = new Set(), language = new URL(location.href).searchParams.get("language");
-const kept = { jobs: new Map(), rest: {}, open: false };
+const kept = { jobs: new Map(), rest: {}, open: true, heard: false };
 
 /** @param {any} message */
 function tell(message) {
@@ -10,6 +10,7 @@ function tell(message) {
 
 /** What a tab that comes later must know. */
 function whole() {
+  if (!kept.heard) return { open: kept.open };
   return { ...kept.rest, full: true, jobs: [...kept.jobs.values()], open: kept.open };
 }
 
@@ -17,6 +18,7 @@ function whole() {
 function remember(change) {
   const { full, jobs = [], removed = [], ...rest } = change;
   if (full) kept.jobs.clear();
+  kept.heard = true;
   for (const job of jobs) kept.jobs.set(job.id, job);
   for (const id of removed) kept.jobs.delete(id);
   Object.assign(kept.rest, rest);
