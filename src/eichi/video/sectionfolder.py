@@ -158,6 +158,11 @@ def trim_leavings(folder: Path) -> None:
             Leavings(path).forget()
 
 
+def joined_in(folder: Path) -> list[Path]:
+    """What was joined of the sections of jobs whose results lie in a folder."""
+    return sorted(path for path in folder.glob(f".*{LEFT}/*") if JOINED.fullmatch(path.name))
+
+
 def section_file(order: int) -> str:
     """What the latents of a section are called."""
     return f"section-{order:04d}.safetensors"

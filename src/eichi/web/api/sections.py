@@ -10,12 +10,13 @@ from fastapi import APIRouter
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
-from eichi.declare import Plain
+from eichi.declare import Plain, at, walk
+from eichi.jobs.schema import Job
 from eichi.jobs.view import JobSections, JobView
-from eichi.options import MAX_SEED, VideoOptions
+from eichi.options import MAX_SEED, VideoOptions, has, place
 from eichi.web.api.jobs import HIGHEST, Id
 from eichi.web.desk import Desk
-from eichi.web.visitor import Language
+from eichi.web.visitor import Visiting, Visitor
 
 Section = Annotated[int, InPath(ge=-1, le=HIGHEST, description="Its number; -1 connects a seamless loop.")]
 
@@ -30,19 +31,15 @@ class SectionChange(BaseModel):
     image: Path | None = None
 
 
-class Options(BaseModel):
+class AheadChange(BaseModel):
     """Options, of which those count that are given."""
 
     model_config = ConfigDict(extra="forbid")
 
     options: VideoOptions
 
-    @property
-    def given(self) -> Plain:
-        return self.options.model_dump(mode="json", exclude_unset=True)
 
-
-class Branch(Options):
+class Branch(AheadChange):
     """How many sections are kept, in the order of generation, and how the video goes on."""
 
     order: int = Field(ge=0, le=HIGHEST)
@@ -50,26 +47,39 @@ class Branch(Options):
 
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["sections"])
-    queue = desk.queue
+    queue, refs = desk.queue, desk.refs
+
+    def seen(job: Job, visitor: Visitor) -> JobView:
+        return refs.seen(job.view(visitor.language), visitor)
+
+    def given(change: AheadChange, visitor: Visitor) -> Plain:
+        """The options that were given, with paths for ids."""
+        said, found = change.options.model_dump(exclude_unset=True), refs.resolve(change.options, visitor).dump()
+        values: Plain = {}
+        for field in walk(VideoOptions):
+            if has(said, field.key):
+                place(values, field.key, at(found, field.key))
+        return values
 
     @router.get("/jobs/{id}/sections")
     def list_sections(id: Id) -> JobSections:
         return JobSections(sections=queue.sections(id))
 
     @router.post("/jobs/{id}/sections/{number}/redo", status_code=201)
-    def redo_section(id: Id, number: Section, change: SectionChange, language: Language) -> JobView:
-        job = queue.redo(id, number, change.seed, change.prompt, change.image)
+    def redo_section(id: Id, number: Section, change: SectionChange, visitor: Visiting) -> JobView:
+        picture = refs.resolve(VideoOptions(image=change.image), visitor).image
+        job = queue.redo(id, number, change.seed, change.prompt, picture)
         desk.wake()
-        return job.view(language)
+        return seen(job, visitor)
 
     @router.post("/jobs/{id}/branch", status_code=201)
-    def branch_job(id: Id, branch: Branch, language: Language) -> JobView:
-        job = queue.branch(id, branch.order, branch.given)
+    def branch_job(id: Id, branch: Branch, visitor: Visiting) -> JobView:
+        job = queue.branch(id, branch.order, given(branch, visitor))
         desk.wake()
-        return job.view(language)
+        return seen(job, visitor)
 
     @router.put("/jobs/{id}/ahead")
-    def change_ahead(id: Id, change: Options, language: Language) -> JobView:
-        return queue.ahead(id, queue.laid(id, change.given)).view(language)
+    def change_ahead(id: Id, change: AheadChange, visitor: Visiting) -> JobView:
+        return seen(queue.ahead(id, queue.laid(id, given(change, visitor))), visitor)
 
     return router

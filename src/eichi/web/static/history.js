@@ -116,7 +116,7 @@ async function gone(jobs) {
   if (jobs.length === 1) await remove(jobs[0]);
   else {
     const done = await saying(() => Promise.all(jobs.map((job) => del(`jobs/${job.id}?files=true`))));
-    if (done) toast(say("undo.cleared", { count: jobs.length }), { undo: () => saying(() => Promise.all(jobs.map((job) => post(`jobs/${job.id}/restore`)))) });
+    if (done) toast(say("undo.deleted_jobs", { count: jobs.length }), { undo: () => saying(() => Promise.all(jobs.map((job) => post(`jobs/${job.id}/restore`)))) });
   }
   await load();
 }

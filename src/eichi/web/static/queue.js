@@ -172,7 +172,7 @@ async function clearAll() {
   const gone = await saying(() => post("queue/clear"));
   const ids = gone?.jobs ?? [];
   if (!ids.length) return;
-  toast(say("undo.cleared", { count: ids.length }), { undo: () => saying(() => Promise.all(ids.map((id) => post(`jobs/${id}/restore`)))) });
+  toast(say("undo.deleted_jobs", { count: ids.length }), { undo: () => saying(() => Promise.all(ids.map((id) => post(`jobs/${id}/restore`)))) });
 }
 
 live.addEventListener("jobs", show);
