@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eichi.declare import at
 from eichi.errors import InputError, OptionError
 from eichi.jobs.queue import Queue
 from eichi.jobs.runner import new_runner
@@ -105,7 +106,7 @@ def test_the_queue_does_exactly_what_the_table_says(queue: Queue, options: Video
             assert (done.options.seed, done.status, after) == (5, status, order)
         elif action is Action.AHEAD:
             assert done is not None
-            assert done.request["keyframes"]["prompts"] == {"2": "other"}
+            assert at(done.request, "keyframes.prompts") == {"2": "other"}
             assert (done.status, after) == (status, order)
         else:
             assert after.index(id) == place + (1 if action is Action.DOWN else -1)

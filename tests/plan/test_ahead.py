@@ -123,7 +123,7 @@ def test_the_connecting_section_has_the_common_prompt() -> None:
 
 
 def test_copies_go_on_and_are_refused_where_they_would_reach_too_far() -> None:
-    copied = {"sections": {0: A, 1: B}, "copies": True}
+    copied: dict[str, Any] = {"sections": {0: A, 1: B}, "copies": True}
     before = plan(request(**copied))
     after = plan_ahead(before, request(sections={0: A, 1: B, 2: C}, copies=True), 2)
     assert [picture for _, picture in made_with(after)] == ["a", "b", "c", "b"]
