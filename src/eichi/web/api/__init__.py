@@ -12,6 +12,7 @@ from eichi.web.api import (
     drafts,
     events,
     files,
+    frames,
     jobs,
     library,
     loras,
@@ -21,6 +22,7 @@ from eichi.web.api import (
     pictures,
     read,
     sections,
+    starts,
     tools,
     words,
 )
@@ -36,6 +38,7 @@ def routes(desk: Desk) -> APIRouter:
         events,
         files,
         sections,  # before the buttons of jobs, whose addresses are of the same form
+        frames,
         jobs,
         library,
         loras,
@@ -43,6 +46,7 @@ def routes(desk: Desk) -> APIRouter:
         models,
         pictures,
         read,
+        starts,
         tools,
     ):
         router.include_router(place.routes(desk))
