@@ -1,15 +1,18 @@
 """A real page in a real browser: the server as a user starts it, and the Chromium of this machine."""
 
+import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.machine import chromium
 
 # Milliseconds; a loaded machine is slow, not broken.
 PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
@@ -23,12 +26,9 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PLACES = ("create", "frame", "queue", "history", "loras", "latents", "settings")
-
-
-def chromium() -> str | None:
-    """The browser of this machine, None where there is none."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
+# What the policy has stopped is told to the console of the page, and to whoever asks for it.
+LISTEN = "addEventListener('securitypolicyviolation', event => console.error('policy', event.violatedDirective));"
 
 
 @contextmanager
@@ -61,10 +61,6 @@ class Server:
         assert self._process.stderr is not None
         assert self.address in self._process.stderr.readline()
 
-    def forget(self) -> None:
-        """Let the next page open as on a machine where nothing was set yet."""
-        (self.home / "home" / "library" / "favourites.json").unlink(missing_ok=True)
-
     def kill(self) -> None:
         """End it as a crash would."""
         assert self._process is not None
@@ -94,22 +90,49 @@ def free_port() -> int:
         return number
 
 
-def opened(page: Page, address: str, language: str) -> Page:
-    """A page whose controls have their values."""
+class Watch:
+    """What a page complained of: errors of its scripts, what the policy stopped, answers that are none of ours."""
+
+    def __init__(self, page: Page) -> None:
+        self.said: list[str] = []
+        page.add_init_script(LISTEN)
+        page.on("console", lambda message: self.said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    @property
+    def faults(self) -> list[str]:
+        """Without the refusals that a test asks for and the tries to reach a server that was ended."""
+        expected = ("the server responded with a status of 4", "ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_NETWORK")
+        return [text for text in self.said if not any(one in text for one in expected)]
+
+
+def opened(page: Page, address: str, language: str, place: str = "create") -> Page:
+    """A place of the page that is ready to be used."""
     page.set_default_timeout(PATIENCE)
-    page.goto(f"{address}/{language}/")
-    page.wait_for_selector("#plan p")
-    page.wait_for_selector("[data-live=stage] .stage")
+    page.goto(f"{address}/{language}/{place}")
+    page.wait_for_selector("body[data-ready]")
     return page
 
 
 def go(page: Page, place: str) -> None:
-    """Open a place; where there is no room for all of them, the last ones are behind a button."""
-    tabs = page.locator("#places > .tab-wrapper")
-    shown = tabs.locator(".tab-container:not(.visually-hidden) [role=tab]")
-    number = PLACES.index(place)
-    if number < shown.count():
-        shown.nth(number).click()
-    else:
-        tabs.locator(".overflow-menu > button").click()
-        tabs.locator(".overflow-dropdown button").nth(number - shown.count()).click()
+    """Open a place by its link."""
+    page.click(f"nav a[data-place={place}]")
+    page.wait_for_selector(f"body[data-ready] main[data-place={place}]")
+
+
+def begin_with(page: Page, values: dict[str, Any], kind: str = "video") -> None:
+    """Let the page come up with a draft: flat keys, ids of files."""
+    text = json.dumps(json.dumps(values))
+    page.add_init_script(
+        f"sessionStorage.getItem('eichi.draft.{kind}') ?? sessionStorage.setItem('eichi.draft.{kind}', {text})"
+    )
+
+
+def give(page: Page, address: str, path: Path) -> str:
+    """Give a picture to the server; answers its id."""
+    answer = page.request.post(
+        f"{address}/api/v1/pictures",
+        multipart={"file": {"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()}},
+    )
+    id: str = answer.json()["id"]
+    return id
