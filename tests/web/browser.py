@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.machine import chromium
 
 # Milliseconds; a loaded machine is slow, not broken.
-PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
+PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "240")) * 1000
 # Without these Chromium looks for hosts that tests must not reach.
 SWITCHES = [
     "--no-sandbox",
@@ -27,8 +27,10 @@ SWITCHES = [
     "--disable-sync",
 ]
 PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
-# What the policy has stopped is told to the console of the page, and to whoever asks for it.
-LISTEN = "addEventListener('securitypolicyviolation', event => console.error('policy', event.violatedDirective));"
+# A breach of the policy is said in the console, also where the browser says nothing.
+TELL_POLICY = """document.addEventListener("securitypolicyviolation", (event) => {
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+});"""
 
 
 @contextmanager
@@ -90,49 +92,59 @@ def free_port() -> int:
         return number
 
 
-class Watch:
-    """What a page complained of: errors of its scripts, what the policy stopped, answers that are none of ours."""
+def watched(page: Page) -> list[str]:
+    """What goes wrong on a page from now on: errors of scripts, of the console, of the policy. Answers of the interface
+    that refuse something are none.
+    """
+    troubles: list[str] = []
 
-    def __init__(self, page: Page) -> None:
-        self.said: list[str] = []
-        page.add_init_script(LISTEN)
-        page.on("console", lambda message: self.said.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.said.append(str(error)))
+    def hear(message: ConsoleMessage) -> None:
+        refused = "/api/v1/" in message.location.get("url", "") and "status of 4" in message.text
+        if message.type == "error" and not refused:
+            troubles.append(message.text)
 
-    @property
-    def faults(self) -> list[str]:
-        """Without the refusals that a test asks for and the tries to reach a server that was ended."""
-        expected = ("the server responded with a status of 4", "ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_NETWORK")
-        return [text for text in self.said if not any(one in text for one in expected)]
+    page.add_init_script(TELL_POLICY)
+    page.on("console", hear)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    return troubles
 
 
 def opened(page: Page, address: str, language: str, place: str = "create") -> Page:
-    """A place of the page that is ready to be used."""
+    """A place whose controls have their values."""
     page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/{language}/{place}")
     page.wait_for_selector("body[data-ready]")
     return page
 
 
+@contextmanager
+def visiting(browser: Browser, address: str, language: str, place: str = "create", **context: Any) -> Iterator[Page]:
+    """A place in a browser that nobody has used before, closed afterwards; nothing may go wrong on it."""
+    visitor = browser.new_context(**context)
+    page = visitor.new_page()
+    troubles = watched(page)
+    try:
+        yield opened(page, address, language, place)
+    finally:
+        visitor.close()
+    assert troubles == []
+
+
 def go(page: Page, place: str) -> None:
-    """Open a place by its link."""
-    page.click(f"nav a[data-place={place}]")
-    page.wait_for_selector(f"body[data-ready] main[data-place={place}]")
+    """Go to a place by its link."""
+    page.locator(f"nav a[data-place={place}]").click()
+    page.wait_for_selector(f"main[data-place={place}]")
+    page.wait_for_selector("body[data-ready]")
 
 
 def begin_with(page: Page, values: dict[str, Any], kind: str = "video") -> None:
     """Let the page come up with a draft: flat keys, ids of files."""
-    text = json.dumps(json.dumps(values))
-    page.add_init_script(
-        f"sessionStorage.getItem('eichi.draft.{kind}') ?? sessionStorage.setItem('eichi.draft.{kind}', {text})"
-    )
+    name, text = f"'eichi.draft.{kind}'", json.dumps(json.dumps(values))
+    page.add_init_script(f"sessionStorage.getItem({name}) ?? sessionStorage.setItem({name}, {text})")
 
 
 def give(page: Page, address: str, path: Path) -> str:
     """Give a picture to the server; answers its id."""
-    answer = page.request.post(
-        f"{address}/api/v1/pictures",
-        multipart={"file": {"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()}},
-    )
-    id: str = answer.json()["id"]
+    file: Any = {"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()}
+    id: str = page.request.post(f"{address}/api/v1/pictures", multipart={"file": file}).json()["id"]
     return id

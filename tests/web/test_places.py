@@ -1,4 +1,4 @@
-"""Every place in a browser: ready without a complaint, in each language, narrow and wide, by keyboard, for everybody."""
+"""Every place in a browser: ready without a complaint, in each language, narrow, in light and dark, for everybody."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from eichi.words import languages, say
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PLACES, Server, Watch, begin_with, browsing, give, go, opened, serving
+from tests.web.browser import PLACES, Server, begin_with, browsing, give, go, opened, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
@@ -37,16 +37,13 @@ def narrow(page: Page) -> int:
 
 @pytest.mark.parametrize("language", languages())
 def test_every_place_comes_up_in_every_language(server: Server, browser: Browser, language: str) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
-    watch = Watch(page)
-    opened(page, server.address, language)
-    for place in PLACES:
-        go(page, place)
-        assert page.title() == f"{say(f'place.{place}', language)} · FramePack-eichi"
-        assert page.evaluate("document.documentElement.lang") == language
-        assert narrow(page) <= 0, place
-    assert watch.faults == []
-    page.close()
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+    with visiting(browser, server.address, language, **phone) as page:
+        for place in PLACES:
+            go(page, place)
+            assert page.title() == f"{say(f'place.{place}', language)} · FramePack-eichi"
+            assert page.evaluate("document.documentElement.lang") == language
+            assert narrow(page) <= 0, place
 
 
 def test_a_language_is_switched_in_place(server: Server, browser: Browser) -> None:

@@ -7,7 +7,24 @@ gives them; a request that comes from another site is refused before it gets her
 
 from fastapi import APIRouter
 
-from eichi.web.api import drafts, events, files, jobs, loras, machine, models, options, pictures, read, tools, words
+from eichi.web.api import (
+    advice,
+    drafts,
+    events,
+    files,
+    frames,
+    jobs,
+    library,
+    loras,
+    machine,
+    models,
+    options,
+    pictures,
+    read,
+    starts,
+    tools,
+    words,
+)
 from eichi.web.api.errors import ANSWERS
 from eichi.web.desk import Desk
 
@@ -15,8 +32,22 @@ from eichi.web.desk import Desk
 def routes(desk: Desk) -> APIRouter:
     """All addresses below `/api/v1`."""
     router = APIRouter(prefix="/api/v1", responses=ANSWERS)
-    for place in (machine, models, jobs, files, pictures, read, tools, loras, events, drafts):
+    for place in (
+        drafts,
+        events,
+        files,
+        frames,
+        jobs,
+        library,
+        loras,
+        machine,
+        models,
+        pictures,
+        read,
+        starts,
+        tools,
+    ):
         router.include_router(place.routes(desk))
-    for place in (options, words):
+    for place in (options, words, advice):
         router.include_router(place.routes())
     return router

@@ -12,7 +12,7 @@ import { number, say, size } from "./words.js";
 const KEY = "weights.loras", STANDARD = 0.8, LOW = -2, HIGH = 2, STEP = 0.05;
 /** @type {any[]} */
 let files = [];
-/** @type {Record<string, {file: string, strength: number}[]>} */
+/** @type {Record<string, {name: string, loras: {id: string, strength: number}[]}>} */
 let presets = {};
 
 /** What is chosen. @returns {{file: string, strength: number}[]} */
@@ -93,11 +93,10 @@ function strengthen(id, value) {
   return choose(chosen().map((one) => ({ file: one.file, strength: one.file === id ? bounded : one.strength })));
 }
 
-/** What a file is, as far as its header says. @param {any} file */
-function report(file) {
-  const rows = Object.entries(file.report ?? {}).flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text: String(text) })]);
-  const body = rows.length ? el("dl", { class: "figures" }, ...rows) : el("p", { text: file.said || say("loras.no_report") });
-  open(body, { title: file.name });
+/** What a file is: every number of it is looked at. @param {any} file */
+async function report(file) {
+  const told = await saying(() => get(`loras/${file.id}`));
+  if (told) open(el("ul", { class: "notes" }, ...told.lines.map((text) => el("li", { text }))), { title: file.name });
 }
 
 function makeSlot() {
@@ -106,7 +105,7 @@ function makeSlot() {
 
 /** @param {HTMLElement} node @param {string} slot */
 function fillSlot(node, slot) {
-  const kept = presets[slot] ?? [], [take, save] = node.querySelectorAll("button");
+  const kept = (presets[slot]?.loras ?? []).map((one) => ({ file: one.id, strength: one.strength })), [take, save] = node.querySelectorAll("button");
   find("b", node).textContent = slot;
   find("span.grow", node).textContent = kept.map((one) => `${name(one.file)} ${number(one.strength)}`).join(", ") || say("loras.empty");
   take.textContent = say("loras.load");
