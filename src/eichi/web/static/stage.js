@@ -94,6 +94,7 @@ export class JobStage extends HTMLElement {
     this.hint.hidden = false;
     this.hint.textContent = say(waiting ? "stage.queued" : live.known ? "stage.empty" : "stage.asking");
     for (const node of [this.head, this.figures, this.flags, this.acts, this.said]) node.replaceChildren();
+    this.head.hidden = true;
   }
 
   /** What there is of a job. @param {JobRow} job */
@@ -145,6 +146,7 @@ export class JobStage extends HTMLElement {
 
   /** State, figures, what went wrong, what can be done. @param {JobRow} job @param {boolean} anew */
   tell(job, anew) {
+    this.head.hidden = false;
     this.head.replaceChildren(el("span", { class: `state ${job.status}`, text: job.status_text }), el("span", { text: ` #${job.id}` }));
     const rows = this.rows(job).flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })]);
     this.figures.replaceChildren(...rows);
