@@ -5,6 +5,8 @@ pictures are files in the home folder, and the controls' values are remembered i
 """
 
 import json
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -32,6 +34,9 @@ from eichi.web.results import Files, ResultFile
 from eichi.web.toolruns import ToolRuns
 from eichi.web.uploads import Uploads
 
+STARTS = 512  # starts that are remembered
+BIN = 3600.0  # seconds that a removed job can be had back
+
 
 class Desk:
     """The things that one server has once; `submit` sees to it that a job is run.
@@ -54,6 +59,8 @@ class Desk:
         self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
         self.live = Live(self)
+        self._starting = threading.Lock()
+        self._started: dict[str, tuple[int, ...]] = {}
 
     @property
     def uploads(self) -> Path:
@@ -66,6 +73,21 @@ class Desk:
         jobs = self.queue.add(drafts)
         self.wake()
         return jobs
+
+    def once(self, key: str | None, make: Callable[[], Sequence[Job]]) -> tuple[int, ...]:
+        """The numbers of jobs that are made, or were made when the same key was given before. Raises InputError."""
+        if key is None:
+            return tuple(job.id for job in make())
+        with self._starting:  # the second press waits for what becomes of the first
+            if key not in self._started:
+                self._started[key] = tuple(job.id for job in make())
+                while len(self._started) > STARTS:
+                    del self._started[next(iter(self._started))]
+            return self._started[key]
+
+    def empty_bin(self) -> None:
+        """Remove for good what has lain in the bin for long enough."""
+        self.queue.purge(time.time() - BIN)
 
     def wake(self) -> None:
         """Start the worker where a job waits and none works, after a start of the server too."""
@@ -80,7 +102,7 @@ class Desk:
 
     def _kept(self) -> list[str]:
         """All that may name a picture. Raises OSError."""
-        kept = [json.dumps(job.request) for job in self.store.jobs()]
+        kept = [json.dumps(job.request) for job in (*self.store.jobs(), *self.store.binned())]
         library = (self.settings.home / FOLDER).glob("*.json")
         return kept + [read_file(path).decode("utf-8", "replace") for path in library]
 

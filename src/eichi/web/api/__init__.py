@@ -12,6 +12,7 @@ from eichi.web.api import (
     drafts,
     events,
     files,
+    frames,
     jobs,
     library,
     loras,
@@ -20,6 +21,7 @@ from eichi.web.api import (
     options,
     pictures,
     read,
+    starts,
     tools,
     words,
 )
@@ -34,6 +36,7 @@ def routes(desk: Desk) -> APIRouter:
         drafts,
         events,
         files,
+        frames,
         jobs,
         library,
         loras,
@@ -41,6 +44,7 @@ def routes(desk: Desk) -> APIRouter:
         models,
         pictures,
         read,
+        starts,
         tools,
     ):
         router.include_router(place.routes(desk))

@@ -20,6 +20,7 @@ import { saying, toast } from "./toast.js";
 import { say } from "./words.js";
 import "./latest.js";
 import "./stage.js";
+import "./timeline.js";
 
 const draft = draftOf("video"), TYPING = "input:not([type=checkbox], [type=radio], [type=range], [type=file]), textarea, select";
 const facts = JSON.parse(find("#facts").textContent), fields = find("#fields");
