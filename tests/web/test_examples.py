@@ -71,7 +71,7 @@ def test_examples_with_curl(served: tuple[Desk, dict[str, str]], picture: Path, 
 
 def test_examples_in_python(served: tuple[Desk, dict[str, str]], picture: Path, tmp_path: Path) -> None:
     desk, place = served
-    shutil.copyfile(picture, tmp_path / "picture.png")
+    assert picture == tmp_path / "picture.png"
     (program,) = blocks("python")
     said = run([sys.executable, "-c", program], place, tmp_path)
     (job,) = desk.store.jobs()
