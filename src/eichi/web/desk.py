@@ -14,7 +14,7 @@ import click
 
 from eichi.catalog import find
 from eichi.declare import Plain
-from eichi.errors import EichiError, FolderError, InputError
+from eichi.errors import EichiError, FolderError
 from eichi.events import Adjusted
 from eichi.files import read_file
 from eichi.jobs.queue import Queue
@@ -40,7 +40,7 @@ from eichi.web.uploads import Uploads
 class Desk:
     """The things that one server has once; `submit` sees to it that a job is run.
 
-    `local` says that whoever uses the pages sits at this machine.
+    `local` says that only this machine reaches the server.
     """
 
     def __init__(self, settings: Settings, store: Store, submit: Callable[[int], object], local: bool = False) -> None:
@@ -103,21 +103,21 @@ class Desk:
         return adopted
 
     def restored(
-        self, path: Path, kind: type[Request], below: Callable[[], Request]
+        self, path: Path, kind: type[Request], below: Callable[[], Request], local: bool = False
     ) -> tuple[Plain, tuple[Adjusted, ...]]:
         """The request of a file that a visitor gave, and what deserves a word. Raises InputError.
 
         What another program's file does not say is as it is in the request `below`. The files of one made here are
-        looked for by their marks among what was given before, the results and the LoRA files; for someone at this
-        machine also where it saw them last.
+        looked for by their marks among what was given before, the results and the LoRA files; for who is `local`
+        also where this machine saw them last.
         """
         found = restore(path, kind)
         if not found.whole:
             return self.adopt(found.over(below()), trusted=False), found.notes
         folders = (self.uploads, self.settings.outputs.absolute(), *self.settings.loras)
-        cache = self.settings.cache if self.local else None
+        cache = self.settings.cache if local else None
         values, notes = found.at(Places(folders=folders, cache=cache, strict=True))
-        return self.adopt(values, trusted=self.local), notes
+        return self.adopt(values, trusted=local), notes
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
@@ -125,9 +125,7 @@ class Desk:
         self.given.settings = self.refs.settings = settings
 
     def open_folder(self) -> Path:
-        """Show the folder of results in the system's own window. Raises InputError, FolderError."""
-        if not self.local:
-            raise InputError("error.api.local")
+        """Show the folder of results in the system's own window. Raises FolderError."""
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         if click.launch(str(folder), wait=True):
@@ -136,8 +134,6 @@ class Desk:
 
     def take_over(self, folder: Path) -> tuple[Path, list[Item]]:
         """What a folder of eichi 1.9 on this machine holds. Raises InputError."""
-        if not self.local:
-            raise InputError("error.api.import")
         return import_folder(folder, self.settings.home)
 
     def listed(self) -> list[ResultFile]:

@@ -7,7 +7,7 @@ gives them; a request that comes from another site is refused before it gets her
 
 from fastapi import APIRouter
 
-from eichi.web.api import files, jobs, loras, machine, models, options, pictures, tools, words
+from eichi.web.api import files, jobs, loras, machine, models, options, pictures, settings, tools, words
 from eichi.web.api.errors import ANSWERS
 from eichi.web.desk import Desk
 
@@ -15,7 +15,7 @@ from eichi.web.desk import Desk
 def routes(desk: Desk) -> APIRouter:
     """All addresses below `/api/v1`."""
     router = APIRouter(prefix="/api/v1", responses=ANSWERS)
-    for place in (machine, models, jobs, files, pictures, tools, loras):
+    for place in (machine, models, jobs, files, pictures, tools, loras, settings):
         router.include_router(place.routes(desk))
     for place in (options, words):
         router.include_router(place.routes())
