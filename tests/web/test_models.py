@@ -106,7 +106,7 @@ def test_one_that_is_stopped_keeps_what_came(client: TestClient, desk: Desk, hub
     left, come = lacking(find("framepack"), desk.settings.models)
     assert (left > 0, come > 0) == (True, True)
     answer = client.delete("/api/v1/models/framepack/download")
-    assert (answer.status_code, answer.json()["error"]) == (404, "error.download.unknown")
+    assert (answer.status_code, answer.json()["id"]) == (404, "error.download.unknown")
 
 
 def test_speed_is_that_of_the_latest_seconds() -> None:
@@ -128,7 +128,7 @@ def test_what_the_disk_has_no_room_for_is_refused(
     with pytest.raises(FolderError, match="room"):
         desk.downloads.start("framepack")
     answer = client.post("/api/v1/models/framepack/download")
-    assert (answer.status_code, answer.json()["error"]) == (422, "error.folder.room")
+    assert (answer.status_code, answer.json()["id"]) == (422, "error.folder.room")
     assert desk.downloads.views("en") == []
 
 

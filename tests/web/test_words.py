@@ -30,7 +30,7 @@ def test_texts_with_a_mark_are_kept(client: TestClient) -> None:
 
 def test_there_are_no_texts_of_other_languages(client: TestClient) -> None:
     answer = client.get("/api/v1/words/xx")
-    assert (answer.status_code, answer.json()["error"]) == (404, "error.api.address")
+    assert (answer.status_code, answer.json()["id"]) == (404, "error.api.address")
 
 
 @pytest.mark.parametrize(("kind", "key"), [("video", "seconds"), ("frame", "references"), ("settings", "outputs")])

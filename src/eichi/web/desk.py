@@ -29,6 +29,7 @@ from eichi.models.tokens import Meter, find_meter
 from eichi.options import FrameOptions, Request, VideoOptions, place
 from eichi.settings import Settings
 from eichi.web.downloads import Downloads
+from eichi.web.live import Live
 from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
 from eichi.web.refs import Refs
@@ -55,8 +56,9 @@ class Desk:
         self.files = Files()
         self.given = Uploads(settings)
         self.refs = Refs(settings, store, self.given)
-        self.loras = LoraFolder(settings)
+        self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
+        self.live = Live(self)
 
     @property
     def uploads(self) -> Path:

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eichi.errors import ErrorView
+from eichi.errors import InputError
 from eichi.text import json_text
 from eichi.web.access import Door, Verdict
-from eichi.web.i18n import Words
+from eichi.web.problems import told
 from eichi.web.uploads import LARGEST
 from eichi.web.visitor import spoken
 
@@ -116,7 +116,7 @@ def refused(request: Request, status: int, id: str, **values: str | int) -> Resp
         headers["www-authenticate"] = 'Basic realm="FramePack-eichi", charset="UTF-8"'
     if status in (429, 503):
         headers["retry-after"] = str(values["seconds"])
-    said = ErrorView(id, Words(spoken(request))(id, **values), values=dict(values))
+    said = told(InputError(id, **values), spoken(request))
     return Response(json_text(said), status, headers, media_type="application/json")
 
 

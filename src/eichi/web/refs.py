@@ -26,6 +26,7 @@ from eichi.library.lorafolders import ENDING, lora_files
 from eichi.options import Options, files_of, put
 from eichi.settings import Settings
 from eichi.video import images
+from eichi.web.problems import told
 from eichi.web.results import KINDS, files_in, mark_of
 from eichi.web.uploads import Uploads
 from eichi.web.visitor import Visitor
@@ -130,10 +131,10 @@ class Refs:
         found: Seen = self._seen(view, visitor)
         return found
 
-    def error(self, error: EichiError, visitor: Visitor) -> ErrorView:
-        """An error as this visitor may read it."""
+    def error(self, error: EichiError, visitor: Visitor, key: str | None = None) -> ErrorView:
+        """An error as this visitor may read it; `key` is what it is about, where it does not say so itself."""
         said = type(error)(error.id, **self.values(error.values, visitor))
-        return ErrorView.of(said, visitor.language)
+        return told(said, visitor.language, key)
 
     def values(self, values: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
         """What fills a sentence. Pictures that were given have names for everybody."""

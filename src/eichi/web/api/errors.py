@@ -13,6 +13,7 @@ from eichi.options import Options
 from eichi.reasons import unfit
 from eichi.text import json_text
 from eichi.web.guard import protect
+from eichi.web.problems import told
 from eichi.web.refs import Refs
 from eichi.web.uploads import LARGEST
 from eichi.web.visitor import spoken, visiting
@@ -52,15 +53,13 @@ async def explain_refusal(request: Request, error: Exception) -> Response:
     """What the server itself refuses: an address or a method that is not there, a body that is no JSON."""
     assert isinstance(error, HTTPException)
     id = {400: "error.api.body", 413: "error.api.large"}.get(error.status_code, "error.api.address")
-    said = ErrorView.of(
-        InputError(id, method=request.method, path=request.url.path, limit=LARGEST // 2**20), spoken(request)
-    )
+    said = told(InputError(id, method=request.method, path=request.url.path, limit=LARGEST // 2**20), spoken(request))
     return Response(json_text(said), error.status_code, error.headers, media_type="application/json")
 
 
 async def explain_mistake(request: Request, error: Exception) -> Response:
     """What went wrong by a mistake of the program; the log has it. It is said where no guard stands any more."""
-    answer = Response(json_text(ErrorView.of(RunError("error.api.broken"), spoken(request))), 500)
+    answer = Response(json_text(told(RunError("error.api.broken"), spoken(request))), 500)
     answer.headers["content-type"] = "application/json"
     protect(answer.headers)
     return answer

@@ -72,11 +72,13 @@ export function button(name, text, run, more = {}) {
  */
 export function sync(parent, values, key, make, fill) {
   const known = new Map([...parent.children].map((node) => [/** @type {HTMLElement} */ (node).dataset.key, node]));
+  const wanted = new Set(values.map((value) => String(key(value))));
+  // First what goes: a node that stays would be moved past it, and one that is moved loses the focus.
+  for (const [name, node] of known) if (!wanted.has(name ?? "")) node.remove();
   let at = parent.firstElementChild;
   for (const value of values) {
     const name = String(key(value));
     let node = /** @type {HTMLElement | undefined} */ (known.get(name));
-    known.delete(name);
     if (!node) {
       node = make(value);
       node.dataset.key = name;
@@ -85,7 +87,6 @@ export function sync(parent, values, key, make, fill) {
     else at = at.nextElementSibling;
     fill?.(node, value);
   }
-  for (const node of known.values()) node.remove();
 }
 
 /**

@@ -20,7 +20,7 @@ export function pictureOf(transfer) {
 /**
  * Let something take what is dropped on it, and show that it would.
  * @param {HTMLElement} node
- * @param {(transfer: DataTransfer) => void} take
+ * @param {(transfer: DataTransfer, event: DragEvent) => void} take
  * @param {(event: DragEvent) => boolean} [wanted]
  */
 export function droppable(node, take, wanted = () => true) {
@@ -43,7 +43,7 @@ export function droppable(node, take, wanted = () => true) {
     if (!wanted(event) || !event.dataTransfer) return;
     event.preventDefault();
     event.stopPropagation();
-    take(event.dataTransfer);
+    take(event.dataTransfer, event);
   });
 }
 

@@ -4,6 +4,7 @@ import { draft, lastDrafts } from "./draft.js";
 import { open } from "./dialog.js";
 import { button, el, find } from "./dom.js";
 import { help, key } from "./keys.js";
+import { watch } from "./alarm.js";
 import { live } from "./live.js";
 import { toast } from "./toast.js";
 import { language, learn, say, speak, when } from "./words.js";
@@ -25,6 +26,7 @@ export async function begin(show = () => {}) {
   document.addEventListener("unkept", () => toast(say("page.unkept"), { kind: "problem" }), { once: true });
   await learn();
   await show();
+  watch();
   live.start();
   document.body.dataset.ready = "1";
 }
