@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from eichi import make_plan
-from eichi.errors import EichiError, FolderError, InputError
+from eichi.errors import EichiError, FolderError
 from eichi.library.favourites import Favourites
 from eichi.library.whereabouts import marks_of, remember
 from eichi.options import FrameOptions, VideoOptions
@@ -136,10 +136,9 @@ def test_a_result_finds_its_pictures_among_ours_by_their_marks(
 def test_where_a_picture_was_last_seen_is_for_those_at_the_machine(
     desk: Desk, video: VideoOptions, picture: Path, tmp_path: Path, local: bool
 ) -> None:
-    desk.local = local
     remember(video, marks_of(video), desk.settings.cache)
     (tmp_path / "given").mkdir()
-    values, notes = desk.restored(made_from(video, tmp_path / "given"), VideoOptions, VideoOptions)
+    values, notes = desk.restored(made_from(video, tmp_path / "given"), VideoOptions, VideoOptions, local)
     assert [note.id for note in notes] == ([] if local else ["note.file.lost"])
     assert (values["image"] is not None) == local
     assert not local or Path(values["image"]).read_bytes() == picture.read_bytes()
@@ -171,9 +170,6 @@ def test_the_folder_is_opened_for_who_sits_here(desk: Desk, tmp_path: Path, monk
     opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\ntest -e {tmp_path}/works\n', encoding="utf-8")
     opener.chmod(0o755)
     monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
-    with pytest.raises(InputError, match="at the machine itself"):
-        desk.open_folder()
-    desk.local = True
     with pytest.raises(FolderError, match="No program opened"):
         desk.open_folder()
     (tmp_path / "works").touch()

@@ -31,6 +31,7 @@ def test_what_is_set_is_written_and_in_force(client: TestClient, desk: Desk, tmp
     told = client.get("/api/v1/settings").json()
     assert {field["key"] for field in told["fields"]} == set(told["values"])
     assert told["local"]
+    assert told["places"]["home"] == str(desk.settings.home)
     folder = tmp_path / "new" / "results"
     changed = client.put("/api/v1/settings", json={"values": {"outputs": str(folder), "preserve_gb": 8}})
     assert changed.status_code == 200
@@ -81,7 +82,7 @@ def test_from_elsewhere_nothing_is_changed_and_no_folder_is_named(away: TestClie
     before = desk.settings
     told = away.get("/api/v1/settings")
     assert not told.json()["local"]
-    assert told.json()["places"] == []
+    assert told.json()["places"] == {}
     assert str(desk.settings.home.parent) not in told.text
     for method, address, body in (
         ("PUT", "/api/v1/settings", {"values": {"outputs": "/etc"}}),

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eichi.errors import EichiError, OptionError
+from eichi.errors import EichiError, InputError, OptionError
 from eichi.options import VideoOptions
 from eichi.video.latentfile import Latents, save_latents
 from eichi.web import toolruns
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.results import render_runs
 
 WORDS = Words("en")
 
@@ -58,9 +57,6 @@ def test_a_tool_runs_in_a_process_and_says_what_went_wrong(desk: Desk, file: Pat
     assert (done.status, done.result.is_file(), done.fraction) == ("done", True, 1.0)
     assert failed.status == "failed"
     assert any("а" <= letter <= "я" for letter in failed.said)
-    html = render_runs(desk.bench.runs, WORDS)
-    assert "trimmed.safetensors" in html
-    assert "<b>a" not in html
 
 
 # A tool in the middle of its work, with a folder of its own beside the result.
@@ -89,11 +85,25 @@ def test_extending_is_a_job(desk: Desk, picture: Path, video: VideoOptions) -> N
     path.parent.mkdir(parents=True)
     record: dict[str, Any] = {"kind": "video", "model": "tiny", "request": video.dump() | {"seconds": 1.0}}
     save_latents(path, Latents(np.zeros((1, 16, 10, 6, 10), dtype=np.float32), 0), record)
-    job = desk.extend(path, 2.4, "on")
+    job = desk.extend(path, 2.4, "on", local=True)
     assert (job.request["seconds"], job.request["prompt"]) == (2.4, "on")
     assert isinstance(job.options, VideoOptions)
     assert job.options.kept.latents == path
     assert job.options.output.latents
+
+
+def test_what_a_file_from_elsewhere_says_reaches_nothing_of_this_machine(
+    desk: Desk, picture: Path, video: VideoOptions
+) -> None:
+    path = desk.settings.outputs.absolute() / "a.safetensors"
+    path.parent.mkdir(parents=True)
+    for request in ({"image": str(picture)}, {"model": str(picture.parent)}):
+        record: dict[str, Any] = {"kind": "video", "model": "tiny", "request": video.dump() | request}
+        save_latents(path, Latents(np.zeros((1, 16, 10, 6, 10), dtype=np.float32), 0), record)
+        with pytest.raises(InputError) as refused:
+            desk.extend(path, 2.4)
+        assert refused.value.id in ("error.image.required", "error.api.model")
+    assert desk.store.jobs() == []
 
 
 def test_a_hundred_megapixels_are_refused(desk: Desk, tmp_path: Path) -> None:

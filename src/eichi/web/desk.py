@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import click
 
-from eichi.catalog import find
+from eichi.catalog import find, known
 from eichi.declare import Plain
-from eichi.errors import EichiError, FolderError
+from eichi.errors import EichiError, FolderError, ModelError
 from eichi.events import Adjusted
 from eichi.files import read_file
 from eichi.jobs.queue import Queue
@@ -142,10 +142,20 @@ class Desk:
         """The latent files and videos among the results."""
         return self.files.list(self.settings.outputs.absolute())
 
-    def extend(self, file: Path, seconds: float, prompt: str | None = None) -> Job:
-        """A longer video that keeps a file's sections, as a job. Raises InputError."""
-        places = Places(file.parent, (self.uploads, *self.settings.loras), self.settings.cache)
-        request, _ = restore(file, VideoOptions).at(places)
+    def extend(self, file: Path, seconds: float, prompt: str | None = None, local: bool = False) -> Job:
+        """A longer video that keeps a file's sections, as a job. Raises InputError.
+
+        Whoever gave the file may have written anything into it: for who is not `local` it reaches no other folder than
+        ours, and no model but those with a name.
+        """
+        folders, cache = (self.uploads, *self.settings.loras), self.settings.cache
+        if local:
+            request, _ = restore(file, VideoOptions).at(Places(file.parent, folders, cache))
+        else:
+            places = Places(folders=(*folders, self.settings.outputs.absolute()), strict=True)
+            request = self.adopt(restore(file, VideoOptions).at(places)[0], trusted=False)
+            if VideoOptions.parse({"model": request.get("model", known()[0])}).model not in known():
+                raise ModelError("error.api.model", key="model", known=", ".join(known()))
         place(request, "kept.latents", file)
         place(request, "kept.sections", None)
         place(request, "output.latents", True)

@@ -48,15 +48,14 @@ def locked() -> tuple[str, ...]:
     return tuple(key for key, view in fields(Settings).items() if view.group and os.environ.get(variable(key)))
 
 
-def places(settings: Settings) -> dict[str, Path | str]:
-    """Where things lie on this machine, by the ids of what they are called."""
+def places(settings: Settings) -> dict[str, str]:
+    """Where things lie on this machine, by what they are called in the words of the settings."""
     return {
-        "label.setting.outputs": settings.outputs.absolute(),
-        "label.setting.lora_folders": settings.loras[0].absolute(),
-        "setting.models": settings.models.absolute(),
-        "label.setting.home": settings.home.absolute(),
-        "label.setting.store": settings.store.rsplit("@")[-1],
-        "setting.log": settings.logs.absolute(),
+        "home": str(settings.home.absolute()),
+        "models": str(settings.models.absolute()),
+        "lora_folders": str(settings.loras[0].absolute()),
+        "store": settings.store.rsplit("@")[-1],
+        "log": str(settings.logs.absolute()),
     }
 
 

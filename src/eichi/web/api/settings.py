@@ -14,13 +14,6 @@ from eichi.web.i18n import Words
 from eichi.web.visitor import Visiting, Visitor, at_machine
 
 
-class Place(View):
-    """A folder or a database of this machine, and what it is called."""
-
-    label: str
-    place: str
-
-
 class SettingsView(View):
     """The settings that have a control, and how they are.
 
@@ -32,7 +25,7 @@ class SettingsView(View):
     values: dict[str, JsonValue]
     locked: tuple[str, ...]
     local: bool
-    places: tuple[Place, ...]
+    places: dict[str, str]
 
 
 class SettingsChange(View):
@@ -61,14 +54,13 @@ def routes(desk: Desk) -> APIRouter:
 
 
 def _view(desk: Desk, visitor: Visitor) -> SettingsView:
-    words, settings = Words(visitor.language), desk.settings
-    places = preferences.places(settings) if visitor.local else {}
+    settings = desk.settings
     return SettingsView(
         fields=preferences.shown(desk),
         values=desk.refs.values(preferences.values(settings), visitor),
         locked=preferences.locked(),
         local=visitor.local,
-        places=tuple(Place(label=words(label), place=str(place)) for label, place in places.items()),
+        places=preferences.places(settings) if visitor.local else {},
     )
 
 

@@ -64,7 +64,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/latents/extend", status_code=201)
     def extend(task: Extension, visitor: Visiting) -> JobView:
-        job = desk.extend(desk.refs.find(task.file), task.seconds, task.prompt)
+        job = desk.extend(desk.refs.find(task.file), task.seconds, task.prompt, visitor.local)
         return desk.refs.seen(job.view(visitor.language), visitor)
 
     @router.get("/tools")
