@@ -16,11 +16,12 @@ from eichi.jobs.view import Status
 from eichi.options import VideoOptions
 from eichi.web import live as module
 from eichi.web.desk import Desk
+from eichi.web.visitor import Visitor
 from tests.web.conftest import running
 
 
 def told(desk: Desk, number: int | None, language: str = "en") -> dict[str, Any]:
-    change: dict[str, Any] = json.loads(desk.live.since(number, language))
+    change: dict[str, Any] = json.loads(desk.live.since(number, Visitor(language, local=True)))
     return change
 
 
@@ -173,16 +174,16 @@ def test_the_stream(desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyP
     job = desk.start([video])[0]
 
     async def follow() -> tuple[list[str], list[str]]:
-        stream = desk.live.stream("en")
+        stream = desk.live.stream(Visitor("en", local=True))
         first = await anext(stream)
         quiet = await anext(stream)
         desk.queue.hold(job.id)
         last = first.split("\n")[0].removeprefix("id: ")
         while (change := await anext(stream)).startswith(":"):
             pass
-        again = desk.live.stream("ja", last)  # cut off, and joined again
+        again = desk.live.stream(Visitor("ja", local=True), last)  # cut off, and joined again
         rest = await anext(again)
-        other = desk.live.stream("en", "another-1")
+        other = desk.live.stream(Visitor("en", local=True), "another-1")
         whole = await anext(other)
         desk.live.end()
         ended = [[text async for text in one if not text.startswith(":")] for one in (stream, again, other)]

@@ -48,6 +48,7 @@ def make_app(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        desk.empty_bin()
         desk.tidy()
         desk.wake()
         yield

@@ -12,6 +12,7 @@ from eichi.web.api import (
     drafts,
     events,
     files,
+    frames,
     jobs,
     library,
     loras,
@@ -21,6 +22,7 @@ from eichi.web.api import (
     pictures,
     read,
     settings,
+    starts,
     tools,
     words,
 )
@@ -35,6 +37,7 @@ def routes(desk: Desk) -> APIRouter:
         drafts,
         events,
         files,
+        frames,
         jobs,
         library,
         loras,
@@ -43,6 +46,7 @@ def routes(desk: Desk) -> APIRouter:
         pictures,
         read,
         settings,
+        starts,
         tools,
     ):
         router.include_router(place.routes(desk))

@@ -72,12 +72,16 @@ export class Draft extends EventTarget {
     return true;
   }
 
-  /** The request as the HTTP interface takes it: nested. @returns {Record<string, any>} */
-  options() {
+  /**
+   * The request as the HTTP interface takes it: nested.
+   * @param {(key: string) => boolean} [wanted] which options are meant
+   * @returns {Record<string, any>}
+   */
+  options(wanted = () => true) {
     /** @type {Record<string, any>} */
     const nested = {};
     for (const [key, value] of Object.entries(this.values)) {
-      if (key.startsWith("page.")) continue; // what only this page knows
+      if (key.startsWith("page.") || !wanted(key)) continue; // what only this page knows
       const parts = key.split("."), last = /** @type {string} */ (parts.pop());
       let holder = nested;
       for (const part of parts) holder = holder[part] ??= {};

@@ -35,23 +35,31 @@ export function bind(root, draft) {
 export function mark(root, problems) {
   const left = [...problems];
   for (const one of findAll(".field[data-key]", root)) {
-    const at = left.findIndex((problem) => problem.key === one.dataset.key), control = one.querySelector("[name]");
-    const said = one.querySelector(".wrong") ?? one.appendChild(document.createElement("p"));
+    const at = left.findIndex((problem) => problem.key === one.dataset.key), control = inputOf(one);
+    const said = one.querySelector(":scope > .wrong") ?? one.appendChild(document.createElement("p"));
     said.className = "wrong";
     said.hidden = at < 0;
     said.textContent = at < 0 ? "" : left.splice(at, 1)[0].message;
     if (said.id === "") said.id = `wrong-${one.dataset.key}`;
-    control?.toggleAttribute("aria-invalid", at >= 0);
-    if (at >= 0) control?.setAttribute("aria-errormessage", said.id);
+    if (at >= 0) {
+      control?.setAttribute("aria-invalid", "true");
+      control?.setAttribute("aria-errormessage", said.id);
+    } else {
+      control?.removeAttribute("aria-invalid");
+      control?.removeAttribute("aria-errormessage");
+    }
   }
   return left;
 }
+
+/** What is typed or chosen in, of a field; of one for a picture what takes the file. @param {HTMLElement} one */
+const inputOf = (one) => one.querySelector("input[name], select[name], textarea[name]") ?? one.querySelector("input");
 
 /** @param {Control} control @returns {HTMLElement | null} */
 const field = (control) => control.closest(".field[data-key]");
 
 /** @param {HTMLElement} root @returns {Control[]} */
-const controls = (root) => findAll(".field[data-key] [name]", root);
+const controls = (root) => findAll(".field[data-key] :is(input, select, textarea)[name]", root);
 
 /** What an option is when nobody has set it. @param {Control} control */
 function standard(control) {
@@ -108,7 +116,7 @@ function fill(control, value) {
   else if (control.type === "radio") /** @type {HTMLInputElement} */ (control).checked = control.value === value;
   else if (JSON.stringify(read(control)) !== JSON.stringify(value)) {
     const text = value === null || value === undefined ? "" : String(value);
-    if (control instanceof HTMLSelectElement) offer(control, text);
+    if (control instanceof HTMLSelectElement) offer(control, text, value);
     control.value = control.type === "text" && typeof value === "number" ? number(value) : text;
   }
   const slider = control.parentElement?.querySelector("[data-slides]");
@@ -116,8 +124,11 @@ function fill(control, value) {
 }
 
 /** A choice that came from a file and is not on the list stands there while it is chosen. */
-function offer(control, text) {
-  if (![...control.options].some((one) => one.value === text)) control.add(new Option(text, text));
+function offer(control, text, value) {
+  if ([...control.options].some((one) => one.value === text)) return;
+  const one = new Option(text, text);
+  one.dataset.value = JSON.stringify(value);
+  control.add(one);
 }
 
 /** Show what the draft's model and other options have a use for, and say what of a group is not as by default. */

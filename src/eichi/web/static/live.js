@@ -133,4 +133,4 @@ let policy = null;
 
 /** What this tab follows. */
 export const live = new Live();
-document.addEventListener("words", () => live.start());
+document.addEventListener("words", () => live._leave && live.start());

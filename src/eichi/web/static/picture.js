@@ -3,6 +3,7 @@
 import { pictureUrl, upload } from "./api.js";
 import { draft } from "./draft.js";
 import { button, el } from "./dom.js";
+import { toast } from "./toast.js";
 import { say } from "./words.js";
 
 export const KINDS = ".png,.jpg,.jpeg,.webp,.gif,.bmp,.tif,.tiff,.avif,.heic,.heif,image/*";
@@ -63,11 +64,18 @@ export class PictureDrop extends HTMLElement {
     this.append(this.label, this.remove_, this.problem);
     this.input.addEventListener("change", () => this.take(this.input.files?.[0]));
     this.image.addEventListener("load", () => this.frame());
+    this.image.addEventListener("error", () => this.image.getAttribute("src") && this.say(say("page.picture_gone")));
     new ResizeObserver(() => this.frame()).observe(this);
     droppable(this, (transfer) => this.drop(transfer));
-    this.draft.addEventListener("change", () => this.show());
+    this.draft.addEventListener("change", (event) => this.changed(/** @type {CustomEvent} */ (event).detail.keys));
     document.addEventListener("words", () => this.show());
     document.addEventListener("planned", (event) => this.planned(/** @type {CustomEvent} */ (event).detail));
+    this.show();
+  }
+
+  /** @param {string[]} keys */
+  changed(keys) {
+    if (keys.includes(this.name)) this.say("");
     this.show();
   }
 
@@ -83,8 +91,10 @@ export class PictureDrop extends HTMLElement {
     if (!file) return;
     this.classList.add("busy");
     try {
-      this.draft.set(this.name, (await upload("pictures", file)).id);
+      const { id } = await upload("pictures", file);
       this.say("");
+      const had = this.draft.get(this.name);
+      this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.picture_replaced" } : {});
     } catch (error) {
       this.say(error.message);
     } finally {
@@ -95,6 +105,7 @@ export class PictureDrop extends HTMLElement {
 
   clear() {
     this.draft.change((values) => delete values[this.name], { undo: "undo.picture" });
+    toast(say("undo.picture"), { undo: () => this.draft.undo() });
     this.input.focus();
   }
 
@@ -102,6 +113,8 @@ export class PictureDrop extends HTMLElement {
   say(problem) {
     this.problem.textContent = problem;
     this.problem.hidden = !problem;
+    this.input.toggleAttribute("data-unread", Boolean(problem));
+    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
   }
 
   show() {
@@ -116,6 +129,7 @@ export class PictureDrop extends HTMLElement {
     this.remove_.setAttribute("aria-label", say("do.remove_picture", { name: label }));
     this.remove_.title = say("do.remove_picture", { name: label });
     this.text.textContent = id ? "" : say("page.drop", { name: label });
+    this.text.hidden = Boolean(id);
     this.input.setAttribute("aria-label", label);
     this.frame();
   }
@@ -139,6 +153,7 @@ export class PictureDrop extends HTMLElement {
     this.crop.style.left = `${(box.width - wide) / 2}px`;
     this.crop.style.top = `${(box.height - high) / 2}px`;
     this.text.textContent = say("page.shown_at", this.size);
+    this.text.hidden = false;
   }
 }
 

@@ -157,7 +157,7 @@ function follow(url) {
 
 /** A job of the stream, or an older one. @param {number} id @returns {Promise<JobRow | undefined>} */
 export async function jobRow(id) {
-  return live.jobs.get(id) ?? (await saying(() => get(`jobs?id=${id}&limit=1`)))?.jobs?.[0];
+  return live.jobs.get(id) ?? (await saying(() => get(`jobs?id=${id}&limit=1`)))?.rows?.[0];
 }
 
 /** A picture of a result, small. @param {JobRow} job */

@@ -83,9 +83,10 @@ export function size(bytes) {
   return `${number(value, at && value < 10 ? 1 : 0)} ${units[at]}`;
 }
 
-/** Fetch the words of the page's language. */
+/** Fetch the words of the page's language; what was built without them is built again. */
 export async function learn() {
   table = await read(language());
+  document.dispatchEvent(new CustomEvent("words"));
 }
 
 /**
