@@ -12,7 +12,7 @@ import { number, say, size } from "./words.js";
 const KEY = "weights.loras", STANDARD = 0.8, LOW = -2, HIGH = 2, STEP = 0.05;
 /** @type {any[]} */
 let files = [];
-/** @type {Record<string, {name: string, loras: {id: string, strength: number}[]}>} */
+/** @type {Record<string, {loras: {id: string | null, name: string, strength: number, on: boolean}[]}>} */
 let presets = {};
 
 /** What is chosen. @returns {{file: string, strength: number}[]} */
@@ -93,10 +93,12 @@ function strengthen(id, value) {
   return choose(chosen().map((one) => ({ file: one.file, strength: one.file === id ? bounded : one.strength })));
 }
 
-/** What a file is: every number of it is looked at. @param {any} file */
+/** What a file is, every number of it looked at. @param {any} file */
 async function report(file) {
-  const told = await saying(() => get(`loras/${file.id}`));
-  if (told) open(el("ul", { class: "notes" }, ...told.lines.map((text) => el("li", { text }))), { title: file.name });
+  const told = await saying(() => get(`loras/${encodeURIComponent(file.id)}`));
+  if (!told) return;
+  const body = el("ul", { class: "notes" }, ...told.lines.map((text) => el("li", { text })));
+  open(body, { title: file.name });
 }
 
 function makeSlot() {
@@ -105,9 +107,10 @@ function makeSlot() {
 
 /** @param {HTMLElement} node @param {string} slot */
 function fillSlot(node, slot) {
-  const kept = (presets[slot]?.loras ?? []).map((one) => ({ file: one.id, strength: one.strength })), [take, save] = node.querySelectorAll("button");
+  const held = presets[slot]?.loras ?? [], [take, save] = node.querySelectorAll("button");
+  const kept = held.filter((one) => one.id && one.on).map((one) => ({ file: one.id, strength: one.strength }));
   find("b", node).textContent = slot;
-  find("span.grow", node).textContent = kept.map((one) => `${name(one.file)} ${number(one.strength)}`).join(", ") || say("loras.empty");
+  find("span.grow", node).textContent = held.map((one) => (one.id ? `${one.name} ${number(one.strength)}` : `${one.name}: ${say("loras.missing")}`)).join(", ") || say("loras.empty");
   take.textContent = say("loras.load");
   take.disabled = !kept.length;
   take.onclick = () => {
@@ -118,9 +121,6 @@ function fillSlot(node, slot) {
   save.textContent = say("loras.save");
   save.onclick = () => keep(slot, kept);
 }
-
-/** @param {string} id */
-const name = (id) => files.find((file) => file.id === id)?.name ?? say("loras.missing");
 
 /** Put the choice into a preset; what was there can be had back. @param {string} slot @param {any[]} before */
 async function keep(slot, before) {
