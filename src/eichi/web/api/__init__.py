@@ -21,6 +21,7 @@ from eichi.web.api import (
     options,
     pictures,
     read,
+    settings,
     starts,
     tools,
     words,
@@ -44,6 +45,7 @@ def routes(desk: Desk) -> APIRouter:
         models,
         pictures,
         read,
+        settings,
         starts,
         tools,
     ):
