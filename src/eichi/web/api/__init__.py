@@ -22,6 +22,7 @@ from eichi.web.api import (
     pictures,
     read,
     sections,
+    settings,
     starts,
     tools,
     words,
@@ -46,6 +47,7 @@ def routes(desk: Desk) -> APIRouter:
         models,
         pictures,
         read,
+        settings,
         starts,
         tools,
     ):
