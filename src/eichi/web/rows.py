@@ -69,7 +69,6 @@ class JobRow(View):
     seed: int | None
     batch: str | None
     priority: int
-    position: int
     created: float
     started: float | None
     ended: float | None
@@ -144,7 +143,6 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         seed=view.seed,
         batch=job.batch,
         priority=job.priority,
-        position=job.position,
         created=job.created,
         started=job.started,
         ended=job.ended,

@@ -21,6 +21,8 @@ from eichi.web.api import (
     options,
     pictures,
     read,
+    sections,
+    settings,
     starts,
     tools,
     words,
@@ -36,6 +38,7 @@ def routes(desk: Desk) -> APIRouter:
         drafts,
         events,
         files,
+        sections,  # before the buttons of jobs, whose addresses are of the same form
         frames,
         jobs,
         library,
@@ -44,6 +47,7 @@ def routes(desk: Desk) -> APIRouter:
         models,
         pictures,
         read,
+        settings,
         starts,
         tools,
     ):

@@ -76,6 +76,7 @@ function card(state, section, usual) {
     kept: !job && order < plan.kept,
     state: became?.state ?? "",
     said: became?.said ?? "",
+    short: became?.short ?? "",
     problem: problem(state, number),
     quick: quick(state, section),
   };

@@ -87,6 +87,7 @@ export class Zoom {
     this.width = Math.max(LEAST, Math.min(this.wish ?? (fits < LEAST ? USUAL : fits), MOST));
     this.lane.style.setProperty("--w", `${this.width}px`);
     this.lane.classList.toggle("compact", this.width < 124);
+    this.lane.classList.toggle("narrow", this.width < 170);
     this.out.disabled = this.width <= LEAST;
     this.in.disabled = this.width >= MOST;
     this.ticks();
