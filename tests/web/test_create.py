@@ -1,4 +1,4 @@
-"""Create in a real browser, each journey in one of the languages: nothing that was set is lost, nothing starts twice."""
+"""Create in a real browser, each journey in one language: nothing that was set is lost or starts twice."""
 
 import base64
 import json
@@ -100,7 +100,7 @@ def test_from_an_empty_machine_to_the_first_video_by_keys_alone(
             page.keyboard.press("Enter")
         chooser.value.set_files(picture)
         expect(page.locator("#plan-line")).to_contain_text("80×48")
-        _tab_to(page, words)
+        _tab_to(page, prompt(page))
         page.keyboard.type("A ball")
         _tab_to(page, length)
         page.keyboard.type("1")
@@ -119,9 +119,7 @@ def _tab_to(page: Page, control: Locator) -> None:
     raise AssertionError("no number of tabs leads there")
 
 
-def test_what_is_no_file_of_ours_says_so_and_nothing_is_in_the_way(
-    server: Server, browser: Browser, tmp_path: Path
-) -> None:
+def test_junk_says_so_and_nothing_is_in_the_way(server: Server, browser: Browser, tmp_path: Path) -> None:
     junk = tmp_path / "junk.zip"
     junk.write_bytes(b"PK\3\4 not one")
     with visiting(browser, server.address, "zh-TW") as page:
@@ -152,9 +150,7 @@ def test_a_picture_that_cannot_be_read_says_so_where_it_fell_and_why_nothing_sta
         expect(page.locator("#plan-problem")).to_be_hidden()
 
 
-def test_a_reload_keeps_half_a_word_and_another_tab_has_its_own(
-    server: Server, browser: Browser, picture: Path
-) -> None:
+def test_a_reload_keeps_half_a_word_and_a_tab_has_its_own(server: Server, browser: Browser, picture: Path) -> None:
     with visiting(browser, server.address, "ja") as page:
         give(page, picture)
         prompt(page).press_sequentially("赤いボー")
@@ -168,9 +164,7 @@ def test_a_reload_keeps_half_a_word_and_another_tab_has_its_own(
         expect(prompt(other)).to_have_value("別の")
 
 
-def test_a_server_that_is_started_again_finds_the_word_and_plans_it(
-    tmp_path: Path, browser: Browser, picture: Path
-) -> None:
+def test_a_server_that_is_started_again_plans_the_word(tmp_path: Path, browser: Browser, picture: Path) -> None:
     with serving(tmp_path / "machine") as server:
         page = browser.new_page()
         troubles = watched(page)
@@ -189,9 +183,7 @@ def test_a_server_that_is_started_again_finds_the_word_and_plans_it(
     assert [one for one in troubles if "net::ERR" not in one] == []
 
 
-def test_a_double_click_starts_once_and_the_same_again_later_is_another(
-    server: Server, browser: Browser, picture: Path
-) -> None:
+def test_a_double_click_starts_once(server: Server, browser: Browser, picture: Path) -> None:
     with visiting(browser, server.address, "en", base_url=server.address) as page:
         hold(server, page)
         before = len(jobs(page))
@@ -313,7 +305,7 @@ def test_a_batch_says_how_many_before_it_starts(server: Server, browser: Browser
         expect(page.locator("#batch-total")).to_contain_text("6")
 
 
-def test_a_waiting_job_is_changed_or_left_and_the_draft_comes_back(
+def test_a_waiting_job_is_changed_or_left_and_the_draft_is_back(
     server: Server, browser: Browser, picture: Path
 ) -> None:
     with visiting(browser, server.address, "en", base_url=server.address) as page:
