@@ -42,7 +42,7 @@ export function references(form) {
     }
   };
   const show = () => {
-    const rows = all().map((one, at) => ({ ...one, at }));
+    const rows = all().map((one, at) => Object.assign({ at }, one));
     sync(list, [...rows, ...(rows.length < MOST ? [null] : [])], (row) => (row ? `${row.at} ${row.image}` : "add"), (row) => (row ? make(row.at) : adder()), fill);
     if (!wrong.isConnected) list.after(wrong);
   };
