@@ -21,6 +21,7 @@ from eichi.web.api import (
     options,
     pictures,
     read,
+    sections,
     settings,
     starts,
     tools,
@@ -37,6 +38,7 @@ def routes(desk: Desk) -> APIRouter:
         drafts,
         events,
         files,
+        sections,  # before the buttons of jobs, whose addresses are of the same form
         frames,
         jobs,
         library,
