@@ -59,7 +59,7 @@ export class Models {
     for (const radio of findAll('input[name="mode"]')) radio.checked = radio.value === direction;
     const fit = this.all.filter((one) => one.direction === direction), model = this.all.find((one) => one.name === name);
     if (!fit.length) return;
-    const list = find("#video-model"), state = JSON.stringify([language(), fit.map((one) => [one.name, one.present]), name]);
+    const list = find(`#${this.draft.kind}-model`), state = JSON.stringify([language(), fit.map((one) => [one.name, one.present]), name]);
     if (list.dataset.state !== state) {
       list.dataset.state = state;
       const choices = (rows) => rows.map((one) => new Option(one.label, one.name, false, one.name === name));
@@ -83,7 +83,7 @@ export class Models {
 
   /** @param {any} model */
   _sizes(model) {
-    const list = find("#video-resolution"), chosen = this.draft.get("resolution");
+    const list = find(`#${this.draft.kind}-resolution`), chosen = this.draft.get("resolution");
     const state = JSON.stringify([language(), model?.name, chosen]);
     if (list.dataset.state === state) return;
     list.dataset.state = state;
@@ -106,7 +106,7 @@ export class Models {
  * @param {Record<string, number[]>} suggestions lengths by kind of model
  */
 export function figures(draft, suggestions) {
-  menu(find("#lengths"), () =>
+  if (find("#lengths")) menu(find("#lengths"), () =>
     (suggestions[draft.get("page.direction", "reverse")] ?? []).map((value) => ({
       text: say("page.whole_seconds", { seconds: value }),
       run: () => draft.set("seconds", value === 5 ? null : value),
