@@ -90,11 +90,7 @@ def test_from_an_empty_machine_to_the_first_video_by_keys_alone(
 ) -> None:
     with visiting(browser, server.address, "en", base_url=server.address) as page:
         expect(page.locator("#plan-line")).not_to_be_empty()
-        image, words, length = (
-            page.locator("picture-drop[name=image] input"),
-            prompt(page),
-            page.locator("#video-seconds"),
-        )
+        image, length = page.locator("picture-drop[name=image] input"), page.locator("#video-seconds")
         with page.expect_file_chooser() as chooser:
             _tab_to(page, image)
             page.keyboard.press("Enter")

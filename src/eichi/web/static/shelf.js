@@ -1,6 +1,6 @@
 // What is kept to be used again: prompts with a name, and whole forms with a name.
 
-import { address, del, get, post, put, save, upload } from "./api.js";
+import { del, get, post, put, save, upload } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el, find } from "./dom.js";
 import { request } from "./plan.js";
@@ -141,14 +141,9 @@ class Favourites extends Shelf {
       await this.done(say("page.favourites_taken", { names: taken.names.join(", ") }), null);
     }));
     const out = button("download", say("do.export"), () => saying(async () => {
-      save(await this.whole(), "favourites.json");
+      save(new Blob([JSON.stringify(await get("favourites.json"), null, 1)], { type: "application/json" }), "favourites.json");
     }));
     this.open(say("shelf.favourites"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
-  }
-
-  /** All favourites as a file. */
-  async whole() {
-    return (await fetch(address("favourites.json"))).blob();
   }
 
   async fill() {
