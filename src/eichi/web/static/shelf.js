@@ -47,10 +47,10 @@ class Shelf {
     this.wrong = el("p", { class: "wrong", role: "alert" });
   }
 
-  /** @param {string} title @param {...Node} more */
-  open(title, ...more) {
+  /** @param {string} title @param {string} label of the name @param {...Node} more */
+  open(title, label, ...more) {
     const form = el("form", { class: "save", novalidate: true },
-      el("div", { class: "field" }, el("label", { for: "shelf-name", text: say("shelf.name") }), this.name),
+      el("div", { class: "field" }, el("label", { for: "shelf-name", text: label }), this.name),
       el("button", { class: "primary", text: say("do.save") }));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -77,13 +77,13 @@ class Shelf {
 class Presets extends Shelf {
   show() {
     this.startup = el("div", { class: "startup" });
-    this.open(say("shelf.presets"), this.startup);
+    this.open(say("shelf.presets"), say("shelf.save_prompt_as"), this.startup);
   }
 
   async fill() {
     const kept = await saying(() => get("prompts"));
     if (!kept) return;
-    this.presets = kept.prompts;
+    this.presets = kept.presets;
     const begin = kept.startup ?? "";
     const set = button("", say("shelf.set_startup"), () => this.begin(this.draft.get("prompt", ""), begin));
     const none = begin ? button("trash", say("do.delete"), () => this.begin("", begin), { quiet: true }) : null;
@@ -143,7 +143,7 @@ class Favourites extends Shelf {
     const out = button("download", say("do.export"), () => saying(async () => {
       save(new Blob([JSON.stringify(await get("favourites.json"), null, 1)], { type: "application/json" }), "favourites.json");
     }));
-    this.open(say("shelf.favourites"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
+    this.open(say("shelf.favourites"), say("shelf.save_settings_as"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
   }
 
   async fill() {
@@ -168,8 +168,8 @@ class Favourites extends Shelf {
     }));
     const rename = button("edit", `${say("keep.rename")}: ${name}`, () => this.rename(name), { quiet: true });
     const drop = button("trash", `${say("do.delete")}: ${name}`, () => saying(async () => {
-      const { before } = await del(url);
-      await this.done(say("undo.deleted", { name }), () => put(KIND(url), { options: before.options }));
+      const before = await del(url);
+      await this.done(say("undo.deleted", { name }), () => put(KIND(url), before));
     }), { quiet: true });
     return el("li", {}, el("b", { text: name }), el("span", {}), el("div", { class: "row" }, apply, rename, drop));
   }
@@ -177,9 +177,9 @@ class Favourites extends Shelf {
   /** @param {string} name */
   keep(name) {
     return saying(async () => {
-      const url = `favourites/${at(name)}`, { before } = await put(KIND(url), { options: request(this.draft).options, replace: true });
+      const url = `favourites/${at(name)}`, before = await put(KIND(url), request(this.draft).options);
       this.name.value = "";
-      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), { options: before.options, replace: true }));
+      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), before));
       else await this.done(say("shelf.saved", { name }), () => del(url));
     });
   }
@@ -192,8 +192,8 @@ class Favourites extends Shelf {
       event.preventDefault();
       const to = input.value.trim();
       if (to && to !== name) saying(async () => {
-        await post(`favourites/${at(name)}/rename`, { name: to });
-        await this.done(say("shelf.renamed", { name: to }), () => post(`favourites/${at(to)}/rename`, { name }));
+        await post(`favourites/${at(name)}/rename`, { to });
+        await this.done(say("shelf.renamed", { name: to }), () => post(`favourites/${at(to)}/rename`, { to: name }));
       });
       else this.fill();
     });
