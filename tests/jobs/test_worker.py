@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -39,6 +40,7 @@ from eichi.jobs.worker import Worker
 from eichi.logs import OURS, logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
+from eichi.video.jobfolder import JobFolder
 from tests.jobs.damage import WAYS, write
 
 SECTIONS = 3
@@ -321,6 +323,46 @@ def test_of_two_workers_for_a_device_one_works(
     assert said.empty()
 
 
+class Once(threading.Event):
+    """An event that is there as soon as somebody waits for it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+def test_where_nothing_waits_nothing_is_said_of_another_worker(store: Asking) -> None:
+    said: list[int] = []
+    Worker(store, load_settings(), Once(), said.append).work()
+    assert said == []
+
+
+def test_a_look_at_the_work_is_its_pictures_side_by_side_and_no_wait_for_the_disk(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eichi.jobs.worker.GLANCE", 0.0)
+    waited: set[str] = set()
+
+    def wait(number: int) -> None:
+        node = os.fstat(number).st_ino
+        waited.update(path.name for path in Path("out").rglob("*.part") if path.stat().st_ino == node)
+
+    monkeypatch.setattr(os, "fsync", wait)
+    seen: list[tuple[int, int]] = []
+
+    def look(job: int) -> None:
+        with Image.open(JobFolder(Path(str(store.job(job).checkpoint))).preview) as image:
+            seen.append(image.size)
+
+    (id,) = add(queue, video)
+    store.ask(SectionDone, 1, look)
+    worker.work(drain=True)
+    plan = store.job(id).plan
+    assert seen == [(5 * plan.width // 8, plan.height // 8)]  # half a second is five latents
+    assert ".job.json.part" in waited
+    assert ".preview.png.part" not in waited
+
+
 def test_a_worker_without_work_gives_the_device_and_its_memory_back(
     queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
 ) -> None:
@@ -347,6 +389,7 @@ def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: Vide
         worker.work(drain=True)
     said = read_logs(settings)
     assert f"INFO #{id} " in said
+    assert f"WARNING #{id} " in said  # that there is no GPU
     assert f"#{id} Done: " in said
 
 
