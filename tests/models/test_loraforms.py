@@ -1,4 +1,4 @@
-"""The size of every kind of change, from the shapes of its parts; rows and columns are never mistaken for each other."""
+"""The size of every kind of change, from the shapes of its parts; rows are never mistaken for columns."""
 
 import pytest
 

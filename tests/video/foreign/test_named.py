@@ -12,7 +12,9 @@ def test_names_of_a_prompt(name: str) -> None:
     assert read_named({name: " a cat\n"}) == {"prompt": "a cat"}
 
 
-@pytest.mark.parametrize("name", ["negative_prompt", "negativePrompt", "Negative prompt", "negative-prompt", "negative"])
+@pytest.mark.parametrize(
+    "name", ["negative_prompt", "negativePrompt", "Negative prompt", "negative-prompt", "negative"]
+)
 def test_names_of_what_is_unwanted(name: str) -> None:
     assert read_named({"prompt": "a cat", name: "dog"}) == {"prompt": "a cat", "negative": "dog"}
 
