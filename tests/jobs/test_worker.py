@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ from eichi.events import (
     Stopped,
 )
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import ELSEWHERE, Job
+from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Ask, Status
 from eichi.jobs.worker import Worker
@@ -304,39 +303,6 @@ def test_a_single_image(worker: Worker, queue: Queue, store: Asking, pictures: P
     assert store.job(paused).status == Status.DONE
 
 
-def test_of_two_workers_for_a_device_one_works(
-    queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
-) -> None:
-    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
-    said: SimpleQueue[int] = SimpleQueue()
-    first = Worker(store, load_settings(), threading.Event())
-    second = Worker(store, load_settings(), threading.Event(), said.put)
-    with first._device() as device:
-        device.acquire()
-        waiting = threading.Thread(target=second.work, args=(True,))
-        waiting.start()
-        assert said.get() == ELSEWHERE
-        assert store.job(job.id).status == Status.WAITING
-        assert waiting.is_alive()
-        queue.skip(job.id)  # nothing waits any more
-        waiting.join()
-    assert said.empty()
-
-
-class Once(threading.Event):
-    """An event that is there as soon as somebody waits for it."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.set()
-        return True
-
-
-def test_where_nothing_waits_nothing_is_said_of_another_worker(store: Asking) -> None:
-    said: list[int] = []
-    Worker(store, load_settings(), Once(), said.append).work()
-    assert said == []
-
-
 def test_a_look_at_the_work_is_its_pictures_side_by_side_and_no_wait_for_the_disk(
     worker: Worker, queue: Queue, store: Asking, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,25 +327,6 @@ def test_a_look_at_the_work_is_its_pictures_side_by_side_and_no_wait_for_the_dis
     assert seen == [(5 * plan.width // 8, plan.height // 8)]  # half a second is five latents
     assert ".job.json.part" in waited
     assert ".preview.png.part" not in waited
-
-
-def test_a_worker_without_work_gives_the_device_and_its_memory_back(
-    queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
-) -> None:
-    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
-    leaving = threading.Event()
-    worker, other = Worker(store, load_settings(), leaving), Worker(store, load_settings(), threading.Event())
-    worker.rest = 0.0
-    working = threading.Thread(target=worker.work)
-    working.start()
-    try:
-        list(store.follow(job.id))
-        with other._device() as device:
-            device.acquire(timeout=60)
-            assert worker._components is None
-    finally:
-        leaving.set()
-        working.join()
 
 
 def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: VideoOptions) -> None:
