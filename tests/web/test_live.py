@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fastapi.testclient import TestClient
+from starlette.types import Message
 
 from eichi.events import Finished, SectionDone, Step, dump
 from eichi.jobs.schema import Job
@@ -15,6 +17,7 @@ from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.options import VideoOptions
 from eichi.web import live as module
+from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from eichi.web.visitor import Visitor
 from tests.web.conftest import running
@@ -47,7 +50,7 @@ def test_first_all_of_it_then_what_changes(desk: Desk, video: VideoOptions) -> N
     assert [(row["id"], row["status"], row["status_text"]) for row in change["jobs"]] == [(two.id, "held", "held")]
     desk.queue.move(two.id, to=1)
     change = looked(desk)
-    assert (change["order"], [row["id"] for row in change["jobs"]]) == ([two.id, one.id], [one.id, two.id])
+    assert (change["order"], [row["id"] for row in change["jobs"]]) == ([two.id, one.id], [two.id])
     desk.queue.edit(two.id, {"prompt": "another"})
     assert [row["prompt"] for row in looked(desk)["jobs"]] == ["another"]
     desk.queue.hold_all()
@@ -154,7 +157,7 @@ def test_a_look_reads_only_what_changed(desk: Desk, video: VideoOptions, monkeyp
     desk.live.look()
     desk.queue.hold(jobs[1].id)
     desk.live.look()
-    assert read == [set(), {jobs[1].id}]
+    assert read == [{jobs[1].id}]
 
 
 def test_a_damaged_row_is_told_like_the_others(desk: Desk, video: VideoOptions) -> None:
@@ -196,3 +199,35 @@ def test_the_stream(desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyP
     assert quiet == [": here\n\n"]
     assert [json.loads(text)["full"] for text in texts] == [True, False, False, True]
     assert not desk.live._waiting
+
+
+def test_the_stream_over_http_ends_with_its_visitor(desk: Desk, video: VideoOptions) -> None:
+    job = desk.start([video])[0]
+    app, sent = make_app(desk), list[Message]()
+    left = asyncio.Event()
+
+    async def receive() -> Message:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message.get("body"):
+            left.set()
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/events", "raw_path": b"/api/v1/events"}
+    scope |= {"query_string": b"language=ru", "scheme": "http", "server": ("localhost", 80), "root_path": ""}
+    asyncio.run(app(scope | {"headers": [(b"host", b"localhost"), (b"accept-encoding", b"gzip")]}, receive, send))
+    assert not desk.live._waiting
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"content-type"]) == (200, b"text/event-stream; charset=utf-8")
+    assert b"content-encoding" not in headers
+    change = json.loads(sent[1]["body"].decode().split("data: ")[1])
+    assert [(row["id"], row["status_text"]) for row in change["jobs"]] == [(job.id, "ожидает")]
+
+
+def test_what_there_is_can_be_asked_for(desk: Desk, video: VideoOptions) -> None:
+    job = desk.start([video])[0]
+    with TestClient(make_app(desk), base_url="http://localhost") as client:
+        now = client.get("/api/v1/now").json()
+    assert (now["full"], [row["id"] for row in now["jobs"]], now["order"]) == (True, [job.id], [job.id])

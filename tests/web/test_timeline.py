@@ -13,11 +13,12 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
-from tests.web.browser import browsing, chromium, serving, visiting
+from tests.machine import NO_BROWSER, chromium
+from tests.web.browser import browsing, serving, visiting
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
+    pytest.mark.skipif(chromium() is None, reason=NO_BROWSER),
 ]
 MODULE = "import(`/static/${document.documentElement.dataset.mark}/%s.js`)"
 DROP = """([base64, name]) => {

@@ -14,7 +14,7 @@ from uuid import uuid4
 import click
 
 from eichi.catalog import find
-from eichi.errors import EichiError, FolderError, InputError
+from eichi.errors import EichiError, FolderError
 from eichi.files import read_file
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job
@@ -41,7 +41,7 @@ BIN = 3600.0  # seconds that a removed job can be had back
 class Desk:
     """The things that one server has once; `submit` sees to it that a job is run.
 
-    `local` says that whoever uses the pages sits at this machine.
+    `local` says that only this machine reaches the server.
     """
 
     def __init__(self, settings: Settings, store: Store, submit: Callable[[int], object], local: bool = False) -> None:
@@ -118,11 +118,9 @@ class Desk:
         self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
         self.given.settings = self.refs.settings = settings
 
-    def open_folder(self) -> Path:
-        """Show the folder of results in the system's own window. Raises InputError, FolderError."""
-        if not self.local:
-            raise InputError("error.api.local")
-        folder = self.settings.outputs.absolute()
+    def open_folder(self, job: Job | None = None) -> Path:
+        """Show the folder of results, or that of a job's, in the system's own window. Raises FolderError."""
+        folder = self.settings.outputs.absolute() if job is None else Path(job.folder)
         folder.mkdir(parents=True, exist_ok=True)
         if click.launch(str(folder), wait=True):
             raise FolderError("error.folder.open", folder=folder)
@@ -130,8 +128,6 @@ class Desk:
 
     def take_over(self, folder: Path) -> tuple[Path, list[Item]]:
         """What a folder of eichi 1.9 on this machine holds. Raises InputError."""
-        if not self.local:
-            raise InputError("error.api.import")
         return import_folder(folder, self.settings.home)
 
     def listed(self) -> list[ResultFile]:

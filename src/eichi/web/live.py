@@ -99,12 +99,16 @@ class Live:
         self._waiting: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._ending = False
+        self._pulse: object = None
 
     def look(self) -> bool:
         """Look at everything once; whether something changed. Raises StoreError."""
         with self._lock:
             before, parts = self._parts, self._look_around()
-            jobs, removed = self._look_at_jobs()
+            pulse, jobs, removed = self.desk.store.pulse(), frozenset[int](), frozenset[int]()
+            if pulse != self._pulse:
+                jobs, removed = self._look_at_jobs()
+                self._pulse = pulse  # read before them, so that no change is missed
             parts["order"] = tuple(mark.id for mark in sorted(self._marks.values(), key=_place) if mark.status in IDLE)
             changed = frozenset(name for name, value in parts.items() if before.get(name) != value)
             self._parts = parts

@@ -21,6 +21,8 @@ from eichi.web.api import (
     options,
     pictures,
     read,
+    sections,
+    settings,
     starts,
     tools,
     words,
@@ -37,15 +39,17 @@ def routes(desk: Desk) -> APIRouter:
         events,
         files,
         frames,
-        jobs,
         library,
         loras,
         machine,
         models,
         pictures,
         read,
+        sections,
+        settings,
         starts,
         tools,
+        jobs,  # the last: addresses of the same form as its buttons are others'
     ):
         router.include_router(place.routes(desk))
     for place in (options, words, advice):
