@@ -278,7 +278,12 @@ def running(page: Page, image: str, order: int) -> list[tuple[str, Any]]:
     """A job of the draft that is being made, as the server tells of it; answers what is asked of the server."""
     asked: list[tuple[str, Any]] = []
     request = {"image": image, "seconds": 5, "prompt": "", "keyframes": {"sections": {}, "prompts": {}}}
-    moments = [{"time": 10, "event": {"kind": "started"}}, {"time": 24, "event": {"kind": "section_done", "order": 0}}]
+    moments = [
+        {"time": 10, "event": {"kind": "started"}},
+        {"time": 24, "event": {"kind": "section_done", "order": 0, "computed": 4}},
+        {"time": 30, "event": {"kind": "started"}},
+        {"time": 30, "event": {"kind": "section_done", "order": 0, "computed": 0}},
+    ]
     parts = [
         {"number": at, "order": at, "made": at < order, "redo": at < order, "ahead": at > order} for at in range(4)
     ]
@@ -295,7 +300,7 @@ def running(page: Page, image: str, order: int) -> list[tuple[str, Any]]:
             given = json.loads(route.request.post_data or "{}")
             asked.append((path, given))
             request.update(given.get("options", {}))
-            body = {**JOB, "id": 8}
+            body = {**JOB, "id": 8, "request": request}
         route.fulfill(json=body)
 
     page.route("**/api/v1/jobs/7**", answer)

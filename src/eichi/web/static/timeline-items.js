@@ -103,18 +103,19 @@ export class Items {
    * @param {boolean} both whether the draft asks for the same and is to stay so
    */
   async _ahead(job, keyframes, both) {
+    let told;
     try {
-      await put(`jobs/${job.id}/ahead`, { options: { keyframes } });
+      told = await put(`jobs/${job.id}/ahead`, { options: { keyframes } });
     } catch (error) {
       toast(error.message, { kind: "problem" });
       if (error.status === undefined) throw error; // no answer of ours: a fault of the page
       return false;
     }
     if (both) {
-      this.draft.change((values) => {
-        values[SECTIONS] = keyframes.sections;
-        values[PROMPTS] = keyframes.prompts;
-      });
+      // What is made keeps the pictures and prompts that it has, so that the job may now have some of its own.
+      const { sections, prompts } = told.request.keyframes;
+      job.awaited = true;
+      this.draft.change((values) => Object.assign(values, { [SECTIONS]: sections, [PROMPTS]: prompts }));
     }
     await job.load();
     return true;
