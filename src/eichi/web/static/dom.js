@@ -75,6 +75,7 @@ export function sync(parent, values, key, make, fill) {
   const wanted = new Set(values.map((value) => String(key(value))));
   // First what goes: a node that stays would be moved past it, and one that is moved loses the focus.
   for (const [name, node] of known) if (!wanted.has(name ?? "")) node.remove();
+  const focus = /** @type {HTMLElement | null} */ (document.activeElement);
   let at = parent.firstElementChild;
   for (const value of values) {
     const name = String(key(value));
