@@ -140,7 +140,7 @@ REFUSED: list[tuple[list[int | None], dict[str, Any], list[str]]] = [
     ([10, 10], {}, ["references", "index 10", "--reference", "11"]),
     ([0], {}, ["references", "index 0", "--reference"]),
     ([10], {"profile": "musubi"}, ["references", "index 10", "11"]),
-    ([], {"vision": 0.3}, ["vision", "0.3", "--reference"]),
+    ([], {"vision": 0.3}, ["vision", "0.3", " --reference "]),
     ([None, None], {"profile": "oichi"}, ["oichi", "at most 1", "2"]),
     ([None, None], {"profile": "comfy"}, ["comfy", "at most 1"]),
     ([None, None], {"profile": "1f-mc"}, ["1f-mc", "at most 1"]),
