@@ -76,7 +76,9 @@ def test_a_frame_becomes_the_image(server: Server, browser: Browser) -> None:
 
 def test_two_results_are_compared(server: Server, browser: Browser) -> None:
     with visiting(browser, server.address, "zh-TW") as page:
-        for tick in page.locator("latest-results input[type=checkbox]").all()[:2]:
+        ticks = page.locator("latest-results input[type=checkbox]")
+        expect(ticks).to_have_count(2)
+        for tick in ticks.all():
             tick.check()
         table = page.locator("dialog .differ")
         expect(table).to_contain_text("a red ball")

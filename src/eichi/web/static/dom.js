@@ -75,7 +75,6 @@ export function sync(parent, values, key, make, fill) {
   const wanted = new Set(values.map((value) => String(key(value))));
   // First what goes: a node that stays would be moved past it, and one that is moved loses the focus.
   for (const [name, node] of known) if (!wanted.has(name ?? "")) node.remove();
-  const focus = /** @type {HTMLElement | null} */ (document.activeElement);
   let at = parent.firstElementChild;
   for (const value of values) {
     const name = String(key(value));
@@ -84,10 +83,20 @@ export function sync(parent, values, key, make, fill) {
       node = make(value);
       node.dataset.key = name;
     }
-    if (node !== at) parent.insertBefore(node, at);
+    if (node !== at) put(parent, node, at);
     else at = at.nextElementSibling;
     fill?.(node, value);
   }
+}
+
+/** Put a node before another; one that is moved keeps its focus, also in browsers that cannot move. */
+function put(parent, node, at) {
+  if (node.parentElement === parent && parent.moveBefore) return parent.moveBefore(node, at);
+  const focus = node.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+  parent.insertBefore(node, at);
+  focus?.blur();
+  focus?.focus({ preventScroll: true });
+  return node;
 }
 
 /**
