@@ -11,6 +11,7 @@ import click
 from eichi.catalog import find, known
 from eichi.errors import LoraError
 from eichi.library.lorafolders import find_lora, lora_files
+from eichi.lines import in_terminal
 from eichi.models.header import short
 from eichi.models.lorafile import LoraFile, check_numbers, read_lora
 from eichi.models.loramatch import LoraReport, Match, match_lora
@@ -64,7 +65,7 @@ def inspect(file: Path, model: str | None, as_json: bool) -> None:
         if not fits:
             raise next(reversed(misfits.values()))
         if as_json:
-            told = {name: error.say(settings.language) for name, error in misfits.items()}
+            told = {name: in_terminal(error, settings.language) for name, error in misfits.items()}
             print_json(Compared(str(found.path), tuple(match.report for match in fits), told))
             return
         for line in _lines(fits, misfits, settings.language):
@@ -92,7 +93,7 @@ def _listed(name: str, path: Path, settings: Settings) -> Listed:
         error = None if fits else next(reversed(misfits.values()))
     except LoraError as caught:
         fits, error = [], caught
-    said = "" if error is None else error.say(settings.language)
+    said = "" if error is None else in_terminal(error, settings.language)
     return Listed(name, str(path), tuple(match.model for match in fits), said)
 
 
@@ -122,5 +123,6 @@ def _lines(fits: list[Match], misfits: dict[str, LoraError], language: str) -> l
         lines += [say("lora.odd", language, **vars(odd)) for odd in match.odd]
         lines += [say("lora.unmatched", language, key=short(key)) for key in match.unmatched]
     return lines + [
-        say("lora.misfit", language, model=name, sentence=error.say(language)) for name, error in misfits.items()
+        say("lora.misfit", language, model=name, sentence=in_terminal(error, language))
+        for name, error in misfits.items()
     ]
