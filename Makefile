@@ -17,6 +17,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 lint: .venv/ready-dev
+	$(BIN)/oxlint src/eichi/web/static
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --platform linux

@@ -121,6 +121,18 @@ class Anatomy:
         """Parameters of its two last layers, which give 2x2 latent pixels of 16 channels for every token."""
         return (2 * self.width + 64) * (self.width + 1)
 
+    def size(self, part: str) -> int:
+        """Bytes of a part's files, near enough: weights are published in half precision, other files are small."""
+        text = self.text_encoder.count * self.text_encoder.parameters + self.words
+        counts = {
+            "transformer": self.transformer,
+            "vae": self.vae,
+            "text_encoder": text,
+            "text_encoder_2": self.text_encoder_2,
+            "image_encoder": self.image_encoder,
+        }
+        return 2 * counts.get(part, 0)
+
 
 @dataclass(frozen=True)
 class Entry:

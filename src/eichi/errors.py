@@ -50,9 +50,9 @@ class EichiError(Exception):
 class ErrorView:
     """An error as an answer to a program: id, sentence, the option that it is about, what fills the sentence."""
 
-    error: str
+    id: str
     message: str
-    field: str | None = None
+    key: str | None = None
     values: dict[str, str | int | float | None] = dataclasses.field(default_factory=dict)
 
     @classmethod

@@ -19,7 +19,7 @@ from eichi.models.lorafile import read_lora
 from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.models.tokens import Reading, find_meter
-from eichi.options import FillOptions, FrameOptions, VideoOptions, WeightsOptions
+from eichi.options import FillOptions, FrameOptions, Request, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
 from eichi.plan.memory import Need
@@ -34,25 +34,34 @@ from eichi.video.splice import model_of, read_source
 
 Drawn = VideoOptions | FrameOptions | FillOptions
 Resolved = TypeVar("Resolved", Plan, FramePlan)
+Asked = TypeVar("Asked", VideoOptions, FrameOptions)
 Made = TypeVar("Made", Plan, FramePlan, FillPlan)
 
 
-def make_plan(options: VideoOptions, models: Path, entry: Entry | None = None) -> Plan:
-    """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError."""
+# Stands for a start picture that is not given yet, in a plan that is only looked at.
+ABSENT = Path("?")
+Size = tuple[int, int]
+
+
+def make_plan(options: VideoOptions, models: Path, entry: Entry | None = None, size: Size | None = None) -> Plan:
+    """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError.
+
+    With a `size`, (width, height), it can be planned before there is a start picture, as if that had so many pixels.
+    """
     entry = entry or find(options.model)
-    if options.image is None:
-        raise OptionError("error.image.required", flag="--image")
+    options = _pictured(options, size)
     before = None if options.kept.latents is None else measure_latents(options.kept.latents)
-    plan = resolve(options, entry, measure(options.image), before)
+    plan = resolve(options, entry, _measured(options, size), before)
     return _examined(plan, models)
 
 
-def make_frame_plan(options: FrameOptions, models: Path, entry: Entry | None = None) -> FramePlan:
+def make_frame_plan(
+    options: FrameOptions, models: Path, entry: Entry | None = None, size: Size | None = None
+) -> FramePlan:
     """The plan of a request for one image, as `make_plan` is that of a video. Raises InputError."""
     entry = entry or find(options.model)
-    if options.image is None:
-        raise OptionError("error.image.required", flag="--image")
-    return _examined(resolve_frame(options, entry, measure(options.image)), models)
+    options = _pictured(options, size)
+    return _examined(resolve_frame(options, entry, _measured(options, size)), models)
 
 
 def make_fill_plan(options: FillOptions, models: Path, entry: Entry | None = None) -> FillPlan:
@@ -64,10 +73,26 @@ def make_fill_plan(options: FillOptions, models: Path, entry: Entry | None = Non
     return _noted(resolve_fill(options, entry, before, after), models)
 
 
+def _pictured(options: Asked, size: Size | None) -> Asked:
+    """A request with a start picture. Raises OptionError where it has none, unless there is a size without one."""
+    if options.image is None and size is None:
+        raise OptionError("error.image.required", flag="--image")
+    return options.model_copy(update={"image": ABSENT}) if options.image is None else options
+
+
+def _measured(options: Request, size: Size | None) -> Size:
+    """The (width, height) of the start picture, or what stands for it. Raises PictureError."""
+    if options.image == ABSENT and size is not None:
+        return size
+    assert options.image is not None
+    return measure(options.image)
+
+
 def _examined(plan: Resolved, models: Path) -> Resolved:
     """A plan whose pictures and LoRAs are all there and fit."""
     for path in plan.files:
-        measure(path)
+        if path != ABSENT:
+            measure(path)
     return _noted(plan, models)
 
 

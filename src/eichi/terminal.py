@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -96,7 +95,8 @@ def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
     sentence = in_terminal(error, language)
     if as_json:
         with suppress(DiskError):  # the error may be that nothing can be written
-            print_json(replace(ErrorView.of(error, language), message=sentence))
+            said = ErrorView.of(error, language)
+            print_json({"error": said.id, "message": sentence, "field": said.key, "values": said.values})
     tell(say("cli.error", language, sentence=sentence))
     sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
 

@@ -38,6 +38,10 @@ WAYS: list[tuple[str, object]] = [
     ("runner", b"\xff\xfe\xfd"),
     ("pace_key", b"\xff"),
     ("batch", b"\xff"),
+    ("version", "some text"),
+    ("binned", "some text"),
+    ("binned", b"\xff"),
+    ("binned_files", "some text"),
 ]
 IDS = [f"{name}-{number}" for number, (name, _) in enumerate(WAYS)]
 

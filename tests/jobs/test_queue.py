@@ -1,5 +1,6 @@
 """What people do with jobs, and what the state of a job does not allow."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -150,11 +151,66 @@ def test_resume_goes_on_and_retry_begins_again(queue: Queue, options: VideoOptio
     job = queue.resume(id)
     assert (job.status, job.attempts, job.error, job.begun) == (Status.WAITING, 0, None, True)
     queue.store.end(running(queue), Status.STOPPED)
+    for path in results(queue.store.job(id)):
+        path.unlink()
     job = queue.retry(id)
     assert (job.status, job.checkpoint, job.begun) == (Status.WAITING, None, False)
     assert not checkpoint.exists()
     with pytest.raises(InputError, match="is waiting"):
         queue.retry(id)
+
+
+def test_again_keeps_what_was_made(queue: Queue, options: VideoOptions, tmp_path: Path) -> None:
+    id = add(queue, options)[0].id
+    row = running(queue)
+    begun(queue, row, tmp_path)
+    queue.store.end(row, Status.DONE)
+    old = queue.store.job(id)
+    job = queue.retry(id)
+    assert job.id != id
+    assert (job.status, job.request) == (Status.WAITING, old.request)
+    assert queue.store.job(id) == old
+    assert len(results(old)) == 2
+
+
+@pytest.mark.parametrize("files", [False, True])
+def test_the_bin_gives_back_or_is_emptied(queue: Queue, options: VideoOptions, tmp_path: Path, files: bool) -> None:
+    id, other = (job.id for job in add(queue, options, 2))
+    row = running(queue)
+    checkpoint = begun(queue, row, tmp_path)
+    with pytest.raises(InputError, match="running"):
+        queue.bin(id)
+    queue.store.end(row, Status.STOPPED)
+    before = queue.store.job(id)
+    own = results(before)
+    assert queue.bin(id, files) == (own if files else [])
+    assert queue.store.find(id) is None
+    assert [job.id for job in queue.store.jobs()] == [mark.id for mark in queue.store.marks()] == [other]
+    assert all(path.exists() for path in (*own, checkpoint))
+    with pytest.raises(InputError, match="no job"):
+        queue.resume(id)
+    queue.purge(0.0)
+    back = queue.store.restore(id)
+    assert {**vars(back), "version": 0} == {**vars(before), "version": 0}
+    queue.bin(id, files)
+    queue.purge(time.time() + 1)
+    assert [path.exists() for path in own] == [not files] * 2
+    assert not checkpoint.exists()
+    with pytest.raises(InputError, match="no job"):
+        queue.store.restore(id)
+
+
+def test_what_waits_is_cleared_and_comes_back_in_its_place(queue: Queue, options: VideoOptions) -> None:
+    a, b, c, d = (job.id for job in add(queue, options, 4))
+    queue.hold(d)
+    running(queue)
+    assert queue.clear() == [b, c]
+    assert order(queue) == [d]
+    assert queue.store.claim(new_runner()) is None
+    for id in (c, b):
+        queue.store.restore(id)
+    assert order(queue) == [b, c, d]
+    assert queue.store.job(a).status == Status.RUNNING
 
 
 @pytest.mark.parametrize("files", [False, True])

@@ -10,8 +10,8 @@ import pytest
 
 from eichi.catalog import CARD, find
 from eichi.errors import FolderError, ModelError, RunError
-from eichi.models.download import KINDS, LIST, Fetching, download, remove, verify
-from eichi.models.locate import MARKS, locate, present
+from eichi.models.download import KINDS, Fetching, download, remove, verify
+from eichi.models.locate import LIST, MARKS, locate, present
 from tests.hub import Fault, Hub, checksum, serve, use
 
 F1 = "lllyasviel/FramePack_F1_I2V_HY_20250503"

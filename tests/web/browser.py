@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 # Milliseconds; a loaded machine is slow, not broken.
 PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
@@ -23,7 +24,11 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PLACES = ("create", "frame", "queue", "history", "loras", "latents", "settings")
+PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
+# A breach of the policy is said in the console, also where the browser says nothing.
+TELL_POLICY = """document.addEventListener("securitypolicyviolation", (event) => {
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+});"""
 
 
 def chromium() -> str | None:
@@ -94,22 +99,46 @@ def free_port() -> int:
         return number
 
 
-def opened(page: Page, address: str, language: str) -> Page:
-    """A page whose controls have their values."""
+def watched(page: Page) -> list[str]:
+    """What goes wrong on a page from now on: errors of scripts, of the console, of the policy. Answers of the interface
+    that refuse something are none.
+    """
+    troubles: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        refused = "/api/v1/" in message.location.get("url", "") and "status of 4" in message.text
+        if message.type == "error" and not refused:
+            troubles.append(message.text)
+
+    page.add_init_script(TELL_POLICY)
+    page.on("console", hear)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    return troubles
+
+
+def opened(page: Page, address: str, language: str, place: str = "create") -> Page:
+    """A place whose controls have their values."""
     page.set_default_timeout(PATIENCE)
-    page.goto(f"{address}/{language}/")
-    page.wait_for_selector("#plan p")
-    page.wait_for_selector("[data-live=stage] .stage")
+    page.goto(f"{address}/{language}/{place}")
+    page.wait_for_selector("body[data-ready]")
     return page
 
 
+@contextmanager
+def visiting(browser: Browser, address: str, language: str, place: str = "create", **context: Any) -> Iterator[Page]:
+    """A place in a browser that nobody has used before, closed afterwards; nothing may go wrong on it."""
+    visitor = browser.new_context(**context)
+    page = visitor.new_page()
+    troubles = watched(page)
+    try:
+        yield opened(page, address, language, place)
+    finally:
+        visitor.close()
+    assert troubles == []
+
+
 def go(page: Page, place: str) -> None:
-    """Open a place; where there is no room for all of them, the last ones are behind a button."""
-    tabs = page.locator("#places > .tab-wrapper")
-    shown = tabs.locator(".tab-container:not(.visually-hidden) [role=tab]")
-    number = PLACES.index(place)
-    if number < shown.count():
-        shown.nth(number).click()
-    else:
-        tabs.locator(".overflow-menu > button").click()
-        tabs.locator(".overflow-dropdown button").nth(number - shown.count()).click()
+    """Go to a place by its link."""
+    page.locator(f"nav a[data-place={place}]").click()
+    page.wait_for_selector(f"main[data-place={place}]")
+    page.wait_for_selector("body[data-ready]")

@@ -43,7 +43,7 @@ def test_a_page_for_others_asks_for_the_password(desk: Desk) -> None:
             answer = client.get(address)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"].startswith("Basic")
-            assert answer.json()["error"] == "error.api.access"
+            assert answer.json()["id"] == "error.api.access"
         assert client.get("/api/v1/jobs", headers={"authorization": "Bearer wrong"}).status_code == 401
         assert client.get("/api/v1/jobs", headers={"authorization": f"Bearer {token}"}).json()["jobs"] == []
         assert client.get("/en/", headers={"authorization": basic(password)}).status_code == 200

@@ -140,7 +140,7 @@ def test_a_stream_goes_on_where_it_was_cut_off(client: TestClient, served: Desk,
         assert told(client.get(f"{address}{query}", headers={"Last-Event-ID": str(header)}).text) == whole[4:]
     assert told(client.get(address, headers={"Last-Event-ID": "6"}).text) == []
     wrong = client.get(address, headers={"Last-Event-ID": "x", "accept-language": "ru"})
-    assert (wrong.status_code, wrong.json()["field"]) == (422, "last-event-id")
+    assert (wrong.status_code, wrong.json()["key"]) == (422, "last-event-id")
 
 
 def test_every_operation_has_a_named_question_and_answer(client: TestClient) -> None:
@@ -255,7 +255,7 @@ def test_whatever_is_asked_the_answer_is_ours(
 ) -> None:
     headers = {"content-type": "application/json", "accept-language": "ru"}
     answer = client.request(method, address, content=body, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (status, id)
+    assert (answer.status_code, answer.json()["id"]) == (status, id)
     assert re.search("[а-я]", answer.json()["message"])
 
 
@@ -277,7 +277,7 @@ def test_a_file_of_any_name_is_taken_or_refused(
     answer = client.post(f"/api/v1/{address}", files={"file": (f"{name}{ending}", content)})
     assert answer.status_code == (201 if address == "pictures" else 422)
     if address != "pictures":
-        assert answer.json()["error"].startswith("error.")
+        assert answer.json()["id"].startswith("error.")
     elif "%" not in answer.json()["name"]:  # which this client reads twice
         assert client.get(f"/api/v1/pictures/{answer.json()['name']}").content == content
 

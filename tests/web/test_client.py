@@ -114,7 +114,7 @@ def follow(package: str, client: Any, picture: Path) -> None:
     assert Path(shown.result.video).name in files
 
     wrong = operation("show_job").sync(999, client=client)
-    assert (type(wrong), wrong.error, wrong.values["job"]) == (models.ErrorView, "error.job.unknown", 999)
+    assert (type(wrong), wrong.id, wrong.values["job"]) == (models.ErrorView, "error.job.unknown", 999)
     refused = operation("act_on_job").sync(job.id, models.Action.HOLD, client=client)
     assert (refused.error, refused.values["status"]) == ("error.job.state", "done")
     assert operation("follow_job").sync(999, client=client).error == "error.job.unknown"

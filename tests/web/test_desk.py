@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from eichi import make_plan
 from eichi.errors import EichiError, FolderError, InputError
@@ -16,6 +17,16 @@ from eichi.library.whereabouts import marks_of, remember
 from eichi.options import FrameOptions, VideoOptions
 from eichi.video.metadata import record, save_png
 from eichi.web.desk import Desk
+
+
+def given(desk: Desk, colour: str) -> Path:
+    """A picture of a colour, as somebody gave it."""
+    content = BytesIO()
+    Image.new("RGB", (8, 8), colour).save(content, "PNG")
+    content.seek(0)
+    path = desk.given.find(desk.given.picture(f"{colour}.png", content).mark)
+    assert path is not None
+    return path
 
 
 def test_a_start_is_a_job_and_a_worker(desk: Desk, video: VideoOptions, submitted: list[int]) -> None:
@@ -47,10 +58,11 @@ def test_pictures_of_a_job_are_copied_for_the_page(desk: Desk, video: VideoOptio
     assert adopted.image.is_relative_to(desk.uploads)
     assert adopted.image.read_bytes() == picture.read_bytes()
     assert desk.adopt(adopted.dump()) == adopted.dump()
-    given = desk.receive_picture("a.png", BytesIO(picture.read_bytes()))
+    again = desk.given.find(desk.given.picture("a.png", BytesIO(picture.read_bytes())).mark)
+    assert again == adopted.image  # the same bytes are one picture
     if os.name != "nt":
-        private = [path for file in (adopted.image, given) for path in (file, file.parent)]
-        assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o700] * 2
+        private = [path for file in (adopted.image,) for path in (file, file.parent)]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o700]
 
 
 def test_what_is_used_again_was_not_given_long_ago(desk: Desk, video: VideoOptions) -> None:
@@ -115,9 +127,9 @@ def test_a_result_finds_its_pictures_among_ours_by_their_marks(
     path = made_from(video, tmp_path / "given")
     values, (note,) = desk.restored(path, VideoOptions, VideoOptions)
     assert (values["image"], note.id, note.values["name"]) == (None, "note.file.lost", picture.name)
-    given = desk.receive_picture("other name.png", BytesIO(picture.read_bytes()))
+    other = desk.given.find(desk.given.picture("other name.png", BytesIO(picture.read_bytes())).mark)
     values, notes = desk.restored(path, VideoOptions, VideoOptions)
-    assert (values["image"], notes) == (str(given), ())
+    assert (values["image"], notes) == (str(other), ())
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -140,10 +152,10 @@ def test_tokenizers_are_read_once(desk: Desk) -> None:
     assert desk.meter("no such model") is None
 
 
-def test_what_nothing_names_goes_after_a_month(desk: Desk, video: VideoOptions, picture: Path) -> None:
+def test_what_nothing_names_goes_after_a_month(desk: Desk, video: VideoOptions) -> None:
     job = desk.start([VideoOptions.parse(desk.adopt(video.dump()))])[0]
     named = Path(str(job.request["image"]))
-    fresh, stale = (desk.receive_picture("mask.png", BytesIO(picture.read_bytes())) for _ in range(2))
+    fresh, stale = (given(desk, colour) for colour in ("red", "blue"))
     for path in (named, stale):
         os.utime(path.parent, (0, 0))
     desk.tidy()
@@ -173,9 +185,7 @@ def test_pictures_that_a_favourite_names_stay(desk: Desk, video: VideoOptions) -
     kept = Favourites(desk.settings.home, lambda _: None)
     named = []
     for number in range(2):
-        adopted = VideoOptions.parse(desk.adopt(video.dump()))
-        assert adopted.image is not None
-        own = desk.receive_picture(f"own{number}.png", BytesIO(adopted.image.read_bytes()))
+        own = given(desk, ("red", "blue")[number])
         named.append(own)
         os.utime(own.parent, (0, 0))
     kept.save("mine", video.model_copy(update={"image": named[0]}))

@@ -1,4 +1,4 @@
-"""The place for LoRA: what is in the folder, what is taken in, which names a browser may say, five presets."""
+"""The LoRA files of the folders: what is listed, what is taken in, which ids a browser may say, five presets."""
 
 import io
 import json
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
 from eichi.errors import EichiError, InputError
-from eichi.options import VideoOptions
+from eichi.web.app import make_app
 from eichi.web.desk import Desk
-from eichi.web.i18n import Words
-from eichi.web.lorafolder import Chosen, LoraPlace, LoraView, Presets
+from eichi.web.lorafolder import Chosen, PresetFile, Presets, PresetView
 
 # The only layer of the smallest change: of the embedded model's first block, 64 channels wide.
 LAYER = "transformer.transformer_blocks.0.attn.to_q"
@@ -34,12 +34,12 @@ def file(desk: Desk) -> Path:
 def test_files_are_listed_with_the_models_that_they_fit(desk: Desk, file: Path) -> None:
     file.with_name("broken.safetensors").write_bytes(b"\x80\x04.")
     broken, style = desk.loras.list("ru")
-    assert (style.name, style.said) == (file.name, "")
+    assert (style.name, style.folder, style.said, style.size) == (file.name, "", "", file.stat().st_size)
     assert "tiny" in style.fits
-    assert broken.fits == ()
-    assert any("а" <= letter <= "я" for letter in str(broken.said))
-    desk.loras.name(file.parent.parent / "gone.safetensors")  # a request named it
-    assert desk.loras.list("en")[-1] == LoraView(name="gone.safetensors", fits=(), said=None)
+    assert style.report is not None
+    assert (style.report.layers, style.report.matched, style.report.rank) == (1, 1, (1,))
+    assert (broken.fits, broken.report) == ((), None)
+    assert any("а" <= letter <= "я" for letter in broken.said)
 
 
 def test_files_below_and_in_other_folders_are_listed(desk: Desk, file: Path, tmp_path: Path) -> None:
@@ -49,20 +49,19 @@ def test_files_below_and_in_other_folders_are_listed(desk: Desk, file: Path, tmp
     deep = b'{"__metadata__": {"lora_config": "' + b"[" * 100_000 + b'"}}'
     (tmp_path / "more" / "odd.safetensors").write_bytes(len(deep).to_bytes(8, "little") + deep)
     desk.adjust(desk.settings.model_copy(update={"lora_folders": str(tmp_path / "more")}))
-    listed = {view.name: view for view in desk.loras.list("en")}
-    assert [*listed] == [
-        "a/style.safetensors",
-        "style.safetensors",
-        "b.SAFETENSORS",
-        "odd.safetensors",
-        "more/style.safetensors",
+    listed = desk.loras.list("en")
+    assert [(view.folder, view.name) for view in listed] == [
+        ("a", "style.safetensors"),
+        ("", "style.safetensors"),
+        ("", "b.SAFETENSORS"),
+        ("", "odd.safetensors"),
+        ("more", "style.safetensors"),
     ]
-    assert [*listed].count("style.safetensors") == 1
-    assert [name for name, view in listed.items() if "tiny" not in view.fits] == ["odd.safetensors"]
-    place = LoraPlace(desk.loras, Words("en"))
-    for name in ("a/style.safetensors", "more/style.safetensors", "b.SAFETENSORS"):
-        (chosen,) = place.values([{"name": name, "strength": 0.5}])
-        assert desk.loras.name(chosen["file"]) == name
+    assert [view.name for view in listed if "tiny" not in view.fits] == ["odd.safetensors"]
+    assert len({view.id for view in listed}) == 5
+    places = [desk.refs.find(view.id) for view in listed]
+    assert places[0] == file.parent / "a" / file.name
+    assert places[4] == tmp_path / "more" / file.name
 
 
 def test_what_is_given_is_looked_at_before_it_has_its_place(desk: Desk, file: Path) -> None:
@@ -70,44 +69,63 @@ def test_what_is_given_is_looked_at_before_it_has_its_place(desk: Desk, file: Pa
     deep = b"[" * 100_000
     bad = file.read_bytes()[:-4] + b"\xff\xff\xff\xff"
     for content in (len(deep).to_bytes(8, "little") + deep, bad):
-        with pytest.raises(EichiError, match=r"[/\\]new\.safetensors"):
-            desk.receive_lora("new.safetensors", io.BytesIO(content))
+        with pytest.raises(EichiError, match=r"new\.safetensors"):
+            desk.given.lora("new.safetensors", io.BytesIO(content))
     header = json.dumps({"__metadata__": {"eichi": "[" * 100_000}}).encode()
     with pytest.raises(EichiError):
-        desk.receive("new.safetensors", io.BytesIO(len(header).to_bytes(8, "little") + header))
+        desk.given.result("new.safetensors", io.BytesIO(len(header).to_bytes(8, "little") + header))
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     assert [view.name for view in desk.loras.list("en")] == [file.name]
 
 
 def test_only_lora_files_are_taken_in(desk: Desk, file: Path) -> None:
     content = file.read_bytes()
-    assert desk.receive_lora("a/b/other.safetensors", io.BytesIO(content)).parent == file.parent
+    assert desk.given.lora("a/b/OTHER.SAFETENSORS", io.BytesIO(content)).parent == file.parent
     for name, given in (("style.safetensors", content), ("x.pt", content), ("x.safetensors", b"\x80\x04.")):
         with pytest.raises(EichiError):
-            desk.receive_lora(name, io.BytesIO(given))
-    assert sorted(path.name for path in file.parent.iterdir()) == ["other.safetensors", "style.safetensors"]
+            desk.given.lora(name, io.BytesIO(given))
+    long = desk.given.lora("n" * 300 + ".safetensors", io.BytesIO(content))
+    names = {"style.safetensors", "OTHER.SAFETENSORS", long.name}
+    assert {path.name for path in file.parent.iterdir()} == names == {view.name for view in desk.loras.list("en")}
 
 
-def test_a_browser_says_names_and_no_paths(desk: Desk, file: Path, tmp_path: Path) -> None:
-    place = LoraPlace(desk.loras, Words("en"))
-    assert place.values([{"name": file.name, "strength": 0.5}]) == [{"file": file, "strength": 0.5}]
-    for name in ("../style.safetensors", str(file), "none.safetensors", ""):
-        with pytest.raises(InputError):
-            place.values([{"name": name, "strength": 1.0}])
-    # What a favourite brought along is known by its name.
-    other = tmp_path / "elsewhere.safetensors"
-    other.write_bytes(file.read_bytes())
-    request = VideoOptions.parse({"weights": {"loras": [{"file": other, "strength": 1.5}]}})
-    chosen = place.show(request)["value"]
-    assert chosen == [{"name": other.name, "strength": 1.5}]
-    assert place.values(chosen) == [{"file": other, "strength": 1.5}]
+def test_a_file_is_reported_on_as_by_the_command_line(desk: Desk, file: Path) -> None:
+    (view,) = desk.loras.list("en")
+    with TestClient(make_app(desk), base_url="http://localhost") as client:
+        told = client.get(f"/api/v1/loras/{view.id}").json()
+        assert told["lines"][1].startswith("tiny: ")
+        assert str(file.parent) not in json.dumps(told)
+        bad = file.read_bytes()[:-4] + b"\xff\xff\xff\xff"
+        file.write_bytes(bad)
+        told = client.get(f"/api/v1/loras/{view.id}").json()
+        assert (told["fits"], told["lines"]) == ([], [])
+        assert "NaN" in told["said"]
+        assert client.get("/api/v1/loras/lora:0123456789abcdef").status_code == 404
 
 
 def test_presets(desk: Desk, file: Path) -> None:
     presets = Presets(desk.settings.home, desk.loras, lambda note: None)
-    assert presets.list() == {number: [] for number in range(1, 6)}
-    presets.save(2, [Chosen(name=file.name, strength=0.3)])
-    assert presets.list()[2] == [Chosen(name=file.name, strength=0.3)]
+    assert presets.list() == {number: PresetView(name="", loras=()) for number in range(1, 6)}
+    (view,) = desk.loras.list("en")
+    presets.save(2, [Chosen(id=view.id, strength=0.3)], "calm")
+    kept = PresetView(name="calm", loras=(PresetFile(id=view.id, name=file.name, strength=0.3, on=True),))
+    assert presets.list()[2] == kept
     for number, strength in ((6, 0.5), (1, 3.0)):
         with pytest.raises(EichiError):
-            presets.save(number, [Chosen(name=file.name, strength=strength)])
+            presets.save(number, [Chosen(id=view.id, strength=strength)])
+    with pytest.raises(InputError):
+        presets.save(1, [Chosen(id=str(file), strength=1.0)])
+    file.unlink()  # it stays in its preset
+    (gone,) = presets.list()[2].loras
+    assert (gone.id, gone.name) == (None, file.name)
+
+
+def test_what_a_preset_held_is_told_when_it_is_replaced(desk: Desk, file: Path) -> None:
+    (view,) = desk.loras.list("en")
+    with TestClient(make_app(desk), base_url="http://localhost") as client:
+        client.put("/api/v1/lora-presets/1", json={"loras": [{"id": view.id, "strength": 0.3}]})
+        told = client.put("/api/v1/lora-presets/1", json={"loras": []}).json()
+        assert told["presets"]["1"]["loras"] == []
+        before = told["before"]
+        again = client.put("/api/v1/lora-presets/1", json=before).json()
+        assert again["presets"]["1"] == before == client.get("/api/v1/lora-presets").json()["presets"]["1"]

@@ -1,6 +1,5 @@
 """The place of latent files: what lies there, what is taken in, which tool takes what."""
 
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eichi.errors import EichiError, InputError, OptionError
+from eichi.errors import EichiError, OptionError
 from eichi.options import VideoOptions
 from eichi.video.latentfile import Latents, save_latents
-from eichi.web import desk as desks
 from eichi.web import toolruns
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.results import render_files, render_runs
+from eichi.web.results import render_runs
 
 WORDS = Words("en")
 
@@ -40,31 +38,6 @@ def test_files_are_listed_with_what_is_in_them(desk: Desk, file: Path) -> None:
     (one,) = desk.listed()
     assert one.report is not None
     assert (one.name, one.report.latents, one.report.frames, one.report.model) == (file.name, 10, 37, "tiny")
-    html = render_files([one], WORDS)
-    assert "10 latents" in html
-    assert "<b>a" not in html
-    assert "<i>x" not in html
-
-
-def test_what_is_given_is_looked_at_first(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for stem in ("_b_a", "_b_a_2"):  # a name that every system takes, and that nothing has
-        taken = desk.receive("../../" + file.name, io.BytesIO(file.read_bytes()))
-        assert taken == file.with_stem(stem)
-    before = sorted(file.parent.iterdir())
-    for name, content in (("a.pt", b"\x80\x04."), ("a.safetensors", b"\x80\x04."), ("a.mp4", b"x"), (".mp4", b"x")):
-        with pytest.raises(EichiError):
-            desk.receive(name, io.BytesIO(content))
-    monkeypatch.setattr(desks, "LARGEST", 10)
-    with pytest.raises(InputError, match="larger"):
-        desk.receive("big.safetensors", io.BytesIO(bytes(20)))
-    assert sorted(file.parent.iterdir()) == before
-
-
-@pytest.mark.parametrize("name", ["../jobs.db", "/etc/passwd", "..", "", ".hidden", "none.mp4", "C:\\x.mp4"])
-def test_only_results_are_reached(desk: Desk, file: Path, name: str) -> None:
-    (file.parent / ".hidden").touch()
-    with pytest.raises(InputError):
-        desk.result(name)
 
 
 def test_a_tool_takes_the_files_that_it_needs(desk: Desk, file: Path) -> None:

@@ -115,7 +115,7 @@ def run(as_json: bool) -> None:
         from eichi.jobs.schema import ELSEWHERE
 
         if queue.store.held:
-            tell(say("queue.held", settings.language))
+            tell(say("cli.queue.held", settings.language))
         executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
         try:
             with ending():
@@ -150,7 +150,7 @@ def list_(as_json: bool) -> None:
         for job in found:
             click.echo(_line(job, settings.language))
         if held:
-            tell(say("queue.held", settings.language))
+            tell(say("cli.queue.held", settings.language))
 
 
 @jobs.command(help=say("cli.jobs.show"))
@@ -385,7 +385,7 @@ def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
 
         print_json(QueueHeld(held=queue.store.held))
     else:
-        click.echo(say("queue.held" if queue.store.held else "queue.released", language))
+        click.echo(say("cli.queue.held" if queue.store.held else "queue.released", language))
 
 
 def _line(job: "JobView", language: str) -> str:
@@ -405,4 +405,4 @@ def _total(total: "BatchForecast", language: str) -> str:
     if total.seconds is None:
         return say("queue.total_unknown", language, **values)
     minutes, seconds = divmod(round(total.seconds), 60)
-    return say("queue.total", language, **values, minutes=minutes, seconds=seconds)
+    return say("cli.queue.total", language, **values, minutes=minutes, seconds=seconds)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import click
 
-from eichi.catalog import find, known
+from eichi.catalog import known
 from eichi.errors import LoraError
 from eichi.library.lorafolders import find_lora, lora_files
 from eichi.lines import in_terminal
-from eichi.models.header import short
-from eichi.models.lorafile import LoraFile, check_numbers, read_lora
-from eichi.models.loramatch import LoraReport, Match, match_lora
-from eichi.models.shapes import transformer_shapes
+from eichi.loratext import compare, lines
+from eichi.models.lorafile import check_numbers, read_lora
+from eichi.models.loramatch import LoraReport
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting
 from eichi.usage import Group
@@ -61,14 +60,14 @@ def inspect(file: Path, model: str | None, as_json: bool) -> None:
     with reporting(as_json) as settings:
         found = read_lora(find_lora(file, settings.loras) or file)
         check_numbers(found)
-        fits, misfits = _compare(found, (model,) if model else known(), settings.models)
+        fits, misfits = compare(found, (model,) if model else known(), settings.models)
         if not fits:
             raise next(reversed(misfits.values()))
         if as_json:
             told = {name: in_terminal(error, settings.language) for name, error in misfits.items()}
             print_json(Compared(str(found.path), tuple(match.report for match in fits), told))
             return
-        for line in _lines(fits, misfits, settings.language):
+        for line in lines(fits, misfits, settings.language):
             click.echo(line)
 
 
@@ -89,40 +88,9 @@ def list_(as_json: bool) -> None:
 def _listed(name: str, path: Path, settings: Settings) -> Listed:
     """One file of a list; a damaged one is said and keeps none of the others from being listed."""
     try:
-        fits, misfits = _compare(read_lora(path), known(), settings.models)
+        fits, misfits = compare(read_lora(path), known(), settings.models)
         error = None if fits else next(reversed(misfits.values()))
     except LoraError as caught:
         fits, error = [], caught
     said = "" if error is None else in_terminal(error, settings.language)
     return Listed(name, str(path), tuple(match.model for match in fits), said)
-
-
-def _compare(found: LoraFile, names: tuple[str, ...], models: Path) -> tuple[list[Match], dict[str, LoraError]]:
-    """The models that a file fits, and why it does not fit the others."""
-    fits: list[Match] = []
-    misfits: dict[str, LoraError] = {}
-    for name in names:
-        try:
-            fits.append(match_lora(found, transformer_shapes(find(name), models), name))
-        except LoraError as error:
-            misfits[name] = error
-    return fits, misfits
-
-
-def _lines(fits: list[Match], misfits: dict[str, LoraError], language: str) -> list[str]:
-    """The report for a person."""
-    head = fits[0].report
-    told = {"kinds": ", ".join(head.kinds)}
-    lines = [say("lora.file" if head.base else "lora.file.unsaid", language, **vars(head) | told)]
-    if head.piece is not None:
-        lines.append(say("lora.piece", language, number=head.piece[0], count=head.piece[1]))
-    for match in fits:
-        values = {**vars(match.report), **match.figures, "changed": len(match.shares)}
-        lines.append(say("lora.fits", language, **values))
-        lines += [say("lora.silent", language, silent=match.silent)] if match.silent else []
-        lines += [say("lora.odd", language, **vars(odd)) for odd in match.odd]
-        lines += [say("lora.unmatched", language, key=short(key)) for key in match.unmatched]
-    return lines + [
-        say("lora.misfit", language, model=name, sentence=in_terminal(error, language))
-        for name, error in misfits.items()
-    ]

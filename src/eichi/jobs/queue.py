@@ -6,6 +6,7 @@ when they see it; everything else is done at once. What cannot be done in a job'
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, get_args
@@ -85,9 +86,14 @@ class Queue:
         return self._again(id, states(Action.RESUME))
 
     def retry(self, id: int) -> Job:
-        """Let a job that has ended wait for a worker, which makes it from the beginning. Results stay."""
+        """Make a job that has ended again from the beginning.
+
+        One that has left a result keeps it, and a new job is made like it, so that nothing that was made is lost.
+        """
         job = self._whole(id)
         if job.status in states(Action.RETRY):
+            if results(job):
+                return self.clone(id)
             _discard(job)
         return self._again(id, states(Action.RETRY), checkpoint=None)
 
@@ -103,11 +109,30 @@ class Queue:
         """Forget a job that does not run, with what is needed to go on with it. Returns the results deleted."""
         job = self.store.job(id)
         self.store.remove(id)
-        _discard(job)
-        gone = results(job) if files else []
-        for path in gone:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return _clear(job, files)
+
+    def bin(self, id: int, files: bool = False) -> list[Path]:
+        """Put a job that does not run into the bin, and with it what it has left. Returns those results."""
+        found = results(self.store.job(id)) if files else []
+        self.store.bin(id, files)
+        return found
+
+    def clear(self) -> list[int]:
+        """Put every job into the bin that waits and of which nothing is made yet. Returns their numbers."""
+        gone: list[int] = []
+        for job in self.store.jobs((Status.WAITING,)):
+            if not job.begun:
+                with suppress(InputError):  # a worker took it meanwhile
+                    self.store.bin(job.id)
+                    gone.append(job.id)
         return gone
+
+    def purge(self, before: float) -> None:
+        """Remove for good what was put into the bin before a time."""
+        for job in self.store.binned():
+            if job.binned is not None and job.binned < before:
+                self.store.remove(job.id)
+                _clear(job, bool(job.binned_files))
 
     def act(self, id: int, action: Action) -> Job:
         """Do what a button says. Raises InputError for what cannot be done in the job's state, or needs more words."""
@@ -180,6 +205,15 @@ def results(job: Job) -> list[Path]:
     if isinstance(job.result, FrameFinished) and Path(job.result.image).is_file():
         return [Path(job.result.image)]
     return []
+
+
+def _clear(job: Job, files: bool) -> list[Path]:
+    """Remove what a forgotten job would go on from, and its results if they go with it. Returns those."""
+    _discard(job)
+    gone = results(job) if files else []
+    for path in gone:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return gone
 
 
 def _discard(job: Job) -> None:

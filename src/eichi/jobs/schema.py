@@ -68,6 +68,9 @@ jobs = sa.Table(
     sa.Column("error", JsonText),
     sa.Column("pace", sa.Float),
     sa.Column("said", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("binned", sa.Float),
+    sa.Column("binned_files", sa.Boolean),
     sa.Index("jobs_order", "status", "priority", "position"),
     sa.Index("jobs_pace", "pace_key"),
     sqlite_autoincrement=True,  # the number of a removed job is not given again
@@ -116,7 +119,9 @@ class Job:
 
     `runner` is the worker that has the job, `beat` its last sign of life. `checkpoint` is the folder that the job is
     gone on with from, where it is there. `progress` is the last Step, `result` the last event of the run. `said` counts
-    the events. `damaged` are the columns that are not as they should be; what stands here in their place is harmless.
+    the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether
+    its results go with it. `damaged` are the columns that are not as they should be; what stands here in their place is
+    harmless.
     """
 
     id: int
@@ -142,6 +147,9 @@ class Job:
     error: Problem | None
     pace: Seconds | None
     said: NonNegativeInt
+    version: int
+    binned: Seconds | None
+    binned_files: bool | None
     damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -206,6 +214,7 @@ HARMLESS: dict[str, object] = {
     "created": 0.0,
     "attempts": 0,
     "said": 0,
+    "version": 0,
 }
 
 

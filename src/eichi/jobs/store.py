@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 
@@ -30,7 +30,25 @@ POSITION = sa.cast(jobs.c.position, sa.Integer)  # a number in a damaged row too
 # What a damaged row has instead of a number is greater than every number, and has no place among them.
 NUMBERED = events.c.number <= 2**31 - 1
 
+# In the bin. What a damaged row has there is no time, and hides no job.
+BINNED = sa.func.coalesce(sa.cast(jobs.c.binned, sa.Float), 0) > 0
+# Counted with every change of a row but signs of life.
+TURNED: dict[str, Any] = {"version": jobs.c.version + 1}
+# Of no worker: a damaged state has none either.
+IDLE_ROW = jobs.c.status.not_in([status for status, possible in ACTIONS.items() if Action.REMOVE not in possible])
+
 Reached = Callable[[Job], bool]
+
+
+class Mark(NamedTuple):
+    """What tells that a row has changed, and where it stands in a list."""
+
+    id: int
+    version: int
+    status: str
+    priority: int
+    position: int
+    ended: float | None
 
 
 class Lost(Exception):
@@ -63,7 +81,7 @@ class Store:
             for place, draft in enumerate(drafts, start=last + 1):
                 values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch}
                 values |= {"priority": priority, "position": place}
-                values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1}
+                values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1, "version": 1}
                 row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
                 rows.append(_say(connection, row, Changed(Status.WAITING)))
         return rows
@@ -77,13 +95,24 @@ class Store:
 
     def find(self, id: int) -> Job | None:
         """The row of a job, None where it was removed or never was."""
-        return next(iter(self._rows(jobs.c.id == id)), None)
+        return next(iter(self._rows((jobs.c.id == id) & ~BINNED)), None)
+
+    def select(self, ids: Collection[int]) -> list[Job]:
+        """The rows of these jobs, as far as they are there, in no order."""
+        return self._rows(jobs.c.id.in_(ids) & ~BINNED) if ids else []
+
+    def marks(self) -> list[Mark]:
+        """A mark of every job, in no order: to look at a thousand costs about a millisecond."""
+        asked = sa.select(*(jobs.c[name] for name in Mark._fields)).where(~BINNED)
+        with self.reading() as connection:
+            return [Mark(*row) for row in connection.execute(asked)]
 
     def jobs(self, statuses: Collection[Status] = tuple(Status), batch: str | None = None) -> list[Job]:
         """Jobs of these states: who works comes first, then who waits in their order, then who ended last."""
         chosen: sa.ColumnElement[bool] = jobs.c.status.in_(statuses)
         if Status.FAILED in statuses:
             chosen |= jobs.c.status.not_in(tuple(Status))  # a damaged row counts as failed
+        chosen &= ~BINNED
         found = self._rows(chosen if batch is None else chosen & (jobs.c.batch == batch))
         return sorted(found, key=_place)
 
@@ -110,13 +139,14 @@ class Store:
         """Take the next job for a worker, in one statement, so that no two workers take the same one."""
         queue = (
             sa.select(jobs.c.id)
-            .where(jobs.c.status == Status.WAITING, ~sa.exists().where(state.c.held))
+            .where(jobs.c.status == Status.WAITING, ~BINNED, ~sa.exists().where(state.c.held))
             .order_by(jobs.c.priority.desc(), jobs.c.position, jobs.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has one writer
         )
         now = time.time()
         taken = {"status": Status.RUNNING, "runner": runner, "beat": now, "ask": None, "said": jobs.c.said + 1}
+        taken |= TURNED
         taken |= {"started": sa.func.coalesce(jobs.c.started, now), "ended": None, "attempts": jobs.c.attempts + 1}
         mine = (jobs.c.id == queue.scalar_subquery()) & (jobs.c.status == Status.WAITING)
         with self.writing() as connection:
@@ -157,7 +187,7 @@ class Store:
     def change(self, id: int, before: Collection[Status], **values: Any) -> Job:
         """Change a job if it is in one of these states; a new state is told. Raises InputError where it is not."""
         said: list[Event] = [Changed(values["status"])] if "status" in values else []
-        row = self._turn((jobs.c.id == id) & jobs.c.status.in_(before), values, said)
+        row = self._turn((jobs.c.id == id) & jobs.c.status.in_(before) & ~BINNED, values, said)
         if row is None:
             raise refused(self.job(id), before)
         return row
@@ -167,16 +197,37 @@ class Store:
         with self.writing() as connection:
             places = connection.scalars(sa.select(POSITION).where(jobs.c.id.in_(order)))
             for id, position in zip(order, sorted(places), strict=False):
-                connection.execute(sa.update(jobs).where(jobs.c.id == id).values(position=position))
+                connection.execute(sa.update(jobs).where(jobs.c.id == id).values(position=position, **TURNED))
 
     def remove(self, id: int) -> None:
         """Forget a job that no worker has. Raises InputError."""
         with self.writing() as connection:
-            # A damaged state has no worker either.
-            barred = [status for status, possible in ACTIONS.items() if Action.REMOVE not in possible]
-            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, jobs.c.status.not_in(barred))).rowcount
+            gone = connection.execute(sa.delete(jobs).where(jobs.c.id == id, IDLE_ROW)).rowcount
         if not gone:
             raise refused(self.job(id), states(Action.REMOVE))
+
+    def bin(self, id: int, files: bool = False) -> None:
+        """Put a job that no worker has into the bin, to be removed later, with its results or without.
+
+        There it is no job for anybody, until it is restored. Raises InputError.
+        """
+        thrown = {"binned": time.time(), "binned_files": files, **TURNED}
+        mine = (jobs.c.id == id) & IDLE_ROW & ~BINNED
+        with self.writing() as connection:
+            gone = connection.execute(sa.update(jobs).where(mine).values(thrown)).rowcount
+        if not gone:
+            raise refused(self.job(id), states(Action.REMOVE))
+
+    def restore(self, id: int) -> Job:
+        """Take a job out of the bin, as it was. Raises InputError for a number that is in no bin, nor anywhere."""
+        back = {"binned": None, "binned_files": None, **TURNED}
+        with self.writing() as connection:
+            connection.execute(sa.update(jobs).where(jobs.c.id == id, BINNED).values(back))
+        return self.job(id)
+
+    def binned(self) -> list[Job]:
+        """The jobs in the bin."""
+        return self._rows(BINNED)
 
     def recover(self) -> list[Job]:
         """Find the jobs whose worker died and let them wait again, to go on from their checkpoints.
@@ -239,7 +290,7 @@ class Store:
 
     def _turn(self, where: sa.ColumnElement[bool], values: Mapping[str, Any], said: Sequence[Event]) -> Job | None:
         """Change the row that is meant, then say so; None where it is not as it was meant."""
-        new = {**values, "said": jobs.c.said + len(said)}
+        new = {**values, **TURNED, "said": jobs.c.said + len(said)}
         with self.writing(lasting="status" in values) as connection:
             row = connection.execute(sa.update(jobs).where(where).values(new).returning(jobs)).first()
             if row is None:
@@ -291,6 +342,6 @@ def _say(connection: sa.Connection, job: Job, *said: Event) -> Job:
         values = {"job": job.id, "number": last.scalar_subquery() + 1, "time": time.time(), "body": dump(event)}
         number = connection.execute(sa.insert(events).values(values).returning(events.c.number)).scalar_one()
     if number != job.said:
-        mended = sa.update(jobs).where(jobs.c.id == job.id).values(said=number).returning(jobs)
+        mended = sa.update(jobs).where(jobs.c.id == job.id).values(said=number, **TURNED).returning(jobs)
         job = Job.of(connection.execute(mended).one())
     return job

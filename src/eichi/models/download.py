@@ -15,7 +15,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,10 +26,9 @@ from eichi.catalog import WEIGHTS, Entry, PartSource, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private
 from eichi.models.hub import RemoteFile, Wait, checksum, fetch, list_files, part_of
-from eichi.models.locate import MARKS, locate, locate_part
+from eichi.models.locate import LIST, MARKS, locate, locate_part
 
 KINDS = (".json", ".jinja", ".model", ".txt", WEIGHTS)
-LIST = ".eichi-files.json"
 ROOM = 2**30  # bytes that stay free on the disk
 
 Sums = dict[str, str]
@@ -63,10 +62,24 @@ def download(entry: Entry, models: Path, wait: Wait = time.sleep) -> Iterator[Fe
     `wait` spends the seconds between two tries. Raises ModelError, RunError, and FolderError before anything is
     fetched where the disk has too little room.
     """
+    yield from bring(want(entry, models), models, wait)
+
+
+def want(entry: Entry, models: Path) -> list[RemoteFile]:
+    """The files that a model lacks, asked of the hub. Raises ModelError, RunError, and FolderError for want of room."""
     wanted = _missing(entry, models)
     size = sum(file.size for file in wanted)
     here = sum(_here(file, models) for file in wanted)
     _check_room(models, size - here)
+    return wanted
+
+
+def bring(wanted: list[RemoteFile], models: Path, wait: Wait = time.sleep) -> Generator[Fetching, None, None]:
+    """Fetch these files; goes on where it was interrupted. Closed early, it keeps what has come.
+
+    Raises ModelError, RunError, FolderError.
+    """
+    size = sum(file.size for file in wanted)
     _write_lists(models, wanted)
     before = 0
     for i, file in enumerate(wanted, start=1):

@@ -14,6 +14,8 @@ from eichi.errors import ModelError
 
 # Caches of the hub library below the models folder.
 CACHES = ("hf_download/hub", "hub")
+# What was fetched from a repository, with its checksums.
+LIST = ".eichi-files.json"
 # One file that every part must have.
 MARKS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.json"} | {
     "feature_extractor": "preprocessor_config.json"
@@ -45,6 +47,20 @@ def present(entry: Entry, models: Path) -> bool:
     except ModelError:
         return False
     return True
+
+
+def lacking(entry: Entry, models: Path) -> tuple[int, int]:
+    """Bytes of a model that are still to be fetched, near enough, and bytes of the same parts that have come."""
+    left = come = 0
+    for part, source in entry.parts.items():
+        if source.repository is None or locate_part(entry, part, models) is not None:
+            continue
+        folder = models / source.repository / source.folder
+        sizes = (path.stat().st_size for path in folder.glob("*") if path.is_file() and path.name != LIST)
+        here = sum(sizes)
+        left += max(0, entry.anatomy.size(part) - here)
+        come += here
+    return left, come
 
 
 def complete(folder: Path, part: str) -> bool:

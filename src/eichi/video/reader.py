@@ -6,7 +6,7 @@ file is tagged with counts; what says nothing of its colours has those that play
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def measure_video(path: Path) -> VideoShape:
         return VideoShape(width, height, stream.frames, float(stream.average_rate or 0), bright)
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
+def read_frames(path: Path) -> Generator[Frame, None, None]:
     """All frames in the order of time. Raises InputError, also in the middle of a damaged file."""
     with open_video(path) as container:
         stream = container.streams.video[0]

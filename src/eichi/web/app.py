@@ -60,6 +60,7 @@ def make_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.refs = desk.refs
     app.include_router(routes(desk))
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)
@@ -94,12 +95,24 @@ def serve(
             app = make_app(desk, language, hosts, access)
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
-            # Open pages follow for as long as they are open, so their connections are not waited for.
             config = uvicorn.Config(app, log_config=None, log_level="warning", timeout_graceful_shutdown=1)
-            uvicorn.Server(config).run([listener])
+            Server(config, desk).run([listener])
         finally:
+            desk.downloads.close()
             desk.bench.close()
             executor.close()
+
+
+class Server(uvicorn.Server):
+    """A server that lets go of the pages that follow before it waits for what is asked of it."""
+
+    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
+        super().__init__(config)
+        self.desk = desk
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.desk.live.end()
+        await super().shutdown(sockets)
 
 
 def _listening(server: str, port: int) -> socket.socket:

@@ -5,12 +5,9 @@ pictures are files in the home folder, and the controls' values are remembered i
 """
 
 import json
-import os
-import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
 
 import click
@@ -19,7 +16,7 @@ from eichi.catalog import find
 from eichi.declare import Plain
 from eichi.errors import EichiError, FolderError, InputError
 from eichi.events import Adjusted
-from eichi.files import aside, digest, private, read_file
+from eichi.files import read_file
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
@@ -28,22 +25,17 @@ from eichi.library.imports import Item, import_folder
 from eichi.library.restore import restore
 from eichi.library.store import FOLDER
 from eichi.library.whereabouts import Places
-from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.tokens import Meter, find_meter
-from eichi.names import fit_name
 from eichi.options import FrameOptions, Request, VideoOptions, place
-from eichi.settings import UPLOADS, Settings
-from eichi.video import images
-from eichi.video.latentfile import measure_latents
-from eichi.video.reader import measure_video
+from eichi.settings import Settings
+from eichi.web.downloads import Downloads
+from eichi.web.live import Live
 from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
+from eichi.web.refs import Refs
 from eichi.web.results import Files, ResultFile
-from eichi.web.toolruns import LATENTS, VIDEO, ToolRuns
-
-MOST = 5000  # pictures that were given and are kept
-LARGEST = 2**30  # bytes of a file that is given
-STALE = 30 * 24 * 3600.0  # seconds after which a picture goes that nothing names: most are strokes of a brush
+from eichi.web.toolruns import ToolRuns
+from eichi.web.uploads import Uploads
 
 
 class Desk:
@@ -60,19 +52,18 @@ class Desk:
         self.queue = Queue(store, settings.models)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
+        self.downloads = Downloads(settings)
         self.files = Files()
-        self.loras = LoraFolder(settings)
+        self.given = Uploads(settings)
+        self.refs = Refs(settings, store, self.given)
+        self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
+        self.live = Live(self)
 
     @property
     def uploads(self) -> Path:
         """Where pictures are kept that were given in a browser."""
-        return uploads(self.settings)
-
-    @property
-    def full(self) -> bool:
-        """Whether as many pictures were given as are kept."""
-        return self.uploads.is_dir() and len(os.listdir(self.uploads)) >= MOST
+        return self.given.folder
 
     def start(self, requests: Sequence[VideoOptions | FrameOptions]) -> list[Job]:
         """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""
@@ -90,19 +81,13 @@ class Desk:
 
     def tidy(self) -> None:
         """Remove what was given long ago and is named by no job and by nothing that is kept in the library."""
-        stale = [path for path in self.uploads.iterdir() if path.stat().st_mtime < time.time() - STALE]
-        if not stale:  # at most starts, and jobs may be many
-            return
+        self.given.tidy(self._kept)
+
+    def _kept(self) -> list[str]:
+        """All that may name a picture. Raises OSError."""
         kept = [json.dumps(job.request) for job in self.store.jobs()]
-        try:
-            kept += [
-                read_file(path).decode("utf-8", "replace") for path in (self.settings.home / FOLDER).glob("*.json")
-            ]
-        except OSError:  # what cannot be read may name any of them
-            return
-        for path in stale:
-            if not any(path.name in text for text in kept):
-                shutil.rmtree(path, ignore_errors=True)
+        library = (self.settings.home / FOLDER).glob("*.json")
+        return kept + [read_file(path).decode("utf-8", "replace") for path in library]
 
     def meter(self, model: str) -> Meter | None:
         """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""
@@ -138,7 +123,8 @@ class Desk:
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
-        self.settings = self.bench.settings = self.loras.settings = settings
+        self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
+        self.given.settings = self.refs.settings = settings
 
     def open_folder(self) -> Path:
         """Show the folder of results in the system's own window. Raises InputError, FolderError."""
@@ -160,83 +146,6 @@ class Desk:
         """The latent files and videos among the results."""
         return self.files.list(self.settings.outputs.absolute())
 
-    def result(self, name: str) -> Path:
-        """A file in the folder of results, by its name. Raises InputError."""
-        path = self.settings.outputs.absolute() / Path(name.replace("\\", "/")).name
-        if path.name != name or name.startswith(".") or not os.path.isfile(path):
-            raise InputError("error.file.missing", path=name)
-        return path
-
-    def receive(self, name: str, content: BinaryIO) -> Path:
-        """Put a file that was given among the results: latents or a video, and not any size. Raises InputError."""
-        base = fit_name(name)
-        suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
-        if suffix not in (LATENTS, VIDEO) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
-        folder = self.settings.outputs.absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        path, number = folder / f"{Path(base).stem}{suffix}", 1
-        while path.exists():
-            number += 1
-            path = folder / f"{Path(base).stem}_{number}{suffix}"
-        self._write(content, path, measure_latents if suffix == LATENTS else measure_video)
-        return path
-
-    def _write(self, content: BinaryIO, path: Path, check: Callable[[Path], object]) -> None:
-        """A file that was given, of bounded size and only if it is what it says that it is. Raises InputError."""
-        given = path.is_relative_to(self.uploads)  # nobody else's, unlike a result
-        with aside(path, private=given) as draft:
-            with draft.open("wb") as file:
-                while part := content.read(2**20):
-                    if file.tell() + len(part) > LARGEST:
-                        raise InputError("error.upload.large", name=path.name, limit=LARGEST // 2**20)
-                    file.write(part)
-            try:
-                check(draft)
-            except EichiError as error:  # who gave it knows the name that it was to have
-                error.values = {key: path if value == draft else value for key, value in error.values.items()}
-                raise
-
-    def receive_picture(self, name: str, content: BinaryIO) -> Path:
-        """Put a picture that was given among the uploads, if it is one. Raises InputError."""
-        if self.full:
-            raise InputError("error.upload.count", limit=MOST)
-        base = fit_name(name).lstrip(".") or "picture.png"
-        path = self.uploads / uuid4().hex / base
-        private(path.parent)
-        try:
-            self._write(content, path, images.load)
-        except EichiError:
-            path.parent.rmdir()
-            raise
-        return path
-
-    def picture(self, name: str) -> Path:
-        """A picture that was given to a page, by its name. Raises InputError."""
-        try:
-            path = (self.uploads / name.replace("\\", "/")).resolve()
-        except (OSError, ValueError) as error:  # a name that no file can have
-            raise InputError("error.file.missing", path=name) from error
-        if not path.is_relative_to(self.uploads.resolve()) or not os.path.isfile(path):
-            raise InputError("error.file.missing", path=name)
-        return path
-
-    def name(self, path: Path) -> str:
-        """What a page calls a picture that was given to it."""
-        return path.resolve().relative_to(self.uploads.resolve()).as_posix()
-
-    def receive_lora(self, name: str, content: BinaryIO) -> Path:
-        """Put a LoRA file that was given into its folder, if it is one. Raises InputError, LoraError."""
-        base = fit_name(name)
-        if Path(base).suffix.lower() != LATENTS or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=LATENTS)
-        path = self.loras.folder / base
-        if path.exists():
-            raise InputError("error.upload.exists", name=base)
-        private(path.parent)
-        self._write(content, path, lambda draft: check_numbers(read_lora(draft)))
-        return path
-
     def extend(self, file: Path, seconds: float, prompt: str | None = None) -> Job:
         """A longer video that keeps a file's sections, as a job. Raises InputError."""
         places = Places(file.parent, (self.uploads, *self.settings.loras), self.settings.cache)
@@ -249,11 +158,6 @@ class Desk:
             request["prompt"] = prompt
         return self.start([VideoOptions.parse(request)])[0]
 
-    def check(self, path: Path) -> None:
-        """Raise InputError for a file that is not a result of this machine and was not given to a page."""
-        if not (self.inside(path) and path.is_file()):
-            raise InputError("error.file.missing", path=path.name)
-
     def inside(self, path: Path) -> bool:
         """Whether a file lies among the results or among what was given to a page."""
         folders = (self.uploads, self.settings.outputs.absolute())
@@ -263,24 +167,8 @@ class Desk:
         return self._copied(path) if self.inside(path) else None
 
     def _copied(self, path: Path) -> str | None:
-        try:
-            if path.is_relative_to(self.uploads):
-                os.utime(path.parent)  # used again: it is not long ago that it was given
-                return str(path) if path.is_file() else None
-            name = digest(path)[:32]
-            target = self.uploads / name / fit_name(path.name)
-            private(target.parent)
-            with aside(target, private=True) as draft:
-                shutil.copyfile(path, draft)
-            os.utime(target.parent)
-        except OSError:
-            return None
-        return str(target)
-
-
-def uploads(settings: Settings) -> Path:
-    """Where the pictures of a machine's pages are kept."""
-    return (settings.home / UPLOADS).absolute()
+        adopted = self.given.adopt(path)
+        return None if adopted is None else str(adopted)
 
 
 PICTURES = ("image", "final", "mask")

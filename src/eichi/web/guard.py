@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from eichi.errors import ErrorView
+from eichi.errors import InputError
 from eichi.text import json_text
 from eichi.web.access import Access
-from eichi.web.i18n import Words
+from eichi.web.problems import told
 from eichi.web.visitor import spoken
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -77,5 +77,5 @@ async def _answered(
 
 def _refused(request: Request, status: int, id: str, **values: object) -> Response:
     headers = {"www-authenticate": 'Basic realm="FramePack-eichi", charset="UTF-8"'} if status == 401 else {}
-    said = ErrorView(id, Words(spoken(request))(id, **values))
+    said = told(InputError(id, **values), spoken(request))
     return Response(json_text(said), status, headers, media_type="application/json")

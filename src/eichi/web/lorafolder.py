@@ -1,47 +1,92 @@
-"""The LoRA files of the machine's folders by name, and the five presets of them.
+"""The LoRA files of the machine's folders by their ids, and the five presets of them.
 
-A page names files of the folders, or files that a request brought along whose paths are remembered here. What a file is
-and which models it fits is read from its header. Knows no page.
+What a file is and which models it fits is read from its header, once for as long as it does not change; one that is
+damaged says so and keeps none of the others from being listed. Knows no page.
 """
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from eichi.catalog import find, known
+from eichi.catalog import known
 from eichi.errors import EichiError, InputError
 from eichi.jobs.view import View
-from eichi.library.lorafolders import lora_files
+from eichi.library.lorafolders import find_lora, lora_files
 from eichi.library.loras import Loras, PresetLora, lora
 from eichi.library.store import Tell
-from eichi.models.lorafile import LoraFile, read_lora
-from eichi.models.loramatch import match_lora
-from eichi.models.shapes import transformer_shapes
+from eichi.loratext import compare, lines
+from eichi.models.lorafile import check_numbers, read_lora
+from eichi.models.loramatch import Match
 from eichi.settings import Settings
+from eichi.web.refs import LORA, Refs
 
 
 class Chosen(View):
-    """A LoRA file by its name, and how strongly it is used."""
+    """A LoRA file by its id, how strongly it is used, and whether it is."""
 
+    id: str
+    strength: float
+    on: bool = True
+
+
+class PresetFile(View):
+    """A LoRA file of a preset; one that is not in the folders has no id, and stays in its preset."""
+
+    id: str | None
     name: str
     strength: float
+    on: bool
+
+
+class PresetView(View):
+    """A preset: the user's name for it, empty where there is none, and its files."""
+
+    name: str
+    loras: tuple[PresetFile, ...]
+
+
+class LoraFigures(View):
+    """What is in a file and what of it fits: layers in all and matched, tensors that fit nothing, ranks, alphas.
+
+    `piece` is its number and that of all where it is one file of several, `base` the model that it names.
+    """
+
+    format: str
+    kinds: tuple[str, ...]
+    base: str | None
+    layers: int
+    matched: int
+    unmatched: int
+    silent: int
+    rank: tuple[int, ...]
+    alpha: tuple[float, ...]
+    piece: tuple[int, int] | None
 
 
 class LoraView(View):
-    """A LoRA file by its name, the models that it fits, and why where it fits none; None where it is gone."""
+    """A LoRA file: the folder below our own that it is in, its bytes, the models that it fits or why it fits none."""
 
+    id: str
     name: str
+    folder: str
+    size: int
     fits: tuple[str, ...]
-    said: str | None
+    said: str
+    report: LoraFigures | None
+
+
+class LoraTold(LoraView):
+    """A LoRA file of which every number was looked at, with a report in sentences."""
+
+    lines: tuple[str, ...]
 
 
 class LoraFolder:
-    """LoRA files by name: those of the machine's folders, and those that requests brought along."""
+    """The LoRA files of the machine's folders."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._brought: dict[str, Path] = {}
-        self._read: dict[tuple[Path, int, int], tuple[tuple[str, ...], EichiError | None]] = {}
+    def __init__(self, settings: Settings, refs: Refs) -> None:
+        self.settings, self.refs = settings, refs
+        self._read: dict[tuple[Path, int, int], tuple[tuple[str, ...], LoraFigures | None, EichiError | None]] = {}
 
     @property
     def folder(self) -> Path:
@@ -50,51 +95,50 @@ class LoraFolder:
 
     def list(self, language: str) -> list[LoraView]:
         """Every file with the models that it fits, or why it fits none."""
-        paths = lora_files(self.settings.loras) | self._brought
-        return [self._describe(name, path, language) for name, path in paths.items()]
+        found = lora_files(self.settings.loras)
+        return [view for name, path in found.items() if (view := self._describe(name, path, language)) is not None]
 
-    def path(self, name: str) -> Path:
-        """The file of a name. Raises InputError."""
-        path = self._brought.get(name) or lora_files(self.settings.loras).get(name)
-        if path is None or not os.path.isfile(path):  # also false for a name that no file can have
-            raise InputError("error.file.missing", path=name)
-        return path
+    def tell(self, id: str, language: str) -> LoraTold:
+        """All about one file, as `eichi lora inspect` has it. Raises InputError."""
+        path = self.refs.find(id)
+        name = next((name for name, file in lora_files(self.settings.loras).items() if file == path), path.name)
+        view = self._describe(name, path, language)
+        if not id.startswith(LORA) or view is None:
+            raise InputError("error.ref.gone")
+        try:
+            file = read_lora(path)
+            check_numbers(file)
+        except EichiError as error:
+            return LoraTold(**dict(view) | {"fits": (), "said": error.say(language)}, lines=())
+        fits, misfits = compare(file, known(), self.settings.models)
+        said = lines(fits, misfits, language) if fits else []
+        return LoraTold(**dict(view), lines=tuple(line.strip() for line in said))
 
-    def name(self, path: Path) -> str:
-        """The name of a file that a request has, for the browser."""
-        ours = next((name for name, file in lora_files(self.settings.loras).items() if file == path.absolute()), None)
-        if ours is None:
-            self._brought[path.name] = path
-        return ours or path.name
-
-    def _describe(self, name: str, path: Path, language: str) -> LoraView:
+    def _describe(self, name: str, path: Path, language: str) -> LoraView | None:
+        """A file as it is listed; None for one that has gone meanwhile."""
+        id = self.refs.id(path)
         try:
             state = path.stat()
-        except (OSError, ValueError):  # a name that no file can have
-            return LoraView(name=name, fits=(), said=None)
+        except OSError:
+            return None
         key = (path, state.st_mtime_ns, state.st_size)
         if key not in self._read:
             self._read[key] = self._fits(path)
-        fits, error = self._read[key]
-        return LoraView(name=name, fits=fits, said="" if error is None else error.say(language))
+        fits, report, error = self._read[key]
+        folder, _, name = name.rpartition("/")
+        said = "" if error is None else error.say(language)
+        size = state.st_size
+        return LoraView(id=id or "", name=name, folder=folder, size=size, fits=fits, said=said, report=report)
 
-    def _fits(self, path: Path) -> tuple[tuple[str, ...], EichiError | None]:
-        """The models that a file fits, and the reason where there is none."""
+    def _fits(self, path: Path) -> tuple[tuple[str, ...], LoraFigures | None, EichiError | None]:
+        """The models that a file fits with what is in it, and the reason where there is none."""
         try:
-            file = read_lora(path)
+            fits, misfits = compare(read_lora(path), known(), self.settings.models)
         except EichiError as error:
-            return (), error
-        fits, last = [], None
-        for model in known():
-            try:
-                self._match(file, model)
-                fits.append(model)
-            except EichiError as error:
-                last = error
-        return tuple(fits), None if fits else last
-
-    def _match(self, file: LoraFile, model: str) -> None:
-        match_lora(file, transformer_shapes(find(model), self.settings.models), model)
+            return (), None, error
+        if not fits:
+            return (), None, next(reversed(misfits.values()))
+        return tuple(match.model for match in fits), _figures(fits[0]), None
 
 
 class Presets:
@@ -104,14 +148,38 @@ class Presets:
         self.folder = folder
         self.kept = Loras(home, tell, folder.settings.loras)
 
-    def list(self) -> dict[int, list[Chosen]]:
+    def list(self) -> dict[int, PresetView]:
+        """All five by number."""
         return {
-            number: [self._chosen(one) for one in slot.loras if one.on] for number, slot in self.kept.list().items()
+            number: PresetView(name=slot.name, loras=tuple(self._file(one) for one in slot.loras))
+            for number, slot in self.kept.list().items()
         }
 
-    def save(self, number: int, chosen: Sequence[Chosen]) -> None:
-        """Put a choice into a preset. Raises InputError, OptionError."""
-        self.kept.save(number, [lora(self.folder.path(one.name), one.strength) for one in chosen])
+    def save(self, number: int, chosen: Sequence[Chosen], name: str | None = None) -> None:
+        """Put a choice into a preset; its name stays unless another is given. Raises InputError, OptionError."""
+        loras = [lora(self.folder.refs.find(one.id), one.strength, one.on) for one in chosen]
+        self.kept.save(number, loras, name)
 
-    def _chosen(self, one: PresetLora) -> Chosen:
-        return Chosen(name=self.folder.name(one.path), strength=one.strength)
+    def _file(self, one: PresetLora) -> PresetFile:
+        try:
+            path = find_lora(one.path, self.folder.settings.loras)
+        except EichiError:  # of several nobody knows which one is meant
+            path = None
+        id = None if path is None or not os.path.isfile(path) else self.folder.refs.id(path.absolute())
+        return PresetFile(id=id, name=one.path.name, strength=one.strength, on=one.on)
+
+
+def _figures(match: Match) -> LoraFigures:
+    report = match.report
+    return LoraFigures(
+        format=report.format,
+        kinds=report.kinds,
+        base=report.base,
+        layers=report.layers,
+        matched=report.matched,
+        unmatched=len(report.unmatched),
+        silent=report.silent,
+        rank=report.rank,
+        alpha=report.alpha,
+        piece=report.piece,
+    )

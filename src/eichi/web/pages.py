@@ -22,7 +22,7 @@ from starlette.types import Scope
 
 from eichi.catalog import Direction
 from eichi.declare import GROUPS
-from eichi.library.advice import at
+from eichi.library.advice import at, shown
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.web.desk import Desk
@@ -62,6 +62,7 @@ class Pages:
             "directions": get_args(Direction),
             "groups": GROUPS,
             "advice": at,
+            "shown": shown,
         }
 
     @cached_property

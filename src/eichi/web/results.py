@@ -1,6 +1,13 @@
-"""The latent files and videos in the folder of results, each read once for as long as it does not change."""
+"""The latent files and videos in the folder of results, each read once for as long as it does not change.
 
+Whoever asks for one says its mark, which is looked for among the files that are there: no name from outside becomes a
+path, whatever the folder is.
+"""
+
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from eichi.errors import EichiError
@@ -9,6 +16,8 @@ from eichi.video.splice import LatentsReport, report
 from eichi.web.toolruns import LATENTS, VIDEO
 
 SHOWN = 60  # files, the newest first
+PICTURE = ".png"
+KINDS = {LATENTS: "latents", VIDEO: "video", PICTURE: "picture"}
 
 
 @dataclass(frozen=True)
@@ -16,6 +25,7 @@ class ResultFile:
     """A video, or a latent file with what is in it, among the results."""
 
     name: str
+    path: Path
     report: LatentsReport | None
 
 
@@ -27,11 +37,7 @@ class Files:
 
     def list(self, folder: Path) -> list[ResultFile]:
         """What there is, the newest first."""
-        found = []
-        for path in folder.glob("*") if folder.is_dir() else ():
-            shown = encodable(path) and not path.name.startswith(".")
-            if shown and path.suffix in (LATENTS, VIDEO) and path.is_file():
-                found.append((path.stat().st_mtime_ns, path))
+        found = [(path.stat().st_mtime_ns, path) for path in files_in(folder) if path.suffix.lower() != PICTURE]
         return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
 
     def _describe(self, path: Path) -> ResultFile | None:
@@ -42,10 +48,28 @@ class Files:
         return self._known[key]
 
 
-def _describe(path: Path) -> ResultFile | None:
-    if path.suffix == VIDEO:
-        return ResultFile(path.name, None)
+def files_in(folder: Path) -> Iterator[Path]:
+    """The results in a folder, those of pictures too: files of the kinds that are made here."""
     try:
-        return ResultFile(path.name, report(path))
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        path = Path(entry.path)
+        if path.suffix.lower() in KINDS and not path.name.startswith(".") and encodable(path) and path.is_file():
+            yield path
+
+
+def mark_of(path: Path) -> str:
+    """What a file is known by to those who may not know its path."""
+    mark = sha256(str(path).encode("utf-8", "replace")).hexdigest()[:16]
+    return f"a{mark[1:]}" if mark.isdecimal() else mark  # or it could be read as the strength of a LoRA
+
+
+def _describe(path: Path) -> ResultFile | None:
+    if path.suffix.lower() == VIDEO:
+        return ResultFile(path.name, path, None)
+    try:
+        return ResultFile(path.name, path, report(path))
     except EichiError:
         return None  # some other safetensors file

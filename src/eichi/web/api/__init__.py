@@ -7,7 +7,22 @@ gives them; a request that comes from another site is refused before it gets her
 
 from fastapi import APIRouter
 
-from eichi.web.api import files, jobs, loras, machine, tools
+from eichi.web.api import (
+    advice,
+    drafts,
+    events,
+    files,
+    jobs,
+    library,
+    loras,
+    machine,
+    models,
+    options,
+    pictures,
+    read,
+    tools,
+    words,
+)
 from eichi.web.api.errors import ANSWERS
 from eichi.web.desk import Desk
 
@@ -15,6 +30,20 @@ from eichi.web.desk import Desk
 def routes(desk: Desk) -> APIRouter:
     """All addresses below `/api/v1`."""
     router = APIRouter(prefix="/api/v1", responses=ANSWERS)
-    for place in (machine, jobs, files, tools, loras):
+    for place in (
+        drafts,
+        events,
+        files,
+        jobs,
+        library,
+        loras,
+        machine,
+        models,
+        pictures,
+        read,
+        tools,
+    ):
         router.include_router(place.routes(desk))
+    for place in (options, words, advice):
+        router.include_router(place.routes())
     return router

@@ -12,7 +12,8 @@ from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.options import Options
 from eichi.reasons import unfit
 from eichi.text import json_text
-from eichi.web.visitor import spoken
+from eichi.web.refs import Refs
+from eichi.web.visitor import spoken, visiting
 
 SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -26,14 +27,22 @@ PLAIN_ANSWERS: dict[int | str, dict[str, Any]] = {
     }
     for status, text in SAID.items()
 }
-ABSENT = ("error.job.unknown", "error.tool.unknown", "error.file.missing", "error.api.nothing")
+ABSENT = (
+    "error.api.nothing",
+    "error.download.unknown",
+    "error.file.missing",
+    "error.job.unknown",
+    "error.ref.gone",
+    "error.tool.unknown",
+)
 
 
 async def explain(request: Request, error: Exception) -> Response:
     """An error of ours as its sentence."""
     assert isinstance(error, EichiError)
-    status = 404 if error.id in ABSENT else 422
-    body = json_text(ErrorView.of(error, spoken(request)))
+    status = 404 if error.id in ABSENT and "key" not in error.values else 422
+    refs: Refs = request.app.state.refs
+    body = json_text(refs.error(error, visiting(request)))
     return Response(body, status if isinstance(error, InputError) else 500, media_type="application/json")
 
 

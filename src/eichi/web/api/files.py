@@ -1,4 +1,4 @@
-"""Files over HTTP: the results of a job, files among the results, pictures that are given."""
+"""Files over HTTP: the results of a job, what it shows while it runs, latents and videos that are given."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,9 @@ from eichi.jobs.view import View
 from eichi.video.jobfolder import JobFolder
 from eichi.video.writer import join_segments
 from eichi.web.api.jobs import Id
+from eichi.web.api.pictures import PLAYED, sent
 from eichi.web.desk import Desk
+from eichi.web.refs import RefView
 
 SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
 
@@ -25,18 +27,6 @@ class Results(View):
     files: tuple[str, ...]
 
 
-class Named(View):
-    """A file that was taken, by the name that it is asked for by."""
-
-    name: str
-
-
-class PictureGiven(Named):
-    """A picture that was given, and where it lies on this machine."""
-
-    path: Path
-
-
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["files"])
 
@@ -45,10 +35,10 @@ def routes(desk: Desk) -> APIRouter:
         return Results(files=tuple(path.name for path in results(desk.store.job(id))))
 
     @router.get("/jobs/{id}/files/{name}", response_class=FileResponse)
-    def result(id: Id, name: str) -> FileResponse:
+    def result(id: Id, name: str, download: bool = False) -> FileResponse:
         for path in results(desk.store.job(id)):
             if path.name == name and path.is_file():
-                return FileResponse(path)
+                return sent(path, PLAYED.get(path.suffix.lower()), download=download)
         raise InputError("error.file.missing", path=name)
 
     @router.get("/jobs/{id}/preview.png", response_class=FileResponse)
@@ -63,22 +53,9 @@ def routes(desk: Desk) -> APIRouter:
     def so_far(id: Id) -> FileResponse:
         return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
 
-    @router.get("/files/{name}", response_class=FileResponse)
-    def file(name: str) -> FileResponse:
-        return FileResponse(desk.result(name))
-
     @router.post("/files", status_code=201)
-    def give_file(file: UploadFile) -> Named:
-        return Named(name=desk.receive(file.filename or "", file.file).name)
-
-    @router.post("/pictures", status_code=201)
-    def give_picture(file: UploadFile) -> PictureGiven:
-        path = desk.receive_picture(file.filename or "", file.file)
-        return PictureGiven(name=desk.name(path), path=path)
-
-    @router.get("/pictures/{name:path}", response_class=FileResponse)
-    def picture(name: str) -> FileResponse:
-        return FileResponse(desk.picture(name))
+    def give_file(file: UploadFile) -> RefView:
+        return desk.refs.of(desk.given.result(file.filename or "", file.file))
 
     return router
 

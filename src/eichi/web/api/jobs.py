@@ -26,7 +26,7 @@ from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.live import PACE
-from eichi.web.visitor import Language
+from eichi.web.visitor import Visiting, Visitor
 
 HIGHEST = 2**31 - 1  # what every database takes as a number
 Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
@@ -52,51 +52,58 @@ TOLD: dict[int | str, dict[str, Any]] = {
 
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["jobs"])
-    queue, store = desk.queue, desk.store
+    queue, store, refs = desk.queue, desk.store, desk.refs
+
+    def seen(job: Job, visitor: Visitor) -> JobView:
+        return refs.seen(job.view(visitor.language), visitor)
 
     @router.post("/plan")
-    def plan_video(options: VideoOptions) -> PlanView:
-        return PlanView.of(make_plan(options, desk.settings.models))
+    def plan_video(options: VideoOptions, visitor: Visiting) -> PlanView:
+        plan = make_plan(refs.resolve(options, visitor), desk.settings.models)
+        return refs.seen(PlanView.of(plan), visitor)
 
     @router.post("/plan/frame")
-    def plan_frame(options: FrameOptions) -> FramePlanView:
-        return FramePlanView.of(make_frame_plan(options, desk.settings.models))
+    def plan_frame(options: FrameOptions, visitor: Visiting) -> FramePlanView:
+        plan = make_frame_plan(refs.resolve(options, visitor), desk.settings.models)
+        return refs.seen(FramePlanView.of(plan), visitor)
 
     @router.get("/jobs")
-    def list_jobs(language: Language) -> QueueView:
-        return QueueView(jobs=tuple(job.view(language) for job in store.jobs()), held=store.held)
+    def list_jobs(visitor: Visiting) -> QueueView:
+        return QueueView(jobs=tuple(seen(job, visitor) for job in store.jobs()), held=store.held)
 
     @router.post("/jobs", status_code=201)
-    def start_video(options: VideoOptions, language: Language) -> JobView:
-        return desk.start([options])[0].view(language)
+    def start_video(options: VideoOptions, visitor: Visiting) -> JobView:
+        return seen(desk.start([refs.resolve(options, visitor)])[0], visitor)
 
     @router.post("/jobs/frame", status_code=201)
-    def start_frame(options: FrameOptions, language: Language) -> JobView:
-        return desk.start([options])[0].view(language)
+    def start_frame(options: FrameOptions, visitor: Visiting) -> JobView:
+        return seen(desk.start([refs.resolve(options, visitor)])[0], visitor)
 
     @router.get("/jobs/{id}")
-    def show_job(id: Id, language: Language) -> JobTold:
-        view = store.job(id).view(language)
-        return JobTold(**vars(view), events=tuple(store.events(id)))
+    def show_job(id: Id, visitor: Visiting) -> JobTold:
+        view = store.job(id).view(visitor.language)
+        return refs.seen(JobTold(**vars(view), events=tuple(store.events(id))), visitor)
 
     @router.get("/jobs/{id}/events", response_class=EventSourceResponse, responses={**PLAIN_ANSWERS, **TOLD})
     async def follow_job(
         job: Annotated[Job, Depends(_existing(desk))],
+        visitor: Visiting,
         after: Number = 0,
         last_event_id: Annotated[int, Header(ge=0, le=HIGHEST)] = 0,
     ) -> AsyncIterable[ServerSentEvent]:
         async for told in _told(desk, job.id, max(after, last_event_id)):
-            yield ServerSentEvent(data=told, id=str(told.number))
+            yield ServerSentEvent(data=refs.seen(told, visitor), id=str(told.number))
 
     @router.post("/jobs/{id}/{action}")
-    def act_on_job(id: Id, action: Button, language: Language) -> JobView:
+    def act_on_job(id: Id, action: Button, visitor: Visiting) -> JobView:
         job = queue.act(id, Action(action))
         desk.wake()
-        return job.view(language)
+        return seen(job, visitor)
 
     @router.delete("/jobs/{id}")
-    def remove_job(id: Id, files: bool = False) -> JobRemoved:
-        return JobRemoved(removed=id, files=tuple(str(path) for path in queue.remove(id, files)))
+    def remove_job(id: Id, visitor: Visiting, files: bool = False) -> JobRemoved:
+        removed = JobRemoved(removed=id, files=tuple(str(path) for path in queue.remove(id, files)))
+        return refs.seen(removed, visitor)
 
     @router.post("/queue/{action}")
     def act_on_queue(action: Literal["hold", "resume"]) -> QueueHeld:

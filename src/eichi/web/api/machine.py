@@ -1,26 +1,17 @@
-"""The options, the library and the machine itself over HTTP. Folders of this machine are for who sits at it."""
+"""The machine itself over HTTP. Folders of this machine are for who sits at it."""
 
 from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
-from pydantic import JsonValue
 
 from eichi.jobs.view import View
 from eichi.library.imports import Item
 from eichi.logs import read_logs
-from eichi.options import FrameOptions, VideoOptions
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.visitor import Language
-
-
-class Schemas(View):
-    """The JSON schemas of the requests for a video and for an image, with all that is known of each option."""
-
-    video: dict[str, JsonValue]
-    frame: dict[str, JsonValue]
 
 
 class Import(View):
@@ -55,10 +46,6 @@ class Opened(View):
 
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["machine"])
-
-    @router.get("/options")
-    def list_options() -> Schemas:
-        return Schemas(video=VideoOptions.model_json_schema(), frame=FrameOptions.model_json_schema())
 
     @router.post("/import")
     def import_eichi19(asked: Import, language: Language) -> Imported:

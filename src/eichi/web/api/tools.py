@@ -1,4 +1,4 @@
-"""Latent files and the tools on them over HTTP; files go by their names in the folder of results."""
+"""Latent files and the tools on them over HTTP; files go by their ids."""
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -6,29 +6,29 @@ from pydantic import Field
 from eichi.jobs.view import JobView, View
 from eichi.video.splice import LatentsReport
 from eichi.web.desk import Desk
+from eichi.web.refs import RefView
 from eichi.web.toolruns import RunView
-from eichi.web.visitor import Language
+from eichi.web.visitor import Language, Visiting
 
 
 class Task(View):
-    """What a tool is given: files, and its values."""
+    """What a tool is given: files by their ids, and its values."""
 
     files: list[str]
     values: dict[str, str | int | float] = Field(default_factory=dict)
 
 
 class Extension(View):
-    """A longer video that keeps the sections of a file: how long, and what it shows where that changes."""
+    """A longer video that keeps the sections of a file, by its id: how long, and what it shows."""
 
     file: str
     seconds: float
     prompt: str | None = None
 
 
-class LatentsView(View):
+class LatentsView(RefView):
     """A latent file among the results, and what is in it."""
 
-    name: str
     report: LatentsReport
 
 
@@ -54,21 +54,27 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["latents"])
 
     @router.get("/latents")
-    def list_latents() -> LatentFiles:
-        found = (LatentsView(name=one.name, report=one.report) for one in desk.listed() if one.report is not None)
-        return LatentFiles(files=tuple(found))
+    def list_latents(visitor: Visiting) -> LatentFiles:
+        found = [
+            LatentsView(**dict(desk.refs.of(one.path)), report=one.report)
+            for one in desk.listed()
+            if one.report is not None
+        ]
+        return desk.refs.seen(LatentFiles(files=tuple(found)), visitor)
 
     @router.post("/latents/extend", status_code=201)
-    def extend(task: Extension, language: Language) -> JobView:
-        return desk.extend(desk.result(task.file), task.seconds, task.prompt).view(language)
+    def extend(task: Extension, visitor: Visiting) -> JobView:
+        job = desk.extend(desk.refs.find(task.file), task.seconds, task.prompt)
+        return desk.refs.seen(job.view(visitor.language), visitor)
 
     @router.get("/tools")
-    def list_runs() -> Runs:
-        return Runs(runs=tuple(run.view for run in desk.bench.runs))
+    def list_runs(visitor: Visiting) -> Runs:
+        return desk.refs.seen(Runs(runs=tuple(run.view for run in desk.bench.runs)), visitor)
 
     @router.post("/tools/{tool}", status_code=201)
     def start_tool(tool: str, task: Task, language: Language) -> RunView:
-        return desk.bench.start(tool, [desk.result(name) for name in task.files], task.values, language).view
+        files = [desk.refs.find(id) for id in task.files]
+        return desk.bench.start(tool, files, task.values, language).view
 
     @router.delete("/tools/{id}")
     def stop_tool(id: int) -> ToolStopped:

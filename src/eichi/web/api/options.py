@@ -1,0 +1,40 @@
+"""The options over HTTP: the schemas of requests, and each option as a page draws it."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, JsonValue
+
+from eichi.jobs.view import View
+from eichi.options import FrameOptions, VideoOptions
+from eichi.settings import Settings
+from eichi.web.fields import FieldView, fields
+
+KINDS: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
+
+
+class Schemas(View):
+    """The JSON schemas of the requests for a video and for an image, with all that is known of each option."""
+
+    video: dict[str, JsonValue]
+    frame: dict[str, JsonValue]
+
+
+class Fields(View):
+    """The options of a kind of request, or the settings, in the order of their declaration."""
+
+    fields: tuple[FieldView, ...]
+
+
+def routes() -> APIRouter:
+    router = APIRouter(tags=["options"])
+
+    @router.get("/options")
+    def list_options() -> Schemas:
+        return Schemas(video=VideoOptions.model_json_schema(), frame=FrameOptions.model_json_schema())
+
+    @router.get("/fields/{kind}")
+    def list_fields(kind: Literal["video", "frame", "settings"]) -> Fields:
+        return Fields(fields=tuple(fields(KINDS[kind]).values()))
+
+    return router

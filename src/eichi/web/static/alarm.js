@@ -1,0 +1,71 @@
+// A sound and a notification when a job ends, where the browser was asked for them. Of several tabs one tells.
+
+import { live } from "./live.js";
+import { say } from "./words.js";
+
+const SOUND = "eichi.sound", NOTICE = "eichi.notify", TOLD = "eichi.told";
+const OVER = new Set(["done", "failed"]);
+
+/** Whether a sound is played. */
+export const loud = () => localStorage.getItem(SOUND) === "on";
+/** @param {boolean} on */
+export function setLoud(on) {
+  localStorage.setItem(SOUND, on ? "on" : "off");
+  if (on) ring(); // so that one hears what it will be, and the browser allows it
+}
+
+/** Whether a notification is shown. */
+export const notices = () => localStorage.getItem(NOTICE) === "on" && globalThis.Notification?.permission === "granted";
+
+/**
+ * Ask the browser.
+ * @param {boolean} on
+ * @returns {Promise<boolean>} whether it will show any
+ */
+export async function setNotices(on) {
+  const allowed = on && globalThis.Notification && (await Notification.requestPermission()) === "granted";
+  localStorage.setItem(NOTICE, allowed ? "on" : "off");
+  return Boolean(allowed);
+}
+
+/** Tell of jobs that end from now on. */
+export function watch() {
+  live.addEventListener("jobs", (event) => {
+    const { changed, before } = /** @type {CustomEvent} */ (event).detail;
+    for (const id of changed) {
+      const job = live.jobs.get(id), was = before.get(id);
+      if (job && was && !OVER.has(was.status) && OVER.has(job.status) && first(job)) tell(job);
+    }
+  });
+}
+
+/** Whether no other tab has told of this yet. @param {import("./live.js").JobRow} job */
+function first(job) {
+  const mark = `${job.id} ${job.ended}`;
+  if (localStorage.getItem(TOLD) === mark) return false;
+  localStorage.setItem(TOLD, mark);
+  return true;
+}
+
+/** @param {import("./live.js").JobRow} job */
+function tell(job) {
+  if (loud()) ring();
+  if (!notices()) return;
+  const body = job.prompt || say("page.no_prompt"), shown = new Notification(`#${job.id} · ${job.status_text}`, { body, tag: `eichi-${job.id}` });
+  shown.addEventListener("click", () => globalThis.focus());
+}
+
+/** Two soft tones; no file is needed for them. */
+function ring() {
+  const audio = new AudioContext(), begin = audio.currentTime;
+  for (const [at, tone] of [[0, 660], [0.18, 880]]) {
+    const source = audio.createOscillator(), volume = audio.createGain();
+    source.frequency.value = tone;
+    volume.gain.setValueAtTime(0.0001, begin + at);
+    volume.gain.exponentialRampToValueAtTime(0.2, begin + at + 0.02);
+    volume.gain.exponentialRampToValueAtTime(0.0001, begin + at + 0.4);
+    source.connect(volume).connect(audio.destination);
+    source.start(begin + at);
+    source.stop(begin + at + 0.45);
+  }
+}

@@ -1,0 +1,151 @@
+// Two results at once: side by side or under a slider, in step, frame by frame, with the options that differ.
+
+import { get } from "./api.js";
+import { button, el, icon } from "./dom.js";
+import { open } from "./dialog.js";
+import { flat } from "./draft.js";
+import { saying } from "./toast.js";
+import { known, number, pick, say } from "./words.js";
+
+const FPS = 30;
+
+/** @typedef {import("./live.js").JobRow} JobRow */
+
+/**
+ * Compare two results.
+ * @param {JobRow} a
+ * @param {JobRow} b
+ */
+export async function compare(a, b) {
+  const told = await saying(() => Promise.all([get(`jobs/${a.id}`), get(`jobs/${b.id}`)]));
+  if (!told) return;
+  const pair = new Pair(a, b);
+  const close = open(el("div", { class: "compare" }, pair.view, pair.controls, table(a, b, told)), {
+    title: say("compare.title", { a: a.id, b: b.id }),
+    class: "wide",
+    closed: () => pair.pause(),
+  });
+  pair.closed = close;
+}
+
+/** Two pictures or clips in step. */
+class Pair {
+  /** @param {JobRow} a @param {JobRow} b */
+  constructor(a, b) {
+    this.media = [a, b].map(medium);
+    this.clips = /** @type {HTMLVideoElement[]} */ (this.media.filter((one) => one instanceof HTMLVideoElement));
+    this.frames = Math.max(1, Math.min(...[a, b].filter((job) => job.kind === "video").map((job) => job.frames ?? 1)));
+    const sides = this.media.map((one, at) => el("figure", {}, one, el("figcaption", { text: `#${[a, b][at].id}` })));
+    this.edge = /** @type {HTMLInputElement} */ (el("input", { type: "range", class: "edge", min: "0", max: "100", value: "50", "aria-label": say("compare.edge") }));
+    this.view = el("div", { class: "pair" }, ...sides, this.edge);
+    this.slider = /** @type {HTMLInputElement} */ (el("input", { type: "range", min: "0", max: String(this.frames - 1), value: "0", "aria-label": say("viewer.frame") }));
+    this.time = el("span", { class: "time" });
+    this.play = button("play", say("viewer.play"), () => this.toggle(), { quiet: true });
+    const way = button("compare", say("compare.slider"), () => this.turn(way));
+    way.setAttribute("aria-pressed", "false");
+    const steps = [button("left", say("viewer.back"), () => this.step(-1), { quiet: true }), button("right", say("viewer.forward"), () => this.step(1), { quiet: true })];
+    this.controls = el("div", { class: "controls" }, ...(this.clips.length ? [this.play, ...steps, this.slider, this.time] : []), way);
+    this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
+    this.edge.addEventListener("input", () => this.view.style.setProperty("--edge", `${this.edge.value}%`));
+    this.seek(0);
+  }
+
+  get frame() {
+    return Math.min(this.frames - 1, Math.floor((this.clips[0]?.currentTime ?? 0) * FPS + 1e-6));
+  }
+
+  /** @param {number} frame */
+  seek(frame) {
+    const at = Math.min(Math.max(0, frame), this.frames - 1);
+    for (const clip of this.clips) clip.currentTime = (at + 0.5) / FPS;
+    this.say(at);
+  }
+
+  /** @param {number} by */
+  step(by) {
+    this.pause();
+    this.seek(this.frame + by);
+  }
+
+  toggle() {
+    if (this.playing) this.pause();
+    else this.run();
+  }
+
+  pause() {
+    this.playing = false;
+    for (const clip of this.clips) clip.pause();
+    this.dress();
+  }
+
+  run() {
+    this.playing = true;
+    if (this.frame >= this.frames - 1) this.seek(0);
+    for (const clip of this.clips) clip.play().catch(() => this.pause());
+    this.dress();
+    this.follow();
+  }
+
+  /** The second clip is never more than a frame away from the first. */
+  follow() {
+    if (!this.playing) return;
+    const [first, second] = this.clips;
+    if (second && Math.abs(first.currentTime - second.currentTime) > 1 / FPS) second.currentTime = first.currentTime;
+    this.say(this.frame);
+    if (this.frame >= this.frames - 1) this.seek(0);
+    requestAnimationFrame(() => this.follow());
+  }
+
+  dress() {
+    this.play.querySelector("use")?.setAttribute("href", this.playing ? "#i-pause" : "#i-play");
+    this.play.setAttribute("aria-label", say(this.playing ? "viewer.pause" : "viewer.play"));
+  }
+
+  /** @param {number} frame */
+  say(frame) {
+    this.slider.value = String(frame);
+    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame, frames: this.frames });
+  }
+
+  /** One above the other under a slider, or side by side. @param {HTMLElement} way */
+  turn(way) {
+    const over = this.view.classList.toggle("over-each-other");
+    way.setAttribute("aria-pressed", String(over));
+  }
+}
+
+/** @param {JobRow} job */
+function medium(job) {
+  if (job.kind === "frame") return el("img", { src: job.video, alt: `#${job.id}` });
+  const clip = /** @type {HTMLVideoElement} */ (el("video", { src: job.video, preload: "auto", playsinline: true, "aria-label": `#${job.id}` }));
+  clip.muted = true;
+  return clip;
+}
+
+/** The options that differ. @param {JobRow} a @param {JobRow} b @param {any[]} told */
+function table(a, b, told) {
+  const [one, other] = told.map((job, at) => ({ ...flat(job.request ?? {}), seed: [a, b][at].seed }));
+  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
+  if (!keys.length) return el("p", { class: "none", text: say("compare.same") });
+  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row", text: label(key) }), ...[one, other].map((all) => el("td", {}, value(key, all[key])))));
+  const head = el("tr", {}, el("td"), ...[a, b].map((job) => el("th", { scope: "col", text: `#${job.id}` })));
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("compare.differ") },
+    el("table", { class: "differ" }, el("caption", { text: say("compare.differ") }), el("thead", {}, head), el("tbody", {}, ...rows)));
+}
+
+/** @param {string} key */
+function label(key) {
+  const id = [`label.${key}`, `label.frame.${key}`].find(known);
+  return id ? say(id) : say("compare.other");
+}
+
+/** @param {string} key @param {any} said @returns {Node} */
+function value(key, said) {
+  if (said === undefined || said === null) return el("span", { class: "soft", text: say("value.open") });
+  if (typeof said === "boolean") return el("span", { text: say(said ? "value.on" : "value.off") });
+  if (typeof said === "number") return el("span", { text: number(said) });
+  if (typeof said === "string" && said.startsWith("upload:")) return el("img", { src: `/api/v1/pictures/${said.slice(7)}?size=256`, alt: "", class: "small" });
+  if (typeof said === "string") return el("span", { text: pick(`choice.${key}.${said}`, said) });
+  const inside = Object.entries(said).map(([name, one]) => el("span", { class: "entry" }, `${name}: `, typeof one === "object" ? JSON.stringify(one) : value("", one)));
+  return el("span", {}, ...(inside.length ? inside : [icon("minus")]));
+}

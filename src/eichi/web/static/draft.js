@@ -1,0 +1,184 @@
+// What a tab is about to ask for. A draft belongs to its tab: it outlives a reload and a restart of browser and server,
+// no other tab reads or changes it, and a tab that was closed leaves it among the last drafts. Whatever is cleared,
+// deleted or replaced can be had back.
+
+import { fresh } from "./api.js";
+
+const TAB = "eichi.tab", MINE = "eichi.draft.", LAST = "eichi.drafts";
+const KEPT = 12, STEPS = 30; // drafts of closed tabs, states to go back to
+const TABLES = ["keyframes.sections", "keyframes.prompts"];
+
+/** @typedef {Record<string, any>} Values flat dotted keys; only what differs from the default */
+
+/** One request of one tab. */
+export class Draft extends EventTarget {
+  /** @param {"video" | "frame"} kind */
+  constructor(kind) {
+    super();
+    this.kind = kind;
+    /** @type {Values} */
+    this.values = stored(sessionStorage, MINE + kind) ?? {};
+    /** @type {{values: Values, undo: string}[]} */
+    this.before = [];
+  }
+
+  /** @param {string} key @param {any} [otherwise] */
+  get(key, otherwise = null) {
+    return this.values[key] ?? otherwise;
+  }
+
+  /**
+   * Set an option; null or undefined makes it what it is by default.
+   * @param {string} key
+   * @param {any} value
+   */
+  set(key, value) {
+    if (same(this.values[key] ?? null, value ?? null)) return;
+    this._put({ ...this.values, [key]: value }, [key]);
+  }
+
+  /**
+   * Change several at once; with `undo`, the id of a text for it, the state before can be had back.
+   * @param {(values: Values) => void} mutate
+   * @param {{undo?: string}} [more]
+   */
+  change(mutate, more = {}) {
+    const values = structuredClone(this.values);
+    mutate(values);
+    const keys = [...new Set([...Object.keys(values), ...Object.keys(this.values)])];
+    const changed = keys.filter((key) => !same(values[key] ?? null, this.values[key] ?? null));
+    if (!changed.length) return;
+    if (more.undo) this.before = [...this.before.slice(1 - STEPS), { values: this.values, undo: more.undo }];
+    this._put(values, changed);
+  }
+
+  /**
+   * Everything anew.
+   * @param {Values} values
+   * @param {{undo?: string}} [more]
+   */
+  replace(values, more = {}) {
+    this.change((all) => {
+      for (const key of Object.keys(all)) delete all[key];
+      Object.assign(all, structuredClone(values));
+    }, more);
+  }
+
+  /** Back to before the last change that can be undone. @returns {boolean} */
+  undo() {
+    const last = this.before.pop();
+    if (!last) return false;
+    this._put(last.values, [...new Set([...Object.keys(last.values), ...Object.keys(this.values)])]);
+    return true;
+  }
+
+  /**
+   * The request as the HTTP interface takes it: nested.
+   * @param {(key: string) => boolean} [wanted] which options are meant
+   * @returns {Record<string, any>}
+   */
+  options(wanted = () => true) {
+    /** @type {Record<string, any>} */
+    const nested = {};
+    for (const [key, value] of Object.entries(this.values)) {
+      if (key.startsWith("page.") || !wanted(key)) continue; // what only this page knows
+      const parts = key.split("."), last = /** @type {string} */ (parts.pop());
+      let holder = nested;
+      for (const part of parts) holder = holder[part] ??= {};
+      holder[last] = value;
+    }
+    return nested;
+  }
+
+  /** @param {Values} values @param {string[]} keys */
+  _put(values, keys) {
+    for (const key of Object.keys(values)) if (values[key] === null || values[key] === undefined) delete values[key];
+    for (const key of TABLES) if (values[key] && !Object.keys(values[key]).length) delete values[key];
+    this.values = values;
+    keep(this);
+    this.dispatchEvent(new CustomEvent("change", { detail: { keys } }));
+  }
+}
+
+/**
+ * A request as the interface answers it, flat.
+ * @param {Record<string, any>} nested
+ * @returns {Values}
+ */
+export function flat(nested, prefix = "") {
+  /** @type {Values} */
+  const values = {};
+  for (const [name, value] of Object.entries(nested)) {
+    const key = prefix + name, table = value && typeof value === "object" && !Array.isArray(value);
+    if (table && !TABLES.includes(key)) Object.assign(values, flat(value, `${key}.`));
+    else if (value !== null) values[key] = value;
+  }
+  return values;
+}
+
+/** @type {Map<string, Draft>} */
+const drafts = new Map();
+
+/**
+ * The draft of this tab.
+ * @param {"video" | "frame"} kind
+ * @returns {Draft}
+ */
+export function draft(kind) {
+  let one = drafts.get(kind);
+  if (!one) drafts.set(kind, (one = new Draft(kind)));
+  return one;
+}
+
+/**
+ * The drafts that other tabs had when they were last changed, the newest first.
+ * @returns {{tab: string, kind: "video" | "frame", time: number, values: Values}[]}
+ */
+export function lastDrafts() {
+  const all = stored(localStorage, LAST) ?? {};
+  return Object.values(all).filter((one) => one.tab !== tab()).sort((a, b) => b.time - a.time);
+}
+
+/** The name of this tab. */
+function tab() {
+  let name = sessionStorage.getItem(TAB);
+  if (!name) sessionStorage.setItem(TAB, (name = fresh()));
+  return name;
+}
+
+// A duplicated tab begins as a copy, with the other's name: whoever else has it says so, and the copy takes another.
+const here = fresh(), tabs = new BroadcastChannel(TAB);
+tabs.addEventListener("message", ({ data }) => {
+  if (data.to === here) sessionStorage.setItem(TAB, fresh());
+  else if (data.name === tab() && data.from !== here) tabs.postMessage({ to: data.from });
+});
+tabs.postMessage({ name: tab(), from: here });
+
+/** @param {Draft} one */
+function keep(one) {
+  try {
+    sessionStorage.setItem(MINE + one.kind, JSON.stringify(one.values));
+    const all = stored(localStorage, LAST) ?? {}, name = `${tab()}.${one.kind}`;
+    delete all[name];
+    if (Object.keys(one.values).length) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
+    const newest = Object.entries(all).sort(([, a], [, b]) => b.time - a.time).slice(0, KEPT);
+    localStorage.setItem(LAST, JSON.stringify(Object.fromEntries(newest)));
+  } catch {
+    document.dispatchEvent(new CustomEvent("unkept")); // no room, or a browser that keeps nothing
+  }
+}
+
+/** @param {Storage} storage @param {string} key */
+function stored(storage, key) {
+  try {
+    const value = JSON.parse(storage.getItem(key) ?? "null");
+    return value && typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {any} a @param {any} b */
+function same(a, b) {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,5 @@
+// What is only on this place.
+
+import { begin } from "./shell.js";
+
+await begin();

@@ -1,0 +1,39 @@
+// A picture from a result: the first or the last frame of what was made lately.
+
+import { address, post } from "./api.js";
+import { open } from "./dialog.js";
+import { button, el } from "./dom.js";
+import { live } from "./live.js";
+import { saying } from "./toast.js";
+import { say } from "./words.js";
+
+const MOST = 24;
+
+/**
+ * Let a frame of a result be chosen for an option.
+ * @param {import("./draft.js").Draft} draft
+ * @param {string} key
+ */
+export function fromResult(draft, key) {
+  const made = live.ended().filter((job) => job.status === "done" && (job.frames || job.kind === "frame")).slice(0, MOST);
+  const take = async (job, number) => {
+    const given = await saying(() => post(`jobs/${job.id}/frames/${number}`));
+    if (!given) return;
+    draft.set(key, given.id);
+    close();
+  };
+  const rows = made.map((job) => {
+    const first = shown(job, "first", () => take(job, 0));
+    const last = job.frames > 1 ? shown(job, "last", () => take(job, job.frames - 1)) : null;
+    return el("li", {}, el("p", { text: `#${job.id} · ${job.prompt || say("page.no_prompt")}` }), el("div", { class: "row" }, first, last));
+  });
+  const content = rows.length ? el("ul", { class: "result-frames" }, ...rows) : el("p", { class: "none", text: say("page.no_results") });
+  const close = open(content, { title: say("do.from_result"), class: "wide" });
+}
+
+/** @param {any} job @param {"first" | "last"} at @param {() => void} run */
+function shown(job, at, run) {
+  const node = button("", say(`page.frame_${at}`), run, { class: "frame" });
+  node.prepend(el("img", { src: address(`jobs/${job.id}/thumb.webp?at=${at}`), alt: "", loading: "lazy" }));
+  return node;
+}

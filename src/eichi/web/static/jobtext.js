@@ -1,0 +1,15 @@
+// What is said of a job in a line, wherever jobs are listed.
+
+import { number, say } from "./words.js";
+
+/**
+ * A job's number, length, size, model and seed.
+ * @param {import("./live.js").JobRow} job
+ */
+export function figures(job) {
+  const length = job.seconds ? say("page.length", { seconds: job.seconds }) : say(`kind.${job.kind}`);
+  const parts = [`#${job.id}`, length, `${job.width} × ${job.height}`, job.model];
+  if (job.seed !== null) parts.push(say("page.seed", { seed: job.seed }));
+  if (job.priority) parts.push(say("queue.priority", { priority: number(job.priority) }));
+  return parts.join(" · ");
+}

@@ -1,0 +1,50 @@
+// Keys that do something, and a list of them to be shown.
+
+import { el } from "./dom.js";
+import { open } from "./dialog.js";
+import { say } from "./words.js";
+
+/** @type {{keys: string, text: string, run: (event: KeyboardEvent) => void, when: () => boolean}[]} */
+const known = [];
+const TYPING = "input:not([type=checkbox], [type=radio], [type=range], [type=button]), textarea, select, [contenteditable]";
+
+/**
+ * Let a key do something; letters alone not while somebody types, nothing while a dialog is open.
+ * @param {string} keys as `Ctrl+Enter`, `?`, `Space`
+ * @param {string} text the id of what it does
+ * @param {(event: KeyboardEvent) => void} run
+ * @param {() => boolean} [when] only then
+ */
+export function key(keys, text, run, when = () => true) {
+  known.push({ keys, text, run, when });
+}
+
+/** What a press is called. @param {KeyboardEvent} event */
+function called(event) {
+  const name = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  const shift = event.shiftKey && event.key.length > 1 ? "Shift+" : "";
+  return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${shift}${name}`;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  const name = called(event), target = /** @type {HTMLElement} */ (event.target);
+  const typing = target.closest?.(TYPING), pressing = name === "Space" && target.closest?.("button, a, summary, input");
+  if ((typing && !event.ctrlKey && !event.metaKey) || pressing) return;
+  const found = known.find((one) => one.keys === name && one.when());
+  if (!found) return;
+  event.preventDefault();
+  found.run(event);
+});
+
+/** Show what the keys of this place do. */
+export function help() {
+  const rows = known.filter((one) => one.text).map((one) => [el("dt", {}, el("kbd", { text: shown(one.keys) })), el("dd", { text: say(one.text) })]);
+  open(el("dl", { class: "keys" }, ...rows.flat()), { title: say("page.keys") });
+}
+
+/** A key as it stands on the keyboard. @param {string} keys */
+export function shown(keys) {
+  const mac = /mac/i.test(navigator.platform);
+  return keys.replace("Ctrl", mac ? "⌘" : "Ctrl").replace("Enter", "↵").replace("ArrowLeft", "←").replace("ArrowRight", "→");
+}

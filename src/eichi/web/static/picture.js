@@ -1,0 +1,160 @@
+// A place for a picture of a draft: by click, drop, paste, or from a result. What cannot be read is said in its place.
+
+import { pictureUrl, upload } from "./api.js";
+import { draft } from "./draft.js";
+import { button, el } from "./dom.js";
+import { toast } from "./toast.js";
+import { say } from "./words.js";
+
+export const KINDS = ".png,.jpg,.jpeg,.webp,.gif,.bmp,.tif,.tiff,.avif,.heic,.heif,image/*";
+
+/**
+ * The first picture of what was dropped or pasted; also what has the name of one and no kind.
+ * @param {DataTransfer | null} transfer
+ * @returns {File | undefined}
+ */
+export function pictureOf(transfer) {
+  const files = [...(transfer?.files ?? [])];
+  return files.find((file) => file.type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(file.name)) ?? files[0];
+}
+
+/**
+ * Let something take what is dropped on it, and show that it would.
+ * @param {HTMLElement} node
+ * @param {(transfer: DataTransfer, event: DragEvent) => void} take
+ * @param {(event: DragEvent) => boolean} [wanted]
+ */
+export function droppable(node, take, wanted = () => true) {
+  let depth = 0;
+  const mark = (on) => node.classList.toggle("over", on);
+  node.addEventListener("dragenter", (event) => {
+    if (!wanted(event)) return;
+    depth++;
+    mark(true);
+  });
+  node.addEventListener("dragover", (event) => {
+    if (!wanted(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  node.addEventListener("dragleave", () => mark((depth = Math.max(0, depth - 1)) > 0));
+  node.addEventListener("drop", (event) => {
+    depth = 0;
+    mark(false);
+    if (!wanted(event) || !event.dataTransfer) return;
+    event.preventDefault();
+    event.stopPropagation();
+    take(event.dataTransfer, event);
+  });
+}
+
+/** `<picture-drop name="image" data-draft="video">`: the picture of an option. */
+export class PictureDrop extends HTMLElement {
+  connectedCallback() {
+    if (this.image) return;
+    this.draft = draft(this.dataset.draft === "frame" ? "frame" : "video");
+    this.name = this.getAttribute("name") ?? "image";
+    this.input = /** @type {HTMLInputElement} */ (el("input", { type: "file", accept: KINDS, class: "unseen" }));
+    this.image = /** @type {HTMLImageElement} */ (el("img", { alt: "", draggable: "false" }));
+    this.crop = el("div", { class: "crop", hidden: true });
+    this.text = el("span", { class: "hint" });
+    this.problem = el("p", { class: "wrong", role: "alert", hidden: true });
+    this.label = el("label", {}, this.image, this.crop, this.text, this.input);
+    this.remove_ = button("close", "", () => this.clear(), { quiet: true, class: "remove" });
+    this.append(this.label, this.remove_, this.problem);
+    this.input.addEventListener("change", () => this.take(this.input.files?.[0]));
+    this.image.addEventListener("load", () => this.frame());
+    this.image.addEventListener("error", () => this.image.getAttribute("src") && this.say(say("page.picture_gone")));
+    new ResizeObserver(() => this.frame()).observe(this);
+    droppable(this, (transfer) => this.drop(transfer));
+    this.draft.addEventListener("change", (event) => this.changed(/** @type {CustomEvent} */ (event).detail.keys));
+    document.addEventListener("words", () => this.show());
+    document.addEventListener("planned", (event) => this.planned(/** @type {CustomEvent} */ (event).detail));
+    this.show();
+  }
+
+  /** @param {string[]} keys */
+  changed(keys) {
+    if (keys.includes(this.name)) this.say("");
+    this.show();
+  }
+
+  /** @param {DataTransfer} transfer */
+  drop(transfer) {
+    const id = transfer.getData("application/x-eichi"); // dragged from elsewhere on the page
+    if (id) this.draft.set(this.name, id);
+    else this.take(pictureOf(transfer));
+  }
+
+  /** Give a file to the server; what it refuses is said here. @param {File | undefined} file */
+  async take(file) {
+    if (!file) return;
+    this.classList.add("busy");
+    try {
+      const { id } = await upload("pictures", file);
+      this.say("");
+      const had = this.draft.get(this.name);
+      this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.picture_replaced" } : {});
+    } catch (error) {
+      this.say(error.message);
+    } finally {
+      this.classList.remove("busy");
+      this.input.value = "";
+    }
+  }
+
+  clear() {
+    this.draft.change((values) => delete values[this.name], { undo: "undo.picture" });
+    toast(say("undo.picture"), { undo: () => this.draft.undo() });
+    this.input.focus();
+  }
+
+  /** @param {string} problem */
+  say(problem) {
+    this.problem.textContent = problem;
+    this.problem.hidden = !problem;
+    this.input.toggleAttribute("data-unread", Boolean(problem));
+    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
+  }
+
+  show() {
+    const id = this.draft.get(this.name), label = say(this.dataset.label ?? `label.${this.name}`);
+    const url = id ? pictureUrl(id, 1024) : "";
+    this.classList.toggle("filled", Boolean(id));
+    if (id && this.image.getAttribute("src") !== url) this.image.src = url;
+    if (!id) this.image.removeAttribute("src");
+    this.image.hidden = !id;
+    this.image.alt = id ? label : "";
+    this.remove_.hidden = !id;
+    this.remove_.setAttribute("aria-label", say("do.remove_picture", { name: label }));
+    this.remove_.title = say("do.remove_picture", { name: label });
+    this.text.textContent = id ? "" : say("page.drop", { name: label });
+    this.text.hidden = Boolean(id);
+    this.input.setAttribute("aria-label", label);
+    this.frame();
+  }
+
+  /** @param {any} planned the draft's plan */
+  planned(planned) {
+    this.size = planned.plan ? { width: planned.plan.width, height: planned.plan.height } : null;
+    this.frame();
+  }
+
+  /** Show what of the picture will be seen. */
+  frame() {
+    const fit = this.draft.get("fit", "crop"), { naturalWidth: width, naturalHeight: height } = this.image;
+    this.crop.hidden = !(this.size && width && fit !== "letterbox" && !this.image.hidden);
+    if (this.crop.hidden || !this.size) return;
+    const box = this.label.getBoundingClientRect(), shown = Math.min(box.width / width, box.height / height);
+    const scale = Math.min(width / this.size.width, height / this.size.height);
+    const [wide, high] = [this.size.width * scale * shown, this.size.height * scale * shown];
+    this.crop.style.width = `${wide}px`;
+    this.crop.style.height = `${high}px`;
+    this.crop.style.left = `${(box.width - wide) / 2}px`;
+    this.crop.style.top = `${(box.height - high) / 2}px`;
+    this.text.textContent = say("page.shown_at", this.size);
+    this.text.hidden = false;
+  }
+}
+
+customElements.define("picture-drop", PictureDrop);

@@ -1,0 +1,181 @@
+// What the draft comes to: asked for at each change, shown beside Generate, and told to everything else on the place.
+
+import { post } from "./api.js";
+import { open } from "./dialog.js";
+import { el, find, findAll } from "./dom.js";
+import { mark } from "./form.js";
+import { live } from "./live.js";
+import { number, say } from "./words.js";
+
+const PAUSE = 120; // milliseconds without a change before it is asked
+
+/** @typedef {import("./draft.js").Draft} Draft */
+/** @typedef {{key?: string | null, id: string, message: string}} Problem */
+/** @typedef {Record<string, any> & {problems: Problem[], notes: string[], line: string | null, jobs: number}} DraftView */
+
+/** The kind of model that alone has a use for an option, by key. @type {Record<string, string>} */
+const only = JSON.parse(find("#facts").textContent).only;
+/** @type {DraftView | null} the latest answer */
+let last = null;
+/** @type {Problem | null} no answer, and why */
+let unanswered = null;
+/** Pictures that could not be read, by the key of their option. @type {Map<string, string>} */
+const unread = new Map();
+let pressed = false;
+
+/**
+ * What is asked of the program: what the draft says, without what its model has no use for, and how many.
+ * @param {Draft} draft
+ */
+export function request(draft) {
+  const options = draft.options((key) => used(draft, key)), batch = several(draft);
+  return batch ? { kind: "video", options, batch } : { kind: "video", options };
+}
+
+/** Whether the draft's model has a use for an option. @param {Draft} draft @param {string} key */
+export const used = (draft, key) => !only[key] || only[key] === draft.get("page.direction", "reverse");
+
+/** What makes several jobs of a draft, null where nothing does. @param {Draft} draft */
+function several(draft) {
+  const count = draft.get("page.batch.count"), prompts = draft.get("page.batch.prompts") ?? "";
+  const pictures = (draft.get("page.batch.pictures") ?? []).map(({ id, prompt }) => (prompt ? { id, prompt } : { id }));
+  const plain = (count === null || count === 1) && !prompts.trim() && !pictures.length;
+  return plain ? null : { count: count ?? 1, prompts, pictures };
+}
+
+/** The latest plan. @returns {DraftView | null} */
+export const planned = () => last;
+
+/**
+ * Ask at each change, and show what is answered.
+ * @param {Draft} draft
+ */
+export function plan(draft) {
+  let timer = 0, asked = new AbortController();
+  const ask = async () => {
+    asked.abort();
+    asked = new AbortController();
+    const { options, batch } = request(draft);
+    try {
+      const answer = await post("drafts/video", batch ? { options, batch } : { options }, { signal: asked.signal });
+      unanswered = null;
+      last = answer;
+      document.dispatchEvent(new CustomEvent("planned", { detail: last }));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (error.status === undefined) throw error;
+      unanswered = { id: error.id, key: error.key, message: error.message };
+    }
+    show(draft);
+  };
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, PAUSE);
+  };
+  draft.addEventListener("change", later);
+  live.addEventListener("connected", () => live.connected && later());
+  document.addEventListener("words", later);
+  document.addEventListener("unread", (event) => {
+    const { name, message } = /** @type {CustomEvent} */ (event).detail;
+    if (message) unread.set(name, message);
+    else unread.delete(name);
+    show(draft);
+  });
+  find("#plan-go").addEventListener("click", () => reveal(problems(draft)[0]?.key ?? null));
+  find("#plan-notes").addEventListener("click", () => {
+    open(el("ul", { class: "notes" }, ...(last?.notes ?? []).map((text) => el("li", { text }))), { title: say("page.notes_title") });
+  });
+  ask();
+}
+
+/**
+ * What keeps the draft from being made, the first thing to mend first.
+ * @param {Draft} draft
+ * @returns {Problem[]}
+ */
+export function problems(draft) {
+  const unseen = [...unread].filter(([name]) => !draft.get(name)).map(([key, message]) => ({ id: "", key, message }));
+  const said = (last?.problems ?? []).filter((one) => !unseen.some(({ key }) => key === one.key));
+  return [...unseen, ...(unanswered ? [unanswered] : []), ...said];
+}
+
+/** Whether nothing is wrong but that nothing was begun yet. @param {Draft} draft @param {Problem[]} found */
+const blank = (draft, found) => !pressed && found.length > 0 && found.every((one) => one.key === "image" && !unread.has("image"));
+
+/**
+ * Say why it cannot be started, at the field that is about.
+ * @param {Draft} draft
+ */
+export function complain(draft) {
+  pressed = true;
+  show(draft);
+  reveal(problems(draft)[0]?.key ?? null);
+}
+
+/** @param {Draft} draft */
+function show(draft) {
+  const found = problems(draft), waits = blank(draft, found), bad = found.length > 0 && !waits;
+  const panel = find("#plan"), line = find("#plan-line"), cost = find("#plan-cost"), problem = find("#plan-problem");
+  mark(find("#fields"), waits ? [] : found.filter((one) => one.message && !unread.has(one.key ?? "")));
+  document.dispatchEvent(new CustomEvent("problems", { detail: waits ? [] : found }));
+  panel.classList.toggle("bad", bad);
+  line.hidden = cost.hidden = bad;
+  problem.hidden = !bad;
+  if (bad) {
+    problem.firstElementChild.textContent = found[0].message;
+    find("#plan-go").hidden = !found[0].key;
+  } else if (waits) {
+    line.textContent = say("plan.need_image");
+    cost.textContent = "";
+  } else if (last) {
+    line.textContent = (last.jobs > 1 ? [last.total, last.line] : [last.line, last.time?.text]).filter(Boolean).join(" · ");
+    cost.textContent = last.memory ? [last.memory.text, last.memory.why].filter(Boolean).join(" · ") : "";
+    cost.classList.toggle("short", last.memory?.fits === false);
+  }
+  const notes = find("#plan-notes"), count = last?.notes.length ?? 0;
+  notes.hidden = !count || bad;
+  notes.lastElementChild.textContent = number(count);
+  notes.setAttribute("aria-label", say("page.notes", { count }));
+  notes.title = say("page.notes", { count });
+  find("#batch-total").textContent = (last && last.jobs > 1 && !bad && last.total) || "";
+  panel.dataset.planned = String(Number(panel.dataset.planned ?? 0) + 1);
+  meters(last?.tokens?.[""]);
+}
+
+/** How much of the prompt each of its readers takes. @param {any} tokens */
+function meters(tokens) {
+  const box = find("#prompt-meter"), [clip, llama] = findAll(".bar", box), parts = find("#prompt-parts");
+  const fill = (bar, said, name) => {
+    const used = said?.used ?? 0, limit = said?.limit ?? 1;
+    bar.firstElementChild.style.width = `${Math.min(100, (100 * used) / limit)}%`;
+    bar.classList.toggle("over-limit", used > limit);
+    find(`.${name}`, box).textContent = said ? say(`meter.${name}`, { used: number(used), limit: number(limit) }) : "";
+  };
+  fill(clip, tokens?.clip, "clip");
+  fill(llama, tokens?.llama, "llama");
+  const rest = tokens?.only_llama ?? "", cut = tokens?.cut ?? "";
+  parts.classList.toggle("nothing", !rest && !cut);
+  if (!rest && !cut) parts.open = false;
+  parts.firstElementChild.textContent = cut ? `${say("meter.cut")} ${cut}` : rest ? `${say("meter.only_story")} ${rest}` : "";
+  parts.lastElementChild.replaceChildren(
+    ...(rest ? [el("b", { text: say("meter.only_story") }), ` ${rest} `] : []),
+    ...(cut ? [el("b", { text: say("meter.cut") }), ` ${cut}`] : []),
+  );
+  parts.classList.toggle("cut", Boolean(cut));
+}
+
+/**
+ * Go to the field of an option, wherever on the place it is.
+ * @param {string | null} key
+ */
+export function reveal(key) {
+  const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
+  if (!field) {
+    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } }));
+    return;
+  }
+  for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
+  const control = field.querySelector("input:not([type=range]), select, textarea, button");
+  field.scrollIntoView({ block: "nearest" });
+  control?.focus();
+}

@@ -1,0 +1,167 @@
+// What people do next with a job: its settings again, its frames as pictures, its file. The stage, the latest results
+// and the history offer the same.
+
+import { address, del, get, post } from "./api.js";
+import { draft } from "./draft.js";
+import { el, icon } from "./dom.js";
+import { open } from "./dialog.js";
+import { live } from "./live.js";
+import { saying, toast } from "./toast.js";
+import { language, number, say } from "./words.js";
+
+/** @typedef {import("./live.js").JobRow} JobRow */
+/** @typedef {{text: string, icon?: string, run: () => void, disabled?: boolean}} Item */
+
+/** A place's address. @param {string} place @param {Record<string, string>} [asked] */
+export function placeUrl(place, asked = {}) {
+  const query = new URLSearchParams(asked).toString();
+  return `/${language()}/${place}${query ? `?${query}` : ""}`;
+}
+
+/**
+ * What is done with a job of the queue by a call alone; refusals are said.
+ * @param {JobRow} job
+ * @param {string} action
+ */
+export const act = (job, action) => saying(() => post(`jobs/${job.id}/${action}`));
+
+/** The place that a kind of job is asked for in. @param {JobRow} job */
+export const home = (job) => (job.kind === "frame" ? "frame" : "create");
+
+/** The settings of a job, in the place where it is asked for. @param {JobRow} job @param {"same" | "new"} seed */
+export function useAgain(job, seed) {
+  location.href = placeUrl(home(job), { use: String(job.id), seed });
+}
+
+/**
+ * A frame of a result as a picture that was given.
+ * @param {JobRow} job
+ * @param {number} frame
+ * @returns {Promise<string | undefined>} its id
+ */
+export async function picture(job, frame) {
+  return (await saying(() => post(`jobs/${job.id}/frames/${frame}`)))?.id;
+}
+
+/**
+ * Where a frame can be used.
+ * @param {JobRow} job
+ * @param {() => number} frame the one that is meant
+ * @returns {Item[]}
+ */
+export function frameItems(job, frame) {
+  const take = (text, put, place) => ({
+    text: say(text),
+    icon: "image",
+    run: async () => {
+      const id = await picture(job, frame());
+      if (!id) return;
+      put(id);
+      const there = placeUrl(place), here = location.pathname.endsWith(`/${place}`);
+      toast(say("result.taken"), here ? {} : { action: { text: say(`place.${place}`), run: () => (location.href = there) } });
+    },
+  });
+  const video = draft("video"), single = draft("frame");
+  return [
+    take("result.as_image", (id) => video.change((v) => (v.image = id), { undo: "undo.picture" }), "create"),
+    take("result.as_final", (id) => video.change((v) => (v["keyframes.final"] = id), { undo: "undo.picture" }), "create"),
+    { text: say("result.as_section"), icon: "image", run: () => askSection(job, frame()) },
+    take("result.as_start", (id) => single.change((v) => (v.image = id), { undo: "undo.picture" }), "frame"),
+    take("result.as_reference", (id) => single.change((v) => (v.references = [...(v.references ?? []), { image: id }]), { undo: "undo.picture" }), "frame"),
+    { text: say("result.save_frame"), icon: "download", run: () => follow(address(`jobs/${job.id}/frames/${frame()}.png?download=1`)) },
+  ];
+}
+
+/** Ask which section a frame is for. @param {JobRow} job @param {number} frame */
+function askSection(job, frame) {
+  const input = /** @type {HTMLInputElement} */ (el("input", { type: "number", min: "0", max: "120", value: "0", id: "result-section", required: true }));
+  const form = el("form", { class: "stack", novalidate: true },
+    el("div", { class: "field" }, el("label", { for: "result-section", text: say("result.which_section") }), input),
+    el("div", { class: "row end" }, el("button", { class: "primary", text: say("do.use_frame") })));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const section = String(Math.max(0, Math.trunc(Number(input.value) || 0)));
+    close();
+    const id = await picture(job, frame);
+    if (!id) return;
+    draft("video").change((values) => {
+      values["keyframes.sections"] = { ...values["keyframes.sections"], [section]: id };
+    }, { undo: "undo.picture" });
+    toast(say("result.taken"));
+  });
+  const close = open(form, { title: say("result.as_section") });
+}
+
+/** A longer video that begins as a result does. @param {JobRow} job */
+export function extend(job) {
+  const latents = job.files?.find((name) => name.endsWith(".safetensors"));
+  const seconds = /** @type {HTMLInputElement} */ (el("input", { type: "text", inputmode: "decimal", id: "extend-seconds", value: number((job.seconds ?? 5) + 5, 1) }));
+  const prompt = /** @type {HTMLTextAreaElement} */ (el("textarea", { id: "extend-prompt", rows: "3", placeholder: job.prompt }));
+  const wrong = el("p", { class: "wrong", role: "alert" });
+  const form = el("form", { class: "stack", novalidate: true },
+    el("div", { class: "field" }, el("label", { for: "extend-seconds", text: say("result.extend_to") }), seconds),
+    el("div", { class: "field" }, el("label", { for: "extend-prompt", text: say("result.extend_prompt") }), prompt),
+    wrong,
+    el("div", { class: "row end" }, el("button", { class: "primary", text: say("do.start") })));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const body = { file: `job:${job.id}/${latents}`, seconds: Number(seconds.value.replace(",", ".")), prompt: prompt.value || null };
+      const made = await post("latents/extend", body);
+      close();
+      toast(say("page.queued", { first: made.id, count: 1 }));
+    } catch (error) {
+      wrong.textContent = error.message;
+    }
+  });
+  const close = open(form, { title: say("do.extend") });
+}
+
+/** Whether a result can be made longer: its latents are there. @param {JobRow} job */
+export const extensible = (job) => job.kind === "video" && Boolean(job.files?.some((name) => name.endsWith(".safetensors")));
+
+/**
+ * Everything that can be done with a job, for a menu.
+ * @param {JobRow} job
+ * @param {() => number} frame
+ * @returns {Item[]}
+ */
+export function resultItems(job, frame) {
+  const items = [
+    { text: say("result.same_seed"), icon: "copy", run: () => useAgain(job, "same") },
+    { text: say("result.new_seed"), icon: "dice", run: () => useAgain(job, "new") },
+  ];
+  if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
+  if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
+  if (job.video) items.push(...frameItems(job, frame));
+  if (document.body.dataset.local) items.push({ text: say("do.open_folder"), icon: "folder", run: () => saying(() => post(`jobs/${job.id}/folder`)) });
+  return items;
+}
+
+/** Save a job's file. @param {JobRow} job */
+export function download(job) {
+  if (job.video) follow(`${job.video}${job.video.includes("?") ? "&" : "?"}download=1`);
+}
+
+/** Forget a job and its files; it can be had back for a while. @param {JobRow} job */
+export async function remove(job) {
+  const done = await saying(() => del(`jobs/${job.id}?files=true`));
+  if (done) toast(say("undo.removed", { job: job.id }), { undo: () => saying(() => post(`jobs/${job.id}/restore`)) });
+}
+
+/** Let the browser fetch something that comes as an attachment. @param {string} url */
+function follow(url) {
+  const link = /** @type {HTMLAnchorElement} */ (el("a", { href: url, download: "" }));
+  link.click();
+}
+
+/** A job of the stream, or an older one. @param {number} id @returns {Promise<JobRow | undefined>} */
+export async function jobRow(id) {
+  return live.jobs.get(id) ?? (await saying(() => get(`jobs?id=${id}&limit=1`)))?.jobs?.[0];
+}
+
+/** A picture of a result, small. @param {JobRow} job */
+export function thumb(job) {
+  const url = job.thumb ?? job.image;
+  return url ? el("img", { src: url, alt: "", loading: "lazy", draggable: "false" }) : el("span", { class: "blank" }, icon("image"));
+}

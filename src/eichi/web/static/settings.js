@@ -1,0 +1,115 @@
+// What this computer is, for who sits at it, and what the browser may do.
+
+import { get, post, put } from "./api.js";
+import { el, find } from "./dom.js";
+import { bind, mark } from "./form.js";
+import { loud, notices, setLoud, setNotices } from "./alarm.js";
+import { begin } from "./shell.js";
+import { saying, toast } from "./toast.js";
+import { pick, say } from "./words.js";
+
+/** The settings as the form has them; what is saved is what is not as it was. */
+class Values extends EventTarget {
+  /** @type {Record<string, any>} */
+  values = {};
+  /** @type {Record<string, any>} */
+  saved = {};
+
+  /** @param {string} key @param {any} [otherwise] */
+  get(key, otherwise = null) {
+    return this.values[key] ?? otherwise;
+  }
+
+  /** @param {string} key @param {any} value */
+  set(key, value) {
+    this.values = { ...this.values, [key]: value };
+  }
+
+  /** @param {Record<string, any>} values */
+  read(values) {
+    this.saved = { ...values };
+    this.values = { ...values };
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  get changed() {
+    const keys = Object.keys(this.saved).filter((key) => JSON.stringify(this.values[key] ?? null) !== JSON.stringify(this.saved[key] ?? null));
+    return Object.fromEntries(keys.map((key) => [key, this.values[key] ?? null]));
+  }
+}
+
+const values = new Values(), form = find("#machine"), old = find("#import");
+/** @type {any} */
+let told = null;
+
+async function load() {
+  told = await saying(() => get("settings"));
+  if (!told) return;
+  form.hidden = !told.local;
+  find("#away").hidden = told.local;
+  find("#old").hidden = find("#folder").hidden = !told.local;
+  devices();
+  values.read(told.values);
+  dress();
+}
+
+/** The devices that there are. */
+function devices() {
+  const select = find("#settings-device"), offered = told.devices ?? ["auto", "cpu"];
+  const names = offered.includes(told.values.device) ? offered : [...offered, told.values.device];
+  select.replaceChildren(...names.map((name) => new Option(pick(`choice.setting.device.${name}`, name), name)));
+}
+
+/** What is said in the language of the page. */
+function dress() {
+  if (!told) return;
+  const fixed = (told.locked ?? []).map((key) => say(form.querySelector(`.field[data-key="${key}"]`)?.dataset.label ?? key));
+  find("#locked").hidden = !fixed.length;
+  find("#locked").textContent = fixed.length ? say("setting.fixed", { names: fixed.join(", ") }) : "";
+  const rows = Object.entries(told.places ?? {}).flatMap(([name, text]) => [el("dt", { text: pick(`setting.${name}`, pick(`label.setting.${name}`, name)) }), el("dd", { text: String(text) })]);
+  find("#places").replaceChildren(...rows);
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    told = await put("settings", { values: values.changed });
+    mark(form, []);
+    values.read(told.values);
+    dress();
+    toast(say("setting.saved"));
+  } catch (error) {
+    const left = mark(form, [error]);
+    if (left.length) toast(error.message, { kind: "problem" });
+    else form.querySelector("[aria-invalid]")?.focus();
+  }
+});
+
+find("#folder").addEventListener("click", () => saying(() => post("folder")));
+
+old.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const wrong = find(".wrong", old);
+  wrong.hidden = true;
+  try {
+    const done = await post("import", { folder: find("#import-folder").value });
+    const rows = done.items.flatMap((item) => [item.text, ...item.notes]);
+    find("#report").replaceChildren(...[done.summary, ...rows].map((text) => el("li", { text })));
+  } catch (error) {
+    wrong.textContent = error.message;
+    wrong.hidden = false;
+  }
+});
+
+find("#sound").addEventListener("change", (event) => setLoud(event.target.checked));
+find("#notify").addEventListener("change", async (event) => {
+  event.target.checked = await setNotices(event.target.checked);
+  if (!event.target.checked && Notification.permission === "denied") toast(say("setting.denied"), { kind: "problem" });
+});
+document.addEventListener("words", dress);
+await begin(async () => {
+  bind(form, /** @type {any} */ (values));
+  find("#sound").checked = loud();
+  find("#notify").checked = notices();
+  await load();
+});

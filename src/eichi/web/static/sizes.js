@@ -1,0 +1,133 @@
+// Model, length, size and seed: what is offered depends on the kind of model, on the model and on what was made last.
+
+import { get } from "./api.js";
+import { menu } from "./dialog.js";
+import { el, find, findAll } from "./dom.js";
+import { live } from "./live.js";
+import { saying } from "./toast.js";
+import { language, number, say, size } from "./words.js";
+
+const LAST = "eichi.model.", MOST = 2 ** 32;
+
+/** @typedef {import("./draft.js").Draft} Draft */
+
+/** The models that can be asked for. */
+export class Models {
+  /** @type {any[]} */
+  all = [];
+
+  /** @param {Draft} draft */
+  constructor(draft) {
+    this.draft = draft;
+    for (const radio of findAll('input[name="mode"]')) radio.addEventListener("change", () => this.turn(radio.value));
+    draft.addEventListener("change", () => this.show());
+    document.addEventListener("words", () => this.learn());
+    live.addEventListener("downloads", () => this.learn());
+  }
+
+  async learn() {
+    this.all = (await saying(() => get("models")))?.models ?? this.all;
+    this.show();
+  }
+
+  /** The kind of a model; one that is unknown is as the form stands. @param {string} name */
+  direction(name) {
+    return this.all.find((one) => one.name === name)?.direction ?? this.draft.get("page.direction", "reverse");
+  }
+
+  /**
+   * Another kind of model: the one that was last used of it. What only the other kind has stays in the draft.
+   * @param {string} direction
+   */
+  turn(direction) {
+    const model = this.usual(direction);
+    this.draft.change((values) => {
+      values["page.direction"] = direction === "reverse" ? null : direction;
+      values.model = model === "tiny" ? null : model;
+    });
+  }
+
+  /** The model that a kind begins with. @param {string} direction */
+  usual(direction) {
+    const fit = this.all.filter((one) => one.direction === direction), last = localStorage.getItem(LAST + direction);
+    const here = fit.filter((one) => one.present), real = here.find((one) => !one.embedded);
+    return (fit.find((one) => one.name === last) ?? real ?? here[0] ?? fit[0])?.name ?? "tiny";
+  }
+
+  show() {
+    const direction = this.draft.get("page.direction", "reverse"), name = this.draft.get("model", "tiny");
+    for (const radio of findAll('input[name="mode"]')) radio.checked = radio.value === direction;
+    const fit = this.all.filter((one) => one.direction === direction), model = this.all.find((one) => one.name === name);
+    if (!fit.length) return;
+    const list = find("#video-model"), state = JSON.stringify([language(), fit.map((one) => [one.name, one.present]), name]);
+    if (list.dataset.state !== state) {
+      list.dataset.state = state;
+      const choices = (rows) => rows.map((one) => new Option(one.label, one.name, false, one.name === name));
+      const here = fit.filter((one) => one.present), away = fit.filter((one) => !one.present);
+      list.replaceChildren(...choices(here), ...(away.length ? [el("optgroup", { label: say("page.to_fetch") }, ...choices(away))] : []));
+      if (!fit.some((one) => one.name === name)) list.add(new Option(model?.label ?? name, name, false, true));
+      list.value = name;
+      if (model) localStorage.setItem(LAST + direction, name);
+      this._said(model);
+    }
+    this._sizes(model);
+  }
+
+  /** Whether the model is here; if not, where it can be fetched. @param {any} model */
+  _said(model) {
+    const said = find("#model-said");
+    said.replaceChildren(model?.present ?? true ? say("page.model_here") : say("page.model_away", { size: size(model.size) }));
+    if (!model || model.present) return;
+    said.append(" ", el("a", { href: `/${language()}/models`, text: say("do.fetch_model") }));
+  }
+
+  /** @param {any} model */
+  _sizes(model) {
+    const list = find("#video-resolution"), chosen = this.draft.get("resolution");
+    const state = JSON.stringify([language(), model?.name, chosen]);
+    if (list.dataset.state === state) return;
+    list.dataset.state = state;
+    const offered = (model?.resolutions ?? []).map((one) => [one.value, one.label]);
+    if (chosen !== null && !offered.some(([value]) => value === chosen)) offered.push([chosen, String(chosen)]);
+    const rest = offered.filter(([value]) => value !== model?.default || value === chosen);
+    list.replaceChildren(new Option(model ? String(offered.find(([value]) => value === model.default)?.[1] ?? model.default) : say("page.auto"), ""));
+    for (const [value, text] of rest) {
+      const one = new Option(text, String(value), false, value === chosen);
+      one.dataset.value = JSON.stringify(value);
+      list.add(one);
+    }
+    list.value = chosen === null ? "" : String(chosen);
+  }
+}
+
+/**
+ * Lengths to choose from, a seed by chance and the last one.
+ * @param {Draft} draft
+ * @param {Record<string, number[]>} suggestions lengths by kind of model
+ */
+export function figures(draft, suggestions) {
+  menu(find("#lengths"), () =>
+    (suggestions[draft.get("page.direction", "reverse")] ?? []).map((value) => ({
+      text: say("page.whole_seconds", { seconds: value }),
+      run: () => draft.set("seconds", value === 5 ? null : value),
+    })),
+  );
+  find("#dice").addEventListener("click", () => draft.set("seed", chance()));
+  find("#keep-seed").addEventListener("click", () => draft.set("seed", latest()));
+  const show = () => {
+    find("#keep-seed").disabled = latest() === null;
+  };
+  live.addEventListener("jobs", show);
+  show();
+}
+
+/** A seed as the program takes it. */
+const chance = () => crypto.getRandomValues(new Uint32Array(1))[0] % MOST;
+
+/** The seed of what was made last, or is being made. @returns {number | null} */
+export function latest() {
+  return [...live.active(), ...live.ended()].find((job) => typeof job.seed === "number")?.seed ?? null;
+}
+
+/** A seed for people. @param {number} seed */
+export const seedText = (seed) => say("page.seed", { seed: number(seed) });

@@ -1,0 +1,160 @@
+// What lies on the places of a timeline: pictures and prompts of sections, the Image, the Final Frame. Changes them in
+// a draft, where each can be had back, or in a job that is being made, where only what is still to come can change.
+
+import { put, upload } from "./api.js";
+import { toast } from "./toast.js";
+import { say } from "./words.js";
+
+/** @typedef {number | "image" | "final"} Place a section's number, or one of the video's ends */
+/** @typedef {"picture" | "prompt"} Kind */
+/** @typedef {Record<string, any>} Values flat, as those of a draft */
+
+const SECTIONS = "keyframes.sections", PROMPTS = "keyframes.prompts";
+const ENDS = { image: "image", final: "keyframes.final" };
+
+/**
+ * The picture or prompt that a place has of its own; null for none.
+ * @param {Values} values
+ * @param {Place} place
+ * @param {Kind} [kind]
+ * @returns {string | null}
+ */
+export function own(values, place, kind = "picture") {
+  if (typeof place !== "number") return kind === "picture" ? (values[ENDS[place]] ?? null) : null;
+  return values[kind === "picture" ? SECTIONS : PROMPTS]?.[place] ?? null;
+}
+
+/**
+ * Put something on a place, or take it away with null.
+ * @param {Values} values changed
+ * @param {Place} place
+ * @param {Kind} kind
+ * @param {string | null} what
+ */
+export function lay(values, place, kind, what) {
+  if (typeof place !== "number") {
+    if (kind === "picture") values[ENDS[place]] = what;
+    return;
+  }
+  const key = kind === "picture" ? SECTIONS : PROMPTS, table = (values[key] = { ...values[key] });
+  if (what === null || what === "") delete table[place];
+  else table[place] = what;
+}
+
+/**
+ * The sections that have something of their own.
+ * @param {Values} values
+ * @returns {{number: number, kind: Kind}[]}
+ */
+export function owned(values) {
+  /** @param {string} key @param {Kind} kind */
+  const numbers = (key, kind) => Object.keys(values[key] ?? {}).map((number) => ({ number: Number(number), kind }));
+  const all = [...numbers(SECTIONS, "picture"), ...numbers(PROMPTS, "prompt")];
+  return all.filter(({ number, kind }) => own(values, number, kind)?.trim()).sort((a, b) => a.number - b.number);
+}
+
+/** What a place is called. @param {Place} place */
+export function called(place) {
+  if (place === "image") return say("label.image");
+  if (place === "final") return say("label.keyframes.final");
+  return place < 0 ? say("timeline.connecting") : say("timeline.section", { number: place });
+}
+
+/** Changes what lies on places, and says so. */
+export class Items {
+  /**
+   * @param {import("./draft.js").Draft} draft
+   * @param {() => import("./timeline-job.js").Following | null} job the job that is shown instead, if one is
+   */
+  constructor(draft, job) {
+    this.draft = draft;
+    this.job = job;
+  }
+
+  /** What is shown: the draft's values, or those of the job. @returns {Values} */
+  get values() {
+    return this.job()?.values ?? this.draft.values;
+  }
+
+  /**
+   * Change something about some places; `undo` is the id of what was done.
+   * @param {Place[]} places
+   * @param {(values: Values) => void} mutate
+   * @param {string} [undo]
+   */
+  async change(places, mutate, undo) {
+    const job = this.job();
+    if (!job || places.some((place) => !job.open(place))) return this._draft(mutate, undo);
+    const values = structuredClone(job.values);
+    mutate(values);
+    const keyframes = { sections: values[SECTIONS] ?? {}, prompts: values[PROMPTS] ?? {} };
+    try {
+      await put(`jobs/${job.id}/ahead`, { options: { keyframes } });
+    } catch (error) {
+      toast(error.message, { kind: "problem" });
+      return;
+    }
+    if (job.follows) this.draft.change(mutate); // both stay the same
+    await job.load();
+    toast(say("timeline.ahead", { job: job.id }));
+  }
+
+  /** @param {(values: Values) => void} mutate @param {string} [undo] */
+  _draft(mutate, undo) {
+    const before = this.draft.values;
+    this.draft.change(mutate, { undo });
+    if (undo && before !== this.draft.values) toast(say(undo), { undo: () => this.draft.undo() });
+  }
+
+  /**
+   * Take a file for a place; what is refused is said there.
+   * @param {Place} place
+   * @param {File | undefined} file
+   */
+  async take(place, file) {
+    if (!file) return;
+    const { id } = await upload("pictures", file);
+    await this.set(place, id);
+  }
+
+  /** A picture for a place. @param {Place} place @param {string} id */
+  set(place, id) {
+    const undo = own(this.values, place) ? "undo.frame_replaced" : undefined;
+    return this.change([place], (values) => lay(values, place, "picture", id), undo);
+  }
+
+  /** The prompt of a section, as it is typed. @param {number} number @param {string} text */
+  say(number, text) {
+    return this.change([number], (values) => lay(values, number, "prompt", text));
+  }
+
+  /**
+   * Take something to another place.
+   * @param {Place} from
+   * @param {Place} to
+   * @param {Kind} kind
+   * @param {boolean} copy
+   */
+  bring(from, to, kind, copy) {
+    const what = own(this.values, from, kind), stays = copy || from === "image";
+    if (!what || from === to || (kind === "prompt" && typeof to !== "number")) return undefined;
+    return this.change([from, to], (values) => {
+      if (!stays) lay(values, from, kind, null);
+      lay(values, to, kind, what);
+    }, stays ? "undo.frame_copied" : "undo.frame_moved");
+  }
+
+  /** Take all or one kind of what a place has away. @param {Place} place @param {Kind[]} [kinds] */
+  clear(place, kinds = ["picture", "prompt"]) {
+    if (!kinds.some((kind) => own(this.values, place, kind))) return undefined;
+    return this.change([place], (values) => kinds.forEach((kind) => lay(values, place, kind, null)), "undo.section_cleared");
+  }
+
+  /** Take everything away that sections have. */
+  clearAll() {
+    const places = owned(this.values).map((one) => one.number);
+    return this.change(places, (values) => {
+      for (const key of [SECTIONS, PROMPTS]) delete values[key];
+    }, "undo.sections_cleared");
+  }
+}

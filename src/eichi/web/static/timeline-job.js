@@ -1,0 +1,174 @@
+// The video that is being made, for the timeline: its sections with what became of each, shown while the draft asks for
+// the same or when somebody wants to see it. A finished section can be made once more or be gone on from.
+
+import { get, post } from "./api.js";
+import { ask, open } from "./dialog.js";
+import { button, el } from "./dom.js";
+import { flat } from "./draft.js";
+import { live } from "./live.js";
+import { saying, toast } from "./toast.js";
+import { number, say, span } from "./words.js";
+
+/** What of a plan is drawn. @param {any} plan */
+function drawn(plan) {
+  const sections = plan?.sections.map((/** @type {any} */ one) => [one.number, one.order, one.start_frame, one.end_frame, one.prompt, one.anchor]);
+  return plan ? JSON.stringify([sections, plan.images, plan.model, plan.width, plan.height]) : "";
+}
+
+/** The job that a timeline follows. Says "change" when what is to be shown is another. */
+export class Following extends EventTarget {
+  /** @type {any} the row of the job */
+  row = null;
+  /** @type {any} */
+  plan = null;
+  /** @type {Record<string, any>} what it asks for, flat */
+  values = {};
+  /** @type {Map<number, any>} what can be done with its sections, by number */
+  sections = new Map();
+  /** @type {Map<number, number>} seconds that finished sections took, by order */
+  times = new Map();
+  /** @type {"auto" | "draft" | "job"} */
+  mode = "auto";
+  _draft = "";
+
+  constructor() {
+    super();
+    live.addEventListener("jobs", () => this._look());
+  }
+
+  get id() {
+    return this.row?.id;
+  }
+
+  /** Whether the draft asks for just this video. */
+  get follows() {
+    return Boolean(this.plan) && drawn(this.plan) === this._draft;
+  }
+
+  /** Whether the job is shown, not the draft. */
+  get shown() {
+    if (!this.plan || this.mode === "draft") return false;
+    return this.mode === "job" || (this.active && this.follows);
+  }
+
+  get active() {
+    return live.active().some((job) => job.id === this.id);
+  }
+
+  /** Tell what the draft plans. @param {any} plan */
+  planned(plan) {
+    this._draft = drawn(plan);
+  }
+
+  /** Whether something about a place can still be changed. @param {any} place */
+  open(place) {
+    const section = this.sections.get(place);
+    return Boolean(section?.ahead && section.order > this.at - (this.active ? 0 : 1));
+  }
+
+  /** The order of the section that is being made. */
+  get at() {
+    if (this.row.status === "done") return this.plan.sections.length;
+    return this.row.progress?.order ?? this.row.kept ?? 0;
+  }
+
+  _look() {
+    const job = live.active().find((one) => one.kind === "video");
+    const row = job ?? (this.row && live.jobs.get(this.row.id)) ?? null;
+    const before = this.row, place = before?.progress?.order;
+    this.row = row;
+    if (!row) this.plan = null;
+    else if (row.id !== before?.id || row.status !== before.status || row.progress?.order !== place) this.load();
+    if (row || before) this.dispatchEvent(new Event("change"));
+  }
+
+  /** Learn what the job asks for and how far it is. */
+  async load() {
+    const { id } = this.row;
+    if (this.plan && this._of !== id) [this.plan, this.mode] = [null, "auto"];
+    try {
+      const job = await get(`jobs/${id}`);
+      const asked = { ...job.request, seed: job.result?.seed ?? job.request.seed };
+      const planned = await post("drafts/video", { options: asked }), { sections } = await get(`jobs/${id}/sections`);
+      if (this.row?.id !== id) return;
+      this.sections = new Map(sections.map((/** @type {any} */ one) => [one.number, one]));
+      [this._of, this.values, this.plan] = [id, flat(job.request), planned.plan];
+      this.times = times(job.events ?? []);
+      this.dispatchEvent(new Event("change"));
+    } catch {
+      // What cannot be learned is not shown; the draft's own timeline is.
+    }
+  }
+
+  /**
+   * What became of a section.
+   * @param {{order: number}} section
+   * @returns {{state: "done" | "running" | "waiting", said: string, url?: string}}
+   */
+  of({ order }) {
+    const { progress, preview, kept = 0 } = this.row, seconds = this.times.get(order);
+    if (order < kept) return { state: "done", said: say("timeline.kept") };
+    if (order < this.at) return { state: "done", said: seconds === undefined ? "✓" : `✓ ${span(seconds)}` };
+    if (order > this.at || !this.active) return { state: "waiting", said: say(order === this.at + 1 && this.active ? "timeline.next" : "timeline.waits") };
+    const said = progress ? say("timeline.step", { step: progress.step, steps: progress.steps }) : say("timeline.next");
+    return { state: "running", said, url: preview ?? undefined };
+  }
+
+  /**
+   * What can be done with a section that is finished.
+   * @param {any} section
+   * @returns {{icon: string, text: string, run: () => void, quick?: boolean}[]}
+   */
+  actions(section) {
+    if (section.order >= this.at || !this.sections.get(section.number)?.redo) return [];
+    const redo = (/** @type {any} */ body) => this._make(`sections/${section.number}/redo`, body);
+    const found = [
+      { icon: "branch", text: say("timeline.branch"), quick: true, run: () => this._make("branch", { order: section.order + 1, options: { seed: null } }) },
+    ];
+    if (section.number < 0) return found;
+    return [
+      { icon: "redo", text: say("timeline.redo"), quick: true, run: () => redo({}) },
+      { icon: "redo", text: say("timeline.redo_same"), run: () => redo({ seed: this.row.seed }) },
+      { icon: "edit", text: say("timeline.redo_prompt"), run: () => reword(section, (prompt) => redo({ prompt })) },
+      ...found,
+    ];
+  }
+
+  /** @param {string} path @param {any} body */
+  async _make(path, body) {
+    const sure = await ask(say("timeline.sure", { job: this.id }), { yes: say("do.start") });
+    const made = sure ? await saying(() => post(`jobs/${this.id}/${path}`, body)) : null;
+    if (made) toast(say("page.queued", { first: made.id, count: 1 }));
+  }
+
+  /** A frame of the job as a picture that was given. @param {number} frame @returns {Promise<string | undefined>} */
+  async frame(frame) {
+    return (await saying(() => post(`jobs/${this.id}/frames/${frame}`)))?.id;
+  }
+}
+
+/** Seconds from one section's end to the next one's. @param {any[]} events */
+function times(events) {
+  /** @type {Map<number, number>} */
+  const found = new Map();
+  let begun = NaN;
+  for (const { time, event } of events) {
+    if (event.kind === "started") begun = time;
+    if (event.kind !== "section_done") continue;
+    if (time >= begun) found.set(event.order, time - begun);
+    begun = time;
+  }
+  return found;
+}
+
+/** Ask for another prompt of a section. @param {any} section @param {(prompt: string) => void} take */
+function reword(section, take) {
+  const text = /** @type {HTMLTextAreaElement} */ (el("textarea", { rows: "4", "aria-label": say("timeline.prompt_of", { number: section.number }) }));
+  text.value = section.prompt;
+  const go = button("redo", say("timeline.redo_prompt"), () => {
+    close();
+    take(text.value);
+  }, { class: "primary" });
+  const close = open(el("div", { class: "ask-box" }, text, el("div", { class: "row end" }, go)), { title: say("timeline.section", { number: number(section.number) }) });
+  text.focus();
+}

@@ -1,0 +1,167 @@
+"""Drafts: what is wrong is named and taken out, and the rest is planned all the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eichi.jobs.view import PlanView
+from eichi.options import FrameOptions, VideoOptions
+from eichi.web.desk import Desk
+from eichi.web.drafts import BatchAsked, DraftAsked, DraftView, draft_frame, draft_video
+from eichi.web.visitor import Visitor
+from tests.web.conftest import running
+
+HERE = Visitor("en", local=True)
+
+
+def drafted(desk: Desk, video: VideoOptions, visitor: Visitor = HERE, **changed: Any) -> DraftView:
+    values = video.dump()
+    for key, value in changed.items():
+        group, _, name = key.rpartition("__")
+        (values[group] if group else values)[name] = value
+    return draft_video(desk, DraftAsked(options=values), visitor)
+
+
+def problems(view: DraftView) -> list[tuple[str, str | None]]:
+    return [(one.id, one.key) for one in view.problems]
+
+
+def test_a_good_draft_has_no_problem(desk: Desk, video: VideoOptions) -> None:
+    view = drafted(desk, video)
+    assert (view.problems, view.jobs, view.total) == ((), 1, None)
+    assert isinstance(view.plan, PlanView)
+    assert len(view.plan.sections) == 4
+    assert view.line == "4.83 s · 145 frames · 4 sections · 80×48"
+    assert view.memory is not None and view.memory.fits
+    assert view.time is None
+    assert any("4.83" in note for note in view.notes)
+
+
+def test_without_an_image_there_is_a_timeline(desk: Desk, video: VideoOptions) -> None:
+    view = drafted(desk, video, image=None)
+    assert problems(view) == [("error.image.required", "image")]
+    assert isinstance(view.plan, PlanView)
+    assert view.plan.images == {}
+    assert len(view.plan.sections) == 4
+    view = drafted(desk, video, image="nobody.png", keyframes__loop="final")
+    assert problems(view) == [("error.picture.missing", "image")]
+    assert view.plan is not None
+    assert view.plan.images == {}
+
+
+def test_every_wrong_item_is_named_and_the_rest_is_planned(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    view = drafted(
+        desk,
+        video,
+        seed=-1,
+        surprise=1,
+        keyframes__sections={"2": "nobody.png", "1": str(picture), "7": str(picture)},
+        keyframes__prompts={"9": "late", "0": "last"},
+        keyframes__final=str(picture),
+        keyframes__loop="seamless",
+        sampling__image_strength=101,
+    )
+    assert sorted(problems(view)) == [
+        ("error.direction.reverse", "sampling.image_strength"),
+        ("error.loop.final", "keyframes.final"),
+        ("error.option.range", "seed"),
+        ("error.option.unknown", "surprise"),
+        ("error.picture.missing", "keyframes.sections.2"),
+        ("error.section.missing", "keyframes.prompts.9"),
+        ("error.section.missing", "keyframes.sections.7"),
+    ]
+    assert view.plan is not None
+    assert set(view.plan.images) == {"image", "section:1"}
+    assert isinstance(view.plan, PlanView)
+    assert [section.prompt for section in view.plan.sections] == ["last", *[video.prompt] * 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"model": "nobody's"}, "model"),
+        ({"model": "framepack"}, "model"),  # not on this machine
+        ({"resolution": 999}, "resolution"),
+        ({"keyframes": "all"}, "keyframes"),
+        ({"keyframes": {"sections": {"x": "a.png"}}}, "keyframes.sections.x"),
+        ({"keyframes": {"loop": "round"}}, "keyframes.loop"),
+        ({"kept": {"sections": 2}}, "kept.sections"),
+        ({"kept": {"latents": "no.safetensors"}}, "kept.latents"),
+        ({"prompt": None}, "prompt"),
+        ({"output": {"crf": "much"}}, "output.crf"),
+    ],
+)
+def test_what_is_wrong_has_its_key(desk: Desk, picture: Path, values: dict[str, Any], key: str) -> None:
+    view = draft_video(desk, DraftAsked(options={"image": str(picture)} | values), HERE)
+    assert [one.key for one in view.problems] == [key]
+    assert view.plan is not None
+
+
+def test_entries_of_lists_keep_their_numbers(desk: Desk, picture: Path) -> None:
+    files = ["a.png", str(picture), "b.png"]
+    options = {"image": str(picture), "references": [{"image": file} for file in files]}
+    view = draft_frame(desk, DraftAsked(options=options), HERE)
+    assert [one.key for one in view.problems] == ["references.0", "references.2"]
+    assert view.plan is not None
+    assert len(view.plan.images) == 2
+    assert "profile" not in view.line and "80×48" in view.line
+    view = draft_frame(desk, DraftAsked(options={"vision": 0.5}), HERE)
+    assert [one.key for one in view.problems] == ["image", "vision"]
+    assert view.plan is not None
+    assert not view.plan.images
+
+
+def test_a_sentence_names_the_option_as_the_page_does(desk: Desk, video: VideoOptions) -> None:
+    view = drafted(desk, video, Visitor("ru", local=True), keyframes__loop="round", sampling__steps=0)
+    said = [one.message for one in view.problems]
+    assert not any(raw in text for raw in ("keyframes", "sampling", "seamless", "steps") for text in said)
+    assert any("Количество шагов" in text or "шаг" in text.lower() for text in said)
+    assert view.problems[0].values["key"] == view.problems[0].key
+
+
+def test_a_visitor_names_files_by_ids(desk: Desk, video: VideoOptions) -> None:
+    other = Visitor("en", local=False)
+    view = drafted(desk, video, other)
+    assert problems(view) == [("error.api.path", "image")]
+    view = drafted(desk, video, other, image="upload:" + "0" * 32)
+    assert problems(view) == [("error.ref.gone", "image")]
+
+
+def test_texts_are_metered(desk: Desk, video: VideoOptions) -> None:
+    tokens = drafted(desk, video, negative="blurred", keyframes__prompts={"1": "a cat", "2": " "}).tokens
+    assert set(tokens) == {"", "negative", "keyframes.prompts.1"}
+    assert (tokens[""].llama.limit, tokens[""].clip.limit) == (256, 77)
+    assert tokens["keyframes.prompts.1"].llama.used > 0
+    assert drafted(desk, video, prompt="red " * 300).tokens[""].cut
+
+
+def test_time_is_what_was_measured(desk: Desk, video: VideoOptions) -> None:
+    from eichi.jobs.view import Status
+
+    job = desk.start([video])[0]
+    desk.store.end(running(desk, job), Status.DONE, pace=30.0)
+    view = drafted(desk, video)
+    assert view.time is not None
+    assert (view.time.seconds, view.time.measured, view.time.text) == (120.0, True, "about 2 min 0 s")
+    asked = DraftAsked(options=video.dump(), batch=BatchAsked(count=3, prompts="a\nb"))
+    batch = draft_video(desk, asked, HERE)
+    assert (batch.jobs, batch.total) == (6, "6 jobs, about 12 min 0 s in all")
+
+
+def test_a_batch_is_counted(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    pictures = [{"id": str(picture)}, {"id": str(picture), "prompt": "own"}]
+    batch = BatchAsked.model_validate({"count": 2, "prompts": "a\nb\nc", "pictures": pictures})
+    view = draft_video(desk, DraftAsked(options=video.dump(), batch=batch), HERE)
+    assert (view.jobs, view.total, view.problems) == (8, "8 jobs", ())
+    gone = BatchAsked.model_validate({"pictures": [{"id": "upload:" + "0" * 32}]})
+    view = draft_video(desk, DraftAsked(options=video.dump(), batch=gone), HERE)
+    assert problems(view) == [("error.ref.gone", "batch.pictures")]
+    assert view.plan is not None
+
+
+def test_frames_have_a_draft_too(desk: Desk, picture: Path) -> None:
+    options = FrameOptions.parse({"image": picture, "prompt": "p"}).dump()
+    view = draft_frame(desk, DraftAsked(options=options), HERE)
+    assert (view.problems, view.jobs) == ((), 1)
+    assert view.plan is not None and "" in view.tokens
