@@ -55,7 +55,7 @@ def test_an_empty_assignment_leaves_an_option_open_again(result: Path) -> None:
 
 
 def test_another_kind_is_refused(result: Path) -> None:
-    with pytest.raises(InputError, match="kind video"):
+    with pytest.raises(InputError, match="type “Video”"):
         read_request(FrameOptions, (), {"source": result}, load_settings())
 
 

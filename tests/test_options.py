@@ -317,5 +317,5 @@ def test_a_decimal_comma_is_read_in_the_strength_of_a_lora() -> None:
 
 
 def test_an_open_end_is_not_said() -> None:
-    with pytest.raises(OptionError, match=r"resolution: 3 cannot be used \(it must be at least 16\)"):
+    with pytest.raises(OptionError, match=r"“Resolution”: 3 cannot be used \(it must be at least 16\)"):
         VideoOptions.parse({"resolution": 3})

@@ -83,7 +83,7 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
     assert plan("framepack", f"{path}:0") == [("note.lora.zero", {"path": str(path)})]
     beside = path.parent / "folder" / ".." / path.name
     beside.parent.parent.mkdir()
-    with pytest.raises(LoraError, match="given twice"):
+    with pytest.raises(LoraError, match="added twice"):
         plan("framepack", f"{path}:0.5", f"{beside}:0.25")
     with pytest.raises(LoraError, match="changes nothing in tiny"):
         plan("tiny", str(path))

@@ -136,7 +136,7 @@ def test_what_makes_no_sense_for_a_job_is_not_offered(
     checkpoint.mkdir()
     held = put(queue, ready, Status.HELD, checkpoint=str(checkpoint))
     assert ACTIONS[Status.HELD] - offered(held) == {Action.EDIT}
-    with pytest.raises(InputError, match="has begun"):
+    with pytest.raises(InputError, match="has started"):
         do(queue, held, Action.EDIT)
 
 

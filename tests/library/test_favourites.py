@@ -70,7 +70,7 @@ def test_what_is_not_there_is_one_sentence(home: Path) -> None:
             act("nope")
     with pytest.raises(InputError, match="needs a name"):
         kept.save(" ", VideoOptions())
-    with pytest.raises(InputError, match="no kind of request"):
+    with pytest.raises(InputError, match="no type"):
         kept.keep("film", Favourite(kind="film", request={}))
         kept.apply("film")
 

@@ -135,7 +135,7 @@ def test_the_plan_is_resolved() -> None:
 
 REFUSED: list[tuple[list[int | None], dict[str, Any], list[str]]] = [
     ([], {"model": "framepack-f1"}, ["framepack-f1", "standard model"]),
-    ([], {"image": None}, ["start picture", "--image"]),
+    ([], {"image": None}, ["start image", "Image"]),
     ([], {"resolution": 641}, ["resolution", "641", "640"]),
     ([10, 10], {}, ["references", "index 10", "--reference", "11"]),
     ([0], {}, ["references", "index 0", "--reference"]),
@@ -197,7 +197,7 @@ def test_a_sweep_is_a_batch_of_requests() -> None:
     assert [(one.window, one.target) for one in both] == [(8, 1), (8, 2), (9, 1), (9, 2)]
     assert sweep(request) == (request,)
     assert len({one.seed for one in sweep(FrameOptions(), targets=range(9))} - {None}) == 1
-    with pytest.raises(OptionError, match="window: 65"):
+    with pytest.raises(OptionError, match="“Window .RoPE value.”: 65"):
         sweep(request, windows=[65])
 
 
@@ -216,7 +216,7 @@ def test_seeds_count_up() -> None:
     seeds = [one.seed for one in sweep(FrameOptions(), seeds=100)]
     assert seeds[0] is not None
     assert seeds == list(range(seeds[0], seeds[0] + 100))
-    with pytest.raises(OptionError, match=f"seed: {MAX_SEED + 1}"):
+    with pytest.raises(OptionError, match=f"“Seed”: {MAX_SEED + 1}"):
         sweep(request.model_copy(update={"seed": MAX_SEED}), seeds=2)
 
 

@@ -176,7 +176,7 @@ def test_the_plan_and_the_options(client: TestClient, video: VideoOptions) -> No
 @pytest.mark.parametrize(
     ("method", "address", "status", "word"),
     [
-        ("POST", "/api/v1/jobs", 422, "start picture"),
+        ("POST", "/api/v1/jobs", 422, "start image"),
         ("GET", "/api/v1/jobs/999", 404, "999"),
         ("GET", "/api/v1/jobs/{job}/files/..%2F..%2Fjobs.db", 404, ""),
         ("GET", "/api/v1/jobs/{job}/files/jobs.db", 404, "jobs.db"),
@@ -223,7 +223,7 @@ def test_folders_of_this_machine_are_for_who_sits_at_it(client: TestClient, tmp_
     for address, body in (("/api/v1/import", {"folder": str(tmp_path)}), ("/api/v1/folder", None)):
         answer = client.post(address, json=body)
         assert answer.status_code == 422
-        assert "at the machine itself" in answer.json()["message"]
+        assert "on the computer itself" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_the_folder_is_opened_for_who_sits_here(desk: Desk, tmp_path: Path, monk
     opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\ntest -e {tmp_path}/works\n', encoding="utf-8")
     opener.chmod(0o755)
     monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
-    with pytest.raises(InputError, match="at the machine itself"):
+    with pytest.raises(InputError, match="on the computer itself"):
         desk.open_folder()
     desk.local = True
     with pytest.raises(FolderError, match="No program opened"):

@@ -146,7 +146,7 @@ def test_time_is_what_was_measured(desk: Desk, video: VideoOptions) -> None:
     assert (view.time.seconds, view.time.measured, view.time.text) == (120.0, True, "about 2 min 0 s")
     asked = DraftAsked(options=video.dump(), batch=BatchAsked(count=3, prompts="a\nb"))
     batch = draft_video(desk, asked, HERE)
-    assert (batch.jobs, batch.total) == (6, "6 jobs, about 12 min 0 s in all")
+    assert (batch.jobs, batch.total) == (6, "6 jobs, about 12 min 0 s in total")
 
 
 def test_a_batch_is_counted(desk: Desk, video: VideoOptions, picture: Path) -> None:
