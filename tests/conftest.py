@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 # One thread each: tests run side by side, and on small weights threads wait for each other more than they work.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -9,6 +10,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from tests.machine import NO_BROWSER, chromium
 
 # Deadlines would time the machine, a database would write beside the tests.
 settings.register_profile("eichi", deadline=None, database=None, derandomize=True, max_examples=50)
@@ -19,6 +22,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Modules with slow tests first, the journeys before all, so that none is left alone at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path not in slow, item.path.parent.name != "web"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many journeys through the page have not run, and what they need."""
+    left = sum(NO_BROWSER in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
+    if left:
+        terminalreporter.write_line(
+            f"Not run for want of a browser: {left} journeys through the page. Install Chromium (on Debian and Ubuntu "
+            "`apt install chromium`, anywhere `.venv/bin/python -m playwright install chromium`) and run again."
+        )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where a browser is required, as in CI, a run without one has failed."""
+    if os.environ.get("REQUIRE_BROWSER") and chromium() is None and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

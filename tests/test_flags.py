@@ -74,7 +74,7 @@ def test_sweeps() -> None:
 def test_a_bad_range_is_one_sentence(text: str) -> None:
     with pytest.raises(OptionError) as caught:
         swept(sweep_target=text)
-    assert str(caught.value).startswith(f'--sweep-target: “{text}” is not a list of indices. Write')
+    assert str(caught.value).startswith(f"--sweep-target: “{text}” is not a list of indices. Write")
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
 
         places = [out] if out else [settings.outputs, *_known_places(settings)]
         checkpoint = find(job, *dict.fromkeys(place.absolute() for place in places))
-        plan = checkpoint.plan(loras=settings.loras)
+        plan = checkpoint.located(settings.loras)
         components = Components(plan.entry, settings.runtime)
         follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
 

@@ -152,7 +152,7 @@ def test_a_job_from_beginning_to_end(worker: Worker, queue: Queue, video: VideoO
     assert said[:2] + said[-2:] == ["waiting", "running", "finished", "done"]
     assert said.count("section_done") == SECTIONS
     assert not {"step", "latents_ready", "preview"} & set(said)
-    assert sorted(path.suffix for path in Path("out").iterdir()) == [".mp4", ".png"]
+    assert sorted(path.suffix for path in Path("out").iterdir()) == [".made", ".mp4", ".png"]
 
 
 def test_the_model_stays_for_the_next_job(worker: Worker, queue: Queue, video: VideoOptions) -> None:

@@ -16,11 +16,12 @@ from eichi.errors import InputError
 from eichi.events import Adjusted, Event, Finished, SectionDone
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import Checkpoint, find, section_file
+from eichi.pipeline.checkpoint import Checkpoint, find
 from eichi.pipeline.generate import generate, originals
 from eichi.settings import Runtime
 from eichi.video.card import CARD, CHECKSUM, FILES, TWIN, read_card, write_card
 from eichi.video.outputs import SECTIONS
+from eichi.video.sectionfolder import section_file
 from tests import small
 
 

@@ -1,7 +1,7 @@
 """A real page in a real browser: the server as a user starts it, and the Chromium of this machine."""
 
+import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,8 +12,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.machine import chromium
+
 # Milliseconds; a loaded machine is slow, not broken.
-PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "900")) * 1000
+PATIENCE = int(os.environ.get("EICHI_TEST_PATIENCE", "240")) * 1000
 # Without these Chromium looks for hosts that tests must not reach.
 SWITCHES = [
     "--no-sandbox",
@@ -29,11 +31,6 @@ PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "
 TELL_POLICY = """document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
 });"""
-
-
-def chromium() -> str | None:
-    """The browser of this machine, None where there is none."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @contextmanager
@@ -65,10 +62,6 @@ class Server:
         )
         assert self._process.stderr is not None
         assert self.address in self._process.stderr.readline()
-
-    def forget(self) -> None:
-        """Let the next page open as on a machine where nothing was set yet."""
-        (self.home / "home" / "library" / "favourites.json").unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -142,3 +135,16 @@ def go(page: Page, place: str) -> None:
     page.locator(f"nav a[data-place={place}]").click()
     page.wait_for_selector(f"main[data-place={place}]")
     page.wait_for_selector("body[data-ready]")
+
+
+def begin_with(page: Page, values: dict[str, Any], kind: str = "video") -> None:
+    """Let the page come up with a draft: flat keys, ids of files."""
+    name, text = f"'eichi.draft.{kind}'", json.dumps(json.dumps(values))
+    page.add_init_script(f"sessionStorage.getItem({name}) ?? sessionStorage.setItem({name}, {text})")
+
+
+def give(page: Page, address: str, path: Path) -> str:
+    """Give a picture to the server; answers its id."""
+    file: Any = {"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()}
+    id: str = page.request.post(f"{address}/api/v1/pictures", multipart={"file": file}).json()["id"]
+    return id

@@ -5,48 +5,30 @@ The server is a real one in a thread, and so is the worker, in its process.
 
 import importlib
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from openapi_python_client import generate
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.settings import load_settings
-from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from tests.web.serving import serving
 
 pytestmark = pytest.mark.slow
 
-
-@contextmanager
-def serving(desk: Desk) -> Iterator[str]:
-    """The address of a server for as long as it is needed."""
-    config = uvicorn.Config(make_app(desk), log_config=None, timeout_graceful_shutdown=1)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+PICTURES = ("image/png", "image/webp")  # bytes to the generator, which knows no pictures
 
 
 def made(schema: bytes, folder: Path) -> str:
     """The name of the package that the generator makes; it complains of nothing."""
     (folder / "openapi.json").write_bytes(schema)
     config = Config.from_sources(
-        ConfigFile(post_hooks=[]),
+        ConfigFile(post_hooks=[], content_type_overrides=dict.fromkeys(PICTURES, "application/octet-stream")),
         MetaType.NONE,
         document_source=folder / "openapi.json",
         file_encoding="utf-8",
@@ -63,7 +45,7 @@ def test_a_job_from_a_client_that_was_generated(
     settings = load_settings()
     with Store(settings.store) as store:
         executor = LocalExecutor(store, settings)
-        desk = Desk(settings, store, executor.submit)
+        desk = Desk(settings, store, executor.submit, local=True)
         try:
             with serving(desk) as address:
                 schema = httpx.get(f"{address}/api/openapi.json").content
@@ -116,8 +98,8 @@ def follow(package: str, client: Any, picture: Path) -> None:
     wrong = operation("show_job").sync(999, client=client)
     assert (type(wrong), wrong.id, wrong.values["job"]) == (models.ErrorView, "error.job.unknown", 999)
     refused = operation("act_on_job").sync(job.id, models.Action.HOLD, client=client)
-    assert (refused.error, refused.values["status"]) == ("error.job.state", "done")
-    assert operation("follow_job").sync(999, client=client).error == "error.job.unknown"
+    assert (refused.id, refused.values["status"]) == ("error.job.state", "done")
+    assert operation("follow_job").sync(999, client=client).id == "error.job.unknown"
 
 
 def data(stream: str) -> list[str]:

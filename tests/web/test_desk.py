@@ -1,21 +1,16 @@
 """The desk starts the worker when there is work, and a visitor's file reaches only pictures of the program's own."""
 
 import os
-import stat
 import sys
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from eichi import make_plan
-from eichi.errors import EichiError, FolderError, InputError
+from eichi.errors import EichiError, FolderError
 from eichi.library.favourites import Favourites
-from eichi.library.whereabouts import marks_of, remember
-from eichi.options import FrameOptions, VideoOptions
-from eichi.video.metadata import record, save_png
+from eichi.options import VideoOptions
 from eichi.web.desk import Desk
 
 
@@ -52,97 +47,32 @@ def test_a_bad_request_starts_nothing(desk: Desk, video: VideoOptions) -> None:
     assert desk.store.jobs() == []
 
 
-def test_pictures_of_a_job_are_copied_for_the_page(desk: Desk, video: VideoOptions, picture: Path) -> None:
-    adopted = VideoOptions.parse(desk.adopt(video.dump()))
-    assert adopted.image is not None
-    assert adopted.image.is_relative_to(desk.uploads)
-    assert adopted.image.read_bytes() == picture.read_bytes()
-    assert desk.adopt(adopted.dump()) == adopted.dump()
-    again = desk.given.find(desk.given.picture("a.png", BytesIO(picture.read_bytes())).mark)
-    assert again == adopted.image  # the same bytes are one picture
-    if os.name != "nt":
-        private = [path for file in (adopted.image,) for path in (file, file.parent)]
-        assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o700]
-
-
-def test_what_is_used_again_was_not_given_long_ago(desk: Desk, video: VideoOptions) -> None:
+def test_what_is_used_again_was_not_given_long_ago(desk: Desk, picture: Path) -> None:
     """Or what tidies up would remove what the page shows."""
+    path = desk.given.adopt(picture)
     for _ in range(2):
-        video = VideoOptions.parse(desk.adopt(video.dump()))
-        assert video.image is not None
-        assert video.image.parent.stat().st_mtime > 1
-        os.utime(video.image.parent, (1, 1))
-    desk.adopt(video.dump())
+        assert path is not None
+        assert path.parent.stat().st_mtime > 1
+        os.utime(path.parent, (1, 1))
+        path = desk.given.adopt(path)
     desk.tidy()
-    assert video.image is not None
-    assert video.image.is_file()
+    assert path is not None
+    assert path.is_file()
 
 
-def test_nothing_is_tidied_up_that_something_unreadable_may_name(desk: Desk, video: VideoOptions, home: Path) -> None:
+def test_nothing_is_tidied_up_that_something_unreadable_may_name(desk: Desk, picture: Path, home: Path) -> None:
     if sys.platform == "win32":
         pytest.skip("there are no pipes in folders")
-    adopted = VideoOptions.parse(desk.adopt(video.dump()))
-    assert adopted.image is not None
-    os.utime(adopted.image.parent, (1, 1))
+    adopted = desk.given.adopt(picture)
+    assert adopted is not None
+    os.utime(adopted.parent, (1, 1))
     (home / "library").mkdir()
     os.mkfifo(home / "library" / "last.json")
     desk.tidy()
-    assert adopted.image.is_file()
+    assert adopted.is_file()
     (home / "library" / "last.json").unlink()
     desk.tidy()
-    assert not adopted.image.exists()
-
-
-def test_pictures_that_are_gone_go_alone(desk: Desk, video: VideoOptions, picture: Path) -> None:
-    values = video.dump() | {"image": "gone.png"}
-    values["keyframes"] |= {"sections": {"0": str(picture), "1": "gone.png"}}
-    adopted = VideoOptions.parse(desk.adopt(values))
-    assert adopted.image is None
-    assert list(adopted.keyframes.sections) == [0]
-    frame = FrameOptions.parse({"references": [str(picture), "gone.png"]})
-    assert len(FrameOptions.parse(desk.adopt(frame.dump())).references) == 1
-
-
-def test_a_visitors_file_reaches_only_our_folders(desk: Desk, video: VideoOptions, picture: Path) -> None:
-    assert desk.adopt(video.dump(), trusted=False)["image"] is None
-    ours = desk.settings.outputs.absolute() / "ours.png"
-    ours.parent.mkdir(parents=True)
-    ours.write_bytes(picture.read_bytes())
-    assert desk.adopt(video.dump() | {"image": str(ours)}, trusted=False)["image"] is not None
-    sneaky = f"{ours.parent}/../{picture.name}"
-    assert desk.adopt(video.dump() | {"image": sneaky}, trusted=False)["image"] is None
-
-
-def made_from(video: VideoOptions, folder: Path) -> Path:
-    """A result of a request."""
-    path = folder / "result.png"
-    save_png(path, np.zeros((8, 8, 3), dtype=np.uint8), record(make_plan(video), marks_of(video)))
-    return path
-
-
-def test_a_result_finds_its_pictures_among_ours_by_their_marks(
-    desk: Desk, video: VideoOptions, picture: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "given").mkdir()
-    path = made_from(video, tmp_path / "given")
-    values, (note,) = desk.restored(path, VideoOptions, VideoOptions)
-    assert (values["image"], note.id, note.values["name"]) == (None, "note.file.lost", picture.name)
-    other = desk.given.find(desk.given.picture("other name.png", BytesIO(picture.read_bytes())).mark)
-    values, notes = desk.restored(path, VideoOptions, VideoOptions)
-    assert (values["image"], notes) == (str(other), ())
-
-
-@pytest.mark.parametrize("local", [True, False])
-def test_where_a_picture_was_last_seen_is_for_those_at_the_machine(
-    desk: Desk, video: VideoOptions, picture: Path, tmp_path: Path, local: bool
-) -> None:
-    desk.local = local
-    remember(video, marks_of(video), desk.settings.cache)
-    (tmp_path / "given").mkdir()
-    values, notes = desk.restored(made_from(video, tmp_path / "given"), VideoOptions, VideoOptions)
-    assert [note.id for note in notes] == ([] if local else ["note.file.lost"])
-    assert (values["image"] is not None) == local
-    assert not local or Path(values["image"]).read_bytes() == picture.read_bytes()
+    assert not adopted.exists()
 
 
 def test_tokenizers_are_read_once(desk: Desk) -> None:
@@ -152,8 +82,8 @@ def test_tokenizers_are_read_once(desk: Desk) -> None:
     assert desk.meter("no such model") is None
 
 
-def test_what_nothing_names_goes_after_a_month(desk: Desk, video: VideoOptions) -> None:
-    job = desk.start([VideoOptions.parse(desk.adopt(video.dump()))])[0]
+def test_what_nothing_names_goes_after_a_month(desk: Desk, video: VideoOptions, picture: Path) -> None:
+    job = desk.start([VideoOptions.parse(video.dump() | {"image": str(desk.given.adopt(picture))})])[0]
     named = Path(str(job.request["image"]))
     fresh, stale = (given(desk, colour) for colour in ("red", "blue"))
     for path in (named, stale):
@@ -171,9 +101,6 @@ def test_the_folder_is_opened_for_who_sits_here(desk: Desk, tmp_path: Path, monk
     opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\ntest -e {tmp_path}/works\n', encoding="utf-8")
     opener.chmod(0o755)
     monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
-    with pytest.raises(InputError, match="on the computer itself"):
-        desk.open_folder()
-    desk.local = True
     with pytest.raises(FolderError, match="No program opened"):
         desk.open_folder()
     (tmp_path / "works").touch()

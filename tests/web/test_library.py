@@ -35,14 +35,14 @@ def id(desk: Desk, picture: Path) -> str:
 
 def test_prompts_are_kept_replaced_and_put_back(client: TestClient) -> None:
     told = client.get("prompts", headers={"eichi-language": "ja"}).json()
-    assert (told["startup"], {one["built_in"] for one in told["prompts"]}) == ("", {True})
-    assert told["prompts"][0]["label"] == table("ja")["preset.basic"]
+    assert (told["startup"], {one["built_in"] for one in told["presets"]}) == ("", {True})
+    assert told["presets"][0]["label"] == table("ja")["preset.basic"]
     assert client.put("prompts/a%2Fb", json={"text": "one"}).json()["before"] is None
     told = client.put("prompts/a%2Fb", json={"text": "two"}).json()
     assert told["before"] == "one"
-    assert told["prompts"][-1] == {"name": "a/b", "label": "a/b", "text": "two", "built_in": False}
+    assert told["presets"][-1] == {"name": "a/b", "label": "a/b", "text": "two", "built_in": False}
     told = client.delete("prompts/a%2Fb").json()
-    assert (told["before"], len(told["prompts"])) == ("two", 6)
+    assert (told["before"], len(told["presets"])) == ("two", 6)
     assert client.delete("prompts/a%2Fb").json()["id"] == "error.preset.unknown"
     assert client.put("prompts/preset.basic", json={"text": "x"}).json()["id"] == "error.preset.built_in"
 
@@ -56,8 +56,9 @@ def test_the_start_up_prompt_is_the_one_without_a_name(client: TestClient) -> No
 
 
 def test_a_favourite_is_saved_with_paths_and_read_with_ids(client: TestClient, kept: Favourites, id: str) -> None:
-    told = client.put("favourites/evening", json={"options": {"image": id, "seconds": 2}}).json()
-    assert told["favourites"] == [{"name": "evening", "kind": "video"}]
+    told = client.put("favourites/evening", json={"image": id, "seconds": 2}).json()
+    assert told is None
+    assert client.get("favourites").json()["favourites"] == [{"name": "evening", "kind": "video"}]
     request = kept.apply("evening")
     assert request.image is not None
     assert request.image.is_file()
@@ -68,45 +69,41 @@ def test_a_favourite_is_saved_with_paths_and_read_with_ids(client: TestClient, k
     assert (told["options"]["image"], len(told["notes"])) == (None, 1)
 
 
-def test_a_favourite_is_replaced_only_when_told_and_can_be_put_back(client: TestClient, id: str) -> None:
-    client.put("favourites/evening", json={"options": {"image": id, "seconds": 2}})
-    again = {"options": {"seconds": 3}}
-    assert client.put("favourites/evening", json=again).json()["id"] == "error.favourite.exists"
-    told = client.put("favourites/evening", json=again | {"replace": True}).json()
-    before = told["before"]
-    assert (before["name"], before["kind"], before["options"]["seconds"]) == ("evening", "video", 2)
-    client.put("favourites/evening", json={"options": before["options"], "replace": True})
-    assert client.get("favourites/evening").json()["options"] == before["options"]
-    gone = client.delete("favourites/evening").json()
-    assert (gone["favourites"], gone["before"]) == ([], before)
+def test_a_favourite_that_is_replaced_or_removed_can_be_put_back(client: TestClient, id: str) -> None:
+    client.put("favourites/evening", json={"image": id, "seconds": 2})
+    before = client.put("favourites/evening", json={"seconds": 3}).json()
+    assert (before["image"], before["seconds"]) == (id, 2)
+    assert client.put("favourites/evening", json=before).json()["seconds"] == 3
+    assert client.get("favourites/evening").json()["options"] == before
+    assert client.delete("favourites/evening").json() == before
+    assert client.get("favourites").json()["favourites"] == []
     for answer in (client.delete("favourites/evening"), client.get("favourites/evening")):
         assert answer.json()["id"] == "error.favourite.unknown"
 
 
 def test_what_is_wrong_is_kept_by_nobody(client: TestClient, kept: Favourites) -> None:
-    answer = client.put("favourites/x", json={"options": {"seconds": 500}})
+    answer = client.put("favourites/x", json={"seconds": 500})
     assert (answer.status_code, answer.json()["key"]) == (422, "seconds")
-    answer = client.put("favourites/x", json={"options": {"image": "upload:" + "0" * 32}})
+    answer = client.put("favourites/x", json={"image": "upload:" + "0" * 32})
     assert (answer.status_code, answer.json()["key"]) == (422, "image")
     assert kept.list() == {}
 
 
 def test_favourites_by_kind_and_renamed(client: TestClient, kept: Favourites) -> None:
     kept.save("one", VideoOptions())
-    client.put("favourites/two", params={"kind": "frame"}, json={"options": {"prompt": "x"}})
+    client.put("favourites/two", params={"kind": "frame"}, json={"prompt": "x"})
     assert isinstance(kept.apply("two"), FrameOptions)
     told = client.get("favourites", params={"kind": "frame"}).json()
     assert [one["name"] for one in told["favourites"]] == ["two"]
-    told = client.post("favourites/one/rename", json={"name": "first"}).json()
+    told = client.post("favourites/one/rename", json={"to": "first"}).json()
     assert [one["name"] for one in told["favourites"]] == ["first", "two"]
-    assert client.post("favourites/first/rename", json={"name": "two"}).json()["id"] == "error.favourite.exists"
+    assert client.post("favourites/first/rename", json={"to": "two"}).json()["id"] == "error.favourite.exists"
 
 
 def test_one_of_another_version_is_listed_and_can_go(client: TestClient, kept: Favourites) -> None:
     kept.keep("later", Favourite(kind="song", request={"image": "/home/me/a.png"}))
     assert client.get("favourites").json()["favourites"] == [{"name": "later", "kind": "song"}]
-    before = client.delete("favourites/later").json()["before"]
-    assert (before["kind"], before["options"]) == ("song", {"image": "a.png"})
+    assert client.delete("favourites/later").json() == {"image": "a.png"}
 
 
 def test_favourites_leave_and_come(client: TestClient, kept: Favourites) -> None:

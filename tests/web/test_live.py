@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fastapi.testclient import TestClient
+from starlette.types import Message
 
 from eichi.events import Finished, SectionDone, Step, dump
 from eichi.jobs.schema import Job
@@ -15,12 +17,14 @@ from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.options import VideoOptions
 from eichi.web import live as module
+from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from eichi.web.visitor import Visitor
 from tests.web.conftest import running
 
 
 def told(desk: Desk, number: int | None, language: str = "en") -> dict[str, Any]:
-    change: dict[str, Any] = json.loads(desk.live.since(number, language))
+    change: dict[str, Any] = json.loads(desk.live.since(number, Visitor(language, local=True)))
     return change
 
 
@@ -46,7 +50,7 @@ def test_first_all_of_it_then_what_changes(desk: Desk, video: VideoOptions) -> N
     assert [(row["id"], row["status"], row["status_text"]) for row in change["jobs"]] == [(two.id, "held", "held")]
     desk.queue.move(two.id, to=1)
     change = looked(desk)
-    assert (change["order"], [row["id"] for row in change["jobs"]]) == ([two.id, one.id], [one.id, two.id])
+    assert (change["order"], [row["id"] for row in change["jobs"]]) == ([two.id, one.id], [two.id])
     desk.queue.edit(two.id, {"prompt": "another"})
     assert [row["prompt"] for row in looked(desk)["jobs"]] == ["another"]
     desk.queue.hold_all()
@@ -153,7 +157,7 @@ def test_a_look_reads_only_what_changed(desk: Desk, video: VideoOptions, monkeyp
     desk.live.look()
     desk.queue.hold(jobs[1].id)
     desk.live.look()
-    assert read == [set(), {jobs[1].id}]
+    assert read == [{jobs[1].id}]
 
 
 def test_a_damaged_row_is_told_like_the_others(desk: Desk, video: VideoOptions) -> None:
@@ -173,16 +177,16 @@ def test_the_stream(desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyP
     job = desk.start([video])[0]
 
     async def follow() -> tuple[list[str], list[str]]:
-        stream = desk.live.stream("en")
+        stream = desk.live.stream(Visitor("en", local=True))
         first = await anext(stream)
         quiet = await anext(stream)
         desk.queue.hold(job.id)
         last = first.split("\n")[0].removeprefix("id: ")
         while (change := await anext(stream)).startswith(":"):
             pass
-        again = desk.live.stream("ja", last)  # cut off, and joined again
+        again = desk.live.stream(Visitor("ja", local=True), last)  # cut off, and joined again
         rest = await anext(again)
-        other = desk.live.stream("en", "another-1")
+        other = desk.live.stream(Visitor("en", local=True), "another-1")
         whole = await anext(other)
         desk.live.end()
         ended = [[text async for text in one if not text.startswith(":")] for one in (stream, again, other)]
@@ -195,3 +199,35 @@ def test_the_stream(desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyP
     assert quiet == [": here\n\n"]
     assert [json.loads(text)["full"] for text in texts] == [True, False, False, True]
     assert not desk.live._waiting
+
+
+def test_the_stream_over_http_ends_with_its_visitor(desk: Desk, video: VideoOptions) -> None:
+    job = desk.start([video])[0]
+    app, sent = make_app(desk), list[Message]()
+    left = asyncio.Event()
+
+    async def receive() -> Message:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message.get("body"):
+            left.set()
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/events", "raw_path": b"/api/v1/events"}
+    scope |= {"query_string": b"language=ru", "scheme": "http", "server": ("localhost", 80), "root_path": ""}
+    asyncio.run(app(scope | {"headers": [(b"host", b"localhost"), (b"accept-encoding", b"gzip")]}, receive, send))
+    assert not desk.live._waiting
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"content-type"]) == (200, b"text/event-stream; charset=utf-8")
+    assert b"content-encoding" not in headers
+    change = json.loads(sent[1]["body"].decode().split("data: ")[1])
+    assert [(row["id"], row["status_text"]) for row in change["jobs"]] == [(job.id, "ожидает")]
+
+
+def test_what_there_is_can_be_asked_for(desk: Desk, video: VideoOptions) -> None:
+    job = desk.start([video])[0]
+    with TestClient(make_app(desk), base_url="http://localhost") as client:
+        now = client.get("/api/v1/now").json()
+    assert (now["full"], [row["id"] for row in now["jobs"]], now["order"]) == (True, [job.id], [job.id])

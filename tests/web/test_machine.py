@@ -1,20 +1,12 @@
-"""What the page knows of the machine's memory, and what it says of a plan's."""
+"""What the page knows of the machine's memory."""
 
 import os
 from pathlib import Path
 
 import pytest
-from eichi.web.parts import summary
 
-from eichi import make_plan
-from eichi.options import VideoOptions
-from eichi.plan.memory import GIB, Machine
 from eichi.settings import Settings
-from eichi.web.desk import Desk
-from eichi.web.i18n import Words
 from eichi.web.machine import MIB, Probe
-
-WORDS = Words("en")
 
 
 def card(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -45,16 +37,3 @@ def test_free_memory_is_that_of_the_card(
     machine = Probe().look(Settings(home=home, device=device))
     assert machine.gpu == (None if expected is None else expected * MIB)
     assert machine.ram > 0
-
-
-def test_a_plan_says_its_memory(desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = make_plan(video)
-    here: dict[str, Machine] = {}
-    monkeypatch.setattr(desk.probe, "look", lambda settings: here["now"])
-    told = []
-    for machine in (Machine(None, 64 * GIB), Machine(16 * GIB, 64 * GIB), Machine(None, 0.0), Machine(0.0, 64 * GIB)):
-        here["now"] = machine
-        told.append(summary("line", plan, desk, WORDS))
-    assert ["GPU memory" in text for text in told] == [False, True, False, True]
-    assert ["Too little RAM" in text for text in told] == [False, False, True, False]
-    assert ["Too little GPU memory" in text for text in told] == [False, False, False, True]

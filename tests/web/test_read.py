@@ -26,6 +26,7 @@ from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from tests.web.conftest import running
 
+EMPTY = np.zeros((8, 8, 3), dtype=np.uint8)
 FOREIGN = "a cat\nNegative prompt: fog\nSteps: 31, Sampler: Euler a, CFG scale: 3.5, Seed: 42, Size: 80x48"
 
 

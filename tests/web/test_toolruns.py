@@ -1,20 +1,25 @@
-"""The place of latent files: what lies there, what is taken in, which tool takes what."""
+"""Latent files: what lies there, what is taken in, which tool takes what, how one is extended."""
 
 import os
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from eichi.errors import EichiError, OptionError
+from eichi.library.whereabouts import marks_of
 from eichi.options import VideoOptions
 from eichi.video.latentfile import Latents, save_latents
 from eichi.web import toolruns
+from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.results import render_runs
 
 WORDS = Words("en")
 
@@ -44,12 +49,12 @@ def test_a_tool_takes_the_files_that_it_needs(desk: Desk, file: Path) -> None:
     for tool, files in (("join", [file]), ("fill", [file]), ("trim", [file, file]), ("none", [file])):
         with pytest.raises(OptionError):
             desk.bench.start(tool, files, {}, "en")
-    with pytest.raises(OptionError, match=r"0\.1 to 120"):
-        desk.extend(file, 121.0)
+    with pytest.raises(OptionError, match="length"):
+        desk.bench.start("fill", [file, file], {"other": 1}, "en")
 
 
 def test_a_tool_runs_in_a_process_and_says_what_went_wrong(desk: Desk, file: Path) -> None:
-    done = desk.bench.start("trim", [file], {"end": 3, "other": "x"}, "ru")
+    done = desk.bench.start("trim", [file], {"end": 3}, "ru")
     failed = desk.bench.start("trim", [file], {"end": 30}, "ru")
     while desk.bench.runs[-1].status in ("waiting", "running"):
         failed_thread = desk.bench._thread
@@ -58,9 +63,6 @@ def test_a_tool_runs_in_a_process_and_says_what_went_wrong(desk: Desk, file: Pat
     assert (done.status, done.result.is_file(), done.fraction) == ("done", True, 1.0)
     assert failed.status == "failed"
     assert any("а" <= letter <= "я" for letter in failed.said)
-    html = render_runs(desk.bench.runs, WORDS)
-    assert "trimmed.safetensors" in html
-    assert "<b>a" not in html
 
 
 # A tool in the middle of its work, with a folder of its own beside the result.
@@ -84,16 +86,85 @@ def test_a_tool_that_is_stopped_leaves_nothing(desk: Desk, file: Path, monkeypat
     assert (run.status, list(file.parent.iterdir())) == ("stopped", [file])
 
 
-def test_extending_is_a_job(desk: Desk, picture: Path, video: VideoOptions) -> None:
-    path = desk.settings.outputs.absolute() / "a.safetensors"
-    path.parent.mkdir(parents=True)
-    record: dict[str, Any] = {"kind": "video", "model": "tiny", "request": video.dump() | {"seconds": 1.0}}
-    save_latents(path, Latents(np.zeros((1, 16, 10, 6, 10), dtype=np.float32), 0), record)
-    job = desk.extend(path, 2.4, "on")
-    assert (job.request["seconds"], job.request["prompt"]) == (2.4, "on")
+@pytest.fixture
+def client(desk: Desk) -> Iterator[TestClient]:
+    with TestClient(make_app(desk), base_url="http://localhost") as client:
+        yield client
+
+
+def clip(desk: Desk, record: dict[str, Any] | None) -> str:
+    """The id of latents of one second among the results."""
+    path = desk.settings.outputs.absolute() / "clip.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_latents(path, Latents(np.zeros((1, 16, 10, 6, 10), dtype=np.float32), 0), record or {})
+    return desk.refs.of(path).id
+
+
+def test_latents_and_videos_are_listed_by_ids(client: TestClient, desk: Desk) -> None:
+    id = clip(desk, {"kind": "video", "model": "tiny", "request": {"prompt": "x"}})
+    write_video(desk.settings.outputs.absolute() / "a.MOV")
+    files = {one["id"]: one for one in client.get("/api/v1/latents").json()["files"]}
+    assert files[id]["report"]["latents"] == 10
+    (other,) = files.keys() - {id}
+    assert (files[other]["name"], files[other]["kind"], files[other]["report"]) == ("a.MOV", "video", None)
+
+
+def test_extending_by_any_number_of_seconds_is_a_job(
+    client: TestClient, desk: Desk, picture: Path, video: VideoOptions
+) -> None:
+    given = desk.given.adopt(picture)
+    asked = video.model_copy(update={"image": given, "seconds": 1.0})
+    record = {"kind": "video", "model": "tiny", "request": asked.dump(), "files": marks_of(asked)}
+    id = clip(desk, record)
+    told = client.post("/api/v1/latents/extend", json={"file": id, "seconds": 2.4, "prompt": "on"}).json()
+    assert (told["request"]["kept"]["latents"], told["notes"]) == (id, [])
+    job = desk.store.job(told["id"])
+    assert (job.request["seconds"], job.request["prompt"], job.request["image"]) == (2.4, "on", str(given))
     assert isinstance(job.options, VideoOptions)
-    assert job.options.kept.latents == path
+    assert job.options.kept.latents == desk.refs.find(id)
     assert job.options.output.latents
+    answer = client.post("/api/v1/latents/extend", json={"file": id, "seconds": 121})
+    assert (answer.status_code, answer.json()["key"]) == (422, "seconds")
+
+
+def test_latents_that_say_nothing_are_extended_by_the_draft(client: TestClient, desk: Desk, picture: Path) -> None:
+    given = desk.given.picture(picture.name, BytesIO(picture.read_bytes()))
+    draft = {"image": f"upload:{given.mark}", "prompt": "mine", "sampling": {"steps": 3}}
+    told = client.post("/api/v1/latents/extend", json={"file": clip(desk, None), "seconds": 3, "options": draft}).json()
+    request = desk.store.job(told["id"]).options
+    assert (request.prompt, request.sampling.steps, request.image) == ("mine", 3, desk.given.find(given.mark))
+
+
+def test_a_strangers_latents_name_no_picture_of_this_machine(
+    client: TestClient, desk: Desk, picture: Path, video: VideoOptions
+) -> None:
+    desk.local = False
+    record = {"kind": "video", "model": "tiny", "request": video.dump() | {"seconds": 1.0, "image": str(picture)}}
+    with TestClient(make_app(desk, hosts=("*",)), base_url="http://eichi.example", client=("192.0.2.7", 1)) as stranger:
+        answer = stranger.post("/api/v1/latents/extend", json={"file": clip(desk, record), "seconds": 2})
+        assert (answer.status_code, answer.json()["id"]) == (422, "error.image.required")
+        answer = stranger.post("/api/v1/tools/from-mp4", json={"files": [], "values": {"model": "/home/me"}})
+        assert (answer.status_code, answer.json()["id"]) == (422, "error.api.model")
+
+
+def write_video(path: Path) -> None:
+    """Four grey frames."""
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("libx264", rate=30)
+        stream.width, stream.height = 32, 32
+        for _ in range(4):
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), 99, dtype=np.uint8))))
+        video.mux(stream.encode())
+
+
+@pytest.mark.parametrize("name", ["GOPR0001.MP4", "a.MOV", "b.webm", "c.mkv", "n" * 300 + ".mp4"])
+def test_videos_of_every_camera_are_taken(desk: Desk, tmp_path: Path, name: str) -> None:
+    made = tmp_path / "made.mp4"
+    write_video(made)
+    path = desk.given.result(name, BytesIO(made.read_bytes()))
+    assert path.suffix == Path(name).suffix.lower()
+    assert desk.refs.of(path).kind == "video"
+    assert [one.name for one in desk.listed()] == [path.name]
 
 
 def test_a_hundred_megapixels_are_refused(desk: Desk, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewM
 from eichi.flags import assigned, option_flags, read_assignments, read_request
 from eichi.library.lorafolders import located
 from eichi.lines import in_terminal
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import MAX_SEED, FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
 from eichi.text import pad, shorten
@@ -206,6 +206,34 @@ def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
         kind = FrameOptions if queue.store.job(job).kind == FrameOptions.kind else VideoOptions
         _answer(queue.edit(job, read_assignments(kind, assigned(assignments))), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.redo"))
+@_id
+@click.argument("section", type=NUMBER)
+@click.option("--seed", type=Number(0, MAX_SEED), help=say("cli.jobs.redo.seed"))
+@click.option("--prompt", help=say("cli.jobs.redo.prompt"))
+@click.option("--image", type=PATH, help=say("cli.jobs.redo.image"))
+@json_flag
+def redo(job: int, section: int, seed: int | None, prompt: str | None, image: Path | None, as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        _answer(queue.redo(job, section, seed, prompt, image), settings.language, as_json)
+
+
+@jobs.command(help=say("cli.jobs.branch"))
+@_id
+@click.option("--keep", "order", type=Number(0), required=True, help=say("cli.jobs.branch.keep"))
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
+@json_flag
+def branch(job: int, order: int, assignments: tuple[str, ...], as_json: bool) -> None:
+    with _queue(as_json) as (settings, queue):
+        from eichi.jobs.again import edited
+
+        typed = read_assignments(VideoOptions, assigned(assignments))
+        values = edited(queue.store.job(job).request, typed)
+        if "seed" not in typed:
+            values.pop("seed", None)  # the one that was drawn
+        _answer(queue.branch(job, order, values), settings.language, as_json)
 
 
 @jobs.command(help=say("cli.jobs.stop"))

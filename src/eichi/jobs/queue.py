@@ -7,19 +7,25 @@ when they see it; everything else is done at once. What cannot be done in a job'
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
 from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished
-from eichi.jobs.draft import BatchForecast, draft, forecast
+from eichi.jobs.again import Source, branched, edited, laid, needed, redone, source_of, with_ahead
+from eichi.jobs.draft import BatchForecast, anchored, draft, forecast
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
-from eichi.jobs.view import IDLE, Action, Ask, Button, Status, states
-from eichi.options import FrameOptions, VideoOptions, place
+from eichi.jobs.view import IDLE, Action, Ask, Button, Figures, JobSection, Status, first_ahead, possible, states
+from eichi.options import FrameOptions, VideoOptions
+from eichi.plan.ahead import check_made, check_settled, plan_ahead, same_ahead
+from eichi.plan.plan import Plan
+from eichi.prepare import cut_notes, make_plan
+from eichi.video.images import load
 from eichi.video.jobfolder import JobFolder
+from eichi.video.sectionfolder import LEFT, Leavings
 
 
 class Queue:
@@ -56,12 +62,12 @@ class Queue:
         return self.store.job(id)
 
     def edit(self, id: int, values: Mapping[str, Any]) -> Job:
-        """Change options by their dotted keys, while nothing of the job is made yet."""
+        """Change options by their dotted keys; of a job that is begun, prompts and pictures of sections to come."""
         job = self._whole(id)
-        request = deepcopy(job.request)
-        for key, value in values.items():
-            place(request, key, value)
-        return self.change(id, type(job.options).parse(request))
+        options = type(job.options).parse(edited(job.request, values))
+        if isinstance(options, VideoOptions) and (job.begun or job.status.active):
+            return self.ahead(id, options)
+        return self.change(id, options)
 
     def change(self, id: int, options: VideoOptions | FrameOptions) -> Job:
         """Give a job another request of its kind, in its place, while nothing of it is made yet."""
@@ -71,6 +77,72 @@ class Queue:
         made = draft(options, Path(job.folder), self.models)
         plan = made.plan.model_dump(mode="json")
         return self._change(id, states(Action.EDIT), request=made.request, plan=plan, pace_key=made.pace_key)
+
+    def ahead(self, id: int, options: VideoOptions) -> Job:
+        """Give a job that is begun other prompts and pictures for the sections that are not made yet.
+
+        One that runs takes them when the section is finished that it draws. What is made stays, and the request says
+        what it was made with. Raises InputError for what cannot be changed any more, naming it.
+        """
+        job = self._whole(id)
+        if job.status not in states(Action.AHEAD):
+            raise refused(job, states(Action.AHEAD))
+        if not (job.begun or job.status.active):
+            return self.change(id, options)
+        asked, wished = job.options, anchored(options)
+        nothing = not (job.made or job.status.active)
+        if nothing or not isinstance(asked, VideoOptions) or not isinstance(wished, VideoOptions):
+            raise InputError("error.job.begun", job=id)
+        check_settled(asked, wished)
+        before, first = self._plan(job), first_ahead(job)
+        if first >= len(before.sections):
+            raise InputError("error.ahead.over", job=id)
+        check_made(before, wished, first)
+        plan = plan_ahead(before, wished, first)
+        for path in set(plan.files) - set(before.files):
+            load(path)
+        about = [note for note in job.plan.notes if note.id.startswith("note.lora.")]
+        notes = (*plan.notes, *cut_notes(plan.entry, plan.texts, self.models), *about)
+        figures = Figures.of(replace(plan, notes=notes)).model_dump(mode="json")
+        return self._change(id, states(Action.AHEAD), request=with_ahead(job.request, plan.options), plan=figures)
+
+    def laid(self, id: int, values: Mapping[str, Any]) -> VideoOptions:
+        """The request of a job with the options that nested values give, tables and lists as a whole."""
+        return VideoOptions.parse(laid(self._whole(id).request, values))
+
+    def sections(self, id: int) -> tuple[JobSection, ...]:
+        """The sections of a job, in the order of generation. Raises InputError."""
+        job = self._whole(id)
+        if job.kind == FrameOptions.kind:
+            return ()
+        whole = job.status == Status.DONE
+        plan = source_of(job, self.models).plan if whole and job.made else self._plan(job)
+        actions, first = possible(job), first_ahead(job)
+        return tuple(
+            JobSection(
+                **{name: getattr(one, name) for name in ("number", "order", "start_frame", "end_frame", "prompt")},
+                made=whole or one.order < job.made,
+                redo=one.order < job.made,
+                ahead=Action.AHEAD in actions and one.order >= first,
+            )
+            for one in plan.sections
+        )
+
+    def redo(
+        self, id: int, number: int, seed: int | None = None, prompt: str | None = None, picture: Path | None = None
+    ) -> Job:
+        """Add a job that makes a section of one again, by its number, and what was made after it; what was made before
+        is taken over. Without another seed, prompt or picture the seed is drawn. Raises InputError.
+        """
+        source = source_of(self._whole(id), self.models)
+        return self._built(source, redone(source, number, seed, prompt, picture))
+
+    def branch(self, id: int, order: int, values: Mapping[str, Any]) -> Job:
+        """Add a job that begins with the sections of one that were made first, `order` of them, and goes on with other
+        options: those that nested values give. Raises InputError.
+        """
+        source = source_of(self._whole(id), self.models)
+        return self._built(source, branched(source, order, values))
 
     def clone(self, id: int) -> Job:
         """The same request again, at the end of the queue."""
@@ -109,7 +181,9 @@ class Queue:
         """Forget a job that does not run, with what is needed to go on with it. Returns the results deleted."""
         job = self.store.job(id)
         self.store.remove(id)
-        return _clear(job, files)
+        gone = _clear(job, files)
+        self._part(job)
+        return gone
 
     def bin(self, id: int, files: bool = False) -> list[Path]:
         """Put a job that does not run into the bin, and with it what it has left. Returns those results."""
@@ -133,6 +207,7 @@ class Queue:
             if job.binned is not None and job.binned < before:
                 self.store.remove(job.id)
                 _clear(job, bool(job.binned_files))
+                self._part(job)
 
     def act(self, id: int, action: Action) -> Job:
         """Do what a button says. Raises InputError for what cannot be done in the job's state, or needs more words."""
@@ -164,6 +239,36 @@ class Queue:
     def resume_all(self) -> None:
         """Let the workers take jobs again."""
         self.store.hold(False)
+
+    def _built(self, source: Source, options: VideoOptions) -> Job:
+        """A job that is built on another one, at the end of those with its priority."""
+        job = source.job
+        try:
+            return self.add([draft(options, Path(job.folder), self.models)], job.priority)[0]
+        except InputError:
+            self._part(job)  # nobody needs what was joined for it
+            raise
+
+    def _plan(self, job: Job) -> Plan:
+        """The plan that a job runs."""
+        folder = JobFolder(Path(job.checkpoint or ""))
+        options = job.options
+        assert isinstance(options, VideoOptions), "an image has no sections to come"
+        if job.checkpoint is None or not folder.begun:
+            return make_plan(options, self.models)
+        plan = folder.plan()
+        # What was changed and is not taken yet counts, too.
+        return plan if same_ahead(plan.options, options) else plan_ahead(plan, options, folder.settled)
+
+    def _part(self, job: Job) -> None:
+        """Remove what was joined of a job's sections for others that are not there any more."""
+        places = {Path(job.checkpoint)} if job.checkpoint else set()
+        leavings = {JobFolder(place).leavings for place in places}
+        leavings |= {Leavings(path.parent) for path in needed([job]) if path.parent.name.endswith(LEFT)}
+        kept = needed([*self.store.jobs(), *self.store.binned()])
+        for one in leavings:
+            with suppress(OSError):
+                one.part(kept)
 
     def _shift(self, id: int, by: int) -> Job:
         """A job one place further to the front or the back of those with its priority."""
@@ -219,4 +324,7 @@ def _clear(job: Job, files: bool) -> list[Path]:
 def _discard(job: Job) -> None:
     """Give back the space of what a job would go on from."""
     if job.checkpoint is not None:
-        JobFolder(Path(job.checkpoint)).discard()
+        folder = JobFolder(Path(job.checkpoint))
+        folder.discard()
+        with suppress(OSError):
+            folder.leavings.forget()

@@ -7,6 +7,7 @@ and named, so that one bad row hides no other. Knows no database and no queue.
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, Json, Result, Step, read_message
 from eichi.jobs.view import Action, Ask, Figures, JobView, Kind, Problem, Status, Told, possible
 from eichi.options import FrameOptions, VideoOptions
+from eichi.video.jobfolder import JobFolder
 from eichi.words import ENGLISH
 
 
@@ -180,6 +182,17 @@ class Job:
         """Whether there is work on disk that the job goes on from."""
         return self.checkpoint is not None and os.path.isdir(self.checkpoint)
 
+    @property
+    def made(self) -> int:
+        """How many sections are on disk, from the first one made on, for this job to go on from or another."""
+        if self.checkpoint is None or self.kind == FrameOptions.kind:
+            return 0
+        folder = JobFolder(Path(self.checkpoint))
+        if made := folder.source.made:
+            return made
+        whole = self.status == Status.DONE and os.path.isfile(folder.latents_file)
+        return self.plan.sections if whole else 0
+
     def view(self, language: str = ENGLISH) -> JobView:
         """The job as people see it, in their language."""
         known = {name: getattr(self, name) for name in JobView.model_fields.keys() & vars(self).keys()}
@@ -194,7 +207,7 @@ class Job:
             actions = () if self.status.active else (Action.REMOVE,)
         message = None if error is None else error.say(language)
         known |= {"request": request, "error": error, "message": message, "actions": actions}
-        return JobView(**known | {"damaged": tuple(sorted(damaged)), "begun": self.begun})
+        return JobView(**known | {"damaged": tuple(sorted(damaged)), "begun": self.begun, "made": self.made})
 
     def sentence(self, language: str = ENGLISH) -> str | None:
         """What went wrong, for people; None where nothing did."""

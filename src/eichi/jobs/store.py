@@ -32,7 +32,7 @@ NUMBERED = events.c.number <= 2**31 - 1
 
 # In the bin. What a damaged row has there is no time, and hides no job.
 BINNED = sa.func.coalesce(sa.cast(jobs.c.binned, sa.Float), 0) > 0
-# Counted with every change of a row but signs of life.
+# Counted with every change of a row but signs of life and places.
 TURNED: dict[str, Any] = {"version": jobs.c.version + 1}
 # Of no worker: a damaged state has none either.
 IDLE_ROW = jobs.c.status.not_in([status for status, possible in ACTIONS.items() if Action.REMOVE not in possible])
@@ -61,6 +61,7 @@ class Store:
     def __init__(self, url: str) -> None:
         """Raises InputError for a store that cannot be opened or was made by a newer program, StoreError for damage."""
         self._engine = open_engine(url)
+        self._pulse: sa.Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +72,21 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        if self._pulse is not None:
+            self._pulse.close()
         self._engine.dispose()
+
+    def pulse(self) -> object:
+        """What is another after any change of anybody, so that nothing need be read where it is the same.
+
+        Where the database cannot tell, it never is. For one thread at a time.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return object()
+        with reaching(self._engine.url):
+            self._pulse = self._pulse or self._engine.connect()
+            with self._pulse.begin():
+                return self._pulse.exec_driver_sql("PRAGMA data_version").scalar()
 
     def add(self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None) -> list[Job]:
         """New jobs at the end of the queue, in the order given."""
@@ -194,10 +209,15 @@ class Store:
 
     def arrange(self, order: Sequence[int]) -> None:
         """Put waiting jobs in this order: they share out the positions that they have."""
+        mine: sa.BindParameter[int] = sa.bindparam("mine")
         with self.writing() as connection:
-            places = connection.scalars(sa.select(POSITION).where(jobs.c.id.in_(order)))
-            for id, position in zip(order, sorted(places), strict=False):
-                connection.execute(sa.update(jobs).where(jobs.c.id == id).values(position=position, **TURNED))
+            asked = sa.select(jobs.c.id, POSITION).where(jobs.c.id.in_(order))
+            known: dict[int, int] = {id: place for id, place in connection.execute(asked)}
+            places = zip((id for id in order if id in known), sorted(known.values()), strict=True)
+            moved = [{"mine": id, "place": place} for id, place in places if known[id] != place]
+            if moved:
+                changed = sa.update(jobs).where(jobs.c.id == mine).values(position=sa.bindparam("place"))
+                connection.execute(changed, moved)
 
     def remove(self, id: int) -> None:
         """Forget a job that no worker has. Raises InputError."""

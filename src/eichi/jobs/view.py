@@ -62,6 +62,8 @@ class Action(StrEnum):
     STOP = "stop"
     SKIP = "skip"
     EDIT = "edit"
+    AHEAD = "ahead"  # other prompts and pictures for sections that are not made yet
+    REDO = "redo"  # a new job that begins with sections of this one
     UP = "up"
     DOWN = "down"
     RETRY = "retry"
@@ -76,20 +78,22 @@ IDLE = (Status.WAITING, Status.HELD)
 ACTIVE = (Status.RUNNING, Status.STOPPING)
 ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)
 
+BUILT = (Action.CLONE, Action.REDO)  # what makes a new job of one, whatever becomes of that
+
 # What can be done in which state.
 ACTIONS: dict[Status, frozenset[Action]] = {
     Status.WAITING: frozenset(
-        {Action.HOLD, Action.SKIP, Action.EDIT, Action.UP, Action.DOWN, Action.CLONE, Action.REMOVE}
+        {Action.HOLD, Action.SKIP, Action.EDIT, Action.UP, Action.DOWN, *BUILT, Action.AHEAD, Action.REMOVE}
     ),
     Status.HELD: frozenset(
-        {Action.RESUME, Action.SKIP, Action.EDIT, Action.UP, Action.DOWN, Action.CLONE, Action.REMOVE}
+        {Action.RESUME, Action.SKIP, Action.EDIT, Action.UP, Action.DOWN, *BUILT, Action.AHEAD, Action.REMOVE}
     ),
-    Status.RUNNING: frozenset({Action.HOLD, Action.STOP_SECTION, Action.STOP, Action.SKIP, Action.CLONE}),
+    Status.RUNNING: frozenset({Action.HOLD, Action.STOP_SECTION, Action.STOP, Action.SKIP, *BUILT, Action.AHEAD}),
     # Who asks a second time is heard too: stop now after stop at the section's end.
-    Status.STOPPING: frozenset({Action.STOP_SECTION, Action.STOP, Action.SKIP, Action.CLONE}),
-    Status.DONE: frozenset({Action.RETRY, Action.CLONE, Action.REMOVE}),
-    Status.STOPPED: frozenset({Action.RESUME, Action.RETRY, Action.CLONE, Action.REMOVE}),
-    Status.FAILED: frozenset({Action.RESUME, Action.RETRY, Action.CLONE, Action.REMOVE}),
+    Status.STOPPING: frozenset({Action.STOP_SECTION, Action.STOP, Action.SKIP, *BUILT, Action.AHEAD}),
+    Status.DONE: frozenset({Action.RETRY, *BUILT, Action.REMOVE}),
+    Status.STOPPED: frozenset({Action.RESUME, Action.RETRY, *BUILT, Action.AHEAD, Action.REMOVE}),
+    Status.FAILED: frozenset({Action.RESUME, Action.RETRY, *BUILT, Action.AHEAD, Action.REMOVE}),
 }
 
 
@@ -271,9 +275,9 @@ class Told(View):
 class JobView(View):
     """A job as people see it. Times are in seconds since 1970, `pace` in seconds for a section.
 
-    `request` is None where this program cannot read it. `begun` says that there is work on disk to go on from,
-    `message` what went wrong, `actions` what can be done now, `damaged` which columns of the row are not as they
-    should be.
+    `request` is None where this program cannot read it. `begun` says that there is work on disk to go on from, `made`
+    how many sections are on disk, in the order of generation, for this job or another to go on from. `message` says
+    what went wrong, `actions` what can be done now, `damaged` which columns of the row are not as they should be.
     """
 
     id: int
@@ -297,6 +301,7 @@ class JobView(View):
     pace: float | None
     said: int
     begun: bool
+    made: int
     message: str | None
     actions: tuple[Action, ...]
     damaged: tuple[str, ...]
@@ -311,6 +316,28 @@ class JobView(View):
         """The seed that was used, or the one that was asked for."""
         used = getattr(self.result, "seed", None)
         return used if used is not None or self.request is None else self.request.seed
+
+
+class JobSection(View):
+    """A section of a job: whether it is made, with what, and whether that can still be changed or made again.
+
+    Frames are [start_frame, end_frame).
+    """
+
+    number: int
+    order: int
+    start_frame: int
+    end_frame: int
+    prompt: str
+    made: bool
+    redo: bool
+    ahead: bool
+
+
+class JobSections(View):
+    """The sections of a job, in the order of generation."""
+
+    sections: tuple[JobSection, ...]
 
 
 class JobTold(JobView):
@@ -346,11 +373,21 @@ def possible(job: "Possible") -> tuple[Action, ...]:
         found.discard(Action.STOP_SECTION)
     if job.begun:
         found.discard(Action.EDIT)
+    if not job.made:
+        found.discard(Action.REDO)
+    begun = job.status.active or (job.begun and job.made)
+    if job.kind == FrameOptions.kind or not begun or first_ahead(job) >= job.plan.sections:
+        found.discard(Action.AHEAD)
     if job.status == Status.STOPPING and job.ask in (Ask.NOW, Ask.SECTION):
         found.discard(Action.STOP_SECTION)
     if job.status == Status.STOPPING and job.ask == Ask.NOW:
         found -= {Action.STOP, Action.SKIP}
     return tuple(action for action in Action if action in found)
+
+
+def first_ahead(job: "Possible") -> int:
+    """The first section in the order of generation that can be changed: not the one that is being drawn."""
+    return job.made + job.status.active
 
 
 class Possible(Protocol):
@@ -370,3 +407,6 @@ class Possible(Protocol):
 
     @property
     def begun(self) -> bool: ...
+
+    @property
+    def made(self) -> int: ...

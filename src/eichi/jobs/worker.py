@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,7 +27,7 @@ from PIL import Image
 
 from eichi.catalog import PARTS, Entry
 from eichi.console import console
-from eichi.errors import EichiError, FolderError, RunError, StoreError
+from eichi.errors import EichiError, FolderError, OptionError, RunError, StoreError
 from eichi.events import (
     Adjusted,
     Event,
@@ -43,6 +43,7 @@ from eichi.events import (
     dump,
 )
 from eichi.files import aside, private
+from eichi.jobs.again import with_ahead
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
@@ -50,12 +51,14 @@ from eichi.jobs.view import Ask, Status
 from eichi.lines import done, line
 from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
-from eichi.options import FrameOptions
+from eichi.options import FrameOptions, VideoOptions
 from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside
 from eichi.pipeline.generate import generate
 from eichi.pipeline.job import Stop, free_name
 from eichi.pipeline.oneframe import generate_frame
+from eichi.plan.ahead import overtaken, plan_ahead, same_ahead
+from eichi.plan.plan import Plan
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
 from eichi.video.jobfolder import JobFolder
@@ -160,39 +163,69 @@ class Worker:
     def _follow(self, job: Job) -> None:
         """Keep what a job says, and do what is asked of it between two events."""
         listener, pace = Listener(job), Pace()
-        with closing(self._start(job, listener.stop)) as events:
+        going: Job | None = job
+        while going is not None:
+            going = self._run(going, listener, pace)
+
+    def _run(self, job: Job, listener: "Listener", pace: Pace) -> Job | None:
+        """Run a job until it ends, or until it is to go on with other prompts and pictures: its row then."""
+        job, started = self._start(job, listener.stop)
+        with closing(started) as events:
             for event in events:
                 pace.take(event)
                 self._note(job, event)
                 if isinstance(event, Finished | FrameFinished | Stopped):
-                    status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
-                    self._sure(self.store.end, job, status, event, result=dump(event), pace=pace.section)
-                    return
+                    self._end(job, event, pace)
+                    return None
                 if isinstance(event, LatentsReady):
                     continue  # latents stay in the process that made them
                 if isinstance(event, Preview):
                     self._show(event)
                     continue  # the newest is a file beside the job's; the store is not for pictures
-                listener.heard(event, self._sure(self.store.record, job, event))
+                row = self._sure(self.store.record, job, event)
+                listener.heard(event, row)
                 if listener.ask == Ask.PAUSE or self.leaving.is_set():
                     # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
                     break
+                if isinstance(event, SectionDone) and event.order + 1 < event.sections and _changed(job, row):
+                    return row  # abandoned, too, and gone on with at once
         self._sure(self.store.end, job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
+        return None
 
-    def _start(self, job: Job, stop: Stop) -> Generator[Event, None, None]:
-        """The events of a job, which goes on from its checkpoint where there is one."""
+    def _end(self, job: Job, event: Finished | FrameFinished | Stopped, pace: Pace) -> None:
+        """Give a job back with its last event. What was asked for after its last section was begun is forgotten."""
+        status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
+        made: dict[str, Any] = {"request": job.request} if status == Status.DONE else {}
+        self._sure(self.store.end, job, status, event, result=dump(event), pace=pace.section, **made)
+
+    def _start(self, job: Job, stop: Stop) -> tuple[Job, Generator[Event, None, None]]:
+        """A job as it is run, and its events; it goes on from its checkpoint where there is one."""
         folder, options = Path(job.folder), job.options
         if isinstance(options, FrameOptions):
             frame = make_frame_plan(options, self.settings.models)
-            return _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
+            return job, _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
         self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
-        plan = (
-            checkpoint.plan(loras=self.settings.loras) if checkpoint.begun else make_plan(options, self.settings.models)
-        )
+        if checkpoint.begun:
+            job, plan = self._ahead(job, checkpoint, options)
+        else:
+            plan = make_plan(options, self.settings.models)
         self._preview = JobFolder(checkpoint.folder).preview
-        return _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, previews=1))
+        return job, _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, 1, retire=True))
+
+    def _ahead(self, job: Job, checkpoint: Checkpoint, wished: VideoOptions) -> tuple[Job, Plan]:
+        """The plan by which a job goes on, and the job with it: sections that are not made yet are as wished by now."""
+        plan = checkpoint.located(self.settings.loras)
+        if same_ahead(plan.options, wished):
+            return job, plan
+        made = checkpoint.settled
+        for number, _ in overtaken(plan, wished, made):
+            late = Adjusted("note.ahead.late", {"number": number})
+            self._note(job, late)
+            self._sure(self.store.record, job, late)
+        plan = plan_ahead(plan, wished, made)
+        return self._sure(self.store.record, job, request=with_ahead(job.request, plan.options)), plan
 
     def _note(self, job: Job, event: Event) -> None:
         """What an event says goes into the log; steps only where everything is wanted."""
@@ -286,6 +319,16 @@ class Listener:
     def stop(self) -> bool:
         """What the pipeline asks after every event."""
         return self.ask == Ask.NOW or (self.ask == Ask.SECTION and self._over)
+
+
+def _changed(job: Job, row: Job) -> bool:
+    """Whether other prompts or pictures are asked for than those that a job is run with, and nothing else is."""
+    if row.ask is not None or row.request == job.request:
+        return False
+    with suppress(OptionError):  # what a damaged row asks for is nothing
+        asked, wished = job.options, row.options
+        return isinstance(asked, VideoOptions) and isinstance(wished, VideoOptions) and not same_ahead(asked, wished)
+    return False
 
 
 def device_name(settings: Settings) -> str:

@@ -19,6 +19,7 @@ from eichi.errors import ModelError
 from eichi.models.locate import locate_part
 
 WHOLE = "tokenizer.json"
+KEPT = 1024  # readings
 CLIP_MARKS = 2  # its beginning and its end mark count among the 77
 # CLIP's words: contractions, runs of letters, single digits, runs of other signs.
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -57,8 +58,10 @@ class Meter:
             self._clip.no_truncation()
             self._clip.no_padding()
             self._clip.encode("a word", add_special_tokens=False)
+        # Of all prompts of a request a keystroke changes one.
+        self.read = lru_cache(maxsize=KEPT)(self._read)
 
-    def read(self, prompt: str) -> Reading:
+    def _read(self, prompt: str) -> Reading:
         """How this prompt is read."""
         head, tail = self.template.text.split("{}")
         offset = len(head)

@@ -18,9 +18,11 @@ frames see all of them.
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -33,26 +35,27 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from eichi.catalog import Entry
-from eichi.catalog import find as find_model
+from eichi.declare import at
 from eichi.errors import DiskError, InputError, PictureError
 from eichi.events import Adjusted
-from eichi.files import aside, remove
+from eichi.files import aside, remove, settle
 from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
-from eichi.options import VideoOptions
+from eichi.options import VideoOptions, files_of, put
 from eichi.pipeline.job import mark_files
-from eichi.plan.plan import Plan, make_plan
+from eichi.plan.ahead import AHEAD, same_ahead, same_past
+from eichi.plan.plan import Plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.images import load as load_picture
 from eichi.video.jobfolder import ENDING, JobFolder
 from eichi.video.metadata import Record, record
 from eichi.video.outputs import SECTIONS
+from eichi.video.sectionfolder import KEPT, LATENTS, RECORD, SECTION, section_file
 
 LOCK = "lock"
-PICTURES, KEPT, THREADS, RECORD = "pictures", "kept", "threads", "record"
-SECTION = re.compile(r"section-(\d+)\.safetensors")
+PICTURES, THREADS = "pictures", "threads"
+NEXT = "next-"  # how a file's name begins that takes the place of another one when the card says so
 SEGMENT = re.compile(rf"(?:{SECTIONS}/)?(\d+)-(\d+)\.mp4")
 
 Write = Callable[[Path], object]  # fills a draft
@@ -93,7 +96,7 @@ class Checkpoint(JobFolder):
         if (self.folder / name).is_file():
             return True
         with _writing(self.folder):
-            files, made = self._files(), self._put(name, lambda draft: write_latents(draft, latents))
+            files, made = self.files(), self._put(name, lambda draft: write_latents(draft, latents))
             same = files.get(name, "") in ("", made)
             spared = set(map(self._named, used))
             for later in [] if same else [one for one in files if _after(one, order) and one not in spared]:
@@ -105,7 +108,7 @@ class Checkpoint(JobFolder):
     def finished(self, segment: Path) -> None:
         """Take down that a segment of the video is whole. Raises DiskError."""
         with _writing(self.folder):
-            self._take_down({**self._files(), self._named(segment): file_checksum(segment)})
+            self._take_down({**self.files(), self._named(segment): file_checksum(segment)})
 
     def sections(self) -> Iterator[Tensor | None]:
         """The latents of the sections in the order they are made, None for one that is not there; without an end.
@@ -121,6 +124,8 @@ class Checkpoint(JobFolder):
         """
         card, whole = read_card(self.folder)
         files: dict[str, str] = card[FILES] if FILES in card else self._adopted()
+        with _writing(self.folder):
+            self._settle_next(files)
         lost = [name for name, checksum in files.items() if not _holds(self.folder / name, checksum)]
         for name in lost:
             if name in originals:
@@ -135,32 +140,57 @@ class Checkpoint(JobFolder):
         words = [_word(name, plan, originals) for name in lost]
         return words if whole else [Adjusted("note.resume.card", {}), *words]
 
+    def turn(self, plan: Plan, components: Components, originals: Mapping[str, Original]) -> Iterator[Adjusted]:
+        """Go on by another plan, which has the same of the sections that are made; a word on it. Files that take the
+        place of others lie beside them until the card says so. Raises DiskError, and InputError for an original that
+        cannot be read.
+        """
+        before = self.plan(plan.entry)
+        if same_ahead(before.options, plan.options):
+            return
+        files, made = self.files(), self.settled
+        copies = {path: self.folder / picture_file(name) for name, path in before.images.items()}
+        new = {picture_file(name): path for name, path in plan.images.items() if before.images.get(name) != path}
+        gone = {picture_file(name) for name in before.images.keys() - plan.images.keys()}
+        with _writing(self.folder):
+            for name, path in new.items():
+                write = partial(shutil.copyfile, copies[path]) if path in copies else originals[name].write
+                files[name] = self._put(f"{NEXT}{name}", write)
+            card = self.card() | _card(plan, components)
+            carried = {RECORD: record(plan, mark_files(plan.options, components) | self._marks(plan, before))}
+            left = {name: checksum for name, checksum in files.items() if name not in gone}
+            write_card(self.folder, card | carried | {PICTURES: sorted(plan.images), FILES: left})
+            self._settle_next(left)
+            for name in gone:
+                (self.folder / name).unlink(missing_ok=True)
+        if made < len(plan.sections):
+            yield Adjusted("note.ahead.taken", {"number": plan.sections[made].number})
+
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """The job's pictures as they were fitted, once it is mended."""
         pictures = {name: _pixels(self.folder / picture_file(name)) for name in self.card()[PICTURES]}
         return {name: pixels for name, pixels in pictures.items() if pixels is not None}
-
-    def card(self) -> Record:
-        """What `begin` wrote down. Raises InputError."""
-        return read_card(self.folder)[0]
 
     def record(self, plan: Plan) -> Record:
         """What the results carry. The originals of the pictures may be gone by now. Raises InputError."""
         values: Record = self.card().get(RECORD) or record(plan)
         return values
 
-    def plan(self, entry: Entry | None = None, loras: Sequence[Path] = ()) -> Plan:
+    def located(self, loras: Sequence[Path]) -> Plan:
         """The plan that the job runs; LoRA files that were moved are looked for in folders. Raises InputError."""
-        card = self.card()
-        options = located(VideoOptions.parse(card["request"]), loras)
-        # The pictures were fitted already, and a fitted picture's own size is the nearest.
-        plan = make_plan(options, entry or find_model(options.model), (card["width"], card["height"]))
-        return replace(plan, kept=card.get(KEPT, 0))
+        return self.plan(options=located(VideoOptions.parse(self.card()["request"]), loras))
 
     def check(self, plan: Plan, components: Components) -> None:
-        """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError."""
+        """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError.
+
+        Prompts and pictures may be others for sections that are not made yet.
+        """
         before = self.card()
         now = json.loads(json.dumps(_card(plan, components), default=str))
+        planned = self.plan(plan.entry)
+        if not same_ahead(planned.options, plan.options) and same_past(planned, plan, self.settled):
+            for key in AHEAD:
+                put(now["request"], key, at(planned.options.dump(), key))
         differences = sorted(_differences(_wherever(before), _wherever(now)))
         if differences:
             raise InputError("error.resume.changed", folder=self.folder, what="; ".join(differences))
@@ -229,6 +259,21 @@ class Checkpoint(JobFolder):
         """What the card calls a file of the folder."""
         return path.relative_to(self.folder).as_posix()
 
+    def _settle_next(self, files: Mapping[str, str]) -> None:
+        """Put files in the place of others for which the card says so, and remove those for which it did not yet."""
+        for draft in self.folder.glob(f"{NEXT}*"):
+            name = draft.name.removeprefix(NEXT)
+            if name in files and _holds(draft, files[name]):
+                settle(draft, self.folder / name)
+            else:
+                draft.unlink()
+
+    def _marks(self, plan: Plan, before: Plan) -> Record:
+        """The marks of a plan's files that the record of the plan before has: their originals may be gone."""
+        marks = self.record(before).get("files", {})
+        known = {path: marks[key] for key, path in files_of(before.options).items() if key in marks}
+        return {key: known[path] for key, path in files_of(plan.options).items() if path in known}
+
     def _put(self, name: str, write: Write) -> str:
         """Write a file of the folder, aside and renamed; its checksum."""
         with aside(self.folder / name) as draft:
@@ -245,10 +290,6 @@ class Checkpoint(JobFolder):
                 reason = error
             if not _holds(draft, checksum):
                 raise InputError("error.resume.original", folder=self.folder, path=original.path, reason=reason)
-
-    def _files(self) -> dict[str, str]:
-        """The checksums of the files that are finished."""
-        return dict(self.card().get(FILES, {}))
 
     def _take_down(self, files: Mapping[str, str]) -> None:
         write_card(self.folder, self.card() | {FILES: files})
@@ -334,11 +375,6 @@ def picture_file(name: str) -> str:
     return f"{name.replace(':', '-')}.png"
 
 
-def section_file(order: int) -> str:
-    """What the latents of a section are called."""
-    return f"section-{order:04d}.safetensors"
-
-
 def write_picture(draft: Path, pixels: NDArray[np.uint8]) -> None:
     """A fitted picture [height, width, 3] as a file. Raises OSError."""
     Image.fromarray(pixels).save(draft, format="PNG")
@@ -346,13 +382,13 @@ def write_picture(draft: Path, pixels: NDArray[np.uint8]) -> None:
 
 def write_latents(draft: Path, latents: NDArray[np.float32]) -> None:
     """The latents of a section as a file. Raises OSError, SafetensorError."""
-    save_file({"latents": torch.from_numpy(latents.copy())}, draft)
+    save_file({LATENTS: torch.from_numpy(latents.copy())}, draft)
 
 
 def _latents(path: Path) -> Tensor | None:
     """The latents of a section, None where they cannot be read."""
     try:
-        return load_file(path)["latents"].clone()  # not tied to the file, which may go
+        return load_file(path)[LATENTS].clone()  # not tied to the file, which may go
     except (SafetensorError, OSError, KeyError):
         return None
 

@@ -24,7 +24,6 @@ from eichi.pipeline.checkpoint import (
     Original,
     checkpoint_beside,
     picture_file,
-    section_file,
     sweep,
     write_latents,
     write_picture,
@@ -41,6 +40,7 @@ from eichi.video import images
 from eichi.video.latentfile import Latents, load_latents
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
+from eichi.video.sectionfolder import section_file
 
 
 def generate(
@@ -50,13 +50,16 @@ def generate(
     stop: Stop = lambda: False,
     checkpoint: Checkpoint | None = None,
     previews: int = 0,
+    retire: bool = False,
 ) -> Iterator[Event]:
     """Run a plan; the last event is Finished, or Stopped once `stop()` is true, which is asked after every event.
 
     Writes `<folder>/<time>.mp4`, its poster `.png`, and what the output options ask for beside them. What is
     finished when the job is stopped is kept as a playable file. After every section the job can be gone on with from
-    its `checkpoint`, which is what an interrupted job leaves and what a finished one does not. One that is not begun
-    gives the video its name. There is a Preview after every `previews` steps, none for 0. Raises RunError.
+    its `checkpoint`, which is what an interrupted job leaves and what a finished one does not; of one that is to
+    `retire` the sections stay. One that is not begun gives the video its name; one that is begun goes on by a plan
+    that may have other prompts and pictures for sections that are not made yet. There is a Preview after every
+    `previews` steps, none for 0. Raises RunError.
     """
     if checkpoint is None:
         sweep(Path(folder))
@@ -68,7 +71,9 @@ def generate(
         if fresh:
             checkpoint.begin(plan, components, originals(plan))
         else:
-            yield from checkpoint.mend(plan, originals(plan))
+            planned = checkpoint.plan(plan.entry)
+            yield from checkpoint.mend(planned, originals(planned))
+            yield from checkpoint.turn(plan, components, originals(plan))
         pixels = checkpoint.pictures()
         with checkpoint.threads():
             outputs = Outputs(plan, checkpoint.record(plan), checkpoint.result, checkpoint.folder, checkpoint.finished)
@@ -84,7 +89,7 @@ def generate(
                 yield outputs.stop()
                 return
             last = outputs.finish(pixels[START])
-            checkpoint.discard()
+            checkpoint.retire() if retire else checkpoint.discard()
             yield last
 
 

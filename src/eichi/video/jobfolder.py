@@ -4,38 +4,63 @@ For those who list and remove jobs, without torch; what a job keeps there is the
 """
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from eichi.errors import InputError
 from eichi.files import remove
 from eichi.video.card import CARD, TWIN
+from eichi.video.sectionfolder import LEFT, Leavings, SectionFolder, trim_leavings
 
 ENDING = ".parts"
 
 
 @dataclass(frozen=True)
-class JobFolder:
+class JobFolder(SectionFolder):
     """The folder of one unfinished job."""
-
-    folder: Path
 
     @property
     def result(self) -> Path:
         """The video that the job makes."""
-        return self.folder.parent / f"{self.folder.name.removeprefix('.').removesuffix(ENDING)}.mp4"
+        return self.folder.parent / f"{self._stem}.mp4"
 
     @property
-    def begun(self) -> bool:
-        """Whether there is something to go on from."""
-        return any((self.folder / name).is_file() for name in (CARD, TWIN))
+    def latents_file(self) -> Path:
+        """The latents of the video, where they were asked for."""
+        return self.result.with_suffix(".safetensors")
 
     @property
     def preview(self) -> Path:
         """The newest look at the section that is being drawn, where its worker has left one."""
         return self.folder / "preview.png"
 
+    @property
+    def leavings(self) -> Leavings:
+        """What stays of the job for others to build on."""
+        return Leavings(self.folder.parent / f".{self._stem}{LEFT}")
+
+    @property
+    def source(self) -> SectionFolder:
+        """Where the sections of the job lie, finished or not."""
+        return self if self.made else self.leavings
+
     def discard(self) -> None:
         """Give the space back. Without its card a folder that is half gone is no job any more."""
         for name in (CARD, TWIN):
             remove(self.folder / name)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def retire(self) -> None:
+        """Give the space of a job back that is finished, but for its sections, so that others can build on them."""
+        try:
+            self.leavings.take(self)
+            trim_leavings(self.folder.parent)
+        except (OSError, InputError):  # the video is there; nothing is lost but this
+            with suppress(OSError):
+                self.leavings.forget()
+        self.discard()
+
+    @property
+    def _stem(self) -> str:
+        return self.folder.name.removeprefix(".").removesuffix(ENDING)

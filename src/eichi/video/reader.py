@@ -72,6 +72,34 @@ def read_frames(path: Path) -> Generator[Frame, None, None]:
             yield Frame(last, view.show(frame))
 
 
+def count_frames(path: Path) -> int:
+    """How many frames a video has, counted where its header does not say. Raises InputError."""
+    known = measure_video(path).frames
+    return known or sum(1 for _ in read_frames(path))
+
+
+def read_frame(path: Path, number: int) -> NDArray[np.uint8]:
+    """One frame of a video of an even pace, as ours are, counted from 0: decoded from the last key frame before it.
+
+    Raises InputError where there is none of that number.
+    """
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        rate, base = stream.average_rate, stream.time_base
+        if number < 0 or rate is None or base is None:
+            raise InputError("error.video.frame", path=path, number=number)
+        wanted = number / rate / base + (stream.start_time or 0)
+        container.seek(int(wanted), stream=stream)
+        view: _View | None = None
+        for frame in container.decode(stream):
+            view = view or _View(container, frame)
+            if frame.pts is not None and frame.pts >= wanted - 1 / rate / base / 2:
+                if frame.pts > wanted + 1 / rate / base / 2:
+                    break
+                return view.show(frame)
+    raise InputError("error.video.frame", path=path, number=number)
+
+
 class _View:
     """How the frames of a stream are shown, from its header and its first frame."""
 

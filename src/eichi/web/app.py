@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from eichi.errors import EichiError, InputError
 from eichi.files import private
@@ -25,11 +25,12 @@ from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
-from eichi.web.access import Access
+from eichi.web.access import Access, Door
 from eichi.web.api import routes
-from eichi.web.api.errors import explain, explain_question, explain_refusal
+from eichi.web.api.errors import explain, explain_mistake, explain_question, explain_refusal
+from eichi.web.connections import Punctual
 from eichi.web.desk import Desk
-from eichi.web.guard import guard
+from eichi.web.guard import BODY, Guard
 from eichi.web.pages import Pages
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def make_app(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        desk.empty_bin()
         desk.tidy()
         desk.wake()
         yield
@@ -55,7 +57,7 @@ def make_app(
         title="FramePack-eichi",
         version=version("framepack-eichi"),
         lifespan=life,
-        docs_url="/api/docs",
+        docs_url=None,
         openapi_url="/api/openapi.json",
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
@@ -66,9 +68,10 @@ def make_app(
     app.add_exception_handler(RequestValidationError, explain_question)
     app.add_exception_handler(HTTPException, explain_refusal)
     Pages(desk, language).mount(app)
-    guard(app, desk.local, access)
+    app.add_exception_handler(Exception, explain_mistake)
     app.add_middleware(GZipMiddleware, minimum_size=SMALL)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY)  # of those that do not say their length
+    app.add_middleware(Guard, hosts=hosts, local=desk.local, door=None if access is None else Door(access))
     return app
 
 
@@ -95,7 +98,9 @@ def serve(
             app = make_app(desk, language, hosts, access)
             if inbrowser:
                 threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
-            config = uvicorn.Config(app, log_config=None, log_level="warning", timeout_graceful_shutdown=1)
+            config = uvicorn.Config(
+                app, http=Punctual, log_config=None, log_level="warning", timeout_graceful_shutdown=1
+            )
             Server(config, desk).run([listener])
         finally:
             desk.downloads.close()

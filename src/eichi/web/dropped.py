@@ -34,12 +34,12 @@ from eichi.video.texts import texts_in
 from eichi.web.drafted import Drafter, told
 from eichi.web.i18n import Words
 from eichi.web.refs import Refs
+from eichi.web.toolruns import VIDEOS
 from eichi.web.uploads import LARGEST, Given
 from eichi.web.visitor import Visitor
 
 Kind = Literal["settings", "picture", "archive", "favourites", "latents", "lora"]
 ZIP, JSON, WEIGHTS = (b"PK\3\4", b"PK\5\6"), (".json",), (".safetensors",)
-VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 KNOWN = "PNG, JPEG, WebP, MP4, safetensors, ZIP, JSON"
 UNTOLD = ("error.file.record", "error.file.kind")  # what a file says that gives no options
 
@@ -63,10 +63,10 @@ class Reader:
     """Reads what a visitor drops on a draft of a kind, whose nested values are `below`."""
 
     def __init__(self, settings: Settings, refs: Refs, visitor: Visitor, kind: type[Request], below: Plain) -> None:
-        self.settings, self.refs, self.given = settings, refs, refs.given
+        self._machine, self.refs, self.given = settings, refs, refs.given
         self.visitor, self.kind, self.below = visitor, kind, below
         self.drafter, self.words = Drafter(refs, visitor), Words(visitor.language)
-        self._heard: list[Adjusted] = []
+        self.heard: list[Adjusted] = []
 
     def read(self, name: str, content: BinaryIO) -> Dropped:
         """What a file is and gives. Raises InputError, DiskError for one that is nothing."""
@@ -76,7 +76,7 @@ class Reader:
             with called(path):
                 _copy(content, path)
                 found = self._read(path)
-        found.notes += told(self._heard, self.words)
+        found.notes += told(self.heard, self.words)
         found.notes = [self.refs.text(note, self.visitor) for note in dict.fromkeys(found.notes)]
         return found
 
@@ -98,7 +98,7 @@ class Reader:
             return self._picture(path)
         if path.suffix not in VIDEOS and not texts_in(path):
             raise InputError("error.upload.kind", name=path.name, known=KNOWN)
-        return Dropped("settings", self._settings(path))
+        return Dropped("settings", self.settings(path))
 
     def _picture(self, path: Path) -> Dropped:
         """A picture, kept as one, and the options that are in it, if there are some."""
@@ -122,7 +122,7 @@ class Reader:
     def _options(self, path: Path, found: Dropped) -> None:
         """The options of a file that is of use without them; where it has some that cannot be used, that is said."""
         try:
-            found.options = self._settings(path)
+            found.options = self.settings(path)
         except InputError as error:
             if error.id not in UNTOLD:
                 raise
@@ -130,16 +130,16 @@ class Reader:
                 error.values = {key: path.name if value == path else value for key, value in error.values.items()}
                 found.notes.append(error.say(self.visitor.language))
 
-    def _settings(self, path: Path) -> Plain:
+    def settings(self, path: Path) -> Plain:
         """The options that a file carries. Those of another program's lie over the draft."""
         found = restore(path, self.kind)
         if not found.whole:
-            self._heard += found.notes
+            self.heard += found.notes
             return over(self.below, _typed(self.kind.parse(found.values).dump(), found.values))
-        folders = (self.given.folder, self.settings.outputs.absolute(), *self.settings.loras)
-        cache = self.settings.cache if self.visitor.local else None
+        folders = (self.given.folder, self._machine.outputs.absolute(), *self._machine.loras)
+        cache = self._machine.cache if self.visitor.local else None
         values, notes = found.at(Places(folders=folders, cache=cache, strict=True))
-        self._heard += notes
+        self.heard += notes
         return self._draft(self.kind.parse(values), None if self.visitor.local else folders)
 
     def _archive(self, path: Path) -> Dropped:
@@ -150,12 +150,12 @@ class Reader:
         archive = read_archive(path, pictures)
         below, lost = read_request_from(VideoOptions, self.below)
         asked, notes = archive.over(below)
-        self._heard += (*lost, *notes)
+        self.heard += (*lost, *notes)
         if archive.loras is not None:
             loras = tuple(self._found(archive))
             weights = asked.weights.model_copy(update={"loras": loras})
             asked = asked.model_copy(update={"weights": weights})
-        ours = (pictures, self.given.folder, self.settings.outputs.absolute(), *self.settings.loras)
+        ours = (pictures, self.given.folder, self._machine.outputs.absolute(), *self._machine.loras)
         return Dropped("archive", self._draft(asked, None if self.visitor.local else ours))
 
     def _found(self, archive: Archive) -> Iterator[LoraOptions]:
@@ -163,22 +163,22 @@ class Reader:
         for lora in archive.loras or ():
             name = last_part(str(lora.path))
             try:
-                path = find_lora(Path(name), self.settings.loras)
+                path = find_lora(Path(name), self._machine.loras)
             except EichiError:  # several of the name
                 path = None
             if path is None:
-                self._heard.append(Adjusted("note.file.lost", {"key": "weights.loras", "name": name}))
+                self.heard.append(Adjusted("note.file.lost", {"key": "weights.loras", "name": name}))
             elif lora.on:
                 yield LoraOptions(file=path.absolute(), strength=lora.strength)
 
     def _favourites(self, path: Path) -> Dropped:
-        taken = Favourites(self.settings.home, self._heard.append).take_in(path)
+        taken = Favourites(self._machine.home, self.heard.append).take_in(path)
         return Dropped("favourites", names=tuple(taken.values()))
 
     def _draft(self, asked: Request, within: tuple[Path, ...] | None) -> Plain:
         values, notes = self.drafter.draft(asked, within)
-        known = {note.values.get("name") for note in self._heard if note.id == "note.file.lost"}
-        self._heard += (note for note in notes if note.values["name"] not in known)
+        known = {note.values.get("name") for note in self.heard if note.id == "note.file.lost"}
+        self.heard += (note for note in notes if note.values["name"] not in known)
         return values
 
     def _put(self, path: Path, take: Callable[[str, BinaryIO], Path]) -> str:
@@ -187,7 +187,7 @@ class Reader:
 
     def _lora(self, name: str, content: BinaryIO) -> Path:
         """A LoRA file in its folder; the one that is there where its content is the same."""
-        there = self.settings.loras[0].absolute() / name
+        there = self._machine.loras[0].absolute() / name
         if os.path.isfile(there) and digest(there) == digest(Path(content.name)):
             return there
         return self.given.lora(name, content)

@@ -1,24 +1,32 @@
 """What every request passes on its way in and every answer on its way out: who may ask, and what a browser may do.
 
-Requests from other sites are refused; answers carry a policy under which no script runs but the page's own files.
-Knows no address below it but the one of the interface's own documentation, which brings a library from elsewhere.
+Requests under other names, from other sites and from those without the password are refused; every answer, a refusal
+and a stream too, carries a policy under which no script runs but the page's own files. It stands before the application
+as plain ASGI, so that nothing is held back on the way. Knows no address below it.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eichi.errors import InputError
 from eichi.text import json_text
-from eichi.web.access import Access
+from eichi.web.access import Door, Verdict
 from eichi.web.problems import told
+from eichi.web.uploads import LARGEST
 from eichi.web.visitor import spoken
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-GONE = 499  # what servers note where a visitor has left
+EVERY_NAME = "*"
+BODY = LARGEST + 2**20  # bytes of a request: the largest file, and what a form has around it
+# What programs between a visitor and this one add: who asks through them does not sit here.
+BETWEEN = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
+PREFIX = "x-forwarded-"
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -44,38 +52,104 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+REFUSED: dict[Verdict, tuple[int, str]] = {
+    Verdict.ASKED: (401, "error.api.access"),
+    Verdict.THROTTLED: (429, "error.api.throttled"),
+    Verdict.CROWDED: (503, "error.api.crowded"),
 }
 
 
-def guard(app: FastAPI, local: bool, access: Access | None) -> None:
-    """Put the guard before an application; `local` says that only this machine reaches the server."""
+class Guard:
+    """Stands before an application: `hosts` are the names that it answers to, `local` says that only this machine
+    reaches it, `door` asks for the password where there is one.
+    """
 
-    @app.middleware("http")
-    async def watch(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        request.state.local = local
-        answer = await _answered(request, call_next, access)
-        for name, value in HEADERS.items():
-            answer.headers.setdefault(name, value)
-        return answer
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], local: bool, door: Door | None) -> None:
+        self.app, self.local, self.door = app, local, door
+        self.hosts = {host.strip("[]") for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request, name = Request(scope), host_name(scope)
+        request.state.local = sits_here(request, name, self.local)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                protect(MutableHeaders(scope=message))
+            await send(message)
+
+        refusal = await self._refusal(request, name)
+        await (refusal or self.app)(scope, receive, guarded)
+
+    async def _refusal(self, request: Request, name: str) -> Response | None:
+        """What is answered to who may not ask."""
+        headers, length = request.headers, request.headers.get("content-length", "")
+        if EVERY_NAME not in self.hosts and name not in self.hosts:
+            return refused(request, 400, "error.api.host", host=headers.get("host", ""))
+        origin = headers.get("origin")
+        if origin is not None and request.method not in SAFE and not _same(origin, headers):
+            return refused(request, 403, "error.api.origin", origin=origin)
+        if self.door is not None:
+            entry = await self.door.ask(headers.get("authorization", ""), request.client.host if request.client else "")
+            if entry.verdict is not Verdict.RIGHT:
+                status, id = REFUSED[entry.verdict]
+                return refused(request, status, id, seconds=entry.seconds)
+        if length.isdecimal() and int(length) > BODY:
+            return refused(request, 413, "error.api.large", limit=LARGEST // 2**20)
+        return None
 
 
-async def _answered(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]], access: Access | None
-) -> Response:
-    origin = request.headers.get("origin")
-    if origin is not None and request.method not in SAFE and urlsplit(origin).netloc != request.headers.get("host"):
-        return _refused(request, 403, "error.api.origin", origin=origin)
-    if access is not None and not await asyncio.to_thread(access.allows, request.headers.get("authorization", "")):
-        return _refused(request, 401, "error.api.access")
-    try:
-        return await call_next(request)
-    except RuntimeError:  # what Starlette says where there is nobody any more to answer
-        if not await request.is_disconnected():
-            raise
-        return Response(status_code=GONE)
+def protect(headers: MutableHeaders) -> None:
+    """Put the policy into the headers of an answer."""
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
 
 
-def _refused(request: Request, status: int, id: str, **values: object) -> Response:
-    headers = {"www-authenticate": 'Basic realm="FramePack-eichi", charset="UTF-8"'} if status == 401 else {}
+def refused(request: Request, status: int, id: str, **values: str | int) -> Response:
+    """An error of ours as an answer, in the visitor's language."""
+    headers = {}
+    if status == 401:
+        headers["www-authenticate"] = 'Basic realm="FramePack-eichi", charset="UTF-8"'
+    if status in (429, 503):
+        headers["retry-after"] = str(values["seconds"])
     said = told(InputError(id, **values), spoken(request))
     return Response(json_text(said), status, headers, media_type="application/json")
+
+
+def host_name(scope: Scope) -> str:
+    """The name that a request calls this server by, nothing where it is none."""
+    try:
+        return urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def sits_here(request: Request, name: str, local: bool) -> bool:
+    """Whether who asks sits at this machine: nothing stands between, and it is asked from here under a name of here."""
+    if any(header in BETWEEN or header.startswith(PREFIX) for header in request.headers):
+        return False
+    return local or (request.client is not None and _here(request.client.host) and _here(name))
+
+
+def _here(name: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    if name == "localhost":
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or (mapped is not None and mapped.is_loopback)
+
+
+def _same(origin: str, headers: Headers) -> bool:
+    """Whether a request comes from the page of the address that it is sent to."""
+    try:
+        return urlsplit(origin).netloc == headers.get("host")
+    except ValueError:
+        return False

@@ -25,9 +25,10 @@ from eichi.jobs.store import Mark, Store
 from eichi.jobs.view import ACTIVE, IDLE, View
 from eichi.settings import Settings
 from eichi.web.downloads import Downloads, DownloadView
-from eichi.web.i18n import Words
+from eichi.web.refs import Refs
 from eichi.web.rows import JobRow, Seen, Track, make_row
 from eichi.web.toolruns import RunView, ToolRuns
+from eichi.web.visitor import Visitor
 from eichi.words import ENGLISH
 
 PACE = 0.4  # seconds between two looks at the store
@@ -45,6 +46,7 @@ class Watched(Protocol):
     store: Store
     bench: ToolRuns
     downloads: Downloads
+    refs: Refs
     boot: str
 
 
@@ -90,19 +92,23 @@ class Live:
         self._jobs: dict[int, Job] = {}
         self._seen: dict[int, Seen] = {}
         self._tracks: dict[int, Track] = {}
-        self._rows: dict[int, dict[str, JobRow]] = {}
+        self._rows: dict[int, dict[Visitor, JobRow]] = {}
         self._paces: dict[str, Sequence[float]] = {}
         self._parts: dict[str, Any] = {}
-        self._texts: dict[tuple[int | None, int, str], str] = {}
+        self._texts: dict[tuple[int | None, int, Visitor], str] = {}
         self._waiting: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._ending = False
+        self._pulse: object = None
 
     def look(self) -> bool:
         """Look at everything once; whether something changed. Raises StoreError."""
         with self._lock:
             before, parts = self._parts, self._look_around()
-            jobs, removed = self._look_at_jobs()
+            pulse, jobs, removed = self.desk.store.pulse(), frozenset[int](), frozenset[int]()
+            if pulse != self._pulse:
+                jobs, removed = self._look_at_jobs()
+                self._pulse = pulse  # read before them, so that no change is missed
             parts["order"] = tuple(mark.id for mark in sorted(self._marks.values(), key=_place) if mark.status in IDLE)
             changed = frozenset(name for name, value in parts.items() if before.get(name) != value)
             self._parts = parts
@@ -113,30 +119,30 @@ class Live:
             self._texts.clear()
             return True
 
-    def since(self, number: int | None, language: str) -> str:
+    def since(self, number: int | None, visitor: Visitor) -> str:
         """What happened after a number, up to the last look, as JSON; everything where that is not known any more."""
         with self._lock:
-            key = (number if self._remembers(number) else None, self.number, language)
+            key = (number if self._remembers(number) else None, self.number, visitor)
             if key not in self._texts:
                 if len(self._texts) >= TEXTS:
                     self._texts.clear()
-                self._texts[key] = self._change(key[0], Words(language)).model_dump_json(exclude_unset=True)
+                self._texts[key] = self._change(key[0], visitor).model_dump_json(exclude_unset=True)
             return self._texts[key]
 
-    def everything(self, language: str) -> Change:
+    def everything(self, visitor: Visitor) -> Change:
         """What there is as of the last look."""
         with self._lock:
-            return self._change(None, Words(language))
+            return self._change(None, visitor)
 
-    def row(self, job: Job, language: str) -> JobRow:
+    def row(self, job: Job, visitor: Visitor) -> JobRow:
         """The row of a job that may not be among those that are watched."""
         with self._lock:
             known = self._jobs.get(job.id)
             if known is not None and known.version == job.version:
-                return self._row(job.id, Words(language))
-        return make_row(job, Seen(self.desk.store.paces(job.pace_key), now=time.time()), Words(language))
+                return self._row(job.id, visitor)
+        return make_row(job, Seen(self.desk.store.paces(job.pace_key), now=time.time()), self.desk.refs, visitor)
 
-    async def stream(self, language: str, last: str = "") -> AsyncIterator[str]:
+    async def stream(self, visitor: Visitor, last: str = "") -> AsyncIterator[str]:
         """The events for one page, from behind the last that it has, until it leaves or the server ends."""
         event = asyncio.Event()
         self._waiting.add(event)
@@ -148,7 +154,7 @@ class Live:
                     self._task = asyncio.create_task(self._watch())
                 event.clear()
                 if number != self.number:
-                    number, text = await asyncio.to_thread(self._told, number, language)
+                    number, text = await asyncio.to_thread(self._told, number, visitor)
                     yield f"id: {self._name}-{number}\ndata: {text}\n\n"
                     continue
                 try:
@@ -168,9 +174,9 @@ class Live:
         """What tells the numbers of this watcher from those of another server."""
         return self.desk.boot[:8]
 
-    def _told(self, number: int | None, language: str) -> tuple[int, str]:
+    def _told(self, number: int | None, visitor: Visitor) -> tuple[int, str]:
         with self._lock:
-            return self.number, self.since(number, language)
+            return self.number, self.since(number, visitor)
 
     def _number_of(self, last: str) -> int | None:
         """The number that an event's id stands for, None for one of another server."""
@@ -252,7 +258,7 @@ class Live:
         self._seen[job.id] = Seen(self._paces[job.pace_key], track, time.time())
         self._rows.pop(job.id, None)
 
-    def _change(self, number: int | None, words: Words) -> Change:
+    def _change(self, number: int | None, visitor: Visitor) -> Change:
         """What happened after a number that is remembered, or everything."""
         if number is None:
             jobs, values = frozenset(self._jobs), dict(self._parts)
@@ -264,16 +270,18 @@ class Live:
             values = {name: value for name, value in self._parts.items() if name in names}
             values |= {"removed": tuple(sorted(removed))} if removed else {}
         if "downloads" in values:  # looked at in one language, told in theirs
-            values["downloads"] = tuple(self.desk.downloads.views(words.language))
+            values["downloads"] = tuple(self.desk.downloads.views(visitor.language))
+        if "runs" in values:
+            values["runs"] = tuple(self.desk.refs.seen(run, visitor) for run in values["runs"])
         if jobs or number is None:
-            values["jobs"] = tuple(self._row(id, words) for id in sorted(jobs))
+            values["jobs"] = tuple(self._row(id, visitor) for id in sorted(jobs))
         return Change(full=number is None, **values)
 
-    def _row(self, id: int, words: Words) -> JobRow:
+    def _row(self, id: int, visitor: Visitor) -> JobRow:
         made = self._rows.setdefault(id, {})
-        if words.language not in made:
-            made[words.language] = make_row(self._jobs[id], self._seen[id], words)
-        return made[words.language]
+        if visitor not in made:
+            made[visitor] = make_row(self._jobs[id], self._seen[id], self.desk.refs, visitor)
+        return made[visitor]
 
 
 def _open(mark: Mark) -> bool:

@@ -14,7 +14,7 @@ import psutil
 from eichi.plan.memory import Machine
 from eichi.settings import Settings
 
-ASK = ("--query-gpu=memory.free", "--format=csv,noheader,nounits")
+FREE, NAMES = "memory.free", "name"  # what the command is asked for
 LONGEST, HOLDS = 5.0, 10.0  # seconds: for an answer, and until it is asked for again
 MIB = 2**20
 
@@ -25,6 +25,7 @@ class Probe:
     def __init__(self) -> None:
         self._free: list[float] = []
         self._asked: float | None = None
+        self._names: list[str] | None = None
 
     def look(self, settings: Settings) -> Machine:
         ram = float(psutil.virtual_memory().available)
@@ -33,20 +34,36 @@ class Probe:
         card = int(named[1] or 0) if named else 0
         return Machine(cards[card] if card < len(cards) else None, ram, settings.preserve_gb)
 
+    def names(self) -> list[str]:
+        """What the cards of this machine are called, in the order of their numbers."""
+        if self._names is None:
+            self._names = _ask(NAMES)
+        return self._names
+
     def _cards(self) -> list[float]:
         """Free bytes of every card."""
         now = time.monotonic()
         if self._asked is None or now - self._asked > HOLDS:
-            self._free, self._asked = _ask(), now
+            self._free, self._asked = _numbers(_ask(FREE)), now
         return self._free
 
 
-def _ask() -> list[float]:
+def _numbers(lines: list[str]) -> list[float]:
+    """Bytes for lines in MiB, none where one of them is no number: as without a card."""
+    try:
+        return [float(line) * MIB for line in lines]
+    except ValueError:
+        return []
+
+
+def _ask(what: str) -> list[str]:
+    """What NVIDIA's command says of every card, nothing where there is no driver or no answer."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
+    ask = [command, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
-        said = subprocess.run([command, *ASK], capture_output=True, timeout=LONGEST, check=True).stdout
-        return [float(line) * MIB for line in said.split()]
-    except (OSError, subprocess.SubprocessError, ValueError):  # no driver, no answer, no number: as without a card
+        said = subprocess.run(ask, capture_output=True, timeout=LONGEST, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
         return []
+    return [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]

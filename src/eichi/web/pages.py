@@ -28,6 +28,7 @@ from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.fields import fields, grouped
 from eichi.web.i18n import COOKIE, Words, choose
+from eichi.web.visitor import Visiting, Visitor
 from eichi.words import languages, say
 
 PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
@@ -77,6 +78,7 @@ class Pages:
         """Put the pages and their files into an application."""
         router = APIRouter(include_in_schema=False)
         router.add_api_route("/", self.enter)
+        router.add_api_route("/api/docs", self.document, response_class=HTMLResponse)
         for code in languages():
             router.add_api_route(f"/{code}", self.enter_in(code))
             router.add_api_route(f"/{code}/", self.enter_in(code))
@@ -98,18 +100,22 @@ class Pages:
 
         return enter
 
-    def show(self, code: str, place: str) -> Callable[[], HTMLResponse]:
+    def show(self, code: str, place: str) -> Callable[[Visitor], HTMLResponse]:
         """What answers for a place in a language."""
 
-        def show() -> HTMLResponse:
-            answer = HTMLResponse(self.render(code, place))
+        def show(visitor: Visiting) -> HTMLResponse:
+            answer = HTMLResponse(self.render(code, place, visitor.local))
             answer.set_cookie(COOKIE, code, max_age=YEAR, samesite="lax")
             answer.headers["cache-control"] = "no-cache"
             return answer
 
         return show
 
-    def render(self, code: str, place: str) -> str:
+    def document(self) -> HTMLResponse:
+        """The HTTP interface, described from its schema by our own script: nothing is fetched from elsewhere."""
+        return HTMLResponse(self.templates.get_template("docs.html").render(static=f"/static/{self.mark}"))
+
+    def render(self, code: str, place: str, local: bool = False) -> str:
         """A place in a language."""
         words = Words(code)
         kinds: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
@@ -123,5 +129,5 @@ class Pages:
             static=f"/static/{self.mark}",
             fields=described,
             grouped={name: grouped(found.values()) for name, found in described.items()},
-            local=self.desk.local,
+            local=local,
         )

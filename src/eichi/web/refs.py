@@ -26,6 +26,7 @@ from eichi.library.lorafolders import ENDING, lora_files
 from eichi.options import Options, files_of, put
 from eichi.settings import Settings
 from eichi.video import images
+from eichi.video.sectionfolder import joined_in
 from eichi.web.problems import told
 from eichi.web.results import KINDS, files_in, mark_of
 from eichi.web.uploads import Uploads
@@ -73,7 +74,8 @@ class Refs:
         mark = self.given.mark(place)
         if mark is not None:
             return f"{UPLOAD}{mark}"
-        if place.parent == self._outputs and place.suffix.lower() in KINDS:
+        found = place.parent == self._outputs and place.suffix.lower() in KINDS
+        if found or (place.parent.parent == self._outputs and place in joined_in(self._outputs)):
             return f"{RESULT}{mark_of(place)}"
         if place.name.lower().endswith(ENDING) and any(place.is_relative_to(one) for one in self._loras):
             return f"{LORA}{mark_of(place)}"
@@ -173,7 +175,8 @@ class Refs:
         if upload:
             return self.given.find(picture)
         if place:
-            paths = files_in(self._outputs) if place == "result" else lora_files(self._loras).values()
+            made = (*files_in(self._outputs), *joined_in(self._outputs))
+            paths = made if place == "result" else lora_files(self._loras).values()
             return next((path for path in paths if mark_of(path) == mark), None)
         job = self.store.find(int(number))
         left = () if job is None else results(job)

@@ -13,11 +13,11 @@ from pathlib import Path
 from eichi.errors import EichiError
 from eichi.text import encodable
 from eichi.video.splice import LatentsReport, report
-from eichi.web.toolruns import LATENTS, VIDEO
+from eichi.web.toolruns import LATENTS, VIDEOS
 
 SHOWN = 60  # files, the newest first
 PICTURE = ".png"
-KINDS = {LATENTS: "latents", VIDEO: "video", PICTURE: "picture"}
+KINDS = {LATENTS: "latents", PICTURE: "picture"} | dict.fromkeys(VIDEOS, "video")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def mark_of(path: Path) -> str:
 
 
 def _describe(path: Path) -> ResultFile | None:
-    if path.suffix.lower() == VIDEO:
+    if path.suffix.lower() in VIDEOS:
         return ResultFile(path.name, path, None)
     try:
         return ResultFile(path.name, path, report(path))

@@ -10,19 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
+from zlib import crc32
 
 from eichi.events import Changed, Finished, FrameStarted, SectionDone, Started, Step, Stopped
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
-from eichi.jobs.view import Action, JobView, Kind, Status, Told, View
+from eichi.jobs.view import Action, JobView, Kind, Problem, Status, Told, View
 from eichi.lines import line
 from eichi.options import FrameOptions
 from eichi.video.jobfolder import JobFolder
 from eichi.web.i18n import Words
+from eichi.web.refs import Refs
+from eichi.web.visitor import Visitor
 
 PROMPT = 200  # signs that a list shows
 SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
-VIDEO, PICTURE = ".mp4", ".png"
+PICTURE = ".png"
 TELLING = 2  # steps after which the first section tells how long it takes
 
 
@@ -46,9 +49,9 @@ class ProgressView(View):
 class JobRow(View):
     """A job in a list. Times are in seconds since 1970, addresses are of this server.
 
-    `image` is the start picture, `thumb` the last frame, both small; `video` the result of a video, `picture` of a
-    single image; `so_far` what is finished of one that is not done, `preview` the section that is being drawn.
-    `forecast` is what a job to come takes, in seconds, where that was measured.
+    `image` is the start picture, `thumb` the last frame, both small; `video` the result, a
+    picture where one was asked for; `so_far` what is finished of one that is not done, `preview` the section that is
+    being drawn. `forecast` is what a job to come takes, in seconds, where that was measured.
     """
 
     id: int
@@ -66,7 +69,6 @@ class JobRow(View):
     seed: int | None
     batch: str | None
     priority: int
-    position: int
     created: float
     started: float | None
     ended: float | None
@@ -75,7 +77,6 @@ class JobRow(View):
     image: str | None
     thumb: str | None
     video: str | None
-    picture: str | None
     files: tuple[str, ...]
     progress: ProgressView | None
     message: str | None
@@ -119,12 +120,12 @@ class Seen:
     now: float = 0.0
 
 
-def make_row(job: Job, seen: Seen, words: Words) -> JobRow:
-    """The row of a job in a language."""
+def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
+    """The row of a job as a visitor may see it."""
+    words = Words(visitor.language)
     view = job.view(words.language)
     files = results(job)
-    names = tuple(path.name for path in files)
-    video, picture = _result(view, files)
+    names, result = tuple(path.name for path in files), result_of(job, files)
     base = f"/api/v1/jobs/{job.id}"
     return JobRow(
         id=job.id,
@@ -132,7 +133,7 @@ def make_row(job: Job, seen: Seen, words: Words) -> JobRow:
         status=job.status,
         status_text=words(f"status.{job.status}"),
         prompt=view.prompt[:PROMPT],
-        model=job.plan.model,
+        model=refs.text(job.plan.model, visitor),
         width=job.plan.width,
         height=job.plan.height,
         seconds=job.plan.seconds,
@@ -142,19 +143,17 @@ def make_row(job: Job, seen: Seen, words: Words) -> JobRow:
         seed=view.seed,
         batch=job.batch,
         priority=job.priority,
-        position=job.position,
         created=job.created,
         started=job.started,
         ended=job.ended,
         actions=view.actions,
         begun=view.begun,
-        image=f"{base}/thumb.webp?at=first" if view.request is not None and view.request.image is not None else None,
-        thumb=f"{base}/thumb.webp?at=last&v={round(job.ended or 0)}" if video or picture else None,
-        video=f"{base}/files/{quote(video)}" if video else None,
-        picture=f"{base}/files/{quote(picture)}" if picture else None,
+        image=_image(view, base),
+        thumb=None if result is None else f"{base}/thumb.webp?at=last&v={round(job.ended or 0)}",
+        video=None if result is None else f"{base}/files/{quote(result.name)}",
         files=names,
         progress=progress_of(job, seen),
-        message=view.message,
+        message=None if view.error is None else _message(view.error, refs, visitor),
         flags=_flags(view, words),
         forecast=forecast_of(job, seen.paces),
         so_far=_so_far(view, job, base),
@@ -206,12 +205,23 @@ def _left(step: Step, pace: float | None, seen: Seen) -> float | None:
     return (seen.now - seen.track.begun) / step.step * step.steps * rest
 
 
-def _result(view: JobView, files: Sequence[Path]) -> tuple[str | None, str | None]:
-    """The names of the video and of the picture that a job was for, as far as they are there."""
-    if view.kind == FrameOptions.kind:
-        return None, next((path.name for path in files if path.suffix == PICTURE), None)
-    told = view.result.video if isinstance(view.result, Finished | Stopped) else None
-    return next((path.name for path in files if told is not None and path.name == Path(told).name), None), None
+def result_of(job: Job, files: Sequence[Path]) -> Path | None:
+    """The video or the picture that a job was for, None where it is not there."""
+    if job.kind == FrameOptions.kind:
+        return next((path for path in files if path.suffix == PICTURE), None)
+    told = job.result.video if isinstance(job.result, Finished | Stopped) else None
+    return next((path for path in files if told is not None and path.name == Path(told).name), None)
+
+
+def _image(view: JobView, base: str) -> str | None:
+    """Where the start picture is shown, under another address for another picture."""
+    image = None if view.request is None else view.request.image
+    return None if image is None else f"{base}/thumb.webp?at=first&v={crc32(str(image).encode()):08x}"
+
+
+def _message(problem: Problem, refs: Refs, visitor: Visitor) -> str:
+    """What went wrong, with no path in it that is not for this visitor."""
+    return problem.model_copy(update={"values": refs.values(problem.values, visitor)}).say(visitor.language)
 
 
 def _flags(view: JobView, words: Words) -> tuple[str, ...]:

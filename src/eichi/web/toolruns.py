@@ -26,13 +26,14 @@ from eichi.settings import Settings
 from eichi.video.splice import free_name
 
 LATENTS, VIDEO = ".safetensors", ".mp4"
+VIDEOS = (VIDEO, ".m4v", ".mov", ".webm", ".mkv", ".avi")  # what people bring, of which one is what is made here
 # Every tool: how many files it takes (0: two or more), what its result is called, its ending, the values it knows.
 TOOLS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
     "join": (0, "joined", LATENTS, ()),
     "trim": (1, "trimmed", LATENTS, ("start", "end")),
-    "fill": (2, "filled", LATENTS, ("length", "prompt")),
-    "to-mp4": (1, "decoded", VIDEO, ()),
-    "from-mp4": (1, "encoded", LATENTS, ()),
+    "fill": (2, "filled", LATENTS, ("length", "prompt", "seed", "model")),
+    "to-mp4": (1, "decoded", VIDEO, ("model", "crf")),
+    "from-mp4": (1, "encoded", LATENTS, ("model", "resolution")),
 }
 LOOK = 0.5  # seconds between two looks whether a job still runs
 RUN = "from eichi.cli import main; main()"
@@ -93,8 +94,10 @@ class ToolRuns:
         count, word, ending, known = TOOLS[tool]
         if (count and len(files) != count) or (not count and len(files) < 2):
             raise OptionError("error.tool.files", tool=tool, count=count or 2, given=len(files))
+        for key in values.keys() - set(known):
+            raise OptionError("error.option.unknown", key=key, known=", ".join(known) or "–")
         given = {key: values[key] for key in known if values.get(key) not in (None, "")}
-        flags = [part for key, value in given.items() for part in (f"--{key}", str(value))]
+        flags = [f"--{key}={value}" for key, value in given.items()]
         with self._lock:
             target = free_name(self.settings.outputs.absolute(), files[0], word, ending)
             words = ("latents", tool, *map(str, files), *flags, "--out", str(target), "--json")

@@ -30,7 +30,7 @@ from eichi.video import images
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.sources import open_picture
-from eichi.web.toolruns import LATENTS, VIDEO
+from eichi.web.toolruns import LATENTS, VIDEOS
 
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
@@ -121,17 +121,23 @@ class Uploads:
         return Given(path.parent.name, path.name, width, height)
 
     def small(self, path: Path, side: int) -> bytes:
-        """A picture, or a video's first, as every browser shows it, WebP with no side longer. Raises InputError.
+        """A picture, or a video's first, as every browser shows it, WebP with no side longer. Raises InputError."""
+        video = path.suffix.lower() in VIDEOS
+        return self.shown(path, side, lambda: _first(path) if video else images.load(path))
 
-        It is kept in the cache.
+    def shown(self, path: Path, side: int, make: Callable[[], Image.Image], which: str = "") -> bytes:
+        """What `make` shows of a file, WebP with no side longer; `which` tells it from what else is shown of the file.
+
+        It is kept in the cache. Raises InputError.
         """
         state = path.stat()
-        name = hashlib.sha256(f"{path}\0{state.st_mtime_ns}\0{state.st_size}".encode("utf-8", "replace")).hexdigest()
+        said = f"{path}\0{state.st_mtime_ns}\0{state.st_size}\0{which}"
+        name = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
         target = self.settings.cache / SHOWN / f"{name[:32]}-{side}.webp"
         with suppress(OSError):
             return target.read_bytes()
         with self._decoding:
-            picture = _first(path) if path.suffix.lower() == VIDEO else images.load(path)
+            picture = make()
             picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         made = BytesIO()
         picture.save(made, "WEBP", quality=QUALITY)
@@ -147,8 +153,8 @@ class Uploads:
         """Take in latents or a video, among the results. Raises InputError, DiskError."""
         base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
-        if suffix not in (LATENTS, VIDEO) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=f"{LATENTS}, {VIDEO}")
+        if suffix not in (LATENTS, *VIDEOS) or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *VIDEOS)))
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         check: Callable[[Path], object] = measure_latents if suffix == LATENTS else measure_video

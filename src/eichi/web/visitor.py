@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from eichi.errors import InputError
 from eichi.web.i18n import COOKIE, choose
 
 HEADER, QUERY = "eichi-language", "language"
@@ -31,6 +32,12 @@ def spoken(request: Request) -> str:
 def visiting(request: Request) -> Visitor:
     """Who asks, as the guard has seen them."""
     return Visitor(spoken(request), bool(getattr(request.state, "local", False)))
+
+
+def at_machine(visitor: Visitor, otherwise: str) -> None:
+    """Raise InputError, with this sentence, for who does not sit at the machine."""
+    if not visitor.local:
+        raise InputError(otherwise)
 
 
 Language = Annotated[str, Depends(spoken)]

@@ -12,6 +12,7 @@ from eichi.web.api import (
     drafts,
     events,
     files,
+    frames,
     jobs,
     library,
     loras,
@@ -20,6 +21,9 @@ from eichi.web.api import (
     options,
     pictures,
     read,
+    sections,
+    settings,
+    starts,
     tools,
     words,
 )
@@ -34,6 +38,8 @@ def routes(desk: Desk) -> APIRouter:
         drafts,
         events,
         files,
+        sections,  # before the buttons of jobs, whose addresses are of the same form
+        frames,
         jobs,
         library,
         loras,
@@ -41,6 +47,8 @@ def routes(desk: Desk) -> APIRouter:
         models,
         pictures,
         read,
+        settings,
+        starts,
         tools,
     ):
         router.include_router(place.routes(desk))

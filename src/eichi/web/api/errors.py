@@ -8,11 +8,14 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from eichi.declare import shown
-from eichi.errors import EichiError, ErrorView, InputError, OptionError
+from eichi.errors import EichiError, ErrorView, InputError, OptionError, RunError
 from eichi.options import Options
 from eichi.reasons import unfit
 from eichi.text import json_text
+from eichi.web.guard import protect
+from eichi.web.problems import told
 from eichi.web.refs import Refs
+from eichi.web.uploads import LARGEST
 from eichi.web.visitor import spoken, visiting
 
 SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
@@ -49,9 +52,17 @@ async def explain(request: Request, error: Exception) -> Response:
 async def explain_refusal(request: Request, error: Exception) -> Response:
     """What the server itself refuses: an address or a method that is not there, a body that is no JSON."""
     assert isinstance(error, HTTPException)
-    id = "error.api.body" if error.status_code == 400 else "error.api.address"
-    said = ErrorView.of(InputError(id, method=request.method, path=request.url.path), spoken(request))
+    id = {400: "error.api.body", 413: "error.api.large"}.get(error.status_code, "error.api.address")
+    said = told(InputError(id, method=request.method, path=request.url.path, limit=LARGEST // 2**20), spoken(request))
     return Response(json_text(said), error.status_code, error.headers, media_type="application/json")
+
+
+async def explain_mistake(request: Request, error: Exception) -> Response:
+    """What went wrong by a mistake of the program; the log has it. It is said where no guard stands any more."""
+    answer = Response(json_text(told(RunError("error.api.broken"), spoken(request))), 500)
+    answer.headers["content-type"] = "application/json"
+    protect(answer.headers)
+    return answer
 
 
 async def explain_question(request: Request, error: Exception) -> Response:

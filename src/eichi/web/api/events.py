@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.live import Change
-from eichi.web.visitor import Language
+from eichi.web.visitor import Visiting
 
 
 class Stream(StreamingResponse):
@@ -37,14 +37,14 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["events"])
 
     @router.get("/events", response_class=Stream, responses={**PLAIN_ANSWERS, **CHANGES})
-    async def follow_all(language: Language, last_event_id: Annotated[str, Header(max_length=64)] = "") -> Stream:
+    async def follow_all(visitor: Visiting, last_event_id: Annotated[str, Header(max_length=64)] = "") -> Stream:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        stream = desk.live.stream(language, last_event_id)
+        stream = desk.live.stream(visitor, last_event_id)
         return Stream(stream, headers=headers)
 
     @router.get("/now")
-    def look_at_all(language: Language) -> Change:
+    def look_at_all(visitor: Visiting) -> Change:
         desk.live.look()
-        return desk.live.everything(language)
+        return desk.live.everything(visitor)
 
     return router

@@ -1,6 +1,5 @@
 """Files over HTTP: the results of a job, what it shows while it runs, latents and videos that are given."""
 
-import re
 from pathlib import Path
 
 from fastapi import APIRouter, UploadFile
@@ -17,8 +16,7 @@ from eichi.web.api.jobs import Id
 from eichi.web.api.pictures import PLAYED, sent
 from eichi.web.desk import Desk
 from eichi.web.refs import RefView
-
-SEGMENT = re.compile(r"\d{6}-\d{6}\.mp4")
+from eichi.web.rows import segments
 
 
 class Results(View):
@@ -62,14 +60,13 @@ def routes(desk: Desk) -> APIRouter:
 
 def _joined(desk: Desk, job: Job) -> Path:
     """What is finished of a job that runs, as a video of its own in the cache. Raises InputError where nothing is."""
-    folder = Path(job.checkpoint or "")
-    segments = sorted(path for path in folder.glob("*.mp4") if SEGMENT.fullmatch(path.name)) if job.checkpoint else []
-    if not segments:
+    parts = segments(job)
+    if not parts:
         raise InputError("error.api.nothing", job=job.id)
-    target = desk.settings.cache / "so-far" / f"{job.id}-{len(segments)}.mp4"
+    target = desk.settings.cache / "so-far" / f"{job.id}-{len(parts)}.mp4"
     if not target.is_file():
         private(target.parent)
         for old in target.parent.glob(f"{job.id}-*.mp4"):
             old.unlink(missing_ok=True)
-        join_segments(segments, target)
+        join_segments(parts, target)
     return target

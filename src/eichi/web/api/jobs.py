@@ -1,4 +1,4 @@
-"""Jobs over HTTP: plan, start, list, follow, act, remove."""
+"""Jobs over HTTP: list, find, follow, act, move, remove and have back."""
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
@@ -7,27 +7,30 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from eichi.jobs.schema import Job
+from eichi.jobs.store import Store
 from eichi.jobs.view import (
     Action,
     Button,
-    FramePlanView,
     JobRemoved,
     JobTold,
     JobView,
-    PlanView,
+    Kind,
     QueueHeld,
     QueueView,
+    Status,
     Told,
+    View,
 )
-from eichi.options import FrameOptions, VideoOptions
-from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.live import PACE
+from eichi.web.rows import JobRow
 from eichi.web.visitor import Visiting, Visitor
 
+Sort = Literal["newest", "oldest", "longest"]
 HIGHEST = 2**31 - 1  # what every database takes as a number
 Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
 Number = Annotated[int, Query(ge=0, le=HIGHEST)]
@@ -50,6 +53,77 @@ TOLD: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Place(BaseModel):
+    """A place among the jobs to come that have the same priority, the first being 1."""
+
+    to: int = Field(ge=1, le=HIGHEST)
+
+
+class JobsAsked(BaseModel):
+    """Which jobs: `search` is words of the prompt or a number, `before` a time in seconds since 1970."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int | None = Field(None, ge=1, le=HIGHEST)
+    search: str = Field("", max_length=1000)
+    status: Status | None = None
+    kind: Kind | None = None
+    ended: bool = False
+    before: float | None = None
+    sort: Sort | None = None
+    offset: int = Field(0, ge=0, le=HIGHEST)
+    limit: int | None = Field(None, ge=1, le=HIGHEST)
+
+    @field_validator("status", "kind", "sort", "before", "limit", "id", mode="before")
+    @classmethod
+    def blank(cls, value: object) -> object:
+        """What a form leaves empty is not asked for."""
+        return None if value == "" else value
+
+
+class JobsFound(QueueView):
+    """Jobs that were asked for; `rows` are the same as a page lists them, `total` counts those on other pages, too."""
+
+    rows: tuple[JobRow, ...]
+    total: int
+
+
+class JobsRemoved(View):
+    """Jobs that were put into the bin."""
+
+    jobs: tuple[int, ...]
+
+
+def find_jobs(store: Store, asked: JobsAsked) -> list[Job]:
+    """The jobs that are asked for, in the order that is asked for, else that of the queue."""
+    jobs = [job] if asked.id is not None and (job := store.find(asked.id)) else [] if asked.id else store.jobs()
+    words = asked.search.casefold().split()
+    found = [job for job in jobs if _asked(job, asked) and _said(job, words)]
+    match asked.sort:
+        case "newest":
+            found.sort(key=lambda job: (job.ended or job.created, job.id), reverse=True)
+        case "oldest":
+            found.sort(key=lambda job: (job.ended or job.created, job.id))
+        case "longest":
+            found.sort(key=lambda job: (-(job.plan.seconds or 0), -(job.ended or 0), -job.id))
+    return found
+
+
+def _asked(job: Job, asked: JobsAsked) -> bool:
+    return (
+        (asked.status is None or job.status == asked.status)
+        and (asked.kind is None or job.kind == asked.kind)
+        and (not asked.ended or job.status.terminal)
+        and (asked.before is None or (job.ended or job.created) < asked.before)
+    )
+
+
+def _said(job: Job, words: list[str]) -> bool:
+    """Whether every word is in a job's prompt, or is its number."""
+    text = str(job.request.get("prompt", "")).casefold()
+    return all(word in text or word.lstrip("#") == str(job.id) for word in words)
+
+
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["jobs"])
     queue, store, refs = desk.queue, desk.store, desk.refs
@@ -57,27 +131,16 @@ def routes(desk: Desk) -> APIRouter:
     def seen(job: Job, visitor: Visitor) -> JobView:
         return refs.seen(job.view(visitor.language), visitor)
 
-    @router.post("/plan")
-    def plan_video(options: VideoOptions, visitor: Visiting) -> PlanView:
-        plan = make_plan(refs.resolve(options, visitor), desk.settings.models)
-        return refs.seen(PlanView.of(plan), visitor)
-
-    @router.post("/plan/frame")
-    def plan_frame(options: FrameOptions, visitor: Visiting) -> FramePlanView:
-        plan = make_frame_plan(refs.resolve(options, visitor), desk.settings.models)
-        return refs.seen(FramePlanView.of(plan), visitor)
-
     @router.get("/jobs")
-    def list_jobs(visitor: Visiting) -> QueueView:
-        return QueueView(jobs=tuple(seen(job, visitor) for job in store.jobs()), held=store.held)
-
-    @router.post("/jobs", status_code=201)
-    def start_video(options: VideoOptions, visitor: Visiting) -> JobView:
-        return seen(desk.start([refs.resolve(options, visitor)])[0], visitor)
-
-    @router.post("/jobs/frame", status_code=201)
-    def start_frame(options: FrameOptions, visitor: Visiting) -> JobView:
-        return seen(desk.start([refs.resolve(options, visitor)])[0], visitor)
+    def list_jobs(visitor: Visiting, asked: Annotated[JobsAsked, Query()]) -> JobsFound:
+        found = find_jobs(store, asked)
+        shown = found[asked.offset : None if asked.limit is None else asked.offset + asked.limit]
+        return JobsFound(
+            jobs=tuple(seen(job, visitor) for job in shown),
+            rows=tuple(desk.live.row(job, visitor) for job in shown),
+            total=len(found),
+            held=store.held,
+        )
 
     @router.get("/jobs/{id}")
     def show_job(id: Id, visitor: Visiting) -> JobTold:
@@ -94,6 +157,16 @@ def routes(desk: Desk) -> APIRouter:
         async for told in _told(desk, job.id, max(after, last_event_id)):
             yield ServerSentEvent(data=refs.seen(told, visitor), id=str(told.number))
 
+    @router.put("/jobs/{id}/place")
+    def move_job(id: Id, place: Place, visitor: Visiting) -> JobView:
+        return seen(queue.move(id, place.to), visitor)
+
+    @router.post("/jobs/{id}/restore")
+    def restore_job(id: Id, visitor: Visiting) -> JobView:
+        job = store.restore(id)
+        desk.wake()
+        return seen(job, visitor)
+
     @router.post("/jobs/{id}/{action}")
     def act_on_job(id: Id, action: Button, visitor: Visiting) -> JobView:
         job = queue.act(id, Action(action))
@@ -102,8 +175,14 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.delete("/jobs/{id}")
     def remove_job(id: Id, visitor: Visiting, files: bool = False) -> JobRemoved:
-        removed = JobRemoved(removed=id, files=tuple(str(path) for path in queue.remove(id, files)))
+        desk.empty_bin()
+        removed = JobRemoved(removed=id, files=tuple(str(path) for path in queue.bin(id, files)))
         return refs.seen(removed, visitor)
+
+    @router.post("/queue/clear")
+    def clear_queue() -> JobsRemoved:
+        desk.empty_bin()
+        return JobsRemoved(jobs=tuple(queue.clear()))
 
     @router.post("/queue/{action}")
     def act_on_queue(action: Literal["hold", "resume"]) -> QueueHeld:

@@ -12,7 +12,7 @@ from typing import Annotated, get_args
 
 from fastapi import APIRouter, Query, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import JsonValue
+from pydantic import JsonValue, RootModel
 from starlette.background import BackgroundTask
 
 from eichi.errors import InputError
@@ -53,7 +53,7 @@ class Prompts(View):
     `before` is the text that was replaced or removed, None where there was none; `notes` deserve a word.
     """
 
-    prompts: tuple[PromptView, ...]
+    presets: tuple[PromptView, ...]
     startup: str
     before: str | None = None
     notes: tuple[str, ...] = ()
@@ -66,30 +66,24 @@ class FavouriteView(View):
     kind: str
 
 
-class FavouriteOptions(View):
-    """Options to keep, nested, with ids for files. A taken name is refused unless it is to be replaced."""
+class NestedOptions(RootModel[dict[str, JsonValue]]):
+    """Options, nested, with ids for files."""
 
-    options: dict[str, JsonValue]
-    replace: bool = False
+
+class Before(RootModel[dict[str, JsonValue] | None]):
+    """The options that were there before, to put them back; null where there were none."""
 
 
 class NewName(View):
     """Another name."""
 
-    name: str
-
-
-class Kept(FavouriteView):
-    """A favourite as it was, to put it back."""
-
-    options: dict[str, JsonValue]
+    to: str
 
 
 class FavouriteList(View):
-    """The favourites in the order they were saved, the one that was replaced or removed, names that were taken in."""
+    """The favourites in the order they were saved, the names of those that were taken in, what deserves a word."""
 
     favourites: tuple[FavouriteView, ...]
-    before: Kept | None = None
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -120,7 +114,7 @@ class _Shelves:
             PromptView(name=one.name, label=self.words.pick(one.name, one.name), text=one.text, built_in=one.built_in)
             for one in self.prompts.list()
         )
-        return Prompts(prompts=tuple(views), startup=self.prompts.startup, before=before, notes=self.notes)
+        return Prompts(presets=tuple(views), startup=self.prompts.startup, before=before, notes=self.notes)
 
     def change_prompt(self, name: str, change: Callable[[], None]) -> Prompts:
         """The prompts after a change of one of them."""
@@ -130,25 +124,24 @@ class _Shelves:
         change()
         return self.list_prompts(before)
 
-    def list_favourites(
-        self, before: Kept | None = None, names: tuple[str, ...] = (), kind: Kind | None = None
-    ) -> FavouriteList:
+    def list_favourites(self, names: tuple[str, ...] = (), kind: Kind | None = None) -> FavouriteList:
         every = self.favourites.list().items()
         views = tuple(FavouriteView(name=name, kind=one) for name, one in every if kind in (None, one))
-        return FavouriteList(favourites=views, before=before, names=names, notes=self.notes)
+        return FavouriteList(favourites=views, names=names, notes=self.notes)
 
-    def kept(self, name: str) -> Kept | None:
-        """A favourite as it is, None where there is none."""
+    def kept(self, name: str) -> dict[str, JsonValue] | None:
+        """The options of a favourite, None where there is none."""
         name = name.strip()
         if name not in self.favourites.list():
             return None
         found = self.favourites.get(name)
         if found.kind not in get_args(Kind):  # of another version
-            return Kept(name=name, kind=found.kind, options=without_folders(found.request))
+            portable: dict[str, JsonValue] = without_folders(found.request)
+            return portable
         request = self.favourites.apply(name)
         values, notes = Drafter(self.desk.refs, self.visitor).draft(request)
         self.heard += notes
-        return Kept(name=name, kind=request.kind, options=values)
+        return values
 
 
 def _prompts(router: APIRouter, desk: Desk) -> None:
@@ -188,7 +181,7 @@ def _favourites(router: APIRouter, desk: Desk) -> None:
     @router.post("/favourites/{name:path}/rename")
     def rename_favourite(name: str, new: NewName, visitor: Visiting) -> FavouriteList:
         shelves = _Shelves(desk, visitor)
-        shelves.favourites.rename(name, new.name)
+        shelves.favourites.rename(name, new.to)
         return shelves.list_favourites()
 
     @router.get("/favourites/{name:path}")
@@ -198,25 +191,25 @@ def _favourites(router: APIRouter, desk: Desk) -> None:
         kept = shelves.kept(name)
         if kept is None:
             raise _unknown(shelves, name)
-        return ReadView(kind="settings", options=kept.options, notes=shelves.notes, names=(kept.name,))
+        return ReadView(kind="settings", options=kept, notes=shelves.notes)
 
     @router.put("/favourites/{name:path}")
-    def save_favourite(name: str, given: FavouriteOptions, visitor: Visiting, kind: Kind = "video") -> FavouriteList:
+    def save_favourite(name: str, options: NestedOptions, visitor: Visiting, kind: Kind = "video") -> Before:
+        """Keep options under a name, in place of those that were kept under it."""
         shelves = _Shelves(desk, visitor)
-        request = desk.refs.resolve(kind_of(kind).parse(given.options), visitor)
-        before = shelves.kept(name) if given.replace else None
-        shelves.heard.clear()  # of what was there before
-        shelves.favourites.save(name, request, given.replace)
-        return shelves.list_favourites(before)
+        request = desk.refs.resolve(kind_of(kind).parse(options.root), visitor)
+        before = shelves.kept(name)
+        shelves.favourites.save(name, request, replace=True)
+        return Before(before)
 
     @router.delete("/favourites/{name:path}")
-    def delete_favourite(name: str, visitor: Visiting) -> FavouriteList:
+    def delete_favourite(name: str, visitor: Visiting) -> Before:
         shelves = _Shelves(desk, visitor)
         before = shelves.kept(name)
         if before is None:
             raise _unknown(shelves, name)
         shelves.favourites.delete(name.strip())
-        return shelves.list_favourites(before)
+        return Before(before)
 
 
 def _moved(router: APIRouter, desk: Desk) -> None:

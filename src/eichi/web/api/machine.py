@@ -11,7 +11,7 @@ from eichi.logs import read_logs
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.visitor import Language
+from eichi.web.visitor import Visiting, at_machine
 
 
 class Import(View):
@@ -48,19 +48,22 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["machine"])
 
     @router.post("/import")
-    def import_eichi19(asked: Import, language: Language) -> Imported:
-        words = Words(language)
+    def import_eichi19(asked: Import, visitor: Visiting) -> Imported:
+        at_machine(visitor, "error.api.import")
+        words = Words(visitor.language)
         base, items = desk.take_over(asked.folder)
         taken = sum(item.taken for item in items)
         summary = words("import.summary", taken=taken, left=len(items) - taken, folder=base)
         return Imported(summary=summary, items=tuple(_reported(item, words) for item in items))
 
     @router.get("/log", response_class=PlainTextResponse, responses=PLAIN_ANSWERS)
-    def read_log() -> PlainTextResponse:
+    def read_log(visitor: Visiting) -> PlainTextResponse:
+        at_machine(visitor, "error.api.log")
         return PlainTextResponse(read_logs(desk.settings))
 
     @router.post("/folder")
-    def open_folder() -> Opened:
+    def open_folder(visitor: Visiting) -> Opened:
+        at_machine(visitor, "error.api.local")
         return Opened(opened=desk.open_folder())
 
     return router

@@ -19,7 +19,7 @@ from eichi.web.uploads import Given, media_type
 
 WEBP, BYTES = "image/webp", "application/octet-stream"
 # What a browser plays or shows of what jobs leave; the others are handed out as files.
-PLAYED = {".mp4": "video/mp4", ".png": "image/png"}
+PLAYED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".png": "image/png"}
 # What lies under the mark of its content never changes; it is nobody else's.
 LASTING = {"cache-control": "private, max-age=31536000, immutable"}
 

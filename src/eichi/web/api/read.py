@@ -68,7 +68,7 @@ def routes(desk: Desk) -> APIRouter:
         )
 
     @router.get("/jobs/{id}/options")
-    def read_job(id: Id, visitor: Visiting, seed: Literal["same", "new"] | None = None) -> ReadView:
+    def read_job(id: Id, visitor: Visiting, seed: Literal["asked", "same", "new"] = "asked") -> ReadView:
         """The options of a job for another one. A seed that was left open stays so, unless the same is asked for."""
         job = desk.store.job(id)
         job.check()

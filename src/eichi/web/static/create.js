@@ -11,7 +11,7 @@ import { batch } from "./batch.js";
 import { kept, loras } from "./chosen.js";
 import { fromResult } from "./frames.js";
 import { pictureOf } from "./picture.js";
-import { plan, request, reveal } from "./plan.js";
+import { plan, request } from "./plan.js";
 import { shelf, startUp } from "./shelf.js";
 import { figures, Models } from "./sizes.js";
 import { edit, starting } from "./start.js";
@@ -20,6 +20,7 @@ import { saying, toast } from "./toast.js";
 import { say } from "./words.js";
 import "./latest.js";
 import "./stage.js";
+import "./timeline.js";
 
 const draft = draftOf("video"), TYPING = "input:not([type=checkbox], [type=radio], [type=range], [type=file]), textarea, select";
 const facts = JSON.parse(find("#facts").textContent), fields = find("#fields");
@@ -147,7 +148,6 @@ await begin(async () => {
   key("Ctrl+Enter", "do.start", start);
   key("Ctrl+Z", "do.undo", undo, () => !typing());
   find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
-  document.addEventListener("reveal-field", (event) => reveal(/** @type {CustomEvent} */ (event).detail.key));
   if (!(await asked(models)) && !Object.keys(draft.values).length) await startUp(draft, models);
   await loras(draft);
   plan(draft);

@@ -1,5 +1,70 @@
-// What is only on this place.
+// One frame: its picture with a mask, references, positions, what it comes to, and Generate.
 
+import { Asking, typing } from "./asking.js";
+import { batch } from "./batch.js";
+import { loras } from "./chosen.js";
+import { menu } from "./dialog.js";
+import { find } from "./dom.js";
+import { draft as draftOf } from "./draft.js";
+import { bind } from "./form.js";
+import { fromResult } from "./frames.js";
+import { key, shown } from "./keys.js";
+import { paint } from "./painter.js";
+import { plan, reveal } from "./plan.js";
+import { references } from "./references.js";
 import { begin } from "./shell.js";
+import { shelf, startUp } from "./shelf.js";
+import { figures, Models } from "./sizes.js";
+import { starting } from "./start.js";
+import { takeAnywhere } from "./take.js";
+import { say } from "./words.js";
+import "./latest.js";
+import "./picture.js";
+import "./stage.js";
 
-await begin();
+const draft = draftOf("frame"), fields = find("#fields");
+
+/** The mask of the start image. */
+function mask() {
+  const node = find("#image-mask");
+  const show = () => {
+    node.hidden = !draft.get("image");
+    node.textContent = say(draft.get("mask") ? "single.edit_mask" : "single.paint_mask");
+  };
+  node.addEventListener("click", async () => {
+    const painted = await paint(draft.get("image"), draft.get("mask"));
+    if (painted !== undefined) draft.set("mask", painted);
+  });
+  draft.addEventListener("change", (event) => {
+    const { keys } = /** @type {CustomEvent} */ (event).detail;
+    if (keys.includes("image") && !keys.includes("mask") && draft.get("mask")) draft.set("mask", null); // it was painted on another
+    show();
+  });
+  document.addEventListener("words", show);
+  show();
+}
+
+await begin(async () => {
+  const models = new Models(draft), form = new Asking(draft, JSON.parse(find("#facts").textContent), models);
+  await models.learn();
+  bind(fields, draft);
+  models.show();
+  figures(draft, {});
+  form.advice(fields);
+  form.paste("image");
+  mask();
+  references(form);
+  batch(draft);
+  shelf(draft, form.change, form.drafted);
+  takeAnywhere(draft, form.drafted, form.change);
+  find("#from-result").addEventListener("click", () => fromResult(draft, "image"));
+  menu(find("#more"), () => [{ text: say("do.clear_all"), icon: "trash", run: () => form.clear() }]);
+  const start = starting(draft);
+  key("Ctrl+Enter", "do.start", start);
+  key("Ctrl+Z", "do.undo", () => form.undo(), () => !typing());
+  find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
+  document.addEventListener("reveal-field", (event) => reveal(/** @type {CustomEvent} */ (event).detail.key));
+  if (!(await form.asked({ image: "image" })) && !Object.keys(draft.values).length) await startUp(draft, models);
+  await loras(draft);
+  plan(draft);
+});

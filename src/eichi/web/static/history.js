@@ -7,7 +7,7 @@ import { compare } from "./compare.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
 import { figures } from "./jobtext.js";
-import { download, remove, resultItems, thumb, useAgain } from "./results.js";
+import { download, made, remove, resultItems, thumb, useAgain } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
 import { say, when } from "./words.js";
@@ -87,14 +87,14 @@ function fill(node, job) {
   const wrong = find(".wrong", node);
   wrong.textContent = job.message ?? "";
   wrong.hidden = !job.message;
-  find("[data-do=download]", node).disabled = !job.video;
+  find("[data-do=download]", node).disabled = !made(job);
 }
 
 /** One result, large. @param {JobRow} job */
 function view(job) {
   const at = shown.findIndex((one) => one.id === job.id), box = el("div", { class: "stack" });
   const clip = /** @type {any} */ (job.kind === "video" && job.video ? document.createElement("clip-viewer") : null);
-  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none", text: job.message ?? say("history.nothing") })));
+  box.append(clip ?? (job.picture ? el("img", { src: job.picture, alt: say("stage.result"), class: "still" }) : el("p", { class: "none", text: job.message ?? say("history.nothing") })));
   box.append(el("p", { text: job.prompt }), el("small", { text: figures(job) }));
   const go = (by) => {
     const next = shown[at + by];
@@ -106,7 +106,7 @@ function view(job) {
   const back = button("left", say("history.back"), () => go(-1)), forward = button("right", say("history.forward"), () => go(1));
   back.disabled = at <= 0;
   forward.disabled = at < 0 || at >= shown.length - 1;
-  box.append(el("div", { class: "row" }, back, forward, el("span", { class: "grow" }), button("download", say("do.download"), () => download(job), { disabled: !job.video }), more));
+  box.append(el("div", { class: "row" }, back, forward, el("span", { class: "grow" }), button("download", say("do.download"), () => download(job), { disabled: !made(job) }), more));
   const close = open(box, { title: `#${job.id}`, class: "wide" });
   clip?.show(job.video, job.frames ?? 0, { label: say("stage.result"), play: true });
 }
@@ -126,7 +126,7 @@ function bar() {
   const node = find("#picked"), jobs = shown.filter((job) => picked.has(job.id));
   node.hidden = !jobs.length;
   if (!jobs.length) return;
-  const both = button("compare", say("history.compare"), () => compare(jobs[0], jobs[1]), { disabled: jobs.length !== 2 || !jobs.every((job) => job.video) });
+  const both = button("compare", say("history.compare"), () => compare(jobs[0], jobs[1]), { disabled: jobs.length !== 2 || !jobs.every(made) });
   const save = button("download", say("do.download"), () => jobs.forEach(download));
   const erase = button("trash", say("do.delete"), () => gone(jobs));
   const none = button("close", say("history.unpick"), () => {

@@ -4,7 +4,7 @@ import { el, sync } from "./dom.js";
 import { compare } from "./compare.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
-import { download, thumb } from "./results.js";
+import { download, made, thumb } from "./results.js";
 import { say } from "./words.js";
 
 const SHOWN = 12;
@@ -24,7 +24,7 @@ export class LatestResults extends HTMLElement {
     document.addEventListener("words", () => this.show());
     document.addEventListener("stage", (event) => this.mark(/** @type {CustomEvent} */ (event).detail?.id));
     key("C", "keys.compare", () => this.compare(), () => this.picked.length === 2);
-    key("D", "keys.download", () => this.save(), () => Boolean(this.shown()?.video));
+    key("D", "keys.download", () => this.save(), () => Boolean(this.shown() && made(this.shown())));
     this.show();
   }
 
@@ -64,7 +64,7 @@ export class LatestResults extends HTMLElement {
   }
 
   show() {
-    const results = live.ended().filter((job) => job.video).slice(0, SHOWN);
+    const results = live.ended().filter(made).slice(0, SHOWN);
     this.picked = this.picked.filter((id) => live.jobs.has(id));
     this.none.hidden = results.length > 0;
     this.none.textContent = say("latest.none");

@@ -12,7 +12,7 @@ import { number, say, size } from "./words.js";
 const KEY = "weights.loras", STANDARD = 0.8, LOW = -2, HIGH = 2, STEP = 0.05;
 /** @type {any[]} */
 let files = [];
-/** @type {Record<string, {file: string, strength: number}[]>} */
+/** @type {Record<string, {loras: {id: string | null, name: string, strength: number, on: boolean}[]}>} */
 let presets = {};
 
 /** What is chosen. @returns {{file: string, strength: number}[]} */
@@ -93,10 +93,11 @@ function strengthen(id, value) {
   return choose(chosen().map((one) => ({ file: one.file, strength: one.file === id ? bounded : one.strength })));
 }
 
-/** What a file is, as far as its header says. @param {any} file */
-function report(file) {
-  const rows = Object.entries(file.report ?? {}).flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text: String(text) })]);
-  const body = rows.length ? el("dl", { class: "figures" }, ...rows) : el("p", { text: file.said || say("loras.no_report") });
+/** What a file is, every number of it looked at. @param {any} file */
+async function report(file) {
+  const told = await saying(() => get(`loras/${encodeURIComponent(file.id)}`));
+  if (!told) return;
+  const body = el("ul", { class: "notes" }, ...told.lines.map((text) => el("li", { text })));
   open(body, { title: file.name });
 }
 
@@ -106,9 +107,10 @@ function makeSlot() {
 
 /** @param {HTMLElement} node @param {string} slot */
 function fillSlot(node, slot) {
-  const kept = presets[slot] ?? [], [take, save] = node.querySelectorAll("button");
+  const held = presets[slot]?.loras ?? [], [take, save] = node.querySelectorAll("button");
+  const kept = held.filter((one) => one.id && one.on).map((one) => ({ file: one.id, strength: one.strength }));
   find("b", node).textContent = slot;
-  find("span.grow", node).textContent = kept.map((one) => `${name(one.file)} ${number(one.strength)}`).join(", ") || say("loras.empty");
+  find("span.grow", node).textContent = held.map((one) => (one.id ? `${one.name} ${number(one.strength)}` : `${one.name}: ${say("loras.missing")}`)).join(", ") || say("loras.empty");
   take.textContent = say("loras.load");
   take.disabled = !kept.length;
   take.onclick = () => {
@@ -119,9 +121,6 @@ function fillSlot(node, slot) {
   save.textContent = say("loras.save");
   save.onclick = () => keep(slot, kept);
 }
-
-/** @param {string} id */
-const name = (id) => files.find((file) => file.id === id)?.name ?? say("loras.missing");
 
 /** Put the choice into a preset; what was there can be had back. @param {string} slot @param {any[]} before */
 async function keep(slot, before) {

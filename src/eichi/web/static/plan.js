@@ -29,7 +29,7 @@ let pressed = false;
  */
 export function request(draft) {
   const options = draft.options((key) => used(draft, key)), batch = several(draft);
-  return batch ? { kind: "video", options, batch } : { kind: "video", options };
+  return batch ? { kind: draft.kind, options, batch } : { kind: draft.kind, options };
 }
 
 /** Whether the draft's model has a use for an option. @param {Draft} draft @param {string} key */
@@ -40,7 +40,9 @@ function several(draft) {
   const count = draft.get("page.batch.count"), prompts = draft.get("page.batch.prompts") ?? "";
   const pictures = (draft.get("page.batch.pictures") ?? []).map(({ id, prompt }) => (prompt ? { id, prompt } : { id }));
   const plain = (count === null || count === 1) && !prompts.trim() && !pictures.length;
-  return plain ? null : { count: count ?? 1, prompts, pictures };
+  if (plain) return null;
+  if (draft.kind === "frame") return { count: count ?? 1, prompts, references: pictures.map(({ id }) => ({ id })) };
+  return { count: count ?? 1, prompts, pictures };
 }
 
 /** The latest plan. @returns {DraftView | null} */
@@ -57,7 +59,7 @@ export function plan(draft) {
     asked = new AbortController();
     const { options, batch } = request(draft);
     try {
-      const answer = await post("drafts/video", batch ? { options, batch } : { options }, { signal: asked.signal });
+      const answer = await post(`drafts/${draft.kind}`, batch ? { options, batch } : { options }, { signal: asked.signal });
       unanswered = null;
       last = answer;
       document.dispatchEvent(new CustomEvent("planned", { detail: last }));
@@ -165,17 +167,17 @@ function meters(tokens) {
 }
 
 /**
- * Go to the field of an option, wherever on the place it is.
+ * Go to what an option is set by, wherever on the place it is.
  * @param {string | null} key
  */
 export function reveal(key) {
   const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
   if (!field) {
-    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } }));
+    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } })); // what is on the timeline
     return;
   }
   for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
-  const control = field.querySelector("input:not([type=range]), select, textarea, button");
   field.scrollIntoView({ block: "nearest" });
+  const control = field.querySelector(":is(input, select, textarea)[name]") ?? field.querySelector("input") ?? field.querySelector("button");
   control?.focus();
 }

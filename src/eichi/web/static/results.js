@@ -133,14 +133,18 @@ export function resultItems(job, frame) {
   ];
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
-  if (job.video) items.push(...frameItems(job, frame));
+  if (made(job)) items.push(...frameItems(job, frame));
   if (document.body.dataset.local) items.push({ text: say("do.open_folder"), icon: "folder", run: () => saying(() => post(`jobs/${job.id}/folder`)) });
   return items;
 }
 
+/** Where a job's video or image is, null where there is none. @param {JobRow} job @returns {string | null} */
+export const made = (job) => job.video ?? job.picture ?? null;
+
 /** Save a job's file. @param {JobRow} job */
 export function download(job) {
-  if (job.video) follow(`${job.video}${job.video.includes("?") ? "&" : "?"}download=1`);
+  const url = made(job);
+  if (url) follow(`${url}${url.includes("?") ? "&" : "?"}download=1`);
 }
 
 /** Forget a job and its files; it can be had back for a while. @param {JobRow} job */
@@ -157,7 +161,7 @@ function follow(url) {
 
 /** A job of the stream, or an older one. @param {number} id @returns {Promise<JobRow | undefined>} */
 export async function jobRow(id) {
-  return live.jobs.get(id) ?? (await saying(() => get(`jobs?id=${id}&limit=1`)))?.jobs?.[0];
+  return live.jobs.get(id) ?? (await saying(() => get(`jobs?id=${id}&limit=1`)))?.rows?.[0];
 }
 
 /** A picture of a result, small. @param {JobRow} job */

@@ -55,9 +55,9 @@ async function load() {
 
 /** The devices that there are. */
 function devices() {
-  const select = find("#settings-device"), offered = told.devices ?? ["auto", "cpu"];
-  const names = offered.includes(told.values.device) ? offered : [...offered, told.values.device];
-  select.replaceChildren(...names.map((name) => new Option(pick(`choice.setting.device.${name}`, name), name)));
+  const { choices } = told.fields.find((/** @type {any} */ field) => field.key === "device");
+  const options = choices.map((/** @type {any} */ one) => new Option(pick(one.label, one.label), one.value));
+  find("#settings-device").replaceChildren(...options);
 }
 
 /** What is said in the language of the page. */

@@ -5,12 +5,12 @@ import { open } from "./dialog.js";
 import { button, el, find } from "./dom.js";
 import { request } from "./plan.js";
 import { saying, toast } from "./toast.js";
-import { pick, say } from "./words.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {import("./take.js").Change} Change */
 
-const at = encodeURIComponent;
+const at = encodeURIComponent, KIND = (/** @type {string} */ url) => `${url}?kind=video`;
 
 /**
  * Presets of prompts and favourites, each in a dialog of its own.
@@ -83,7 +83,7 @@ class Presets extends Shelf {
   async fill() {
     const kept = await saying(() => get("prompts"));
     if (!kept) return;
-    this.presets = kept.presets;
+    this.presets = kept.prompts;
     const begin = kept.startup ?? "";
     const set = button("", say("shelf.set_startup"), () => this.begin(this.draft.get("prompt", ""), begin));
     const none = begin ? button("trash", say("do.delete"), () => this.begin("", begin), { quiet: true }) : null;
@@ -91,9 +91,9 @@ class Presets extends Shelf {
     this.list.replaceChildren(...this.presets.map((one) => this.row(one)));
   }
 
-  /** @param {{name: string, text: string, built_in: boolean}} one */
+  /** @param {{name: string, label: string, text: string, built_in: boolean}} one */
   row(one) {
-    const name = one.built_in ? pick(one.name, one.name) : one.name;
+    const name = one.label;
     const apply = button("", say("do.apply"), () => {
       this.change((values) => (values.prompt = one.text), "undo.prompt");
       this.close();
@@ -163,7 +163,7 @@ class Favourites extends Shelf {
   row({ name }) {
     const url = `favourites/${at(name)}`;
     const apply = button("", say("do.apply"), () => saying(async () => {
-      const read = await get(`${url}?kind=video`), taken = this.drafted(read.options);
+      const read = await get(url), taken = this.drafted(read.options);
       this.change((values) => {
         for (const key of Object.keys(values)) if (!key.startsWith("page.batch.")) delete values[key];
         Object.assign(values, taken);
@@ -173,8 +173,8 @@ class Favourites extends Shelf {
     }));
     const rename = button("edit", `${say("keep.rename")}: ${name}`, () => this.rename(name), { quiet: true });
     const drop = button("trash", `${say("do.delete")}: ${name}`, () => saying(async () => {
-      const gone = await del(`${url}?kind=video`);
-      await this.done(say("undo.deleted", { name }), () => put(`${url}?kind=video`, gone));
+      const { before } = await del(url);
+      await this.done(say("undo.deleted", { name }), () => put(KIND(url), { options: before.options }));
     }), { quiet: true });
     return el("li", {}, el("b", { text: name }), el("span", {}), el("div", { class: "row" }, apply, rename, drop));
   }
@@ -182,10 +182,9 @@ class Favourites extends Shelf {
   /** @param {string} name */
   keep(name) {
     return saying(async () => {
-      const url = `favourites/${at(name)}?kind=video`, there = this.kept.some((one) => one.name === name);
-      const before = await put(url, request(this.draft).options);
+      const url = `favourites/${at(name)}`, { before } = await put(KIND(url), { options: request(this.draft).options, replace: true });
       this.name.value = "";
-      if (there) await this.done(say("undo.overwritten", { name }), () => put(url, before));
+      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), { options: before.options, replace: true }));
       else await this.done(say("shelf.saved", { name }), () => del(url));
     });
   }
@@ -198,8 +197,8 @@ class Favourites extends Shelf {
       event.preventDefault();
       const to = input.value.trim();
       if (to && to !== name) saying(async () => {
-        await post(`favourites/${at(name)}/rename`, { to });
-        await this.done(say("shelf.renamed", { name: to }), () => post(`favourites/${at(to)}/rename`, { to: name }));
+        await post(`favourites/${at(name)}/rename`, { name: to });
+        await this.done(say("shelf.renamed", { name: to }), () => post(`favourites/${at(to)}/rename`, { name }));
       });
       else this.fill();
     });

@@ -4,7 +4,7 @@
 import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
 import { live } from "./live.js";
-import { act, download, extend, extensible, jobRow, placeUrl, resultItems, useAgain } from "./results.js";
+import { act, download, extend, extensible, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
 
 import { say, span } from "./words.js";
 import "./viewer.js";
@@ -94,18 +94,19 @@ export class JobStage extends HTMLElement {
     this.hint.hidden = false;
     this.hint.textContent = say(waiting ? "stage.queued" : live.known ? "stage.empty" : "stage.asking");
     for (const node of [this.head, this.figures, this.flags, this.acts, this.said]) node.replaceChildren();
+    this.head.hidden = true;
   }
 
   /** What there is of a job. @param {JobRow} job */
   picture(job) {
-    const active = ACTIVE.has(job.status), still = job.kind === "frame" && job.video;
+    const active = ACTIVE.has(job.status), still = job.picture;
     const sofar = active && this.sofar !== job.id ? null : job.so_far; // while it runs only where that was asked for
     const clip = job.kind === "video" ? (job.video ?? sofar) : null;
     const preview = active ? job.preview : null;
     this.clip.hidden = !clip;
     if (clip) this.clip.show(clip, job.video ? (job.frames ?? 0) : 0, { label: say("stage.result"), play: !job.video });
     else this.clip.clear();
-    const shown = still ? job.video : clip ? null : (preview ?? job.image);
+    const shown = still ? still : clip ? null : (preview ?? job.image);
     this.image.classList.toggle("rough", Boolean(preview && !still && !clip));
     this.image.classList.toggle("dim", !preview && !still);
     if (shown && this.image.getAttribute("src") !== shown) this.image.src = shown;
@@ -145,13 +146,14 @@ export class JobStage extends HTMLElement {
 
   /** State, figures, what went wrong, what can be done. @param {JobRow} job @param {boolean} anew */
   tell(job, anew) {
+    this.head.hidden = false;
     this.head.replaceChildren(el("span", { class: `state ${job.status}`, text: job.status_text }), el("span", { text: ` #${job.id}` }));
     const rows = this.rows(job).flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })]);
     this.figures.replaceChildren(...rows);
     this.said.textContent = job.message ?? "";
     this.said.hidden = !job.message;
     this.flags.replaceChildren(...(job.flags ?? []).map((text) => el("li", { text })));
-    const key = `${job.id} ${job.status} ${job.actions} ${job.video} ${job.files} ${job.so_far}`;
+    const key = `${job.id} ${job.status} ${job.actions} ${made(job)} ${job.files} ${job.so_far}`;
     if (anew || key !== this.offered) this.offer(job);
     this.offered = key;
   }
@@ -182,8 +184,8 @@ export class JobStage extends HTMLElement {
       if (can("stop-section")) add("check", "do.stop_section", call("stop-section"), true);
       if (job.so_far) add("play", "stage.play_so_far", () => this.playSoFar(job), true);
     } else {
-      if (can("resume")) add("play", "do.resume", call("resume"), !job.video);
-      if (job.video) add("download", "do.download", () => download(job));
+      if (can("resume")) add("play", "do.resume", call("resume"), !made(job));
+      if (made(job)) add("download", "do.download", () => download(job));
       if (job.status !== "waiting" && job.status !== "held") {
         add("copy", "result.same_seed", () => useAgain(job, "same"));
         add("dice", "result.new_seed", () => useAgain(job, "new"));
@@ -191,7 +193,7 @@ export class JobStage extends HTMLElement {
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
       if (can("edit")) add("edit", "do.edit", () => (location.href = placeUrl(job.kind === "frame" ? "frame" : "create", { edit: String(job.id) })));
     }
-    if (job.video || job.status === "done") {
+    if (made(job) || job.status === "done") {
       const more = button("more", say("do.more"), () => {}, { dataset: { do: "do.more" } });
       menu(more, () => resultItems(job, () => this.clip.frame));
       nodes.push(more);

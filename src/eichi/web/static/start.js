@@ -7,7 +7,8 @@ import { saying, toast } from "./toast.js";
 import { language, say } from "./words.js";
 
 const AGAIN = 700; // milliseconds in which a second press of the same draft is the same press
-const EDIT = "eichi.edit";
+/** Where a job is kept that is being changed: one for each form. */
+const slot = () => `eichi.edit.${find("main").dataset.place}`;
 
 /** @typedef {import("./draft.js").Draft} Draft */
 
@@ -30,11 +31,12 @@ export function starting(draft) {
     busy = true;
     find("#start").classList.add("busy");
     try {
-      const answer = batch ? await post("jobs/batch", { kind, options, batch }, { once: key }) : await post("jobs", options, { once: key });
+      const answer = batch ? await post("jobs/batch", { kind, options, batch }, { once: key }) : await post(draft.kind === "frame" ? "jobs/frame" : "jobs", options, { once: key });
       const jobs = answer.jobs ?? [answer.id];
       if (once === key) once = fresh();
       done = performance.now();
       document.dispatchEvent(new CustomEvent("started", { detail: { jobs } }));
+      if (matchMedia("(max-width: 900px)").matches) find("job-stage").scrollIntoView({ block: "start" });
       toast(say("page.queued", { first: jobs[0], count: jobs.length }), { action: { text: say("place.queue"), run: () => (location.href = `/${language()}/queue`) } });
     } catch (error) {
       if (error.status === undefined) throw error;
@@ -62,7 +64,7 @@ function showStart() {
 
 /** The job that is being changed, and the draft that was there before. @returns {{id: number, before: any} | null} */
 function editing() {
-  return JSON.parse(sessionStorage.getItem(EDIT) ?? "null");
+  return JSON.parse(sessionStorage.getItem(slot()) ?? "null");
 }
 
 /**
@@ -74,7 +76,7 @@ function editing() {
 export async function edit(draft, id, values) {
   await saying(async () => {
     const { options } = await get(`jobs/${id}/options`), before = editing()?.before ?? draft.values;
-    sessionStorage.setItem(EDIT, JSON.stringify({ id, before }));
+    sessionStorage.setItem(slot(), JSON.stringify({ id, before }));
     draft.replace(values(options));
   });
   showEdit();
@@ -94,7 +96,7 @@ async function saveEdit(draft) {
 /** @param {Draft} draft @param {string} text the id of what happened */
 function endEdit(draft, text) {
   const job = editing();
-  sessionStorage.removeItem(EDIT);
+  sessionStorage.removeItem(slot());
   if (!job) return;
   draft.replace(job.before);
   showEdit();

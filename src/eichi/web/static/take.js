@@ -56,7 +56,7 @@ export async function take(draft, file, drafted, change) {
   const done = toast(say("page.reading", { name: file.name }));
   let read;
   try {
-    read = await upload("read?kind=video", file, { options: JSON.stringify(request(draft).options) });
+    read = await upload(`read?kind=${draft.kind}`, file, { options: JSON.stringify(request(draft).options) });
   } catch (error) {
     if (error.status === undefined) throw error;
     toast(error.message, { kind: "problem" });

@@ -25,6 +25,7 @@ import { number, say } from "./words.js";
  * @property {string} [problem]
  * @property {"done" | "running" | "waiting" | ""} [state] in a job
  * @property {string} [said] of the state
+ * @property {string} [short] the same where there is little room
  * @property {{icon: string, text: string, run: () => void}[]} [quick] beside its menu
  */
 
@@ -101,7 +102,9 @@ export function fillCard(node, shown, current, edited) {
   node.style.setProperty("--share", String(shown.share ?? 1));
   write(part("b"), shown.head);
   write(part(".head small"), shown.order ? `·${shown.order}` : "");
-  write(part(".told"), shown.said ?? (shown.kept ? say("timeline.kept") : ""));
+  write(part(".told"), shown.said || (shown.kept ? say("timeline.kept") : ""));
+  if (shown.short) part(".told").dataset.short = shown.short;
+  else delete part(".told").dataset.short;
   if (url && picture.getAttribute("src") !== url) picture.src = url;
   if (!url) picture.removeAttribute("src");
   picture.hidden = !url;

@@ -55,8 +55,8 @@ export function owned(values) {
 
 /** What a place is called. @param {Place} place */
 export function called(place) {
-  if (place === "image") return say("label.image");
-  if (place === "final") return say("label.keyframes.final");
+  if (place === "image") return say("timeline.image");
+  if (place === "final") return say("timeline.final");
   return place < 0 ? say("timeline.connecting") : say("timeline.section", { number: place });
 }
 

@@ -103,7 +103,7 @@ export class Following extends EventTarget {
   /**
    * What became of a section.
    * @param {{order: number}} section
-   * @returns {{state: "done" | "running" | "waiting", said: string, url?: string}}
+   * @returns {{state: "done" | "running" | "waiting", said: string, short?: string, url?: string}}
    */
   of({ order }) {
     const { progress, preview, kept = 0 } = this.row, seconds = this.times.get(order);
@@ -111,7 +111,7 @@ export class Following extends EventTarget {
     if (order < this.at) return { state: "done", said: seconds === undefined ? "✓" : `✓ ${span(seconds)}` };
     if (order > this.at || !this.active) return { state: "waiting", said: say(order === this.at + 1 && this.active ? "timeline.next" : "timeline.waits") };
     const said = progress ? say("timeline.step", { step: progress.step, steps: progress.steps }) : say("timeline.next");
-    return { state: "running", said, url: preview ?? undefined };
+    return { state: "running", said, short: progress ? `${progress.step}/${progress.steps}` : "", url: preview ?? undefined };
   }
 
   /**

@@ -11,7 +11,7 @@ import { say } from "./words.js";
  * @typedef {object} State
  * @property {any} plan
  * @property {Record<string, any>} values of the draft or the job
- * @property {{key?: string | null, message: string}[]} problems
+ * @property {{id?: string, key?: string | null, message: string}[]} problems
  * @property {Record<string, any>} tokens by the keys of texts
  * @property {Map<Place, string>} refused why a file was not taken, by place
  * @property {import("./timeline-job.js").Following | null} job if one is shown
@@ -19,6 +19,7 @@ import { say } from "./words.js";
  * @property {(place: Place) => void} press
  */
 
+const NO_IMAGE = "error.image.required"; // an empty place says it by itself
 const FPS = 30, LATENT = 4; // frames a second, frames of a latent
 
 /** The sections of a plan in the order of time. @param {any} plan @returns {any[]} */
@@ -42,7 +43,7 @@ export function cardsOf(state) {
   const { plan, values } = state;
   if (!plan) return [];
   const sections = sectionsOf(plan), usual = ordinary(sections);
-  const cards = [end(state, "image", ""), ...sections.map((one) => card(state, one, usual))];
+  const cards = [end(state, "image", say("timeline.drop")), ...sections.map((one) => card(state, one, usual))];
   if (takes(plan) || own(values, "final")) cards.push(end(state, "final", say("timeline.drop")));
   return cards;
 }
@@ -75,6 +76,7 @@ function card(state, section, usual) {
     kept: !job && order < plan.kept,
     state: became?.state ?? "",
     said: became?.said ?? "",
+    short: became?.short ?? "",
     problem: problem(state, number),
     quick: quick(state, section),
   };
@@ -110,7 +112,8 @@ function problem({ problems, refused, job }, place, table) {
   const ends = { image: ["image"], final: ["keyframes.final", "keyframes.final_strength"] };
   const tables = table ? [table] : ["keyframes.sections", "keyframes.prompts"];
   const keys = typeof place === "number" ? tables.map((one) => `${one}.${place}`) : ends[place];
-  return problems.find((one) => keys.includes(one.key ?? ""))?.message ?? "";
+  const found = problems.find((one) => keys.includes(one.key ?? "") && one.id !== NO_IMAGE);
+  return found?.message ?? "";
 }
 
 /** What is wrong with sections and on none of them. @param {State} state */
@@ -141,7 +144,7 @@ export function restOf(state) {
     name: called(number),
     url: kind === "picture" ? pictureUrl(own(values, number) ?? "") : "",
     text: kind === "prompt" ? (own(values, number, "prompt") ?? "") : "",
-    said: plan && !there.has(number) ? say("timeline.no_room", { number }) : called(number),
+    said: !plan ? called(number) : say(there.has(number) ? "timeline.no_use" : "timeline.no_room", { number }),
     problem: problem(state, number, kind === "picture" ? "keyframes.sections" : "keyframes.prompts"),
   }));
 }

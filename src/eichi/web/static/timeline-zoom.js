@@ -3,7 +3,7 @@
 import { button, el, sync } from "./dom.js";
 import { number, say } from "./words.js";
 
-const LEAST = 92, MOST = 320, USUAL = 132, BY = 1.3; // pixels of an ordinary section; number and time need the least
+const LEAST = 106, MOST = 320, USUAL = 132, BY = 1.3; // pixels of an ordinary section; number and time need the least
 const STEPS = [0.5, 1, 2, 5, 10, 20, 60], APART = 46; // seconds between marks, pixels between them
 const EDGE = 4; // pixels around the cards in which the ring of the focus is seen
 const KEPT = "eichi.timeline.zoom";
@@ -86,7 +86,8 @@ export class Zoom {
     const fits = space / this.shares;
     this.width = Math.max(LEAST, Math.min(this.wish ?? (fits < LEAST ? USUAL : fits), MOST));
     this.lane.style.setProperty("--w", `${this.width}px`);
-    this.lane.classList.toggle("compact", this.width < 112);
+    this.lane.classList.toggle("compact", this.width < 124);
+    this.lane.classList.toggle("narrow", this.width < 170);
     this.out.disabled = this.width <= LEAST;
     this.in.disabled = this.width >= MOST;
     this.ticks();

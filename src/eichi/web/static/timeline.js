@@ -46,6 +46,7 @@ export class TimeLine extends HTMLElement {
     this.job.addEventListener("change", () => this.draw());
     document.addEventListener("words", () => this.draw());
     document.addEventListener("planned", (event) => this.planned(/** @type {CustomEvent} */ (event).detail));
+    document.addEventListener("reveal", (event) => this.reveal(/** @type {CustomEvent} */ (event).detail.key));
     this.addEventListener("paste", (event) => this._paste(event));
     this.addEventListener("dragstart", (event) => this._drag(event));
     this._keys();
@@ -227,6 +228,14 @@ export class TimeLine extends HTMLElement {
   focusOn(place) {
     const face = find(`[data-place="${place}"] .face`, this) ?? find(`[data-place="${this.current}"] .face`, this);
     face?.focus();
+  }
+
+  /** Bring what a problem is about into sight. @param {string} name the key of an option */
+  reveal(name) {
+    const [, kind, number] = /^keyframes\.(sections|prompts)\.(\d+)$/.exec(name) ?? [];
+    const lost = `[data-lost="${number}"][data-kind="${kind === "prompts" ? "prompt" : "picture"}"] button`;
+    if (number) find(`[data-place="${number}"] .face, ${lost}`, this)?.focus();
+    else if (name === "keyframes.final") this.focusOn("final");
   }
 
   /** The keyboard comes to a place. @param {Place} place */

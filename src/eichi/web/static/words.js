@@ -86,6 +86,7 @@ export function size(bytes) {
 /** Fetch the words of the page's language; what was built without them is built again. */
 export async function learn() {
   table = await read(language());
+  fill();
   document.dispatchEvent(new CustomEvent("words"));
 }
 
@@ -96,16 +97,21 @@ export async function learn() {
 export async function speak(code) {
   table = await read(code);
   document.documentElement.lang = code;
-  for (const node of findAll("[data-word]")) node.textContent = say(node.dataset.word);
-  for (const [from, to] of Object.entries(ATTRIBUTES)) {
-    const name = from.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    for (const node of findAll(`[data-${name}]`)) node.setAttribute(to, say(node.dataset[from]));
-  }
+  fill();
   for (const link of findAll("a[data-place]")) link.href = `/${code}/${link.dataset.place}`;
   document.title = `${say(`place.${find("main").dataset.place}`)} · FramePack-eichi`;
   history.replaceState(history.state, "", location.pathname.replace(/^\/[^/]+/, `/${code}`) + location.search);
   document.cookie = `eichi_language=${code};path=/;max-age=31536000;samesite=lax`;
   document.dispatchEvent(new CustomEvent("words"));
+}
+
+/** Let everything that names its text say it. */
+function fill() {
+  for (const node of findAll("[data-word]")) node.textContent = say(node.dataset.word);
+  for (const [from, to] of Object.entries(ATTRIBUTES)) {
+    const name = from.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    for (const node of findAll(`[data-${name}]`)) node.setAttribute(to, say(node.dataset[from]));
+  }
 }
 
 /** @param {string} code */

@@ -1,0 +1,73 @@
+"""The settings of the machine over HTTP. They are changed, and folders named, by who sits at it alone."""
+
+from fastapi import APIRouter
+from pydantic import Field, JsonValue
+
+from eichi.declare import field_of
+from eichi.errors import OptionError
+from eichi.jobs.view import View
+from eichi.settings import Settings
+from eichi.web import preferences
+from eichi.web.desk import Desk
+from eichi.web.fields import FieldView
+from eichi.web.i18n import Words
+from eichi.web.visitor import Visiting, Visitor, at_machine
+
+
+class SettingsView(View):
+    """The settings that have a control, and how they are.
+
+    `locked` are keys that the environment sets, `local` says whether this visitor may change the others. `places` are
+    told to who sits at the machine.
+    """
+
+    fields: tuple[FieldView, ...]
+    values: dict[str, JsonValue]
+    locked: tuple[str, ...]
+    local: bool
+    places: dict[str, str]
+
+
+class SettingsChange(View):
+    """Settings by their keys; those that are left out stay."""
+
+    values: dict[str, JsonValue] = Field(max_length=100)
+
+
+def routes(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["settings"])
+
+    @router.get("/settings")
+    def show_settings(visitor: Visiting) -> SettingsView:
+        return _view(desk, visitor)
+
+    @router.put("/settings")
+    def change_settings(change: SettingsChange, visitor: Visiting) -> SettingsView:
+        at_machine(visitor, "error.api.settings")
+        try:
+            preferences.save(desk, change.values)
+        except OptionError as error:
+            raise _named(error, visitor) from error
+        return _view(desk, visitor)
+
+    return router
+
+
+def _view(desk: Desk, visitor: Visitor) -> SettingsView:
+    settings = desk.settings
+    return SettingsView(
+        fields=preferences.shown(desk),
+        values=desk.refs.values(preferences.values(settings), visitor),
+        locked=preferences.locked(),
+        local=visitor.local,
+        places=preferences.places(settings) if visitor.local else {},
+    )
+
+
+def _named(error: OptionError, visitor: Visitor) -> OptionError:
+    """The same error with the names that the settings have for people."""
+    keys = str(error.values.get("names", "")).split(", ")
+    if keys == [""]:
+        return error
+    names = ", ".join(Words(visitor.language)(field_of(Settings, key).label) for key in keys)
+    return OptionError(error.id, **error.values | {"names": names})

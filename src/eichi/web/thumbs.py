@@ -1,0 +1,64 @@
+"""Pictures of jobs: the start picture and the last frame, small; any frame of a result as it is.
+
+Made when they are asked for, a few at a time, and small ones kept in the cache. Knows no HTTP.
+"""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from eichi.errors import EichiError, InputError
+from eichi.jobs.queue import results
+from eichi.jobs.schema import Job
+from eichi.options import FrameOptions
+from eichi.video import images
+from eichi.video.reader import count_frames, read_frame
+from eichi.web.rows import result_of
+from eichi.web.uploads import Uploads
+
+SIDE = 256  # pixels of the longer side of a small one
+
+At = Literal["first", "last"]
+
+
+def thumb(job: Job, at: At, given: Uploads) -> bytes:
+    """A job's start picture or the last frame of its result, small, as WebP. Raises InputError."""
+    if at == "last":
+        path = _result(job)
+        if job.kind == FrameOptions.kind:
+            return given.small(path, SIDE)
+        return given.shown(path, SIDE, lambda: Image.fromarray(read_frame(path, count_frames(path) - 1)), "last")
+    image = _start(job)
+    return given.small(_result(job) if image is None else image, SIDE)
+
+
+def frame(job: Job, number: int) -> bytes:
+    """A frame of a job's result, counted from 0, as PNG. Raises InputError for one that is not there."""
+    path = _result(job)
+    picture = images.load(path) if job.kind == FrameOptions.kind else Image.fromarray(read_frame(path, number))
+    made = BytesIO()
+    picture.save(made, "PNG", compress_level=1)
+    return made.getvalue()
+
+
+def name_frame(job: Job, number: int) -> str:
+    """What a frame is called as a picture of its own."""
+    return f"{_result(job).stem}_{number}.png"
+
+
+def _start(job: Job) -> Path | None:
+    """The start picture, None where it is not there any more."""
+    try:
+        image = job.options.image
+    except EichiError:
+        return None
+    return image if image is not None and image.is_file() else None
+
+
+def _result(job: Job) -> Path:
+    path = result_of(job, results(job))
+    if path is None:
+        raise InputError("error.api.nothing", job=job.id)
+    return path
