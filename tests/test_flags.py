@@ -93,5 +93,5 @@ def test_a_bad_sweep_is_one_sentence(flags: dict[str, str], words: list[str]) ->
 
 
 def test_a_key_below_an_option_is_not_lost_behind_it() -> None:
-    with pytest.raises(OptionError, match=r'no option "sampling\.steps\.x"'):
+    with pytest.raises(OptionError, match=r"no option “sampling\.steps\.x”"):
         read_request(VideoOptions, ("sampling.steps.x=5",), {"sampling__steps": "7"}, load_settings())

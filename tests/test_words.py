@@ -20,6 +20,7 @@ SOURCE = Path(str(files("eichi")))
 TEXTS = words.table(words.ENGLISH)
 FIRST = {id.split(".")[0] for id in TEXTS} - {"option"}
 LANGUAGES = words.languages()
+FOREIGN = {"memory.free"}  # looks like an id and is a question to nvidia-smi
 
 
 def placeholders(text: str) -> set[str]:
@@ -43,7 +44,11 @@ def used() -> tuple[set[str], set[str]]:
         patterns |= {f"{begin}[a-z0-9_]+" for begin in re.findall(rf":([a-z.]+){words.SAID}\}}", text)}
     for node in (node for tree in trees() for node in ast.walk(tree)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", node.value) and node.value.split(".")[0] in FIRST:
+            if (
+                node.value not in FOREIGN
+                and re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", node.value)
+                and node.value.split(".")[0] in FIRST
+            ):
                 ids.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             parts = [

@@ -24,7 +24,7 @@ from eichi.events import (
     Started,
 )
 from eichi.options import FillOptions, FrameOptions, VideoOptions
-from eichi.words import resay, say, typed
+from eichi.words import Bare, resay, say, typed
 
 
 class Sentence(Protocol):
@@ -50,8 +50,8 @@ def spelled(values: Mapping[str, object]) -> dict[str, object]:
     for known, flag in _flags().items():
         if key == known or key.startswith(f"{known}."):
             entry = key.removeprefix(known).replace(".", " ")
-            return {**values, "key": f"--set {key}" if flag is None else f"{flag}{entry}"}
-    return dict(values)
+            return {**values, "key": Bare(f"--set {key}" if flag is None else f"{flag}{entry}")}
+    return {**values, "key": Bare(key)}
 
 
 @cache

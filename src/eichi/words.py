@@ -7,7 +7,7 @@ A placeholder is filled as Python fills it, figures with the decimal sign of the
 need; and in more ways: `{reason:said}` is the id of a text, or several, `{status:status.said}` the end of one; it
 becomes that text, filled with the same values, so that what is kept and sent stays an id. `{key:option}` is the key of
 an option and becomes its label, with the number of an entry; `{choices:choices}` are values of that option and become
-what they are called. What is no such id or key stays as it is. `{count:1=section|sections}` is what goes with one
+what they are called; unless the key is `Bare`. What is no such id or key stays as it is. `{count:1=section|sections}` is what goes with one
 value, and with any other. Languages with more plurals than one write so that none is needed.
 
 `{@do.start}` is another text of the language, word for word: a text that names a button or a field says what stands on
@@ -31,6 +31,10 @@ KINDS = ("", "frame.", "setting.")  # what stands between it and the key of an o
 TYPED = "cli."  # before the ids of what only a command line says
 OTHER = re.compile(r"\{@([a-z0-9_.]+)\}")
 LONG = 1e15  # from here on Python writes a number with an exponent
+
+
+class Bare(str):
+    """An option's key, or its flag, that is said as it stands: to who types it."""
 
 
 @cache
@@ -104,11 +108,12 @@ class _Filler(Formatter):
 
     def format_field(self, value: object, form: str) -> str:
         if form == OPTION:
-            return self._option(str(value))
+            return str(value) if isinstance(value, Bare) else self._option(str(value))
         if form == CHOICES:
-            label = (label_of(str(self._values.get("key")), self._language) or "").removeprefix(LABEL)
-            ids = [f"choice.{label}.{name}" for name in str(value).split(", ")]
-            return self._text["list.comma"].join(self._text.get(id, id.rpartition(f"{label}.")[2]) for id in ids)
+            key = self._values.get("key", "")
+            label = (None if isinstance(key, Bare) else label_of(str(key), self._language)) or ""
+            begin = f"choice.{label.removeprefix(LABEL)}."
+            return self._text["list.comma"].join(self._text.get(begin + one, one) for one in str(value).split(", "))
         if form.endswith(SAID):
             ids = [form.removesuffix(SAID) + name.replace("-", "_") for name in str(value).split(", ")]
             known = all(id in self._text for id in ids)  # what is none is of another version, or nobody's
