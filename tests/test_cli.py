@@ -158,7 +158,7 @@ BAD = [
     (["--image", "zero.png"], "zero.png"),
     (["--image", "huge.png"], "larger than 100 megapixels"),
     ([], "--image"),
-    (["--image", "picture.png", "--set", "nope=1"], 'no option "nope"'),
+    (["--image", "picture.png", "--set", "nope=1"], "no option “nope”"),
     (["--image", "picture.png", "--steps", "101"], "1 to 100"),
     (["--image", "picture.png", "--seconds", "121"], "120"),
     (["--image", "picture.png", "--seconds", "soon"], "'soon'"),

