@@ -78,6 +78,8 @@ def test_each_bad_list_has_its_sentence(tmp_path: Path) -> None:
     for path in (tmp_path / "nobody.txt", bare):
         with pytest.raises(InputError, match="cannot be read"):
             read_prompts(path)
+    with pytest.raises(InputError, match=r"nowhere.* cannot be read"):
+        read_pictures(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no image in"):
         read_pictures(bare)
     with pytest.raises(InputError, match="cannot be read"):

@@ -150,6 +150,43 @@ def test_another_family_is_told(tmp_path: Path, shapes: Shapes, header: dict[str
     assert match.file.base == next(iter(header.values()), None)
 
 
+@pytest.mark.parametrize(
+    ("said", "family"),
+    [
+        ("Flux.1-dev/lora", "Flux"), ("flux-1", "Flux"), ("wan2.1", "Wan"), ("Wan-AI/Wan2.2", "Wan"),
+        ("sd_v1", "Stable Diffusion / SDXL"), ("sdxl_base_v1-0", "Stable Diffusion / SDXL"),
+        ("stable-diffusion-xl-v1-base/lora", "Stable Diffusion / SDXL"), ("sd3", "Stable Diffusion 3"),
+        ("sd3.5-large", "Stable Diffusion 3"), ("qwen-image/lora", "Qwen-Image"), ("ltx-video", "LTX-Video"),
+        ("hidream-i1/lora", "HiDream"), ("zimage", "Z-Image"), ("z-image-turbo", "Z-Image"),
+    ],
+)  # fmt: skip
+def test_another_family_is_named_by_what_a_header_says(tmp_path: Path, shapes: Shapes, said: str, family: str) -> None:
+    tensors = kind("lora_unet_tower", **{"lora_down.weight": (1, 4), "lora_up.weight": (4, 1)})
+    path = loras.write(tmp_path / "a.safetensors", tensors, {"ss_base_model_version": said})
+    with pytest.raises(LoraError) as caught:
+        match_lora(read_lora(path), shapes, "small")
+    assert (caught.value.id, caught.value.values["family"]) == ("error.lora.family", family)
+
+
+@pytest.mark.parametrize(
+    ("parts", "label"),
+    [
+        ({"lora_down.weight": (2, 24), "lora_up.weight": (24, 2)}, "LoRA"),
+        ({"lora_down.weight": (2, 24), "lora_up.weight": (24, 2), "dora_scale": (24, 1)}, "DoRA, LoRA"),
+        ({"hada_w1_a": (24, 2), "hada_w1_b": (2, 24), "hada_w2_a": (24, 2), "hada_w2_b": (2, 24)}, "LoHa"),
+        ({"lokr_w1": (4, 4), "lokr_w2": (6, 6)}, "LoKr"),
+        ({"lokr_w1": (4, 4), "lokr_w2": (6, 6), "dora_scale": (24, 1)}, "DoRA, LoKr"),
+        ({"diff": (24, 24)}, "diff"),
+        ({"diff_b": (24,)}, "bias"),
+    ],
+)
+def test_a_kind_is_called_as_people_call_it(
+    tmp_path: Path, shapes: Shapes, parts: dict[str, tuple[int, ...]], label: str
+) -> None:
+    path = loras.write(tmp_path / "a.safetensors", kind(FLAT, **parts))
+    assert match_lora(read_lora(path), shapes, "small").report.kinds == (label,)
+
+
 def good(shapes: Shapes, path: Path) -> bytes:
     return loras.write(path, pair(QUERY, shapes)).read_bytes()
 
@@ -279,6 +316,13 @@ def test_one_adapter_of_several_is_meant(tmp_path: Path, shapes: Shapes) -> None
     match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", one | other | more)), shapes, "small")
     assert len(match.shares) == 2
     assert match.unmatched == tuple(sorted(other))
+
+
+def test_an_alpha_without_an_adapter_s_name_is_every_adapter_s(tmp_path: Path, shapes: Shapes) -> None:
+    tensors = {key.replace(".weight", ".a.weight"): value for key, value in pair(QUERY, shapes).items()}
+    path = loras.write(tmp_path / "a.safetensors", tensors | {f"{FLAT}.alpha": torch.tensor(7.0)})
+    match = match_lora(read_lora(path), shapes, "small")
+    assert ([layer.alpha for layer in match.file.layers], match.unmatched) == ([7.0], ())
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path, shapes: Shapes) -> None:

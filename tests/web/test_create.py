@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
@@ -90,11 +92,7 @@ def test_from_an_empty_machine_to_the_first_video_by_keys_alone(
 ) -> None:
     with visiting(browser, server.address, "en", base_url=server.address) as page:
         expect(page.locator("#plan-line")).not_to_be_empty()
-        image, words, length = (
-            page.locator("picture-drop[name=image] input"),
-            prompt(page),
-            page.locator("#video-seconds"),
-        )
+        image, length = page.locator("picture-drop[name=image] input"), page.locator("#video-seconds")
         with page.expect_file_chooser() as chooser:
             _tab_to(page, image)
             page.keyboard.press("Enter")
@@ -282,6 +280,60 @@ def test_a_preset_is_saved_applied_deleted_and_had_back(server: Server, browser:
         expect(prompt(page)).to_have_value("mine")
         page.locator(".toast .act").last.click()
         expect(prompt(page)).to_have_value("another")
+
+
+def test_a_favourite_is_saved_overwritten_and_had_back(server: Server, browser: Browser) -> None:
+    with visiting(browser, server.address, "zh-TW") as page:
+        for text in ("one", "two"):
+            prompt(page).fill(text)
+            page.locator("#favourites").click()
+            page.locator("#shelf-name").fill("fav")
+            page.keyboard.press("Enter")
+            expect(page.locator("#shelf-name")).to_have_value("")
+            if text == "two":
+                page.locator(".toast .act").last.click()  # the first is there again
+                expect(page.locator(".toast")).to_have_count(1)
+            page.keyboard.press("Escape")
+        page.locator("#favourites").click()
+        page.locator(".shelf li .row button").first.click()
+        expect(prompt(page)).to_have_value("one")
+
+
+def test_a_picture_that_falls_beside_its_place_is_the_start_picture(
+    server: Server, browser: Browser, picture: Path
+) -> None:
+    with visiting(browser, server.address, "en") as page:
+        drop(page.locator("#fields"), picture, "image/png")
+        expect(page.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
+        page.locator(".toast .act").last.click()
+        expect(page.locator("picture-drop[name=image]")).not_to_have_class(re.compile("filled"))
+
+
+def test_a_model_that_is_not_here_says_its_size_and_where_to_get_it(server: Server, browser: Browser) -> None:
+    with visiting(browser, server.address, "ja") as page:
+        page.locator("#video-model").select_option("framepack")
+        expect(page.locator("#model-said")).to_contain_text("GB")
+        expect(page.locator("#model-said a")).to_have_attribute("href", "/ja/models")
+        expect(page.locator("#video-model")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_lora_has_a_slider_and_is_taken_out_with_a_way_back(server: Server, browser: Browser) -> None:
+    folder, name = server.home / "home" / "loras", "transformer.transformer_blocks.0.attn.to_q"
+    folder.mkdir(exist_ok=True)
+    pair = {f"{name}.lora_A.weight": np.ones((1, 128)), f"{name}.lora_B.weight": np.ones((128, 1))}
+    save_file({name: values.astype(np.float32) for name, values in pair.items()}, folder / "style.safetensors")
+    with visiting(browser, server.address, "ru") as page:
+        page.evaluate(UNFOLD)
+        page.locator("#add-lora").click()
+        page.locator(".menu button", has_text="style").click()
+        row = page.locator("#loras li")
+        row.locator("input[type=text]").fill("0,5")
+        expect(row.locator("input[type=range]")).to_have_value("0.5")
+        expect(page.locator("[data-group=loras] .set")).to_have_text("style 0,50")
+        row.locator("button").click()
+        expect(row).to_have_count(0)
+        page.locator(".toast .act").last.click()
+        expect(row.locator("input[type=text]")).to_have_value("0,50")
 
 
 def test_everything_is_cleared_and_had_back_by_a_key(server: Server, browser: Browser) -> None:

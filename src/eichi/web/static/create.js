@@ -140,7 +140,7 @@ await begin(async () => {
   pictures();
   advice();
   more();
-  kept(draft);
+  kept(draft, change);
   batch(draft);
   shelf(draft, change, (nested) => drafted(nested, models));
   takeAnywhere(draft, (nested) => drafted(nested, models), change);
@@ -149,6 +149,6 @@ await begin(async () => {
   key("Ctrl+Z", "do.undo", undo, () => !typing());
   find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
   if (!(await asked(models)) && !Object.keys(draft.values).length) await startUp(draft, models);
-  await loras(draft);
+  await loras(draft, change);
   plan(draft);
 });

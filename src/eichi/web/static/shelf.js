@@ -1,6 +1,6 @@
 // What is kept to be used again: prompts with a name, and whole forms with a name.
 
-import { address, del, get, post, put, save, upload } from "./api.js";
+import { del, get, post, put, save, upload } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el, find } from "./dom.js";
 import { request } from "./plan.js";
@@ -47,10 +47,10 @@ class Shelf {
     this.wrong = el("p", { class: "wrong", role: "alert" });
   }
 
-  /** @param {string} title @param {...Node} more */
-  open(title, ...more) {
+  /** @param {string} title @param {string} label of the name @param {...Node} more */
+  open(title, label, ...more) {
     const form = el("form", { class: "save", novalidate: true },
-      el("div", { class: "field" }, el("label", { for: "shelf-name", text: say("shelf.name") }), this.name),
+      el("div", { class: "field" }, el("label", { for: "shelf-name", text: label }), this.name),
       el("button", { class: "primary", text: say("do.save") }));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -77,13 +77,13 @@ class Shelf {
 class Presets extends Shelf {
   show() {
     this.startup = el("div", { class: "startup" });
-    this.open(say("shelf.presets"), this.startup);
+    this.open(say("shelf.presets"), say("shelf.save_prompt_as"), this.startup);
   }
 
   async fill() {
     const kept = await saying(() => get("prompts"));
     if (!kept) return;
-    this.presets = kept.prompts;
+    this.presets = kept.presets;
     const begin = kept.startup ?? "";
     const set = button("", say("shelf.set_startup"), () => this.begin(this.draft.get("prompt", ""), begin));
     const none = begin ? button("trash", say("do.delete"), () => this.begin("", begin), { quiet: true }) : null;
@@ -141,14 +141,9 @@ class Favourites extends Shelf {
       await this.done(say("page.favourites_taken", { names: taken.names.join(", ") }), null);
     }));
     const out = button("download", say("do.export"), () => saying(async () => {
-      save(await this.whole(), "favourites.json");
+      save(new Blob([JSON.stringify(await get("favourites.json"), null, 1)], { type: "application/json" }), "favourites.json");
     }));
-    this.open(say("shelf.favourites"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
-  }
-
-  /** All favourites as a file. */
-  async whole() {
-    return (await fetch(address("favourites.json"))).blob();
+    this.open(say("shelf.favourites"), say("shelf.save_settings_as"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
   }
 
   async fill() {
@@ -173,8 +168,8 @@ class Favourites extends Shelf {
     }));
     const rename = button("edit", `${say("keep.rename")}: ${name}`, () => this.rename(name), { quiet: true });
     const drop = button("trash", `${say("do.delete")}: ${name}`, () => saying(async () => {
-      const { before } = await del(url);
-      await this.done(say("undo.deleted", { name }), () => put(KIND(url), { options: before.options }));
+      const before = await del(url);
+      await this.done(say("undo.deleted", { name }), () => put(KIND(url), before));
     }), { quiet: true });
     return el("li", {}, el("b", { text: name }), el("span", {}), el("div", { class: "row" }, apply, rename, drop));
   }
@@ -182,9 +177,9 @@ class Favourites extends Shelf {
   /** @param {string} name */
   keep(name) {
     return saying(async () => {
-      const url = `favourites/${at(name)}`, { before } = await put(KIND(url), { options: request(this.draft).options, replace: true });
+      const url = `favourites/${at(name)}`, before = await put(KIND(url), request(this.draft).options);
       this.name.value = "";
-      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), { options: before.options, replace: true }));
+      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), before));
       else await this.done(say("shelf.saved", { name }), () => del(url));
     });
   }
@@ -197,8 +192,8 @@ class Favourites extends Shelf {
       event.preventDefault();
       const to = input.value.trim();
       if (to && to !== name) saying(async () => {
-        await post(`favourites/${at(name)}/rename`, { name: to });
-        await this.done(say("shelf.renamed", { name: to }), () => post(`favourites/${at(to)}/rename`, { name }));
+        await post(`favourites/${at(name)}/rename`, { to });
+        await this.done(say("shelf.renamed", { name: to }), () => post(`favourites/${at(to)}/rename`, { to: name }));
       });
       else this.fill();
     });

@@ -15,6 +15,8 @@ const LAST = "eichi.model.";
 export class Models {
   /** @type {any[]} */
   all = [];
+  /** Which downloads there are, and whether they have ended. */
+  state = "";
 
   /** @param {Draft} draft */
   constructor(draft) {
@@ -22,7 +24,11 @@ export class Models {
     for (const radio of findAll('input[name="mode"]')) radio.addEventListener("change", () => this.turn(radio.value));
     draft.addEventListener("change", () => this.show());
     document.addEventListener("words", () => this.learn());
-    live.addEventListener("downloads", () => this.learn());
+    live.addEventListener("downloads", () => {
+      const state = live.downloads.map((one) => `${one.name} ${one.status}`).join();
+      if (state !== this.state) this.learn();
+      this.state = state;
+    });
   }
 
   async learn() {
@@ -59,7 +65,7 @@ export class Models {
     for (const radio of findAll('input[name="mode"]')) radio.checked = radio.value === direction;
     const fit = this.all.filter((one) => one.direction === direction), model = this.all.find((one) => one.name === name);
     if (!fit.length) return;
-    const list = find(`#${this.draft.kind}-model`), state = JSON.stringify([language(), fit.map((one) => [one.name, one.present]), name]);
+    const list = find(`#${this.draft.kind}-model`), state = JSON.stringify([language(), fit.map((one) => [one.label, one.present]), name]);
     if (list.dataset.state !== state) {
       list.dataset.state = state;
       const choices = (rows) => rows.map((one) => new Option(one.label, one.name, false, one.name === name));
