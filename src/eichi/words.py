@@ -5,10 +5,11 @@ language is adding one JSON file. Knows nothing of what the texts are about.
 
 A placeholder is filled as Python fills it, figures with the decimal sign of the language and no more of it than they
 need; and in more ways: `{reason:said}` is the id of a text, or several, `{status:status.said}` the end of one; it
-becomes that text, filled with the same values, so that what is kept and sent stays an id. `{key:option}` is the key of
-an option and becomes its label, with the number of an entry; `{choices:choices}` are values of that option and become
-what they are called; unless the key is `Bare`. What is no such id or key stays as it is. `{count:1=section|sections}` is what goes with one
-value, and with any other. Languages with more plurals than one write so that none is needed.
+becomes that text, filled with the same values, so that what is kept and sent stays an id. `{key:option}` is the key
+of an option and becomes its label, with the number of an entry; `{choices:choices}` are values of that option and
+become what they are called; unless the key is `Bare`. What is no such id or key stays as it is.
+`{count:1=section|sections}` is what goes with one value, and with any other. Languages with more plurals than one
+write so that none is needed.
 
 `{@do.start}` is another text of the language, word for word: a text that names a button or a field says what stands on
 it. The page and the command line are two texts where a sentence says what to press or to type: the page's has the id
