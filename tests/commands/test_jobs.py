@@ -18,9 +18,11 @@ from eichi.jobs.repair import Repaired
 from eichi.jobs.runner import new_runner
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
+from eichi.options import VideoOptions
 from eichi.settings import load_settings
 from eichi.words import languages
 from tests.jobs.damage import write
+from tests.jobs.sections import leave
 
 EICHI = [sys.executable, "-c", "from eichi.cli import main; main()"]
 # A shell gives Ctrl-C to what runs in front; whatever runs behind, tests among it, ignores it and hands that on.
@@ -115,10 +117,10 @@ def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("add",), "start picture"),
+        (("add",), "start image"),
         (("add", "--frame", "--seconds", "1"), 'no option "seconds"'),
         (("add", "--profile", "oichi"), 'no option "profile"'),
-        (("add", "--each-target", "1"), "single images"),
+        (("add", "--each-target", "1"), "single frames"),
         (("add", "--prompt-list", "nobody.txt"), "cannot be read"),
         (("show", "9"), "no job 9"),
         (("remove", "9"), "no job 9"),
@@ -165,6 +167,34 @@ def test_the_queue_is_ordered_and_changed(eichi: Run, two: tuple[int, int]) -> N
     assert eichi("stop", a, "--now").code == 2
 
 
+def test_a_job_that_has_begun_is_changed_ahead_redone_and_branched_from(
+    eichi: Run, picture: Path, tmp_path: Path
+) -> None:
+    values = {"image": str(picture), "prompt": "p", "seed": 1, "seconds": 4, "sampling": {"steps": 1}}
+    assert eichi("add", "--image", picture, "--prompt", "p", "--seed", 1, "--seconds", 4, "--steps", 1).code == 0
+    leave(tmp_path / ".a.parts", VideoOptions.parse(values), 2)
+    with Store(load_settings().store) as store:
+        write(store, 1, status=Status.HELD, checkpoint=str(tmp_path / ".a.parts"))
+    edited = eichi("edit", 1, "--set", "prompt=q", "--set", "keyframes.prompts.2=r", "--json").last
+    assert edited["request"]["keyframes"]["prompts"] == {"0": "p", "1": "p", "2": "r"}
+    assert (edited["made"], edited["request"]["prompt"]) == (2, "q")
+    for words, sentence in (
+        (("edit", 1, "--set", "keyframes.prompts.1=x"), "keyframes.prompts.1: section 1 is finished"),
+        (("edit", 1, "--set", "seconds=5"), "seconds cannot be changed any more"),
+        (("redo", 1, 2), "Section 2 of job 1 is not finished yet"),
+        (("branch", 1, "--keep", 3), "has 2 finished sections, so 3 cannot be kept"),
+    ):
+        refused = eichi(*words)
+        assert (refused.code, refused.out) == (2, "")
+        assert sentence in refused.err
+    redone = eichi("redo", 1, 1, "--prompt", "s", "--seed", 7, "--json").last
+    assert (redone["id"], redone["request"]["seed"], redone["plan"]["kept"]) == (2, 7, 1)
+    assert redone["request"]["keyframes"]["prompts"] == {"0": "p", "1": "s", "2": "r"}
+    branch = eichi("branch", 1, "--keep", 2, "--set", "prompt=t", "--set", "seconds=6", "--json").last
+    assert (branch["id"], branch["plan"]["kept"], branch["plan"]["sections"]) == (3, 2, 5)
+    assert branch["request"]["keyframes"]["prompts"] == {"0": "p", "1": "p", "2": "r"}
+
+
 def test_the_whole_queue_is_held(eichi: Run, two: tuple[int, int]) -> None:
     assert eichi("hold", "--json").last == {"held": True}
     assert "held" in eichi("list").err
@@ -199,7 +229,7 @@ def test_a_damaged_row_is_shown_as_such_and_can_be_removed(
     with Store(load_settings().store) as store:
         write(store, bad, **{name: value})
     listed = eichi("list")
-    sentence = f"The row of this job in the store is damaged ({name})."
+    sentence = f"The record of this job in the database is damaged ({name})."
     assert (listed.code, listed.out.count("damaged"), listed.err) == (0, 1, "")
     assert sentence in listed.out
     jobs = {job["id"]: job for job in eichi("list", "--json").last["jobs"]}
@@ -240,7 +270,7 @@ def test_a_damaged_store_is_repaired(eichi: Run, two: tuple[int, int], home: Pat
     rebuilt = eichi("repair")
     assert rebuilt.code == 0
     assert "was damaged and has been rebuilt. Jobs: 0" in rebuilt.out
-    assert "what was in it cannot be told" in rebuilt.out
+    assert "its contents cannot be determined" in rebuilt.out
     assert order(eichi) == []
 
 
@@ -259,7 +289,7 @@ def test_what_was_lost_is_named(eichi: Run, home: Path, monkeypatch: pytest.Monk
 def test_a_store_that_cannot_be_repaired_is_one_sentence(eichi: Run, home: Path) -> None:
     result = eichi("repair")
     assert (result.code, result.out) == (2, "")
-    assert "There is no store of jobs" in result.err
+    assert "There is no job database" in result.err
     assert not home.exists()
 
 

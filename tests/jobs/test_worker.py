@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -9,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -32,13 +32,14 @@ from eichi.events import (
     Stopped,
 )
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import ELSEWHERE, Job
+from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Ask, Status
 from eichi.jobs.worker import Worker
 from eichi.logs import OURS, logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
+from eichi.video.jobfolder import JobFolder
 from tests.jobs.damage import WAYS, write
 
 SECTIONS = 3
@@ -259,7 +260,7 @@ def test_an_error_is_the_job_s_and_the_next_one_runs(
     job = store.job(bad)
     assert (job.status, job.sentence()) == (
         Status.FAILED,
-        f"There is no picture {lost}. Check the name and the folder.",
+        f"There is no image {lost}. Check the name and the folder.",
     )
     assert kinds(store, bad)[-2:] == ["failed", "failed"]
     assert store.job(good).status == Status.DONE
@@ -302,42 +303,30 @@ def test_a_single_image(worker: Worker, queue: Queue, store: Asking, pictures: P
     assert store.job(paused).status == Status.DONE
 
 
-def test_of_two_workers_for_a_device_one_works(
-    queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
+def test_a_look_at_the_work_is_its_pictures_side_by_side_and_no_wait_for_the_disk(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
-    said: SimpleQueue[int] = SimpleQueue()
-    first = Worker(store, load_settings(), threading.Event())
-    second = Worker(store, load_settings(), threading.Event(), said.put)
-    with first._device() as device:
-        device.acquire()
-        waiting = threading.Thread(target=second.work, args=(True,))
-        waiting.start()
-        assert said.get() == ELSEWHERE
-        assert store.job(job.id).status == Status.WAITING
-        assert waiting.is_alive()
-        queue.skip(job.id)  # nothing waits any more
-        waiting.join()
-    assert said.empty()
+    monkeypatch.setattr("eichi.jobs.worker.GLANCE", 0.0)
+    waited: set[str] = set()
 
+    def wait(number: int) -> None:
+        node = os.fstat(number).st_ino
+        waited.update(path.name for path in Path("out").rglob("*.part") if path.stat().st_ino == node)
 
-def test_a_worker_without_work_gives_the_device_and_its_memory_back(
-    queue: Queue, store: Asking, video: VideoOptions, tmp_path: Path
-) -> None:
-    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
-    leaving = threading.Event()
-    worker, other = Worker(store, load_settings(), leaving), Worker(store, load_settings(), threading.Event())
-    worker.rest = 0.0
-    working = threading.Thread(target=worker.work)
-    working.start()
-    try:
-        list(store.follow(job.id))
-        with other._device() as device:
-            device.acquire(timeout=60)
-            assert worker._components is None
-    finally:
-        leaving.set()
-        working.join()
+    monkeypatch.setattr(os, "fsync", wait)
+    seen: list[tuple[int, int]] = []
+
+    def look(job: int) -> None:
+        with Image.open(JobFolder(Path(str(store.job(job).checkpoint))).preview) as image:
+            seen.append(image.size)
+
+    (id,) = add(queue, video)
+    store.ask(SectionDone, 1, look)
+    worker.work(drain=True)
+    plan = store.job(id).plan
+    assert seen == [(5 * plan.width // 8, plan.height // 8)]  # half a second is five latents
+    assert ".job.json.part" in waited
+    assert ".preview.png.part" not in waited
 
 
 def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: VideoOptions) -> None:
@@ -347,6 +336,7 @@ def test_what_a_job_says_is_in_the_log(worker: Worker, queue: Queue, video: Vide
         worker.work(drain=True)
     said = read_logs(settings)
     assert f"INFO #{id} " in said
+    assert f"WARNING #{id} " in said  # that there is no GPU
     assert f"#{id} Done: " in said
 
 

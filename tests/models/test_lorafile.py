@@ -150,6 +150,43 @@ def test_another_family_is_told(tmp_path: Path, shapes: Shapes, header: dict[str
     assert match.file.base == next(iter(header.values()), None)
 
 
+@pytest.mark.parametrize(
+    ("said", "family"),
+    [
+        ("Flux.1-dev/lora", "Flux"), ("flux-1", "Flux"), ("wan2.1", "Wan"), ("Wan-AI/Wan2.2", "Wan"),
+        ("sd_v1", "Stable Diffusion / SDXL"), ("sdxl_base_v1-0", "Stable Diffusion / SDXL"),
+        ("stable-diffusion-xl-v1-base/lora", "Stable Diffusion / SDXL"), ("sd3", "Stable Diffusion 3"),
+        ("sd3.5-large", "Stable Diffusion 3"), ("qwen-image/lora", "Qwen-Image"), ("ltx-video", "LTX-Video"),
+        ("hidream-i1/lora", "HiDream"), ("zimage", "Z-Image"), ("z-image-turbo", "Z-Image"),
+    ],
+)  # fmt: skip
+def test_another_family_is_named_by_what_a_header_says(tmp_path: Path, shapes: Shapes, said: str, family: str) -> None:
+    tensors = kind("lora_unet_tower", **{"lora_down.weight": (1, 4), "lora_up.weight": (4, 1)})
+    path = loras.write(tmp_path / "a.safetensors", tensors, {"ss_base_model_version": said})
+    with pytest.raises(LoraError) as caught:
+        match_lora(read_lora(path), shapes, "small")
+    assert (caught.value.id, caught.value.values["family"]) == ("error.lora.family", family)
+
+
+@pytest.mark.parametrize(
+    ("parts", "label"),
+    [
+        ({"lora_down.weight": (2, 24), "lora_up.weight": (24, 2)}, "LoRA"),
+        ({"lora_down.weight": (2, 24), "lora_up.weight": (24, 2), "dora_scale": (24, 1)}, "DoRA, LoRA"),
+        ({"hada_w1_a": (24, 2), "hada_w1_b": (2, 24), "hada_w2_a": (24, 2), "hada_w2_b": (2, 24)}, "LoHa"),
+        ({"lokr_w1": (4, 4), "lokr_w2": (6, 6)}, "LoKr"),
+        ({"lokr_w1": (4, 4), "lokr_w2": (6, 6), "dora_scale": (24, 1)}, "DoRA, LoKr"),
+        ({"diff": (24, 24)}, "diff"),
+        ({"diff_b": (24,)}, "bias"),
+    ],
+)
+def test_a_kind_is_called_as_people_call_it(
+    tmp_path: Path, shapes: Shapes, parts: dict[str, tuple[int, ...]], label: str
+) -> None:
+    path = loras.write(tmp_path / "a.safetensors", kind(FLAT, **parts))
+    assert match_lora(read_lora(path), shapes, "small").report.kinds == (label,)
+
+
 def good(shapes: Shapes, path: Path) -> bytes:
     return loras.write(path, pair(QUERY, shapes)).read_bytes()
 
@@ -170,7 +207,7 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
     ),
     "pointer": (
         lambda path, shapes: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n"),
-        "pointer of Git LFS",
+        "Git LFS pointer",
     ),
     "answer": (lambda path, shapes: path.write_text('{"error":"Unauthorized"}'), "error message"),
     "GGUF": (lambda path, shapes: path.write_bytes(b"GGUF" + bytes(100)), "GGUF file"),
@@ -226,12 +263,12 @@ def kind(name: str, **shapes: tuple[int, ...]) -> dict[str, Tensor]:
 
 
 OTHER: dict[str, tuple[dict[str, Tensor], str]] = {
-    "OFT": (kind(FLAT, oft_blocks=(4, 6, 6)), "is of the kind OFT/BOFT"),
-    "BOFT": (kind(FLAT, oft_diag=(2, 4, 6, 6)), "is of the kind OFT/BOFT"),
-    "GLoRA": (kind(f"{FLAT}.a1", weight=(4, 24)) | kind(f"{FLAT}.b2", weight=(24, 4)), "is of the kind GLoRA"),
-    "IA3": (kind(FLAT, weight=(24,), on_input=()), "is of the kind IA3"),
-    "VeRA": (kind("base_model", vera_A=(4, 24)), "is of the kind VeRA"),
-    "embedding": ({"clip_l": torch.ones(8, 16)}, "is of the kind Textual Inversion"),
+    "OFT": (kind(FLAT, oft_blocks=(4, 6, 6)), "is a OFT/BOFT file"),
+    "BOFT": (kind(FLAT, oft_diag=(2, 4, 6, 6)), "is a OFT/BOFT file"),
+    "GLoRA": (kind(f"{FLAT}.a1", weight=(4, 24)) | kind(f"{FLAT}.b2", weight=(24, 4)), "is a GLoRA file"),
+    "IA3": (kind(FLAT, weight=(24,), on_input=()), "is a IA3 file"),
+    "VeRA": (kind("base_model", vera_A=(4, 24)), "is a VeRA file"),
+    "embedding": ({"clip_l": torch.ones(8, 16)}, "is a Textual Inversion file"),
     "SDXL": (kind("lora_unet_input_blocks_4_1_attn1_to_q", **{"lora_down.weight": (1, 4), "lora_up.weight": (4, 1)}),
              "made for Stable Diffusion / SDXL"),
     "Wan": (kind("diffusion_model.blocks.0.self_attn.q", **{"lora_A.weight": (1, 4), "lora_B.weight": (4, 1)}),
@@ -279,6 +316,13 @@ def test_one_adapter_of_several_is_meant(tmp_path: Path, shapes: Shapes) -> None
     match = match_lora(read_lora(loras.write(tmp_path / "a.safetensors", one | other | more)), shapes, "small")
     assert len(match.shares) == 2
     assert match.unmatched == tuple(sorted(other))
+
+
+def test_an_alpha_without_an_adapter_s_name_is_every_adapter_s(tmp_path: Path, shapes: Shapes) -> None:
+    tensors = {key.replace(".weight", ".a.weight"): value for key, value in pair(QUERY, shapes).items()}
+    path = loras.write(tmp_path / "a.safetensors", tensors | {f"{FLAT}.alpha": torch.tensor(7.0)})
+    match = match_lora(read_lora(path), shapes, "small")
+    assert ([layer.alpha for layer in match.file.layers], match.unmatched) == ([7.0], ())
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path, shapes: Shapes) -> None:

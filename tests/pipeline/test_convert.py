@@ -238,6 +238,13 @@ def test_filled(components: Components, tmp_path: Path) -> None:
     assert (tmp_path / "filled.safetensors").read_bytes() == first
 
 
+def test_what_is_filled_behind_a_cut_begins_where_the_cut_does(components: Components, tmp_path: Path) -> None:
+    one, two = Latents(noise(6, 1), 3), Latents(noise(4, 2), 0)
+    paths = [write(tmp_path / f"{name}.safetensors", clip) for name, clip in (("a", one), ("b", two))]
+    fill(components, tmp_path, *paths)
+    assert load_latents(tmp_path / "filled.safetensors").first == 3
+
+
 def test_both_ends_reach_the_model(components: Components, tmp_path: Path) -> None:
     one, other = (write(tmp_path / f"{seed}.safetensors", Latents(noise(6, seed), 0)) for seed in (1, 2))
     made = []
@@ -299,10 +306,11 @@ def encode_black(container: OutputContainer, stream: VideoStream, times: Iterabl
 
 
 @pytest.mark.parametrize(
-    ("times", "transfer", "id"), [((0, 1, 2, 6, 7), 1, "note.video.uneven"), (range(5), 16, "note.video.bright")]
+    ("times", "transfer", "id", "values"),
+    [((0, 1, 2, 6, 7), 1, "note.video.uneven", {"fps": 30}), (range(5), 16, "note.video.bright", {})],
 )
 def test_a_video_that_is_read_in_another_way_is_said(
-    decoder: Components, tmp_path: Path, times: Iterable[int], transfer: int, id: str
+    decoder: Components, tmp_path: Path, times: Iterable[int], transfer: int, id: str, values: dict[str, int]
 ) -> None:
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as container:
@@ -311,7 +319,8 @@ def test_a_video_that_is_read_in_another_way_is_said(
         stream.codec_context.color_trc = transfer
         encode_black(container, stream, times)
     events = list(tools.from_mp4(path, tmp_path / "v.safetensors", decoder, (32, 48)))
-    assert [event.id for event in events if isinstance(event, Adjusted)] == [id]
+    said = [event for event in events if isinstance(event, Adjusted)]
+    assert said == [Adjusted(id, {"path": str(path), **values})]
 
 
 def test_a_video_of_another_rate_is_said(decoder: Components, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from eichi.catalog import find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
+from eichi.models.weights import Weights
 from eichi.options import StepOptions, WeightsOptions
 from eichi.pipeline.job import arrange, make_weights, retry_steps, step_cache
 from eichi.pipeline.promptcache import read_prompts
@@ -136,6 +137,25 @@ def test_a_cpu_has_a_forecast_before_the_start(
     forecast = plan_memory(find("framepack"), Need(640, 640), Machine(None, 64 * GIB)).ram
     assert (note.id, note.values) == ("note.memory.cpu", {"ram": forecast})
     assert [one.id for one in rest] == short
+
+
+def test_where_memory_runs_out_while_weights_are_loaded_they_take_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, tried = components(tmp_path), []
+
+    def weights(self: Components) -> Weights:
+        tried.append(self.placement.level)
+        if len(tried) == 1:
+            raise torch.OutOfMemoryError
+        made: Weights = load(self)
+        return made
+
+    load = vars(Components)["weights"].fget
+    monkeypatch.setattr(Components, "weights", property(weights))
+    (note,) = make_weights(parts)
+    assert (note.id, note.values["level"]) == ("note.memory.lower", parts.placement.level)
+    assert len(tried) == 2 and tried[0] != tried[1] == parts.placement.level
 
 
 def test_what_fp8_costs_is_said(tmp_path: Path) -> None:

@@ -127,6 +127,15 @@ def test_a_cpu_has_no_choice() -> None:
     assert plan.ram > 48.0
 
 
+def test_what_fills_the_memory_without_a_gpu_is_told_part_by_part() -> None:
+    """Everything is in float32: four bytes for each of the transformer's and the VAE's parameters."""
+    plan = plan_memory(find("framepack"), Need(640, 640), Machine(None, 64 * GIB))
+    assert plan.memory.keys() == {"program", "transformer", "vae", "work", "lora"}
+    assert plan.memory["transformer"] == pytest.approx(4 * plan.parameters["transformer"] / GIB, abs=0.01)
+    assert plan.memory["vae"] == pytest.approx(4 * plan.parameters["vae"] / GIB, abs=0.01)
+    assert sum(plan.memory.values()) == pytest.approx(plan.ram, abs=0.05)
+
+
 @given(st.integers(2, 80), st.data())
 def test_streamed_blocks_are_spread_and_nested(count: int, data: st.DataObject) -> None:
     streamed = data.draw(st.integers(0, count - 1))

@@ -54,6 +54,13 @@ def test_transparency_lies_over_white(tmp_path: Path) -> None:
     assert seen == [list(RED), list(WHITE), [127] * 3]
 
 
+def test_colours_that_their_opacity_is_multiplied_into_are_what_they_were(tmp_path: Path) -> None:
+    from pillow_heif import from_bytes
+
+    from_bytes("RGBa", (16, 16), bytes((45, 45, 45, 128)) * 256).save(tmp_path / "a.heic", quality=-1)
+    assert load(tmp_path / "a.heic").getpixel((8, 8)) == pytest.approx((172, 172, 172), abs=2)  # 90, half over white
+
+
 def test_a_palette_with_transparency(tmp_path: Path) -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([*RED, *BLUE])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from eichi.video.images import load, load_mask
-from tests.pictures import chunk, with_chunks
+from tests.pictures import chunk, tiff, with_chunks
 from tests.profiles import ADOBE, P3, cmyk_profile, grey_profile, rgb_profile
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8))
@@ -64,6 +64,43 @@ def test_grey_and_inks_have_profiles_too(tmp_path: Path) -> None:
     assert first(tmp_path / "plain.tif") == [0, 255, 255]
 
 
+@pytest.mark.parametrize(
+    ("mode", "half"),
+    [("L", 128), ("LA", (128, 255)), ("I;16", 128 << 8), ("I;16B", 128 << 8), ("I", 128 << 8), ("F", 128 / 255)],
+)
+def test_every_kind_of_grey_follows_its_profile(tmp_path: Path, mode: str, half: Any) -> None:
+    image = Image.new(mode, (4, 4), half)
+    if mode == "I":
+        image.putpixel((0, 1), 65535)  # which tells what is white
+    image.save(tmp_path / "a.tif", icc_profile=grey_profile(1.0))
+    assert first(tmp_path / "a.tif") == pytest.approx([188] * 3, abs=1)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "RGBX", "P", "PA", "YCbCr"])
+def test_every_kind_of_colour_follows_its_profile(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("a.jpg" if mode == "YCbCr" else "a.tif")
+    image = Image.new("RGB", (8, 8), (90, 90, 90))
+    if mode in ("P", "PA"):
+        image = image.convert("P", palette=Image.Palette.ADAPTIVE)
+    image.convert(mode).save(path, icc_profile=rgb_profile(ADOBE, 1.0))
+    assert first(path) == pytest.approx([160] * 3, abs=1)
+
+
+def test_colours_that_their_opacity_is_multiplied_into_follow_it_too(tmp_path: Path) -> None:
+    values = np.full((4, 4, 4), (45, 45, 45, 128), dtype=np.uint8)
+    (tmp_path / "a.tif").write_bytes(tiff([values], {262: 2, 338: 1, 34675: rgb_profile(ADOBE, 1.0)}))
+    assert first(tmp_path / "a.tif") == pytest.approx([207] * 3, abs=1)
+
+
+@pytest.mark.parametrize("temperature", [None, 9000])
+def test_lab_is_lab_whatever_its_profile(tmp_path: Path, temperature: int | None) -> None:
+    profile = None
+    if temperature is not None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB", temperature)).tobytes()
+    Image.new("LAB", (4, 4), (136, 208, 195)).save(tmp_path / "a.tif", icc_profile=profile)
+    assert first(tmp_path / "a.tif") == pytest.approx([255, 0, 0], abs=12)  # L 53, a 80, b 67
+
+
 def test_transparency_stays_what_it_is(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 60, 60, 128)).save(tmp_path / "a.png", icc_profile=rgb_profile(P3))
     assert first(tmp_path / "a.png") == pytest.approx([255, 135, 150], abs=4)
@@ -81,6 +118,13 @@ def test_what_is_srgb_already_stays_as_it_is(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     NOISE.save(tmp_path / "a.png", icc_profile=profile)
     assert np.array_equal(np.asarray(load(tmp_path / "a.png")), np.asarray(NOISE))
+
+
+def test_what_differs_from_srgb_in_bright_colours_alone_is_followed(tmp_path: Path) -> None:
+    """A red a little paler leaves greys and soft colours as they are."""
+    profile = rgb_profile((0.3127, 0.3290, 0.634, 0.330, 0.300, 0.600, 0.150, 0.060))
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "a.png", icc_profile=profile)
+    assert first(tmp_path / "a.png") == pytest.approx([253, 10, 12], abs=4)
 
 
 def gamma(value: float) -> bytes:

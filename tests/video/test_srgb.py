@@ -48,6 +48,28 @@ def test_colours_that_are_known(
     assert converted(primaries, transfer, *codes) == pytest.approx(expected, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("primaries", "expected"),
+    [
+        (9, [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]),  # as BT.2087 has it
+        (11, [[1.1575, -0.1550, -0.0026], [-0.0415, 1.0456, -0.0041], [-0.0181, -0.0786, 1.0966]]),  # cinema's white
+        (12, [[1.2249, -0.2249, 0.0], [-0.0421, 1.0421, 0.0], [-0.0196, -0.0786, 1.0983]]),
+    ],
+)
+def test_primaries_are_those_of_the_standard(primaries: int, expected: list[list[float]]) -> None:
+    assert srgb.matrix(srgb.PRIMARIES[primaries]) == pytest.approx(np.array(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("level", [40, 90, 140])
+@pytest.mark.parametrize(("more", "expected"), [(0.4, 0), (0.6, 1)])
+def test_a_third_of_the_light_is_exact(level: int, more: float, expected: int) -> None:
+    """In shares of BT.2408's 203 cd/m², by what ST 2084 says of codes for light."""
+    nits = 203 * ((level + more + 14.025) / 269.025) ** 2.4
+    power = (nits / 10_000) ** 0.1593017578125
+    code = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    assert converted(1, srgb.PQ, code, code, code) == [level + expected] * 3
+
+
 def test_both_kinds_of_brightness_agree() -> None:
     """BT.2408: 203 cd/m² is 58 % of PQ and 75 % of HLG."""
     one, other = converted(9, srgb.PQ, *[0.58] * 3), converted(9, srgb.HLG, *[0.75] * 3)

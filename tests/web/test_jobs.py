@@ -232,3 +232,21 @@ def test_every_frame_is_found_by_its_number(tmp_path: Path) -> None:
     frames = [frame.pixels for frame in read_frames(path)]
     assert count_frames(path) == len(frames) == 40
     assert [(read_frame(path, number) == frame).all() for number, frame in enumerate(frames)] == [True] * 40
+
+
+def test_the_folder_of_a_job_is_opened_for_who_sits_here(
+    desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def launch(path: str, wait: bool) -> int:
+        opened.append(path)
+        return 0
+
+    monkeypatch.setattr("click.launch", launch)
+    id = desk.start([video])[0].id
+    for local, status in ((True, 200), (False, 422)):
+        desk.local = local
+        with TestClient(make_app(desk), base_url="http://localhost") as client:
+            assert client.post(f"/api/v1/jobs/{id}/folder").status_code == status
+    assert opened == [str(desk.settings.outputs.absolute())]

@@ -16,11 +16,12 @@ from eichi.declare import Plain, at, field_of, walk
 from eichi.errors import InputError, OptionError
 from eichi.jobs.schema import Job
 from eichi.options import VideoOptions, has, place
-from eichi.plan.ahead import AHEAD, PROMPT, check_made, with_past
+from eichi.plan.ahead import AHEAD, PROMPT, check_made, plan_ahead, same_ahead, with_past
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.video.jobfolder import JobFolder
 from eichi.video.latentfile import measure_latents
+from eichi.video.sectionfolder import SectionFolder
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,17 @@ def source_of(job: Job, models: Path) -> Source:
         raise InputError("error.redo.nothing", job=job.id)
     folder = JobFolder(Path(str(job.checkpoint)))
     if folder.source.made:
-        return Source(job, folder.source.plan(), folder.source.made)
+        return Source(job, planned(folder.source, options), folder.source.made)
     seed = getattr(job.result, "seed", options.seed)
     plan = make_plan(options.model_copy(update={"seed": seed}), models)
     there = measure_latents(folder.latents_file).made // plan.window
     return Source(job, plan, min(there, len(plan.sections)))
+
+
+def planned(folder: SectionFolder, options: VideoOptions) -> Plan:
+    """The plan of a job's sections with what is asked for by now: a change ahead counts before it is taken."""
+    plan = folder.plan()
+    return plan if same_ahead(plan.options, options) else plan_ahead(plan, options, folder.settled)
 
 
 def redone(source: Source, number: int, seed: int | None, prompt: str | None, picture: Path | None) -> VideoOptions:

@@ -14,13 +14,13 @@ from uuid import uuid4
 
 from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished
-from eichi.jobs.again import Source, branched, edited, laid, needed, redone, source_of, with_ahead
+from eichi.jobs.again import Source, branched, edited, laid, needed, planned, redone, source_of, with_ahead
 from eichi.jobs.draft import BatchForecast, anchored, draft, forecast
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
 from eichi.jobs.view import IDLE, Action, Ask, Button, Figures, JobSection, Status, first_ahead, possible, states
 from eichi.options import FrameOptions, VideoOptions
-from eichi.plan.ahead import check_made, check_settled, plan_ahead, same_ahead
+from eichi.plan.ahead import check_made, check_settled, plan_ahead
 from eichi.plan.plan import Plan
 from eichi.prepare import cut_notes, make_plan
 from eichi.video.images import load
@@ -256,9 +256,7 @@ class Queue:
         assert isinstance(options, VideoOptions), "an image has no sections to come"
         if job.checkpoint is None or not folder.begun:
             return make_plan(options, self.models)
-        plan = folder.plan()
-        # What was changed and is not taken yet counts, too.
-        return plan if same_ahead(plan.options, options) else plan_ahead(plan, options, folder.settled)
+        return planned(folder, options)
 
     def _part(self, job: Job) -> None:
         """Remove what was joined of a job's sections for others that are not there any more."""

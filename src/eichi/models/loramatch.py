@@ -179,7 +179,6 @@ def _foreign(file: LoraFile, model: str) -> LoraError:
 SAID = {
     "flux": "Flux",
     "wan": "Wan",
-    "sdxl": "Stable Diffusion / SDXL",
     "stable-diffusion": "Stable Diffusion / SDXL",
     "sd3": "Stable Diffusion 3",
     "sd": "Stable Diffusion / SDXL",

@@ -421,8 +421,9 @@ def _word(name: str, plan: Plan, originals: Mapping[str, Original]) -> Adjusted:
         return Adjusted("note.resume.copy", {"path": originals[name].path.name})
     if section := SECTION.fullmatch(name):
         return Adjusted("note.resume.section", {"number": plan.sections[int(section[1])].number})
-    first, last = name.removeprefix(f"{SECTIONS}/").removesuffix(".mp4").split("-")
-    return Adjusted("note.resume.frames", {"first": int(first), "last": int(last)})
+    segment = SEGMENT.fullmatch(name)
+    assert segment is not None, "nothing else is taken down"
+    return Adjusted("note.resume.frames", {"first": int(segment[1]), "last": int(segment[2])})
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def shallow(image: Image.Image) -> tuple[Part, int | None]:
         white, guessed = _of_floats(image)
     elif image.mode == "I":
         white, guessed = _of_whole(image, kind, bits), True
-    inverted = bool(tags) and tags.get(PHOTOMETRIC_INTERPRETATION, 0) == 0 and image.mode != "L"
+    inverted = bool(tags) and tags.get(PHOTOMETRIC_INTERPRETATION, 0) == 0
     clear = image.info.get("transparency")
 
     def part_of(part: Image.Image) -> Image.Image:

@@ -170,9 +170,6 @@ def _converted(
 
 
 def _opaque(part: Image.Image) -> Image.Image:
-    """A part of a picture without its transparency, in a mode that its colours can be read from."""
+    """A part of a picture whose colours are as they are where it is opaque, whatever its transparency."""
     part.info.pop("transparency", None)
-    bare = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGBA", "P": "RGB", "PA": "RGB"}.get(part.mode)
-    if part.mode in ("La", "RGBa"):
-        return _opaque(part.convert(f"{part.mode[:-1].upper()}A"))
-    return part.convert(bare) if bare else part
+    return part.convert("RGBA") if part.mode == "RGBa" else part

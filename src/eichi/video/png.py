@@ -46,7 +46,7 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
     for _ in range(CHUNKS):
         if place + 12 > end:
             return
-        if not first <= place <= first + len(block) - 8:  # small chunks lie close together
+        if place > first + len(block) - 8:  # small chunks lie close together
             first = file.seek(place)
             block = file.read(BLOCK)
         length, name = struct.unpack_from(">I4s", block, place - first)

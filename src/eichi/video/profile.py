@@ -16,11 +16,10 @@ Colours = Callable[[Image.Image], Image.Image]
 # ICC's names of colour spaces, and the modes of pictures that have such colours.
 SPACES = {
     "RGB ": {"RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "YCbCr"},
-    "GRAY": {"L", "LA", "La", "1", "I;16", "I;16B", "I", "F"},
+    "GRAY": {"L", "LA", "1", "I;16", "I;16B", "I", "F"},
     "CMYK": {"CMYK"},
-    "Lab ": {"LAB"},
-}
-MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
+}  # Lab is Lab, whatever its profile
+MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 USUAL = 1 / 2.2
 NEAR = 0.01  # how far from the usual a gamma or a primary may be and still be that
 SAME = 2  # levels of 255 that sRGB's own profiles change

@@ -118,9 +118,9 @@ class Desk:
         self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
         self.given.settings = self.refs.settings = settings
 
-    def open_folder(self) -> Path:
-        """Show the folder of results in the system's own window. Raises FolderError."""
-        folder = self.settings.outputs.absolute()
+    def open_folder(self, job: Job | None = None) -> Path:
+        """Show the folder of results, or that of a job's, in the system's own window. Raises FolderError."""
+        folder = self.settings.outputs.absolute() if job is None else Path(job.folder)
         folder.mkdir(parents=True, exist_ok=True)
         if click.launch(str(folder), wait=True):
             raise FolderError("error.folder.open", folder=folder)

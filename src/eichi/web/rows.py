@@ -49,9 +49,10 @@ class ProgressView(View):
 class JobRow(View):
     """A job in a list. Times are in seconds since 1970, addresses are of this server.
 
-    `image` is the start picture, `thumb` the last frame, both small; `video` the result, a
-    picture where one was asked for; `so_far` what is finished of one that is not done, `preview` the section that is
-    being drawn. `forecast` is what a job to come takes, in seconds, where that was measured.
+    `made` counts the sections on disk, in the order of generation. `image` is the start picture, `thumb` the last
+    frame, both small; `video` the result, a picture where one was asked for; `so_far` what is finished of one that is
+    not done, `preview` the section that is being drawn. `forecast` is what a job to come takes, in seconds, where that
+    was measured.
     """
 
     id: int
@@ -74,6 +75,7 @@ class JobRow(View):
     ended: float | None
     actions: tuple[Action, ...]
     begun: bool
+    made: int
     image: str | None
     thumb: str | None
     video: str | None
@@ -148,6 +150,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         ended=job.ended,
         actions=view.actions,
         begun=view.begun,
+        made=view.made,
         image=_image(view, base),
         thumb=None if result is None else f"{base}/thumb.webp?at=last&v={round(job.ended or 0)}",
         video=None if result is None else f"{base}/files/{quote(result.name)}",

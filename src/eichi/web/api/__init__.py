@@ -38,18 +38,18 @@ def routes(desk: Desk) -> APIRouter:
         drafts,
         events,
         files,
-        sections,  # before the buttons of jobs, whose addresses are of the same form
         frames,
-        jobs,
         library,
         loras,
         machine,
         models,
         pictures,
         read,
+        sections,
         settings,
         starts,
         tools,
+        jobs,  # the last: addresses of the same form as its buttons are others'
     ):
         router.include_router(place.routes(desk))
     for place in (options, words, advice):

@@ -9,6 +9,7 @@ from eichi.jobs.view import View
 from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.web.api.errors import PLAIN_ANSWERS
+from eichi.web.api.jobs import Id
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.visitor import Visiting, at_machine
@@ -65,6 +66,13 @@ def routes(desk: Desk) -> APIRouter:
     def open_folder(visitor: Visiting) -> Opened:
         at_machine(visitor, "error.api.local")
         return Opened(opened=desk.open_folder())
+
+    @router.post("/jobs/{id}/folder")
+    def open_job_folder(id: Id, visitor: Visiting) -> Opened:
+        at_machine(visitor, "error.api.local")
+        job = desk.store.job(id)
+        job.check()
+        return Opened(opened=desk.open_folder(job))
 
     return router
 

@@ -14,8 +14,9 @@ const KEY = "weights.loras", USUAL = 0.8, LOW = -2, HIGH = 2;
 /**
  * The LoRA files of a draft as sliders, and a way to add one.
  * @param {Draft} draft
+ * @param {import("./take.js").Change} change
  */
-export async function loras(draft) {
+export async function loras(draft, change) {
   /** @type {any[]} */
   let files = [];
   const learn = async () => {
@@ -28,7 +29,7 @@ export async function loras(draft) {
     const chosen = draft.get(KEY, []);
     const said = chosen.map((one) => `${short(name(one.file))} ${number(one.strength ?? USUAL, 2)}`).join(" · ");
     find('[data-group="loras"] .set').textContent = said;
-    sync(find("#loras"), chosen, (one) => one.file, (one) => row(draft, one.file), (node, one) => fill(node, name(one.file), one.strength ?? USUAL));
+    sync(find("#loras"), chosen, (one) => one.file, (one) => row(draft, one.file, change), (node, one) => fill(node, name(one.file), one.strength ?? USUAL));
   };
   menu(find("#add-lora"), () => {
     const taken = new Set(draft.get(KEY, []).map((one) => one.file)), free = files.filter((one) => !taken.has(one.id));
@@ -43,28 +44,28 @@ export async function loras(draft) {
   await learn();
 }
 
-/** @param {Draft} draft @param {string} file */
-function row(draft, file) {
-  const change = (strength) => draft.change((values) => {
+/** @param {Draft} draft @param {string} file @param {import("./take.js").Change} change */
+function row(draft, file, change) {
+  const set = (strength) => draft.change((values) => {
     for (const one of values[KEY] ?? []) if (one.file === file) one.strength = strength;
   });
   const slider = el("input", { type: "range", min: LOW, max: HIGH, step: 0.05, tabindex: "-1", "aria-hidden": "true" });
   const figure = el("input", { type: "text", inputmode: "decimal", autocomplete: "off" });
-  slider.addEventListener("input", () => change(Number(/** @type {HTMLInputElement} */ (slider).value)));
+  slider.addEventListener("input", () => set(Number(/** @type {HTMLInputElement} */ (slider).value)));
   figure.addEventListener("input", () => {
     const value = Number(/** @type {HTMLInputElement} */ (figure).value.trim().replace(",", "."));
-    if (Number.isFinite(value)) change(value);
+    if (Number.isFinite(value)) set(value);
   });
   figure.addEventListener("keydown", (event) => {
     const by = { ArrowUp: 0.05, ArrowDown: -0.05 }[event.key], now = Number(/** @type {HTMLInputElement} */ (slider).value);
     if (!by) return;
     event.preventDefault();
-    change(Math.min(HIGH, Math.max(LOW, Math.round((now + by) * 100) / 100)));
+    set(Math.min(HIGH, Math.max(LOW, Math.round((now + by) * 100) / 100)));
   });
-  const drop = button("close", "", () => draft.change((values) => {
+  const drop = button("close", "", () => change((values) => {
     values[KEY] = values[KEY].filter((one) => one.file !== file);
     if (!values[KEY].length) delete values[KEY];
-  }), { quiet: true });
+  }, "undo.lora"), { quiet: true });
   return el("li", {}, el("span", { class: "name" }), el("div", { class: "slide" }, slider, figure), drop);
 }
 
@@ -85,8 +86,9 @@ const short = (name) => name.replace(/\.safetensors$/i, "").slice(0, 16);
 /**
  * Latents of an earlier video that the new one goes on from.
  * @param {Draft} draft
+ * @param {import("./take.js").Change} change
  */
-export function kept(draft) {
+export function kept(draft, change) {
   const said = find("#kept"), drop = find("#drop-latents");
   let asked = "";
   const show = async () => {
@@ -102,10 +104,10 @@ export function kept(draft) {
       if (asked === id) said.textContent = ref?.name ?? say("page.latents_gone");
     }
   };
-  drop.addEventListener("click", () => draft.change((values) => {
+  drop.addEventListener("click", () => change((values) => {
     delete values["kept.latents"];
     delete values["kept.sections"];
-  }, { undo: "undo.latents" }));
+  }, "undo.latents"));
   find("#choose-latents").addEventListener("click", () => choose(draft));
   draft.addEventListener("change", show);
   document.addEventListener("words", () => {
@@ -119,7 +121,8 @@ export function kept(draft) {
 async function choose(draft) {
   const answer = await saying(() => get("latents"));
   if (!answer) return;
-  const rows = answer.files.map((one) => el("li", {}, button("", one.name, () => {
+  const found = answer.files.filter((one) => one.kind === "latents");
+  const rows = found.map((one) => el("li", {}, button("", one.name, () => {
     draft.set("kept.latents", one.id);
     close();
   })));

@@ -11,7 +11,7 @@ import { batch } from "./batch.js";
 import { kept, loras } from "./chosen.js";
 import { fromResult } from "./frames.js";
 import { pictureOf } from "./picture.js";
-import { plan, request, reveal } from "./plan.js";
+import { plan, request } from "./plan.js";
 import { shelf, startUp } from "./shelf.js";
 import { figures, Models } from "./sizes.js";
 import { edit, starting } from "./start.js";
@@ -140,7 +140,7 @@ await begin(async () => {
   pictures();
   advice();
   more();
-  kept(draft);
+  kept(draft, change);
   batch(draft);
   shelf(draft, change, (nested) => drafted(nested, models));
   takeAnywhere(draft, (nested) => drafted(nested, models), change);
@@ -148,8 +148,7 @@ await begin(async () => {
   key("Ctrl+Enter", "do.start", start);
   key("Ctrl+Z", "do.undo", undo, () => !typing());
   find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
-  document.addEventListener("reveal-field", (event) => reveal(/** @type {CustomEvent} */ (event).detail.key));
   if (!(await asked(models)) && !Object.keys(draft.values).length) await startUp(draft, models);
-  await loras(draft);
+  await loras(draft, change);
   plan(draft);
 });

@@ -17,11 +17,15 @@ export function open(content, more) {
   const close = () => dialog.close();
   dialog.append(el("header", {}, title, button("close", say("do.close"), close, { quiet: true })), content);
   dialog.addEventListener("click", (event) => event.target === dialog && close());
+  const toasts = document.querySelector("#toasts"); // what lies outside of a dialog cannot be pressed meanwhile
   dialog.addEventListener("close", () => {
+    const below = [...document.querySelectorAll("dialog[open] > header")].at(-1); // a closed one is not among them
+    if (toasts && dialog.contains(toasts)) (below ?? dialog).after(toasts);
     dialog.remove();
     more.closed?.();
   });
   document.body.append(dialog);
+  if (toasts) dialog.firstElementChild.after(toasts);
   dialog.showModal();
   return close;
 }

@@ -160,7 +160,8 @@ function keep(one) {
     sessionStorage.setItem(MINE + one.kind, JSON.stringify(one.values));
     const all = stored(localStorage, LAST) ?? {}, name = `${tab()}.${one.kind}`;
     delete all[name];
-    if (Object.keys(one.values).length) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
+    const begun = Object.keys(one.values).some((key) => key !== "model" && !key.startsWith("page."));
+    if (begun) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
     const newest = Object.entries(all).sort(([, a], [, b]) => b.time - a.time).slice(0, KEPT);
     localStorage.setItem(LAST, JSON.stringify(Object.fromEntries(newest)));
   } catch {

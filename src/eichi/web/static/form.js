@@ -40,7 +40,10 @@ export function mark(root, problems) {
     said.className = "wrong";
     said.hidden = at < 0;
     said.textContent = at < 0 ? "" : left.splice(at, 1)[0].message;
-    if (said.id === "") said.id = `wrong-${one.dataset.key}`;
+    if (said.id === "") {
+      said.id = `wrong-${one.dataset.key}`;
+      said.setAttribute("aria-live", "polite");
+    }
     if (at >= 0) {
       control?.setAttribute("aria-invalid", "true");
       control?.setAttribute("aria-errormessage", said.id);

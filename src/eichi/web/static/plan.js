@@ -98,8 +98,12 @@ export function plan(draft) {
 export function problems(draft) {
   const unseen = [...unread].filter(([name]) => !draft.get(name)).map(([key, message]) => ({ id: "", key, message }));
   const said = (last?.problems ?? []).filter((one) => !unseen.some(({ key }) => key === one.key));
-  return [...unseen, ...(unanswered ? [unanswered] : []), ...said];
+  const begun = said.filter((one) => one.key !== "image"), rest = said.filter((one) => one.key === "image");
+  return [...unseen, ...(unanswered ? [unanswered] : []), ...begun, ...rest].map(placed);
 }
+
+/** A problem with the key of the field that it is about. @param {Problem} one */
+const placed = (one) => (one.key?.startsWith("batch.") ? { ...one, key: `page.${one.key}` } : one);
 
 /** Whether nothing is wrong but that nothing was begun yet. @param {Draft} draft @param {Problem[]} found */
 const blank = (draft, found) => !pressed && found.length > 0 && found.every((one) => one.key === "image" && !unread.has("image"));
@@ -118,8 +122,7 @@ export function complain(draft) {
 function show(draft) {
   const found = problems(draft), waits = blank(draft, found), bad = found.length > 0 && !waits;
   const panel = find("#plan"), line = find("#plan-line"), cost = find("#plan-cost"), problem = find("#plan-problem");
-  mark(find("#fields"), waits ? [] : found.filter((one) => one.message && !unread.has(one.key ?? "")));
-  document.dispatchEvent(new CustomEvent("problems", { detail: waits ? [] : found }));
+  mark(find("#fields"), found.filter((one) => !unread.has(one.key ?? "") && (pressed || one.key !== "image")));
   panel.classList.toggle("bad", bad);
   line.hidden = cost.hidden = bad;
   problem.hidden = !bad;
@@ -167,17 +170,17 @@ function meters(tokens) {
 }
 
 /**
- * Go to the field of an option, wherever on the place it is.
+ * Go to what an option is set by, wherever on the place it is.
  * @param {string | null} key
  */
 export function reveal(key) {
   const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
   if (!field) {
-    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } }));
+    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } })); // what is on the timeline
     return;
   }
   for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
-  const control = field.querySelector("input:not([type=range]), select, textarea, button");
   field.scrollIntoView({ block: "nearest" });
+  const control = field.querySelector(":is(input, select, textarea)[name]") ?? field.querySelector("input") ?? field.querySelector("button");
   control?.focus();
 }

@@ -1,16 +1,16 @@
 // What is kept to be used again: prompts with a name, and whole forms with a name.
 
-import { address, del, get, post, put, save, upload } from "./api.js";
+import { del, get, post, put, save, upload } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el, find } from "./dom.js";
 import { request } from "./plan.js";
 import { saying, toast } from "./toast.js";
-import { pick, say } from "./words.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {import("./take.js").Change} Change */
 
-const at = encodeURIComponent;
+const at = encodeURIComponent, KIND = (/** @type {string} */ url) => `${url}?kind=video`;
 
 /**
  * Presets of prompts and favourites, each in a dialog of its own.
@@ -47,10 +47,10 @@ class Shelf {
     this.wrong = el("p", { class: "wrong", role: "alert" });
   }
 
-  /** @param {string} title @param {...Node} more */
-  open(title, ...more) {
+  /** @param {string} title @param {string} label of the name @param {...Node} more */
+  open(title, label, ...more) {
     const form = el("form", { class: "save", novalidate: true },
-      el("div", { class: "field" }, el("label", { for: "shelf-name", text: say("shelf.name") }), this.name),
+      el("div", { class: "field" }, el("label", { for: "shelf-name", text: label }), this.name),
       el("button", { class: "primary", text: say("do.save") }));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -77,7 +77,7 @@ class Shelf {
 class Presets extends Shelf {
   show() {
     this.startup = el("div", { class: "startup" });
-    this.open(say("shelf.presets"), this.startup);
+    this.open(say("shelf.presets"), say("shelf.save_prompt_as"), this.startup);
   }
 
   async fill() {
@@ -91,9 +91,9 @@ class Presets extends Shelf {
     this.list.replaceChildren(...this.presets.map((one) => this.row(one)));
   }
 
-  /** @param {{name: string, text: string, built_in: boolean}} one */
+  /** @param {{name: string, label: string, text: string, built_in: boolean}} one */
   row(one) {
-    const name = one.built_in ? pick(one.name, one.name) : one.name;
+    const name = one.label;
     const apply = button("", say("do.apply"), () => {
       this.change((values) => (values.prompt = one.text), "undo.prompt");
       this.close();
@@ -141,14 +141,9 @@ class Favourites extends Shelf {
       await this.done(say("page.favourites_taken", { names: taken.names.join(", ") }), null);
     }));
     const out = button("download", say("do.export"), () => saying(async () => {
-      save(await this.whole(), "favourites.json");
+      save(new Blob([JSON.stringify(await get("favourites.json"), null, 1)], { type: "application/json" }), "favourites.json");
     }));
-    this.open(say("shelf.favourites"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
-  }
-
-  /** All favourites as a file. */
-  async whole() {
-    return (await fetch(address("favourites.json"))).blob();
+    this.open(say("shelf.favourites"), say("shelf.save_settings_as"), el("div", { class: "row" }, button("upload", say("do.import"), () => input.click()), out, input));
   }
 
   async fill() {
@@ -163,7 +158,7 @@ class Favourites extends Shelf {
   row({ name }) {
     const url = `favourites/${at(name)}`;
     const apply = button("", say("do.apply"), () => saying(async () => {
-      const read = await get(`${url}?kind=video`), taken = this.drafted(read.options);
+      const read = await get(url), taken = this.drafted(read.options);
       this.change((values) => {
         for (const key of Object.keys(values)) if (!key.startsWith("page.batch.")) delete values[key];
         Object.assign(values, taken);
@@ -173,8 +168,8 @@ class Favourites extends Shelf {
     }));
     const rename = button("edit", `${say("keep.rename")}: ${name}`, () => this.rename(name), { quiet: true });
     const drop = button("trash", `${say("do.delete")}: ${name}`, () => saying(async () => {
-      const gone = await del(`${url}?kind=video`);
-      await this.done(say("undo.deleted", { name }), () => put(`${url}?kind=video`, gone));
+      const before = await del(url);
+      await this.done(say("undo.deleted", { name }), () => put(KIND(url), before));
     }), { quiet: true });
     return el("li", {}, el("b", { text: name }), el("span", {}), el("div", { class: "row" }, apply, rename, drop));
   }
@@ -182,10 +177,9 @@ class Favourites extends Shelf {
   /** @param {string} name */
   keep(name) {
     return saying(async () => {
-      const url = `favourites/${at(name)}?kind=video`, there = this.kept.some((one) => one.name === name);
-      const before = await put(url, request(this.draft).options);
+      const url = `favourites/${at(name)}`, before = await put(KIND(url), request(this.draft).options);
       this.name.value = "";
-      if (there) await this.done(say("undo.overwritten", { name }), () => put(url, before));
+      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), before));
       else await this.done(say("shelf.saved", { name }), () => del(url));
     });
   }

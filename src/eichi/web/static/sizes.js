@@ -5,9 +5,9 @@ import { menu } from "./dialog.js";
 import { el, find, findAll } from "./dom.js";
 import { live } from "./live.js";
 import { saying } from "./toast.js";
-import { language, number, say, size } from "./words.js";
+import { language, say, size } from "./words.js";
 
-const LAST = "eichi.model.", MOST = 2 ** 32;
+const LAST = "eichi.model.";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 
@@ -15,6 +15,8 @@ const LAST = "eichi.model.", MOST = 2 ** 32;
 export class Models {
   /** @type {any[]} */
   all = [];
+  /** Which downloads there are, and whether they have ended. */
+  state = "";
 
   /** @param {Draft} draft */
   constructor(draft) {
@@ -22,7 +24,11 @@ export class Models {
     for (const radio of findAll('input[name="mode"]')) radio.addEventListener("change", () => this.turn(radio.value));
     draft.addEventListener("change", () => this.show());
     document.addEventListener("words", () => this.learn());
-    live.addEventListener("downloads", () => this.learn());
+    live.addEventListener("downloads", () => {
+      const state = live.downloads.map((one) => `${one.name} ${one.status}`).join();
+      if (state !== this.state) this.learn();
+      this.state = state;
+    });
   }
 
   async learn() {
@@ -59,7 +65,7 @@ export class Models {
     for (const radio of findAll('input[name="mode"]')) radio.checked = radio.value === direction;
     const fit = this.all.filter((one) => one.direction === direction), model = this.all.find((one) => one.name === name);
     if (!fit.length) return;
-    const list = find(`#${this.draft.kind}-model`), state = JSON.stringify([language(), fit.map((one) => [one.name, one.present]), name]);
+    const list = find(`#${this.draft.kind}-model`), state = JSON.stringify([language(), fit.map((one) => [one.label, one.present]), name]);
     if (list.dataset.state !== state) {
       list.dataset.state = state;
       const choices = (rows) => rows.map((one) => new Option(one.label, one.name, false, one.name === name));
@@ -112,22 +118,18 @@ export function figures(draft, suggestions) {
       run: () => draft.set("seconds", value === 5 ? null : value),
     })),
   );
-  find("#dice").addEventListener("click", () => draft.set("seed", chance()));
+  find("#dice").addEventListener("click", () => draft.set("seed", null));
   find("#keep-seed").addEventListener("click", () => draft.set("seed", latest()));
   const show = () => {
+    find("#dice").setAttribute("aria-pressed", String(draft.get("seed") === null));
     find("#keep-seed").disabled = latest() === null;
   };
   live.addEventListener("jobs", show);
+  draft.addEventListener("change", show);
   show();
 }
-
-/** A seed as the program takes it. */
-const chance = () => crypto.getRandomValues(new Uint32Array(1))[0] % MOST;
 
 /** The seed of what was made last, or is being made. @returns {number | null} */
 export function latest() {
   return [...live.active(), ...live.ended()].find((job) => typeof job.seed === "number")?.seed ?? null;
 }
-
-/** A seed for people. @param {number} seed */
-export const seedText = (seed) => say("page.seed", { seed: number(seed) });

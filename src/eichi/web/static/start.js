@@ -36,6 +36,7 @@ export function starting(draft) {
       if (once === key) once = fresh();
       done = performance.now();
       document.dispatchEvent(new CustomEvent("started", { detail: { jobs } }));
+      if (matchMedia("(max-width: 900px)").matches) find("job-stage").scrollIntoView({ block: "start" });
       toast(say("page.queued", { first: jobs[0], count: jobs.length }), { action: { text: say("place.queue"), run: () => (location.href = `/${language()}/queue`) } });
     } catch (error) {
       if (error.status === undefined) throw error;

@@ -1,0 +1,75 @@
+"""Of several workers for a device one works, and it gives the device back where it has nothing to do."""
+
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from eichi.jobs.queue import Queue
+from eichi.jobs.schema import ELSEWHERE
+from eichi.jobs.store import Store
+from eichi.jobs.view import Status
+from eichi.jobs.worker import Worker
+from eichi.options import VideoOptions
+from eichi.settings import load_settings
+
+
+@pytest.fixture
+def store(queue: Queue) -> Store:
+    return queue.store
+
+
+@pytest.fixture
+def video(picture: Path) -> VideoOptions:
+    return VideoOptions.parse({"image": picture, "prompt": "p", "seed": 3, "seconds": 1, "sampling": {"steps": 1}})
+
+
+def test_of_two_workers_for_a_device_one_works(queue: Queue, store: Store, video: VideoOptions, tmp_path: Path) -> None:
+    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
+    said: SimpleQueue[int] = SimpleQueue()
+    first = Worker(store, load_settings(), threading.Event())
+    second = Worker(store, load_settings(), threading.Event(), said.put)
+    with first._device() as device:
+        device.acquire()
+        waiting = threading.Thread(target=second.work, args=(True,))
+        waiting.start()
+        assert said.get() == ELSEWHERE
+        assert store.job(job.id).status == Status.WAITING
+        assert waiting.is_alive()
+        queue.skip(job.id)  # nothing waits any more
+        waiting.join()
+    assert said.empty()
+
+
+class Once(threading.Event):
+    """An event that is there as soon as somebody waits for it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+def test_where_nothing_waits_nothing_is_said_of_another_worker(store: Store) -> None:
+    said: list[int] = []
+    Worker(store, load_settings(), Once(), said.append).work()
+    assert said == []
+
+
+def test_a_worker_without_work_gives_the_device_and_its_memory_back(
+    queue: Queue, store: Store, video: VideoOptions, tmp_path: Path
+) -> None:
+    (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
+    leaving = threading.Event()
+    worker, other = Worker(store, load_settings(), leaving), Worker(store, load_settings(), threading.Event())
+    worker.rest = 0.0
+    working = threading.Thread(target=worker.work)
+    working.start()
+    try:
+        list(store.follow(job.id))
+        with other._device() as device:
+            device.acquire(timeout=60)
+            assert worker._components is None
+    finally:
+        leaving.set()
+        working.join()
