@@ -99,7 +99,7 @@ export class JobStage extends HTMLElement {
 
   /** What there is of a job. @param {JobRow} job */
   picture(job) {
-    const active = ACTIVE.has(job.status), still = job.picture;
+    const active = ACTIVE.has(job.status), still = job.kind === "frame" ? job.video : null;
     const sofar = active && this.sofar !== job.id ? null : job.so_far; // while it runs only where that was asked for
     const clip = job.kind === "video" ? (job.video ?? sofar) : null;
     const preview = active ? job.preview : null;
