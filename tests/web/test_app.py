@@ -164,7 +164,7 @@ def test_the_plan_and_the_options(client: TestClient, video: VideoOptions) -> No
 @pytest.mark.parametrize(
     ("method", "address", "status", "word"),
     [
-        ("POST", "/api/v1/jobs", 422, "start picture"),
+        ("POST", "/api/v1/jobs", 422, "start image"),
         ("GET", "/api/v1/jobs/999", 404, "999"),
         ("GET", "/api/v1/jobs/{job}/files/..%2F..%2Fjobs.db", 404, ""),
         ("GET", "/api/v1/jobs/{job}/files/jobs.db", 404, "jobs.db"),
@@ -227,7 +227,7 @@ def test_a_word_that_is_none_is_told_what_there_is(client: TestClient, job: int)
     """What a job is changed or removed by is another address."""
     said = client.post(f"/api/v1/jobs/{job}/bogus").json()["values"]["choices"]
     offered = [word.strip("'") for word in said.split(", ")]
-    assert set(offered) == set(Action) - {Action.EDIT, Action.REMOVE}
+    assert set(offered) == set(Action) - {Action.AHEAD, Action.EDIT, Action.REDO, Action.REMOVE}
     for word in (Action.EDIT, Action.REMOVE):
         assert client.post(f"/api/v1/jobs/{job}/{word}").status_code == 422
 

@@ -16,6 +16,7 @@ from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
 from eichi.flags import assigned, option_flags, read_assignments, read_request
 from eichi.library.lorafolders import located
+from eichi.lines import in_terminal
 from eichi.options import MAX_SEED, FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
@@ -114,7 +115,7 @@ def run(as_json: bool) -> None:
         from eichi.jobs.schema import ELSEWHERE
 
         if queue.store.held:
-            tell(say("queue.held", settings.language))
+            tell(say("cli.queue.held", settings.language))
         executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
         try:
             with ending():
@@ -149,7 +150,7 @@ def list_(as_json: bool) -> None:
         for job in found:
             click.echo(_line(job, settings.language))
         if held:
-            tell(say("queue.held", settings.language))
+            tell(say("cli.queue.held", settings.language))
 
 
 @jobs.command(help=say("cli.jobs.show"))
@@ -357,7 +358,7 @@ def _batch(flags: Plain, language: str) -> "Batch":
     referred, more = read_references(references) if references else ((), ())
     listed, told = read_prompts(prompts) if prompts else ((), ())
     for note in (*notes, *more, *told):
-        tell(say(note.id, language, **note.values))
+        tell(in_terminal(note, language))
     return Batch(
         count=flags.pop("count"),
         prompts=listed,
@@ -371,7 +372,7 @@ def _batch(flags: Plain, language: str) -> "Batch":
 def _tell_notes(drafts: "list[Draft]", language: str) -> None:
     """What the plans have to say, each sentence once."""
     notes = (note for draft in drafts for note in draft.plan.notes)
-    for sentence in dict.fromkeys(say(note.id, language, **note.values) for note in notes):
+    for sentence in dict.fromkeys(in_terminal(note, language) for note in notes):
         tell(sentence)
 
 
@@ -412,7 +413,7 @@ def _answer_all(queue: "Queue", language: str, as_json: bool) -> None:
 
         print_json(QueueHeld(held=queue.store.held))
     else:
-        click.echo(say("queue.held" if queue.store.held else "queue.released", language))
+        click.echo(say("cli.queue.held" if queue.store.held else "queue.released", language))
 
 
 def _line(job: "JobView", language: str) -> str:
@@ -432,4 +433,4 @@ def _total(total: "BatchForecast", language: str) -> str:
     if total.seconds is None:
         return say("queue.total_unknown", language, **values)
     minutes, seconds = divmod(round(total.seconds), 60)
-    return say("queue.total", language, **values, minutes=minutes, seconds=seconds)
+    return say("cli.queue.total", language, **values, minutes=minutes, seconds=seconds)
