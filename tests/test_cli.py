@@ -153,12 +153,12 @@ def test_a_plan_in_words(eichi: Run, picture: Path, monkeypatch: pytest.MonkeyPa
 BAD = [
     (["--image", "missing.png"], "missing.png"),
     (["--image", "."], "is a folder"),
-    (["--image", "text.png"], "text.png is not a picture"),
+    (["--image", "text.png"], "text.png is not a readable image"),
     (["--image", "cut.png"], "cut.png cannot be read"),
     (["--image", "zero.png"], "zero.png"),
     (["--image", "huge.png"], "larger than 100 megapixels"),
     ([], "--image"),
-    (["--image", "picture.png", "--set", "nope=1"], 'no option "nope"'),
+    (["--image", "picture.png", "--set", "nope=1"], "no option “nope”"),
     (["--image", "picture.png", "--steps", "101"], "1 to 100"),
     (["--image", "picture.png", "--seconds", "121"], "120"),
     (["--image", "picture.png", "--seconds", "soon"], "'soon'"),
@@ -168,7 +168,7 @@ BAD = [
     (["--image", "picture.png", "--section", "9:picture.png"], "no section 9"),
     (["--image", "picture.png", "--section", "picture.png"], "N:VALUE"),
     (["--image", "picture.png", "--resolution", "640"], "64"),
-    (["--image", "picture.png", "--model", "tiny-f1", "--final", "picture.png"], "keyframes.final"),
+    (["--image", "picture.png", "--model", "tiny-f1", "--final", "picture.png"], "--final is for standard models"),
 ]
 
 
@@ -205,21 +205,21 @@ def test_bad_input_is_one_sentence(eichi: Run, folder: Path, command: str, words
 
 BAD_FRAME = [
     ([], "--image"),
-    (["--image", "picture.png", "--reference", "missing.png:10"], "no picture missing.png"),
-    (["--image", "picture.png", "--reference", "picture.png:10:missing.png"], "no picture missing.png"),
-    (["--image", "picture.png", "--reference", "C:\\x.png:10"], "no picture C:\\x.png."),
-    (["--image", "picture.png", "--mask", "text.png"], "text.png is not a picture"),
-    (["--image", "picture.png", "--reference", "picture.png:65"], "references"),
-    (["--image", "picture.png", "--reference", ""], "references"),
+    (["--image", "picture.png", "--reference", "missing.png:10"], "no image missing.png"),
+    (["--image", "picture.png", "--reference", "picture.png:10:missing.png"], "no image missing.png"),
+    (["--image", "picture.png", "--reference", "C:\\x.png:10"], "no image C:\\x.png."),
+    (["--image", "picture.png", "--mask", "text.png"], "text.png is not a readable image"),
+    (["--image", "picture.png", "--reference", "picture.png:65"], "--reference 0 index"),
+    (["--image", "picture.png", "--reference", ""], "--reference 0"),
     (["--image", "picture.png", "--target", "65"], "0 to 64"),
     (["--image", "picture.png", "--profile", "eichi"], "kisekae, oichi, musubi, 1f-mc, comfy"),
-    (["--image", "picture.png", "--model", "tiny-f1"], "tiny-f1 is an F1 model"),
+    (["--image", "picture.png", "--model", "tiny-f1"], "Tiny test model F1 is an F1 model"),
     (["--image", "picture.png", "--set", "references=x.png"], "--reference FILE[:INDEX[:MASK]]"),
     (["--image", "picture.png", "--set", "sampling.padding=1"], "sampling.padding"),
     (["--image", "picture.png", "--padding", "1"], "--padding"),
     (["--image", "picture.png", "--vision", "0.3"], "--reference"),
-    (["--image", "picture.png", "--shift", "0"], "sampling.shift"),
-    (["--image", "picture.png", "--sweep-target", "9-1"], "no list of indices"),
+    (["--image", "picture.png", "--shift", "0"], "--shift: '0'"),
+    (["--image", "picture.png", "--sweep-target", "9-1"], "not a list of indices"),
     (["--image", "picture.png", "--reference", "picture.png:10", "--profile", "musubi", "--sweep-window", "8-9"], "10"),
 ]
 
@@ -257,7 +257,7 @@ def test_the_plan_of_a_frame(eichi: Run, picture: Path, tmp_path: Path) -> None:
     before = tree(tmp_path)
     shown, told = eichi(*words), eichi(*words, "--json")
     assert (shown.code, told.code, shown.err, told.err) == (0, 0, "", "")
-    assert shown.out.startswith("tiny: one image, 80x48, profile kisekae, target index 1, seed 3\n●")
+    assert shown.out.startswith("tiny: single frame, 80x48, profile kisekae, target index 1, seed 3\n●")
     plan = json.loads(told.out)
     assert plan["positions"] == {"target": [1], "clean": [0, 10], "post": [], "x2": [], "x4": []}
     assert plan["images"][1] == {"image": str(picture), "mask": None, "position": 10}
@@ -297,7 +297,7 @@ def test_a_sweep_that_is_stopped_says_what_is_finished(
     told = [json.loads(line) for line in result.out.splitlines()]
     (image,) = (values for values in told if values.get("kind") == "frame_finished")
     assert told[-1] == {"images": [image], "stopped": True}
-    assert eichi(*words).out.splitlines()[-1] == "Images finished: 1 of 3"
+    assert eichi(*words).out.splitlines()[-1] == "Frames finished: 1 of 3"
 
 
 def test_another_programs_png_gives_what_it_has(eichi: Run, picture: Path) -> None:
@@ -316,7 +316,7 @@ def test_another_programs_png_gives_what_it_has(eichi: Run, picture: Path) -> No
 @pytest.mark.parametrize("model", ["framepack", "framepack-f1"])
 def test_a_model_that_is_not_downloaded(eichi: Run, folder: Path, model: str) -> None:
     words = ["generate", "--image", "picture.png", "--model", model, "--out", "new"]
-    refused(eichi, folder, words, f"Model {model} is not complete on this machine")
+    refused(eichi, folder, words, f"Model {model} is not complete on this computer")
 
 
 @pytest.mark.parametrize("out", ["picture.png", "picture.png/below/it"])
@@ -358,7 +358,7 @@ def test_models_are_listed(eichi: Run, home: Path) -> None:
     assert [row["present"] for row in told["models"][2:]] == [False, True]
     lines = eichi("models").out.splitlines()
     assert [line.split()[0] for line in lines[:4]] == list(known())
-    assert "not on this machine" in lines[2]
+    assert "not on this computer" in lines[2]
     assert "not on" not in lines[3]
 
 
@@ -386,7 +386,7 @@ def test_inspect_shows_a_frame(eichi: Run, picture: Path) -> None:
     save_png(Path("frame.png"), np.zeros((48, 64, 3), dtype=np.uint8), record(plan))
     shown = eichi("inspect", "frame.png")
     assert shown.code == 0
-    assert shown.out.startswith("tiny: one image, 80x48, target index 3, seed 5\n")
+    assert shown.out.startswith("tiny: single frame, 80x48, target index 3, seed 5\n")
     assert all(f"  {field.key} = " in shown.out for field in walk(FrameOptions))
 
 
@@ -406,7 +406,7 @@ def test_inspect_shows_what_is_whole_of_a_damaged_record(eichi: Run, values: dic
     Image.new("RGB", (8, 8)).save("damaged.png", pnginfo=info)
     shown = eichi("inspect", "damaged.png")
     assert shown.code == 0
-    assert "figures cannot be read" in shown.out.splitlines()[0]
+    assert "size and length cannot be read" in shown.out.splitlines()[0]
     assert "  prompt = p" in shown.out.splitlines()
 
 
@@ -415,9 +415,9 @@ def test_inspect_shows_what_is_whole_of_a_damaged_record(eichi: Run, values: dic
     [
         ("none.mp4", "no file none.mp4"),
         (".", "no file"),
-        ("picture.png", "carries no request"),
-        ("text.png", "carries no request"),
-        ("huge.png", "carries no request"),
+        ("picture.png", "has no generation settings"),
+        ("text.png", "has no generation settings"),
+        ("huge.png", "has no generation settings"),
     ],
 )
 def test_inspect_refuses_what_was_not_made_here(eichi: Run, folder: Path, name: str, sentence: str) -> None:
@@ -450,7 +450,7 @@ def test_the_program_ends_with_its_code(tmp_path: Path) -> None:
     words = [sys.executable, "-c", code, "plan", "--image", "none.png"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "Error: There is no picture none.png. Check the name and the folder.\n"
+    assert done.stderr == "Error: There is no image none.png. Check the name and the folder.\n"
 
 
 @pytest.mark.parametrize(
@@ -487,7 +487,7 @@ def test_resume_looks_where_jobs_of_the_store_stopped(eichi: Run, tmp_path: Path
         (job,) = store.add([Draft("video", {}, figures, "key", str(folder.parent))])
         store.change(job.id, [Status.WAITING], checkpoint=str(folder))
     for words in ((), ("clip",), (str(folder.parent / "clip.mp4"),)):
-        assert f"job in {folder} cannot go on" in eichi("resume", *words).err
+        assert f"job in {folder} cannot be resumed" in eichi("resume", *words).err
     unknown = eichi("resume", "other").err
     assert f"no unfinished job other. Looked in: {tmp_path / 'outputs'}, {folder.parent}." in unknown
     assert f"Looked in: {tmp_path}." in eichi("resume", "--out", tmp_path).err

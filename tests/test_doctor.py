@@ -25,7 +25,7 @@ def test_what_is_set_up_is_said_in_words() -> None:
     found = {one.values["key"]: one.values for one in examine(settings).findings if one.id == "doctor.setting"}
     assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "vae_tile"}
     assert found["preserve_gb"]["value"] == "8 ГБ"
-    assert say("doctor.setting", "ru", **found["attention"]) == "Внимание (attention): по частям (меньше памяти)"
+    assert say("doctor.setting", "ru", **found["attention"]) == "Attention: по частям"
 
 
 def test_a_good_machine() -> None:

@@ -24,7 +24,7 @@ def test_an_error_speaks_the_language_of_the_surface() -> None:
     sentences = {error.say(language) for language in languages()}
     assert len(sentences) == len(languages())
     assert all("cat.png" in sentence for sentence in sentences)
-    assert str(error) == error.say("en") == "There is no picture cat.png. Check the name and the folder."
+    assert str(error) == error.say("en") == "There is no image cat.png. Check the name and the folder."
 
 
 def test_the_tree_is_drawn_as_it_is() -> None:

@@ -74,7 +74,7 @@ def test_sweeps() -> None:
 def test_a_bad_range_is_one_sentence(text: str) -> None:
     with pytest.raises(OptionError) as caught:
         swept(sweep_target=text)
-    assert str(caught.value).startswith(f'--sweep-target: "{text}" is no list of indices. Write')
+    assert str(caught.value).startswith(f"--sweep-target: “{text}” is not a list of indices. Write")
 
 
 @pytest.mark.parametrize(
@@ -93,5 +93,5 @@ def test_a_bad_sweep_is_one_sentence(flags: dict[str, str], words: list[str]) ->
 
 
 def test_a_key_below_an_option_is_not_lost_behind_it() -> None:
-    with pytest.raises(OptionError, match=r'no option "sampling\.steps\.x"'):
+    with pytest.raises(OptionError, match=r"no option “sampling\.steps\.x”"):
         read_request(VideoOptions, ("sampling.steps.x=5",), {"sampling__steps": "7"}, load_settings())

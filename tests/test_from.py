@@ -14,10 +14,11 @@ from eichi.cli import commands
 from eichi.errors import InputError, OptionError
 from eichi.flags import read_request, request_of
 from eichi.library.restore import restore
+from eichi.lines import in_terminal
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings
 from eichi.video.metadata import record, save_png
-from eichi.words import languages, say
+from eichi.words import languages
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_an_empty_assignment_leaves_an_option_open_again(result: Path) -> None:
 
 
 def test_another_kind_is_refused(result: Path) -> None:
-    with pytest.raises(InputError, match="kind video"):
+    with pytest.raises(InputError, match="type “Video”"):
         read_request(FrameOptions, (), {"source": result}, load_settings())
 
 
@@ -69,7 +70,7 @@ def test_what_does_not_fit_is_told_in_the_language(
     for language in languages():
         monkeypatch.setenv("EICHI_LANGUAGE", language)
         assert request_of(tmp_path / "foreign.png", VideoOptions, load_settings()) == {"prompt": "p"}
-        assert capsys.readouterr().err == f"{say(note.id, language, **note.values)}\n"
+        assert capsys.readouterr().err == f"{in_terminal(note, language)}\n"
 
 
 def test_on_the_command_line(result: Path) -> None:

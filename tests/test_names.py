@@ -43,6 +43,6 @@ def test_any_text_becomes_a_name_that_a_file_can_have(tmp_path_factory: pytest.T
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 252, "a\0b"])
 def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="cannot be called"):
+    with pytest.raises(InputError, match="cannot be named"):
         check_name(tmp_path / name)
     check_name(tmp_path / "con.mp4") if os.name != "nt" else None

@@ -96,7 +96,7 @@ def test_defaults_of_the_document() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("nope", 1, ["no option", '"nope"', "seconds"]),
+        ("nope", 1, ["no option", "“nope”", "seconds"]),
         ("sampling.nope", 1, ["no option", "sampling.nope", "sampling.steps"]),
         ("seconds", 0, ["seconds", "120"]),
         ("seconds", 120.01, ["seconds", "120"]),
@@ -139,10 +139,9 @@ def test_a_wrong_value_is_one_sentence(key: str, value: object, words: list[str]
         VideoOptions.parse(values)
     for language in languages():
         sentence = caught.value.say(language)
-        assert key in sentence
         assert "\n" not in sentence
         assert len(sentence) < 700
-    assert all(word in str(caught.value) for word in words), str(caught.value)
+    assert all(word in str(caught.value) for word in (key, *words)), str(caught.value)
 
 
 def test_values_may_come_as_text() -> None:

@@ -25,7 +25,7 @@ def test_four_sections() -> None:
     assert lines[1] == "│    3    │    2    │    1    │    0    │"
     assert lines[2] == "0.0       1.2       2.4       3.6     4.8"
     assert [line.split(":")[0].strip() for line in lines[3:]] == [f"section {n}" for n in (3, 2, 1, 0)]
-    assert lines[3].startswith("  section 3: 0.00-1.23 s, made as no. 4")
+    assert lines[3].startswith("  section 3: 0.00-1.23 s, generated as n")
 
 
 def test_too_many_for_an_axis() -> None:
@@ -47,11 +47,11 @@ def image(*references: str, **values: Any) -> FramePlanView:
 
 def test_an_image_and_its_pictures() -> None:
     assert frame_lines(image("b.png:10:m.png", target=4), 32, "en") == [
-        "framepack: one image, 640x640, profile kisekae, target index 4, seed 5",
+        "framepack: single frame, 640x640, profile kisekae, target index 4, seed 5",
         "●───────────○─────────────────●",
         "0           4                 10",
-        "  ● 0: start picture a.png",
-        "  ○ 4: the image that is drawn",
+        "  ● 0: start image a.png",
+        "  ○ 4: the frame being generated",
         "  ● 10: reference 1 b.png, mask…",
     ]
 
@@ -65,7 +65,7 @@ def test_what_is_empty_is_shown() -> None:
 
 def test_what_is_drawn_hides_nothing_from_the_lines() -> None:
     lines = frame_lines(image("b.png", profile="oichi"), 80, "en")
-    assert [line for line in lines if " 1: " in line] == ["  ○ 1: the image that is drawn", "  · 1: empty 4x latents"]
+    assert [line for line in lines if " 1: " in line] == ["  ○ 1: the frame being generated", "  · 1: empty 4x latents"]
     assert lines[1].count("○") == 1
 
 

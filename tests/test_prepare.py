@@ -29,7 +29,7 @@ def test_every_picture_of_a_request_is_opened(picture: Path, tmp_path: Path) -> 
 def test_what_is_missing_is_named(picture: Path) -> None:
     with pytest.raises(OptionError, match="--image"):
         make_plan(VideoOptions())
-    with pytest.raises(ModelError, match='"nope"'):
+    with pytest.raises(ModelError, match="“nope”"):
         make_plan(VideoOptions(image=picture, model="nope"))
 
 
@@ -83,7 +83,7 @@ def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path
     assert plan("framepack", f"{path}:0") == [("note.lora.zero", {"path": str(path)})]
     beside = path.parent / "folder" / ".." / path.name
     beside.parent.parent.mkdir()
-    with pytest.raises(LoraError, match="given twice"):
+    with pytest.raises(LoraError, match="added twice"):
         plan("framepack", f"{path}:0.5", f"{beside}:0.25")
     with pytest.raises(LoraError, match="changes nothing in tiny"):
         plan("tiny", str(path))

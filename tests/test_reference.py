@@ -25,6 +25,6 @@ def test_every_option_and_setting_is_on_it() -> None:
 
 def test_a_row_says_what_is_declared() -> None:
     (row,) = (line for line in reference(VideoOptions).splitlines() if "`sampling.image_strength`" in line)
-    assert "| Image strength | `sampling.image_strength` | `--image-strength` | 100 to 102 % | `100` | F1 |" in row
+    assert "| Image influence | `sampling.image_strength` | `--image-strength` | 100 to 102 % | `100` | F1 |" in row
     (row,) = (line for line in reference(VideoOptions).splitlines() if "| `weights.fp8_math` |" in line)
     assert "| `weights.fp8` is `off` | time |" in row

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_named(home: Path, text: str, words: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [("pipe", "does not accept"), ("folder", "a folder"), ("loop", "in a circle")]
+    ("kind", "reason"), [("pipe", "does not accept"), ("folder", "a folder"), ("loop", "form a loop")]
 )
 def test_what_is_no_file_is_not_waited_for(home: Path, kind: str, reason: str) -> None:
     if sys.platform == "win32":

@@ -20,10 +20,11 @@ SOURCE = Path(str(files("eichi")))
 TEXTS = words.table(words.ENGLISH)
 FIRST = {id.split(".")[0] for id in TEXTS} - {"option"}
 LANGUAGES = words.languages()
+FOREIGN = {"memory.free"}  # looks like an id and is a question to nvidia-smi
 
 
 def placeholders(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None and not name.startswith("@")}
 
 
 def trees() -> Iterator[ast.Module]:
@@ -32,11 +33,22 @@ def trees() -> Iterator[ast.Module]:
 
 
 def used() -> tuple[set[str], set[str]]:
-    """Ids that the source names, and patterns of those it puts together."""
+    """Ids that the source, the pages or other texts name, and patterns of those that are put together."""
     ids, patterns = set(), set()
+    for path in (path for path in sorted((SOURCE / "web").rglob("*")) if path.suffix in (".html", ".js")):
+        text = path.read_text(encoding="utf-8")
+        ids |= set(re.findall(r"""["'`]([a-z]+(?:\.[a-z0-9_]+)+)["'`]""", text)) & TEXTS.keys()
+        built = rf"[\"'`]((?:{'|'.join(FIRST)})\.(?:[a-z0-9_]+\.)*)(?:\$\{{|[\"'] *[+~])"
+        patterns |= {f"{begin}[a-z0-9_.]+" for begin in re.findall(built, text)}
+    for text in TEXTS.values():
+        patterns |= {f"{begin}[a-z0-9_]+" for begin in re.findall(rf":([a-z.]+){words.SAID}\}}", text)}
     for node in (node for tree in trees() for node in ast.walk(tree)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", node.value) and node.value.split(".")[0] in FIRST:
+            if (
+                node.value not in FOREIGN
+                and re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", node.value)
+                and node.value.split(".")[0] in FIRST
+            ):
                 ids.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             parts = [
@@ -97,7 +109,9 @@ def test_every_id_that_the_source_names_exists() -> None:
 
 def test_no_text_is_unused() -> None:
     ids, patterns = used()
-    rest = [id for id in TEXTS if id not in ids and not id.startswith("option.")]
+    patterns.add("option.+")
+    patterns |= {f"cli.{pattern}" for pattern in patterns} | {f"cli.{re.escape(id)}" for id in ids}
+    rest = [id for id in TEXTS if id not in ids]
     assert [id for id in rest if not any(re.fullmatch(pattern, id) for pattern in patterns)] == []
 
 
@@ -129,7 +143,7 @@ def test_an_id_in_a_placeholder_is_said() -> None:
     assert "（ディスクに空きがありません）" in full("ja", "reason.os.full")
     assert "(of another version, 3)" in full("en", "of another version, 3")
     values = {"job": 1, "status": "done", "wanted": "held, waiting"}
-    assert "保留、待機中" in words.say("error.job.state", "ja", **values)
+    assert "一時停止中、待機中" in words.say("error.job.state", "ja", **values)
 
 
 def test_one_and_many_and_the_section_without_a_number() -> None:

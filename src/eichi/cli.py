@@ -24,12 +24,13 @@ from eichi.declare import walk
 from eichi.errors import EichiError
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.library.lorafolders import located
+from eichi.lines import in_terminal
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.settings import Settings, asked_language
 from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
 from eichi.usage import Group, explain
 from eichi.video.metadata import Record
-from eichi.words import say
+from eichi.words import say, typed
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
 KINDS: dict[str, type[Options]] = {
@@ -103,7 +104,9 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
 
 
 @commands.command(help=say("cli.demo"))
-@click.option("--model", default="tiny-f1", show_default=True, help=say("option.model"))  # F1 keeps photographs clearer
+@click.option(  # F1 keeps photographs clearer
+    "--model", default="tiny-f1", show_default=True, help=say(typed("option.model"))
+)
 @out_flag
 @json_flag
 def demo(model: str, out: Path | None, as_json: bool) -> None:
@@ -188,7 +191,7 @@ def _known_places(settings: Settings) -> list[Path]:
         with Store(settings.store) as store:
             return [Path(job.checkpoint).parent for job in store.jobs() if job.checkpoint and job.begun]
     except EichiError as error:
-        tell(error.say(settings.language))
+        tell(in_terminal(error, settings.language))
         return []
 
 

@@ -20,7 +20,7 @@ one becomes the id of a text and what fills it.
 import dataclasses
 
 from eichi.reasons import because
-from eichi.words import ENGLISH, say
+from eichi.words import ENGLISH, Bare, say, typed
 
 
 class EichiError(Exception):
@@ -43,7 +43,9 @@ class EichiError(Exception):
         return say(self.id, language, **self.values)
 
     def __str__(self) -> str:
-        return self.say()
+        """The sentence for who writes a program: options by their keys, as a command line has them."""
+        key = self.values.get("key")
+        return say(typed(self.id), **self.values if key is None else self.values | {"key": Bare(str(key))})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,11 +17,12 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.library.adapt import adapt
 from eichi.library.whereabouts import Places, covers
+from eichi.lines import in_terminal
 from eichi.options import MAX_INDEX, FrameOptions, Options, Request, drop, has, place, put
 from eichi.plan.oneframe import sweep
 from eichi.settings import LORAS, Settings
 from eichi.terminal import tell
-from eichi.words import say
+from eichi.words import say, typed
 
 # The flags of `sweep_flags`, read by `read_sweep`.
 SWEEP = ("sweep_target", "sweep_window", "seeds")
@@ -187,7 +188,7 @@ def request_of(
 
 def _tell(notes: Iterable[Adjusted], settings: Settings) -> None:
     for note in notes:
-        tell(say(note.id, settings.language, **note.values))
+        tell(in_terminal(note, settings.language))
 
 
 def _table(field: OptionField, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -223,7 +224,7 @@ def _typed(field: OptionField | None, given: Any) -> Any:
 
 def _flag(field: OptionField) -> Callable[[Command], Command]:
     """One option as a click option; bounds and types are left to the option itself."""
-    flag, name, help = field.flag, _parameter(field), say(field.id)
+    flag, name, help = field.flag, _parameter(field), say(typed(field.id))
     assert flag is not None
     if field.type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)

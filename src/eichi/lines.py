@@ -1,5 +1,14 @@
-"""An event as a line of text, for a terminal without a bar and for the log. Knows no job."""
+"""What a terminal and the log say: an event as a line of text, errors and notes in the terminal's own words.
 
+There an option is called by its flag, or by what `--set` takes; on a page the same sentence has its label. Knows no
+job.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Protocol
+
+from eichi.declare import walk
 from eichi.events import (
     Adjusted,
     Changed,
@@ -14,14 +23,48 @@ from eichi.events import (
     SectionDone,
     Started,
 )
-from eichi.words import resay, say
+from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.words import Bare, resay, say, typed
+
+
+class Sentence(Protocol):
+    """An error or a note: the id of a text and what fills it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def values(self) -> Mapping[str, object]: ...
+
+
+def in_terminal(sentence: Sentence, language: str) -> str:
+    """An error or a note for a terminal. Raises KeyError for an unknown id."""
+    return say(typed(sentence.id), language, **spelled(sentence.values))
+
+
+def spelled(values: Mapping[str, object]) -> dict[str, object]:
+    """What fills a sentence, its option by what is typed for it: `--section 4` for `keyframes.sections.4`."""
+    key = values.get("key")
+    if not isinstance(key, str):
+        return dict(values)
+    for known, flag in _flags().items():
+        if key == known or key.startswith(f"{known}."):
+            entry = key.removeprefix(known).replace(".", " ")
+            return {**values, "key": Bare(key, f"--set {key}" if flag is None else f"{flag}{entry}")}
+    return {**values, "key": Bare(key)}
+
+
+@cache
+def _flags() -> dict[str, str | None]:
+    """The flags of all options by their keys, None for those without one."""
+    return {field.key: field.flag for kind in (VideoOptions, FrameOptions, FillOptions) for field in walk(kind)}
 
 
 def line(event: Event, language: str, left: float | None = None) -> str | None:
     """What a plain log says of an event, None where it says nothing; `left` is in seconds."""
     match event:
         case Adjusted() | Failed():
-            return resay(event.id, language, event.values)
+            return resay(typed(event.id), language, spelled(event.values))
         case Started():
             return say("run.started", language, **vars(event))
         case FrameStarted():

@@ -11,7 +11,7 @@ from typing import Any
 from eichi.declare import GROUPS, Optioned, OptionField, walk
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.settings import Settings, variable
-from eichi.words import say
+from eichi.words import say, typed
 
 HEAD = """# Options
 
@@ -71,7 +71,7 @@ def _row(field: OptionField) -> Iterator[str]:
     yield "" if field.only is None else MODELS[field.only]
     yield "" if field.shown is None else f"`{field.shown.key}` is {_code(field.shown.unless)}"
     yield ", ".join(field.costs)
-    yield say(field.id)
+    yield say(typed(field.id))
 
 
 def _setting(field: OptionField) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _setting(field: OptionField) -> Iterator[str]:
     yield _values(field)
     yield _default(field)
     yield ", ".join(field.costs)
-    yield say(field.id)
+    yield say(typed(field.id))
 
 
 def _values(field: OptionField) -> str:

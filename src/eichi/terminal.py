@@ -18,6 +18,7 @@ import click
 
 from eichi.errors import DiskError, EichiError, ErrorView, InputError
 from eichi.events import Adjusted
+from eichi.lines import in_terminal
 from eichi.settings import Settings, asked_language, load_settings
 from eichi.text import json_text
 from eichi.words import say
@@ -76,7 +77,7 @@ def reporting(as_json: bool) -> Iterator[Settings]:
         settings = load_settings()
         language = settings.language
         for note in notes:
-            tell(say(note.id, language, **note.values))
+            tell(in_terminal(note, language))
         yield settings
     except EichiError as error:
         fail(error, language, as_json)
@@ -91,11 +92,11 @@ def _asked_offline() -> bool:
 
 
 def fail(error: EichiError, language: str, as_json: bool) -> NoReturn:
-    sentence = error.say(language)
+    sentence = in_terminal(error, language)
     if as_json:
         with suppress(DiskError):  # the error may be that nothing can be written
             said = ErrorView.of(error, language)
-            print_json({"error": said.id, "message": said.message, "field": said.key, "values": said.values})
+            print_json({"error": said.id, "message": sentence, "field": said.key, "values": said.values})
     tell(say("cli.error", language, sentence=sentence))
     sys.exit(WRONG_INPUT if isinstance(error, InputError) else FAILED)
 

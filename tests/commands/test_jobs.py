@@ -117,10 +117,10 @@ def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("add",), "start picture"),
+        (("add",), "start image"),
         (("add", "--frame", "--seconds", "1"), 'no option "seconds"'),
         (("add", "--profile", "oichi"), 'no option "profile"'),
-        (("add", "--each-target", "1"), "single images"),
+        (("add", "--each-target", "1"), "single frames"),
         (("add", "--prompt-list", "nobody.txt"), "cannot be read"),
         (("show", "9"), "no job 9"),
         (("remove", "9"), "no job 9"),
@@ -229,7 +229,7 @@ def test_a_damaged_row_is_shown_as_such_and_can_be_removed(
     with Store(load_settings().store) as store:
         write(store, bad, **{name: value})
     listed = eichi("list")
-    sentence = f"The row of this job in the store is damaged ({name})."
+    sentence = f"The record of this job in the database is damaged ({name})."
     assert (listed.code, listed.out.count("damaged"), listed.err) == (0, 1, "")
     assert sentence in listed.out
     jobs = {job["id"]: job for job in eichi("list", "--json").last["jobs"]}
@@ -270,7 +270,7 @@ def test_a_damaged_store_is_repaired(eichi: Run, two: tuple[int, int], home: Pat
     rebuilt = eichi("repair")
     assert rebuilt.code == 0
     assert "was damaged and has been rebuilt. Jobs: 0" in rebuilt.out
-    assert "what was in it cannot be told" in rebuilt.out
+    assert "its contents cannot be determined" in rebuilt.out
     assert order(eichi) == []
 
 
@@ -289,7 +289,7 @@ def test_what_was_lost_is_named(eichi: Run, home: Path, monkeypatch: pytest.Monk
 def test_a_store_that_cannot_be_repaired_is_one_sentence(eichi: Run, home: Path) -> None:
     result = eichi("repair")
     assert (result.code, result.out) == (2, "")
-    assert "There is no store of jobs" in result.err
+    assert "There is no job database" in result.err
     assert not home.exists()
 
 

@@ -96,7 +96,7 @@ def test_windows_and_targets_are_swept() -> None:
 
 
 def test_a_video_has_no_references() -> None:
-    with pytest.raises(OptionError, match="single images"):
+    with pytest.raises(OptionError, match="single frames"):
         expand(VIDEO, Batch(targets=(1,)))
 
 

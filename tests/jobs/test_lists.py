@@ -71,7 +71,7 @@ def test_each_bad_list_has_its_sentence(tmp_path: Path) -> None:
     bare.mkdir()
     with pytest.raises(InputError, match="is empty"):
         read_prompts(empty)
-    with pytest.raises(InputError, match="not a UTF-8 text"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         read_prompts(foreign)
     with pytest.raises(InputError, match="is not a reference"):
         read_references(odd)
@@ -80,7 +80,7 @@ def test_each_bad_list_has_its_sentence(tmp_path: Path) -> None:
             read_prompts(path)
     with pytest.raises(InputError, match=r"nowhere.* cannot be read"):
         read_pictures(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="no picture in"):
+    with pytest.raises(InputError, match="no image in"):
         read_pictures(bare)
     with pytest.raises(InputError, match="cannot be read"):
         read_pictures(empty)

@@ -95,7 +95,7 @@ def test_a_job_is_edited_while_nothing_of_it_is_made(queue: Queue, options: Vide
         queue.edit(id, {"seconds": 1})
     begun(queue, row, tmp_path)
     queue.store.end(row, Status.HELD)
-    with pytest.raises(InputError, match="has begun"):
+    with pytest.raises(InputError, match="has started"):
         queue.edit(id, {"seconds": 1})
 
 

@@ -257,7 +257,7 @@ def test_only_the_worker_that_has_a_job_tells_of_it(store: Store, drafts: Drafts
 def test_a_change_needs_the_right_state(store: Store, drafts: Drafts) -> None:
     id = store.add(drafts(1))[0].id
     assert store.change(id, (Status.WAITING,), status=Status.HELD).status == Status.HELD
-    with pytest.raises(InputError, match="is held"):
+    with pytest.raises(InputError, match="is paused"):
         store.change(id, (Status.WAITING,), status=Status.HELD)
     assert said(store.events(id)) == [Changed("waiting"), Changed("held")]
 

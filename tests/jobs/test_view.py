@@ -152,7 +152,7 @@ def test_what_makes_no_sense_for_a_job_is_not_offered(
     checkpoint.mkdir()
     held = put(queue, ready, Status.HELD, checkpoint=str(checkpoint))
     assert ACTIONS[Status.HELD] - offered(held) == {Action.EDIT, Action.AHEAD, Action.REDO}
-    with pytest.raises(InputError, match="has begun"):
+    with pytest.raises(InputError, match="has started"):
         do(queue, held, Action.EDIT)
     for made, gone in ((1, {Action.EDIT}), (2, {Action.EDIT, Action.AHEAD})):
         leave(tmp_path / f".{made}.parts", options, made)

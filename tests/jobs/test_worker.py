@@ -260,7 +260,7 @@ def test_an_error_is_the_job_s_and_the_next_one_runs(
     job = store.job(bad)
     assert (job.status, job.sentence()) == (
         Status.FAILED,
-        f"There is no picture {lost}. Check the name and the folder.",
+        f"There is no image {lost}. Check the name and the folder.",
     )
     assert kinds(store, bad)[-2:] == ["failed", "failed"]
     assert store.job(good).status == Status.DONE

@@ -246,7 +246,7 @@ def test_a_russian_card(tmp_path: Path) -> None:
 
 def test_a_coding_that_is_not_known(tmp_path: Path) -> None:
     path = pack(tmp_path / "a.zip", None, {"sections.yaml": b"default_prompt: Stra\xdfe \xfcber"})
-    refused(path, "sections.yaml in the archive .* nor in another known coding")
+    refused(path, "sections.yaml in the archive .* nor in another known encoding")
 
 
 @pytest.mark.parametrize("coding", ["cp932", "utf-8"])
@@ -324,7 +324,7 @@ def test_a_card_that_cannot_be_read(tmp_path: Path, card: str) -> None:
 
 
 def test_one_card_and_one_picture_for_each_thing(tmp_path: Path) -> None:
-    refused(pack(tmp_path / "a.zip", None, {"000.png": PNG}), "holds 0 files")
+    refused(pack(tmp_path / "a.zip", None, {"000.png": PNG}), "contains 0 files")
     refused(pack(tmp_path / "b.zip", {}, {"other/sections.yml": b"{}"}), "holds 2 files")
     refused(pack(tmp_path / "c.zip", {}, {"000.png": PNG, "000_b.jpg": PNG}), "same thing twice")
     with pytest.warns(UserWarning, match="Duplicate"):

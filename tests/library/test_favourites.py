@@ -66,11 +66,11 @@ def test_a_taken_name_is_only_replaced_on_request(home: Path) -> None:
 def test_what_is_not_there_is_one_sentence(home: Path) -> None:
     kept = favourites(home)
     for act in (kept.apply, kept.get, kept.delete, lambda name: kept.rename(name, "x")):
-        with pytest.raises(InputError, match='no favourite "nope"'):
+        with pytest.raises(InputError, match="no favourite “nope”"):
             act("nope")
     with pytest.raises(InputError, match="needs a name"):
         kept.save(" ", VideoOptions())
-    with pytest.raises(InputError, match="no kind of request"):
+    with pytest.raises(InputError, match="no type"):
         kept.keep("film", Favourite(kind="film", request={}))
         kept.apply("film")
 

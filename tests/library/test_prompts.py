@@ -77,7 +77,7 @@ def test_deleting_and_clearing(home: Path) -> None:
 
 @pytest.mark.parametrize("act", ["apply", "delete"])
 def test_an_unknown_name_is_one_sentence(home: Path, act: str) -> None:
-    with pytest.raises(InputError, match='no prompt preset "nope"'):
+    with pytest.raises(InputError, match="no prompt preset “nope”"):
         getattr(prompts(home), act)("nope")
 
 

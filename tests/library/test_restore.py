@@ -76,7 +76,7 @@ def test_every_option_is_refilled(tmp_path: Path, picture: Path) -> None:
 def test_a_frame_is_a_frame(tmp_path: Path, picture: Path) -> None:
     path = save(tmp_path / "a.png", record(make_frame_plan(FrameOptions(image=picture, target=3))))
     assert restore(path).kind is FrameOptions
-    with pytest.raises(InputError, match="kind frame"):
+    with pytest.raises(InputError, match="type “Single frame”"):
         restore(path, VideoOptions)
 
 
@@ -135,7 +135,7 @@ def test_a_picture_that_says_nothing(tmp_path: Path, key: str, text: str) -> Non
     info = PngImagePlugin.PngInfo()
     info.add_text(key, text, zip=True)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
-    with pytest.raises(InputError, match="carries no request"):
+    with pytest.raises(InputError, match="has no generation settings"):
         restore(tmp_path / "a.png")
 
 

@@ -216,7 +216,7 @@ def test_removing_leaves_what_was_not_fetched(hub: Hub, models: Path) -> None:
     remove(find("framepack"), models)
     assert files(models) == {own.relative_to(models).as_posix()}
     for name in ("framepack", "tiny"):
-        with pytest.raises(ModelError, match="Nothing was fetched"):
+        with pytest.raises(ModelError, match="Nothing was downloaded"):
             remove(find(name), models)
     assert present(find("tiny"), models)
 

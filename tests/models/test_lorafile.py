@@ -207,7 +207,7 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
     ),
     "pointer": (
         lambda path, shapes: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n"),
-        "pointer of Git LFS",
+        "Git LFS pointer",
     ),
     "answer": (lambda path, shapes: path.write_text('{"error":"Unauthorized"}'), "error message"),
     "GGUF": (lambda path, shapes: path.write_bytes(b"GGUF" + bytes(100)), "GGUF file"),
@@ -263,12 +263,12 @@ def kind(name: str, **shapes: tuple[int, ...]) -> dict[str, Tensor]:
 
 
 OTHER: dict[str, tuple[dict[str, Tensor], str]] = {
-    "OFT": (kind(FLAT, oft_blocks=(4, 6, 6)), "is of the kind OFT/BOFT"),
-    "BOFT": (kind(FLAT, oft_diag=(2, 4, 6, 6)), "is of the kind OFT/BOFT"),
-    "GLoRA": (kind(f"{FLAT}.a1", weight=(4, 24)) | kind(f"{FLAT}.b2", weight=(24, 4)), "is of the kind GLoRA"),
-    "IA3": (kind(FLAT, weight=(24,), on_input=()), "is of the kind IA3"),
-    "VeRA": (kind("base_model", vera_A=(4, 24)), "is of the kind VeRA"),
-    "embedding": ({"clip_l": torch.ones(8, 16)}, "is of the kind Textual Inversion"),
+    "OFT": (kind(FLAT, oft_blocks=(4, 6, 6)), "is a OFT/BOFT file"),
+    "BOFT": (kind(FLAT, oft_diag=(2, 4, 6, 6)), "is a OFT/BOFT file"),
+    "GLoRA": (kind(f"{FLAT}.a1", weight=(4, 24)) | kind(f"{FLAT}.b2", weight=(24, 4)), "is a GLoRA file"),
+    "IA3": (kind(FLAT, weight=(24,), on_input=()), "is a IA3 file"),
+    "VeRA": (kind("base_model", vera_A=(4, 24)), "is a VeRA file"),
+    "embedding": ({"clip_l": torch.ones(8, 16)}, "is a Textual Inversion file"),
     "SDXL": (kind("lora_unet_input_blocks_4_1_attn1_to_q", **{"lora_down.weight": (1, 4), "lora_up.weight": (4, 1)}),
              "made for Stable Diffusion / SDXL"),
     "Wan": (kind("diffusion_model.blocks.0.self_attn.q", **{"lora_A.weight": (1, 4), "lora_B.weight": (4, 1)}),

@@ -347,7 +347,7 @@ def test_a_disk_that_is_really_full(plan: Plan, components: Components, whole: d
 
 def test_a_job_belongs_to_one_process(plan: Plan, components: Components, tmp_path: Path) -> None:
     checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
-    with checkpoint.held(), pytest.raises(InputError, match="another process"):
+    with checkpoint.held(), pytest.raises(InputError, match="Another process"):
         go_on(checkpoint, components)
     assert checkpoint.begun
 

@@ -170,7 +170,7 @@ def test_an_original_that_is_another_one_is_refused(left: Left, tmp_path: Path, 
     flip(checkpoint.folder / name)
     aside = original.rename(original.with_name("aside"))
     try:
-        with pytest.raises(InputError, match="not what it was any more"):
+        with pytest.raises(InputError, match="has changed since"):
             left.go_on(checkpoint)
     finally:
         aside.rename(original)

@@ -23,7 +23,7 @@ def test_kept(count: int, first: int, asked: int | None, kept: int) -> None:
 
 @pytest.mark.parametrize(
     ("count", "asked", "words"),
-    [(1, None, "number 1"), (1, 0, "number 1"), (5, None, "5 latents"), (19, 3, "not 3"), (46, None, "only 3")],
+    [(1, None, "has 1 latent"), (1, 0, "has 1 latent"), (5, None, "5 latents"), (19, 3, "not 3"), (46, None, "only 3")],
 )
 def test_refused(count: int, asked: int | None, words: str) -> None:
     with pytest.raises(OptionError, match=words):

@@ -134,13 +134,13 @@ def test_the_plan_is_resolved() -> None:
 
 
 REFUSED: list[tuple[list[int | None], dict[str, Any], list[str]]] = [
-    ([], {"model": "framepack-f1"}, ["framepack-f1", "standard model"]),
-    ([], {"image": None}, ["start picture", "--image"]),
+    ([], {"model": "framepack-f1"}, ["FramePack F1", "standard model"]),
+    ([], {"image": None}, ["start image", "--image"]),
     ([], {"resolution": 641}, ["resolution", "641", "640"]),
-    ([10, 10], {}, ["references", "index 10", "--reference", "11"]),
-    ([0], {}, ["references", "index 0", "--reference"]),
-    ([10], {"profile": "musubi"}, ["references", "index 10", "11"]),
-    ([], {"vision": 0.3}, ["vision", "0.3", " --reference "]),
+    ([10, 10], {}, ["index 10", "--reference", "11"]),
+    ([0], {}, ["index 0", "--reference"]),
+    ([10], {"profile": "musubi"}, ["index 10", "11"]),
+    ([], {"vision": 0.3}, ["SigLIP", "--vision", "--reference"]),
     ([None, None], {"profile": "oichi"}, ["oichi", "at most 1", "2"]),
     ([None, None], {"profile": "comfy"}, ["comfy", "at most 1"]),
     ([None, None], {"profile": "1f-mc"}, ["1f-mc", "at most 1"]),
@@ -244,7 +244,7 @@ def test_any_request_is_planned_as_asked_or_refused(
         plan = planned(*indices, profile=profile, window=window, target=target, zeros=zeros)
     except OptionError as error:
         sentence = error.say()
-        assert re.match(r"(references|target): .*[^.]\. .*\.$", sentence), sentence
+        assert re.match(r".*(reference|target).*[^.]\. .*\.$", sentence), sentence
         return
     layout = plan.layout
     given = (*layout.clean, *layout.post)

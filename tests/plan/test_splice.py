@@ -58,7 +58,7 @@ def test_a_cut_at_a_joint_leaves_whole_clips() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "words"), [(0, 0, "nothing to cut"), (10, 0, "at least one"), (5, 5, "10 latents and 10")]
+    ("start", "end", "words"), [(0, 0, "nothing to trim"), (10, 0, "at least one"), (5, 5, "10 latents and 10")]
 )
 def test_a_cut_that_cannot_be(start: int, end: int, words: str) -> None:
     with pytest.raises(OptionError, match=words):

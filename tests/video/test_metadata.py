@@ -156,7 +156,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         writer.add(0, PIXELS)
         writer.publish({"comment": "x"})
     for path in sorted(tmp_path.iterdir()):
-        with pytest.raises(InputError, match="carries no request"):
+        with pytest.raises(InputError, match="has no generation settings"):
             read_record(path)
 
 
@@ -170,7 +170,7 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     for name in ("v.png", "v.mp4"):
         save(tmp_path / name, record(plan("p")))
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
-        with pytest.raises(InputError, match="carries no request"):
+        with pytest.raises(InputError, match="has no generation settings"):
             read_record(tmp_path / name)
 
 
@@ -198,7 +198,7 @@ def test_json_that_is_no_record_is_refused(tmp_path: Path, content: str) -> None
     latents = {"history_latents": np.zeros((1, 16, 2, 6, 8))}
     (tmp_path / "v.safetensors").write_bytes(save_tensors(latents, {KEY: content}))
     for name in ("v.png", "v.safetensors"):
-        with pytest.raises(InputError, match="carries no request"):
+        with pytest.raises(InputError, match="has no generation settings"):
             read_record(tmp_path / name)
     assert measure_latents(tmp_path / "v.safetensors").first == 0
 
@@ -208,5 +208,5 @@ def test_a_damaged_record_is_no_text_of_another_program(tmp_path: Path) -> None:
     info.add_itxt(KEY, "{")
     info.add_text("parameters", "a cat\nSeed: 5")
     Image.new("RGB", (8, 8)).save(tmp_path / "v.png", pnginfo=info)
-    with pytest.raises(InputError, match="carries no request"):
+    with pytest.raises(InputError, match="has no generation settings"):
         read_record(tmp_path / "v.png")

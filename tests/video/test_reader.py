@@ -291,5 +291,5 @@ def test_colours_that_are_not_converted_have_their_sentence(tmp_path: Path) -> N
         made = av.VideoFrame.from_ndarray(quartered(), format="rgb24").reformat(format="yuv444p")
         made.pts, made.colorspace = 0, 14
         container.mux([*stream.encode(made), *stream.encode(None)])
-    with pytest.raises(InputError, match="its colours are kept"):
+    with pytest.raises(InputError, match="its colour format"):
         measure_video(tmp_path / "odd.mkv")

@@ -164,7 +164,7 @@ def test_the_plan_and_the_options(client: TestClient, video: VideoOptions) -> No
 @pytest.mark.parametrize(
     ("method", "address", "status", "word"),
     [
-        ("POST", "/api/v1/jobs", 422, "start picture"),
+        ("POST", "/api/v1/jobs", 422, "start image"),
         ("GET", "/api/v1/jobs/999", 404, "999"),
         ("GET", "/api/v1/jobs/{job}/files/..%2F..%2Fjobs.db", 404, ""),
         ("GET", "/api/v1/jobs/{job}/files/jobs.db", 404, "jobs.db"),

@@ -17,12 +17,11 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.web.browser import PATIENCE, Server, browsing, chromium, opened, serving, visiting, watched
+from eichi.video.latentfile import Latents, save_latents
+from tests.machine import NO_BROWSER, chromium
+from tests.web.browser import PATIENCE, Server, browsing, opened, serving, visiting, watched
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 FOREIGN = "a cat\nNegative prompt: fog\nSteps: 31, Sampler: Euler a, CFG scale: 3.5, Seed: 42, Size: 80x48"
 DROP = """(node, [name, content, kind]) => {
@@ -291,6 +290,7 @@ def test_a_favourite_is_saved_overwritten_and_had_back(server: Server, browser: 
             page.keyboard.press("Enter")
             expect(page.locator("#shelf-name")).to_have_value("")
             if text == "two":
+                expect(page.locator(".toast")).to_have_count(2)
                 page.locator(".toast .act").last.click()  # the first is there again
                 expect(page.locator(".toast")).to_have_count(1)
             page.keyboard.press("Escape")
@@ -382,6 +382,43 @@ def test_a_waiting_job_is_changed_or_left_and_the_draft_is_back(
         expect(prompt(page)).to_have_value("draft")
         assert next(words_of(page, one) for one in jobs(page) if one["id"] == job["id"]) == "changed"
         hold(server, page, on=False)
+
+
+def test_a_job_gives_its_settings_back_with_its_seed_or_a_new_one(
+    server: Server, browser: Browser, picture: Path
+) -> None:
+    with visiting(browser, server.address, "zh-TW", base_url=server.address) as page:
+        hold(server, page)
+        give(page, picture)
+        prompt(page).fill("again")
+        page.locator("#video-seed").fill("77")
+        expect(page.locator("#prompt-meter .clip")).not_to_be_empty()
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".toast")).to_have_count(1)
+        job = max(job["id"] for job in jobs(page))
+        hold(server, page, on=False)
+        for seed, shown in (("same", "77"), ("new", "")):
+            page.evaluate("sessionStorage.clear()")
+            page.goto(f"/zh-TW/create?use={job}&seed={seed}")
+            expect(prompt(page)).to_have_value("again")
+            expect(page.locator("#video-seed")).to_have_value(shown)
+            expect(page.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
+        assert "use=" not in page.url
+
+
+def test_latents_are_chosen_by_name_and_dropped(server: Server, browser: Browser) -> None:
+    latents = Latents(np.zeros((1, 16, 9, 6, 10), dtype=np.float32), 0)
+    outputs = server.home / "outputs"
+    outputs.mkdir(exist_ok=True)
+    save_latents(outputs / "before.safetensors", latents, {})
+    with visiting(browser, server.address, "ru") as page:
+        page.evaluate(UNFOLD)
+        page.locator("#choose-latents").click()
+        page.locator(".choices button", has_text="before").click()
+        expect(page.locator("#kept")).to_have_text("before.safetensors")
+        expect(page.locator("#video-kept-sections")).to_be_visible()
+        page.locator("#drop-latents").click()
+        expect(page.locator("#video-kept-sections")).to_be_hidden()
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "ru"), ("dark", "zh-TW")])

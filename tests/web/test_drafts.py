@@ -32,7 +32,7 @@ def test_a_good_draft_has_no_problem(desk: Desk, video: VideoOptions) -> None:
     assert (view.problems, view.jobs, view.total) == ((), 1, None)
     assert isinstance(view.plan, PlanView)
     assert len(view.plan.sections) == 4
-    assert view.line == "4.83 s · 145 frames · sections: 4 · 80×48"
+    assert view.line == "4.83 s · 145 frames · 4 sections · 80×48"
     assert view.memory is not None and view.memory.fits
     assert view.time is None
     assert any("4.83" in note for note in view.notes)
@@ -146,7 +146,7 @@ def test_time_is_what_was_measured(desk: Desk, video: VideoOptions) -> None:
     assert (view.time.seconds, view.time.measured, view.time.text) == (120.0, True, "about 2 min 0 s")
     asked = DraftAsked(options=video.dump(), batch=BatchAsked(count=3, prompts="a\nb"))
     batch = draft_video(desk, asked, HERE)
-    assert (batch.jobs, batch.total) == (6, "6 jobs, about 12 min 0 s in all")
+    assert (batch.jobs, batch.total) == (6, "6 jobs, about 12 min 0 s in total")
 
 
 def test_a_batch_is_counted(desk: Desk, video: VideoOptions, picture: Path) -> None:

@@ -16,6 +16,7 @@ from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
 from eichi.flags import assigned, option_flags, read_assignments, read_request
 from eichi.library.lorafolders import located
+from eichi.lines import in_terminal
 from eichi.options import MAX_SEED, FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
@@ -357,7 +358,7 @@ def _batch(flags: Plain, language: str) -> "Batch":
     referred, more = read_references(references) if references else ((), ())
     listed, told = read_prompts(prompts) if prompts else ((), ())
     for note in (*notes, *more, *told):
-        tell(say(note.id, language, **note.values))
+        tell(in_terminal(note, language))
     return Batch(
         count=flags.pop("count"),
         prompts=listed,
@@ -371,7 +372,7 @@ def _batch(flags: Plain, language: str) -> "Batch":
 def _tell_notes(drafts: "list[Draft]", language: str) -> None:
     """What the plans have to say, each sentence once."""
     notes = (note for draft in drafts for note in draft.plan.notes)
-    for sentence in dict.fromkeys(say(note.id, language, **note.values) for note in notes):
+    for sentence in dict.fromkeys(in_terminal(note, language) for note in notes):
         tell(sentence)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eichi.lines import in_terminal
 from eichi.terminal import json_flag, print_json, reporting
 from eichi.usage import Command
 from eichi.words import say
@@ -43,5 +44,5 @@ def import_(folder: Path, as_json: bool) -> None:
             what = say(f"import.{item.kind}", settings.language, name=item.name)
             click.echo(f"{mark} {what} ({item.file})")
             for note in item.notes:
-                click.echo(f"    {say(note.id, settings.language, **note.values)}")
+                click.echo(f"    {in_terminal(note, settings.language)}")
         click.echo(say("import.summary", settings.language, taken=taken, left=len(items) - taken, folder=base))

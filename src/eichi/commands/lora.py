@@ -11,6 +11,7 @@ import click
 from eichi.catalog import known
 from eichi.errors import LoraError
 from eichi.library.lorafolders import find_lora, lora_files
+from eichi.lines import in_terminal
 from eichi.loratext import compare, lines
 from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.loramatch import LoraReport
@@ -63,7 +64,7 @@ def inspect(file: Path, model: str | None, as_json: bool) -> None:
         if not fits:
             raise next(reversed(misfits.values()))
         if as_json:
-            told = {name: error.say(settings.language) for name, error in misfits.items()}
+            told = {name: in_terminal(error, settings.language) for name, error in misfits.items()}
             print_json(Compared(str(found.path), tuple(match.report for match in fits), told))
             return
         for line in lines(fits, misfits, settings.language):
@@ -91,5 +92,5 @@ def _listed(name: str, path: Path, settings: Settings) -> Listed:
         error = None if fits else next(reversed(misfits.values()))
     except LoraError as caught:
         fits, error = [], caught
-    said = "" if error is None else error.say(settings.language)
+    said = "" if error is None else in_terminal(error, settings.language)
     return Listed(name, str(path), tuple(match.model for match in fits), said)

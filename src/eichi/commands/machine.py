@@ -15,7 +15,7 @@ import click
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.text import json_text
 from eichi.usage import Command, Number
-from eichi.words import say
+from eichi.words import say, typed
 
 if TYPE_CHECKING:
     from eichi.pipeline.trial import About, Trial
@@ -117,5 +117,5 @@ def _figures(run: "Trial", language: str) -> dict[str, str]:
     """A run for a sentence."""
     numbers = {"seconds": run.seconds, "peak_gib": run.peak_gib, "forecast_gib": run.forecast_gib}
     figures = {name: "-" if number is None else f"{number:.2f}" for name, number in numbers.items()}
-    error = "-" if run.error is None else say(run.error.error, language, **run.error.values)
+    error = "-" if run.error is None else say(typed(run.error.id), language, **run.error.values)
     return figures | {"way": run.way, "error": error}

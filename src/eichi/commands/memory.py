@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eichi.declare import field_of
+from eichi.lines import in_terminal
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting, tell
 from eichi.usage import Command, Number
@@ -81,4 +82,4 @@ def _tell(plan: "MemoryPlan", language: str) -> None:
     for part, count in plan.parameters.items():
         click.echo(f"  {part:<18}{count:>16,}")
     for note in plan.shortages:
-        tell(say(note.id, language, **note.values))
+        tell(in_terminal(note, language))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eichi.events import Event, FrameFinished, Stopped
-from eichi.lines import done
+from eichi.lines import done, in_terminal
 from eichi.options import VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import STOPPED, interrupt, print_json, tell
@@ -93,7 +93,7 @@ def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, settings: Set
     from eichi.prepare import read_tokens
 
     language, models = settings.language, settings.models
-    for text in dict.fromkeys(say(note.id, language, **note.values) for plan in plans for note in plan.notes):
+    for text in dict.fromkeys(in_terminal(note, language) for plan in plans for note in plan.notes):
         tell(text)
     if as_json:
         views = tuple(_view(plan, read_tokens(plan.entry, plan.texts, models)) for plan in plans)

@@ -30,7 +30,7 @@ from eichi.prepare import ABSENT, make_frame_plan, make_plan, weigh
 from eichi.video.latentfile import measure_latents
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
-from eichi.web.problems import LISTS, key_of, texts
+from eichi.web.problems import LISTS, key_of
 from eichi.web.visitor import Visitor
 from eichi.words import resay
 
@@ -172,8 +172,8 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
     sound = _sound(desk, FrameOptions, asked.options, make, visitor)
     line, view = "", None
     if sound.plan is not None:
-        named = texts({"model": sound.plan.entry.name}, visitor.language)
-        line = Words(visitor.language)("plan.frame_line", width=sound.plan.width, height=sound.plan.height, **named)
+        values = {"model": sound.plan.entry.name, "width": sound.plan.width, "height": sound.plan.height}
+        line = Words(visitor.language)("plan.frame_line", **values)
         view = FramePlanView.of(sound.plan)
         view = view.model_copy(update={"images": tuple(one for one in view.images if one.image != ABSENT)})
     return _view(desk, asked, visitor, sound, line, None if view is None else desk.refs.seen(view, visitor))
@@ -328,10 +328,7 @@ def _view(
     if made is not None:
         time = _time(desk, made, words)
         memory = _memory(desk, made, words)
-        notes = [
-            resay(note.id, words.language, texts(desk.refs.values(note.values, visitor), words.language))
-            for note in made.notes
-        ]
+        notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
     errors = [desk.refs.error(error, visitor, key) for error, key in sound.errors]
     try:
         batch = Batch() if asked.batch is None else batch_of(desk, asked.batch, visitor)

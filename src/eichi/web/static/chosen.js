@@ -121,7 +121,8 @@ export function kept(draft, change) {
 async function choose(draft) {
   const answer = await saying(() => get("latents"));
   if (!answer) return;
-  const rows = answer.files.map((one) => el("li", {}, button("", one.name, () => {
+  const found = answer.files.filter((one) => one.kind === "latents");
+  const rows = found.map((one) => el("li", {}, button("", one.name, () => {
     draft.set("kept.latents", one.id);
     close();
   })));

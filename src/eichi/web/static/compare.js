@@ -116,7 +116,7 @@ class Pair {
 
 /** @param {JobRow} job */
 function medium(job) {
-  if (job.kind === "frame") return el("img", { src: job.picture, alt: `#${job.id}` });
+  if (job.kind === "frame") return el("img", { src: job.video, alt: `#${job.id}` });
   const clip = /** @type {HTMLVideoElement} */ (el("video", { src: job.video, preload: "auto", playsinline: true, "aria-label": `#${job.id}` }));
   clip.muted = true;
   return clip;

@@ -83,10 +83,20 @@ export function sync(parent, values, key, make, fill) {
       node = make(value);
       node.dataset.key = name;
     }
-    if (node !== at) parent.insertBefore(node, at);
+    if (node !== at) put(parent, node, at);
     else at = at.nextElementSibling;
     fill?.(node, value);
   }
+}
+
+/** Put a node before another; one that is moved keeps its focus, also in browsers that cannot move. */
+function put(parent, node, at) {
+  if (node.parentElement === parent && parent.moveBefore) return parent.moveBefore(node, at);
+  const focus = node.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+  parent.insertBefore(node, at);
+  focus?.blur();
+  focus?.focus({ preventScroll: true });
+  return node;
 }
 
 /**

@@ -94,7 +94,7 @@ function fill(node, job) {
 function view(job) {
   const at = shown.findIndex((one) => one.id === job.id), box = el("div", { class: "stack" });
   const clip = /** @type {any} */ (job.kind === "video" && job.video ? document.createElement("clip-viewer") : null);
-  box.append(clip ?? (job.picture ? el("img", { src: job.picture, alt: say("stage.result"), class: "still" }) : el("p", { class: "none", text: job.message ?? say("history.nothing") })));
+  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none", text: job.message ?? say("history.nothing") })));
   box.append(el("p", { text: job.prompt }), el("small", { text: figures(job) }));
   const go = (by) => {
     const next = shown[at + by];

@@ -6,6 +6,7 @@ import { button, el } from "./dom.js";
 import { toast } from "./toast.js";
 import { say } from "./words.js";
 
+/** Kinds of pictures that are asked for, as a browser takes them. */
 export const KINDS = ".png,.jpg,.jpeg,.webp,.gif,.bmp,.tif,.tiff,.avif,.heic,.heif,image/*";
 
 /**
@@ -142,18 +143,18 @@ export class PictureDrop extends HTMLElement {
 
   /** Show what of the picture will be seen. */
   frame() {
-    const fit = this.draft.get("fit", "crop"), { naturalWidth: width, naturalHeight: height } = this.image;
-    this.crop.hidden = !(this.size && width && fit !== "letterbox" && !this.image.hidden);
-    if (this.crop.hidden || !this.size) return;
-    const box = this.label.getBoundingClientRect(), shown = Math.min(box.width / width, box.height / height);
-    const scale = Math.min(width / this.size.width, height / this.size.height);
-    const [wide, high] = [this.size.width * scale * shown, this.size.height * scale * shown];
-    this.crop.style.width = `${wide}px`;
-    this.crop.style.height = `${high}px`;
-    this.crop.style.left = `${(box.width - wide) / 2}px`;
-    this.crop.style.top = `${(box.height - high) / 2}px`;
+    const { naturalWidth: width, naturalHeight: height } = this.image, seen = this.size && width && !this.image.hidden;
+    this.crop.hidden = !seen || this.draft.get("fit", "crop") === "letterbox";
+    if (!seen || !this.size) return;
     this.text.textContent = say("page.shown_at", this.size);
     this.text.hidden = false;
+    const { clientWidth, clientHeight } = this.label, shown = Math.min(clientWidth / width, clientHeight / height);
+    const scale = Math.min(width / this.size.width, height / this.size.height) * shown;
+    const wide = this.size.width * scale, high = this.size.height * scale;
+    this.crop.style.width = `${wide}px`;
+    this.crop.style.height = `${high}px`;
+    this.crop.style.left = `${(clientWidth - wide) / 2}px`;
+    this.crop.style.top = `${(clientHeight - high) / 2}px`;
   }
 }
 

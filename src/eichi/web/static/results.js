@@ -139,7 +139,7 @@ export function resultItems(job, frame) {
 }
 
 /** Where a job's video or image is, null where there is none. @param {JobRow} job @returns {string | null} */
-export const made = (job) => job.video ?? job.picture ?? null;
+export const made = (job) => job.video ?? null;
 
 /** Save a job's file. @param {JobRow} job */
 export function download(job) {

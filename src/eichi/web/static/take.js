@@ -40,7 +40,9 @@ export function takeAnywhere(draft, drafted, change) {
   document.addEventListener("drop", (event) => {
     if (!files(event)) return;
     event.preventDefault();
-    take(draft, event.dataTransfer.files[0], drafted, change);
+    const [file, ...others] = event.dataTransfer.files;
+    if (others.length) toast(say("page.first_only", { name: file.name }));
+    take(draft, file, drafted, change);
   });
 }
 
