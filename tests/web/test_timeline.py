@@ -330,7 +330,7 @@ def test_a_running_job_shows_what_is_done_and_takes_changes_of_what_is_to_come(b
         assert draft(page, "keyframes.prompts") is None
         section(page, 0).get_by_role("button", name="Redo with a new seed").click()
         page.locator("dialog .primary").click()
-        expect(page.locator("#toasts")).to_contain_text("job #8")
+        expect(page.locator("#toasts")).to_contain_text("#8")
         assert asked[-1] == ("/sections/0/redo", {})
         page.locator("time-line .which").click()
         expect(section(page, 0).locator(".told")).to_be_empty()
