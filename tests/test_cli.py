@@ -153,7 +153,7 @@ def test_a_plan_in_words(eichi: Run, picture: Path, monkeypatch: pytest.MonkeyPa
 BAD = [
     (["--image", "missing.png"], "missing.png"),
     (["--image", "."], "is a folder"),
-    (["--image", "text.png"], "text.png is not a picture"),
+    (["--image", "text.png"], "text.png is not a readable image"),
     (["--image", "cut.png"], "cut.png cannot be read"),
     (["--image", "zero.png"], "zero.png"),
     (["--image", "huge.png"], "larger than 100 megapixels"),
@@ -168,7 +168,7 @@ BAD = [
     (["--image", "picture.png", "--section", "9:picture.png"], "no section 9"),
     (["--image", "picture.png", "--section", "picture.png"], "N:VALUE"),
     (["--image", "picture.png", "--resolution", "640"], "64"),
-    (["--image", "picture.png", "--model", "tiny-f1", "--final", "picture.png"], "keyframes.final"),
+    (["--image", "picture.png", "--model", "tiny-f1", "--final", "picture.png"], "--final is for standard models"),
 ]
 
 
@@ -205,20 +205,20 @@ def test_bad_input_is_one_sentence(eichi: Run, folder: Path, command: str, words
 
 BAD_FRAME = [
     ([], "--image"),
-    (["--image", "picture.png", "--reference", "missing.png:10"], "no picture missing.png"),
-    (["--image", "picture.png", "--reference", "picture.png:10:missing.png"], "no picture missing.png"),
-    (["--image", "picture.png", "--reference", "C:\\x.png:10"], "no picture C:\\x.png."),
-    (["--image", "picture.png", "--mask", "text.png"], "text.png is not a picture"),
-    (["--image", "picture.png", "--reference", "picture.png:65"], "references"),
-    (["--image", "picture.png", "--reference", ""], "references"),
+    (["--image", "picture.png", "--reference", "missing.png:10"], "no image missing.png"),
+    (["--image", "picture.png", "--reference", "picture.png:10:missing.png"], "no image missing.png"),
+    (["--image", "picture.png", "--reference", "C:\\x.png:10"], "no image C:\\x.png."),
+    (["--image", "picture.png", "--mask", "text.png"], "text.png is not a readable image"),
+    (["--image", "picture.png", "--reference", "picture.png:65"], "--reference 0 index"),
+    (["--image", "picture.png", "--reference", ""], "--reference 0"),
     (["--image", "picture.png", "--target", "65"], "0 to 64"),
     (["--image", "picture.png", "--profile", "eichi"], "kisekae, oichi, musubi, 1f-mc, comfy"),
-    (["--image", "picture.png", "--model", "tiny-f1"], "tiny-f1 is an F1 model"),
+    (["--image", "picture.png", "--model", "tiny-f1"], "Tiny test model F1 is an F1 model"),
     (["--image", "picture.png", "--set", "references=x.png"], "--reference FILE[:INDEX[:MASK]]"),
     (["--image", "picture.png", "--set", "sampling.padding=1"], "sampling.padding"),
     (["--image", "picture.png", "--padding", "1"], "--padding"),
     (["--image", "picture.png", "--vision", "0.3"], "--reference"),
-    (["--image", "picture.png", "--shift", "0"], "sampling.shift"),
+    (["--image", "picture.png", "--shift", "0"], "--shift: '0'"),
     (["--image", "picture.png", "--sweep-target", "9-1"], "not a list of indices"),
     (["--image", "picture.png", "--reference", "picture.png:10", "--profile", "musubi", "--sweep-window", "8-9"], "10"),
 ]
@@ -487,7 +487,7 @@ def test_resume_looks_where_jobs_of_the_store_stopped(eichi: Run, tmp_path: Path
         (job,) = store.add([Draft("video", {}, figures, "key", str(folder.parent))])
         store.change(job.id, [Status.WAITING], checkpoint=str(folder))
     for words in ((), ("clip",), (str(folder.parent / "clip.mp4"),)):
-        assert f"job in {folder} cannot go on" in eichi("resume", *words).err
+        assert f"job in {folder} cannot be resumed" in eichi("resume", *words).err
     unknown = eichi("resume", "other").err
     assert f"no unfinished job other. Looked in: {tmp_path / 'outputs'}, {folder.parent}." in unknown
     assert f"Looked in: {tmp_path}." in eichi("resume", "--out", tmp_path).err

@@ -50,7 +50,7 @@ def spelled(values: Mapping[str, object]) -> dict[str, object]:
     for known, flag in _flags().items():
         if key == known or key.startswith(f"{known}."):
             entry = key.removeprefix(known).replace(".", " ")
-            return {**values, "key": Bare(f"--set {key}" if flag is None else f"{flag}{entry}")}
+            return {**values, "key": Bare(key, f"--set {key}" if flag is None else f"{flag}{entry}")}
     return {**values, "key": Bare(key)}
 
 

@@ -35,7 +35,14 @@ LONG = 1e15  # from here on Python writes a number with an exponent
 
 
 class Bare(str):
-    """An option's key, or its flag, that is said as it stands: to who types it."""
+    """The key of an option for who types it: where a page says the label, it is said as it stands, or as `typed`."""
+
+    typed: str
+
+    def __new__(cls, key: str, typed: str | None = None) -> "Bare":
+        made = super().__new__(cls, key)
+        made.typed = key if typed is None else typed
+        return made
 
 
 @cache
@@ -109,7 +116,7 @@ class _Filler(Formatter):
 
     def format_field(self, value: object, form: str) -> str:
         if form == OPTION:
-            return str(value) if isinstance(value, Bare) else self._option(str(value))
+            return value.typed if isinstance(value, Bare) else self._option(str(value))
         if form == CHOICES:
             key = self._values.get("key", "")
             label = (None if isinstance(key, Bare) else label_of(str(key), self._language)) or ""
