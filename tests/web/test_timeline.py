@@ -179,7 +179,9 @@ def test_two_minutes_can_be_read(browser: Browser, address: str, width: int) -> 
 
 
 def test_everything_can_be_done_by_keyboard(browser: Browser, address: str) -> None:
+    blue: FilePayload = {"name": "blue.png", "mimeType": "image/png", "buffer": png("blue")}
     with visiting(browser, address, "zh-TW") as page:
+        page.on("filechooser", lambda chooser: chooser.set_files(blue))
         lay(page, image=given(page, "red"), seconds=5)
         face(page, 3).focus()
         page.keyboard.press("Home")
@@ -187,9 +189,7 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, address: str) -> N
         for _ in range(2):
             page.keyboard.press("ArrowRight")
         expect(face(page, 2)).to_be_focused()
-        with page.expect_file_chooser() as chooser:
-            page.keyboard.press("p")
-        chooser.value.set_files({"name": "blue.png", "mimeType": "image/png", "buffer": png("blue")})
+        page.keyboard.press("p")
         expect(section(page, 2).locator(".from")).to_have_text("專屬")
         page.keyboard.press("Enter")
         text = page.locator("#timeline-prompt")
@@ -238,9 +238,13 @@ def test_a_touch_opens_the_menu_when_it_stays(browser: Browser, address: str) ->
     with visiting(browser, address, "ru", **phone) as page:
         lay(page, image=given(page, "red"), seconds=2)
         face(page, 1).scroll_into_view_if_needed()
-        face(page, 1).dispatch_event(
-            "pointerdown", {"pointerType": "touch", "clientX": 200, "clientY": 300, "bubbles": True}
-        )
+        box = face(page, 1).bounding_box()
+        assert box is not None
+        finger = page.context.new_cdp_session(page)
+        point = {"x": box["x"] + 30, "y": box["y"] + 60}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+        expect(page.get_by_role("menu")).to_be_visible()
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         expect(page.get_by_role("menu")).to_be_visible()
         page.get_by_role("menuitem").first.click()
         expect(page.locator("#timeline-prompt")).to_be_focused()
@@ -274,7 +278,12 @@ def running(page: Page, image: str, order: int) -> list[tuple[str, Any]]:
     """A job of the draft that is being made, as the server tells of it; answers what is asked of the server."""
     asked: list[tuple[str, Any]] = []
     request = {"image": image, "seconds": 5, "prompt": "", "keyframes": {"sections": {}, "prompts": {}}}
-    moments = [{"time": 10, "event": {"kind": "started"}}, {"time": 24, "event": {"kind": "section_done", "order": 0}}]
+    moments = [
+        {"time": 10, "event": {"kind": "started"}},
+        {"time": 24, "event": {"kind": "section_done", "order": 0, "computed": 4}},
+        {"time": 30, "event": {"kind": "started"}},
+        {"time": 30, "event": {"kind": "section_done", "order": 0, "computed": 0}},
+    ]
     parts = [
         {"number": at, "order": at, "made": at < order, "redo": at < order, "ahead": at > order} for at in range(4)
     ]
@@ -291,7 +300,7 @@ def running(page: Page, image: str, order: int) -> list[tuple[str, Any]]:
             given = json.loads(route.request.post_data or "{}")
             asked.append((path, given))
             request.update(given.get("options", {}))
-            body = {**JOB, "id": 8}
+            body = {**JOB, "id": 8, "request": request}
         route.fulfill(json=body)
 
     page.route("**/api/v1/jobs/7**", answer)
@@ -314,11 +323,14 @@ def test_a_running_job_shows_what_is_done_and_takes_changes_of_what_is_to_come(b
         page.locator("#timeline-prompt").fill("a ball")
         page.keyboard.press("Escape")
         expect(section(page, 3).locator(".said")).to_have_text("a ball")
-        assert asked[-1] == ("/ahead", {"options": {"keyframes": {"sections": {}, "prompts": {"3": "a ball"}}}})
+        assert asked == [("/ahead", {"options": {"keyframes": {"sections": {}, "prompts": {"3": "a ball"}}}})]
         assert draft(page, "keyframes.prompts") == {"3": "a ball"}
+        page.locator("#toasts").get_by_role("button", name="Undo").click()
+        expect(section(page, 3).locator(".said")).to_have_text("common prompt")
+        assert draft(page, "keyframes.prompts") is None
         section(page, 0).get_by_role("button", name="Redo with a new seed").click()
         page.locator("dialog .primary").click()
-        expect(page.locator("#toasts")).to_contain_text("job #8")
+        expect(page.locator("#toasts")).to_contain_text("#8")
         assert asked[-1] == ("/sections/0/redo", {})
         page.locator("time-line .which").click()
         expect(section(page, 0).locator(".told")).to_be_empty()
