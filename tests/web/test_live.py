@@ -47,7 +47,7 @@ def test_first_all_of_it_then_what_changes(desk: Desk, video: VideoOptions) -> N
     desk.queue.hold(two.id)
     change = looked(desk)
     assert change.keys() == {"full", "jobs"}
-    assert [(row["id"], row["status"], row["status_text"]) for row in change["jobs"]] == [(two.id, "held", "held")]
+    assert [(row["id"], row["status"], row["status_text"]) for row in change["jobs"]] == [(two.id, "held", "paused")]
     desk.queue.move(two.id, to=1)
     change = looked(desk)
     assert (change["order"], [row["id"] for row in change["jobs"]]) == ([two.id, one.id], [two.id])

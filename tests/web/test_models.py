@@ -17,6 +17,7 @@ from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from eichi.web.downloads import Download, Downloads, view
 from eichi.web.i18n import Words
+from eichi.web.visitor import Visitor
 from tests.hub import Fault, Hub, serve, use
 from tests.models.test_download import repositories, weights
 
@@ -144,3 +145,13 @@ def test_no_folder_of_this_machine_is_named(client: TestClient, tmp_path: Path) 
     for name in ("nothing", f"..%2F..{tmp_path}"):
         answer = client.post(f"/api/v1/models/{name}/download")
         assert answer.status_code in (404, 422)
+
+
+def test_who_is_elsewhere_reads_no_folder_in_what_went_wrong(desk: Desk) -> None:
+    folder = desk.settings.models.absolute() / "framepack"
+    failed = Download(
+        find("framepack"), Status.FAILED, error=FolderError("error.folder.write", folder=folder, reason="reason.full")
+    )
+    said = view(failed, Words("en"))
+    assert str(folder) in desk.refs.seen(said, Visitor("en", True)).said
+    assert str(folder.parent) not in desk.refs.seen(said, Visitor("en", False)).said

@@ -270,7 +270,8 @@ class Live:
             values = {name: value for name, value in self._parts.items() if name in names}
             values |= {"removed": tuple(sorted(removed))} if removed else {}
         if "downloads" in values:  # looked at in one language, told in theirs
-            values["downloads"] = tuple(self.desk.downloads.views(visitor.language))
+            views = self.desk.downloads.views(visitor.language)
+            values["downloads"] = tuple(self.desk.refs.seen(view, visitor) for view in views)
         if "runs" in values:
             values["runs"] = tuple(self.desk.refs.seen(run, visitor) for run in values["runs"])
         if jobs or number is None:

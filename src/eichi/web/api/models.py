@@ -11,7 +11,7 @@ from eichi.models.locate import lacking, present
 from eichi.web.desk import Desk
 from eichi.web.downloads import DownloadView, label
 from eichi.web.i18n import Words
-from eichi.web.visitor import Language
+from eichi.web.visitor import Visiting
 
 
 class ResolutionView(View):
@@ -54,21 +54,22 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["models"])
 
     @router.get("/models")
-    def list_models(language: Language) -> ModelList:
-        words, room = Words(language), _room(desk)
-        return ModelList(models=tuple(_view(desk, find(name), room, words) for name in known()))
+    def list_models(visitor: Visiting) -> ModelList:
+        words, room = Words(visitor.language), _room(desk)
+        views = (_view(desk, find(name), room, words) for name in known())
+        return ModelList(models=tuple(desk.refs.seen(view, visitor) for view in views))
 
     @router.post("/models/{name}/download", status_code=202)
-    def download_model(name: str, language: Language) -> ModelView:
+    def download_model(name: str, visitor: Visiting) -> ModelView:
         entry = _known(name)
         desk.downloads.start(entry.name)
-        return _view(desk, entry, _room(desk), Words(language))
+        return desk.refs.seen(_view(desk, entry, _room(desk), Words(visitor.language)), visitor)
 
     @router.delete("/models/{name}/download")
-    def stop_download(name: str, language: Language) -> ModelView:
+    def stop_download(name: str, visitor: Visiting) -> ModelView:
         entry = _known(name)
         desk.downloads.stop(entry.name)
-        return _view(desk, entry, _room(desk), Words(language))
+        return desk.refs.seen(_view(desk, entry, _room(desk), Words(visitor.language)), visitor)
 
     return router
 

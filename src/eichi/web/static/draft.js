@@ -103,6 +103,7 @@ export class Draft extends EventTarget {
 /**
  * A request as the interface answers it, flat.
  * @param {Record<string, any>} nested
+ * @param {string} [prefix] of the keys
  * @returns {Values}
  */
 export function flat(nested, prefix = "") {

@@ -6,6 +6,7 @@ import { button, el } from "./dom.js";
 import { toast } from "./toast.js";
 import { say } from "./words.js";
 
+/** Kinds of pictures that are asked for, as a browser takes them. */
 export const KINDS = ".png,.jpg,.jpeg,.webp,.gif,.bmp,.tif,.tiff,.avif,.heic,.heif,image/*";
 
 /**

@@ -11,9 +11,13 @@ import { language, learn, say, speak, when } from "./words.js";
 
 const SCHEME = "eichi.scheme";
 
-/** Begin a place: words, then what changes by itself. `show` builds what the place shows, once there are words. */
+/**
+ * Begin a place: words, then what changes by itself.
+ * @param {() => unknown} [show] builds what the place shows, once there are words
+ */
 export async function begin(show = () => {}) {
   dress(localStorage.getItem(SCHEME));
+  find("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
   const tongue = find("#language");
   tongue.value = language();
   tongue.addEventListener("change", () => speak(tongue.value));

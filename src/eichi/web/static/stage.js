@@ -134,14 +134,21 @@ export class JobStage extends HTMLElement {
   /** @param {JobRow} job */
   words(job) {
     const step = job.progress;
-    if (job.status === "waiting") return say(live.held ? "stage.held_queue" : "stage.waiting", { before: live.order.indexOf(job.id) });
+    if (job.status === "waiting") return this.waiting(job);
     if (job.status === "held") return say("stage.paused");
     if (!step) return say("stage.loading");
+    if (step.fraction >= 1) return say("stage.finishing");
     const left = step.left === null || step.left === undefined ? null : step.left - (performance.now() - this.heard) / 1000;
     const parts = job.sections > 1 ? [say("stage.section", { order: step.order + 1, sections: step.sections })] : [];
     parts.push(say("stage.step", { step: step.step, steps: step.steps }), say("stage.whole", { percent: Math.round(100 * step.fraction) }));
     parts.push(left === null ? say("stage.measuring") : say("stage.left", { time: span(left) }));
     return parts.join(" · ");
+  }
+
+  /** What a job waits for. @param {JobRow} job */
+  waiting(job) {
+    const before = live.order.indexOf(job.id) + live.active().length;
+    return live.held ? say("stage.held_queue") : before > 0 ? say("stage.waiting", { before }) : say("stage.queued");
   }
 
   /** State, figures, what went wrong, what can be done. @param {JobRow} job @param {boolean} anew */

@@ -203,19 +203,21 @@ export class TimeLine extends HTMLElement {
 
   _keys() {
     const on = () => this.contains(document.activeElement?.closest(".face") ?? null);
+    const bind = (/** @type {string} */ name, /** @type {string} */ text, /** @type {() => void} */ run) => key(name, text, run, on, true);
     const here = (/** @type {(place: Place) => void} */ run) => () => this.current !== null && run(this.current);
-    const mine = (/** @type {boolean} */ copy) => here((place) => this.where(place, own(this.items.values, place) ? "picture" : "prompt", copy));
-    key("ArrowLeft", "timeline.key_left", () => this._step(-1), on);
-    key("ArrowRight", "timeline.key_right", () => this._step(1), on);
-    key("Home", "timeline.key_first", () => this._step(-Infinity), on);
-    key("End", "timeline.key_last", () => this._step(Infinity), on);
-    key("Enter", "timeline.edit", here((place) => this.press(place)), on);
-    key("E", "", here((place) => this.press(place)), on);
-    key("Space", "", here((place) => this.press(place)), on);
-    key("P", "timeline.choose", here((place) => this.choose(place)), on);
-    key("C", "timeline.copy", mine(true), on);
-    key("M", "timeline.move", mine(false), on);
-    for (const name of ["Delete", "Backspace"]) key(name, name === "Delete" ? "timeline.clear_one" : "", here((place) => this.items.clear(place)), on);
+    const bring = (/** @type {boolean} */ copy) => here((place) => this.where(place, own(this.items.values, place) ? "picture" : "prompt", copy));
+    bind("ArrowLeft", "timeline.key_left", () => this._step(-1));
+    bind("ArrowRight", "timeline.key_right", () => this._step(1));
+    bind("Home", "timeline.key_first", () => this._step(-Infinity));
+    bind("End", "timeline.key_last", () => this._step(Infinity));
+    bind("Enter", "timeline.edit", here((place) => this.press(place)));
+    bind("E", "", here((place) => this.press(place)));
+    bind("Space", "", here((place) => this.press(place)));
+    bind("P", "timeline.choose", here((place) => this.choose(place)));
+    bind("C", "timeline.copy", bring(true));
+    bind("M", "timeline.move", bring(false));
+    bind("Delete", "timeline.clear_one", here((place) => this.items.clear(place)));
+    bind("Backspace", "", here((place) => this.items.clear(place)));
   }
 
   /** @param {number} by */
@@ -249,7 +251,7 @@ export class TimeLine extends HTMLElement {
   press(place) {
     this.enter(place);
     if (typeof place !== "number") this.choose(place);
-    else {
+    else if (place >= 0) {
       this.edit.open(place);
       this.draw();
     }
@@ -275,7 +277,7 @@ export class TimeLine extends HTMLElement {
       when ? [{ icon, text: say(id), run }] : [];
     return [
       ...(section && job ? job.actions(section) : []),
-      ...entry(section && job && section.order < job.at, "image", "timeline.as", () => this._frame(section)),
+      ...entry(section && job?.row.status === "done", "image", "timeline.as", () => this._frame(section)),
       ...entry(number, "edit", "timeline.edit", () => this.press(place)),
       ...entry(this._takes(place), "image", "timeline.choose", () => this.choose(place)),
       ...entry(picture && place !== "image", "right", "timeline.move", () => this.where(place, "picture", false)),
