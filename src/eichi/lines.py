@@ -26,7 +26,6 @@ from eichi.events import (
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.words import Bare, resay, say, typed
 
-
 TABLES = "keyframes."  # these options have entries by numbers of sections, others are lists
 
 
