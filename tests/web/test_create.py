@@ -418,6 +418,8 @@ def test_latents_are_chosen_by_name_and_dropped(server: Server, browser: Browser
         expect(page.locator("#video-kept-sections")).to_be_visible()
         page.locator("#drop-latents").click()
         expect(page.locator("#video-kept-sections")).to_be_hidden()
+        drop(page.locator("#fields"), outputs / "before.safetensors")
+        expect(page.locator("#video-kept-sections")).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "ru"), ("dark", "zh-TW")])
