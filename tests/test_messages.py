@@ -28,7 +28,7 @@ NAMES = set(
         FramePack GGUF GPU GiB Git HDR LFS LoHa LoKr MiB SDR bf16 diff fp16 fp32 git lfs pull
         HF_ENDPOINT HF_TOKEN HTTPS_PROXY Hugging Face HTTP API Attention HunyuanVideo Image JPEG JSON LLaMA LoRA MB MP4
         NaN PNG RAM SQLite SigLIP UTF-8 VAE Web WebP YAML ZIP 4x alpha configs cpu cuda eichi false latent null pickle
-        presets rank seed settings true video webui x x264
+        presets rank Seed seed settings token true video webui x x264
         """,
     )
 )

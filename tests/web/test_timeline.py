@@ -2,6 +2,7 @@
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, JSHandle, Locator, Page, Route, expect
 
 from tests.machine import NO_BROWSER, chromium
 from tests.web.browser import browsing, serving, visiting
@@ -25,6 +26,10 @@ DROP = """([base64, name]) => {
   const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0)), transfer = new DataTransfer();
   transfer.items.add(new File([bytes], name));
   return transfer;
+}"""
+PASTE = """(node, transfer) => {
+  node.focus();
+  node.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }));
 }"""
 # What of a card's number and time is cut off, and how wide the narrowest card is.
 READABLE = """() => {
@@ -78,11 +83,13 @@ def face(page: Page, place: int | str) -> Locator:
     return section(page, place).locator(".face")
 
 
-def drop(page: Page, place: int | str, content: bytes, name: str) -> None:
-    from base64 import b64encode
+def picture(page: Page, content: bytes, name: str) -> JSHandle:
+    """A file as it is dropped or pasted."""
+    return page.evaluate_handle(DROP, [b64encode(content).decode(), name])
 
-    transfer = page.evaluate_handle(DROP, [b64encode(content).decode(), name])
-    section(page, place).dispatch_event("drop", {"dataTransfer": transfer})
+
+def drop(page: Page, place: int | str, content: bytes, name: str) -> None:
+    section(page, place).dispatch_event("drop", {"dataTransfer": picture(page, content, name)})
 
 
 def test_pictures_are_dropped_dragged_copied_and_had_back(browser: Browser, address: str) -> None:
@@ -107,6 +114,10 @@ def test_pictures_are_dropped_dragged_copied_and_had_back(browser: Browser, addr
         expect(page.locator("time-line .section.own")).to_have_count(0)
         page.locator("#toasts").get_by_role("button", name="Undo").last.click()
         expect(page.locator("time-line .section.own")).to_have_count(1)
+        face(page, 0).evaluate(PASTE, picture(page, png("green"), "green.png"))
+        expect(section(page, 0).locator(".from")).to_have_text("own")
+        page.keyboard.press("Delete")
+        expect(section(page, 0).locator(".from")).to_have_text("as section 1")
         drop(page, 3, b"no picture", "junk.png")
         expect(section(page, 3).locator(".wrong")).to_be_visible()
         assert draft(page, "keyframes.sections") == {"1": blue}
@@ -337,7 +348,7 @@ def test_a_running_job_shows_what_is_done_and_takes_changes_of_what_is_to_come(b
         page.locator("time-line .which").click()
         expect(section(page, 0).locator(".told")).to_have_text("✓ 14 s")
         section(page, 0).locator(".more").click()
-        page.get_by_role("menuitem", name="New video from here").click()
+        page.get_by_role("menuitem", name="Branch from here").click()
         with page.expect_response("**/branch"):
             page.locator("dialog .primary").click()
         assert asked[-1] == ("/branch", {"order": 1, "options": {"seed": None}})

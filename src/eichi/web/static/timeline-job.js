@@ -129,7 +129,7 @@ export class Following extends EventTarget {
     if (section.order >= this.at || !this.sections.get(section.number)?.redo) return [];
     const redo = (/** @type {any} */ body) => this._make(`sections/${section.number}/redo`, body);
     const found = [
-      { icon: "branch", text: say("timeline.branch"), quick: true, run: () => this._make("branch", { order: section.order + 1, options: { seed: null } }) },
+      { icon: "branch", text: say("do.branch"), quick: true, run: () => this._make("branch", { order: section.order + 1, options: { seed: null } }) },
     ];
     if (section.number < 0) return found;
     return [
@@ -142,7 +142,8 @@ export class Following extends EventTarget {
 
   /** @param {string} path @param {any} body */
   async _make(path, body) {
-    const sure = await ask(say("timeline.sure", { job: this.id }), { yes: say("do.start") });
+    const yes = say(path === "branch" ? "do.branch" : "do.redo");
+    const sure = await ask(say("timeline.sure", { job: this.id }), { yes });
     const made = sure ? await saying(() => post(`jobs/${this.id}/${path}`, body)) : null;
     if (made) toast(say("page.queued", { first: made.id, count: 1 }));
   }
