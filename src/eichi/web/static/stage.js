@@ -3,6 +3,7 @@
 
 import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
+import { modelName } from "./jobtext.js";
 import { live } from "./live.js";
 import { act, download, extend, extensible, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
 
@@ -187,7 +188,7 @@ export class JobStage extends HTMLElement {
     if (job.started && job.ended) rows.push([say("stage.took"), span(job.ended - job.started)]);
     if (job.seed !== null) rows.push([say("label.seed"), String(job.seed)]);
     if (step?.cached) rows.push([say("stage.reused"), `${Math.round(100 * step.cached)} %`]);
-    rows.push([say("label.model"), job.model]);
+    rows.push([say("label.model"), modelName(job)]);
     return rows;
   }
 
