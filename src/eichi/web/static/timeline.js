@@ -46,6 +46,7 @@ export class TimeLine extends HTMLElement {
     this.job.addEventListener("change", () => this.draw());
     document.addEventListener("words", () => this.draw());
     document.addEventListener("planned", (event) => this.planned(/** @type {CustomEvent} */ (event).detail));
+    document.addEventListener("ahead", () => this.ahead());
     document.addEventListener("reveal", (event) => this.reveal(/** @type {CustomEvent} */ (event).detail.key));
     this.addEventListener("paste", (event) => this._paste(event));
     this.addEventListener("dragstart", (event) => this._drag(event));
@@ -307,6 +308,14 @@ export class TimeLine extends HTMLElement {
   _turn() {
     this.job.mode = this.job.shown ? "draft" : "job";
     this.draw();
+  }
+
+  /** Show the sections of the job, to change those that are still to come. */
+  ahead() {
+    this.job.mode = "job";
+    this.draw();
+    this.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null} */ (this.querySelector("[data-state=waiting] .face, [data-state=next] .face") ?? this.querySelector(".face"))?.focus();
   }
 
   _switch() {
