@@ -92,7 +92,7 @@ def test_what_files_and_values_cause_is_said_without_english(desk: Desk) -> None
     assert len({message.id for message in found}) > 120
     assert {id for id in table(ENGLISH) if id.startswith(("error.archive", "error.frame", "error.kept"))} - {
         message.id for message in found
-    } <= {"error.archive.size", "error.archive.total"}
+    } <= {"error.archive.size", "error.archive.total", "error.archive.frame"}  # large ones, and one that a page says
     given = (str(desk.folder), *TYPED)
     left = [(m.id, words) for m in found for language in LANGUAGES if (words := english(m.say(language), given))]
     assert left == []
