@@ -40,8 +40,8 @@ class Sentence(Protocol):
 
 
 def in_terminal(sentence: Sentence, language: str) -> str:
-    """An error or a note for a terminal. Raises KeyError for an unknown id."""
-    return say(typed(sentence.id), language, **spelled(sentence.values))
+    """An error or a note for a terminal."""
+    return resay(typed(sentence.id), language, spelled(sentence.values))
 
 
 def spelled(values: Mapping[str, object]) -> dict[str, object]:

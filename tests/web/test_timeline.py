@@ -15,7 +15,9 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, JSHandle, Locator, Page, Route, expect
 
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import browsing, serving, visiting
+from tests.web.browser import PATIENCE, browsing, serving, visiting
+
+expect.set_options(timeout=PATIENCE)
 
 pytestmark = [
     pytest.mark.slow,
@@ -211,6 +213,7 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, address: str) -> N
         expect(face(page, 2)).to_be_focused()
         expect(section(page, 2).locator(".said")).to_have_text("a ball")
         page.keyboard.press("m")
+        expect(page.locator("dialog option").last).to_have_text("Final Frame")
         page.locator("dialog select").select_option("0")
         page.keyboard.press("Enter")
         expect(face(page, 0)).to_be_focused()

@@ -189,6 +189,7 @@ export class JobStage extends HTMLElement {
       if (can("hold")) add("pause", "do.hold", call("hold"));
       if (can("stop")) add("stop", "do.stop", call("stop"));
       if (can("stop-section")) add("check", "do.stop_section", call("stop-section"), true);
+      if (can("ahead") && document.querySelector("time-line")) add("edit", "do.ahead", () => document.dispatchEvent(new CustomEvent("ahead")), true);
       if (job.so_far) add("play", "stage.play_so_far", () => this.playSoFar(job), true);
     } else {
       if (can("resume")) add("play", "do.resume", call("resume"), !made(job));

@@ -62,9 +62,14 @@ export class SectionEdit {
     if (this.place === null) return;
     this._done();
     const { place } = this;
+    this.hide();
+    this.act.closed(place);
+  }
+
+  /** Close it, because its section is gone. */
+  hide() {
     this.place = null;
     this.node.hidden = true;
-    this.act.closed(place);
   }
 
   /** A draft takes every letter; a job is told once. */

@@ -87,7 +87,10 @@ export class Items {
    */
   async change(places, mutate, undo) {
     const job = this.job();
-    if (!job || places.some((place) => !job.open(place))) return this._draft(mutate, undo);
+    if (!job || places.some((place) => !job.open(place))) {
+      if (job) job.mode = "auto"; // what is changed is the draft, so that is what is to be seen
+      return this._draft(mutate, undo);
+    }
     const values = structuredClone(job.values), both = job.follows;
     mutate(values);
     const before = tables(job.values);

@@ -38,6 +38,7 @@ export class Following extends EventTarget {
   constructor() {
     super();
     live.addEventListener("jobs", () => this._look());
+    document.addEventListener("stage", (event) => this._look(/** @type {CustomEvent} */ (event).detail));
   }
 
   get id() {
@@ -77,9 +78,11 @@ export class Following extends EventTarget {
     return this.row.progress?.order ?? this.row.kept ?? 0;
   }
 
-  _look() {
-    const job = live.active().find((one) => one.kind === "video");
-    const row = job ?? (this.row && live.jobs.get(this.row.id)) ?? null;
+  /** Follow the video that is made, else the one that one looks at. @param {any} [staged] the row of the stage's job */
+  _look(staged) {
+    if (staged?.kind === "video") this._staged = staged.id;
+    const job = live.active().find((one) => one.kind === "video"), looked = this._staged ?? this.row?.id;
+    const row = job ?? live.jobs.get(looked) ?? null;
     const before = this.row, place = before?.progress?.order;
     this.row = row;
     if (!row) this.plan = null;

@@ -46,6 +46,7 @@ export class TimeLine extends HTMLElement {
     this.job.addEventListener("change", () => this.draw());
     document.addEventListener("words", () => this.draw());
     document.addEventListener("planned", (event) => this.planned(/** @type {CustomEvent} */ (event).detail));
+    document.addEventListener("ahead", () => this.ahead());
     document.addEventListener("reveal", (event) => this.reveal(/** @type {CustomEvent} */ (event).detail.key));
     this.addEventListener("paste", (event) => this._paste(event));
     this.addEventListener("dragstart", (event) => this._drag(event));
@@ -107,6 +108,7 @@ export class TimeLine extends HTMLElement {
     if (this.wrong.textContent !== wrong) this.wrong.textContent = wrong;
     this.clear.hidden = !owned(state.values).length;
     const edited = (/** @type {{place: Place}} */ one) => one.place === this.edit.place;
+    if (plan && !cards.some(edited) && !rest.some(edited)) this.edit.hide();
     this.edit.draw(cards.find(edited) ?? rest.find(edited), tokensOf(state, this.edit.place), takes(plan));
     this._switch();
     this._follow();
@@ -261,7 +263,9 @@ export class TimeLine extends HTMLElement {
   where(from, kind, copy) {
     if (!own(this.items.values, from, kind) || (from === "image" && !copy)) return;
     const fit = (/** @type {Place} */ place) => place !== from && (kind === "picture" ? this._takes(place) : typeof place === "number" && place >= 0);
-    const places = this.cards.filter((card) => fit(card.place)).map((card) => ({ place: card.place, name: [card.name, card.times].filter(Boolean).join(" · ") }));
+    const ends = this.cards.filter((card) => typeof card.place !== "number"); // last: nobody means them by chance
+    const there = [...this.cards.filter((card) => !ends.includes(card)), ...ends].filter((card) => fit(card.place));
+    const places = there.map((card) => ({ place: card.place, name: [card.name, card.times].filter(Boolean).join(" · ") }));
     const id = `timeline.${copy ? "copy" : "move"}${kind === "prompt" ? "_prompt" : ""}`;
     chooseOf(say(id), places, say(copy ? "timeline.do_copy" : "timeline.do_move"), (to) => {
       this.items.bring(from, to, kind, copy);
@@ -293,7 +297,7 @@ export class TimeLine extends HTMLElement {
 
   /** Put the last frame of a finished section somewhere. @param {any} section */
   _frame(section) {
-    const places = this.cards.filter((card) => this._takes(card.place)).map(({ place, name }) => ({ place, name }));
+    const places = this.cards.filter((card) => this._takes(card.place)).map(({ place, name }) => ({ place, name })).toReversed();
     chooseOf(say("timeline.as"), places, say("timeline.do_copy"), async (to) => {
       const id = await this.job.frame(section.end_frame - 1);
       if (id) this.items.set(to, id);
@@ -304,6 +308,14 @@ export class TimeLine extends HTMLElement {
   _turn() {
     this.job.mode = this.job.shown ? "draft" : "job";
     this.draw();
+  }
+
+  /** Show the sections of the job, to change those that are still to come. */
+  ahead() {
+    this.job.mode = "job";
+    this.draw();
+    this.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null} */ (this.querySelector("[data-state=waiting] .face, [data-state=next] .face") ?? this.querySelector(".face"))?.focus();
   }
 
   _switch() {
