@@ -15,6 +15,7 @@ from eichi.video.writer import join_segments
 from eichi.web.api.jobs import Id
 from eichi.web.api.pictures import PLAYED, sent
 from eichi.web.desk import Desk
+from eichi.web.guard import BODY
 from eichi.web.refs import RefView
 from eichi.web.rows import segments
 
@@ -51,7 +52,7 @@ def routes(desk: Desk) -> APIRouter:
     def so_far(id: Id) -> FileResponse:
         return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
 
-    @router.post("/files", status_code=201)
+    @router.post("/files", status_code=201, max_body_size=BODY)
     def give_file(file: UploadFile) -> RefView:
         return desk.refs.of(desk.given.result(file.filename or "", file.file))
 

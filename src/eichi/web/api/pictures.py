@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, Response
 from eichi.errors import InputError
 from eichi.jobs.view import View
 from eichi.web.desk import Desk
+from eichi.web.guard import BODY
 from eichi.web.refs import UPLOAD, RefView
 from eichi.web.uploads import Given, media_type
 
@@ -47,7 +48,7 @@ class Side(IntEnum):
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["files"])
 
-    @router.post("/pictures", status_code=201)
+    @router.post("/pictures", status_code=201, max_body_size=BODY)
     def give_picture(file: UploadFile) -> PictureGiven:
         return PictureGiven.of(desk.given.picture(file.filename or "", file.file))
 

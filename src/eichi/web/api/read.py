@@ -26,6 +26,7 @@ from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
 from eichi.web.dropped import Kind as FileKind
 from eichi.web.dropped import Reader, called
+from eichi.web.guard import BODY
 from eichi.web.i18n import Words
 from eichi.web.refs import RefView
 from eichi.web.visitor import Visiting
@@ -51,7 +52,7 @@ class ReadView(View):
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["read"])
 
-    @router.post("/read")
+    @router.post("/read", max_body_size=BODY)
     def read_file(
         file: UploadFile, visitor: Visiting, kind: Kind = "video", options: Annotated[str, Form()] = "{}"
     ) -> ReadView:
