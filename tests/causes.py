@@ -46,6 +46,11 @@ from eichi.video.images import load, measure
 from eichi.video.latentfile import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import measure_video
 from eichi.video.splice import join_latents, model_of, read_source, trim_latents
+from eichi.web.dropped import Reader
+from eichi.web.refs import Refs
+from eichi.web.uploads import Uploads
+from eichi.web.visitor import Visitor
+from eichi.words import ENGLISH
 from tests.pictures import encoded, header
 
 Cause = Callable[[], object]
@@ -311,11 +316,19 @@ class Desk:
             members = {"sections/009.png": png, "note.txt": b""}
             path = self.archive(f"good{number}.zip", card, members)
             yield partial(self.unpacked, path)
+            yield partial(self.dropped, path)
 
     def unpacked(self, path: Path) -> tuple[Adjusted, ...]:
         """What an archive has to say, of itself and for a request."""
         archive = read_archive(path, self.folder / "unpacked")
         return (*archive.notes, *archive.over(VideoOptions())[1])
+
+    def dropped(self, path: Path) -> object:
+        """A file dropped on the place of single images."""
+        settings = load_settings()
+        with Store(settings.store) as store, path.open("rb") as file:
+            refs = Refs(settings, store, Uploads(settings))
+            return Reader(settings, refs, Visitor(ENGLISH, True), FrameOptions, {}).read(path.name, file)
 
     def taken(self, favourites: Favourites, text: str) -> None:
         favourites.take_in(self.put("bad.json", text))

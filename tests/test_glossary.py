@@ -299,7 +299,7 @@ def test_an_entry_is_named_with_its_number() -> None:
     bare = OptionError("error.option.step", key="sampling.rescale", value="x", step=0.1)
     assert in_terminal(bare, "en").startswith("--set sampling.rescale: x")
     nobody = OptionError("error.option.value", key="no.such.key", value="x", reason="reason.number")
-    assert nobody.say().startswith("no.such.key: x")
+    assert nobody.say().startswith("“no.such.key”: x")
 
 
 def test_choices_are_called_what_a_page_calls_them() -> None:

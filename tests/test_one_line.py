@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -10,20 +11,22 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from eichi.web.fieldset import FieldSet
+from fastapi.testclient import TestClient
 
 from eichi.catalog import find
 from eichi.declare import option, walk
 from eichi.errors import OptionError
 from eichi.flags import option_flags, read_request
 from eichi.jobs.draft import pace_key
+from eichi.jobs.store import Store
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.plan.plan import make_plan
 from eichi.reference import reference
 from eichi.settings import Settings, load_settings
-from eichi.web.fields import fields
-from eichi.web.i18n import Words
-from eichi.words import languages, table
+from eichi.web.api.options import KINDS as ON_THE_PAGE
+from eichi.web.app import make_app
+from eichi.web.desk import Desk
+from eichi.words import languages, say, table
 
 SOURCE = Path(str(files("eichi")))
 KINDS: tuple[type[Options], ...] = (VideoOptions, FrameOptions, FillOptions)
@@ -80,13 +83,50 @@ def test_it_is_in_the_schema() -> None:
     }
 
 
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[TestClient]:
+    """A server for which the class is that of videos."""
+    for place in ("pages", "drafts", "api.options"):
+        monkeypatch.setattr(f"eichi.web.{place}.VideoOptions", Sparkling)
+    monkeypatch.setitem(ON_THE_PAGE, "video", Sparkling)
+    settings = load_settings()
+    with Store(settings.store) as store, TestClient(make_app(Desk(settings, store, print)), "http://localhost") as one:
+        yield one
+
+
 @pytest.mark.parametrize("language", languages())
-def test_it_is_on_the_page(language: str) -> None:
-    view = fields(Sparkling)["sparkle"]
-    assert (view.control, view.low, view.high, view.group, view.only) == ("slider", 1, 9, "motion", "forward")
-    page = FieldSet(fields(Sparkling).values(), Words(language)).html.html_template
-    assert f"Sparkle {language}" in page
-    assert 'name="sparkle"' in page
+def test_it_is_on_the_page(client: TestClient, language: str) -> None:
+    page = client.get(f"/{language}/create").text
+    group = re.findall(r'<details class="group" data-group="motion".*?</details>', page, re.DOTALL)[0]
+    field = re.findall(r'<div class="field[^>]* data-key="sparkle".*?</p>', group, re.DOTALL)[0]
+    assert 'data-only="forward"' in field
+    assert re.search(r'<input type="range"[^>]* min="1" max="9" step="1(?:\.0)?">', field)
+    assert re.search(r'<input type="text"[^>]* name="sparkle"[^>]* data-low="1" data-high="9"', field)
+    for text in (f"Sparkle {language}", say("unit.percent", language), f"How much it sparkles, {language}."):
+        assert f">{text}<" in field
+    facts = json.loads(re.findall(r'<script type="application/json" id="facts">(.*?)</script>', page, re.DOTALL)[0])
+    assert (facts["only"]["sparkle"], facts["defaults"]["sparkle"]) == ("forward", 3)
+
+
+def test_it_is_described_over_http(client: TestClient) -> None:
+    described = client.get("/api/v1/fields/video").json()["fields"]
+    view = next(one for one in described if one["key"] == "sparkle")
+    assert (view["control"], view["low"], view["high"]) == ("slider", 1, 9)
+    assert (view["group"], view["only"], view["label"]) == ("motion", "forward", "label.sparkle")
+    assert client.get("/api/v1/options").json()["video"]["properties"]["sparkle"]["flag"] == "--sparkle"
+
+
+@pytest.mark.parametrize(
+    ("options", "id"),
+    [
+        ({"model": "tiny-f1", "sparkle": 12}, "error.option.range"),
+        ({"sparkle": 5}, "error.direction.reverse"),
+    ],
+)
+def test_a_draft_is_planned_without_it_where_it_is_wrong(client: TestClient, options: dict[str, Any], id: str) -> None:
+    drawn = client.post("/api/v1/drafts/video", json={"options": options}).json()
+    assert ("sparkle", id) in [(problem["key"], problem["id"]) for problem in drawn["problems"]]
+    assert drawn["plan"]["sections"]
 
 
 def test_it_is_in_the_reference() -> None:
@@ -119,5 +159,4 @@ def lists() -> Iterator[str]:
 
 
 def test_nothing_else_lists_options() -> None:
-    # A request of the page is made of controls and of what the timeline and the LoRA place hold.
-    assert [place for place in lists() if not place.startswith("web/create.py")] == []
+    assert [*lists()] == []

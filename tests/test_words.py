@@ -20,7 +20,8 @@ SOURCE = Path(str(files("eichi")))
 TEXTS = words.table(words.ENGLISH)
 FIRST = {id.split(".")[0] for id in TEXTS} - {"option"}
 LANGUAGES = words.languages()
-FOREIGN = {"memory.free"}  # looks like an id and is a question to nvidia-smi
+# What looks like an id: a question to nvidia-smi, the key of a field of the page.
+FOREIGN = {"memory.free", "page."}
 
 
 def placeholders(text: str) -> set[str]:
@@ -38,8 +39,8 @@ def used() -> tuple[set[str], set[str]]:
     for path in (path for path in sorted((SOURCE / "web").rglob("*")) if path.suffix in (".html", ".js")):
         text = path.read_text(encoding="utf-8")
         ids |= set(re.findall(r"""["'`]([a-z]+(?:\.[a-z0-9_]+)+)["'`]""", text)) & TEXTS.keys()
-        built = rf"[\"'`]((?:{'|'.join(FIRST)})\.(?:[a-z0-9_]+\.)*)(?:\$\{{|[\"'] *[+~])"
-        patterns |= {f"{begin}[a-z0-9_.]+" for begin in re.findall(built, text)}
+        built = rf"[\"'`]((?:{'|'.join(FIRST)})\.[a-z0-9_.]*)(?:\$\{{|\{{\{{|[\"'] *[+~])"
+        patterns |= {f"{begin}[a-z0-9_.]+" for begin in re.findall(built, text) if begin not in FOREIGN}
     for text in TEXTS.values():
         patterns |= {f"{begin}[a-z0-9_]+" for begin in re.findall(rf":([a-z.]+){words.SAID}\}}", text)}
     for node in (node for tree in trees() for node in ast.walk(tree)):

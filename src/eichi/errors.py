@@ -45,7 +45,7 @@ class EichiError(Exception):
     def __str__(self) -> str:
         """The sentence for who writes a program: options by their keys, as a command line has them."""
         key = self.values.get("key")
-        return say(typed(self.id), **self.values if key is None else self.values | {"key": Bare(str(key))})
+        return say(typed(self.id), ENGLISH, **self.values if key is None else self.values | {"key": Bare(str(key))})
 
 
 @dataclasses.dataclass(frozen=True)

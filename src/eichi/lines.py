@@ -26,6 +26,8 @@ from eichi.events import (
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.words import Bare, resay, say, typed
 
+TABLES = "keyframes."  # these options have entries by numbers of sections, others are lists
+
 
 class Sentence(Protocol):
     """An error or a note: the id of a text and what fills it."""
@@ -38,8 +40,8 @@ class Sentence(Protocol):
 
 
 def in_terminal(sentence: Sentence, language: str) -> str:
-    """An error or a note for a terminal. Raises KeyError for an unknown id."""
-    return say(typed(sentence.id), language, **spelled(sentence.values))
+    """An error or a note for a terminal."""
+    return resay(typed(sentence.id), language, spelled(sentence.values))
 
 
 def spelled(values: Mapping[str, object]) -> dict[str, object]:
@@ -49,7 +51,8 @@ def spelled(values: Mapping[str, object]) -> dict[str, object]:
         return dict(values)
     for known, flag in _flags().items():
         if key == known or key.startswith(f"{known}."):
-            entry = key.removeprefix(known).replace(".", " ")
+            number = next((int(part) for part in key.removeprefix(known).split(".") if part.isdecimal()), None)
+            entry = "" if number is None else f" {number if known.startswith(TABLES) else number + 1}"
             return {**values, "key": Bare(key, f"--set {key}" if flag is None else f"{flag}{entry}")}
     return {**values, "key": Bare(key)}
 

@@ -141,7 +141,7 @@ class _Filler(Formatter):
         """An option by its label; an entry of a table by its number, one of a list by its place."""
         label = label_of(key, self._language)
         if label is None:
-            return key
+            return say("named.option", self._language, label=key)
         number = next((int(part) for part in key.split(".") if part.isdecimal()), None)
         if number is None:
             return say("named.option", self._language, label=self._text[label])

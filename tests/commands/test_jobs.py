@@ -118,8 +118,8 @@ def test_a_batch_from_files(eichi: Run, picture: Path, tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         (("add",), "start image"),
-        (("add", "--frame", "--seconds", "1"), 'no option "seconds"'),
-        (("add", "--profile", "oichi"), 'no option "profile"'),
+        (("add", "--frame", "--seconds", "1"), "no option “seconds”"),
+        (("add", "--profile", "oichi"), "no option “profile”"),
         (("add", "--each-target", "1"), "single frames"),
         (("add", "--prompt-list", "nobody.txt"), "cannot be read"),
         (("show", "9"), "no job 9"),
@@ -179,8 +179,8 @@ def test_a_job_that_has_begun_is_changed_ahead_redone_and_branched_from(
     assert edited["request"]["keyframes"]["prompts"] == {"0": "p", "1": "p", "2": "r"}
     assert (edited["made"], edited["request"]["prompt"]) == (2, "q")
     for words, sentence in (
-        (("edit", 1, "--set", "keyframes.prompts.1=x"), "keyframes.prompts.1: section 1 is finished"),
-        (("edit", 1, "--set", "seconds=5"), "seconds cannot be changed any more"),
+        (("edit", 1, "--set", "keyframes.prompts.1=x"), "--section-prompt 1: section 1 is finished"),
+        (("edit", 1, "--set", "seconds=5"), "--seconds can no longer be changed"),
         (("redo", 1, 2), "Section 2 of job 1 is not finished yet"),
         (("branch", 1, "--keep", 3), "has 2 finished sections, so 3 cannot be kept"),
     ):
@@ -197,7 +197,7 @@ def test_a_job_that_has_begun_is_changed_ahead_redone_and_branched_from(
 
 def test_the_whole_queue_is_held(eichi: Run, two: tuple[int, int]) -> None:
     assert eichi("hold", "--json").last == {"held": True}
-    assert "held" in eichi("list").err
+    assert "paused" in eichi("list").err
     assert eichi("resume", "--json").last == {"held": False}
     assert eichi("stop", two[0], "--after-job").code == 0
     assert eichi("list", "--json").last["held"]

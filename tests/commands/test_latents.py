@@ -145,7 +145,7 @@ BAD: list[tuple[list[str], str]] = [
     (["from-mp4", "text.safetensors"], "cannot be read as a video"),
     (["from-mp4", "odd.mp4"], "multiples of 16"),
     (["from-mp4", "odd.mp4", "--resolution", "65"], "was not made for 65"),
-    (["from-mp4", "odd.mp4", "--model", "framepack", "--resolution", "640"], 'its part "vae"'),
+    (["from-mp4", "odd.mp4", "--model", "framepack", "--resolution", "640"], "its part “vae”"),
 ]
 
 

@@ -116,4 +116,4 @@ def test_a_request_with_a_bad_lora(eichi: Run, tmp_path: Path, picture: Path) ->
         words = [command, "--image", "picture.png", "--lora"]
         refused(eichi, tmp_path, [*words, "none.safetensors:0.5"], "no LoRA file none.safetensors")
         refused(eichi, tmp_path, [*words, "page.safetensors"], "web page")
-        refused(eichi, tmp_path, [*words, "page.safetensors:3"], "weights.loras.0.strength")
+        refused(eichi, tmp_path, [*words, "page.safetensors:3"], "--lora 1")

@@ -380,7 +380,7 @@ def test_a_damaged_job_fails_in_a_sentence_and_the_next_one_runs(
     worker: Worker, queue: Queue, store: Asking, video: VideoOptions
 ) -> None:
     # What is taken is written anew, so that damage in it is mended; what has no state any more is not taken.
-    mended = ("beat", "attempts", "ask", "runner", "said", "ended", "status")
+    mended = ("beat", "attempts", "ask", "runner", "said", "version", "ended", "status")
     ways = [way for way in WAYS if way[0] not in mended]
     drafts = queue.prepare([video], Path("out"))[0]
     bad = [job.id for job in queue.add(drafts * len(ways))]

@@ -135,7 +135,7 @@ DOCUMENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "the visual part": (("advice.parts.visual",), ("300", "400")),
     "the story": (("advice.parts.story",), ("600", "900")),
     "section prompts, short and subtle": (("advice.sections.short", "advice.sections.subtle"), ()),
-    "the start-up prompt": (("keep.preset_help",), ()),
+    "the start-up prompt": (("shelf.startup", "shelf.startup_set"), ()),
     "another port, other machines": (("cli.ui.port", "cli.ui.server"), ()),
 }
 

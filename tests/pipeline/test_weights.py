@@ -134,7 +134,7 @@ def test_going_on_with_the_same_lora_elsewhere_gives_the_same_frames(
     moved.parent.mkdir(parents=True)
     moved.write_bytes(style.read_bytes())
     style.unlink()
-    plan = checkpoint.plan(components.entry, loras=[tmp_path / "loras"])
+    plan = checkpoint.located([tmp_path / "loras"], components.entry)
     assert plan.options.weights.loras[0].file == moved
     assert _frames(list(generate(plan, tmp_path, components, checkpoint=checkpoint))) == whole
 

@@ -32,6 +32,15 @@ TELL_POLICY = """document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
 });"""
 
+# A file (name, content in base64, kind) falls on a node.
+DROP = """(node, [name, content, kind]) => {
+  const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0)), transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, { type: kind }));
+  for (const type of ["dragenter", "dragover", "drop"]) {
+    node.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  }
+}"""
+
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
@@ -44,8 +53,8 @@ def browsing() -> Iterator[Browser]:
 class Server:
     """`eichi ui` as a user starts it, with a home of its own; it can be killed and started again."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, **variables: str) -> None:
+        self.home, self.variables = home, variables
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[str] | None = None
@@ -56,7 +65,7 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-c", code, "ui", "--port", str(self.port)],
             cwd=self.home,
-            env=os.environ | {"EICHI_HOME": str(self.home / "home")},
+            env=os.environ | {"EICHI_HOME": str(self.home / "home")} | self.variables,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -76,9 +85,9 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
-    """A server for as long as it is needed."""
-    server = Server(home)
+def serving(home: Path, **variables: str) -> Iterator[Server]:
+    """A server for as long as it is needed, with variables of its environment."""
+    server = Server(home, **variables)
     server.start()
     try:
         yield server
@@ -148,3 +157,18 @@ def give(page: Page, address: str, path: Path) -> str:
     file: Any = {"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()}
     id: str = page.request.post(f"{address}/api/v1/pictures", multipart={"file": file}).json()["id"]
     return id
+
+
+def job(page: Page, address: str, image: str, **options: Any) -> int:
+    """A job of a picture that was given, a second in one step where nothing else is said; its number."""
+    asked = {"image": image, "seconds": 1, "seed": 1, "sampling": {"steps": 1}} | options
+    answer = page.request.post(f"{address}/api/v1/jobs", data=asked)
+    assert answer.ok, answer.text()
+    return int(answer.json()["id"])
+
+
+def await_done(page: Page, address: str, number: int) -> None:
+    """Wait for a job by what it says of itself: the stream ends with it."""
+    page.request.get(f"{address}/api/v1/jobs/{number}/events", timeout=PATIENCE)
+    status = page.request.get(f"{address}/api/v1/jobs/{number}").json()["status"]
+    assert status == "done", status

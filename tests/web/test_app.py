@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from eichi.settings import Settings
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from eichi.web.pages import PLACES
-from eichi.words import languages
+from eichi.words import languages, table
 
 FIRST = 400_000  # bytes of the first document with all that is in it
 
@@ -77,6 +78,25 @@ def test_a_page_tells_its_language_and_asks_for_nothing_elsewhere(
         assert (address, file.status_code) == (address, 200)
         assert "immutable" in file.headers["cache-control"]
     assert len(page.content) < FIRST
+
+
+@pytest.mark.parametrize("language", languages())
+def test_all_of_the_documents_advice_is_where_videos_are_made(client: TestClient, language: str) -> None:
+    page = unescape(client.get(f"/{language}/create").text)
+    texts = {id: text.replace("`", "") for id, text in table(language).items() if id.startswith("advice.")}
+    assert [id for id, text in texts.items() if f">{text}<" not in page] == []
+
+
+def test_only_the_pages_own_files_are_served(client: TestClient, served: Desk) -> None:
+    """Not what lies beside them, not the home, not a file by its path."""
+    static = re.findall(r'"(/static/[0-9a-f]+)/icon.svg"', client.get("/en/create").text)[0]
+    secret = served.settings.home / "secret.txt"
+    secret.write_text("x")
+    up = "..%2F" * 12
+    for address in (f"{static}/..%2Fpages.py", f"{static}/{up}{secret}", f"{static}/{secret}", f"/static/{secret}"):
+        assert client.get(address).status_code == 404
+    for address in (f"/api/v1/refs/{secret}", f"/api/v1/pictures/{up}{secret}", f"/api/v1/files={secret}"):
+        assert client.get(address).status_code == 404
 
 
 def test_other_sites_and_other_names_are_refused(client: TestClient, job: int) -> None:

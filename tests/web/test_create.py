@@ -1,7 +1,6 @@
 """Create in a real browser, each journey in one language: nothing that was set is lost or starts twice."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -419,6 +418,8 @@ def test_latents_are_chosen_by_name_and_dropped(server: Server, browser: Browser
         expect(page.locator("#video-kept-sections")).to_be_visible()
         page.locator("#drop-latents").click()
         expect(page.locator("#video-kept-sections")).to_be_hidden()
+        drop(page.locator("#fields"), outputs / "before.safetensors")
+        expect(page.locator("#video-kept-sections")).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "ru"), ("dark", "zh-TW")])
@@ -449,9 +450,18 @@ def test_a_narrow_window_never_scrolls_sideways_and_the_bar_hides_no_field(
             assert field["y"] + field["height"] <= over["y"] + 1
 
 
-def test_settings_of_a_draft_are_plain_json(server: Server, browser: Browser) -> None:
-    """What a tab keeps is what it shows: nothing that only a page can read."""
-    with visiting(browser, server.address, "en") as page:
-        prompt(page).fill("kept")
-        kept = page.evaluate("sessionStorage.getItem('eichi.draft.video')")
-        assert json.loads(kept)["prompt"] == "kept"
+def test_the_sections_of_a_draft_are_saved_as_a_file_that_gives_them_back(
+    server: Server, browser: Browser, picture: Path, tmp_path: Path
+) -> None:
+    with visiting(browser, server.address, "ru") as page:
+        give(page, picture)
+        page.locator("#more").click()
+        with page.expect_download() as download:
+            page.locator(".menu button").first.click()
+        saved = tmp_path / download.value.suggested_filename
+        download.value.save_as(saved)
+        page.locator("picture-drop[name=image] .remove").click()
+        expect(page.locator("picture-drop[name=image]")).not_to_have_class(re.compile("filled"))
+        drop(page.locator("#fields"), saved, "application/zip")
+        expect(page.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
+        expect(page.locator(".toast.problem")).to_have_count(0)

@@ -149,7 +149,9 @@ def test_no_folder_of_this_machine_is_named(client: TestClient, tmp_path: Path) 
 
 def test_who_is_elsewhere_reads_no_folder_in_what_went_wrong(desk: Desk) -> None:
     folder = desk.settings.models.absolute() / "framepack"
-    failed = Download(find("framepack"), Status.FAILED, error=FolderError("error.folder.write", folder=folder, reason="reason.full"))
+    failed = Download(
+        find("framepack"), Status.FAILED, error=FolderError("error.folder.write", folder=folder, reason="reason.full")
+    )
     said = view(failed, Words("en"))
     assert str(folder) in desk.refs.seen(said, Visitor("en", True)).said
     assert str(folder.parent) not in desk.refs.seen(said, Visitor("en", False)).said

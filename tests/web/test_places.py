@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def narrow(page: Page) -> int:
 
 @pytest.mark.parametrize("language", languages())
 def test_every_place_comes_up_in_every_language(server: Server, browser: Browser, language: str) -> None:
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
     with visiting(browser, server.address, language, **phone) as page:
         for place in PLACES:
             go(page, place)

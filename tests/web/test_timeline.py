@@ -2,6 +2,7 @@
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,12 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, JSHandle, Locator, Page, Route, expect
 
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import browsing, serving, visiting
+from tests.web.browser import PATIENCE, browsing, serving, visiting
+
+expect.set_options(timeout=PATIENCE)
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,6 +28,10 @@ DROP = """([base64, name]) => {
   const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0)), transfer = new DataTransfer();
   transfer.items.add(new File([bytes], name));
   return transfer;
+}"""
+PASTE = """(node, transfer) => {
+  node.focus();
+  node.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }));
 }"""
 # What of a card's number and time is cut off, and how wide the narrowest card is.
 READABLE = """() => {
@@ -78,11 +85,13 @@ def face(page: Page, place: int | str) -> Locator:
     return section(page, place).locator(".face")
 
 
-def drop(page: Page, place: int | str, content: bytes, name: str) -> None:
-    from base64 import b64encode
+def picture(page: Page, content: bytes, name: str) -> JSHandle:
+    """A file as it is dropped or pasted."""
+    return page.evaluate_handle(DROP, [b64encode(content).decode(), name])
 
-    transfer = page.evaluate_handle(DROP, [b64encode(content).decode(), name])
-    section(page, place).dispatch_event("drop", {"dataTransfer": transfer})
+
+def drop(page: Page, place: int | str, content: bytes, name: str) -> None:
+    section(page, place).dispatch_event("drop", {"dataTransfer": picture(page, content, name)})
 
 
 def test_pictures_are_dropped_dragged_copied_and_had_back(browser: Browser, address: str) -> None:
@@ -107,6 +116,10 @@ def test_pictures_are_dropped_dragged_copied_and_had_back(browser: Browser, addr
         expect(page.locator("time-line .section.own")).to_have_count(0)
         page.locator("#toasts").get_by_role("button", name="Undo").last.click()
         expect(page.locator("time-line .section.own")).to_have_count(1)
+        face(page, 0).evaluate(PASTE, picture(page, png("green"), "green.png"))
+        expect(section(page, 0).locator(".from")).to_have_text("own")
+        page.keyboard.press("Delete")
+        expect(section(page, 0).locator(".from")).to_have_text("as section 1")
         drop(page, 3, b"no picture", "junk.png")
         expect(section(page, 3).locator(".wrong")).to_be_visible()
         assert draft(page, "keyframes.sections") == {"1": blue}
@@ -179,7 +192,9 @@ def test_two_minutes_can_be_read(browser: Browser, address: str, width: int) -> 
 
 
 def test_everything_can_be_done_by_keyboard(browser: Browser, address: str) -> None:
+    blue: FilePayload = {"name": "blue.png", "mimeType": "image/png", "buffer": png("blue")}
     with visiting(browser, address, "zh-TW") as page:
+        page.on("filechooser", lambda chooser: chooser.set_files(blue))
         lay(page, image=given(page, "red"), seconds=5)
         face(page, 3).focus()
         page.keyboard.press("Home")
@@ -187,9 +202,7 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, address: str) -> N
         for _ in range(2):
             page.keyboard.press("ArrowRight")
         expect(face(page, 2)).to_be_focused()
-        with page.expect_file_chooser() as chooser:
-            page.keyboard.press("p")
-        chooser.value.set_files({"name": "blue.png", "mimeType": "image/png", "buffer": png("blue")})
+        page.keyboard.press("p")
         expect(section(page, 2).locator(".from")).to_have_text("專屬")
         page.keyboard.press("Enter")
         text = page.locator("#timeline-prompt")
@@ -200,6 +213,7 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, address: str) -> N
         expect(face(page, 2)).to_be_focused()
         expect(section(page, 2).locator(".said")).to_have_text("a ball")
         page.keyboard.press("m")
+        expect(page.locator("dialog option").last).to_have_text("Final Frame")
         page.locator("dialog select").select_option("0")
         page.keyboard.press("Enter")
         expect(face(page, 0)).to_be_focused()
@@ -238,9 +252,13 @@ def test_a_touch_opens_the_menu_when_it_stays(browser: Browser, address: str) ->
     with visiting(browser, address, "ru", **phone) as page:
         lay(page, image=given(page, "red"), seconds=2)
         face(page, 1).scroll_into_view_if_needed()
-        face(page, 1).dispatch_event(
-            "pointerdown", {"pointerType": "touch", "clientX": 200, "clientY": 300, "bubbles": True}
-        )
+        box = face(page, 1).bounding_box()
+        assert box is not None
+        finger = page.context.new_cdp_session(page)
+        point = {"x": box["x"] + 30, "y": box["y"] + 60}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+        expect(page.get_by_role("menu")).to_be_visible()
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         expect(page.get_by_role("menu")).to_be_visible()
         page.get_by_role("menuitem").first.click()
         expect(page.locator("#timeline-prompt")).to_be_focused()
@@ -274,7 +292,12 @@ def running(page: Page, image: str, order: int) -> list[tuple[str, Any]]:
     """A job of the draft that is being made, as the server tells of it; answers what is asked of the server."""
     asked: list[tuple[str, Any]] = []
     request = {"image": image, "seconds": 5, "prompt": "", "keyframes": {"sections": {}, "prompts": {}}}
-    moments = [{"time": 10, "event": {"kind": "started"}}, {"time": 24, "event": {"kind": "section_done", "order": 0}}]
+    moments = [
+        {"time": 10, "event": {"kind": "started"}},
+        {"time": 24, "event": {"kind": "section_done", "order": 0, "computed": 4}},
+        {"time": 30, "event": {"kind": "started"}},
+        {"time": 30, "event": {"kind": "section_done", "order": 0, "computed": 0}},
+    ]
     parts = [
         {"number": at, "order": at, "made": at < order, "redo": at < order, "ahead": at > order} for at in range(4)
     ]
@@ -291,7 +314,7 @@ def running(page: Page, image: str, order: int) -> list[tuple[str, Any]]:
             given = json.loads(route.request.post_data or "{}")
             asked.append((path, given))
             request.update(given.get("options", {}))
-            body = {**JOB, "id": 8}
+            body = {**JOB, "id": 8, "request": request}
         route.fulfill(json=body)
 
     page.route("**/api/v1/jobs/7**", answer)
@@ -314,18 +337,21 @@ def test_a_running_job_shows_what_is_done_and_takes_changes_of_what_is_to_come(b
         page.locator("#timeline-prompt").fill("a ball")
         page.keyboard.press("Escape")
         expect(section(page, 3).locator(".said")).to_have_text("a ball")
-        assert asked[-1] == ("/ahead", {"options": {"keyframes": {"sections": {}, "prompts": {"3": "a ball"}}}})
+        assert asked == [("/ahead", {"options": {"keyframes": {"sections": {}, "prompts": {"3": "a ball"}}}})]
         assert draft(page, "keyframes.prompts") == {"3": "a ball"}
+        page.locator("#toasts").get_by_role("button", name="Undo").click()
+        expect(section(page, 3).locator(".said")).to_have_text("common prompt")
+        assert draft(page, "keyframes.prompts") is None
         section(page, 0).get_by_role("button", name="Redo with a new seed").click()
         page.locator("dialog .primary").click()
-        expect(page.locator("#toasts")).to_contain_text("job #8")
+        expect(page.locator("#toasts")).to_contain_text("#8")
         assert asked[-1] == ("/sections/0/redo", {})
         page.locator("time-line .which").click()
         expect(section(page, 0).locator(".told")).to_be_empty()
         page.locator("time-line .which").click()
         expect(section(page, 0).locator(".told")).to_have_text("✓ 14 s")
         section(page, 0).locator(".more").click()
-        page.get_by_role("menuitem", name="New video from here").click()
+        page.get_by_role("menuitem", name="Branch from here").click()
         with page.expect_response("**/branch"):
             page.locator("dialog .primary").click()
         assert asked[-1] == ("/branch", {"order": 1, "options": {"seed": None}})

@@ -424,7 +424,7 @@ def _line(job: "JobView", language: str) -> str:
     size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
     text = f"{job.id:>5}  {pad(status, 13)}{job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"
-    return text.rstrip() if job.message is None else f"{text.rstrip()}\n       {job.message}"
+    return text.rstrip() if job.error is None else f"{text.rstrip()}\n       {in_terminal(job.error, language)}"
 
 
 def _total(total: "BatchForecast", language: str) -> str:

@@ -40,6 +40,13 @@ class JsonText(sa.TypeDecorator[Any]):
         return process
 
 
+class Truth(sa.Boolean):
+    """Yes or no, as the database has it: what is neither is not taken for yes."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> None:
+        return None
+
+
 ELSEWHERE = 0  # no job's number: what a worker says that leaves jobs to another one
 
 metadata = sa.MetaData()
@@ -72,7 +79,7 @@ jobs = sa.Table(
     sa.Column("said", sa.Integer, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, server_default="0"),
     sa.Column("binned", sa.Float),
-    sa.Column("binned_files", sa.Boolean),
+    sa.Column("binned_files", Truth),
     sa.Index("jobs_order", "status", "priority", "position"),
     sa.Index("jobs_pace", "pace_key"),
     sqlite_autoincrement=True,  # the number of a removed job is not given again

@@ -35,6 +35,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from eichi.catalog import Entry
 from eichi.declare import at
 from eichi.errors import DiskError, InputError, PictureError
 from eichi.events import Adjusted
@@ -176,9 +177,9 @@ class Checkpoint(JobFolder):
         values: Record = self.card().get(RECORD) or record(plan)
         return values
 
-    def located(self, loras: Sequence[Path]) -> Plan:
+    def located(self, loras: Sequence[Path], entry: Entry | None = None) -> Plan:
         """The plan that the job runs; LoRA files that were moved are looked for in folders. Raises InputError."""
-        return self.plan(options=located(VideoOptions.parse(self.card()["request"]), loras))
+        return self.plan(entry, located(VideoOptions.parse(self.card()["request"]), loras))
 
     def check(self, plan: Plan, components: Components) -> None:
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError.

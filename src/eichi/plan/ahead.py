@@ -19,8 +19,10 @@ from eichi.options import VideoOptions
 from eichi.plan import keyframes
 from eichi.plan.plan import Plan, SectionPlan, make_plan
 
-PROMPT, PROMPTS, PICTURES = "prompt", "keyframes.prompts", "keyframes.sections"
-AHEAD = (PROMPT, PROMPTS, PICTURES)  # the options that can be changed
+PROMPT, PICTURES = "prompt", "keyframes.sections"
+PROMPTS = "keyframes.prompts"
+# The options that can be changed: the common prompt, and what sections have of their own.
+AHEAD = (PROMPT, *(field.key for field in walk(VideoOptions) if field.numbered))
 
 
 def same_ahead(one: VideoOptions, other: VideoOptions) -> bool:

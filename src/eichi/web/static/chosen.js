@@ -37,6 +37,7 @@ export async function loras(draft, change) {
     return free.map((one) => ({ text: one.name, run: () => draft.set(KEY, [...draft.get(KEY, []), { file: one.id, strength: USUAL }]) }));
   });
   draft.addEventListener("change", show);
+  document.addEventListener("loras", learn); // there is another file
   document.addEventListener("words", () => {
     find("#loras").replaceChildren();
     learn();

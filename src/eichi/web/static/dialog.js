@@ -74,7 +74,7 @@ export function menu(from, items) {
         return entry;
       }),
     );
-    document.body.append(list);
+    (from.closest("dialog, main, header") ?? document.body).append(list); // a dialog is all that can be used while it is open
     list.showPopover();
     place(list, from);
     /** @type {HTMLElement} */ (list.querySelector("button:not(:disabled)"))?.focus();

@@ -10,7 +10,7 @@ import { bind } from "./form.js";
 import { fromResult } from "./frames.js";
 import { key, shown } from "./keys.js";
 import { paint } from "./painter.js";
-import { plan, reveal } from "./plan.js";
+import { plan } from "./plan.js";
 import { references } from "./references.js";
 import { begin } from "./shell.js";
 import { shelf, startUp } from "./shelf.js";
@@ -63,8 +63,7 @@ await begin(async () => {
   key("Ctrl+Enter", "do.start", start);
   key("Ctrl+Z", "do.undo", () => form.undo(), () => !typing());
   find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
-  document.addEventListener("reveal-field", (event) => reveal(/** @type {CustomEvent} */ (event).detail.key));
   if (!(await form.asked({ image: "image" })) && !Object.keys(draft.values).length) await startUp(draft, models);
-  await loras(draft);
+  await loras(draft, form.change);
   plan(draft);
 });

@@ -1,6 +1,6 @@
 // What is said of a job in a line, wherever jobs are listed.
 
-import { number, say } from "./words.js";
+import { number, pick, say } from "./words.js";
 
 /**
  * A job's number, length, size, model and seed.
@@ -8,8 +8,14 @@ import { number, say } from "./words.js";
  */
 export function figures(job) {
   const length = job.seconds ? say("page.length", { seconds: job.seconds }) : say(`kind.${job.kind}`);
-  const parts = [`#${job.id}`, length, `${job.width} × ${job.height}`, job.model];
+  const parts = [`#${job.id}`, length, `${job.width} × ${job.height}`, modelName(job)];
   if (job.seed !== null) parts.push(say("page.seed", { seed: job.seed }));
   if (job.priority) parts.push(say("queue.priority", { priority: number(job.priority) }));
   return parts.join(" · ");
 }
+
+/**
+ * What a job's model is called; a folder of somebody's own has its name.
+ * @param {import("./live.js").JobRow} job
+ */
+export const modelName = (job) => pick(`choice.model.${job.model.replaceAll("-", "_")}`, job.model);

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { open } from "./dialog.js";
 import { say } from "./words.js";
 
-/** @type {{keys: string, text: string, run: (event: KeyboardEvent) => void, when: () => boolean}[]} */
+/** @type {{keys: string, text: string, run: (event: KeyboardEvent) => void, when: () => boolean, near: boolean}[]} */
 const known = [];
 const TYPING = "input:not([type=checkbox], [type=radio], [type=range], [type=button]), textarea, select, [contenteditable]";
 
@@ -14,9 +14,10 @@ const TYPING = "input:not([type=checkbox], [type=radio], [type=range], [type=but
  * @param {string} text the id of what it does
  * @param {(event: KeyboardEvent) => void} run
  * @param {() => boolean} [when] only then
+ * @param {boolean} [near] that is where the keyboard is: this comes before what else the key does on the place
  */
-export function key(keys, text, run, when = () => true) {
-  known.push({ keys, text, run, when });
+export function key(keys, text, run, when = () => true, near = false) {
+  known.push({ keys, text, run, when, near });
 }
 
 /** What a press is called. @param {KeyboardEvent} event */
@@ -31,7 +32,7 @@ document.addEventListener("keydown", (event) => {
   const name = called(event), target = /** @type {HTMLElement} */ (event.target);
   const typing = target.closest?.(TYPING), pressing = name === "Space" && target.closest?.("button, a, summary, input");
   if ((typing && !event.ctrlKey && !event.metaKey) || pressing) return;
-  const found = known.find((one) => one.keys === name && one.when());
+  const all = known.filter((one) => one.keys === name && one.when()), found = all.find((one) => one.near) ?? all[0];
   if (!found) return;
   event.preventDefault();
   found.run(event);

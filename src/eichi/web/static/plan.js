@@ -57,9 +57,10 @@ export function plan(draft) {
   const ask = async () => {
     asked.abort();
     asked = new AbortController();
-    const { options, batch } = request(draft);
+    const { options, batch } = request(draft), whole = { prompt: "", ...options }; // an empty one has its tokens, too
     try {
-      const answer = await post(`drafts/${draft.kind}`, batch ? { options, batch } : { options }, { signal: asked.signal });
+      const body = batch ? { options: whole, batch } : { options: whole };
+      const answer = await post(`drafts/${draft.kind}`, body, { signal: asked.signal });
       unanswered = null;
       last = answer;
       document.dispatchEvent(new CustomEvent("planned", { detail: last }));

@@ -106,8 +106,10 @@ export function extend(job) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const body = { file: `job:${job.id}/${latents}`, seconds: Number(seconds.value.replace(",", ".")), prompt: prompt.value || null };
-      const made = await post("latents/extend", body);
+      const asked = { seconds: Number(seconds.value.trim().replace(",", ".")), prompt: prompt.value.trim() || null };
+      const made = whole(job)
+        ? await post(`jobs/${job.id}/branch`, { order: job.sections, options: given(asked) })
+        : await post("latents/extend", { file: `job:${job.id}/${latents}`, ...asked });
       close();
       toast(say("page.queued", { first: made.id, count: 1 }));
     } catch (error) {
@@ -117,8 +119,15 @@ export function extend(job) {
   const close = open(form, { title: say("do.extend") });
 }
 
-/** Whether a result can be made longer: its latents are there. @param {JobRow} job */
-export const extensible = (job) => job.kind === "video" && Boolean(job.files?.some((name) => name.endsWith(".safetensors")));
+/** Whether all sections of a job are kept. @param {JobRow} job */
+const whole = (job) => job.actions.includes("redo") && job.made === job.sections;
+
+/** What is said of some options; the others stay as they are. @param {Record<string, any>} asked */
+const given = (asked) => Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null));
+
+/** Whether a result can be made longer: its sections or its latents are there. @param {JobRow} job */
+export const extensible = (job) =>
+  job.kind === "video" && (whole(job) || Boolean(job.files?.some((name) => name.endsWith(".safetensors"))));
 
 /**
  * Everything that can be done with a job, for a menu.

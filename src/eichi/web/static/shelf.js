@@ -10,7 +10,7 @@ import { say } from "./words.js";
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {import("./take.js").Change} Change */
 
-const at = encodeURIComponent, KIND = (/** @type {string} */ url) => `${url}?kind=video`;
+const at = encodeURIComponent;
 
 /**
  * Presets of prompts and favourites, each in a dialog of its own.
@@ -64,8 +64,12 @@ class Shelf {
 
   /** Say what was done, with the way back, and show the list as it is. @param {string} text @param {(() => Promise<any>) | null} back */
   async done(text, back) {
+    const undo = async () => {
+      await saying(back ?? (async () => {}));
+      if (this.list.isConnected) await this.fill();
+    };
+    toast(text, back ? { undo } : {});
     await this.fill();
-    toast(text, back ? { undo: () => saying(back) } : {});
   }
 
   /** @param {string} _name */
@@ -147,11 +151,16 @@ class Favourites extends Shelf {
   }
 
   async fill() {
-    const kept = await saying(() => get("favourites?kind=video"));
+    const kept = await saying(() => get(`favourites?kind=${this.draft.kind}`));
     if (!kept) return;
     this.kept = kept.favourites;
     this.list.replaceChildren(...this.kept.map((one) => this.row(one)));
     if (!this.kept.length) this.list.append(el("li", { class: "none", text: say("shelf.none") }));
+  }
+
+  /** Where options are kept under a name. @param {string} name */
+  url(name) {
+    return `favourites/${at(name)}?kind=${this.draft.kind}`;
   }
 
   /** @param {{name: string}} one */
@@ -169,7 +178,7 @@ class Favourites extends Shelf {
     const rename = button("edit", `${say("keep.rename")}: ${name}`, () => this.rename(name), { quiet: true });
     const drop = button("trash", `${say("do.delete")}: ${name}`, () => saying(async () => {
       const before = await del(url);
-      await this.done(say("undo.deleted", { name }), () => put(KIND(url), before));
+      await this.done(say("undo.deleted", { name }), () => put(this.url(name), before));
     }), { quiet: true });
     return el("li", {}, el("b", { text: name }), el("span", {}), el("div", { class: "row" }, apply, rename, drop));
   }
@@ -177,9 +186,9 @@ class Favourites extends Shelf {
   /** @param {string} name */
   keep(name) {
     return saying(async () => {
-      const url = `favourites/${at(name)}`, before = await put(KIND(url), request(this.draft).options);
+      const url = `favourites/${at(name)}`, before = await put(this.url(name), request(this.draft).options);
       this.name.value = "";
-      if (before) await this.done(say("undo.overwritten", { name }), () => put(KIND(url), before));
+      if (before) await this.done(say("undo.overwritten", { name }), () => put(this.url(name), before));
       else await this.done(say("shelf.saved", { name }), () => del(url));
     });
   }

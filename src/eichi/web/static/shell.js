@@ -17,6 +17,7 @@ const SCHEME = "eichi.scheme";
  */
 export async function begin(show = () => {}) {
   dress(localStorage.getItem(SCHEME));
+  find("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
   const tongue = find("#language");
   tongue.value = language();
   tongue.addEventListener("change", () => speak(tongue.value));

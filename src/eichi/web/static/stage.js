@@ -3,6 +3,7 @@
 
 import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
+import { modelName } from "./jobtext.js";
 import { live } from "./live.js";
 import { act, download, extend, extensible, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
 
@@ -24,12 +25,13 @@ export class JobStage extends HTMLElement {
     this.clip = /** @type {import("./viewer.js").ClipViewer} */ (document.createElement("clip-viewer"));
     this.image = /** @type {HTMLImageElement} */ (el("img", { class: "still", alt: "" }));
     this.image.addEventListener("error", () => (this.image.hidden = true));
-    this.image.addEventListener("load", () => (this.image.hidden = false));
+    this.image.addEventListener("load", () => this.loaded());
     this.hint = el("p", { class: "hint" });
     this.line = el("p", { class: "line" });
     this.whole = el("i");
     this.over = el("div", { class: "over-view" }, this.line, el("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, this.whole));
-    this.view = el("div", { class: "view" }, this.image, this.clip, this.hint, this.over);
+    this.film = el("div", { class: "film" }, this.image);
+    this.view = el("div", { class: "view" }, this.film, this.clip, this.hint, this.over);
     this.head = el("h2", {});
     this.figures = el("dl", { class: "figures" });
     this.said = el("p", { class: "wrong", role: "alert" });
@@ -117,6 +119,17 @@ export class JobStage extends HTMLElement {
     this.hint.textContent = say("stage.wait");
   }
 
+  /** A preview is a strip of moments, side by side: it is played as a film of them. */
+  loaded() {
+    const { naturalWidth: width, naturalHeight: height } = this.image, job = this.job;
+    this.image.hidden = false;
+    if (!job) return;
+    const moments = this.image.classList.contains("rough") ? Math.max(1, Math.round((width * job.height) / (height * job.width))) : 1;
+    this.film.classList.toggle("playing", moments > 1);
+    this.film.style.setProperty("--moments", String(moments));
+    this.film.style.aspectRatio = moments > 1 ? `${job.width} / ${job.height}` : "";
+  }
+
   /** How far it is, by the second. */
   progress() {
     const job = this.job;
@@ -174,8 +187,8 @@ export class JobStage extends HTMLElement {
     if (step?.pace) rows.push([say("stage.pace"), span(step.pace)]);
     if (job.started && job.ended) rows.push([say("stage.took"), span(job.ended - job.started)]);
     if (job.seed !== null) rows.push([say("label.seed"), String(job.seed)]);
-    if (step?.cached) rows.push([say("stage.cached"), say("stage.of", { done: step.cached, all: step.steps })]);
-    rows.push([say("label.model"), job.model]);
+    if (step?.cached) rows.push([say("stage.reused"), `${Math.round(100 * step.cached)} %`]);
+    rows.push([say("label.model"), modelName(job)]);
     return rows;
   }
 
@@ -189,6 +202,7 @@ export class JobStage extends HTMLElement {
       if (can("hold")) add("pause", "do.hold", call("hold"));
       if (can("stop")) add("stop", "do.stop", call("stop"));
       if (can("stop-section")) add("check", "do.stop_section", call("stop-section"), true);
+      if (can("ahead") && document.querySelector("time-line")) add("edit", "do.ahead", () => document.dispatchEvent(new CustomEvent("ahead")), true);
       if (job.so_far) add("play", "stage.play_so_far", () => this.playSoFar(job), true);
     } else {
       if (can("resume")) add("play", "do.resume", call("resume"), !made(job));

@@ -66,11 +66,17 @@ export async function take(draft, file, drafted, change) {
   } finally {
     done();
   }
-  if (read.options) change((values) => fillFrom(draft, values, drafted(read.options), read.picture?.id), "undo.settings");
+  const fill = (values) => read.options && fillFrom(draft, values, drafted(read.options), read.picture?.id);
+  if (read.options && read.kind !== "latents") change(fill, "undo.settings");
   else if (read.kind === "picture") change((values) => (values.image = read.picture.id), "undo.image_taken");
-  else if (read.kind === "latents") change((values) => (values["kept.latents"] = read.ref.id), "undo.latents_taken");
-  else if (read.kind === "lora") toast(say("page.lora_taken", { name: read.ref.name }), { action: { text: say("place.loras"), run: () => (location.href = `/${language()}/loras`) } });
-  else if (read.kind === "favourites") toast(say("page.favourites_taken", { names: read.names.join(", ") }));
+  else if (read.kind === "latents") change((values) => {
+    fill(values);
+    values["kept.latents"] = read.ref.id;
+  }, "undo.latents_taken");
+  else if (read.kind === "lora") {
+    document.dispatchEvent(new CustomEvent("loras"));
+    toast(say("page.lora_taken", { name: read.ref.name }), { action: { text: say("place.loras"), run: () => (location.href = `/${language()}/loras`) } });
+  } else if (read.kind === "favourites") toast(say("page.favourites_taken", { names: read.names.join(", ") }));
   if (read.notes.length) toast(read.notes.join(" "));
 }
 

@@ -52,16 +52,20 @@ export function makeCard(shown, act) {
   face.addEventListener("focus", () => act.enter(place));
   node.addEventListener("contextmenu", (event) => {
     event.preventDefault();
-    more.click();
+    show(more);
   });
   hold(node, face, more);
   return node;
 }
 
+/** Open the menu of a button, unless it is. @param {HTMLElement} more */
+function show(more) {
+  if (more.getAttribute("aria-expanded") !== "true") more.click();
+}
+
 /** A long press opens the menu; only a mouse drags. @param {HTMLElement} node @param {HTMLElement} face @param {HTMLElement} more */
 function hold(node, face, more) {
   let timer = 0, x = 0, y = 0, held = false;
-  const leave = () => clearTimeout(timer);
   face.addEventListener("pointerdown", (event) => {
     node.draggable = event.pointerType === "mouse" && node.dataset.owned !== undefined;
     held = false;
@@ -69,16 +73,21 @@ function hold(node, face, more) {
     [x, y] = [event.clientX, event.clientY];
     timer = setTimeout(() => {
       held = true;
-      if (more.getAttribute("aria-expanded") !== "true") more.click();
+      show(more);
     }, HOLD);
   });
   face.addEventListener("pointermove", (event) => {
-    if (Math.hypot(event.clientX - x, event.clientY - y) > SHAKE) leave();
+    if (Math.hypot(event.clientX - x, event.clientY - y) > SHAKE) clearTimeout(timer);
   });
-  for (const name of ["pointerup", "pointercancel", "pointerleave"]) face.addEventListener(name, leave);
-  face.addEventListener("click", (event) => {
-    if (held) event.stopImmediatePropagation();
-  }, { capture: true });
+  for (const name of ["pointerup", "pointercancel"]) {
+    face.addEventListener(name, () => {
+      clearTimeout(timer);
+      if (held) setTimeout(() => show(more)); // a finger that leaves closes what is open
+    });
+  }
+  face.addEventListener("touchend", (event) => {
+    if (held) event.preventDefault(); // else it would press what has come under the finger
+  });
 }
 
 /**

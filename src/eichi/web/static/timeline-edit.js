@@ -18,6 +18,7 @@ export class SectionEdit {
     this.act = act;
     /** @type {number | null} */
     this.place = null;
+    this.seen = ""; // the prompt as it was last told or heard of
     this.title = el("h3", { id: "timeline-edit" });
     this.picture = /** @type {HTMLImageElement} */ (el("img", { alt: "" }));
     this.text = /** @type {HTMLTextAreaElement} */ (el("textarea", { rows: "3", id: "timeline-prompt", "aria-describedby": "timeline-meter" }));
@@ -53,7 +54,7 @@ export class SectionEdit {
     if (this.place !== null) this._done();
     this.place = place;
     this.node.hidden = false;
-    this.text.value = own(this.items.values, place, "prompt") ?? "";
+    this.text.value = this.seen = own(this.items.values, place, "prompt") ?? "";
     this.text.focus();
   }
 
@@ -61,9 +62,14 @@ export class SectionEdit {
     if (this.place === null) return;
     this._done();
     const { place } = this;
+    this.hide();
+    this.act.closed(place);
+  }
+
+  /** Close it, because its section is gone. */
+  hide() {
     this.place = null;
     this.node.hidden = true;
-    this.act.closed(place);
   }
 
   /** A draft takes every letter; a job is told once. */
@@ -72,9 +78,10 @@ export class SectionEdit {
   }
 
   _done() {
-    const { place } = this, job = this.items.job();
-    const text = this.text.value.trim() ? this.text.value : null;
-    if (place !== null && job?.open(place) && text !== own(job.values, place, "prompt")) this.items.say(place, this.text.value);
+    const { place } = this, text = this.text.value;
+    if (place === null || !this.items.job()?.open(place) || text.trim() === this.seen.trim()) return;
+    this.seen = text;
+    this.items.say(place, text);
   }
 
   /**
@@ -94,7 +101,10 @@ export class SectionEdit {
     this.choose.hidden = place < 0 || !pictures;
     this.text.disabled = place < 0;
     this.text.placeholder = say("timeline.blank");
-    if (document.activeElement !== this.text && this.text.value !== prompt) this.text.value = prompt;
+    if (prompt !== this.seen) {
+      this.seen = prompt;
+      if (document.activeElement !== this.text || !this.text.value.trim()) this.text.value = prompt;
+    }
     this.text.toggleAttribute("aria-invalid", Boolean(shown?.problem));
     this.wrong.textContent = shown?.problem ?? "";
     this.wrong.hidden = !shown?.problem;

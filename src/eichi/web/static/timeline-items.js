@@ -53,6 +53,9 @@ export function owned(values) {
   return all.filter(({ number, kind }) => own(values, number, kind)?.trim()).sort((a, b) => a.number - b.number);
 }
 
+/** Pictures and prompts of sections. @param {Values} values */
+const tables = (values) => ({ sections: values[SECTIONS] ?? {}, prompts: values[PROMPTS] ?? {} });
+
 /** What a place is called. @param {Place} place */
 export function called(place) {
   if (place === "image") return say("timeline.image");
@@ -84,19 +87,41 @@ export class Items {
    */
   async change(places, mutate, undo) {
     const job = this.job();
-    if (!job || places.some((place) => !job.open(place))) return this._draft(mutate, undo);
-    const values = structuredClone(job.values);
+    if (!job || places.some((place) => !job.open(place))) {
+      if (job) job.mode = "auto"; // what is changed is the draft, so that is what is to be seen
+      return this._draft(mutate, undo);
+    }
+    const values = structuredClone(job.values), both = job.follows;
     mutate(values);
-    const keyframes = { sections: values[SECTIONS] ?? {}, prompts: values[PROMPTS] ?? {} };
+    const before = tables(job.values);
+    if (!(await this._ahead(job, tables(values), both))) return undefined;
+    toast(say("timeline.ahead", { job: job.id }), { undo: () => this._ahead(job, before, both) });
+    return undefined;
+  }
+
+  /**
+   * Tell a job what is to come.
+   * @param {import("./timeline-job.js").Following} job
+   * @param {{sections: Values, prompts: Values}} keyframes
+   * @param {boolean} both whether the draft asks for the same and is to stay so
+   */
+  async _ahead(job, keyframes, both) {
+    let told;
     try {
-      await put(`jobs/${job.id}/ahead`, { options: { keyframes } });
+      told = await put(`jobs/${job.id}/ahead`, { options: { keyframes } });
     } catch (error) {
       toast(error.message, { kind: "problem" });
-      return;
+      if (error.status === undefined) throw error; // no answer of ours: a fault of the page
+      return false;
     }
-    if (job.follows) this.draft.change(mutate); // both stay the same
+    if (both) {
+      // What is made keeps the pictures and prompts that it has, so that the job may now have some of its own.
+      const { sections, prompts } = told.request.keyframes;
+      job.awaited = true;
+      this.draft.change((values) => Object.assign(values, { [SECTIONS]: sections, [PROMPTS]: prompts }));
+    }
     await job.load();
-    toast(say("timeline.ahead", { job: job.id }));
+    return true;
   }
 
   /** @param {(values: Values) => void} mutate @param {string} [undo] */

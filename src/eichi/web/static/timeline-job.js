@@ -1,7 +1,7 @@
 // The video that is being made, for the timeline: its sections with what became of each, shown while the draft asks for
 // the same or when somebody wants to see it. A finished section can be made once more or be gone on from.
 
-import { get, post } from "./api.js";
+import { address, get, post } from "./api.js";
 import { ask, open } from "./dialog.js";
 import { button, el } from "./dom.js";
 import { flat } from "./draft.js";
@@ -9,10 +9,12 @@ import { live } from "./live.js";
 import { saying, toast } from "./toast.js";
 import { number, say, span } from "./words.js";
 
-/** What of a plan is drawn. @param {any} plan */
+/** What of a plan is drawn: of each section when it is, its prompt, and the picture that it comes from. @param {any} plan */
 function drawn(plan) {
-  const sections = plan?.sections.map((/** @type {any} */ one) => [one.number, one.order, one.start_frame, one.end_frame, one.prompt, one.anchor]);
-  return plan ? JSON.stringify([sections, plan.images, plan.model, plan.width, plan.height]) : "";
+  if (!plan) return "";
+  const { sections, images, model, width, height } = plan;
+  const parts = sections.map((/** @type {any} */ one) => [one.number, one.start_frame, one.end_frame, one.prompt, images[one.anchor]]);
+  return JSON.stringify([parts, images.final, model, width, height]);
 }
 
 /** The job that a timeline follows. Says "change" when what is to be shown is another. */
@@ -29,11 +31,14 @@ export class Following extends EventTarget {
   times = new Map();
   /** @type {"auto" | "draft" | "job"} */
   mode = "auto";
+  /** Whether the draft has just been made to ask for the same, and its plan is to come. */
+  awaited = false;
   _draft = "";
 
   constructor() {
     super();
     live.addEventListener("jobs", () => this._look());
+    document.addEventListener("stage", (event) => this._look(/** @type {CustomEvent} */ (event).detail));
   }
 
   get id() {
@@ -42,7 +47,7 @@ export class Following extends EventTarget {
 
   /** Whether the draft asks for just this video. */
   get follows() {
-    return Boolean(this.plan) && drawn(this.plan) === this._draft;
+    return Boolean(this.plan) && (this.awaited || drawn(this.plan) === this._draft);
   }
 
   /** Whether the job is shown, not the draft. */
@@ -57,6 +62,7 @@ export class Following extends EventTarget {
 
   /** Tell what the draft plans. @param {any} plan */
   planned(plan) {
+    this.awaited = false;
     this._draft = drawn(plan);
   }
 
@@ -72,9 +78,11 @@ export class Following extends EventTarget {
     return this.row.progress?.order ?? this.row.kept ?? 0;
   }
 
-  _look() {
-    const job = live.active().find((one) => one.kind === "video");
-    const row = job ?? (this.row && live.jobs.get(this.row.id)) ?? null;
+  /** Follow the video that is made, else the one that one looks at. @param {any} [staged] the row of the stage's job */
+  _look(staged) {
+    if (staged?.kind === "video") this._staged = staged.id;
+    const job = live.active().find((one) => one.kind === "video"), looked = this._staged ?? this.row?.id;
+    const row = job ?? live.jobs.get(looked) ?? null;
     const before = this.row, place = before?.progress?.order;
     this.row = row;
     if (!row) this.plan = null;
@@ -95,8 +103,8 @@ export class Following extends EventTarget {
       [this._of, this.values, this.plan] = [id, flat(job.request), planned.plan];
       this.times = times(job.events ?? []);
       this.dispatchEvent(new Event("change"));
-    } catch {
-      // What cannot be learned is not shown; the draft's own timeline is.
+    } catch (error) {
+      if (error.status === undefined) throw error; // no answer of ours; without one the draft's own timeline is shown
     }
   }
 
@@ -105,10 +113,11 @@ export class Following extends EventTarget {
    * @param {{order: number}} section
    * @returns {{state: "done" | "running" | "waiting", said: string, short?: string, url?: string}}
    */
-  of({ order }) {
+  of({ order, start_frame: first, end_frame: last }) {
     const { progress, preview, kept = 0 } = this.row, seconds = this.times.get(order);
-    if (order < kept) return { state: "done", said: say("timeline.kept") };
-    if (order < this.at) return { state: "done", said: seconds === undefined ? "✓" : `✓ ${span(seconds)}` };
+    const url = this.row.status === "done" ? address(`jobs/${this.id}/frames/${(first + last) >> 1}.png`) : undefined;
+    if (order < kept) return { state: "done", said: say("timeline.kept"), url };
+    if (order < this.at) return { state: "done", said: seconds === undefined ? "✓" : `✓ ${span(seconds)}`, url };
     if (order > this.at || !this.active) return { state: "waiting", said: say(order === this.at + 1 && this.active ? "timeline.next" : "timeline.waits") };
     const said = progress ? say("timeline.step", { step: progress.step, steps: progress.steps }) : say("timeline.next");
     return { state: "running", said, short: progress ? `${progress.step}/${progress.steps}` : "", url: preview ?? undefined };
@@ -123,7 +132,7 @@ export class Following extends EventTarget {
     if (section.order >= this.at || !this.sections.get(section.number)?.redo) return [];
     const redo = (/** @type {any} */ body) => this._make(`sections/${section.number}/redo`, body);
     const found = [
-      { icon: "branch", text: say("timeline.branch"), quick: true, run: () => this._make("branch", { order: section.order + 1, options: { seed: null } }) },
+      { icon: "branch", text: say("do.branch"), quick: true, run: () => this._make("branch", { order: section.order + 1, options: { seed: null } }) },
     ];
     if (section.number < 0) return found;
     return [
@@ -136,7 +145,8 @@ export class Following extends EventTarget {
 
   /** @param {string} path @param {any} body */
   async _make(path, body) {
-    const sure = await ask(say("timeline.sure", { job: this.id }), { yes: say("do.start") });
+    const yes = say(path === "branch" ? "do.branch" : "do.redo");
+    const sure = await ask(say("timeline.sure", { job: this.id }), { yes });
     const made = sure ? await saying(() => post(`jobs/${this.id}/${path}`, body)) : null;
     if (made) toast(say("page.queued", { first: made.id, count: 1 }));
   }
@@ -153,9 +163,10 @@ function times(events) {
   const found = new Map();
   let begun = NaN;
   for (const { time, event } of events) {
+    if (event.kind === "changed") begun = NaN; // whatever began before, began in another process
     if (event.kind === "started") begun = time;
     if (event.kind !== "section_done") continue;
-    if (time >= begun) found.set(event.order, time - begun);
+    if (event.computed && time >= begun) found.set(event.order, time - begun);
     begun = time;
   }
   return found;

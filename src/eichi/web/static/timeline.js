@@ -46,6 +46,7 @@ export class TimeLine extends HTMLElement {
     this.job.addEventListener("change", () => this.draw());
     document.addEventListener("words", () => this.draw());
     document.addEventListener("planned", (event) => this.planned(/** @type {CustomEvent} */ (event).detail));
+    document.addEventListener("ahead", () => this.ahead());
     document.addEventListener("reveal", (event) => this.reveal(/** @type {CustomEvent} */ (event).detail.key));
     this.addEventListener("paste", (event) => this._paste(event));
     this.addEventListener("dragstart", (event) => this._drag(event));
@@ -107,6 +108,7 @@ export class TimeLine extends HTMLElement {
     if (this.wrong.textContent !== wrong) this.wrong.textContent = wrong;
     this.clear.hidden = !owned(state.values).length;
     const edited = (/** @type {{place: Place}} */ one) => one.place === this.edit.place;
+    if (plan && !cards.some(edited) && !rest.some(edited)) this.edit.hide();
     this.edit.draw(cards.find(edited) ?? rest.find(edited), tokensOf(state, this.edit.place), takes(plan));
     this._switch();
     this._follow();
@@ -203,19 +205,21 @@ export class TimeLine extends HTMLElement {
 
   _keys() {
     const on = () => this.contains(document.activeElement?.closest(".face") ?? null);
+    const bind = (/** @type {string} */ name, /** @type {string} */ text, /** @type {() => void} */ run) => key(name, text, run, on, true);
     const here = (/** @type {(place: Place) => void} */ run) => () => this.current !== null && run(this.current);
-    const mine = (/** @type {boolean} */ copy) => here((place) => this.where(place, own(this.items.values, place) ? "picture" : "prompt", copy));
-    key("ArrowLeft", "timeline.key_left", () => this._step(-1), on);
-    key("ArrowRight", "timeline.key_right", () => this._step(1), on);
-    key("Home", "timeline.key_first", () => this._step(-Infinity), on);
-    key("End", "timeline.key_last", () => this._step(Infinity), on);
-    key("Enter", "timeline.edit", here((place) => this.press(place)), on);
-    key("E", "", here((place) => this.press(place)), on);
-    key("Space", "", here((place) => this.press(place)), on);
-    key("P", "timeline.choose", here((place) => this.choose(place)), on);
-    key("C", "timeline.copy", mine(true), on);
-    key("M", "timeline.move", mine(false), on);
-    for (const name of ["Delete", "Backspace"]) key(name, name === "Delete" ? "timeline.clear_one" : "", here((place) => this.items.clear(place)), on);
+    const bring = (/** @type {boolean} */ copy) => here((place) => this.where(place, own(this.items.values, place) ? "picture" : "prompt", copy));
+    bind("ArrowLeft", "timeline.key_left", () => this._step(-1));
+    bind("ArrowRight", "timeline.key_right", () => this._step(1));
+    bind("Home", "timeline.key_first", () => this._step(-Infinity));
+    bind("End", "timeline.key_last", () => this._step(Infinity));
+    bind("Enter", "timeline.edit", here((place) => this.press(place)));
+    bind("E", "", here((place) => this.press(place)));
+    bind("Space", "", here((place) => this.press(place)));
+    bind("P", "timeline.choose", here((place) => this.choose(place)));
+    bind("C", "timeline.copy", bring(true));
+    bind("M", "timeline.move", bring(false));
+    bind("Delete", "timeline.clear_one", here((place) => this.items.clear(place)));
+    bind("Backspace", "", here((place) => this.items.clear(place)));
   }
 
   /** @param {number} by */
@@ -249,7 +253,7 @@ export class TimeLine extends HTMLElement {
   press(place) {
     this.enter(place);
     if (typeof place !== "number") this.choose(place);
-    else {
+    else if (place >= 0) {
       this.edit.open(place);
       this.draw();
     }
@@ -259,7 +263,9 @@ export class TimeLine extends HTMLElement {
   where(from, kind, copy) {
     if (!own(this.items.values, from, kind) || (from === "image" && !copy)) return;
     const fit = (/** @type {Place} */ place) => place !== from && (kind === "picture" ? this._takes(place) : typeof place === "number" && place >= 0);
-    const places = this.cards.filter((card) => fit(card.place)).map((card) => ({ place: card.place, name: [card.name, card.times].filter(Boolean).join(" · ") }));
+    const ends = this.cards.filter((card) => typeof card.place !== "number"); // last: nobody means them by chance
+    const there = [...this.cards.filter((card) => !ends.includes(card)), ...ends].filter((card) => fit(card.place));
+    const places = there.map((card) => ({ place: card.place, name: [card.name, card.times].filter(Boolean).join(" · ") }));
     const id = `timeline.${copy ? "copy" : "move"}${kind === "prompt" ? "_prompt" : ""}`;
     chooseOf(say(id), places, say(copy ? "timeline.do_copy" : "timeline.do_move"), (to) => {
       this.items.bring(from, to, kind, copy);
@@ -275,7 +281,7 @@ export class TimeLine extends HTMLElement {
       when ? [{ icon, text: say(id), run }] : [];
     return [
       ...(section && job ? job.actions(section) : []),
-      ...entry(section && job && section.order < job.at, "image", "timeline.as", () => this._frame(section)),
+      ...entry(section && job?.row.status === "done", "image", "timeline.as", () => this._frame(section)),
       ...entry(number, "edit", "timeline.edit", () => this.press(place)),
       ...entry(this._takes(place), "image", "timeline.choose", () => this.choose(place)),
       ...entry(picture && place !== "image", "right", "timeline.move", () => this.where(place, "picture", false)),
@@ -291,7 +297,7 @@ export class TimeLine extends HTMLElement {
 
   /** Put the last frame of a finished section somewhere. @param {any} section */
   _frame(section) {
-    const places = this.cards.filter((card) => this._takes(card.place)).map(({ place, name }) => ({ place, name }));
+    const places = this.cards.filter((card) => this._takes(card.place)).map(({ place, name }) => ({ place, name })).toReversed();
     chooseOf(say("timeline.as"), places, say("timeline.do_copy"), async (to) => {
       const id = await this.job.frame(section.end_frame - 1);
       if (id) this.items.set(to, id);
@@ -302,6 +308,14 @@ export class TimeLine extends HTMLElement {
   _turn() {
     this.job.mode = this.job.shown ? "draft" : "job";
     this.draw();
+  }
+
+  /** Show the sections of the job, to change those that are still to come. */
+  ahead() {
+    this.job.mode = "job";
+    this.draw();
+    this.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null} */ (this.querySelector("[data-state=waiting] .face, [data-state=next] .face") ?? this.querySelector(".face"))?.focus();
   }
 
   _switch() {

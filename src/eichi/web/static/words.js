@@ -77,10 +77,11 @@ export function when(seconds) {
 
 /** Bytes for people. @param {number} bytes */
 export function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   let at = 0, value = bytes;
   for (; value >= 1000 && at < units.length - 1; at++) value /= 1000;
-  return `${number(value, at && value < 10 ? 1 : 0)} ${units[at]}`;
+  const digits = at && value < 10 ? 1 : 0;
+  return new Intl.NumberFormat(language(), { style: "unit", unit: units[at], maximumFractionDigits: digits }).format(value);
 }
 
 /** Fetch the words of the page's language; what was built without them is built again. */

@@ -1,0 +1,194 @@
+"""Ways through the whole page that people go, each in one language: from an empty machine to a video that plays, many
+tabs, a server that goes away, a section once more, a draft of a tab that was closed.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from eichi.events import Step
+from eichi.options import VideoOptions
+from eichi.web.desk import Desk
+from eichi.words import say
+from tests.machine import NO_BROWSER, chromium
+from tests.web import serving as threads
+from tests.web.browser import PATIENCE, Server, await_done, browsing, give, job, opened, serving, visiting, watched
+from tests.web.conftest import running
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
+expect.set_options(timeout=PATIENCE)
+TABS = 20
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("machine")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("given") / "ball.png"
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    return path
+
+
+def tab_to(page: Page, control: Locator) -> None:
+    """Press Tab until a control has the focus."""
+    for _ in range(80):
+        if control.evaluate("node => node === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no number of tabs leads to {control}")
+
+
+def test_from_an_empty_queue_to_a_video_that_plays_without_a_mouse(
+    server: Server, browser: Browser, ball: Path
+) -> None:
+    with visiting(browser, server.address, "ru", "queue") as page:
+        page.evaluate("sessionStorage.setItem('eichi.draft.video', '{\"sampling.steps\": 2}')")  # the rest is patience
+        expect(page.locator("#none")).to_be_visible()
+        tab_to(page, page.locator("#none a"))
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body[data-ready] main[data-place=create]")
+        with page.expect_file_chooser() as chooser:
+            tab_to(page, page.locator("picture-drop[name=image] input"))
+            page.keyboard.press("Enter")
+        chooser.value.set_files(ball)
+        tab_to(page, page.locator("#video-prompt"))
+        page.keyboard.type("Мяч катится")
+        tab_to(page, page.locator("#video-seconds"))
+        page.keyboard.type("0,8")
+        expect(page.locator("#plan-line")).to_contain_text("80×48")
+        page.keyboard.press("Control+Enter")
+        stage = page.locator("job-stage")
+        expect(stage.locator(".state.done")).to_have_text(say("status.done", "ru"))
+        tab_to(page, stage.locator("[data-do=play]"))
+        page.keyboard.press("Enter")
+        expect(stage.locator(".time")).not_to_contain_text("· 0/")
+
+
+def test_twenty_tabs_show_the_same_job_over_one_stream(desk: Desk, video: VideoOptions, browser: Browser) -> None:
+    made = desk.start([video])[0]
+    taken = running(desk, made)
+    with threads.serving(desk) as address:
+        context = browser.new_context()
+        tabs = [context.new_page() for _ in range(TABS)]
+        troubles = [trouble for tab in tabs for trouble in [watched(tab)]]
+        for tab in tabs:
+            opened(tab, address, "zh-TW")
+        for tab in tabs:
+            expect(tab.locator("job-stage .line")).to_contain_text("2")
+            expect(tab.locator("job-stage")).to_have_attribute("data-job", str(made.id))
+        assert len(desk.live._waiting) == 1
+        desk.store.record(taken, Step(1, 4, 3, 4))
+        said = say("stage.step", "zh-TW", step=3, steps=4)
+        for tab in tabs:
+            expect(tab.locator("job-stage .line")).to_contain_text(said)
+            tab.locator("#video-prompt").fill("球")
+            expect(tab.locator("#prompt-meter .clip")).not_to_be_empty()
+        context.close()
+    assert [one for one in troubles if one] == []
+
+
+def test_a_job_and_half_a_word_outlive_the_server(tmp_path: Path, browser: Browser, ball: Path) -> None:
+    with serving(tmp_path / "machine") as server:
+        page = browser.new_page()
+        watched(page)
+        opened(page, server.address, "ja")
+        number = job(page, server.address, give(page, server.address, ball), sampling={"steps": 40}, seconds=1)
+        line = page.locator("job-stage .line")
+        expect(line).to_contain_text(re.compile(r"[1-9]\d*/40"))
+        page.locator("#video-prompt").press_sequentially("赤いボー")
+        server.kill()
+        expect(page.locator("#lost")).to_have_text(say("page.offline", "ja"))
+        expect(page.locator("#lost")).to_be_visible()
+        page.locator("#video-prompt").press_sequentially("ル")
+        server.start()
+        expect(page.locator("#lost")).to_be_hidden()
+        expect(page.locator("#video-prompt")).to_have_value("赤いボール")
+        expect(page.locator("job-stage .state.done")).to_be_visible()
+        expect(page.locator("job-stage")).to_have_attribute("data-job", str(number))
+        expect(page.locator("job-stage clip-viewer")).to_be_visible()
+        page.close()
+
+
+def test_a_section_of_a_finished_video_is_made_once_more(server: Server, browser: Browser, ball: Path) -> None:
+    with visiting(browser, server.address, "zh-TW") as page:
+        number = job(page, server.address, give(page, server.address, ball), seconds=2)
+        await_done(page, server.address, number)
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        page.locator("time-line .which").click()
+        section = page.locator('time-line [data-place="1"]')
+        section.get_by_role("button", name=say("timeline.redo", "zh-TW")).click()
+        page.locator("dialog .primary").click()
+        expect(page.locator("#toasts")).to_contain_text(str(number + 1))
+        await_done(page, server.address, number + 1)
+        again = page.request.get(f"{server.address}/api/v1/jobs/{number + 1}").json()
+        assert again["request"]["kept"]["sections"] == 1  # the end, made before it, is the old one
+
+
+def test_what_is_to_come_is_changed_while_the_video_is_made(server: Server, browser: Browser, ball: Path) -> None:
+    with visiting(browser, server.address, "en") as page:
+        id = give(page, server.address, ball)
+        number = job(page, server.address, id, seconds=5, sampling={"steps": 60}, prompt="a ball")
+        expect(page.locator("job-stage .line")).to_contain_text("step")
+        page.locator("time-line .which").click()
+        page.locator('time-line [data-place="3"] .face').click()
+        page.locator("#timeline-prompt").fill("a ball flies")
+        with page.expect_response("**/ahead") as answer:
+            page.keyboard.press("Escape")
+        assert answer.value.ok
+        page.locator("job-stage").get_by_role("button", name=say("do.stop"), exact=True).click()
+        expect(page.locator("job-stage .state.stopped")).to_be_visible()
+        told = page.request.get(f"{server.address}/api/v1/jobs/{number}").json()
+        assert told["request"]["keyframes"]["prompts"] == {"3": "a ball flies"}
+
+
+def test_the_draft_of_a_closed_tab_is_had_back(server: Server, browser: Browser, ball: Path) -> None:
+    with visiting(browser, server.address, "ja") as page:
+        other = opened(page.context.new_page(), server.address, "ja")
+        other.locator("picture-drop[name=image] input").set_input_files(ball)
+        expect(other.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
+        other.locator("#video-prompt").press_sequentially("閉じた")
+        other.close()
+        page.locator("#video-prompt").fill("ここ")
+        page.locator("#drafts").click()
+        rows = page.locator("dialog .drafts li")
+        expect(rows).to_have_count(1)
+        rows.get_by_role("button", name=say("do.use_draft", "ja")).click()
+        page.wait_for_selector("body[data-ready]")
+        expect(page.locator("#video-prompt")).to_have_value("閉じた")
+        expect(page.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
+
+
+def test_a_duplicated_tab_is_one_of_its_own(server: Server, browser: Browser) -> None:
+    """A browser copies what a tab keeps when it duplicates it, or opens one from it."""
+    with visiting(browser, server.address, "en") as page:
+        page.locator("#video-prompt").fill("first")
+        with page.expect_popup() as popup:
+            page.evaluate("window.open(location.href, '_blank')")
+        copy = popup.value
+        copy.wait_for_selector("body[data-ready]")
+        expect(copy.locator("#video-prompt")).to_have_value("first")
+        copy.locator("#video-prompt").fill("second")
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        expect(page.locator("#video-prompt")).to_have_value("first")
+        page.locator("#video-prompt").fill("third")
+        page.locator("#drafts").click()
+        expect(page.locator("dialog .drafts li p")).to_have_text(["second"])
