@@ -54,8 +54,10 @@ function dress(scheme) {
 function badge() {
   const count = live.coming().length + live.active().filter((job) => !live.order.includes(job.id)).length;
   const node = find("#queue-count");
+  if (node.textContent === String(count)) return;
   node.hidden = !count;
   node.textContent = String(count);
+  find("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" }); // it may have been moved out of sight
 }
 
 function connection() {
