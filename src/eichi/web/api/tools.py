@@ -113,6 +113,8 @@ def _extended(desk: Desk, task: Extension, visitor: Visitor) -> tuple[VideoOptio
             raise
         model = report(path).model
         values = over({} if model is None else {"model": model}, task.options)
+    if values.get("image") is None and task.options.get("image"):  # the one that it had is not to be found here
+        values["image"] = task.options["image"]
     for key, value in (("latents", task.file), ("sections", None)):
         place(values, f"kept.{key}", value)
     place(values, "output.latents", True)
