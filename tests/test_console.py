@@ -50,7 +50,7 @@ def test_everything_goes_out_in_utf8(coding: str, picture: Path) -> None:
     assert (code, "Traceback" in err) == (0, False), err
     told = [json.loads(line).get("message") for line in out.splitlines() if line.startswith("{")]
     for language in languages():
-        missing = say("error.image.required", language, flag="--image")
+        missing = say("cli.error.image.required", language, flag="--image")
         assert missing in told
         assert say("cli.error", language, sentence=missing) in err
     assert "セクション" in out
@@ -78,12 +78,12 @@ def test_half_a_character_is_refused(half: str) -> None:
         assert refused.value.id == "error.option.coding"
     with pytest.raises(OptionError, match="There is no option"):
         VideoOptions.parse({half: 1})
-    with pytest.raises(OptionError, match="not text"):
+    with pytest.raises(OptionError, match="not UTF-8 text"):
         FrameOptions.parse({"references": [{"image": "a.png", "mask": Path(half)}]})
 
 
 def test_a_folder_that_no_job_can_name_is_refused(picture: Path) -> None:
-    with pytest.raises(FolderError, match="not text"):
+    with pytest.raises(FolderError, match="not UTF-8 text"):
         draft(VideoOptions.parse({"image": picture}), Path("caf\udce9"), picture.parent)
     assert list(picture.parent.iterdir()) == [picture]
 

@@ -31,10 +31,10 @@ STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 section, seed 1"
         (Step(0, 1, 1, 4), None),
         (SectionDone(0, 0, 1, 3, 1), "Section 0 is done (1 of 1); steps computed 3, reused 1"),
         (Adjusted("note.seconds", {"asked": 1.0, "real": 1.23}), None),
-        (Changed("held"), "The job is now: held"),
+        (Changed("held"), "The job is now: paused"),
         (
             Failed("error.run.nan", {"number": 2}),
-            "Section 2 came out as invalid numbers (NaN). Check the model's files, or try another seed.",
+            "Section 2 came out as invalid numbers (NaN). Check the model’s files, or try another seed.",
         ),
         (Flagged(2, "flag.black", {"frames": 4, "count": 36}), "Warning: section 2 is black in 4 of its 36 frames."),
         (Converted(3, 9), None),

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from eichi.errors import InputError
 from eichi.jobs.view import PlanView
 from eichi.options import FrameOptions, VideoOptions
+from eichi.web import drafts
 from eichi.web.desk import Desk
-from eichi.web.drafts import BatchAsked, DraftAsked, DraftView, draft_frame, draft_video
+from eichi.web.drafts import LONGEST, VALUES, BatchAsked, DraftAsked, DraftView, batch_of, draft_frame, draft_video
 from eichi.web.visitor import Visitor
 from tests.web.conftest import running
 
@@ -165,3 +168,33 @@ def test_frames_have_a_draft_too(desk: Desk, picture: Path) -> None:
     view = draft_frame(desk, DraftAsked(options=options), HERE)
     assert (view.problems, view.jobs) == ((), 1)
     assert view.plan is not None and "" in view.tokens
+
+
+def test_a_draft_without_end_is_refused_and_long_texts_are_not_counted(
+    desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each wrong value costs another plan, and counting tokens takes a second for each megabyte."""
+    many: Any = {str(number): "wrong" for number in range(VALUES)}
+    with pytest.raises(InputError, match=str(VALUES)):
+        drafted(desk, video, keyframes__sections=many)
+    counted: list[str] = []
+    monkeypatch.setattr(drafts, "_reading", lambda meter, text: counted.append(text))
+    long, short = "a" * (LONGEST + 1), "a" * LONGEST
+    with pytest.raises(ValidationError):  # nothing was counted, so there is no reading
+        drafted(desk, video, prompt=long, keyframes__prompts=dict.fromkeys(("0", "1", "2"), short))
+    assert counted == [short] * 3
+
+
+def test_a_picture_that_is_named_often_is_looked_for_once(
+    desk: Desk, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+
+    def look(key: str, given: Path, visitor: Visitor) -> Path:
+        looked.append(given)
+        return picture
+
+    monkeypatch.setattr(desk.refs, "path", look)
+    asked = BatchAsked.model_validate({"pictures": [{"id": "upload:0"}] * 50})
+    assert len(batch_of(desk, asked, Visitor("en", False)).pictures) == 50
+    assert len(looked) == 1

@@ -1,6 +1,7 @@
 """What every request passes: names, sites, who sits here; and what every answer carries, whatever it is."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.types import Message
 
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
-from eichi.web.guard import BODY, HEADERS
+from eichi.web.guard import BODY, HEADERS, QUESTION
 
 HERE, AWAY = ("127.0.0.1", 5000), ("192.168.1.7", 5000)
 
@@ -133,3 +134,45 @@ def test_the_documents_of_the_interface_need_no_network(desk: Desk) -> None:
     assert "//" not in answer.text.replace("<!doctype html>", "")
     static = Path(__file__).parents[2] / "src" / "eichi" / "web" / "static"
     assert "://" not in (static / "docs.js").read_text(encoding="utf-8")
+
+
+def _lists(size: int) -> Iterator[bytes]:
+    """JSON of so many bytes, sent without saying how many."""
+    yield b'{"options":{"prompt":['
+    for _ in range(size // 2**20):
+        yield b"[]," * (2**20 // 3)
+    yield b"1]}}"
+
+
+def test_a_question_is_small_and_a_form_has_few_parts(desk: Desk) -> None:
+    """JSON takes many times its size to read, and each part of a form is kept in memory until it is whole."""
+    asked, said = client(desk, AWAY), {"content-type": "application/json"}
+    for answer in (
+        asked.post("/api/v1/drafts/video", content=_lists(QUESTION + 2**21), headers=said),
+        asked.post("/api/v1/plan", headers=said | {"content-length": str(QUESTION + 1)}),
+    ):
+        assert answer.status_code == 413
+        assert answer.json()["id"] == "error.api.large"
+        assert answer.json()["values"]["limit"] == QUESTION // 2**20
+    parts = {f"file{number}": ("a.png", b"x") for number in range(2)}
+    assert asked.post("/api/v1/pictures", files=parts).status_code == 400
+    assert asked.post("/api/v1/read", files={"file": ("a.png", b"x")}, data={str(n): "" for n in range(9)}).is_error
+    large = asked.post("/api/v1/files", files={"file": ("a.mp4", bytes(QUESTION + 2**20))})
+    assert large.json()["id"] != "error.api.large"
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("cross-site", "no-cors", "image", 403),
+        ("same-site", "cors", "empty", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+def test_a_page_of_another_site_gets_nothing(desk: Desk, site: str, mode: str, dest: str, status: int) -> None:
+    """It could not read the answer, but learn from it what there is, and keep the streams busy."""
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    assert client(desk, HERE).get("/api/v1/jobs", headers=headers).status_code == status

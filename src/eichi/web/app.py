@@ -28,9 +28,10 @@ from eichi.settings import Settings
 from eichi.web.access import Access, Door
 from eichi.web.api import routes
 from eichi.web.api.errors import explain, explain_mistake, explain_question, explain_refusal
+from eichi.web.api.operations import named
 from eichi.web.connections import Punctual
 from eichi.web.desk import Desk
-from eichi.web.guard import BODY, Guard
+from eichi.web.guard import QUESTION, Guard
 from eichi.web.pages import Pages
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 EVERYWHERE = ("0.0.0.0", "::")
 SMALL = 1000  # bytes that are not worth packing
+FIELDS = 4  # of a form, beside its file
 
 
 def make_app(
@@ -60,17 +62,19 @@ def make_app(
         docs_url=None,
         openapi_url="/api/openapi.json",
         redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=named,
+        form_limits={"max_files": 1, "max_fields": FIELDS, "max_part_size": QUESTION},
     )
     app.state.refs = desk.refs
-    app.include_router(routes(desk))
+    app.router.routes.extend(routes(desk))
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)
     app.add_exception_handler(HTTPException, explain_refusal)
     Pages(desk, language).mount(app)
     app.add_exception_handler(Exception, explain_mistake)
     app.add_middleware(GZipMiddleware, minimum_size=SMALL)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY)  # of those that do not say their length
+    # Also of those that do not say their length; an address that takes a file allows more.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=QUESTION)
     app.add_middleware(Guard, hosts=hosts, local=desk.local, door=None if access is None else Door(access))
     return app
 

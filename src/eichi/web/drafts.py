@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from eichi.declare import Plain
-from eichi.errors import EichiError, ErrorView, OptionError
+from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
@@ -38,6 +38,9 @@ ROUNDS = 24  # things that are taken out before a draft counts as hopeless
 SQUARE = 1024, 1024  # pixels of the picture that stands for one that is not there
 INSTEAD = "tiny"  # the model in place of one that cannot be planned with
 MOST = 100_000  # results of a batch
+VALUES = 2000  # values of a draft, each of which may be taken out: more than any video has sections and pictures for
+COUNTED = 400_000  # signs whose tokens are counted, in the order of the texts; that takes a second
+LONGEST = 20_000  # signs of a text that may be started
 
 Asked = TypeVar("Asked", VideoOptions, FrameOptions)
 Planned = TypeVar("Planned", Plan, FramePlan)
@@ -182,14 +185,12 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
 def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor) -> Batch:
     """A batch with files for its ids. Raises InputError."""
 
+    known: dict[str, Path] = {}
+
     def found(key: str, id: str) -> Path:
-        request = VideoOptions.parse({"image": id})
-        try:
-            image = desk.refs.resolve(request, visitor).image
-        except EichiError as error:
-            raise type(error)(error.id, **error.values | {"key": key}) from error
-        assert image is not None
-        return image
+        if id not in known:  # one picture may be named ten thousand times
+            known[id] = desk.refs.path(key, Path(id), visitor)
+        return known[id]
 
     pictures = tuple(BatchPicture(found("batch.pictures", one.id), one.prompt) for one in asked.pictures)
     references = tuple(
@@ -220,6 +221,8 @@ def _sound(
     visitor: Visitor,
 ) -> Sound[Asked, Planned]:
     """Plan a draft, again and again without what is wrong with it."""
+    if _more_than(VALUES, given):
+        raise InputError("error.draft.values", limit=VALUES)
     sound: Sound[Asked, Planned] = Sound()
     values, gone = deepcopy(dict(given)), _Gone()
     for _ in range(ROUNDS):
@@ -241,6 +244,19 @@ def _sound(
         except EichiError as error:
             sound.errors.append((error, "model"))
     return sound
+
+
+def _more_than(most: int, given: JsonValue | Mapping[str, JsonValue]) -> bool:
+    """Whether nested values are more than so many."""
+    left, count = [given], 0
+    while left:
+        one = left.pop()
+        inside = list(one.values()) if isinstance(one, Mapping) else one if isinstance(one, list) else []
+        count += len(inside)
+        if count > most:
+            return True
+        left += inside
+    return False
 
 
 class _Gone:
@@ -377,7 +393,9 @@ def _total(jobs: int, time: TimeView | None, words: Words) -> str | None:
 
 
 def _tokens(desk: Desk, given: Mapping[str, JsonValue], plan: Plan | FramePlan | None) -> dict[str, TokensView]:
-    """How every text of a draft is read, nothing where the tokenizers are not here."""
+    """How the texts of a draft are read, nothing where the tokenizers are not here. One that is too long to be
+    started is not read: that is said already, and would take seconds at every keystroke.
+    """
     model = plan.entry.name if plan is not None else given.get("model", INSTEAD)
     meter = desk.meter(str(model))
     if meter is None:
@@ -386,9 +404,12 @@ def _tokens(desk: Desk, given: Mapping[str, JsonValue], plan: Plan | FramePlan |
     prompts = keyframes.get("prompts") if isinstance(keyframes, dict) else None
     found = {"": given.get("prompt"), "negative": given.get("negative")}
     found |= {f"keyframes.prompts.{n}": one for n, one in prompts.items()} if isinstance(prompts, dict) else {}
-    return {
-        key: _reading(meter, text) for key, text in found.items() if isinstance(text, str) and (text.strip() or not key)
-    }
+    told, left = dict[str, TokensView](), COUNTED
+    for key, text in found.items():
+        if isinstance(text, str) and len(text) <= min(left, LONGEST) and (text.strip() or not key):
+            told[key] = _reading(meter, text)
+            left -= len(text)
+    return told
 
 
 def _reading(meter: Meter, text: str) -> TokensView:

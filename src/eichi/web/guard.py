@@ -23,7 +23,9 @@ from eichi.web.visitor import spoken
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 EVERY_NAME = "*"
-BODY = LARGEST + 2**20  # bytes of a request: the largest file, and what a form has around it
+QUESTION = 8 * 2**20  # bytes of a request that brings no file; what is read of it takes many times as much
+BODY = LARGEST + QUESTION  # of one that brings the largest file, and what a form has around it
+FORM = "multipart/form-data"  # what brings a file
 # What programs between a visitor and this one add: who asks through them does not sit here.
 BETWEEN = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
 PREFIX = "x-forwarded-"
@@ -91,15 +93,16 @@ class Guard:
         if EVERY_NAME not in self.hosts and name not in self.hosts:
             return refused(request, 400, "error.api.host", host=headers.get("host", ""))
         origin = headers.get("origin")
-        if origin is not None and request.method not in SAFE and not _same(origin, headers):
-            return refused(request, 403, "error.api.origin", origin=origin)
+        if (origin is not None and request.method not in SAFE and not _same(origin, headers)) or _elsewhere(headers):
+            return refused(request, 403, "error.api.origin", origin=origin or "?")
         if self.door is not None:
             entry = await self.door.ask(headers.get("authorization", ""), request.client.host if request.client else "")
             if entry.verdict is not Verdict.RIGHT:
                 status, id = REFUSED[entry.verdict]
                 return refused(request, status, id, seconds=entry.seconds)
-        if length.isdecimal() and int(length) > BODY:
-            return refused(request, 413, "error.api.large", limit=LARGEST // 2**20)
+        most, limit = (BODY, LARGEST) if headers.get("content-type", "").startswith(FORM) else (QUESTION, QUESTION)
+        if length.isdecimal() and int(length) > most:
+            return refused(request, 413, "error.api.large", limit=limit // 2**20)
         return None
 
 
@@ -145,6 +148,17 @@ def _here(name: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return address.is_loopback or (mapped is not None and mapped.is_loopback)
+
+
+def _elsewhere(headers: Headers) -> bool:
+    """Whether a browser says that a page of another site asks, be it only to look.
+
+    Such a page reads no answer, but may keep the server busy, and learn from pictures and times what there is. A link
+    that leads here is another thing. What is no browser says nothing of the kind.
+    """
+    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
 
 
 def _same(origin: str, headers: Headers) -> bool:

@@ -108,16 +108,20 @@ class Refs:
         """A request with paths for its ids. Raises OptionError for an id of nothing and for a path from elsewhere."""
         values = options.dump()
         for key, given in files_of(options).items():
-            path = self._find(given.as_posix())
-            if path is None and FORM.fullmatch(given.as_posix()):
-                raise OptionError("error.ref.gone", key=key)
-            if path is None and not visitor.local:
-                raise OptionError("error.api.path", key=key)
-            put(values, key, str(path or given))
+            put(values, key, str(self.path(key, given, visitor)))
         model = values.get("model")
         if not visitor.local and model is not None and model not in known():
             raise ModelError("error.api.model", key="model", known=", ".join(known()))
         return type(options).parse(values)
+
+    def path(self, key: str, given: Path, visitor: Visitor) -> Path:
+        """The file of an id, or a path of who may say one. Raises OptionError, about this key, as `resolve` does."""
+        path = self._find(given.as_posix())
+        if path is None and FORM.fullmatch(given.as_posix()):
+            raise OptionError("error.ref.gone", key=key)
+        if path is None and not visitor.local:
+            raise OptionError("error.api.path", key=key)
+        return path or given
 
     def shown(self, options: Asked, visitor: Visitor) -> Asked:
         """A request with ids for its paths; what has no id is a path for who sits here and a name for others."""

@@ -6,13 +6,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 
 from eichi.declare import shown
 from eichi.errors import EichiError, ErrorView, InputError, OptionError, RunError
 from eichi.options import Options
 from eichi.reasons import unfit
 from eichi.text import json_text
-from eichi.web.guard import protect
+from eichi.web.guard import QUESTION, protect
 from eichi.web.problems import told
 from eichi.web.refs import Refs
 from eichi.web.uploads import LARGEST
@@ -53,7 +54,8 @@ async def explain_refusal(request: Request, error: Exception) -> Response:
     """What the server itself refuses: an address or a method that is not there, a body that is no JSON."""
     assert isinstance(error, HTTPException)
     id = {400: "error.api.body", 413: "error.api.large"}.get(error.status_code, "error.api.address")
-    said = told(InputError(id, method=request.method, path=request.url.path, limit=LARGEST // 2**20), spoken(request))
+    limit = min(request.scope.get(MAX_BODY_SIZE_SCOPE_KEY, QUESTION), LARGEST) // 2**20
+    said = told(InputError(id, method=request.method, path=request.url.path, limit=limit), spoken(request))
     return Response(json_text(said), error.status_code, error.headers, media_type="application/json")
 
 

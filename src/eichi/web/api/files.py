@@ -13,8 +13,10 @@ from eichi.jobs.view import View
 from eichi.video.jobfolder import JobFolder
 from eichi.video.writer import join_segments
 from eichi.web.api.jobs import Id
+from eichi.web.api.operations import operations
 from eichi.web.api.pictures import PLAYED, sent
 from eichi.web.desk import Desk
+from eichi.web.guard import BODY
 from eichi.web.refs import RefView
 from eichi.web.rows import segments
 
@@ -26,7 +28,7 @@ class Results(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["files"])
+    router = operations("files")
 
     @router.get("/jobs/{id}/files")
     def list_results(id: Id) -> Results:
@@ -51,7 +53,7 @@ def routes(desk: Desk) -> APIRouter:
     def so_far(id: Id) -> FileResponse:
         return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
 
-    @router.post("/files", status_code=201)
+    @router.post("/files", status_code=201, max_body_size=BODY)
     def give_file(file: UploadFile) -> RefView:
         return desk.refs.of(desk.given.result(file.filename or "", file.file))
 

@@ -22,10 +22,12 @@ from eichi.library.favourites import Favourites
 from eichi.library.outside import kind_of
 from eichi.library.prompts import PromptPresets
 from eichi.video.metadata import without_folders
+from eichi.web.api.operations import operations
 from eichi.web.api.read import ReadView
 from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
 from eichi.web.dropped import Reader, called
+from eichi.web.guard import BODY
 from eichi.web.i18n import Words
 from eichi.web.visitor import Visiting, Visitor
 
@@ -89,7 +91,7 @@ class FavouriteList(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["library"])
+    router = operations("library")
     _prompts(router, desk)
     _favourites(router, desk)
     _moved(router, desk)
@@ -227,7 +229,7 @@ def _moved(router: APIRouter, desk: Desk) -> None:
         kind = "application/json"
         return FileResponse(path, media_type=kind, filename=NAME, background=BackgroundTask(folder.cleanup))
 
-    @router.post("/favourites")
+    @router.post("/favourites", max_body_size=BODY)
     def import_favourites(file: UploadFile, visitor: Visiting) -> FavouriteList:
         """Take in the favourites of a file, those with a taken name under a free one."""
         reader = Reader(desk.settings, desk.refs, visitor, kind_of("video"), {})

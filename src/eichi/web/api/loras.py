@@ -8,8 +8,10 @@ from fastapi import Path as InPath
 from eichi.events import Adjusted
 from eichi.jobs.view import View
 from eichi.library.loras import SLOTS
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.drafted import told
+from eichi.web.guard import BODY
 from eichi.web.i18n import Words
 from eichi.web.lorafolder import Chosen, LoraTold, LoraView, Presets, PresetView
 from eichi.web.refs import RefView
@@ -40,7 +42,7 @@ class LoraPresets(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["loras"])
+    router = operations("loras")
 
     @router.get("/loras")
     def list_loras(language: Language) -> LoraFiles:
@@ -50,7 +52,7 @@ def routes(desk: Desk) -> APIRouter:
     def show_lora(id: str, visitor: Visiting) -> LoraTold:
         return desk.refs.seen(desk.loras.tell(id, visitor.language), visitor)
 
-    @router.post("/loras", status_code=201)
+    @router.post("/loras", status_code=201, max_body_size=BODY)
     def give_lora(file: UploadFile) -> RefView:
         return desk.refs.of(desk.given.lora(file.filename or "", file.file))
 

@@ -21,11 +21,13 @@ from eichi.library.outside import kind_of
 from eichi.options import VideoOptions
 from eichi.reading import parse_json
 from eichi.web.api.jobs import Id
+from eichi.web.api.operations import operations
 from eichi.web.api.pictures import PictureGiven
 from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
 from eichi.web.dropped import Kind as FileKind
 from eichi.web.dropped import Reader, called
+from eichi.web.guard import BODY
 from eichi.web.i18n import Words
 from eichi.web.refs import RefView
 from eichi.web.visitor import Visiting
@@ -49,9 +51,9 @@ class ReadView(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["read"])
+    router = operations("read")
 
-    @router.post("/read")
+    @router.post("/read", max_body_size=BODY)
     def read_file(
         file: UploadFile, visitor: Visiting, kind: Kind = "video", options: Annotated[str, Form()] = "{}"
     ) -> ReadView:
