@@ -17,7 +17,7 @@ const SCHEME = "eichi.scheme";
  */
 export async function begin(show = () => {}) {
   dress(localStorage.getItem(SCHEME));
-  find("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
+  center();
   const tongue = find("#language");
   tongue.value = language();
   tongue.addEventListener("change", () => speak(tongue.value));
@@ -57,7 +57,14 @@ function badge() {
   if (node.textContent === String(count)) return;
   node.hidden = !count;
   node.textContent = String(count);
-  find("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" }); // it may have been moved out of sight
+  center(); // the link of this place may have been moved out of sight
+}
+
+/** Show the link of this place where not all of them have room, without moving the page. */
+function center() {
+  const here = find("nav [aria-current]"), nav = here.parentElement;
+  const [link, whole] = [here, nav].map((node) => node.getBoundingClientRect());
+  nav.scrollLeft += link.left + link.width / 2 - whole.left - whole.width / 2;
 }
 
 function connection() {
