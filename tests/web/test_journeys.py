@@ -81,13 +81,26 @@ def test_from_an_empty_queue_to_a_video_that_plays_without_a_mouse(
         expect(stage.locator(".time")).not_to_contain_text("· 0/")
 
 
+def test_from_the_press_on_the_stage_says_what_it_waits_for(server: Server, browser: Browser, ball: Path) -> None:
+    with visiting(browser, server.address, "en") as page:
+        page.request.post(f"{server.address}/api/v1/queue/hold")
+        page.locator("picture-drop[name=image] input").set_input_files(ball)
+        expect(page.locator("#plan-line")).to_contain_text("80×48")
+        expect(page.locator("#video-negative")).to_be_hidden()  # nothing comes of it at a CFG of 1
+        page.locator("#start").click()
+        expect(page.locator("job-stage .state.waiting")).to_be_visible()
+        expect(page.locator("job-stage .line")).to_have_text(say("stage.held_queue"))
+        page.request.post(f"{server.address}/api/v1/queue/clear")
+        page.request.post(f"{server.address}/api/v1/queue/resume")
+
+
 def test_twenty_tabs_show_the_same_job_over_one_stream(desk: Desk, video: VideoOptions, browser: Browser) -> None:
     made = desk.start([video])[0]
     taken = running(desk, made)
     with threads.serving(desk) as address:
         context = browser.new_context()
         tabs = [context.new_page() for _ in range(TABS)]
-        troubles = [trouble for tab in tabs for trouble in [watched(tab)]]
+        troubles = [watched(tab) for tab in tabs]
         for tab in tabs:
             opened(tab, address, "zh-TW")
         for tab in tabs:
