@@ -4,11 +4,12 @@ FOLDER is a checkout of a commit before this one, 6359217 being the last whose p
 Python must have then. Both pages are measured in one run on the same machine, in turns, so that what else the machine
 does falls on both; told are medians and how many times as much the earlier one takes.
 
-* start: from the command to the first answer for a page
+* start: from the command to the first answer for a page, and what the processor works for it, which is what to read on
+  a machine that does other things too
 * first load: requests and bytes as they go over the wire until it is silent, in a browser that has been nowhere
 * usable: from the address to a form with all controls and the first plan
 * another place: from a click on Queue to its list
-* keystroke: from a key in the prompt to what the server says of the prompt
+* keystroke: from a key in the prompt to what the server says of the prompt, and what the server works for it
 * memory: of the server alone, and with as many tabs of one browser as come up, 20 at most
 * 1,000 jobs: until the list is complete, the first message of the stream on a server that has just started, and a job
   in the middle moved up by its button, until its row has moved
@@ -154,11 +155,11 @@ def main(words: Sequence[str] | None = None) -> None:
 def quiet(side: Side, browser: Browser, home: Path) -> Figures:
     """A server with nothing to do: its start, the first load, what people wait for, its memory."""
     with serving(side.source, home, side.entry) as program:
-        found = {"start, s": program.started, "memory, MB": program.megabytes}
+        found = {"start, s": program.started, "start, worked, s": program.worked, "memory, MB": program.megabytes}
         found |= first_load(side, browser, program)
         with visiting(browser) as page:
             found["usable, s"] = come(side, page, program.address)
-            found["keystroke, ms"] = keystroke(side, page)
+            found |= keystroke(side, page, program)
             begin = time.perf_counter()
             page.click(side.queue)
             page.wait_for_selector(side.arrived)
@@ -194,8 +195,8 @@ def first_load(side: Side, browser: Browser, program: Program) -> Figures:
         return {"requests": wire.requests, "first load, kB": wire.bytes / 1e3}
 
 
-def keystroke(side: Side, page: Page) -> float:
-    """Milliseconds from a key in the prompt to what the server says of it."""
+def keystroke(side: Side, page: Page, program: Program) -> Figures:
+    """Milliseconds from a key in the prompt to what the server says of it, and those that it works for that."""
     page.set_input_files(side.image, picture())
     page.wait_for_selector(side.planned)
     prompt = page.locator(side.prompt)
@@ -204,12 +205,13 @@ def keystroke(side: Side, page: Page) -> float:
     prompt.press(",")
     page.evaluate(TOOK)
     page.wait_for_timeout(1000 * SILENCE)
-    took = []
+    took, begin = [], program.worked
     for turn in range(KEYS):
         page.evaluate(ARM, ["keydown", side.meter, None])
         prompt.press("," if turn % 2 else "Backspace")
         took.append(float(page.evaluate(TOOK)))
-    return median(took)
+    worked = 1000 * (program.worked - begin) / KEYS
+    return {"keystroke, ms": median(took), "keystroke, worked, ms": worked}
 
 
 def tabs(side: Side, browser: Browser, program: Program) -> Figures:

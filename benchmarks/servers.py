@@ -60,6 +60,12 @@ class Program:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def worked(self) -> float:
+        """The seconds that the processor has worked for it."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    @property
     def megabytes(self) -> float:
         """The memory that it has, in MB."""
         return float(self.process.memory_info().rss) / 1e6

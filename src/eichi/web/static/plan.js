@@ -60,7 +60,6 @@ export function plan(draft) {
     try {
       last = await post(`drafts/${draft.kind}`, batch ? { options: whole, batch } : { options: whole });
       unanswered = null;
-      document.dispatchEvent(new CustomEvent("planned", { detail: last }));
     } catch (error) {
       if (error.status === undefined) throw error;
       unanswered = { id: error.id, key: error.key, message: error.message };
@@ -69,6 +68,7 @@ export function plan(draft) {
     }
     if (changed) ask();
     show(draft);
+    if (!unanswered) document.dispatchEvent(new CustomEvent("planned", { detail: last }));
   };
   const later = () => {
     clearTimeout(timer);
