@@ -54,7 +54,7 @@ function progress(going) {
 
 /** @param {HTMLElement} node @param {any} model @param {boolean} open */
 function offer(node, model, open) {
-  const key = `${open} ${model.present} ${language()}`;
+  const key = `${open} ${model.present} ${open ? "" : `${model.here} ${model.size}`} ${language()}`;
   if (node.dataset.offered === key) return;
   node.dataset.offered = key;
   if (open) node.replaceChildren(button("stop", say("models.stop"), () => stop(model)));
@@ -76,11 +76,11 @@ async function stop(model) {
   await load();
 }
 
-let open = 0;
+let ended = "";
 live.addEventListener("downloads", () => {
-  const now = live.downloads.filter((one) => ["waiting", "running"].includes(one.status)).length;
-  if (now < open) load(); // one has ended: what is here is another
-  open = now;
+  const now = live.downloads.filter((one) => !["waiting", "running"].includes(one.status)).map((one) => `${one.name} ${one.status}`).join();
+  if (now !== ended) load(); // what is here is another, also where it came faster than it was told of
+  ended = now;
   show();
 });
 document.addEventListener("words", load);
