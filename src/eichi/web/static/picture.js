@@ -135,9 +135,16 @@ export class PictureDrop extends HTMLElement {
     this.frame();
   }
 
+  /** Another picture, or another way to fit it; what is typed elsewhere costs nothing here. @param {string[]} keys */
+  changed(keys) {
+    if (keys.includes(this.name) || keys.includes("fit")) this.show();
+  }
+
   /** @param {any} planned the draft's plan */
   planned(planned) {
-    this.size = planned.plan ? { width: planned.plan.width, height: planned.plan.height } : null;
+    const { width = 0, height = 0 } = planned.plan ?? {};
+    if (width === (this.size?.width ?? 0) && height === (this.size?.height ?? 0)) return;
+    this.size = width ? { width, height } : null;
     this.frame();
   }
 
