@@ -74,10 +74,10 @@ export class PictureDrop extends HTMLElement {
     this.show();
   }
 
-  /** @param {string[]} keys */
+  /** Another picture, or another way to fit it; what is typed elsewhere costs nothing here. @param {string[]} keys */
   changed(keys) {
     if (keys.includes(this.name)) this.say("");
-    this.show();
+    if (keys.includes(this.name) || keys.includes("fit")) this.show();
   }
 
   /** @param {DataTransfer} transfer */
@@ -133,11 +133,6 @@ export class PictureDrop extends HTMLElement {
     this.text.hidden = Boolean(id);
     this.input.setAttribute("aria-label", label);
     this.frame();
-  }
-
-  /** Another picture, or another way to fit it; what is typed elsewhere costs nothing here. @param {string[]} keys */
-  changed(keys) {
-    if (keys.includes(this.name) || keys.includes("fit")) this.show();
   }
 
   /** @param {any} planned the draft's plan */
