@@ -1,7 +1,7 @@
 // How wide the time is drawn: zoom, the axis of seconds below, and a strip of the whole video for what is not in sight.
 
 import { button, el, sync } from "./dom.js";
-import { number, say } from "./words.js";
+import { language, number, say } from "./words.js";
 
 const LEAST = 106, MOST = 320, USUAL = 132, BY = 1.3; // pixels of an ordinary section; number and time need the least
 const STEPS = [0.5, 1, 2, 5, 10, 20, 60], APART = 46; // seconds between marks, pixels between them
@@ -77,7 +77,9 @@ export class Zoom {
       node.className = [card.state, own, bad].filter(Boolean).join(" ");
       node.style.flexGrow = String(card.share ?? 1);
     });
-    this.draw();
+    const state = [this.shares, seconds, this.lane.querySelectorAll(".cell").length, language()].join(" ");
+    if (state !== this.drawn) this.draw(); // measuring costs, and a word more in a prompt changes nothing here
+    this.drawn = state;
   }
 
   /** Lay it out anew. */
