@@ -22,6 +22,8 @@ let unanswered = null;
 /** Pictures that could not be read, by the key of their option. @type {Map<string, string>} */
 const unread = new Map();
 let pressed = false;
+/** Asks at once what was not asked yet. @type {() => Promise<void>} */
+let hurry = async () => {};
 
 /**
  * What is asked of the program: what the draft says, without what its model has no use for, and how many.
@@ -45,6 +47,9 @@ function several(draft) {
   return { count: count ?? 1, prompts, pictures };
 }
 
+/** The plan of the draft as it is now: what was typed a moment ago is in it, and what could not be asked is asked again. */
+export const settled = () => hurry();
+
 /** The latest plan. @returns {DraftView | null} */
 export const planned = () => last;
 
@@ -53,8 +58,10 @@ export const planned = () => last;
  * @param {Draft} draft
  */
 export function plan(draft) {
-  let timer = 0, asked = new AbortController();
+  let timer = 0, asked = new AbortController(), running = Promise.resolve();
   const ask = async () => {
+    clearTimeout(timer);
+    timer = 0;
     asked.abort();
     asked = new AbortController();
     const { options, batch } = request(draft), whole = { prompt: "", ...options }; // an empty one has its tokens, too
@@ -73,7 +80,11 @@ export function plan(draft) {
   };
   const later = () => {
     clearTimeout(timer);
-    timer = setTimeout(ask, PAUSE);
+    timer = setTimeout(() => (running = ask()), PAUSE);
+  };
+  hurry = async () => {
+    if (timer || unanswered) running = ask();
+    for (let seen = null; seen !== running; ) await (seen = running);
   };
   draft.addEventListener("change", later);
   live.addEventListener("connected", () => live.connected && later());
@@ -88,7 +99,7 @@ export function plan(draft) {
   find("#plan-notes").addEventListener("click", () => {
     open(el("ul", { class: "notes" }, ...(last?.notes ?? []).map((text) => el("li", { text }))), { title: say("page.notes_title") });
   });
-  ask();
+  running = ask();
 }
 
 /**
