@@ -22,12 +22,15 @@ LARGE = 1000  # bytes from which a file is kept as the hub keeps weights, with a
 
 @dataclass
 class Fault:
-    """What goes wrong once: a status, a connection cut after `cut` bytes, other bytes, or ranges not known."""
+    """What goes wrong once: a status, a connection cut after `cut` bytes, other bytes, ranges not known, or an answer
+    that does not begin before `until` is set.
+    """
 
     status: int = 200
     cut: int | None = None
     wrong: bool = False
     ranges: bool = True
+    until: threading.Event | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append((path, {name.lower(): value for name, value in self.headers.items()}))
         fault = self._fault(path)
+        if fault.until is not None:
+            fault.until.wait()
         if fault.status != 200:
             self._send(fault.status, b"{}", fault.headers)
         elif path.startswith("/api/models/"):

@@ -69,7 +69,7 @@ def test_the_template_has_one_place_for_the_prompt() -> None:
 
 
 def test_an_unknown_model_lists_the_known() -> None:
-    with pytest.raises(ModelError, match=r'"wan".*tiny, tiny-f1, framepack, framepack-f1'):
+    with pytest.raises(ModelError, match=r"“wan”.*tiny, tiny-f1, framepack, framepack-f1"):
         find("wan")
 
 

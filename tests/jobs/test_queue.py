@@ -91,7 +91,7 @@ def test_a_job_is_edited_while_nothing_of_it_is_made(queue: Queue, options: Vide
             queue.edit(id, {key: value})
     assert queue.store.job(id) == job
     row = running(queue)
-    with pytest.raises(InputError, match="seconds cannot be changed any more"):
+    with pytest.raises(InputError, match="seconds can no longer be changed"):
         queue.edit(id, {"seconds": 1})
     begun(queue, row, tmp_path)
     queue.store.end(row, Status.HELD)

@@ -280,7 +280,7 @@ def test_what_was_not_yet_written_into_the_file_is_read_too(file: Path, whole: b
     [
         ("postgresql+psycopg://eichi@/jobs", "Only a SQLite file"),
         ("sqlite://", "Only a SQLite file"),
-        ("sqlite:///none.db", "no store of jobs none.db"),
+        ("sqlite:///none.db", "no job database none.db"),
         ("nonsense", "cannot be kept in"),
     ],
 )

@@ -325,7 +325,7 @@ def test_a_card_that_cannot_be_read(tmp_path: Path, card: str) -> None:
 
 def test_one_card_and_one_picture_for_each_thing(tmp_path: Path) -> None:
     refused(pack(tmp_path / "a.zip", None, {"000.png": PNG}), "contains 0 files")
-    refused(pack(tmp_path / "b.zip", {}, {"other/sections.yml": b"{}"}), "holds 2 files")
+    refused(pack(tmp_path / "b.zip", {}, {"other/sections.yml": b"{}"}), "contains 2 files")
     refused(pack(tmp_path / "c.zip", {}, {"000.png": PNG, "000_b.jpg": PNG}), "same thing twice")
     with pytest.warns(UserWarning, match="Duplicate"):
         pack(tmp_path / "d.zip", {}, {"sections/sections.yaml": b"{}"})

@@ -28,6 +28,7 @@ from eichi.settings import Settings
 from eichi.web.access import Access, Door
 from eichi.web.api import routes
 from eichi.web.api.errors import explain, explain_mistake, explain_question, explain_refusal
+from eichi.web.api.operations import named
 from eichi.web.connections import Punctual
 from eichi.web.desk import Desk
 from eichi.web.guard import QUESTION, Guard
@@ -61,11 +62,11 @@ def make_app(
         docs_url=None,
         openapi_url="/api/openapi.json",
         redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=named,
         form_limits={"max_files": 1, "max_fields": FIELDS, "max_part_size": QUESTION},
     )
     app.state.refs = desk.refs
-    app.include_router(routes(desk))
+    app.router.routes.extend(routes(desk))
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)
     app.add_exception_handler(HTTPException, explain_refusal)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import BaseModel
@@ -28,12 +28,13 @@ from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.fields import fields, grouped
 from eichi.web.i18n import COOKIE, Words, choose
-from eichi.web.visitor import Visiting, Visitor
+from eichi.web.visitor import visiting
 from eichi.words import languages, say
 
 PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
 YEAR = 365 * 24 * 3600
 WEB = Path(str(files("eichi.web")))
+Answering = Callable[[Request], Response]
 
 
 class Kept(StaticFiles):
@@ -76,42 +77,40 @@ class Pages:
 
     def mount(self, app: FastAPI) -> None:
         """Put the pages and their files into an application."""
-        router = APIRouter(include_in_schema=False)
-        router.add_api_route("/", self.enter)
-        router.add_api_route("/api/docs", self.document, response_class=HTMLResponse)
+        app.add_route("/", self.enter)
+        app.add_route("/api/docs", self.document)
         for code in languages():
-            router.add_api_route(f"/{code}", self.enter_in(code))
-            router.add_api_route(f"/{code}/", self.enter_in(code))
+            app.add_route(f"/{code}", self.enter_in(code))
+            app.add_route(f"/{code}/", self.enter_in(code))
             for place in PLACES:
-                router.add_api_route(f"/{code}/{place}", self.show(code, place), response_class=HTMLResponse)
-        app.include_router(router)
+                app.add_route(f"/{code}/{place}", self.show(code, place))
         app.mount(f"/static/{self.mark}", Kept(directory=WEB / "static"))
 
-    def enter(self, request: Request) -> RedirectResponse:
+    def enter(self, request: Request) -> Response:
         """The way to the visitor's language."""
         code = choose(request.headers.get("accept-language", ""), request.cookies.get(COOKIE), self.language)
         return RedirectResponse(f"/{code}/{PLACES[0]}")
 
-    def enter_in(self, code: str) -> Callable[[], RedirectResponse]:
+    def enter_in(self, code: str) -> Answering:
         """The way to a language's first place."""
 
-        def enter() -> RedirectResponse:
+        def enter(request: Request) -> Response:
             return RedirectResponse(f"/{code}/{PLACES[0]}")
 
         return enter
 
-    def show(self, code: str, place: str) -> Callable[[Visitor], HTMLResponse]:
+    def show(self, code: str, place: str) -> Answering:
         """What answers for a place in a language."""
 
-        def show(visitor: Visiting) -> HTMLResponse:
-            answer = HTMLResponse(self.render(code, place, visitor.local))
+        def show(request: Request) -> Response:
+            answer = HTMLResponse(self.render(code, place, visiting(request).local))
             answer.set_cookie(COOKIE, code, max_age=YEAR, samesite="lax")
             answer.headers["cache-control"] = "no-cache"
             return answer
 
         return show
 
-    def document(self) -> HTMLResponse:
+    def document(self, request: Request) -> Response:
         """The HTTP interface, described from its schema by our own script: nothing is fetched from elsewhere."""
         return HTMLResponse(self.templates.get_template("docs.html").render(static=f"/static/{self.mark}"))
 

@@ -5,7 +5,7 @@ from `/api/openapi.json`. The page's own buttons use it too. Only files of a job
 gives them; a request that comes from another site is refused before it gets here.
 """
 
-from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from eichi.web.api import (
     advice,
@@ -27,14 +27,12 @@ from eichi.web.api import (
     tools,
     words,
 )
-from eichi.web.api.errors import ANSWERS
 from eichi.web.desk import Desk
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Desk) -> list[BaseRoute]:
     """All addresses below `/api/v1`."""
-    router = APIRouter(prefix="/api/v1", responses=ANSWERS)
-    for place in (
+    places = (
         drafts,
         events,
         files,
@@ -50,8 +48,6 @@ def routes(desk: Desk) -> APIRouter:
         starts,
         tools,
         jobs,  # the last: addresses of the same form as its buttons are others'
-    ):
-        router.include_router(place.routes(desk))
-    for place in (options, words, advice):
-        router.include_router(place.routes())
-    return router
+    )
+    found = [route for place in places for route in place.routes(desk).routes]
+    return [*found, *(route for place in (options, words, advice) for route in place.routes().routes)]

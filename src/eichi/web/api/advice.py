@@ -10,6 +10,7 @@ from eichi.declare import walk
 from eichi.jobs.view import View
 from eichi.library import advice
 from eichi.options import VideoOptions
+from eichi.web.api.operations import operations
 from eichi.web.i18n import Words
 from eichi.web.visitor import Language
 
@@ -81,7 +82,7 @@ class Advice(View):
 
 
 def routes() -> APIRouter:
-    router = APIRouter(tags=["library"])
+    router = operations("library")
 
     @router.get("/advice/{place}")
     def list_advice(place: str, language: Language) -> Advice:

@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.drafts import DraftAsked, DraftView, draft_frame, draft_video
 from eichi.web.visitor import Visiting
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["plan"])
+    router = operations("plan")
 
     @router.post("/drafts/video")
     def try_video(asked: DraftAsked, visitor: Visiting) -> DraftView:

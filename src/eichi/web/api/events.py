@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 
 from eichi.web.api.errors import PLAIN_ANSWERS
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.live import Change
 from eichi.web.visitor import Visiting
@@ -34,7 +35,7 @@ CHANGES: dict[int | str, dict[str, Any]] = {
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["events"])
+    router = operations("events")
 
     @router.get("/events", response_class=Stream, responses={**PLAIN_ANSWERS, **CHANGES})
     async def follow_all(visitor: Visiting, last_event_id: Annotated[str, Header(max_length=64)] = "") -> Stream:

@@ -13,6 +13,7 @@ from eichi.jobs.view import View
 from eichi.video.jobfolder import JobFolder
 from eichi.video.writer import join_segments
 from eichi.web.api.jobs import Id
+from eichi.web.api.operations import operations
 from eichi.web.api.pictures import PLAYED, sent
 from eichi.web.desk import Desk
 from eichi.web.guard import BODY
@@ -27,7 +28,7 @@ class Results(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["files"])
+    router = operations("files")
 
     @router.get("/jobs/{id}/files")
     def list_results(id: Id) -> Results:

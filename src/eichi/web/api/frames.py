@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.jobs import HIGHEST, Id
+from eichi.web.api.operations import operations
 from eichi.web.api.pictures import LASTING, WEBP, PictureGiven
 from eichi.web.desk import Desk
 from eichi.web.thumbs import At, frame, name_frame, thumb
@@ -29,7 +30,7 @@ class Webp(Response):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["files"])
+    router = operations("files")
 
     @router.get("/jobs/{id}/thumb.webp", response_class=Webp, responses=PLAIN_ANSWERS)
     def job_thumb(id: Id, at: At = "last", v: str = "") -> Webp:

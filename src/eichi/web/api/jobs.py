@@ -25,6 +25,7 @@ from eichi.jobs.view import (
     View,
 )
 from eichi.web.api.errors import PLAIN_ANSWERS
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.live import PACE
 from eichi.web.rows import JobRow
@@ -125,7 +126,7 @@ def _said(job: Job, words: list[str]) -> bool:
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["jobs"])
+    router = operations("jobs")
     queue, store, refs = desk.queue, desk.store, desk.refs
 
     def seen(job: Job, visitor: Visitor) -> JobView:

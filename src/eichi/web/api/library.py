@@ -22,6 +22,7 @@ from eichi.library.favourites import Favourites
 from eichi.library.outside import kind_of
 from eichi.library.prompts import PromptPresets
 from eichi.video.metadata import without_folders
+from eichi.web.api.operations import operations
 from eichi.web.api.read import ReadView
 from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
@@ -90,7 +91,7 @@ class FavouriteList(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["library"])
+    router = operations("library")
     _prompts(router, desk)
     _favourites(router, desk)
     _moved(router, desk)

@@ -8,6 +8,7 @@ from fastapi import Path as InPath
 from eichi.events import Adjusted
 from eichi.jobs.view import View
 from eichi.library.loras import SLOTS
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.drafted import told
 from eichi.web.guard import BODY
@@ -41,7 +42,7 @@ class LoraPresets(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["loras"])
+    router = operations("loras")
 
     @router.get("/loras")
     def list_loras(language: Language) -> LoraFiles:

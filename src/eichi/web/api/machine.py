@@ -10,6 +10,7 @@ from eichi.library.imports import Item
 from eichi.logs import read_logs
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.jobs import Id
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.visitor import Visiting, at_machine
@@ -46,7 +47,7 @@ class Opened(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["machine"])
+    router = operations("machine")
 
     @router.post("/import")
     def import_eichi19(asked: Import, visitor: Visiting) -> Imported:

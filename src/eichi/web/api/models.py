@@ -8,6 +8,7 @@ from eichi.catalog import Direction, Entry, find, known
 from eichi.errors import ModelError
 from eichi.jobs.view import View
 from eichi.models.locate import lacking, present
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.downloads import DownloadView, label
 from eichi.web.i18n import Words
@@ -51,7 +52,7 @@ class ModelList(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["models"])
+    router = operations("models")
 
     @router.get("/models")
     def list_models(visitor: Visiting) -> ModelList:

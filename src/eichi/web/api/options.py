@@ -8,6 +8,7 @@ from pydantic import BaseModel, JsonValue
 from eichi.jobs.view import View
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
+from eichi.web.api.operations import operations
 from eichi.web.fields import FieldView, fields
 
 KINDS: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
@@ -27,7 +28,7 @@ class Fields(View):
 
 
 def routes() -> APIRouter:
-    router = APIRouter(tags=["options"])
+    router = operations("options")
 
     @router.get("/options")
     def list_options() -> Schemas:

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, Response
 
 from eichi.errors import InputError
 from eichi.jobs.view import View
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.guard import BODY
 from eichi.web.refs import UPLOAD, RefView
@@ -46,7 +47,7 @@ class Side(IntEnum):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["files"])
+    router = operations("files")
 
     @router.post("/pictures", status_code=201, max_body_size=BODY)
     def give_picture(file: UploadFile) -> PictureGiven:

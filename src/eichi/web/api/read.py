@@ -21,6 +21,7 @@ from eichi.library.outside import kind_of
 from eichi.options import VideoOptions
 from eichi.reading import parse_json
 from eichi.web.api.jobs import Id
+from eichi.web.api.operations import operations
 from eichi.web.api.pictures import PictureGiven
 from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
@@ -50,7 +51,7 @@ class ReadView(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["read"])
+    router = operations("read")
 
     @router.post("/read", max_body_size=BODY)
     def read_file(

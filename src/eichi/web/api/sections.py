@@ -15,6 +15,7 @@ from eichi.jobs.schema import Job
 from eichi.jobs.view import JobSections, JobView
 from eichi.options import MAX_SEED, VideoOptions, has, place
 from eichi.web.api.jobs import HIGHEST, Id
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.visitor import Visiting, Visitor
 
@@ -46,7 +47,7 @@ class Branch(AheadChange):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["sections"])
+    router = operations("sections")
     queue, refs = desk.queue, desk.refs
 
     def seen(job: Job, visitor: Visitor) -> JobView:

@@ -8,6 +8,7 @@ from eichi.errors import OptionError
 from eichi.jobs.view import View
 from eichi.settings import Settings
 from eichi.web import preferences
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.fields import FieldView
 from eichi.web.i18n import Words
@@ -35,7 +36,7 @@ class SettingsChange(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["settings"])
+    router = operations("settings")
 
     @router.get("/settings")
     def show_settings(visitor: Visiting) -> SettingsView:

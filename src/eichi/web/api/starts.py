@@ -16,6 +16,7 @@ from eichi.jobs.view import FramePlanView, JobView, Kind, PlanView, View
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.jobs import Id
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.drafts import BatchAsked, batch_of, count_jobs
 from eichi.web.visitor import Visiting, Visitor
@@ -46,7 +47,7 @@ class JobsStarted(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["jobs"])
+    router = operations("jobs")
     refs = desk.refs
 
     def start(options: VideoOptions | FrameOptions, visitor: Visitor, once: str | None) -> JobView:

@@ -9,6 +9,7 @@ from eichi.jobs.view import JobView, View
 from eichi.library.outside import over
 from eichi.options import VideoOptions, place
 from eichi.video.splice import LatentsReport, report
+from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.drafted import told
 from eichi.web.dropped import UNTOLD, Reader
@@ -68,7 +69,7 @@ class ToolStopped(View):
 
 
 def routes(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["latents"])
+    router = operations("latents")
 
     @router.get("/latents")
     def list_latents(visitor: Visiting) -> LatentFiles:
@@ -112,6 +113,8 @@ def _extended(desk: Desk, task: Extension, visitor: Visitor) -> tuple[VideoOptio
             raise
         model = report(path).model
         values = over({} if model is None else {"model": model}, task.options)
+    if values.get("image") is None and task.options.get("image"):  # the one that it had is not to be found here
+        values["image"] = task.options["image"]
     for key, value in (("latents", task.file), ("sections", None)):
         place(values, f"kept.{key}", value)
     place(values, "output.latents", True)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import RootModel
 from starlette.exceptions import HTTPException
 
+from eichi.web.api.operations import operations
 from eichi.words import languages, table
 
 COMMANDS = "cli."  # what texts begin with that stand in a terminal
@@ -19,7 +20,7 @@ class Texts(RootModel[dict[str, str]]):
 
 
 def routes() -> APIRouter:
-    router = APIRouter(tags=["words"])
+    router = operations("words")
 
     @router.get("/words/{language}")
     def list_words(language: str, response: Response, v: str = "") -> Texts:

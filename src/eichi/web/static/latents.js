@@ -2,6 +2,7 @@
 // which a tool takes them.
 
 import { address, del, get, post, upload } from "./api.js";
+import { draft } from "./draft.js";
 import { button, el, find, sync } from "./dom.js";
 import { live } from "./live.js";
 import { droppable } from "./picture.js";
@@ -112,8 +113,8 @@ async function use(tool, form) {
   problem.textContent = "";
   try {
     if (tool === "extend") {
-      const job = await post("latents/extend", { file: picked[0], ...values });
-      toast(say("page.queued", { first: job.id, count: 1 }));
+      const job = await post("latents/extend", { file: picked[0], ...values, options: draft("video").options() });
+      toast([say("page.queued", { first: job.id, count: 1 }), ...job.notes].join(" "));
     } else await post(`tools/${tool}`, { files: picked, values });
   } catch (error) {
     problem.textContent = error.message;

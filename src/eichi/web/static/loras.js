@@ -53,7 +53,10 @@ function make(file) {
   figure.addEventListener("change", () => strengthen(file.id, written(/** @type {HTMLInputElement} */ (figure).value)));
   figure.addEventListener("keydown", (event) => {
     const by = { ArrowUp: STEP, ArrowDown: -STEP }[/** @type {KeyboardEvent} */ (event).key];
-    if (by) strengthen(file.id, strength(file.id) + by);
+    if (!by) return;
+    event.preventDefault();
+    strengthen(file.id, strength(file.id) + by);
+    /** @type {HTMLInputElement} */ (figure).value = number(strength(file.id)); // one that is typed in is left alone
   });
   node.querySelector(".row")?.append(button("help", say("loras.report"), () => report(file), { quiet: true }));
   return node;

@@ -111,7 +111,7 @@ export function extend(job) {
         ? await post(`jobs/${job.id}/branch`, { order: job.sections, options: given(asked) })
         : await post("latents/extend", { file: `job:${job.id}/${latents}`, ...asked });
       close();
-      toast(say("page.queued", { first: made.id, count: 1 }));
+      toast([say("page.queued", { first: made.id, count: 1 }), ...made.notes].join(" "));
     } catch (error) {
       wrong.textContent = error.message;
     }

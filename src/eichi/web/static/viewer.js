@@ -106,6 +106,7 @@ export class ClipViewer extends HTMLElement {
 
   /** The buttons, in the language of the page. */
   dress() {
+    this.said = ""; // the time, too
     const focus = document.activeElement?.closest("clip-viewer") === this ? /** @type {HTMLElement} */ (document.activeElement).dataset.do : null;
     const make = (name, text, run) => button(name, text, run, { quiet: true, dataset: { do: name } });
     this.play_ = make("play", `${say("viewer.play")} (${shown("Space")})`, () => this.toggle());
