@@ -85,7 +85,7 @@ def test_undo_takes_back_what_it_says_and_no_word_more(browser: Browser, server:
 
 
 def test_an_address_brings_no_path(browser: Browser, server: Server) -> None:
-    """A link on another site would have the program open any file of this computer, or of a server of the attacker's."""
+    """A link on another site would have the program open any file of this computer, or of a server elsewhere."""
     with visiting(browser, server.address, "ru") as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.post_data or ""))
