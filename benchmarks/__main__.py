@@ -1,11 +1,11 @@
-"""`python -m benchmarks [long|clip|start …]`: one table, or all; parts are modules that fresh processes can import."""
+"""`python -m benchmarks [long|clip|start|page …]`: one table, or all; parts are modules for fresh processes, too."""
 
 import sys
 
-from benchmarks import clip, long, start
+from benchmarks import clip, long, page, start
 from benchmarks.printing import printing
 
-TABLES = {"long": long.main, "clip": clip.main, "start": start.main}
+TABLES = {"long": long.main, "clip": clip.main, "start": start.main, "page": page.main}
 
 if __name__ == "__main__":
     with printing():

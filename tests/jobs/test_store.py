@@ -303,7 +303,7 @@ def test_a_job_that_kills_its_workers_has_failed(store: Store, url: str, drafts:
     row = store.job(id)
     assert row.status == Status.FAILED
     assert row.error == Problem(id="error.job.died", values={"attempts": ATTEMPTS})
-    assert row.sentence() == str(InputError("error.job.died", attempts=ATTEMPTS))
+    assert row.error is not None and row.error.say() == str(InputError("error.job.died", attempts=ATTEMPTS))
 
 
 def test_a_dead_worker_that_was_to_stop_has_stopped(store: Store, url: str, drafts: Drafts) -> None:

@@ -11,7 +11,7 @@ from eichi.errors import InputError, OptionError
 from eichi.jobs.queue import Queue
 from eichi.jobs.runner import new_runner
 from eichi.jobs.schema import Draft, Job
-from eichi.jobs.view import ACTIONS, ACTIVE, ENDED, IDLE, Action, Ask, JobView, Status, states
+from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Ask, JobView, Status, states
 from eichi.options import FrameOptions, VideoOptions
 from tests.jobs.damage import write
 from tests.jobs.sections import leave
@@ -62,7 +62,8 @@ def do(queue: Queue, id: int, action: Action) -> Job | None:
 
 
 def test_the_table_is_whole() -> None:
-    assert list(ACTIONS) == list(Status) == [*sorted((*IDLE, *ACTIVE, *ENDED), key=list(Status).index)]
+    ended = (Status.DONE, Status.STOPPED, Status.FAILED)
+    assert list(ACTIONS) == list(Status) == [*sorted((*IDLE, *ACTIVE, *ended), key=list(Status).index)]
     assert set().union(*ACTIONS.values()) == set(Action)
     for action in Action:
         assert states(action) == tuple(status for status in Status if action in ACTIONS[status])
@@ -165,7 +166,8 @@ def test_a_view_is_what_is_in_the_row(queue: Queue, options: VideoOptions) -> No
     job = queue.store.job(put(queue, drafts(queue, options), Status.FAILED, error=error))
     view = job.view("ru")
     assert (view.request, view.prompt, view.seed, view.begun, view.damaged) == (options, "p", 1, False, ())
-    assert view.message == job.sentence("ru")
+    assert job.error is not None
+    assert view.message == job.error.say("ru")
     assert "секции 2" in str(view.message)
     assert JobView.model_validate_json(view.model_dump_json()) == view
 

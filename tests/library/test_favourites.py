@@ -30,8 +30,7 @@ def test_a_request_comes_back_equal(tmp_path_factory: pytest.TempPathFactory, re
     notes: list[Adjusted] = []
     kept = favourites(home, notes)
     kept.save("a", request_)
-    kept.remember(request_)
-    assert (kept.apply("a"), kept.last(type(request_)), notes) == (request_, request_, [])
+    assert (kept.apply("a"), notes) == (request_, [])
     kept.export(home / "out.json")
     other = favourites(home / "other")
     assert other.take_in(home / "out.json") == {"a": "a"}
@@ -84,15 +83,6 @@ def test_options_of_another_version_are_said_and_kept(home: Path) -> None:
     assert sorted(str(note.values["key"]) for note in notes) == ["later", "sampling.order", "seconds"]
     kept.save("new", VideoOptions())
     assert favourites(home).get("old").request == request
-
-
-def test_the_last_request_of_each_kind_is_remembered(home: Path) -> None:
-    kept = favourites(home)
-    assert kept.last(VideoOptions) == VideoOptions()
-    kept.remember(VideoOptions(prompt="v"))
-    kept.remember(FrameOptions(prompt="f"))
-    kept.remember(VideoOptions(prompt="w"))
-    assert (kept.last(VideoOptions).prompt, kept.last(FrameOptions).prompt, kept.list()) == ("w", "f", {})
 
 
 def test_import_renames_what_is_taken_and_skips_what_is_the_same(home: Path, tmp_path: Path) -> None:

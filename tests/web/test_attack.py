@@ -5,6 +5,7 @@ Operations are found in the schema of the interface, so that one that comes late
 
 import io
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,19 @@ def test_from_elsewhere_no_body_names_a_path(desk: Desk, far: TestClient, secret
     assert asked > 20
     assert {path: path.read_bytes() for path in secrets} == before
     assert not (desk.settings.home / "settings.json").exists()
+
+
+def test_the_server_fetches_nothing_that_somebody_names(desk: Desk) -> None:
+    """Also for who sits here: a name of something in the network is no file, and nobody is asked for it."""
+    with TestClient(make_app(desk), "http://localhost") as client, socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a.png"
+        for path in ("plan", "jobs", "drafts/video", "archive"):
+            answer = client.post(f"/api/v1/{path}", json={"image": url, "options": {"image": url}})
+            assert answer.status_code in (200, 422), path
+        for path in ("pictures", "files", "loras", "read"):
+            assert client.post(f"/api/v1/{path}", files={"file": (url, url.encode())}).status_code == 422
+        for path in (f"refs/{quote(url, safe='')}", f"pictures/{quote(url, safe='')}"):
+            assert client.get(f"/api/v1/{path}").status_code in (404, 422)
+        with pytest.raises(BlockingIOError):
+            listener.accept()

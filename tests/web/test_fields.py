@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from eichi.catalog import Direction
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.settings import Settings
-from eichi.web.fields import FieldView, fields, grouped, unused
+from eichi.web.fields import FieldView, fields, grouped
 
 VIDEO, FRAME, SETTINGS = fields(VideoOptions), fields(FrameOptions), fields(Settings)
 
@@ -61,14 +60,6 @@ def test_groups_are_in_the_order_of_the_page_and_fields_in_that_of_declaration()
     assert [*grouped(SETTINGS.values())] == ["machine", "memory"]
     motion = [view.key for view in grouped(VIDEO.values())["motion"]]
     assert motion == ["section_size", "sampling.padding", "sampling.image_strength"]
-
-
-@pytest.mark.parametrize(("direction", "one", "other"), [("reverse", 1, 6), ("forward", 6, 1)])
-def test_what_a_direction_has_no_use_for(direction: Direction, one: int, other: int) -> None:
-    left = unused(VIDEO.values(), direction)
-    assert len(left) == one
-    assert ("keyframes.final_strength" in left) == (direction == "forward")
-    assert unused(FRAME.values(), direction) == ()
 
 
 def test_lengths_are_offered_by_direction() -> None:

@@ -81,13 +81,31 @@ def test_from_an_empty_queue_to_a_video_that_plays_without_a_mouse(
         expect(stage.locator(".time")).not_to_contain_text("· 0/")
 
 
+def test_from_the_press_on_the_stage_says_what_it_waits_for(server: Server, browser: Browser, ball: Path) -> None:
+    with visiting(browser, server.address, "en") as page:
+        page.request.post(f"{server.address}/api/v1/queue/hold")
+        page.locator("picture-drop[name=image] input").set_input_files(ball)
+        expect(page.locator("#plan-line")).to_contain_text("80×48")
+        page.locator("details[data-group=sampling] > summary").click()
+        cfg, negative = page.locator("#video-sampling-cfg"), page.locator("#video-negative")
+        expect(cfg).to_be_visible()
+        expect(negative).to_be_hidden()  # nothing comes of it at a CFG of 1
+        cfg.fill("2")
+        expect(negative).to_be_visible()
+        page.locator("#start").click()
+        expect(page.locator("job-stage .state.waiting")).to_be_visible()
+        expect(page.locator("job-stage .line")).to_have_text(say("stage.held_queue"))
+        page.request.post(f"{server.address}/api/v1/queue/clear")
+        page.request.post(f"{server.address}/api/v1/queue/resume")
+
+
 def test_twenty_tabs_show_the_same_job_over_one_stream(desk: Desk, video: VideoOptions, browser: Browser) -> None:
     made = desk.start([video])[0]
     taken = running(desk, made)
     with threads.serving(desk) as address:
         context = browser.new_context()
         tabs = [context.new_page() for _ in range(TABS)]
-        troubles = [trouble for tab in tabs for trouble in [watched(tab)]]
+        troubles = [watched(tab) for tab in tabs]
         for tab in tabs:
             opened(tab, address, "zh-TW")
         for tab in tabs:
@@ -164,7 +182,15 @@ def test_the_draft_of_a_closed_tab_is_had_back(server: Server, browser: Browser,
         other = opened(page.context.new_page(), server.address, "ja")
         other.locator("picture-drop[name=image] input").set_input_files(ball)
         expect(other.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
+        section = 'time-line [data-place="1"]'
+        with other.expect_file_chooser() as chooser:
+            other.locator(f"{section} .face").focus()
+            other.keyboard.press("p")
+        chooser.value.set_files(ball)
+        expect(other.locator(f"{section} .from")).to_have_text(say("timeline.own", "ja"))
         other.locator("#video-prompt").press_sequentially("閉じた")
+        other.reload()
+        expect(other.locator(f"{section} .from")).to_have_text(say("timeline.own", "ja"))
         other.close()
         page.locator("#video-prompt").fill("ここ")
         page.locator("#drafts").click()
@@ -173,6 +199,7 @@ def test_the_draft_of_a_closed_tab_is_had_back(server: Server, browser: Browser,
         rows.get_by_role("button", name=say("do.use_draft", "ja")).click()
         page.wait_for_selector("body[data-ready]")
         expect(page.locator("#video-prompt")).to_have_value("閉じた")
+        expect(page.locator(f"{section} .from")).to_have_text(say("timeline.own", "ja"))
         expect(page.locator("picture-drop[name=image]")).to_have_class(re.compile("filled"))
 
 

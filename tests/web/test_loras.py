@@ -40,6 +40,9 @@ def test_files_are_listed_with_the_models_that_they_fit(desk: Desk, file: Path) 
     assert (style.report.layers, style.report.matched, style.report.rank) == (1, 1, (1,))
     assert (broken.fits, broken.report) == ((), None)
     assert any("а" <= letter <= "я" for letter in broken.said)
+    assert "broken.safetensors" in broken.said
+    assert str(file.parent) not in broken.said
+    assert str(file.parent) not in desk.loras.tell(broken.id, "ru").said
 
 
 def test_files_below_and_in_other_folders_are_listed(desk: Desk, file: Path, tmp_path: Path) -> None:

@@ -218,10 +218,6 @@ class Job:
         known |= {"request": request, "error": error, "message": message, "actions": actions}
         return JobView(**known | {"damaged": tuple(sorted(damaged)), "begun": self.begun, "made": self.made})
 
-    def sentence(self, language: str = ENGLISH) -> str | None:
-        """What went wrong, for people; None where nothing did."""
-        return None if self.error is None else self.error.say(language)
-
 
 # What stands for a value that cannot be read; nothing where nothing is allowed.
 HARMLESS: dict[str, object] = {

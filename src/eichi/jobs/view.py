@@ -76,8 +76,6 @@ Button = Literal["hold", "resume", "stop-section", "stop", "skip", "up", "down",
 
 IDLE = (Status.WAITING, Status.HELD)
 ACTIVE = (Status.RUNNING, Status.STOPPING)
-ENDED = (Status.DONE, Status.STOPPED, Status.FAILED)
-
 BUILT = (Action.CLONE, Action.REDO)  # what makes a new job of one, whatever becomes of that
 
 # What can be done in which state.

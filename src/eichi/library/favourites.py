@@ -1,4 +1,4 @@
-"""Favourites: complete sets of options with a name, and the last one of each kind that was used.
+"""Favourites: complete sets of options with a name.
 
 What is kept is the request as nested values, not the request itself: options come and go with versions, and a
 favourite that names one of another version keeps it. Applying takes what is known today and says what is not.
@@ -36,7 +36,6 @@ class Favourite(Kept):
 
 class _Content(Kept):
     favourites: dict[Name, Favourite] = Field(default_factory=dict)
-    last: dict[Name, Favourite] = Field(default_factory=dict)
 
 
 class Favourites:
@@ -85,16 +84,6 @@ class Favourites:
         with self._shelf.change() as content:
             _found(content, name)
             del content.favourites[name]
-
-    def remember(self, request: Request) -> None:
-        """Keep what was used last of its kind, for the next start."""
-        with self._shelf.change() as content:
-            content.last[request.kind] = Favourite(kind=request.kind, request=request.dump())
-
-    def last(self, kind: type[Request]) -> Request:
-        """What was used last of a kind, its defaults where nothing was; what is not known any more is told."""
-        favourite = self._shelf.read().last.get(kind.kind)
-        return kind() if favourite is None else self._read(favourite)
 
     def export(self, path: Path, names: Iterable[str] | None = None) -> None:
         """Write favourites, all of them unless named, to a file for another machine. Raises InputError.

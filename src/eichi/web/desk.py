@@ -1,7 +1,7 @@
-"""What all pages work on: the store and its queue, who runs the jobs, pictures that were given, what was last set.
+"""What all pages work on: the store and its queue, who runs the jobs, files that were given, models and tools.
 
-One desk for a server. A page that is closed loses nothing, because nothing is kept in it: jobs are in the store,
-pictures are files in the home folder, and the controls' values are remembered in the library. Knows no component.
+One desk for a server. A page that is closed loses nothing, because jobs are in the store, what was given are files
+in the home folder, and drafts are the browser's own. Knows no page.
 """
 
 import json

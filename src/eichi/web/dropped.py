@@ -7,7 +7,6 @@ the draft that it was dropped on. Whatever is lost on the way or guessed is said
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +32,7 @@ from eichi.video.sources import ENDINGS
 from eichi.video.texts import texts_in
 from eichi.web.drafted import Drafter, told
 from eichi.web.i18n import Words
+from eichi.web.problems import called
 from eichi.web.refs import Refs
 from eichi.web.toolruns import VIDEOS
 from eichi.web.uploads import LARGEST, Given
@@ -199,20 +199,6 @@ def _typed(values: Plain, said: Plain) -> Plain:
         key: _typed(values[key], one) if isinstance(one, dict) and isinstance(values[key], dict) else values[key]
         for key, one in said.items()
     }
-
-
-@contextmanager
-def called(path: Path) -> Iterator[None]:
-    """Errors about a file, or what is in it, without the folder that it is read in."""
-    try:
-        yield
-    except EichiError as error:
-        folder = f"{path.parent}{os.sep}"
-        error.values = {
-            key: str(value).replace(folder, "") if isinstance(value, str | Path) else value
-            for key, value in error.values.items()
-        }
-        raise
 
 
 def _copy(content: BinaryIO, path: Path) -> None:

@@ -75,11 +75,6 @@ def grouped(views: Iterable[FieldView]) -> dict[Group, tuple[FieldView, ...]]:
     return {group: inside for group, inside in found.items() if inside}
 
 
-def unused(views: Iterable[FieldView], direction: Direction) -> tuple[str, ...]:
-    """Keys of what a model of a direction has no use for."""
-    return tuple(view.key for view in views if view.only not in (None, direction))
-
-
 def describe(field: OptionField) -> FieldView:
     """An option as a page draws it."""
     low, high = field.bounds

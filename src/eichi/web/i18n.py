@@ -1,8 +1,8 @@
 """The language of a visitor, and words bound to it.
 
-A page is built once for every language and lies under a path of its own, so that no text is put together in the
-browser and a language is a link. Which one a visitor gets first: the one chosen before, else the machine's where it is
-fixed, else the first of the browser's that is known. Knows nothing of pages.
+A page is written in the language of its address; the browser asks for all words of another one. Which one a visitor
+gets first: the one chosen before, else the machine's where it is fixed, else the first of the browser's that is known.
+Knows nothing of pages.
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from eichi.loratext import compare, lines
 from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.loramatch import Match
 from eichi.settings import Settings
+from eichi.web.problems import called
 from eichi.web.refs import LORA, Refs
 
 
@@ -106,8 +107,9 @@ class LoraFolder:
         if not id.startswith(LORA) or view is None:
             raise InputError("error.ref.gone")
         try:
-            file = read_lora(path)
-            check_numbers(file)
+            with called(path):
+                file = read_lora(path)
+                check_numbers(file)
         except EichiError as error:
             return LoraTold(**dict(view) | {"fits": (), "said": error.say(language)}, lines=())
         fits, misfits = compare(file, known(), self.settings.models)
@@ -133,11 +135,12 @@ class LoraFolder:
     def _fits(self, path: Path) -> tuple[tuple[str, ...], LoraFigures | None, EichiError | None]:
         """The models that a file fits with what is in it, and the reason where there is none."""
         try:
-            fits, misfits = compare(read_lora(path), known(), self.settings.models)
+            with called(path):
+                fits, misfits = compare(read_lora(path), known(), self.settings.models)
+                if not fits:
+                    raise next(reversed(misfits.values()))
         except EichiError as error:
             return (), None, error
-        if not fits:
-            return (), None, next(reversed(misfits.values()))
         return tuple(match.model for match in fits), _figures(fits[0]), None
 
 

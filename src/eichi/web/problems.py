@@ -3,6 +3,11 @@
 An error that is about an option without saying which is told here by its id. Knows no request over HTTP.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from eichi.errors import EichiError, ErrorView
 
 # What an error is about that names no option.
@@ -38,3 +43,17 @@ def key_of(error: EichiError) -> str | None:
     key = key or next((key for start, key in GROUPS.items() if error.id.startswith(start)), None)
     number = error.values.get("number") if error.id == "error.section.missing" else None
     return None if key is None else f"{key}.{number}" if number is not None else str(key)
+
+
+@contextmanager
+def called(path: Path) -> Iterator[None]:
+    """Errors about a file, or what is in it, without the folder that it is read in."""
+    try:
+        yield
+    except EichiError as error:
+        folder = f"{path.parent}{os.sep}"
+        error.values = {
+            key: str(value).replace(folder, "") if isinstance(value, str | Path) else value
+            for key, value in error.values.items()
+        }
+        raise

@@ -3,7 +3,7 @@
 
 import { get, isId } from "./api.js";
 import { flat } from "./draft.js";
-import { find, findAll } from "./dom.js";
+import { find } from "./dom.js";
 import { pictureOf } from "./picture.js";
 import { edit } from "./start.js";
 import { saying, toast } from "./toast.js";
@@ -76,9 +76,6 @@ export class Asking {
       const { set, value, example } = /** @type {HTMLElement} */ (event.target).dataset ?? {};
       if (set) this.change((values) => (values[set] = Number(value) === this.facts.defaults[set] ? null : Number(value)), "undo.advice");
       if (example) this.change((values) => (values.prompt = example), "undo.prompt");
-    });
-    document.addEventListener("words", () => {
-      for (const node of findAll("[data-plain]")) node.textContent = node.textContent.replaceAll("`", "");
     });
   }
 

@@ -54,7 +54,7 @@ function show() {
 function make(job) {
   const look = el("button", { type: "button", class: "look" }, thumb(job), el("span", { class: "length" }));
   const tick = el("input", { type: "checkbox" });
-  const node = el("li", {}, look, tick, el("div", { class: "told" }, el("p", { class: "prompt" }), el("small"), el("small", { class: "when" }), el("p", { class: "wrong", hidden: true })), el("div", { class: "row acts-row" }));
+  const node = el("li", {}, look, el("label", { class: "tick-box" }, tick), el("div", { class: "told" }, el("p", { class: "prompt" }), el("small"), el("small", { class: "when" }), el("p", { class: "wrong", hidden: true })), el("div", { class: "row acts-row" }));
   look.addEventListener("click", () => view(current(job)));
   tick.addEventListener("change", () => {
     if (/** @type {HTMLInputElement} */ (tick).checked) picked.add(job.id);

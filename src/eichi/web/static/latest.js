@@ -89,7 +89,7 @@ export class LatestResults extends HTMLElement {
 /** @param {import("./live.js").JobRow} job */
 function card(job) {
   const look = el("button", { type: "button", class: "look", dataset: { look: String(job.id) } }, thumb(job));
-  return el("li", {}, look, el("input", { type: "checkbox", value: String(job.id) }), el("p"), el("small"));
+  return el("li", {}, look, el("label", { class: "tick-box" }, el("input", { type: "checkbox", value: String(job.id) })), el("p"), el("small"));
 }
 
 customElements.define("latest-results", LatestResults);

@@ -7,8 +7,6 @@ import { mark } from "./form.js";
 import { live } from "./live.js";
 import { number, say } from "./words.js";
 
-const PAUSE = 120; // milliseconds without a change before it is asked
-
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {{key?: string | null, id: string, message: string}} Problem */
 /** @typedef {Record<string, any> & {problems: Problem[], notes: string[], line: string | null, jobs: number}} DraftView */
@@ -58,32 +56,34 @@ export const planned = () => last;
  * @param {Draft} draft
  */
 export function plan(draft) {
-  let timer = 0, asked = new AbortController(), running = Promise.resolve();
+  let timer = 0, asking = false, changed = false, running = Promise.resolve();
   const ask = async () => {
     clearTimeout(timer);
     timer = 0;
-    asked.abort();
-    asked = new AbortController();
+    changed = asking;
+    if (asking) return; // and again once that is answered
+    asking = true;
     const { options, batch } = request(draft), whole = { prompt: "", ...options }; // an empty one has its tokens, too
     try {
-      const body = batch ? { options: whole, batch } : { options: whole };
-      const answer = await post(`drafts/${draft.kind}`, body, { signal: asked.signal });
+      last = await post(`drafts/${draft.kind}`, batch ? { options: whole, batch } : { options: whole });
       unanswered = null;
-      last = answer;
-      document.dispatchEvent(new CustomEvent("planned", { detail: last }));
     } catch (error) {
-      if (error.name === "AbortError") return;
       if (error.status === undefined) throw error;
       unanswered = { id: error.id, key: error.key, message: error.message };
+    } finally {
+      asking = false;
     }
+    if (changed) running = ask();
     show(draft);
+    if (!unanswered) document.dispatchEvent(new CustomEvent("planned", { detail: last }));
   };
   const later = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => (running = ask()), PAUSE);
+    timer = setTimeout(go); // what changes together is asked once
   };
+  const go = () => (running = Promise.allSettled([running, ask()]).then(() => {}));
   hurry = async () => {
-    if (timer || unanswered) running = ask();
+    if (timer || unanswered) go();
     for (let seen = null; seen !== running; ) await (seen = running);
   };
   draft.addEventListener("change", later);

@@ -14,6 +14,8 @@ import { language, say, span } from "./words.js";
 
 const ACTIVE = new Set(["running", "stopping"]);
 const list = find("#jobs");
+/** What rows show, so that a long list is not written anew for each job that changes. @type {WeakMap<HTMLElement, string>} */
+const filled = new WeakMap();
 /** The row that is dragged. @type {HTMLElement | null} */
 let dragged = null;
 
@@ -57,6 +59,9 @@ function make(job) {
 
 /** @param {HTMLElement} row @param {JobRow} job */
 function fill(row, job) {
+  const key = `${language()} ${JSON.stringify(job)}`;
+  if (filled.get(row) === key) return;
+  filled.set(row, key);
   const active = ACTIVE.has(job.status), prompt = job.prompt || say("page.no_prompt");
   row.draggable = !active;
   row.classList.toggle("active", active);

@@ -45,6 +45,13 @@ class Shelf {
     this.list = el("ul", {});
     this.name = /** @type {HTMLInputElement} */ (el("input", { type: "text", id: "shelf-name", autocomplete: "off", maxlength: "200" }));
     this.wrong = el("p", { class: "wrong", role: "alert" });
+    this.asked = 0;
+  }
+
+  /** What is kept, null where it is not known or was asked for again meanwhile. @param {string} path */
+  async latest(path) {
+    const turn = ++this.asked, found = await saying(() => get(path));
+    return turn === this.asked ? found : null;
   }
 
   /** @param {string} title @param {string} label of the name @param {...Node} more */
@@ -85,7 +92,7 @@ class Presets extends Shelf {
   }
 
   async fill() {
-    const kept = await saying(() => get("prompts"));
+    const kept = await this.latest("prompts");
     if (!kept) return;
     this.presets = kept.presets;
     const begin = kept.startup ?? "";
@@ -151,7 +158,7 @@ class Favourites extends Shelf {
   }
 
   async fill() {
-    const kept = await saying(() => get(`favourites?kind=${this.draft.kind}`));
+    const kept = await this.latest(`favourites?kind=${this.draft.kind}`);
     if (!kept) return;
     this.kept = kept.favourites;
     this.list.replaceChildren(...this.kept.map((one) => this.row(one)));

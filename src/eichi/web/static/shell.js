@@ -18,7 +18,7 @@ const SCHEME = "eichi.scheme";
  */
 export async function begin(show = () => {}) {
   dress(shared.getItem(SCHEME));
-  find("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
+  center();
   const tongue = find("#language");
   tongue.value = language();
   tongue.addEventListener("change", () => speak(tongue.value));
@@ -55,8 +55,17 @@ function dress(scheme) {
 function badge() {
   const count = live.coming().length + live.active().filter((job) => !live.order.includes(job.id)).length;
   const node = find("#queue-count");
+  if (node.textContent === String(count)) return;
   node.hidden = !count;
   node.textContent = String(count);
+  center(); // the link of this place may have been moved out of sight
+}
+
+/** Show the link of this place where not all of them have room, without moving the page. */
+function center() {
+  const here = find("nav [aria-current]"), nav = here.parentElement;
+  const [link, whole] = [here, nav].map((node) => node.getBoundingClientRect());
+  nav.scrollLeft += link.left + link.width / 2 - whole.left - whole.width / 2;
 }
 
 function connection() {

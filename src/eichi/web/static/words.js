@@ -120,7 +120,10 @@ export async function speak(code) {
 
 /** Let everything that names its text say it. */
 function fill() {
-  for (const node of findAll("[data-word]")) node.textContent = say(node.dataset.word);
+  for (const node of findAll("[data-word]")) {
+    const text = say(node.dataset.word);
+    node.textContent = "plain" in node.dataset ? text.replaceAll("`", "") : text;
+  }
   for (const [from, to] of Object.entries(ATTRIBUTES)) {
     const name = from.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     for (const node of findAll(`[data-${name}]`)) node.setAttribute(to, say(node.dataset[from]));
