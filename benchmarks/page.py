@@ -283,7 +283,7 @@ def machine() -> str:
     names = [line for line in cpu_lines() if line.startswith("model name")]
     name = names[0].partition(":")[2].strip() if names else platform.processor()
     memory = psutil.virtual_memory().total / 2**30
-    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f}"
+    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, load {psutil.getloadavg()[0]:.1f}"
 
 
 def cpu_lines() -> list[str]:

@@ -164,8 +164,7 @@ def _favourites(home: Path) -> None:
     for name in kept.list():
         with suppress(EichiError):
             kept.apply(name)
-    kept.last(VideoOptions)
-    kept.remember(VideoOptions())
+    kept.save("new", VideoOptions())
 
 
 def _taken_in(path: Path) -> object:

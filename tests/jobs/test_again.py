@@ -91,12 +91,12 @@ def kept_file(job: Job) -> Path:
 
 
 def seed_of(job: Job) -> int:
-    assert isinstance(job.result, Finished), job.sentence()
+    assert isinstance(job.result, Finished), job.view().message
     return job.result.seed
 
 
 def video_of(job: Job) -> Path:
-    assert isinstance(job.result, Finished), job.sentence()
+    assert isinstance(job.result, Finished), job.view().message
     return Path(job.result.video)
 
 
@@ -119,7 +119,7 @@ def test_a_running_job_takes_a_change_when_its_section_is_finished(
     store.ask(Step, 1, change)
     work()
     job = store.job(id)
-    assert job.status == Status.DONE, job.sentence()
+    assert job.status == Status.DONE, job.view().message
     assert notes(queue, id) == [("note.ahead.taken", 1)]
     assert drawn(queue, id) == SECTIONS
     assert asked(job, "keyframes.prompts") == {"0": "p", "2": "r"}

@@ -258,7 +258,7 @@ def test_an_error_is_the_job_s_and_the_next_one_runs(
     lost.unlink()
     worker.work(drain=True)
     job = store.job(bad)
-    assert (job.status, job.sentence()) == (
+    assert (job.status, job.view().message) == (
         Status.FAILED,
         f"There is no image {lost}. Check the name and the folder.",
     )
@@ -276,7 +276,7 @@ def test_an_unexpected_error_is_recorded(worker: Worker, queue: Queue, store: As
     worker.work(drain=True)
     job = store.job(id)
     assert job.status == Status.FAILED
-    assert "ZeroDivisionError: by nobody" in str(job.sentence())
+    assert "ZeroDivisionError: by nobody" in str(job.view().message)
     assert job.begun
 
 
@@ -362,7 +362,7 @@ def test_a_worker_s_own_settings_count(
     worker = Worker(store, own, threading.Event())
     store.ask(FrameStarted, 1, queue.stop)  # all is loaded; what is drawn is drawn as ever
     worker.work(drain=True)
-    assert store.job(id).status == Status.STOPPED, store.job(id).sentence()
+    assert store.job(id).status == Status.STOPPED, store.job(id).view().message
     parts = worker._components
     assert parts is not None and parts.runtime == own.runtime
     assert (parts.vae.tile_sample_min_height, parts.attention) == (192, "chunked")

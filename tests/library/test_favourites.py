@@ -145,6 +145,18 @@ def test_other_files_are_refused(home: Path, tmp_path: Path, text: str) -> None:
     assert favourites(home).list() == {}
 
 
+def test_what_another_version_keeps_there_is_lost_only_where_it_cannot_be_written(home: Path) -> None:
+    notes: list[Adjusted] = []
+    favourites(home).save("mine", VideoOptions())
+    path = home / "library" / "favourites.json"
+    content = json.loads(path.read_text(encoding="utf-8")) | {"later": {"a": 1}, "last": {"video": {"\ud800": 1}}}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    favourites(home, notes).save("other", VideoOptions())
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert (kept["later"], "last" in kept, [*kept["favourites"]]) == ({"a": 1}, False, ["mine", "other"])
+    assert [note.values["key"] for note in notes if note.id == "note.library.lost"] == ["last"]
+
+
 def test_a_missing_file_is_refused(home: Path) -> None:
     with pytest.raises(InputError, match="not a file of favourites"):
         favourites(home).take_in(Path("none.json"))

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 import uvicorn
@@ -51,8 +51,9 @@ def test_two_hundred_halves_are_closed(short: None, half: bytes) -> None:
         for one in open:
             one.sendall(half)
         for one in open:
-            while one.recv(1000):  # nothing more comes where it is closed, else this waits
-                pass
+            with suppress(ConnectionResetError):  # closed too, before all was read
+                while one.recv(1000):  # nothing more comes where it is closed, else this waits
+                    pass
 
 
 def test_who_is_slow_but_sends_on_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:

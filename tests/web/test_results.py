@@ -74,6 +74,17 @@ def test_a_frame_becomes_the_image(server: Server, browser: Browser) -> None:
         expect(page.locator("#toasts")).to_contain_text(say("result.taken", "ru"))
 
 
+def test_a_result_is_made_longer_by_a_half(server: Server, browser: Browser) -> None:
+    with visiting(browser, server.address, "ru") as page:
+        page.locator("job-stage").get_by_role("button", name=say("do.extend", "ru"), exact=True).click()
+        page.locator("#extend-seconds").fill("2,5")
+        page.locator("dialog .primary").click()
+        expect(page.locator("#toasts")).to_contain_text("3")
+        (waiting,) = page.request.get(f"{server.address}/api/v1/jobs?status=waiting").json()["jobs"]
+        assert waiting["request"]["seconds"] == 2.5
+        page.request.post(f"{server.address}/api/v1/queue/clear")
+
+
 def test_two_results_are_compared(server: Server, browser: Browser) -> None:
     with visiting(browser, server.address, "zh-TW") as page:
         ticks = page.locator("latest-results input[type=checkbox]")

@@ -282,6 +282,7 @@ JOB: dict[str, Any] = {
     "id": 7,
     "kind": "video",
     "status": "running",
+    "model": "tiny",
     "kept": 0,
     "seed": 5,
     "actions": ["ahead", "redo"],

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -37,7 +37,7 @@ Tell = Callable[[Adjusted], None]
 Step = Callable[[Plain], Plain]
 
 
-def _writable(values: Plain) -> Plain:
+def _writable(values: Any) -> Any:
     """Values as they are, unless a key among them cannot be written."""
     try:
         json_text(values)
@@ -55,6 +55,7 @@ class Kept(BaseModel):
     """Base of what is kept in a file: unknown keys stay where they are."""
 
     model_config = ConfigDict(extra="allow", validate_assignment=True)
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_writable)]]
 
 
 Content = TypeVar("Content", bound=Kept)

@@ -40,7 +40,7 @@ def until(entries: Iterator[Told], kind: type[Message]) -> Told:
 
 def digest(queue: Queue, id: int) -> str:
     job = queue.store.job(id)
-    assert job.status == Status.DONE, job.sentence()
+    assert job.status == Status.DONE, job.view().message
     assert isinstance(job.result, Finished)
     return hashlib.sha256(Path(job.result.video).read_bytes()).hexdigest()
 

@@ -26,9 +26,10 @@ from eichi.web.api.pictures import PictureGiven
 from eichi.web.desk import Desk
 from eichi.web.drafted import Drafter, told
 from eichi.web.dropped import Kind as FileKind
-from eichi.web.dropped import Reader, called
+from eichi.web.dropped import Reader
 from eichi.web.guard import BODY
 from eichi.web.i18n import Words
+from eichi.web.problems import called
 from eichi.web.refs import RefView
 from eichi.web.visitor import Visiting
 

@@ -74,10 +74,10 @@ export class PictureDrop extends HTMLElement {
     this.show();
   }
 
-  /** @param {string[]} keys */
+  /** Another picture, or another way to fit it; what is typed elsewhere costs nothing here. @param {string[]} keys */
   changed(keys) {
     if (keys.includes(this.name)) this.say("");
-    this.show();
+    if (keys.includes(this.name) || keys.includes("fit")) this.show();
   }
 
   /** @param {DataTransfer} transfer */
@@ -137,7 +137,9 @@ export class PictureDrop extends HTMLElement {
 
   /** @param {any} planned the draft's plan */
   planned(planned) {
-    this.size = planned.plan ? { width: planned.plan.width, height: planned.plan.height } : null;
+    const { width = 0, height = 0 } = planned.plan ?? {};
+    if (width === (this.size?.width ?? 0) && height === (this.size?.height ?? 0)) return;
+    this.size = width ? { width, height } : null;
     this.frame();
   }
 

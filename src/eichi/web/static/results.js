@@ -111,9 +111,10 @@ export function extend(job) {
         ? await post(`jobs/${job.id}/branch`, { order: job.sections, options: given(asked) })
         : await post("latents/extend", { file: `job:${job.id}/${latents}`, ...asked });
       close();
-      toast([say("page.queued", { first: made.id, count: 1 }), ...made.notes].join(" "));
+      toast([say("page.queued", { first: made.id, count: 1 }), ...(made.notes ?? [])].join(" ")); // a branch has none
     } catch (error) {
       wrong.textContent = error.message;
+      if (error.status === undefined) throw error; // no answer of ours: a fault of the page
     }
   });
   const close = open(form, { title: say("do.extend") });

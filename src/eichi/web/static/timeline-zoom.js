@@ -2,7 +2,7 @@
 
 import { button, el, sync } from "./dom.js";
 import { tabOnly } from "./storage.js";
-import { number, say } from "./words.js";
+import { language, number, say } from "./words.js";
 
 const LEAST = 106, MOST = 320, USUAL = 132, BY = 1.3; // pixels of an ordinary section; number and time need the least
 const STEPS = [0.5, 1, 2, 5, 10, 20, 60], APART = 46; // seconds between marks, pixels between them
@@ -78,7 +78,9 @@ export class Zoom {
       node.className = [card.state, own, bad].filter(Boolean).join(" ");
       node.style.flexGrow = String(card.share ?? 1);
     });
-    this.draw();
+    const state = [this.shares, seconds, this.lane.querySelectorAll(".cell").length, language()].join(" ");
+    if (state !== this.drawn) this.draw(); // measuring costs, and a word more in a prompt changes nothing here
+    this.drawn = state;
   }
 
   /** Lay it out anew. */
