@@ -7,7 +7,7 @@ import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { live } from "./live.js";
 import { saying, toast } from "./toast.js";
-import { language, number, say } from "./words.js";
+import { figure, language, number, say } from "./words.js";
 
 /** @typedef {import("./live.js").JobRow} JobRow */
 /** @typedef {{text: string, icon?: string, run: () => void, disabled?: boolean}} Item */
@@ -106,7 +106,7 @@ export function extend(job) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const asked = { seconds: Number(seconds.value.trim().replace(",", ".")), prompt: prompt.value.trim() || null };
+      const asked = { seconds: figure(seconds.value), prompt: prompt.value.trim() || null };
       const made = whole(job)
         ? await post(`jobs/${job.id}/branch`, { order: job.sections, options: given(asked) })
         : await post("latents/extend", { file: `job:${job.id}/${latents}`, ...asked });

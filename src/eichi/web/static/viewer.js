@@ -3,6 +3,7 @@
 
 import { button, el } from "./dom.js";
 import { key, shown } from "./keys.js";
+import { shared } from "./storage.js";
 import { number, say } from "./words.js";
 
 const FPS = 30;
@@ -15,7 +16,7 @@ export class ClipViewer extends HTMLElement {
     this.frames = 0;
     this.video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, preload: "metadata", tabindex: "-1" }));
     this.video.muted = true;
-    this.video.loop = localStorage.getItem(LOOP) !== "off";
+    this.video.loop = shared.getItem(LOOP) !== "off";
     this.slider = /** @type {HTMLInputElement} */ (el("input", { type: "range", min: "0", step: "1", value: "0" }));
     this.time = el("span", { class: "time" });
     this.problem = el("p", { class: "wrong", role: "alert", hidden: true });
@@ -126,7 +127,7 @@ export class ClipViewer extends HTMLElement {
 
   loop() {
     this.video.loop = !this.video.loop;
-    localStorage.setItem(LOOP, this.video.loop ? "on" : "off");
+    shared.setItem(LOOP, this.video.loop ? "on" : "off");
     this.tell();
   }
 
