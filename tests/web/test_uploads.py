@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from starlette.datastructures import UploadFile
 
 from eichi.errors import DiskError, EichiError, InputError
 from eichi.video.latentfile import Latents, save_latents
@@ -198,3 +199,17 @@ def test_a_result_that_is_deleted_while_it_is_looked_at_is_none(
 ) -> None:
     monkeypatch.setattr(results, "files_in", lambda folder: iter([tmp_path / "gone.mp4"]))
     assert desk.files.list(tmp_path) == []
+
+
+def test_a_full_disk_is_said_where_a_file_is_sent(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies on the disk before anybody looks at it."""
+
+    def full(*about: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(UploadFile, "write", full)
+    answer = client.post("/api/v1/pictures", files={"file": ("a.png", content("PNG"))})
+    assert answer.json()["id"] == "error.upload.write"
+    assert "space" in answer.json()["message"]
