@@ -210,11 +210,11 @@ export class JobStage extends HTMLElement {
     } else {
       if (can("resume")) add("play", "do.resume", call("resume"), !made(job));
       if (made(job)) add("download", "do.download", () => download(job));
-      if (job.status !== "waiting" && job.status !== "held") {
-        add("copy", "result.same_seed", () => useAgain(job, "same"));
-        add("dice", "result.new_seed", () => useAgain(job, "new"));
-      }
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
+      if (job.status !== "waiting" && job.status !== "held") {
+        add("copy", "result.same_seed", () => useAgain(job, "same"), true);
+        add("dice", "result.new_seed", () => useAgain(job, "new"), true);
+      }
       if (can("edit")) add("edit", "do.edit", () => (location.href = placeUrl(job.kind === "frame" ? "frame" : "create", { edit: String(job.id) })));
     }
     if (made(job) || job.status === "done") {
