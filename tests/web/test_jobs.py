@@ -11,13 +11,13 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from eichi.events import Changed, Finished, FrameFinished, dump
+from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.options import FrameOptions, VideoOptions
 from eichi.video.reader import count_frames, read_frame, read_frames
 from eichi.video.writer import Writer
-from eichi.web import desk as module
 from eichi.web.app import make_app
-from eichi.web.desk import Desk
+from eichi.web.desk import BIN, Desk
 from eichi.web.visitor import Visitor
 from tests.web.conftest import running
 
@@ -76,12 +76,22 @@ def test_a_double_click_makes_one_job(client: TestClient, desk: Desk, video: Vid
     assert press("c")  # what was refused made nothing
 
 
-def test_starts_are_remembered_for_a_while(desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STARTS", 2)
-    first = desk.once("a", lambda: desk.start([video]))
-    for key in ("b", "c"):
-        desk.once(key, lambda: desk.start([video]))
-    assert desk.once("a", lambda: desk.start([video])) != first
+def test_a_start_is_remembered_after_a_restart_and_for_its_own_address(
+    client: TestClient, desk: Desk, video: VideoOptions
+) -> None:
+    """Whoever sends the same once more, since the server was killed before it could answer, makes no second job."""
+    said = {"Idempotency-Key": "a"}
+    first = client.post("/api/v1/jobs", json=video.dump(), headers=said).json()["id"]
+    with Store(desk.settings.store) as store:
+        other = Desk(desk.settings, store, lambda job: None, local=True)
+        anew = TestClient(make_app(other), base_url="http://localhost")
+        assert anew.post("/api/v1/jobs", json=video.dump(), headers=said).json()["id"] == first
+        assert len(store.jobs()) == 1
+    asked = {"kind": "video", "options": video.dump(), "batch": {"count": 2}}
+    assert len(client.post("/api/v1/jobs/batch", json=asked, headers=said).json()["jobs"]) == 2
+    client.delete(f"/api/v1/jobs/{first}")
+    gone = client.post("/api/v1/jobs", json=video.dump(), headers=said)
+    assert (gone.status_code, gone.json()["id"]) == (404, "error.job.unknown")
 
 
 def test_a_batch_is_one_start(client: TestClient, desk: Desk, video: VideoOptions, picture: Path) -> None:
@@ -155,7 +165,7 @@ def test_the_bin_is_emptied_after_an_hour(desk: Desk, video: VideoOptions, monke
     monkeypatch.setattr("time.time", lambda: clock[0])
     one, two = (job.id for job in desk.start([video, video]))
     desk.queue.bin(one)
-    clock[0] += module.BIN - 1
+    clock[0] += BIN - 1
     desk.queue.bin(two)
     desk.empty_bin()
     assert desk.store.restore(one).id == one
@@ -163,7 +173,7 @@ def test_the_bin_is_emptied_after_an_hour(desk: Desk, video: VideoOptions, monke
     clock[0] += 2
     desk.empty_bin()
     assert len(desk.store.binned()) == 2
-    clock[0] += module.BIN
+    clock[0] += BIN
     desk.empty_bin()
     assert desk.store.binned() == []
 
@@ -250,3 +260,14 @@ def test_the_folder_of_a_job_is_opened_for_who_sits_here(
         with TestClient(make_app(desk), base_url="http://localhost") as client:
             assert client.post(f"/api/v1/jobs/{id}/folder").status_code == status
     assert opened == [str(desk.settings.outputs.absolute())]
+
+
+def test_a_result_that_was_deleted_by_hand_is_said_to_be_gone(
+    client: TestClient, desk: Desk, video: VideoOptions, tmp_path: Path
+) -> None:
+    id, path = done(desk, video, tmp_path / "results")
+    path.unlink()
+    for place in ("thumb.webp", "frames/1.png"):
+        answer = client.get(f"/api/v1/jobs/{id}/{place}")
+        assert (answer.status_code, answer.json()["id"]) == (404, "error.file.missing")
+        assert path.name in answer.json()["message"]

@@ -42,9 +42,9 @@ class Queue:
         drafts = [draft(options, folder, self.models) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
 
-    def add(self, drafts: Sequence[Draft], priority: int = 0) -> list[Job]:
-        """Put jobs at the end of those with their priority; several at once become a batch."""
-        return self.store.add(drafts, priority, uuid4().hex[:12] if len(drafts) > 1 else None)
+    def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None) -> list[Job]:
+        """Put jobs at the end of those with their priority; several at once become a batch. With `once` only once."""
+        return self.store.add(drafts, priority, uuid4().hex[:12] if len(drafts) > 1 else None, once)
 
     def waiting(self) -> list[Job]:
         """Who is still to come, in order, with those that are held."""

@@ -80,6 +80,7 @@ jobs = sa.Table(
     sa.Column("version", sa.Integer, nullable=False, server_default="0"),
     sa.Column("binned", sa.Float),
     sa.Column("binned_files", Truth),
+    sa.Column("once", sa.String(64)),
     sa.Index("jobs_order", "status", "priority", "position"),
     sa.Index("jobs_pace", "pace_key"),
     sqlite_autoincrement=True,  # the number of a removed job is not given again
@@ -129,8 +130,8 @@ class Job:
     `runner` is the worker that has the job, `beat` its last sign of life. `checkpoint` is the folder that the job is
     gone on with from, where it is there. `progress` is the last Step, `result` the last event of the run. `said` counts
     the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether
-    its results go with it. `damaged` are the columns that are not as they should be; what stands here in their place is
-    harmless.
+    its results go with it. `once` is what it was asked for by, if once only. `damaged` are the
+    columns that are not as they should be; what stands here in their place is harmless.
     """
 
     id: int
@@ -159,6 +160,7 @@ class Job:
     version: int
     binned: Seconds | None
     binned_files: bool | None
+    once: str | None
     damaged: tuple[str, ...] = ()
 
     @classmethod

@@ -88,18 +88,27 @@ class Store:
             with self._pulse.begin():
                 return self._pulse.exec_driver_sql("PRAGMA data_version").scalar()
 
-    def add(self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None) -> list[Job]:
-        """New jobs at the end of the queue, in the order given."""
+    def add(
+        self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None, once: str | None = None
+    ) -> list[Job]:
+        """New jobs at the end of the queue, in the order given; with `once` those that were added with it before."""
         with self.writing(lasting=True) as connection:
+            if once is not None and (known := _asked(connection, once)):
+                return known
             last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(POSITION), 0))) or 0
             rows: list[Job] = []
             for place, draft in enumerate(drafts, start=last + 1):
-                values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch}
+                values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch, "once": once}
                 values |= {"priority": priority, "position": place}
                 values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1, "version": 1}
                 row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
                 rows.append(_say(connection, row, Changed(Status.WAITING)))
         return rows
+
+    def asked(self, once: str) -> list[Job]:
+        """The jobs that were added with this `once`, in their order, also those in the bin."""
+        with self.reading() as connection:
+            return _asked(connection, once)
 
     def job(self, id: int) -> Job:
         """The row of a job. Raises InputError for a number that is not there."""
@@ -339,6 +348,11 @@ class Store:
 def refused(job: Job, wanted: Collection[Status]) -> InputError:
     """What says that something is not done to a job in its state, but in those that are wanted."""
     return InputError("error.job.state", job=job.id, status=job.status, wanted=", ".join(sorted(wanted)))
+
+
+def _asked(connection: sa.Connection, once: str) -> list[Job]:
+    rows = connection.execute(sa.select(jobs).where(jobs.c.once == once).order_by(jobs.c.id))
+    return [Job.of(row) for row in rows]
 
 
 def _of(runner: str) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,7 +35,6 @@ from eichi.web.results import Files, ResultFile
 from eichi.web.toolruns import ToolRuns
 from eichi.web.uploads import Uploads
 
-STARTS = 512  # starts that are remembered
 BIN = 3600.0  # seconds that a removed job can be had back
 
 
@@ -54,36 +54,38 @@ class Desk:
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
         self.files = Files()
-        self.given = Uploads(settings)
+        self.given = Uploads(settings, self._kept)
         self.refs = Refs(settings, store, self.given)
         self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
         self.live = Live(self)
         self._starting = threading.Lock()
-        self._started: dict[str, tuple[int, ...]] = {}
 
     @property
     def uploads(self) -> Path:
         """Where pictures are kept that were given in a browser."""
         return self.given.folder
 
-    def start(self, requests: Sequence[VideoOptions | FrameOptions]) -> list[Job]:
+    def start(self, requests: Sequence[VideoOptions | FrameOptions], once: str | None = None) -> list[Job]:
         """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""
         drafts, _ = self.queue.prepare(requests, self.settings.outputs)
-        jobs = self.queue.add(drafts)
+        jobs = self.queue.add(drafts, once=once)
         self.wake()
         return jobs
 
-    def once(self, key: str | None, make: Callable[[], Sequence[Job]]) -> tuple[int, ...]:
-        """The numbers of jobs that are made, or were made when the same key was given before. Raises InputError."""
+    def once(
+        self, key: str | None, kind: str, make: Callable[[], Sequence[VideoOptions | FrameOptions]]
+    ) -> tuple[int, ...]:
+        """The numbers of jobs that are started, or were when the same key was given for this kind before.
+
+        The jobs remember it themselves: neither a lost answer nor a restart makes a second one. Raises InputError.
+        """
         if key is None:
-            return tuple(job.id for job in make())
+            return tuple(job.id for job in self.start(make()))
+        mark = sha256(f"{kind}\0{key}".encode("utf-8", "replace")).hexdigest()
         with self._starting:  # the second press waits for what becomes of the first
-            if key not in self._started:
-                self._started[key] = tuple(job.id for job in make())
-                while len(self._started) > STARTS:
-                    del self._started[next(iter(self._started))]
-            return self._started[key]
+            known = self.store.asked(mark)
+            return tuple(job.id for job in known or self.start(make(), mark))
 
     def empty_bin(self) -> None:
         """Remove for good what has lain in the bin for long enough."""

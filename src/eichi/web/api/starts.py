@@ -1,7 +1,7 @@
 """Requests over HTTP: planned, started as one job or as many, changed while they wait.
 
 A start may carry an `Idempotency-Key`: whoever sends the same one again, because an answer was lost or a button was
-pressed twice, is told of the jobs that were made and makes none.
+pressed twice, is told of the jobs that were made and makes none, also after a restart. The key is of one address.
 """
 
 from typing import Annotated
@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
 from eichi.errors import InputError
 from eichi.jobs.batch import expand
-from eichi.jobs.schema import Job
 from eichi.jobs.view import FramePlanView, JobView, Kind, PlanView, View
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
@@ -52,7 +51,7 @@ def routes(desk: Desk) -> APIRouter:
 
     def start(options: VideoOptions | FrameOptions, visitor: Visitor, once: str | None) -> JobView:
         """One job, made once."""
-        (id,) = desk.once(once, lambda: desk.start([refs.resolve(options, visitor)]))
+        (id,) = desk.once(once, options.kind, lambda: [refs.resolve(options, visitor)])
         return refs.seen(desk.store.job(id).view(visitor.language), visitor)
 
     @router.post("/plan")
@@ -75,14 +74,14 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/jobs/batch", status_code=201)
     def start_batch(asked: BatchStart, visitor: Visiting, once: Once = None) -> JobsStarted:
-        def make() -> list[Job]:
+        def make() -> list[VideoOptions | FrameOptions]:
             options = refs.resolve(KINDS[asked.kind].parse(asked.options), visitor)
             batch = batch_of(desk, asked.batch, visitor)
             if count_jobs(batch) > LIMIT:
                 raise InputError("error.batch.jobs", limit=LIMIT, count=count_jobs(batch))
-            return desk.start(expand(options, batch))
+            return expand(options, batch)
 
-        return JobsStarted(jobs=desk.once(once, make))
+        return JobsStarted(jobs=desk.once(once, "batch", make))
 
     @router.put("/jobs/{id}")
     def edit_job(id: Id, asked: OptionsAsked, visitor: Visiting) -> JobView:

@@ -1,21 +1,22 @@
 // A sound and a notification when a job ends, where the browser was asked for them. Of several tabs one tells.
 
 import { live } from "./live.js";
+import { shared } from "./storage.js";
 import { say } from "./words.js";
 
 const SOUND = "eichi.sound", NOTICE = "eichi.notify", TOLD = "eichi.told";
 const OVER = new Set(["done", "failed"]);
 
 /** Whether a sound is played. */
-export const loud = () => localStorage.getItem(SOUND) === "on";
+export const loud = () => shared.getItem(SOUND) === "on";
 /** @param {boolean} on */
 export function setLoud(on) {
-  localStorage.setItem(SOUND, on ? "on" : "off");
+  shared.setItem(SOUND, on ? "on" : "off");
   if (on) ring(); // so that one hears what it will be, and the browser allows it
 }
 
 /** Whether a notification is shown. */
-export const notices = () => localStorage.getItem(NOTICE) === "on" && globalThis.Notification?.permission === "granted";
+export const notices = () => shared.getItem(NOTICE) === "on" && globalThis.Notification?.permission === "granted";
 
 /**
  * Ask the browser.
@@ -24,7 +25,7 @@ export const notices = () => localStorage.getItem(NOTICE) === "on" && globalThis
  */
 export async function setNotices(on) {
   const allowed = on && globalThis.Notification && (await Notification.requestPermission()) === "granted";
-  localStorage.setItem(NOTICE, allowed ? "on" : "off");
+  shared.setItem(NOTICE, allowed ? "on" : "off");
   return Boolean(allowed);
 }
 
@@ -42,8 +43,8 @@ export function watch() {
 /** Whether no other tab has told of this yet. @param {import("./live.js").JobRow} job */
 function first(job) {
   const mark = `${job.id} ${job.ended}`;
-  if (localStorage.getItem(TOLD) === mark) return false;
-  localStorage.setItem(TOLD, mark);
+  if (shared.getItem(TOLD) === mark) return false;
+  shared.setItem(TOLD, mark);
   return true;
 }
 

@@ -36,7 +36,13 @@ async function call(method, path, body, more = {}) {
   }
   if (answer.status === 204) return null;
   const json = answer.headers.get("content-type")?.startsWith("application/json");
-  const said = json ? await answer.json() : await answer.blob();
+  let said;
+  try {
+    said = json ? await answer.json() : await answer.blob();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused({ id: "page.unanswered" }, 0); // it was cut off
+  }
   if (!answer.ok) throw new Refused(json ? said : {}, answer.status);
   return said;
 }
@@ -57,12 +63,24 @@ export const del = (path) => call("DELETE", path);
  * @param {Record<string, string>} [fields]
  * @returns {Promise<any>}
  */
-export function upload(path, file, fields = {}) {
+export async function upload(path, file, fields = {}) {
+  try {
+    await file.slice(0, 1).arrayBuffer(); // a folder, or a file that is gone since, is none
+  } catch {
+    throw new Refused({ id: "page.unreadable", message: say("page.unreadable", { name: /** @type {File} */ (file).name }) }, 0);
+  }
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append("file", file, /** @type {File} */ (file).name || "picture.png");
   return call("POST", path, form);
 }
+
+/**
+ * Whether a text is the id of a file of the server. What an address or another page brings along is nothing else: a path
+ * would be opened by the program on behalf of who sits here.
+ * @param {string | null} text
+ */
+export const isId = (text) => /^(?:upload:[0-9a-f]{32}|(?:result|lora):[0-9a-f]{16}|job:[1-9]\d{0,8}\/[^/\\]+)$/.test(text ?? "");
 
 /**
  * Where a picture that was given is shown from, at most so many pixels wide and high.

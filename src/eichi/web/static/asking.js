@@ -1,7 +1,7 @@
 // What the two forms have in common: changes that can be had back, options of jobs and files as drafts, what an address
 // asks for. Knows no single field.
 
-import { get } from "./api.js";
+import { get, isId } from "./api.js";
 import { flat } from "./draft.js";
 import { find } from "./dom.js";
 import { pictureOf } from "./picture.js";
@@ -35,8 +35,7 @@ export class Asking {
    * @param {string} text the id of what was done
    */
   change(mutate, text) {
-    this.draft.change(mutate, { undo: text });
-    toast(say(text), { undo: () => this.draft.undo() });
+    toast(say(text), this.draft.change(mutate, { undo: text }) ? { undo: this.draft.back() } : {});
   }
 
   /** Go back by one step, and say so. */
@@ -46,8 +45,7 @@ export class Asking {
 
   /** Begin anew. */
   clear() {
-    this.draft.replace({}, { undo: "undo.cleared" });
-    toast(say("undo.cleared"), { undo: () => this.draft.undo() });
+    toast(say("undo.cleared"), this.draft.replace({}, { undo: "undo.cleared" }) ? { undo: this.draft.back() } : {});
   }
 
   /**
@@ -96,7 +94,7 @@ export class Asking {
       await saying(async () => {
         const read = await get(`jobs/${id}/options?seed=${query.get("seed") === "new" ? "new" : "same"}`);
         this.draft.replace(this.drafted(read.options), { undo: "undo.used" });
-        toast([say("undo.used"), ...read.notes].join(" "), { undo: () => this.draft.undo() });
+        toast([say("undo.used"), ...read.notes].join(" "), { undo: this.draft.back() });
       });
     }
     const model = query.get("model");
@@ -105,7 +103,7 @@ export class Asking {
       values["page.direction"] = this.models.direction(model) === "forward" ? "forward" : null;
     });
     for (const [name, option] of Object.entries(files)) {
-      if (query.get(name)) this.change((values) => (values[option] = query.get(name)), "undo.taken");
+      if (isId(query.get(name))) this.change((values) => (values[option] = query.get(name)), "undo.taken");
     }
     return true;
   }

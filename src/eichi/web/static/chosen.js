@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { menu, open } from "./dialog.js";
 import { button, el, find, sync } from "./dom.js";
 import { saying } from "./toast.js";
-import { number, say } from "./words.js";
+import { figure as written, number, say } from "./words.js";
 
 const KEY = "weights.loras", USUAL = 0.8, LOW = -2, HIGH = 2;
 
@@ -54,7 +54,7 @@ function row(draft, file, change) {
   const figure = el("input", { type: "text", inputmode: "decimal", autocomplete: "off" });
   slider.addEventListener("input", () => set(Number(/** @type {HTMLInputElement} */ (slider).value)));
   figure.addEventListener("input", () => {
-    const value = Number(/** @type {HTMLInputElement} */ (figure).value.trim().replace(",", "."));
+    const value = written(/** @type {HTMLInputElement} */ (figure).value);
     if (Number.isFinite(value)) set(value);
   });
   figure.addEventListener("keydown", (event) => {
@@ -75,7 +75,7 @@ function fill(node, name, strength) {
   const [slider, figure] = node.querySelectorAll("input"), drop = node.querySelector("button");
   find(".name", node).textContent = name;
   slider.value = String(strength);
-  if (Number(figure.value.replace(",", ".")) !== strength || figure.value === "") figure.value = number(strength, 2);
+  if (written(figure.value) !== strength || figure.value === "") figure.value = number(strength, 2);
   figure.setAttribute("aria-label", say("page.strength_of", { name }));
   drop.setAttribute("aria-label", say("do.remove_picture", { name }));
   drop.title = say("do.remove_picture", { name });

@@ -3,12 +3,14 @@
 // deleted or replaced can be had back.
 
 import { fresh } from "./api.js";
+import { shared, tabOnly } from "./storage.js";
 
 const TAB = "eichi.tab", MINE = "eichi.draft.", LAST = "eichi.drafts";
 const KEPT = 12, STEPS = 30; // drafts of closed tabs, states to go back to
 const TABLES = ["keyframes.sections", "keyframes.prompts"];
 
 /** @typedef {Record<string, any>} Values flat dotted keys; only what differs from the default */
+/** @typedef {{undo: string, keys: string[], had: Values, made: Values}} Step what one change changed, and from what */
 
 /** One request of one tab. */
 export class Draft extends EventTarget {
@@ -17,8 +19,8 @@ export class Draft extends EventTarget {
     super();
     this.kind = kind;
     /** @type {Values} */
-    this.values = stored(sessionStorage, MINE + kind) ?? {};
-    /** @type {{values: Values, undo: string}[]} */
+    this.values = stored(tabOnly, MINE + kind) ?? {};
+    /** @type {Step[]} */
     this.before = [];
   }
 
@@ -41,15 +43,17 @@ export class Draft extends EventTarget {
    * Change several at once; with `undo`, the id of a text for it, the state before can be had back.
    * @param {(values: Values) => void} mutate
    * @param {{undo?: string}} [more]
+   * @returns {boolean} whether anything is another now
    */
   change(mutate, more = {}) {
     const values = structuredClone(this.values);
     mutate(values);
     const keys = [...new Set([...Object.keys(values), ...Object.keys(this.values)])];
     const changed = keys.filter((key) => !same(values[key] ?? null, this.values[key] ?? null));
-    if (!changed.length) return;
-    if (more.undo) this.before = [...this.before.slice(1 - STEPS), { values: this.values, undo: more.undo }];
+    if (!changed.length) return false;
+    if (more.undo) this.before = [...this.before.slice(1 - STEPS), { undo: more.undo, keys: changed, had: this.values, made: values }];
     this._put(values, changed);
+    return true;
   }
 
   /**
@@ -58,7 +62,7 @@ export class Draft extends EventTarget {
    * @param {{undo?: string}} [more]
    */
   replace(values, more = {}) {
-    this.change((all) => {
+    return this.change((all) => {
       for (const key of Object.keys(all)) delete all[key];
       Object.assign(all, structuredClone(values));
     }, more);
@@ -67,9 +71,29 @@ export class Draft extends EventTarget {
   /** Back to before the last change that can be undone. @returns {boolean} */
   undo() {
     const last = this.before.pop();
-    if (!last) return false;
-    this._put(last.values, [...new Set([...Object.keys(last.values), ...Object.keys(this.values)])]);
-    return true;
+    if (last) this._back(last);
+    return Boolean(last);
+  }
+
+  /**
+   * What takes back the last change and no other, whatever comes after it.
+   * @returns {() => void}
+   */
+  back() {
+    const step = this.before.at(-1);
+    return () => {
+      const at = step ? this.before.indexOf(step) : -1;
+      if (at < 0 || !step) return; // taken back already
+      this.before.splice(at, 1);
+      this._back(step);
+    };
+  }
+
+  /** What a step changed is as before it; what else was written since stays. @param {Step} step */
+  _back({ keys, had, made }) {
+    const values = { ...this.values };
+    for (const key of keys) values[key] = TABLES.includes(key) ? entries(had[key], made[key], values[key]) : had[key];
+    this._put(values, keys);
   }
 
   /**
@@ -136,41 +160,48 @@ export function draft(kind) {
  * @returns {{tab: string, kind: "video" | "frame", time: number, values: Values}[]}
  */
 export function lastDrafts() {
-  const all = stored(localStorage, LAST) ?? {};
+  const all = stored(shared, LAST) ?? {};
   return Object.values(all).filter((one) => one.tab !== tab()).sort((a, b) => b.time - a.time);
 }
 
 /** The name of this tab. */
 function tab() {
-  let name = sessionStorage.getItem(TAB);
-  if (!name) sessionStorage.setItem(TAB, (name = fresh()));
+  let name = tabOnly.getItem(TAB);
+  if (!name) tabOnly.setItem(TAB, (name = fresh()));
   return name;
 }
 
 // A duplicated tab begins as a copy, with the other's name: whoever else has it says so, and the copy takes another.
-const here = fresh(), tabs = new BroadcastChannel(TAB);
-tabs.addEventListener("message", ({ data }) => {
-  if (data.to === here) sessionStorage.setItem(TAB, fresh());
+const here = fresh(), tabs = channel();
+tabs?.addEventListener("message", ({ data }) => {
+  if (data.to === here) tabOnly.setItem(TAB, fresh());
   else if (data.name === tab() && data.from !== here) tabs.postMessage({ to: data.from });
 });
-tabs.postMessage({ name: tab(), from: here });
+tabs?.postMessage({ name: tab(), from: here });
 
-/** @param {Draft} one */
-function keep(one) {
+/** Where tabs hear of each other, null in a browser that lets none. */
+function channel() {
   try {
-    sessionStorage.setItem(MINE + one.kind, JSON.stringify(one.values));
-    const all = stored(localStorage, LAST) ?? {}, name = `${tab()}.${one.kind}`;
-    delete all[name];
-    const begun = Object.keys(one.values).some((key) => key !== "model" && !key.startsWith("page."));
-    if (begun) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
-    const newest = Object.entries(all).sort(([, a], [, b]) => b.time - a.time).slice(0, KEPT);
-    localStorage.setItem(LAST, JSON.stringify(Object.fromEntries(newest)));
+    return new BroadcastChannel(TAB);
   } catch {
-    document.dispatchEvent(new CustomEvent("unkept")); // no room, or a browser that keeps nothing
+    return null;
   }
 }
 
-/** @param {Storage} storage @param {string} key */
+/** @param {Draft} one */
+function keep(one) {
+  const there = tabOnly.setItem(MINE + one.kind, JSON.stringify(one.values));
+  const all = stored(shared, LAST) ?? {}, name = `${tab()}.${one.kind}`;
+  delete all[name];
+  const begun = Object.keys(one.values).some((key) => key !== "model" && !key.startsWith("page."));
+  if (begun) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
+  const newest = Object.entries(all).sort(([, a], [, b]) => b.time - a.time).slice(0, KEPT);
+  // The oldest make room; where none is left, the tab still has its own.
+  while (!shared.setItem(LAST, JSON.stringify(Object.fromEntries(newest))) && newest.length) newest.pop();
+  if (!there) document.dispatchEvent(new CustomEvent("unkept")); // no room, or a browser that keeps nothing
+}
+
+/** @param {typeof shared} storage @param {string} key */
 function stored(storage, key) {
   try {
     const value = JSON.parse(storage.getItem(key) ?? "null");
@@ -178,6 +209,17 @@ function stored(storage, key) {
   } catch {
     return null;
   }
+}
+
+/** A table without what a step made of some of its entries. @param {Values} had @param {Values} made @param {Values} now */
+function entries(had = {}, made = {}, now = {}) {
+  const table = { ...now };
+  for (const name of new Set([...Object.keys(had), ...Object.keys(made)])) {
+    if (same(had[name], made[name])) continue;
+    if (had[name] === undefined) delete table[name];
+    else table[name] = had[name];
+  }
+  return table;
 }
 
 /** @param {any} a @param {any} b */

@@ -2,7 +2,7 @@
 // around it, as the server drew it from the declaration.
 
 import { findAll } from "./dom.js";
-import { number, pick, say } from "./words.js";
+import { figure, number, pick, say } from "./words.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 
@@ -82,8 +82,8 @@ function read(control) {
   const text = control.value;
   if (field(control)?.dataset.number === undefined) return text === "" ? null : plain(control, text);
   if (text.trim() === "") return null;
-  const figure = Number(text.trim().replace(",", "."));
-  return Number.isFinite(figure) ? figure : text; // what is no number is said by the plan
+  const written = figure(text);
+  return Number.isFinite(written) ? written : text; // what is no number is said by the plan
 }
 
 /** A choice among numbers is a number. @param {Control} control @param {string} text */
@@ -106,7 +106,7 @@ function step(event) {
   if (!by || !control.dataset?.step) return;
   event.preventDefault();
   const { low, high } = control.dataset, size = Number(control.dataset.step) * (event.shiftKey ? 10 : 1);
-  const now = Number((control.value || control.dataset.low || "0").replace(",", "."));
+  const now = figure(control.value || control.dataset.low || "0");
   if (!Number.isFinite(now)) return;
   const next = Math.round((now + by * size) * 1e6) / 1e6;
   control.value = number(Math.min(Math.max(next, Number(low ?? -Infinity)), Number(high ?? Infinity)));

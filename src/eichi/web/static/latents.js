@@ -8,7 +8,7 @@ import { live } from "./live.js";
 import { droppable } from "./picture.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
-import { number, say, size } from "./words.js";
+import { figure, number, say, size } from "./words.js";
 
 /** Each tool: how many files (0 is two or more), of which endings, the values it takes with their defaults. */
 const TOOLS = /** @type {Record<string, {files: number, kind: string, values: Record<string, string>}>} */ ({
@@ -108,7 +108,7 @@ async function use(tool, form) {
   const problem = find(".wrong", form), values = /** @type {Record<string, any>} */ ({});
   for (const control of form.querySelectorAll("[name]")) {
     const text = /** @type {HTMLInputElement} */ (control).value.trim();
-    if (text) values[/** @type {HTMLInputElement} */ (control).name] = control.tagName === "TEXTAREA" ? text : Number(text.replace(",", "."));
+    if (text) values[/** @type {HTMLInputElement} */ (control).name] = control.tagName === "TEXTAREA" ? text : figure(text);
   }
   problem.textContent = "";
   try {

@@ -3,6 +3,8 @@
 
 import { language, mark } from "./words.js";
 
+const AGAIN = 2000; // milliseconds until a stream that was refused is asked for once more
+
 /** @typedef {Record<string, any> & {id: number, status: string, actions: string[]}} JobRow */
 
 class Live extends EventTarget {
@@ -24,7 +26,11 @@ class Live extends EventTarget {
   /** Listen, in the language of the page. */
   start() {
     this._leave?.();
-    this._leave = globalThis.SharedWorker ? this._share() : this._alone();
+    try {
+      this._leave = globalThis.SharedWorker ? this._share() : this._alone();
+    } catch {
+      this._leave = this._alone(); // a browser that keeps nothing refuses what tabs would share
+    }
   }
 
   /** Jobs that a worker has. @returns {JobRow[]} */
@@ -64,14 +70,23 @@ class Live extends EventTarget {
   _alone() {
     /** @type {EventSource | null} */
     let source = null;
+    let timer = 0;
+    const leave = () => {
+      clearTimeout(timer);
+      source?.close();
+      source = null;
+    };
     const look = () => {
-      if (document.hidden) {
-        source?.close();
-        source = null;
-      } else if (!source) {
+      if (document.hidden) leave();
+      else if (!source) {
         source = new EventSource(`/api/v1/events?language=${language()}`);
         source.onopen = () => this._hear({ open: true });
-        source.onerror = () => this._hear({ open: false });
+        source.onerror = () => {
+          this._hear({ open: false });
+          if (source?.readyState !== EventSource.CLOSED) return; // else it is not tried again by itself
+          leave();
+          timer = setTimeout(look, AGAIN);
+        };
         source.onmessage = (event) => this._hear(JSON.parse(event.data));
       }
     };
@@ -79,7 +94,7 @@ class Live extends EventTarget {
     look();
     return () => {
       document.removeEventListener("visibilitychange", look);
-      source?.close();
+      leave();
     };
   }
 

@@ -7,7 +7,7 @@ import { open } from "./dialog.js";
 import { droppable } from "./picture.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
-import { number, say, size } from "./words.js";
+import { figure as written, number, say, size } from "./words.js";
 
 const KEY = "weights.loras", STANDARD = 0.8, LOW = -2, HIGH = 2, STEP = 0.05;
 /** @type {any[]} */
@@ -50,7 +50,7 @@ function make(file) {
   const node = el("li", {}, tick, name, el("div", { class: "slide" }, slider, figure), el("div", { class: "row" }), el("p", { class: "wrong", hidden: true }));
   tick.addEventListener("change", () => turn(file.id, /** @type {HTMLInputElement} */ (tick).checked));
   slider.addEventListener("input", () => strengthen(file.id, Number(/** @type {HTMLInputElement} */ (slider).value)));
-  figure.addEventListener("change", () => strengthen(file.id, Number(/** @type {HTMLInputElement} */ (figure).value.replace(",", "."))));
+  figure.addEventListener("change", () => strengthen(file.id, written(/** @type {HTMLInputElement} */ (figure).value)));
   figure.addEventListener("keydown", (event) => {
     const by = { ArrowUp: STEP, ArrowDown: -STEP }[/** @type {KeyboardEvent} */ (event).key];
     if (!by) return;

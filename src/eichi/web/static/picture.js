@@ -1,6 +1,6 @@
 // A place for a picture of a draft: by click, drop, paste, or from a result. What cannot be read is said in its place.
 
-import { pictureUrl, upload } from "./api.js";
+import { isId, pictureUrl, upload } from "./api.js";
 import { draft } from "./draft.js";
 import { button, el } from "./dom.js";
 import { toast } from "./toast.js";
@@ -83,7 +83,7 @@ export class PictureDrop extends HTMLElement {
   /** @param {DataTransfer} transfer */
   drop(transfer) {
     const id = transfer.getData("application/x-eichi"); // dragged from elsewhere on the page
-    if (id) this.draft.set(this.name, id);
+    if (isId(id)) this.draft.set(this.name, id);
     else this.take(pictureOf(transfer));
   }
 
@@ -106,7 +106,7 @@ export class PictureDrop extends HTMLElement {
 
   clear() {
     this.draft.change((values) => delete values[this.name], { undo: "undo.picture" });
-    toast(say("undo.picture"), { undo: () => this.draft.undo() });
+    toast(say("undo.picture"), { undo: this.draft.back() });
     this.input.focus();
   }
 

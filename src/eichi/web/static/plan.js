@@ -20,6 +20,8 @@ let unanswered = null;
 /** Pictures that could not be read, by the key of their option. @type {Map<string, string>} */
 const unread = new Map();
 let pressed = false;
+/** Asks at once what was not asked yet. @type {() => Promise<void>} */
+let hurry = async () => {};
 
 /**
  * What is asked of the program: what the draft says, without what its model has no use for, and how many.
@@ -43,6 +45,9 @@ function several(draft) {
   return { count: count ?? 1, prompts, pictures };
 }
 
+/** The plan of the draft as it is now: what was typed a moment ago is in it, and what could not be asked is asked again. */
+export const settled = () => hurry();
+
 /** The latest plan. @returns {DraftView | null} */
 export const planned = () => last;
 
@@ -51,8 +56,10 @@ export const planned = () => last;
  * @param {Draft} draft
  */
 export function plan(draft) {
-  let timer = 0, asking = false, changed = false;
+  let timer = 0, asking = false, changed = false, running = Promise.resolve();
   const ask = async () => {
+    clearTimeout(timer);
+    timer = 0;
     changed = asking;
     if (asking) return; // and again once that is answered
     asking = true;
@@ -66,13 +73,18 @@ export function plan(draft) {
     } finally {
       asking = false;
     }
-    if (changed) ask();
+    if (changed) running = ask();
     show(draft);
     if (!unanswered) document.dispatchEvent(new CustomEvent("planned", { detail: last }));
   };
   const later = () => {
     clearTimeout(timer);
-    timer = setTimeout(ask); // what changes together is asked once
+    timer = setTimeout(go); // what changes together is asked once
+  };
+  const go = () => (running = Promise.allSettled([running, ask()]).then(() => {}));
+  hurry = async () => {
+    if (timer || unanswered) go();
+    for (let seen = null; seen !== running; ) await (seen = running);
   };
   draft.addEventListener("change", later);
   live.addEventListener("connected", () => live.connected && later());
@@ -87,7 +99,7 @@ export function plan(draft) {
   find("#plan-notes").addEventListener("click", () => {
     open(el("ul", { class: "notes" }, ...(last?.notes ?? []).map((text) => el("li", { text }))), { title: say("page.notes_title") });
   });
-  ask();
+  running = ask();
 }
 
 /**

@@ -1,11 +1,11 @@
 // The reference pictures of a single frame, each with its history index and its mask, in the order in which they are fed.
 
-import { pictureUrl, upload } from "./api.js";
+import { isId, pictureUrl, upload } from "./api.js";
 import { button, el, find, sync } from "./dom.js";
 import { menu } from "./dialog.js";
 import { paint } from "./painter.js";
 import { droppable, KINDS } from "./picture.js";
-import { say } from "./words.js";
+import { figure, say } from "./words.js";
 
 const KEY = "references", MOST = 8, HIGHEST = 64;
 
@@ -52,7 +52,7 @@ export function references(form) {
     const node = el("li", { class: "adder" }, el("label", {}, el("span"), input));
     droppable(node, (transfer) => {
       const id = transfer.getData("application/x-eichi");
-      if (id && all().length < MOST) put([...all(), { image: id }]);
+      if (isId(id) && all().length < MOST) put([...all(), { image: id }]);
       else add([...transfer.files]);
     });
     return node;
@@ -60,7 +60,7 @@ export function references(form) {
   const make = (at) => {
     const index = /** @type {HTMLInputElement} */ (el("input", { type: "text", inputmode: "numeric", autocomplete: "off" }));
     index.addEventListener("input", () => {
-      const text = index.value.trim(), value = text === "" ? null : Number(text);
+      const text = index.value.trim(), value = text === "" ? null : figure(text);
       put(all().map((one, n) => ({ image: one.image, mask: one.mask ?? null, index: n === at ? (Number.isFinite(value) ? value : text) : (one.index ?? null) })));
     });
     const mask = button("brush", "", async () => {

@@ -7,7 +7,7 @@ import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { live } from "./live.js";
 import { saying, toast } from "./toast.js";
-import { language, number, say } from "./words.js";
+import { figure, language, number, say } from "./words.js";
 
 /** @typedef {import("./live.js").JobRow} JobRow */
 /** @typedef {{text: string, icon?: string, run: () => void, disabled?: boolean}} Item */
@@ -99,6 +99,7 @@ export function extend(job) {
   const prompt = /** @type {HTMLTextAreaElement} */ (el("textarea", { id: "extend-prompt", rows: "3", placeholder: job.prompt }));
   const wrong = el("p", { class: "wrong", role: "alert" });
   const form = el("form", { class: "stack", novalidate: true },
+    el("p", { class: "soft", text: say("result.extend_help") }),
     el("div", { class: "field" }, el("label", { for: "extend-seconds", text: say("result.extend_to") }), seconds),
     el("div", { class: "field" }, el("label", { for: "extend-prompt", text: say("result.extend_prompt") }), prompt),
     wrong,
@@ -106,11 +107,12 @@ export function extend(job) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const asked = { seconds: Number(seconds.value.trim().replace(",", ".")), prompt: prompt.value.trim() || null };
+      const asked = { seconds: figure(seconds.value), prompt: prompt.value.trim() || null };
       const made = whole(job)
         ? await post(`jobs/${job.id}/branch`, { order: job.sections, options: given(asked) })
         : await post("latents/extend", { file: `job:${job.id}/${latents}`, ...asked });
       close();
+      document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
       toast([say("page.queued", { first: made.id, count: 1 }), ...(made.notes ?? [])].join(" ")); // a branch has none
     } catch (error) {
       wrong.textContent = error.message;
@@ -141,6 +143,7 @@ export function resultItems(job, frame) {
     { text: say("result.same_seed"), icon: "copy", run: () => useAgain(job, "same") },
     { text: say("result.new_seed"), icon: "dice", run: () => useAgain(job, "new") },
   ];
+  if (job.actions.includes("resume")) items.unshift({ text: say("do.resume"), icon: "play", run: () => act(job, "resume") });
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
   if (made(job)) items.push(...frameItems(job, frame));

@@ -6,6 +6,7 @@ import { button, el, find } from "./dom.js";
 import { help, key } from "./keys.js";
 import { watch } from "./alarm.js";
 import { live } from "./live.js";
+import { shared } from "./storage.js";
 import { toast } from "./toast.js";
 import { language, learn, say, speak, when } from "./words.js";
 
@@ -16,11 +17,14 @@ const SCHEME = "eichi.scheme";
  * @param {() => unknown} [show] builds what the place shows, once there are words
  */
 export async function begin(show = () => {}) {
-  dress(localStorage.getItem(SCHEME));
+  dress(shared.getItem(SCHEME));
   center();
   const tongue = find("#language");
   tongue.value = language();
-  tongue.addEventListener("change", () => speak(tongue.value));
+  tongue.addEventListener("change", () => speak(tongue.value).catch(() => {
+    tongue.value = language(); // its words did not come
+    toast(say("page.unanswered"), { kind: "problem" });
+  }));
   find("#scheme").addEventListener("click", turn);
   find("#keys").addEventListener("click", help);
   find("#drafts").addEventListener("click", showDrafts);
@@ -39,8 +43,8 @@ export async function begin(show = () => {}) {
 function turn() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches, now = document.documentElement.dataset.scheme;
   const next = now ? null : dark ? "light" : "dark";
-  if (next) localStorage.setItem(SCHEME, next);
-  else localStorage.removeItem(SCHEME);
+  if (next) shared.setItem(SCHEME, next);
+  else shared.removeItem(SCHEME);
   dress(next);
 }
 

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { menu } from "./dialog.js";
 import { el, find, findAll } from "./dom.js";
 import { live } from "./live.js";
+import { shared } from "./storage.js";
 import { saying } from "./toast.js";
 import { language, say, size } from "./words.js";
 
@@ -55,7 +56,7 @@ export class Models {
 
   /** The model that a kind begins with. @param {string} direction */
   usual(direction) {
-    const fit = this.all.filter((one) => one.direction === direction), last = localStorage.getItem(LAST + direction);
+    const fit = this.all.filter((one) => one.direction === direction), last = shared.getItem(LAST + direction);
     const here = fit.filter((one) => one.present), real = here.find((one) => !one.embedded);
     return (fit.find((one) => one.name === last) ?? real ?? here[0] ?? fit[0])?.name ?? "tiny";
   }
@@ -73,7 +74,7 @@ export class Models {
       list.replaceChildren(...choices(here), ...(away.length ? [el("optgroup", { label: say("page.to_fetch") }, ...choices(away))] : []));
       if (!fit.some((one) => one.name === name)) list.add(new Option(model?.label ?? name, name, false, true));
       list.value = name;
-      if (model) localStorage.setItem(LAST + direction, name);
+      if (model) shared.setItem(LAST + direction, name);
       this._said(model);
     }
     this._sizes(model);

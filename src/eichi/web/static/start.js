@@ -2,7 +2,8 @@
 
 import { fresh, get, post, put } from "./api.js";
 import { find } from "./dom.js";
-import { complain, planned, problems, request } from "./plan.js";
+import { complain, planned, problems, request, settled } from "./plan.js";
+import { tabOnly } from "./storage.js";
 import { saying, toast } from "./toast.js";
 import { language, say } from "./words.js";
 
@@ -26,11 +27,12 @@ export function starting(draft) {
   const start = async () => {
     if (editing()) return saveEdit(draft);
     if (busy || performance.now() - done < AGAIN) return;
-    if (problems(draft).length) return complain(draft);
-    const { kind, options, batch } = request(draft), key = once;
     busy = true;
     find("#start").classList.add("busy");
     try {
+      await settled();
+      if (problems(draft).length) return complain(draft);
+      const { kind, options, batch } = request(draft), key = once;
       const answer = batch ? await post("jobs/batch", { kind, options, batch }, { once: key }) : await post(draft.kind === "frame" ? "jobs/frame" : "jobs", options, { once: key });
       const jobs = answer.jobs ?? [answer.id];
       if (once === key) once = fresh();
@@ -64,7 +66,7 @@ function showStart() {
 
 /** The job that is being changed, and the draft that was there before. @returns {{id: number, before: any} | null} */
 function editing() {
-  return JSON.parse(sessionStorage.getItem(slot()) ?? "null");
+  return JSON.parse(tabOnly.getItem(slot()) ?? "null");
 }
 
 /**
@@ -76,7 +78,7 @@ function editing() {
 export async function edit(draft, id, values) {
   await saying(async () => {
     const { options } = await get(`jobs/${id}/options`), before = editing()?.before ?? draft.values;
-    sessionStorage.setItem(slot(), JSON.stringify({ id, before }));
+    tabOnly.setItem(slot(), JSON.stringify({ id, before }));
     draft.replace(values(options));
   });
   showEdit();
@@ -86,6 +88,7 @@ export async function edit(draft, id, values) {
 async function saveEdit(draft) {
   const job = editing();
   if (!job) return;
+  await settled();
   if (problems(draft).length) return complain(draft);
   await saying(async () => {
     await put(`jobs/${job.id}`, request(draft).options);
@@ -96,7 +99,7 @@ async function saveEdit(draft) {
 /** @param {Draft} draft @param {string} text the id of what happened */
 function endEdit(draft, text) {
   const job = editing();
-  sessionStorage.removeItem(slot());
+  tabOnly.removeItem(slot());
   if (!job) return;
   draft.replace(job.before);
   showEdit();

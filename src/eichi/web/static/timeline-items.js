@@ -128,7 +128,7 @@ export class Items {
   _draft(mutate, undo) {
     const before = this.draft.values;
     this.draft.change(mutate, { undo });
-    if (undo && before !== this.draft.values) toast(say(undo), { undo: () => this.draft.undo() });
+    if (undo && before !== this.draft.values) toast(say(undo), { undo: this.draft.back() });
   }
 
   /**

@@ -1,6 +1,7 @@
 // How wide the time is drawn: zoom, the axis of seconds below, and a strip of the whole video for what is not in sight.
 
 import { button, el, sync } from "./dom.js";
+import { tabOnly } from "./storage.js";
 import { language, number, say } from "./words.js";
 
 const LEAST = 106, MOST = 320, USUAL = 132, BY = 1.3; // pixels of an ordinary section; number and time need the least
@@ -18,7 +19,7 @@ export class Zoom {
     this.track = track;
     this.lane = lane;
     /** @type {number | null} null fits */
-    this.wish = Number(sessionStorage.getItem(KEPT)) || null;
+    this.wish = Number(tabOnly.getItem(KEPT)) || null;
     this.shares = 1;
     this.seconds = 0;
     this.axis = el("div", { class: "axis", "aria-hidden": "true" });
@@ -59,7 +60,7 @@ export class Zoom {
     const box = this.track.getBoundingClientRect(), at = x === undefined ? box.width / 2 : x - box.left;
     const share = (this.track.scrollLeft + at) / this.track.scrollWidth;
     this.wish = wish;
-    sessionStorage.setItem(KEPT, String(wish ?? ""));
+    tabOnly.setItem(KEPT, String(wish ?? ""));
     this.draw();
     this.track.scrollLeft = share * this.track.scrollWidth - at;
   }

@@ -3,6 +3,7 @@
 
 import { button, el } from "./dom.js";
 import { key, shown } from "./keys.js";
+import { shared } from "./storage.js";
 import { number, say } from "./words.js";
 
 const FPS = 30;
@@ -15,14 +16,14 @@ export class ClipViewer extends HTMLElement {
     this.frames = 0;
     this.video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, preload: "metadata", tabindex: "-1" }));
     this.video.muted = true;
-    this.video.loop = localStorage.getItem(LOOP) !== "off";
+    this.video.loop = shared.getItem(LOOP) !== "off";
     this.slider = /** @type {HTMLInputElement} */ (el("input", { type: "range", min: "0", step: "1", value: "0" }));
     this.time = el("span", { class: "time" });
     this.problem = el("p", { class: "wrong", role: "alert", hidden: true });
     this.controls_ = el("div", { class: "controls" });
     this.append(this.video, this.problem, this.controls_);
     this.video.addEventListener("click", () => this.toggle());
-    this.video.addEventListener("loadedmetadata", () => this.counted || this.count(Math.round(this.video.duration * FPS)));
+    this.video.addEventListener("loadedmetadata", () => this.count(Math.max(1, Math.round(this.video.duration * FPS)))); // a stopped one has fewer
     for (const event of ["play", "pause", "loadedmetadata", "seeked"]) this.video.addEventListener(event, () => this.tell());
     this.video.addEventListener("error", () => this.failed());
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
@@ -46,8 +47,7 @@ export class ClipViewer extends HTMLElement {
    * @param {{label?: string, play?: boolean}} [more]
    */
   show(url, frames, more = {}) {
-    this.counted = frames > 0;
-    if (this.counted) this.count(frames);
+    if (frames && this.video.getAttribute("src") !== url) this.count(frames);
     this.video.setAttribute("aria-label", more.label ?? "");
     if (this.video.getAttribute("src") === url) return;
     this.problem.hidden = true;
@@ -126,7 +126,7 @@ export class ClipViewer extends HTMLElement {
 
   loop() {
     this.video.loop = !this.video.loop;
-    localStorage.setItem(LOOP, this.video.loop ? "on" : "off");
+    shared.setItem(LOOP, this.video.loop ? "on" : "off");
     this.tell();
   }
 
@@ -156,7 +156,7 @@ export class ClipViewer extends HTMLElement {
     if (this.said === `${frame}/${this.frames}`) return;
     this.said = `${frame}/${this.frames}`;
     this.slider.value = String(frame);
-    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame, frames: this.frames });
+    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame: frame + 1, frames: this.frames });
     this.slider.setAttribute("aria-valuetext", this.time.textContent);
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
   }

@@ -56,6 +56,18 @@ export function number(value, digits) {
 }
 
 /**
+ * The figure that somebody wrote: with digits of any width, either decimal sign, and spaces between thousands.
+ * @param {string} text
+ * @returns {number} none (NaN) where it is not quite clear
+ */
+export function figure(text) {
+  const joined = text.normalize("NFKC").replace("\u2212", "-").trim().replace(/(?<=\d)[\s'\u2019](?=\d{3}(?!\d))/g, "");
+  const thousands = (table["number.point"] ?? ".") === "." && /^[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$/.test(joined);
+  const plain = thousands ? joined.replaceAll(",", "") : joined.replace(",", ".");
+  return /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
+}
+
+/**
  * A time that something takes, as people say it.
  * @param {number} seconds
  */
@@ -121,5 +133,6 @@ function fill() {
 /** @param {string} code */
 async function read(code) {
   const answer = await fetch(`/api/v1/words/${code}?v=${mark()}`);
+  if (!answer.ok) throw new Error(`words: ${answer.status}`);
   return answer.json();
 }
