@@ -130,3 +130,12 @@ def test_without_scripts_the_page_says_so(browser: Browser, server: Server) -> N
     page = context.request.get(f"{server.address}/ru/queue").text()
     assert say("page.noscript", "ru") in page.split("<noscript>")[1].split("</noscript>")[0]
     context.close()
+
+
+def test_a_language_whose_words_do_not_come_is_not_shown_as_chosen(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.address, "ru", "queue") as page:
+        page.route("**/api/v1/words/ja**", lambda route: route.fulfill(status=404))
+        page.locator("#language").select_option("ja")
+        expect(page.locator("#toasts")).to_contain_text(say("page.unanswered", "ru"))
+        expect(page.locator("#language")).to_have_value("ru")
+        expect(page.locator("html")).to_have_attribute("lang", "ru")

@@ -260,3 +260,14 @@ def test_the_folder_of_a_job_is_opened_for_who_sits_here(
         with TestClient(make_app(desk), base_url="http://localhost") as client:
             assert client.post(f"/api/v1/jobs/{id}/folder").status_code == status
     assert opened == [str(desk.settings.outputs.absolute())]
+
+
+def test_a_result_that_was_deleted_by_hand_is_said_to_be_gone(
+    client: TestClient, desk: Desk, video: VideoOptions, tmp_path: Path
+) -> None:
+    id, path = done(desk, video, tmp_path / "results")
+    path.unlink()
+    for place in ("thumb.webp", "frames/1.png"):
+        answer = client.get(f"/api/v1/jobs/{id}/{place}")
+        assert (answer.status_code, answer.json()["id"]) == (404, "error.file.missing")
+        assert path.name in answer.json()["message"]

@@ -57,11 +57,11 @@ def server_of(page: Page) -> str:
 def test_a_result_is_looked_at_frame_by_frame(server: Server, browser: Browser) -> None:
     with visiting(browser, server.address, "ja") as page:
         viewer = page.locator("job-stage clip-viewer")
-        expect(viewer.locator(".time")).to_contain_text("0/")
+        expect(viewer.locator(".time")).to_contain_text("· 1/")
         viewer.locator("[data-do=right]").click()
-        expect(viewer.locator(".time")).to_contain_text(re.compile(r"· 1/\d+"))
-        page.keyboard.press("ArrowRight")
         expect(viewer.locator(".time")).to_contain_text(re.compile(r"· 2/\d+"))
+        page.keyboard.press("ArrowRight")
+        expect(viewer.locator(".time")).to_contain_text(re.compile(r"· 3/\d+"))
         viewer.locator("[data-do=loop]").click()
         expect(viewer.locator("[data-do=loop]")).to_have_attribute("aria-pressed", "false")
 

@@ -242,8 +242,14 @@ def test_copies_are_coloured_and_a_forward_model_has_no_pictures(browser: Browse
         expect(section(page, 2)).to_have_attribute("data-colour", "red")
         expect(section(page, 3).locator(".from")).to_have_text("as section 1")
         lay(page, image=red, seconds=5, model="tiny-f1", page__direction="forward", keyframes__sections=keys)
-        expect(page.locator("time-line .roomless li")).to_have_count(2)
+        rest = page.locator("time-line .roomless li")
+        expect(rest).to_have_count(2)
         expect(section(page, "final")).to_have_count(0)
+        lay(page, image=red, seconds=5, model="tiny-f1", page__direction="forward", keyframes__final=blue)
+        expect(rest).to_have_text(["Standard models only: Final FrameMove to…"])
+        rest.get_by_role("button", name="Remove image").click()
+        expect(rest).to_have_count(0)
+        assert draft(page, "keyframes.final") is None
         expect(page.locator("time-line .section b").first).to_have_text("0")
 
 
@@ -353,9 +359,47 @@ def test_a_running_job_shows_what_is_done_and_takes_changes_of_what_is_to_come(b
         expect(section(page, 0).locator(".told")).to_have_text("✓ 14 s")
         section(page, 0).locator(".more").click()
         page.get_by_role("menuitem", name="Branch from here").click()
+        expect(page.locator("dialog .ask-box > p")).to_contain_text("section 0")
+        expect(page.locator("dialog .ask-box > p")).to_contain_text("Kept: 1 of 4, again: 3.")
+        page.locator("dialog textarea").fill("a cup")
+        page.locator("dialog input").fill("7")
         with page.expect_response("**/branch"):
             page.locator("dialog .primary").click()
-        assert asked[-1] == ("/branch", {"order": 1, "options": {"seed": None}})
+        assert asked[-1] == ("/branch", {"order": 1, "options": {"seed": 7, "prompt": "a cup"}})
+
+
+def test_what_comes_next_is_shown_for_change_and_what_is_made_only_read(browser: Browser, address: str) -> None:
+    with visiting(browser, address, "ru") as page:
+        red = given(page, "red")
+        lay(page, image=red, seconds=5)
+        expect(page.locator("time-line .section")).to_have_count(4)
+        running(page, red, 1)
+        face(page, 0).click()
+        expect(page.locator("#timeline-prompt")).to_have_attribute("readonly", "")
+        expect(page.locator("#timeline-meter")).to_contain_text("уже готова")
+        page.evaluate("document.dispatchEvent(new Event('ahead'))")
+        expect(face(page, 2)).to_be_focused()
+        expect(page.locator("time-line .edit")).to_be_hidden()
+
+
+def test_the_section_made_last_cannot_be_branched_from_and_the_stage_follows_a_redo(
+    browser: Browser, address: str
+) -> None:
+    with visiting(browser, address, "zh-TW") as page:
+        red = given(page, "red")
+        lay(page, image=red, seconds=5)
+        expect(page.locator("time-line .section")).to_have_count(4)
+        running(page, red, 4)
+        expect(section(page, 3).locator(".quick button")).to_have_count(1)
+        section(page, 3).locator(".more").click()
+        expect(page.get_by_role("menuitem", name="以新種子重做")).to_be_visible()
+        expect(page.get_by_role("menuitem", name="由此分支")).to_have_count(0)
+        page.get_by_role("menuitem", name="以新種子重做").click()
+        expect(page.locator("dialog .ask-box > p")).to_contain_text("重新生成：1／4，保留：3")
+        follow = "new Promise((told) => document.addEventListener('started', (event) => told(event.detail.jobs)))"
+        page.evaluate(f"window.followed = {follow}; undefined")
+        page.locator("dialog .primary").click()
+        assert page.evaluate("window.followed") == [8]
 
 
 def test_a_draft_that_is_another_is_shown_instead_of_the_job(browser: Browser, address: str) -> None:

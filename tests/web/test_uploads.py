@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from starlette.datastructures import UploadFile
 
 from eichi.errors import DiskError, EichiError, InputError
 from eichi.video.latentfile import Latents, save_latents
-from eichi.web import uploads
+from eichi.web import results, uploads
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from tests.pictures import saved
@@ -169,3 +170,46 @@ def test_what_is_shown_has_bounded_room(client: TestClient, desk: Desk, monkeypa
     assert path is not None
     assert desk.given.small(path, 256)
     assert list((desk.settings.cache / uploads.SHOWN).iterdir()) == []
+
+
+def test_what_nobody_needs_makes_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks that were painted since yesterday keep no picture out; what a favourite names stays."""
+    monkeypatch.setattr(uploads, "MOST", 3)
+    kept, old, new = (desk.given.picture("a.png", io.BytesIO(png(number))) for number in range(3))
+    day = uploads.CROWDED + 60
+    for one in (kept, old):
+        path = desk.uploads / one.mark
+        os.utime(path, (path.stat().st_mtime - day,) * 2)
+    monkeypatch.setattr(desk.given, "texts", lambda: [f"prompt {kept.mark}"])
+    assert desk.given.picture("b.png", io.BytesIO(png(3)))
+    assert desk.given.find(old.mark) is None
+    assert desk.given.find(kept.mark) and desk.given.find(new.mark)
+    with pytest.raises(InputError, match="3"):
+        desk.given.picture("c.png", io.BytesIO(png(4)))
+
+
+def png(number: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), (number, 0, 0)).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_result_that_is_deleted_while_it_is_looked_at_is_none(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "files_in", lambda folder: iter([tmp_path / "gone.mp4"]))
+    assert desk.files.list(tmp_path) == []
+
+
+def test_a_full_disk_is_said_where_a_file_is_sent(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies on the disk before anybody looks at it."""
+
+    def full(*about: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(UploadFile, "write", full)
+    answer = client.post("/api/v1/pictures", files={"file": ("a.png", content("PNG"))})
+    assert answer.json()["id"] == "error.upload.write"
+    assert "space" in answer.json()["message"]

@@ -49,7 +49,7 @@ from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
-from eichi.lines import done, line
+from eichi.lines import done, in_terminal, line
 from eichi.logs import OURS, logging_to
 from eichi.models.load import Components, pick_device
 from eichi.options import FrameOptions, VideoOptions
@@ -268,7 +268,7 @@ class Worker:
 
     def _fail(self, job: Job, error: EichiError) -> None:
         self._drop()
-        log.error("#%d %s", job.id, error.say(self.settings.language))
+        log.error("#%d %s", job.id, in_terminal(error, self.settings.language))
         told = Failed(error.id, error.plain)
         try:
             self._sure(self.store.end, job, Status.FAILED, told, error={"id": told.id, "values": told.values})
@@ -285,7 +285,7 @@ class Worker:
             try:
                 return call(*given, **named)
             except StoreError as error:
-                if (sentence := error.say(self.settings.language)) != told:
+                if (sentence := in_terminal(error, self.settings.language)) != told:
                     log.error("%s", sentence)
                 told = sentence
                 if self.leaving.wait(self.again):
@@ -383,7 +383,7 @@ def main() -> None:
                 with Store(settings.store) as store:
                     Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
             except EichiError as error:  # the store cannot be opened, the device not taken; the parent tells who waits
-                log.error("%s", error.say(settings.language))
+                log.error("%s", in_terminal(error, settings.language))
                 sys.exit(FAILED)
 
 

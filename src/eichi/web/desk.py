@@ -54,7 +54,7 @@ class Desk:
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
         self.files = Files()
-        self.given = Uploads(settings)
+        self.given = Uploads(settings, self._kept)
         self.refs = Refs(settings, store, self.given)
         self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()

@@ -6,6 +6,7 @@ path, whatever the folder is.
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -37,15 +38,23 @@ class Files:
 
     def list(self, folder: Path) -> list[ResultFile]:
         """What there is, the newest first."""
-        found = [(path.stat().st_mtime_ns, path) for path in files_in(folder) if path.suffix.lower() != PICTURE]
-        return [one for _, path in sorted(found, reverse=True)[:SHOWN] if (one := self._describe(path)) is not None]
+        found = [(state.st_mtime_ns, path, state) for path, state in _states(folder)]
+        newest = sorted(found, key=lambda one: one[:2], reverse=True)[:SHOWN]
+        return [one for _, path, state in newest if (one := self._describe(path, state)) is not None]
 
-    def _describe(self, path: Path) -> ResultFile | None:
-        state = path.stat()
+    def _describe(self, path: Path, state: os.stat_result) -> ResultFile | None:
         key = (str(path), state.st_mtime_ns, state.st_size)
         if key not in self._known:
             self._known[key] = _describe(path)
         return self._known[key]
+
+
+def _states(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Latent files and videos with what the system says of them; one that is deleted meanwhile is none."""
+    for path in files_in(folder):
+        if path.suffix.lower() != PICTURE:
+            with suppress(OSError):
+                yield path, path.stat()
 
 
 def files_in(folder: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from typing import Literal
 from PIL import Image
 
 from eichi.errors import EichiError, InputError
+from eichi.events import Finished, Stopped
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.options import FrameOptions
@@ -60,5 +61,8 @@ def _start(job: Job) -> Path | None:
 def _result(job: Job) -> Path:
     path = result_of(job, results(job))
     if path is None:
+        left = job.result.video if isinstance(job.result, Finished | Stopped) else None
+        if left is not None:  # deleted by hand
+            raise InputError("error.file.missing", path=Path(left).name)
         raise InputError("error.api.nothing", job=job.id)
     return path

@@ -35,6 +35,7 @@ from eichi.web.toolruns import LATENTS, VIDEOS
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
 STALE = 30 * 24 * 3600.0  # seconds after which a picture goes that nothing names: most are strokes of a brush
+CROWDED = 24 * 3600.0  # the same where there is no room for another: masks of a month must not keep all pictures out
 CUT = 3600.0  # seconds after which nobody writes any more what a server left that was killed
 MARK = re.compile(r"[0-9a-f]{32}")
 SHOWN, ROOM = "shown", 2**28  # the folder of the cache with what pictures are shown by, and the bytes of all of it
@@ -57,8 +58,9 @@ class Given:
 class Uploads:
     """The files that were given to a machine's server."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, texts: Callable[[], list[str]] | None = None) -> None:
+        """`texts` are all that may name a picture; without them none is removed to make room."""
+        self.settings, self.texts = settings, texts
         self._place = threading.Lock()  # two of one content are one, and the last free place is had once
         self._decoding = threading.Semaphore(DECODED)
 
@@ -70,10 +72,14 @@ class Uploads:
     @property
     def full(self) -> bool:
         """Whether as many pictures were given as are kept."""
-        return self.folder.is_dir() and len(os.listdir(self.folder)) >= MOST
+        if not self.folder.is_dir():
+            return False
+        return sum(not name.startswith(".") for name in os.listdir(self.folder)) >= MOST  # not those that come
 
     def picture(self, name: str, content: BinaryIO) -> Given:
         """Take in a picture, if it is one. Raises InputError, DiskError."""
+        if self.full and self.texts is not None:
+            self.tidy(self.texts, CROWDED)
         if self.full:
             raise InputError("error.upload.count", limit=MOST)
         base = fit_name(name).lstrip(".") or "picture.png"
@@ -186,7 +192,7 @@ class Uploads:
         private(folder)
         return self._take(content, base, folder, lambda draft: check_numbers(read_lora(draft)), free)
 
-    def tidy(self, texts: Callable[[], list[str]]) -> None:
+    def tidy(self, texts: Callable[[], list[str]], stale_after: float = STALE) -> None:
         """Remove what was given long ago and is named in none of these texts, and what was never whole.
 
         The texts are asked for only where something is old: at most starts nothing is, and jobs may be many.
@@ -197,7 +203,7 @@ class Uploads:
             if path.name.startswith("."):
                 if age > CUT:
                     path.unlink(missing_ok=True)
-            elif age > STALE:
+            elif age > stale_after:
                 stale.append(path)
         if not stale:
             return

@@ -1,5 +1,6 @@
 """Errors as answers: one model, in the visitor's language. What is wrong with a question is said by our sentences."""
 
+from tempfile import gettempdir
 from typing import Any, get_type_hints
 
 from fastapi import Request
@@ -9,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 
 from eichi.declare import shown
-from eichi.errors import EichiError, ErrorView, InputError, OptionError, RunError
+from eichi.errors import DiskError, EichiError, ErrorView, InputError, OptionError, RunError
 from eichi.options import Options
 from eichi.reasons import unfit
 from eichi.text import json_text
@@ -53,6 +54,8 @@ async def explain(request: Request, error: Exception) -> Response:
 async def explain_refusal(request: Request, error: Exception) -> Response:
     """What the server itself refuses: an address or a method that is not there, a body that is no JSON."""
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError):  # what is sent lies on the disk before it is looked at
+        return await explain(request, DiskError("error.upload.write", name=gettempdir(), reason=error.__cause__))
     id = {400: "error.api.body", 413: "error.api.large"}.get(error.status_code, "error.api.address")
     limit = min(request.scope.get(MAX_BODY_SIZE_SCOPE_KEY, QUESTION), LARGEST) // 2**20
     said = told(InputError(id, method=request.method, path=request.url.path, limit=limit), spoken(request))

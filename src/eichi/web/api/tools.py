@@ -1,5 +1,7 @@
 """Latent files and the tools on them over HTTP; files go by their ids."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
 
@@ -73,7 +75,10 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/latents")
     def list_latents(visitor: Visiting) -> LatentFiles:
-        found = [LatentsView(**dict(desk.refs.of(one.path)), report=one.report) for one in desk.listed()]
+        found = list[LatentsView]()
+        for one in desk.listed():
+            with suppress(OSError, InputError):  # deleted by hand meanwhile
+                found.append(LatentsView(**dict(desk.refs.of(one.path)), report=one.report))
         return desk.refs.seen(LatentFiles(files=tuple(found)), visitor)
 
     @router.post("/latents/extend", status_code=201)

@@ -104,7 +104,7 @@ class Pair {
   /** @param {number} frame */
   say(frame) {
     this.slider.value = String(frame);
-    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame, frames: this.frames });
+    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame: frame + 1, frames: this.frames });
   }
 
   /** One above the other under a slider, or side by side. @param {HTMLElement} way */

@@ -33,7 +33,9 @@ export function fromResult(draft, key) {
 
 /** @param {any} job @param {"first" | "last"} at @param {() => void} run */
 function shown(job, at, run) {
+  // The small picture of a video is of its last frame; what it began from is no frame of it.
+  const picture = at === "last" || (job.frames ?? 1) <= 1 ? address(`jobs/${job.id}/thumb.webp?at=last`) : address(`jobs/${job.id}/frames/0.png`);
   const node = button("", say(`page.frame_${at}`), run, { class: "frame" });
-  node.prepend(el("img", { src: address(`jobs/${job.id}/thumb.webp?at=${at}`), alt: "", loading: "lazy" }));
+  node.prepend(el("img", { src: picture, alt: "", loading: "lazy" }));
   return node;
 }

@@ -99,6 +99,7 @@ export function extend(job) {
   const prompt = /** @type {HTMLTextAreaElement} */ (el("textarea", { id: "extend-prompt", rows: "3", placeholder: job.prompt }));
   const wrong = el("p", { class: "wrong", role: "alert" });
   const form = el("form", { class: "stack", novalidate: true },
+    el("p", { class: "soft", text: say("result.extend_help") }),
     el("div", { class: "field" }, el("label", { for: "extend-seconds", text: say("result.extend_to") }), seconds),
     el("div", { class: "field" }, el("label", { for: "extend-prompt", text: say("result.extend_prompt") }), prompt),
     wrong,
@@ -111,6 +112,7 @@ export function extend(job) {
         ? await post(`jobs/${job.id}/branch`, { order: job.sections, options: given(asked) })
         : await post("latents/extend", { file: `job:${job.id}/${latents}`, ...asked });
       close();
+      document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
       toast([say("page.queued", { first: made.id, count: 1 }), ...(made.notes ?? [])].join(" ")); // a branch has none
     } catch (error) {
       wrong.textContent = error.message;
@@ -141,6 +143,7 @@ export function resultItems(job, frame) {
     { text: say("result.same_seed"), icon: "copy", run: () => useAgain(job, "same") },
     { text: say("result.new_seed"), icon: "dice", run: () => useAgain(job, "new") },
   ];
+  if (job.actions.includes("resume")) items.unshift({ text: say("do.resume"), icon: "play", run: () => act(job, "resume") });
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
   if (made(job)) items.push(...frameItems(job, frame));

@@ -21,7 +21,10 @@ export async function begin(show = () => {}) {
   center();
   const tongue = find("#language");
   tongue.value = language();
-  tongue.addEventListener("change", () => speak(tongue.value));
+  tongue.addEventListener("change", () => speak(tongue.value).catch(() => {
+    tongue.value = language(); // its words did not come
+    toast(say("page.unanswered"), { kind: "problem" });
+  }));
   find("#scheme").addEventListener("click", turn);
   find("#keys").addEventListener("click", help);
   find("#drafts").addEventListener("click", showDrafts);

@@ -133,7 +133,9 @@ export class JobStage extends HTMLElement {
   /** How far it is, by the second. */
   progress() {
     const job = this.job;
-    this.over.hidden = !job || OVER.has(job.status);
+    const playing = !this.clip.hidden, active = job && ACTIVE.has(job.status);
+    this.over.hidden = !job || OVER.has(job.status) || (playing && !active);
+    this.over.classList.toggle("above", playing);
     if (!job || this.over.hidden) return;
     const step = job.progress, bar = /** @type {HTMLElement} */ (this.over.querySelector(".bar"));
     const percent = Math.round(100 * (step?.fraction ?? 0));
@@ -151,7 +153,7 @@ export class JobStage extends HTMLElement {
     if (job.status === "held") return say("stage.paused");
     if (!step) return say("stage.loading");
     if (step.fraction >= 1) return say("stage.finishing");
-    const left = step.left === null || step.left === undefined ? null : step.left - (performance.now() - this.heard) / 1000;
+    const left = step.left === null || step.left === undefined ? null : step.left - (live.connected ? (performance.now() - this.heard) / 1000 : 0);
     const parts = job.sections > 1 ? [say("stage.section", { order: step.order + 1, sections: step.sections })] : [];
     parts.push(say("stage.step", { step: step.step, steps: step.steps }), say("stage.whole", { percent: Math.round(100 * step.fraction) }));
     parts.push(left === null ? say("stage.measuring") : say("stage.left", { time: span(left) }));
@@ -181,7 +183,8 @@ export class JobStage extends HTMLElement {
   /** @param {JobRow} job @returns {[string, string][]} */
   rows(job) {
     const step = job.progress, rows = /** @type {[string, string][]} */ ([]);
-    if (step && job.sections > 1) rows.push([say("stage.done"), say("stage.of", { done: step.order, all: step.sections })]);
+    const made = ACTIVE.has(job.status) ? (step?.order ?? 0) : (job.made ?? 0);
+    if (made && job.status !== "done" && job.sections > 1) rows.push([say("stage.done"), say("stage.of", { done: made, all: job.sections })]);
     if (job.seconds) rows.push([say("label.seconds"), say("page.length", { seconds: job.seconds })]);
     rows.push([say("label.resolution"), `${job.width} × ${job.height}`]);
     if (step?.pace) rows.push([say("stage.pace"), span(step.pace)]);
@@ -207,11 +210,11 @@ export class JobStage extends HTMLElement {
     } else {
       if (can("resume")) add("play", "do.resume", call("resume"), !made(job));
       if (made(job)) add("download", "do.download", () => download(job));
-      if (job.status !== "waiting" && job.status !== "held") {
-        add("copy", "result.same_seed", () => useAgain(job, "same"));
-        add("dice", "result.new_seed", () => useAgain(job, "new"));
-      }
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
+      if (job.status !== "waiting" && job.status !== "held") {
+        add("copy", "result.same_seed", () => useAgain(job, "same"), true);
+        add("dice", "result.new_seed", () => useAgain(job, "new"), true);
+      }
       if (can("edit")) add("edit", "do.edit", () => (location.href = placeUrl(job.kind === "frame" ? "frame" : "create", { edit: String(job.id) })));
     }
     if (made(job) || job.status === "done") {

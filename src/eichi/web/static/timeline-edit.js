@@ -97,9 +97,12 @@ export class SectionEdit {
     this.title.textContent = [called(place), shown?.times].filter(Boolean).join(" · ");
     const url = id ? pictureUrl(id) : "";
     if (url && this.picture.getAttribute("src") !== url) this.picture.src = url;
-    this.picture.hidden = this.remove_.hidden = !id;
-    this.choose.hidden = place < 0 || !pictures;
+    const job = this.items.job(), settled = Boolean(job && !job.open(place));
+    this.picture.hidden = !id;
+    this.remove_.hidden = !id || settled;
+    this.choose.hidden = place < 0 || !pictures || settled;
     this.text.disabled = place < 0;
+    this.text.readOnly = settled;
     this.text.placeholder = say("timeline.blank");
     if (prompt !== this.seen) {
       this.seen = prompt;
@@ -108,7 +111,8 @@ export class SectionEdit {
     this.text.toggleAttribute("aria-invalid", Boolean(shown?.problem));
     this.wrong.textContent = shown?.problem ?? "";
     this.wrong.hidden = !shown?.problem;
-    this.meter.textContent = this.text.value.trim() && tokens ? read(tokens) : "";
+    const meter = this.text.value.trim() && tokens ? read(tokens) : "";
+    this.meter.textContent = settled ? say("timeline.settled") : meter;
   }
 }
 

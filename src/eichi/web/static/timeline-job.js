@@ -2,12 +2,11 @@
 // the same or when somebody wants to see it. A finished section can be made once more or be gone on from.
 
 import { address, get, post } from "./api.js";
-import { ask, open } from "./dialog.js";
-import { button, el } from "./dom.js";
 import { flat } from "./draft.js";
 import { live } from "./live.js";
-import { saying, toast } from "./toast.js";
-import { number, say, span } from "./words.js";
+import { again, branch, reword } from "./timeline-again.js";
+import { saying } from "./toast.js";
+import { say, span } from "./words.js";
 
 /** What of a plan is drawn: of each section when it is, its prompt, and the picture that it comes from. @param {any} plan */
 function drawn(plan) {
@@ -130,25 +129,17 @@ export class Following extends EventTarget {
    */
   actions(section) {
     if (section.order >= this.at || !this.sections.get(section.number)?.redo) return [];
-    const redo = (/** @type {any} */ body) => this._make(`sections/${section.number}/redo`, body);
-    const found = [
-      { icon: "branch", text: say("do.branch"), quick: true, run: () => this._make("branch", { order: section.order + 1, options: { seed: null } }) },
-    ];
+    const { id } = this, count = this.plan.sections.length, of = { id, section, kept: section.order, count };
+    const redo = (/** @type {any} */ change) => again(of, change), kept = section.order + 1;
+    const on = () => branch({ ...of, kept }, this.values.prompt ?? "");
+    const found = kept < count ? [{ icon: "branch", text: say("do.branch"), quick: true, run: on }] : []; // else it would be a copy
     if (section.number < 0) return found;
     return [
       { icon: "redo", text: say("timeline.redo"), quick: true, run: () => redo({}) },
       { icon: "redo", text: say("timeline.redo_same"), run: () => redo({ seed: this.row.seed }) },
-      { icon: "edit", text: say("timeline.redo_prompt"), run: () => reword(section, (prompt) => redo({ prompt })) },
+      { icon: "edit", text: say("timeline.redo_prompt"), run: () => reword(of) },
       ...found,
     ];
-  }
-
-  /** @param {string} path @param {any} body */
-  async _make(path, body) {
-    const yes = say(path === "branch" ? "do.branch" : "do.redo");
-    const sure = await ask(say("timeline.sure", { job: this.id }), { yes });
-    const made = sure ? await saying(() => post(`jobs/${this.id}/${path}`, body)) : null;
-    if (made) toast(say("page.queued", { first: made.id, count: 1 }));
   }
 
   /** A frame of the job as a picture that was given. @param {number} frame @returns {Promise<string | undefined>} */
@@ -170,16 +161,4 @@ function times(events) {
     begun = time;
   }
   return found;
-}
-
-/** Ask for another prompt of a section. @param {any} section @param {(prompt: string) => void} take */
-function reword(section, take) {
-  const text = /** @type {HTMLTextAreaElement} */ (el("textarea", { rows: "4", "aria-label": say("timeline.prompt_of", { number: section.number }) }));
-  text.value = section.prompt;
-  const go = button("redo", say("timeline.redo_prompt"), () => {
-    close();
-    take(text.value);
-  }, { class: "primary" });
-  const close = open(el("div", { class: "ask-box" }, text, el("div", { class: "row end" }, go)), { title: say("timeline.section", { number: number(section.number) }) });
-  text.focus();
 }

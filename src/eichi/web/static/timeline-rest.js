@@ -3,7 +3,7 @@
 import { button, el } from "./dom.js";
 import { say } from "./words.js";
 
-/** @typedef {{place: number, kind: import("./timeline-items.js").Kind, name: string, url: string, text: string, said: string, problem: string}} Lost */
+/** @typedef {{place: import("./timeline-items.js").Place, kind: import("./timeline-items.js").Kind, name: string, url: string, text: string, said: string, problem: string}} Lost */
 
 /**
  * @param {Lost} lost

@@ -40,11 +40,11 @@ export const takes = (plan) => plan?.direction === "reverse";
  * @returns {Shown[]}
  */
 export function cardsOf(state) {
-  const { plan, values } = state;
+  const { plan } = state;
   if (!plan) return [];
   const sections = sectionsOf(plan), usual = ordinary(sections);
   const cards = [end(state, "image", say("timeline.drop")), ...sections.map((one) => card(state, one, usual))];
-  if (takes(plan) || own(values, "final")) cards.push(end(state, "final", say("timeline.drop")));
+  if (takes(plan)) cards.push(end(state, "final", say("timeline.drop")));
   return cards;
 }
 
@@ -134,10 +134,14 @@ function quick({ job, plan, choose, press }, section) {
 /**
  * What the video has no room for, or its model no use.
  * @param {State} state
+ * @returns {import("./timeline-rest.js").Lost[]}
  */
 export function restOf(state) {
   const { values, plan } = state, there = new Set(sectionsOf(plan).map((one) => one.number));
   const lost = owned(values).filter(({ number, kind }) => !there.has(number) || (kind === "picture" && !takes(plan)));
+  const unused = plan && !takes(plan) ? own(values, "final") : null;
+  const final = { place: "final", kind: "picture", name: called("final"), text: "", said: say("timeline.no_use_final") };
+  const ends = unused ? [{ ...final, url: pictureUrl(unused), problem: problem(state, "final") }] : [];
   return lost.map(({ number, kind }) => ({
     place: number,
     kind,
@@ -146,7 +150,7 @@ export function restOf(state) {
     text: kind === "prompt" ? (own(values, number, "prompt") ?? "") : "",
     said: !plan ? called(number) : say(there.has(number) ? "timeline.no_use" : "timeline.no_room", { number }),
     problem: problem(state, number, kind === "picture" ? "keyframes.sections" : "keyframes.prompts"),
-  }));
+  })).concat(ends);
 }
 
 /** The tokens of a section's prompt. @param {State} state @param {Place | null} place */

@@ -126,7 +126,7 @@ export class TimeLine extends HTMLElement {
     return node;
   }
 
-  /** What can be done with something that the video has no room for. @param {{place: number, kind: Kind}} lost */
+  /** What can be done with something that the video has no room for. @param {{place: Place, kind: Kind}} lost */
   _lost({ place, kind }) {
     return { move: () => this.where(place, kind, false), remove: () => this.items.clear(place, [kind]) };
   }
@@ -239,7 +239,7 @@ export class TimeLine extends HTMLElement {
     const [, kind, number] = /^keyframes\.(sections|prompts)\.(\d+)$/.exec(name) ?? [];
     const lost = `[data-lost="${number}"][data-kind="${kind === "prompts" ? "prompt" : "picture"}"] button`;
     if (number) find(`[data-place="${number}"] .face, ${lost}`, this)?.focus();
-    else if (name === "keyframes.final") this.focusOn("final");
+    else if (name === "keyframes.final") find('[data-place="final"] .face, [data-lost="final"] button', this)?.focus();
   }
 
   /** The keyboard comes to a place. @param {Place} place */
@@ -312,10 +312,15 @@ export class TimeLine extends HTMLElement {
 
   /** Show the sections of the job, to change those that are still to come. */
   ahead() {
-    this.job.mode = "job";
+    const { job } = this;
+    job.mode = "job";
+    if (this.edit.place !== null && !job.open(this.edit.place)) this.edit.hide();
+    const coming = (job.plan?.sections ?? []).filter((/** @type {any} */ one) => job.open(one.number));
+    const next = coming.sort((/** @type {any} */ a, /** @type {any} */ b) => a.order - b.order)[0];
+    if (next) this.current = next.number;
     this.draw();
     this.scrollIntoView({ block: "nearest" });
-    /** @type {HTMLElement | null} */ (this.querySelector("[data-state=waiting] .face, [data-state=next] .face") ?? this.querySelector(".face"))?.focus();
+    if (this.current !== null) this.focusOn(this.current);
   }
 
   _switch() {

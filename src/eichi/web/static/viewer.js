@@ -23,7 +23,7 @@ export class ClipViewer extends HTMLElement {
     this.controls_ = el("div", { class: "controls" });
     this.append(this.video, this.problem, this.controls_);
     this.video.addEventListener("click", () => this.toggle());
-    this.video.addEventListener("loadedmetadata", () => this.counted || this.count(Math.round(this.video.duration * FPS)));
+    this.video.addEventListener("loadedmetadata", () => this.count(Math.max(1, Math.round(this.video.duration * FPS)))); // a stopped one has fewer
     for (const event of ["play", "pause", "loadedmetadata", "seeked"]) this.video.addEventListener(event, () => this.tell());
     this.video.addEventListener("error", () => this.failed());
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
@@ -47,8 +47,7 @@ export class ClipViewer extends HTMLElement {
    * @param {{label?: string, play?: boolean}} [more]
    */
   show(url, frames, more = {}) {
-    this.counted = frames > 0;
-    if (this.counted) this.count(frames);
+    if (frames && this.video.getAttribute("src") !== url) this.count(frames);
     this.video.setAttribute("aria-label", more.label ?? "");
     if (this.video.getAttribute("src") === url) return;
     this.problem.hidden = true;
@@ -157,7 +156,7 @@ export class ClipViewer extends HTMLElement {
     if (this.said === `${frame}/${this.frames}`) return;
     this.said = `${frame}/${this.frames}`;
     this.slider.value = String(frame);
-    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame, frames: this.frames });
+    this.time.textContent = say("viewer.at", { seconds: number(frame / FPS, 2), frame: frame + 1, frames: this.frames });
     this.slider.setAttribute("aria-valuetext", this.time.textContent);
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
   }

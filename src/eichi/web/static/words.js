@@ -133,5 +133,6 @@ function fill() {
 /** @param {string} code */
 async function read(code) {
   const answer = await fetch(`/api/v1/words/${code}?v=${mark()}`);
+  if (!answer.ok) throw new Error(`words: ${answer.status}`);
   return answer.json();
 }
