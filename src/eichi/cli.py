@@ -4,6 +4,9 @@ Each family of commands has a module in `commands/`; what all have around them i
 """
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +25,7 @@ from eichi.commands.ui import ui
 from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError
+from eichi.events import Event
 from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
 from eichi.library.lorafolders import located
 from eichi.lines import in_terminal
@@ -31,6 +35,8 @@ from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_fl
 from eichi.usage import Group, explain
 from eichi.video.metadata import Record
 from eichi.words import say, typed
+
+Telling = Callable[[Iterator[Event]], Iterator[Event]]  # lets somebody know of the events of a job, and passes them on
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
 KINDS: dict[str, type[Options]] = {
@@ -163,7 +169,11 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
         checkpoint = find(job, *dict.fromkeys(place.absolute() for place in places))
         plan = checkpoint.located(settings.loras)
         components = Components(plan.entry, settings.runtime)
-        follow(lambda stop: run(plan, checkpoint.folder.parent, components, stop, checkpoint), as_json, settings)
+        with _telling(settings, checkpoint.folder, plan.options) as telling:
+            known, beside = telling is not _alone, checkpoint.folder.parent
+            follow(
+                lambda stop: telling(run(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings
+            )
 
 
 @commands.command(help=say("cli.doctor"))
@@ -193,6 +203,27 @@ def _known_places(settings: Settings) -> list[Path]:
     except EichiError as error:
         tell(in_terminal(error, settings.language))
         return []
+
+
+@contextmanager
+def _telling(settings: Settings, folder: Path, options: VideoOptions) -> Iterator[Telling]:
+    """What lets the store know of the events of the job in a folder, where it is a job of the store."""
+    from eichi.jobs.elsewhere import owner, telling
+    from eichi.jobs.store import Store
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(Store(settings.store))
+            job = owner(store, folder)
+        except EichiError as error:
+            tell(in_terminal(error, settings.language))
+            job = None
+        yield _alone if job is None else partial(telling, store=store, job=job, options=options)
+
+
+def _alone(events: Iterator[Event]) -> Iterator[Event]:
+    """The events of a job that no store knows."""
+    return events
 
 
 def _headline(record: Record, language: str) -> str:

@@ -16,6 +16,7 @@ from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished
 from eichi.jobs.again import Source, branched, edited, laid, needed, planned, redone, source_of, with_ahead
 from eichi.jobs.draft import BatchForecast, anchored, draft, forecast
+from eichi.jobs.elsewhere import finished, settle
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
 from eichi.jobs.view import IDLE, Action, Ask, Button, Figures, JobSection, Status, first_ahead, possible, states
@@ -72,7 +73,7 @@ class Queue:
     def change(self, id: int, options: VideoOptions | FrameOptions) -> Job:
         """Give a job another request of its kind, in its place, while nothing of it is made yet."""
         job = self._whole(id)
-        if job.begun:
+        if job.begun or finished(job) is not None:
             raise InputError("error.job.begun", job=id)
         made = draft(options, Path(job.folder), self.models)
         plan = made.plan.model_dump(mode="json")
@@ -154,7 +155,13 @@ class Queue:
         return self._leave(id, Action.HOLD, Ask.PAUSE, Status.HELD)
 
     def resume(self, id: int) -> Job:
-        """Let a job that was held, stopped or has failed wait for a worker; it goes on from what is made of it."""
+        """Let a job that was held, stopped or has failed wait for a worker; it goes on from what is made of it.
+
+        One that somebody has finished meanwhile is done, and its events say so.
+        """
+        job = self._whole(id)
+        if job.status in states(Action.RESUME) and (last := finished(job)) is not None:
+            return settle(self.store, job, last)
         return self._again(id, states(Action.RESUME))
 
     def retry(self, id: int) -> Job:

@@ -208,10 +208,12 @@ class Store:
             raise Lost(job.id)
         return row
 
-    def change(self, id: int, before: Collection[Status], **values: Any) -> Job:
-        """Change a job if it is in one of these states; a new state is told. Raises InputError where it is not."""
-        said: list[Event] = [Changed(values["status"])] if "status" in values else []
-        row = self._turn((jobs.c.id == id) & jobs.c.status.in_(before) & ~BINNED, values, said)
+    def change(self, id: int, before: Collection[Status], said: Sequence[Event] = (), **values: Any) -> Job:
+        """Change a job if it is in one of these states; what is `said`, and a new state, is told. Raises InputError
+        where it is not.
+        """
+        told: list[Event] = [*said, Changed(values["status"])] if "status" in values else [*said]
+        row = self._turn((jobs.c.id == id) & jobs.c.status.in_(before) & ~BINNED, values, told)
         if row is None:
             raise refused(self.job(id), before)
         return row

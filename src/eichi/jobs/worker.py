@@ -44,6 +44,7 @@ from eichi.events import (
 )
 from eichi.files import aside, private
 from eichi.jobs.again import with_ahead
+from eichi.jobs.elsewhere import already, finished
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
@@ -161,7 +162,12 @@ class Worker:
             self._fail(job, RunError("error.job.crashed", reason=error))
 
     def _follow(self, job: Job) -> None:
-        """Keep what a job says, and do what is asked of it between two events."""
+        """Keep what a job says, and do what is asked of it between two events. One that is finished is not run."""
+        if (last := finished(job)) is not None:
+            self._note(job, word := already(last))
+            self._sure(self.store.record, job, word)
+            self._sure(self.store.end, job, Status.DONE, last, result=dump(last))
+            return
         listener, pace = Listener(job), Pace()
         going: Job | None = job
         while going is not None:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eichi.errors import RunError
+from eichi.errors import InputError, RunError
 from eichi.events import Adjusted, Event, LatentsReady, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.background import BackgroundDecoder
@@ -59,7 +59,7 @@ def generate(
     its `checkpoint`, which is what an interrupted job leaves and what a finished one does not; of one that is to
     `retire` the sections stay. One that is not begun gives the video its name; one that is begun goes on by a plan
     that may have other prompts and pictures for sections that are not made yet. There is a Preview after every
-    `previews` steps, none for 0. Raises RunError.
+    `previews` steps, none for 0. Raises RunError, and InputError where the video of one that is not begun is there.
     """
     if checkpoint is None:
         sweep(Path(folder))
@@ -69,6 +69,8 @@ def generate(
         checkpoint.check(plan, components)
     with checkpoint.held(), boundary():
         if fresh:
+            if checkpoint.result.exists():  # of a run that is over
+                raise InputError("error.resume.finished", path=checkpoint.result)
             checkpoint.begin(plan, components, originals(plan))
         else:
             planned = checkpoint.plan(plan.entry)

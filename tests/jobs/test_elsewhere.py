@@ -1,0 +1,123 @@
+"""Jobs that somebody else than a worker has gone on with: what is finished stays, and their rows learn of it."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from eichi.errors import InputError
+from eichi.events import Adjusted, Finished, SectionDone, Stopped, dump
+from eichi.jobs.elsewhere import owner, telling
+from eichi.jobs.queue import Queue, results
+from eichi.jobs.store import Store
+from eichi.jobs.view import Status
+from eichi.jobs.worker import Worker
+from eichi.options import VideoOptions
+from eichi.pipeline.checkpoint import Checkpoint
+from eichi.pipeline.generate import generate
+from eichi.settings import load_settings
+
+
+@pytest.fixture
+def queue(home: Path) -> Iterator[Queue]:
+    with Store(load_settings().store) as store:
+        yield Queue(store, load_settings().models)
+
+
+@pytest.fixture
+def worker(queue: Queue) -> Worker:
+    return Worker(queue.store, load_settings(), threading.Event())
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> VideoOptions:
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(tmp_path / "start.png")
+    values = {"image": tmp_path / "start.png", "prompt": "p", "seconds": 1, "section_size": 0.5}
+    return VideoOptions.parse(values | {"sampling": {"steps": 1}})
+
+
+def stopped(queue: Queue, worker: Worker, options: VideoOptions) -> tuple[int, Checkpoint]:
+    """A job that was stopped after its first section."""
+    drafts, _ = queue.prepare([options], Path("out"))
+    id = queue.add(drafts)[0].id
+    row = queue.store.claim(worker.runner)
+    assert row is not None
+    job, events = worker._start(row, lambda: False)
+    for event in events:
+        if isinstance(event, SectionDone):
+            break
+    events.close()
+    queue.store.end(job, Status.STOPPED)
+    job = queue.store.job(id)
+    assert job.begun
+    return id, Checkpoint(Path(str(job.checkpoint)))
+
+
+def test_a_job_that_was_finished_elsewhere_is_done_and_not_made_again(
+    queue: Queue, worker: Worker, options: VideoOptions
+) -> None:
+    id, checkpoint = stopped(queue, worker, options)
+    plan = checkpoint.located(())
+    *_, last = generate(plan, checkpoint.folder.parent, worker._load(plan.entry), checkpoint=checkpoint)
+    assert isinstance(last, Finished)
+    made = hashlib.sha256(Path(last.video).read_bytes()).hexdigest()
+
+    job = queue.resume(id)
+    assert (job.status, job.result) == (Status.DONE, last)
+    word = Adjusted("note.resume.finished", {"path": Path(last.video).name})
+    assert [entry.event for entry in queue.store.events(id)][-3:-1] == [word, last]
+    queue.store.change(id, [Status.DONE], status=Status.WAITING, result=None)  # as a worker left it that died
+    worker.work(drain=True)
+    job = queue.store.job(id)
+    assert (job.status, job.result) == (Status.DONE, last)
+    assert hashlib.sha256(Path(last.video).read_bytes()).hexdigest() == made
+
+    other = queue.retry(id)
+    assert (other.id != id, queue.store.job(id).result) == (True, last)
+
+
+def test_what_has_another_s_name_is_not_overwritten(queue: Queue, worker: Worker, options: VideoOptions) -> None:
+    id, checkpoint = stopped(queue, worker, options)
+    checkpoint.discard()
+    checkpoint.result.write_bytes(b"a video of somebody's")
+    queue.resume(id)
+    worker.work(drain=True)
+    job = queue.store.job(id)
+    assert job.error is not None
+    assert (job.status, job.error.id) == (Status.FAILED, "error.resume.finished")
+    assert checkpoint.result.read_bytes() == b"a video of somebody's"
+    assert not checkpoint.folder.exists()
+
+
+def test_a_finished_job_cannot_be_given_another_request(queue: Queue, worker: Worker, options: VideoOptions) -> None:
+    id, checkpoint = stopped(queue, worker, options)
+    queue.store.change(id, [Status.STOPPED], status=Status.HELD)
+    plan = checkpoint.located(())
+    list(generate(plan, checkpoint.folder.parent, worker._load(plan.entry), checkpoint=checkpoint))
+    with pytest.raises(InputError, match="can no longer be changed"):
+        queue.change(id, options)
+
+
+@pytest.mark.parametrize("status", [Status.STOPPED, Status.FAILED, Status.HELD])
+def test_a_row_learns_how_its_job_ended_elsewhere(
+    queue: Queue, worker: Worker, options: VideoOptions, status: Status
+) -> None:
+    drafts, _ = queue.prepare([options], Path("out"))
+    id = queue.add(drafts)[0].id
+    folder = Path("out").absolute() / ".clip.parts"
+    queue.store.change(id, [Status.WAITING], status=status, checkpoint=str(folder))
+    job = owner(queue.store, Path("out") / ".clip.parts")
+    assert job is not None
+    assert job.id == id
+    assert owner(queue.store, Path("out") / ".other.parts") is None
+    half = Stopped(str(folder.parent / "clip_stopped.mp4"), 3, 9, 1)
+    assert list(telling(iter([half]), queue.store, job, options)) == [half]
+    assert (queue.store.job(id).status, queue.store.job(id).result) == (Status.STOPPED, half)
+    last = Finished(str(folder.parent / "clip.mp4"), str(folder.parent / "clip.png"), 3, 33, 1.1, 2)
+    assert list(telling(iter([last]), queue.store, job, options)) == [last]
+    row = queue.store.job(id)
+    assert (row.status, row.error, dump(last)) == (Status.DONE, None, dump(row.result or half))
+    assert results(row) == []
