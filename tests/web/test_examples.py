@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,12 @@ def test_a_program_without_the_token_is_told_so(served: tuple[Desk, dict[str, st
     )
     assert done.returncode == 1
     assert "token" in done.stderr
+
+
+def test_without_a_token_no_header_is_sent_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOKEN", raising=False)
+    (program,) = blocks("python")
+    made: dict[str, Any] = {}
+    exec(program[: program.index("def asked")], made)  # what makes the client
+    assert "authorization" not in made["eichi"].headers
+    assert "${TOKEN:+" in blocks("bash")[0]

@@ -1,12 +1,15 @@
 """Files over HTTP: the results of a job, what it shows while it runs, latents and videos that are given."""
 
+import logging
+from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from fastapi import APIRouter, UploadFile
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 
-from eichi.errors import InputError
-from eichi.files import private
+from eichi.errors import DiskError, InputError
+from eichi.files import private, read_file
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import View
@@ -20,6 +23,11 @@ from eichi.web.guard import BODY
 from eichi.web.refs import RefView
 from eichi.web.rows import segments
 
+LASTING = 3  # videos of what is finished of a job that stay for those who are being sent one
+
+
+log = logging.getLogger(__name__)
+
 
 class Results(View):
     """The files that a job has left, by name."""
@@ -29,6 +37,7 @@ class Results(View):
 
 def routes(desk: Desk) -> APIRouter:
     router = operations("files")
+    joining = Lock()  # two who join the same would write into one draft
 
     @router.get("/jobs/{id}/files")
     def list_results(id: Id) -> Results:
@@ -42,16 +51,23 @@ def routes(desk: Desk) -> APIRouter:
         raise InputError("error.file.missing", path=name)
 
     @router.get("/jobs/{id}/preview.png", response_class=FileResponse)
-    def preview(id: Id) -> FileResponse:
+    def preview(id: Id) -> Response:
         checkpoint = desk.store.job(id).checkpoint
         path = JobFolder(Path(checkpoint or "")).preview
-        if checkpoint is None or not path.is_file():
+        try:
+            # Read whole: while it is sent, the next one takes its place.
+            pixels = read_file(path) if checkpoint is not None else b""
+        except OSError:
+            pixels = b""
+        if not pixels:
             raise InputError("error.api.nothing", job=id)
-        return FileResponse(path, headers={"cache-control": "no-store"})
+        return Response(pixels, headers={"cache-control": "no-store"}, media_type="image/png")
 
     @router.get("/jobs/{id}/so-far.mp4", response_class=FileResponse)
     def so_far(id: Id) -> FileResponse:
-        return FileResponse(_joined(desk, desk.store.job(id)), media_type="video/mp4")
+        with joining:
+            path = _joined(desk, desk.store.job(id))
+        return FileResponse(path, media_type="video/mp4")
 
     @router.post("/files", status_code=201, max_body_size=BODY)
     def give_file(file: UploadFile) -> RefView:
@@ -61,14 +77,25 @@ def routes(desk: Desk) -> APIRouter:
 
 
 def _joined(desk: Desk, job: Job) -> Path:
-    """What is finished of a job that runs, as a video of its own in the cache. Raises InputError where nothing is."""
-    parts = segments(job)
+    """What is finished of a job that runs, as a video of its own in the cache. Raises InputError where nothing is.
+
+    It is named by what it is joined from, so that under one name there is never another video. Those before the newest
+    few go: nobody is still being sent them. Parts that go meanwhile, as at the end of the job, are nothing to join.
+    """
+    try:
+        parts = segments(job)
+        states = [(path.name, path.stat()) for path in parts]
+        mark = sha256(repr([(name, state.st_size, state.st_mtime_ns) for name, state in states]).encode())
+        target = desk.settings.cache / "so-far" / f"{job.id}-{mark.hexdigest()[:16]}.mp4"
+        if parts and not target.is_file():
+            private(target.parent)
+            join_segments(parts, target)
+            before = {path: path.stat().st_mtime_ns for path in target.parent.glob(f"{job.id}-*.mp4")}
+            for old in sorted(before, key=before.__getitem__)[:-LASTING]:
+                old.unlink(missing_ok=True)
+    except (OSError, DiskError) as error:
+        log.info("#%d so far: %s", job.id, error)
+        raise InputError("error.api.nothing", job=job.id) from error
     if not parts:
         raise InputError("error.api.nothing", job=job.id)
-    target = desk.settings.cache / "so-far" / f"{job.id}-{len(parts)}.mp4"
-    if not target.is_file():
-        private(target.parent)
-        for old in target.parent.glob(f"{job.id}-*.mp4"):
-            old.unlink(missing_ok=True)
-        join_segments(parts, target)
     return target
