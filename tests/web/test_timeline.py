@@ -416,3 +416,42 @@ def test_a_draft_that_is_another_is_shown_instead_of_the_job(browser: Browser, a
         expect(section(page, 0)).to_have_attribute("data-state", "")
         page.locator("time-line .which").click()
         expect(page.locator("time-line .section")).to_have_count(4)
+
+
+def test_frames_of_results_are_shown_as_they_are_in_the_result(browser: Browser, address: str) -> None:
+    with visiting(browser, address, "en") as page:
+        rows = [
+            {
+                "id": 3,
+                "status_text": "",
+                "kind": "video",
+                "status": "done",
+                "frames": 37,
+                "ended": 3,
+                "actions": [],
+                "files": [],
+                "model": "tiny",
+                "prompt": "",
+                "seed": 1,
+            },
+            {
+                "id": 4,
+                "status_text": "",
+                "kind": "frame",
+                "status": "done",
+                "frames": None,
+                "ended": 4,
+                "actions": [],
+                "files": [],
+                "model": "tiny",
+                "prompt": "",
+                "seed": 1,
+            },
+        ]
+        page.evaluate(f"async (rows) => (await {MODULE % 'live'}).live._hear({{ jobs: rows }})", rows)
+        page.locator("#from-result").click()
+        shown = page.locator("dialog .frame img")
+        expect(shown).to_have_count(3)
+        found = {one.get_attribute("src") for one in shown.all()}
+        last = "/api/v1/jobs/{}/thumb.webp?at=last".format
+        assert found == {last(4), last(3), "/api/v1/jobs/3/frames/0.png"}
