@@ -297,6 +297,9 @@ def test_a_strength_out_of_range_is_named_as_it_was_given(given: object) -> None
         ("sampling.threshold", "0,1", 0.1),
         ("sampling.image_strength", "101,5 %", 101.5),
         ("sampling.image_strength", "1,015", None),
+        ("seconds", "\uff12", 2.0),
+        ("seed", "\uff14\uff12", 42),
+        ("sampling.image_strength", "\uff11\uff10\uff11\uff0e\uff15\uff05", 101.5),
     ],
 )
 def test_a_decimal_comma_is_read(key: str, text: str, value: float | None) -> None:

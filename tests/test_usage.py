@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said(words: tuple[str, ...], said: str) -> None:
     assert answer.said.startswith(f"Ошибка: {said}")
 
 
-@pytest.mark.parametrize(("text", "number"), [("2,5", 2.5), (" 3 ", 3.0), ("-0.5", -0.5)])
+@pytest.mark.parametrize(("text", "number"), [("2,5", 2.5), (" 3 ", 3.0), ("\uff13", 3.0), ("-0.5", -0.5)])
 def test_a_number_may_have_a_comma(text: str, number: float) -> None:
     assert Number(whole=False).convert(text, None, None) == number
 

@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema
 from eichi.catalog import Direction
 from eichi.errors import OptionError
 from eichi.reasons import unfit
-from eichi.text import decimal, shorten
+from eichi.text import decimal, figures, shorten
 from eichi.words import ENGLISH, say, table
 
 # Options as nested plain values that nobody has read yet: what a file, a flag, a page or another program says of them.
@@ -238,10 +238,12 @@ class Optioned(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def pointed(cls, value: Any, info: ValidationInfo) -> Any:
-        """A number may be written with a decimal comma."""
+        """A number may be written with a decimal comma, and in wide signs."""
         assert info.field_name is not None
         field = OptionField(info.field_name, "", cls.model_fields[info.field_name])
-        return decimal(value) if isinstance(value, str) and field.type is float else value
+        if not isinstance(value, str) or field.type not in (int, float):
+            return value
+        return decimal(value) if field.type is float else figures(value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

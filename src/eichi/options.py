@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from eichi.declare import Optioned, OptionField, Plain, explain, option, shown, unless
 from eichi.errors import OptionError
 from eichi.reasons import Unfit
-from eichi.text import decimal, encodable
+from eichi.text import decimal, encodable, figures
 
 MAX_SEED = 2**32 - 1
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
@@ -111,7 +111,7 @@ class SamplingOptions(StepOptions):
         """
         if isinstance(value, bool):
             raise Unfit("reason.number")
-        text = decimal(value.strip().removesuffix("%")) if isinstance(value, str) else value
+        text = decimal(figures(value).strip().removesuffix("%")) if isinstance(value, str) else value
         try:
             strength = float(text)
         except (TypeError, ValueError, OverflowError):

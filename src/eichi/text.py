@@ -16,6 +16,8 @@ from eichi.reasons import Unfit
 
 ELLIPSIS = "…"
 JOINER = "\u200d"  # joins two signs into one
+# The wide signs of numbers; a minus, a full stop and a space of Japanese text are typed by the same keys.
+WIDE = {ord(sign) + 0xFEE0: sign for sign in "0123456789.,+-%"} | {0x2212: "-", 0x3002: ".", 0x3000: " "}
 
 
 def encodable(value: object) -> bool:
@@ -63,11 +65,18 @@ def pad(text: str, width: int) -> str:
     return text + " " * max(2, width - cell_len(text))
 
 
+def figures(text: str) -> str:
+    """A number in wide signs, as a Japanese keyboard types it, in ordinary ones; any other text as it is."""
+    plain = text.translate(WIDE)
+    return plain if re.fullmatch(r"\s*[-+]?[\d.,]+\s*%?\s*", plain, re.ASCII) else text
+
+
 def decimal(text: str) -> str:
-    """A number with a decimal comma as one with a point; any other text as it is.
+    """A number with a decimal comma, or in wide signs, as an ordinary one with a point; any other text as it is.
 
     Raises Unfit for what is a number with thousands just as well.
     """
+    text = figures(text)
     found = re.fullmatch(r"\s*([-+]?)(\d*),(\d+)\s*", text)
     if found is None:
         return text

@@ -16,7 +16,7 @@ from eichi.declare import beyond, shown
 from eichi.errors import InputError, OptionError
 from eichi.reasons import Unfit
 from eichi.settings import asked_language
-from eichi.text import decimal
+from eichi.text import decimal, figures
 from eichi.words import ENGLISH, say, table
 
 # What click itself writes in help.
@@ -124,7 +124,7 @@ class Number(click.ParamType[float]):
 def _read(text: str, whole: bool) -> float:
     """A number that was typed. Raises Unfit."""
     form = r"[-+]?\d+" if whole else r"[-+]?(\d+\.?\d*|\.\d+)"
-    given = text.strip() if whole else decimal(text).strip()
+    given = figures(text).strip() if whole else decimal(text).strip()
     if not re.fullmatch(form, given, re.ASCII):
         raise Unfit("reason.whole" if whole else "reason.number")
     return int(given) if whole and len(given) < 20 else float(given)

@@ -205,6 +205,8 @@ def test_no_option_of_the_other_direction_is_ignored() -> None:
         ({"negative": "n", "sampling": {"cfg": 2.0}}, None),
         ({"keyframes": {"final_strength": 0.5}}, "note.final.strength"),
         ({"keyframes": {"final_strength": 0.5, "final": "e.png"}}, None),
+        ({"keyframes": {"loop": "final", "final": "e.png"}}, "note.final.loop"),
+        ({"keyframes": {"loop": "final"}}, None),
         ({"seconds": 2.0}, "note.seconds"),
         ({"output": {"crf": 0}}, "note.crf"),
         ({"output": {"crf": 52}}, "note.crf"),

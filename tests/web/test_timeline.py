@@ -100,8 +100,9 @@ def test_pictures_are_dropped_dragged_copied_and_had_back(browser: Browser, addr
         expect(page.locator("time-line .section")).to_have_count(4)
         drop(page, 2, png("blue"), "blue.png")
         expect(section(page, 2).locator(".from")).to_have_text("own")
-        expect(section(page, 1).locator(".from")).to_have_text("as Image")
-        expect(section(page, 0).locator(".from")).to_have_text("as Image")
+        expect(section(page, 1).locator(".from")).to_have_text("as section 2")
+        expect(section(page, 0).locator(".from")).to_have_text("as section 2")
+        expect(page.locator('[data-group="keyframes"] .set')).to_have_text("Section keyframes 1")
         blue = draft(page, "keyframes.sections")["2"]
         section(page, 2).drag_to(section(page, 1))
         expect(section(page, 1).locator(".from")).to_have_text("own")
@@ -112,6 +113,7 @@ def test_pictures_are_dropped_dragged_copied_and_had_back(browser: Browser, addr
         expect(section(page, "final").locator("img")).to_be_visible()
         assert draft(page, "keyframes.sections") == {"1": blue}
         assert draft(page, "keyframes.final") == blue
+        expect(page.locator('[data-group="keyframes"] .set')).to_have_text("Final Frame · Section keyframes 1")
         page.locator("time-line .clear").click()
         expect(page.locator("time-line .section.own")).to_have_count(0)
         page.locator("#toasts").get_by_role("button", name="Undo").last.click()

@@ -210,6 +210,8 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
         notes.append(Adjusted("note.copies.nothing", {}))
     if _final(options) is None and options.keyframes.final_strength != 1.0:
         notes.append(Adjusted("note.final.strength", {}))
+    if options.keyframes.loop == "final" and _final(options) != options.image:
+        notes.append(Adjusted("note.final.loop", {}))
     used = quality(options.output.crf)
     if used != options.output.crf:
         notes.append(Adjusted("note.crf", {"asked": options.output.crf, "used": used}))

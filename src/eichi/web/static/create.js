@@ -5,7 +5,7 @@ import { post, save } from "./api.js";
 import { batch } from "./batch.js";
 import { kept, loras } from "./chosen.js";
 import { menu } from "./dialog.js";
-import { find } from "./dom.js";
+import { find, findAll } from "./dom.js";
 import { draft as draftOf } from "./draft.js";
 import { bind } from "./form.js";
 import { fromResult } from "./frames.js";
@@ -17,7 +17,7 @@ import { figures, Models } from "./sizes.js";
 import { starting } from "./start.js";
 import { takeAnywhere } from "./take.js";
 import { saying } from "./toast.js";
-import { say } from "./words.js";
+import { number, pick, say } from "./words.js";
 import "./latest.js";
 import "./picture.js";
 import "./stage.js";
@@ -44,6 +44,30 @@ function pictures(form) {
   show();
 }
 
+/** What is set of keyframes: also what stands on the timeline; a picture only by the name of its place. */
+function keyframes() {
+  const group = find('[data-group="keyframes"]'), said = find(".set", group);
+  const counted = (/** @type {string} */ key) => {
+    const all = Object.values(draft.get(key) ?? {}).filter((one) => one.trim()).length;
+    return all ? `${say(`label.${key}`)} ${number(all)}` : "";
+  };
+  const told = (/** @type {HTMLElement} */ field) => {
+    const value = draft.get(field.dataset.key), label = say(field.dataset.label);
+    if (field.hidden || value === null) return "";
+    if ("picture" in field.dataset) return label;
+    if (typeof value === "boolean") return `${label}: ${say(value ? "value.on" : "value.off")}`;
+    return `${label} ${typeof value === "number" ? number(value) : pick(`choice.${field.dataset.name}.${value}`, value)}`;
+  };
+  const show = () => {
+    const pictured = draft.get("page.direction", "reverse") === "reverse" ? counted("keyframes.sections") : "";
+    const all = [...findAll(".field[data-key]", group).map(told), pictured, counted("keyframes.prompts")];
+    said.textContent = all.filter(Boolean).join(" · ");
+  };
+  draft.addEventListener("change", show);
+  document.addEventListener("words", show);
+  show();
+}
+
 /** The sections of the draft as a file. */
 async function archive() {
   const blob = await saying(() => post("archive", request(draft).options));
@@ -57,6 +81,7 @@ await begin(async () => {
   models.show();
   figures(draft, facts.lengths);
   pictures(form);
+  keyframes();
   form.paste("image");
   form.advice(fields);
   menu(find("#more"), () => [

@@ -136,6 +136,7 @@ function show(draft) {
   const panel = find("#plan"), line = find("#plan-line"), cost = find("#plan-cost"), problem = find("#plan-problem");
   mark(find("#fields"), found.filter((one) => !unread.has(one.key ?? "") && (pressed || one.key !== "image")));
   panel.classList.toggle("bad", bad);
+  panel.classList.toggle("waits", waits);
   line.hidden = cost.hidden = bad;
   problem.hidden = !bad;
   if (bad) {
