@@ -121,3 +121,30 @@ def test_a_row_learns_how_its_job_ended_elsewhere(
     row = queue.store.job(id)
     assert (row.status, row.error, dump(last)) == (Status.DONE, None, dump(row.result or half))
     assert results(row) == []
+
+
+def test_a_stop_soon_after_a_resume_keeps_what_was_finished(
+    queue: Queue, worker: Worker, options: VideoOptions
+) -> None:
+    drafts, _ = queue.prepare([options.model_copy(update={"seconds": 2, "seed": 3})], Path("out"))
+    id = queue.add(drafts)[0].id
+    for event in _parts(queue, worker, id, after=2):
+        before = event
+    assert isinstance(before, Stopped)
+    assert before.video is not None
+    queue.resume(id)
+    for event in _parts(queue, worker, id, after=0):
+        again = event
+    assert again == before
+
+
+def _parts(queue: Queue, worker: Worker, id: int, after: int) -> Iterator[object]:
+    """The events of a job that is stopped after so many of its sections."""
+    row = queue.store.claim(worker.runner)
+    assert row is not None
+    seen: list[object] = []
+    job, events = worker._start(row, lambda: sum(isinstance(one, SectionDone) for one in seen) >= after)
+    for event in events:
+        seen.append(event)
+        yield event
+    queue.store.end(job, Status.STOPPED)

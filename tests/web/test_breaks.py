@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from eichi.words import say
 from tests.machine import NO_BROWSER, chromium
@@ -139,3 +139,20 @@ def test_a_language_whose_words_do_not_come_is_not_shown_as_chosen(browser: Brow
         expect(page.locator("#toasts")).to_contain_text(say("page.unanswered", "ru"))
         expect(page.locator("#language")).to_have_value("ru")
         expect(page.locator("html")).to_have_attribute("lang", "ru")
+
+
+def test_a_preset_is_saved_before_the_others_are_known(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.address, "en") as page:
+        page.locator("textarea[name=prompt]").fill("mine")
+        waiting: list[Route] = []
+
+        def slow(route: Route) -> None:
+            """The first answer does not come before something is typed."""
+            route.continue_() if waiting else waiting.append(route)
+
+        page.route("**/api/v1/prompts", slow)
+        page.locator("#presets").click()
+        page.locator("#shelf-name").fill("early")
+        page.keyboard.press("Enter")
+        waiting[0].continue_()
+        expect(page.locator(".shelf li", has_text="early")).to_be_visible()

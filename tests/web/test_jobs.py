@@ -271,3 +271,15 @@ def test_a_result_that_was_deleted_by_hand_is_said_to_be_gone(
         answer = client.get(f"/api/v1/jobs/{id}/{place}")
         assert (answer.status_code, answer.json()["id"]) == (404, "error.file.missing")
         assert path.name in answer.json()["message"]
+
+
+def test_what_goes_with_a_job_in_the_bin_is_no_result_and_goes_with_the_bin(desk: Desk, video: VideoOptions) -> None:
+    id, path = done(desk, video, desk.settings.outputs.absolute())
+    assert [one.path for one in desk.listed()] == [path]
+    desk.queue.bin(id, files=True)
+    assert desk.listed() == []
+    desk.store.restore(id)
+    assert [one.path for one in desk.listed()] == [path]
+    desk.queue.bin(id, files=True)
+    desk.queue.purge(float("inf"))
+    assert not path.exists()

@@ -88,7 +88,7 @@ def generate(
                 outputs.take(event)
                 yield event
             if not outputs.complete:
-                yield outputs.stop()
+                yield outputs.stop(0 if fresh else checkpoint.made)
                 return
             last = outputs.finish(pixels[START])
             checkpoint.retire() if retire else checkpoint.discard()

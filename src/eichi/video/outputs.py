@@ -88,8 +88,14 @@ class Outputs:
         count = len(plan.sections)
         return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, tuple(self.flags))
 
-    def stop(self) -> Stopped:
-        """Publish what is finished of a stopped job under a name of its own."""
+    def stop(self, made: int = 0) -> Stopped:
+        """Publish what is finished of a stopped job under a name of its own; `made` sections are on disk.
+
+        What was finished before the job was gone on with is part of it, also where it was not come to again.
+        """
+        self.writer.find(0, self.plan.frames)
+        if self.writer.encoded:
+            self.sections = max(self.sections, made)
         if not self.writer.encoded:
             return Stopped(None, self.plan.seed, 0, self.sections)
         frames = self.writer.publish(tags(self.values), self._half)
@@ -118,11 +124,13 @@ class Outputs:
         """Section videos, as far as they are made, and latents, where they were asked for."""
         for section, writer in self._sections.items():
             if writer.encoded:
+                writer.find(section.start_frame, section.end_frame)
                 writer.publish(tags({**self.values, "section": section.number}))
-        if self._latents:
+        there = self.path.with_suffix(".safetensors")
+        if self._latents and (len(self._latents) >= self.sections or not there.exists()):  # else it has more already
             runs = [self._latents[first] for first in sorted(self._latents)]
             latents = Latents(np.concatenate(runs, axis=2), min(self._latents))
-            save_latents(self.path.with_suffix(".safetensors"), latents, self.values)
+            save_latents(there, latents, self.values)
 
     def _section_writers(self, folder: Path, finished: Finish) -> dict[SectionPlan, Writer]:
         """A writer for each section; the names of their videos are in the order of time."""

@@ -9,6 +9,7 @@ H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every br
 give equal bytes, whatever the processor, its cores and what else they do. Knows nothing of latents, requests or jobs.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ LIMITED = 1  # "tv" range in FFmpeg's numbering
 # the smallest. The assembly that weighs a block by its future rounds otherwise than the C does, and what AVX-512 has of
 # it reads memory that nobody wrote, for another stream each time.
 X264 = "threads=1:cpu-independent=1"
+SEGMENT = re.compile(r"(\d+)-(\d+)\.mp4")
 REORDER = 2  # frames that x264's default of three B-frames, one of them a reference, delays decoding by
 
 
@@ -99,6 +101,26 @@ class Writer:
                 frame.pts = index
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
+
+    def find(self, first: int, end: int) -> None:
+        """Take over the segments of frames [first, end) that were finished before, as far as they meet those here."""
+        there: dict[int, tuple[int, Path]] = {}
+        for path in self._folder.glob("*.mp4"):
+            if named := SEGMENT.fullmatch(path.name):
+                there[int(named[1])] = int(named[2]) + 1, path
+        before = {last: (start, path) for start, (last, path) in there.items()}
+        if not self.segments and there:  # the last run of them: where the video is made from its end on, the only one
+            start = max(there)
+            if start >= first and there[start][0] <= end:
+                self._adopt(start, *there[start])
+        while self.segments and (span := max(self.segments)[1]) in there and there[span][0] <= end:
+            self._adopt(span, *there[span])
+        while self.segments and (span := min(self.segments)[0]) in before and before[span][0] >= first:
+            self._adopt(before[span][0], span, before[span][1])
+
+    def _adopt(self, first: int, end: int, path: Path) -> None:
+        self.segments[first, end] = path
+        self.encoded += end - first
 
     def publish(self, tags: Mapping[str, str], path: Path | None = None) -> int:
         """Join all segments into the file, with tags, and put it in its place. Returns the number of frames."""

@@ -17,7 +17,7 @@ import click
 from eichi.catalog import find
 from eichi.errors import EichiError, FolderError
 from eichi.files import read_file
-from eichi.jobs.queue import Queue
+from eichi.jobs.queue import Queue, results
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
@@ -133,5 +133,6 @@ class Desk:
         return import_folder(folder, self.settings.home)
 
     def listed(self) -> list[ResultFile]:
-        """The latent files and videos among the results."""
-        return self.files.list(self.settings.outputs.absolute())
+        """The latent files and videos among the results, but for those that go with jobs in the bin."""
+        thrown = {path for job in self.store.binned() if job.binned_files for path in results(job)}
+        return [one for one in self.files.list(self.settings.outputs.absolute()) if one.path not in thrown]

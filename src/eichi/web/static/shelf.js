@@ -66,7 +66,7 @@ class Shelf {
       else this.name.focus();
     });
     this.close = open(el("div", { class: "shelf" }, form, this.wrong, ...more, this.list), { title });
-    this.fill();
+    this.filled = this.fill();
   }
 
   /** Say what was done, with the way back, and show the list as it is. @param {string} text @param {(() => Promise<any>) | null} back */
@@ -119,7 +119,8 @@ class Presets extends Shelf {
   /** @param {string} name */
   keep(name) {
     return saying(async () => {
-      const before = this.presets.find((one) => !one.built_in && one.name === name);
+      await this.filled; // whoever types fast is told what was overwritten, too
+      const before = (this.presets ?? []).find((one) => !one.built_in && one.name === name);
       await put(`prompts/${at(name)}`, { text: this.draft.get("prompt", "") });
       this.name.value = "";
       if (before) await this.done(say("undo.overwritten", { name }), () => put(`prompts/${at(name)}`, { text: before.text }));
