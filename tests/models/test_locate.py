@@ -119,8 +119,8 @@ def test_a_missing_part_is_named_with_its_place_and_what_to_do(tmp_path: Path, p
     assert not present(entry, models)
     with pytest.raises(ModelError) as caught:
         locate(entry, models)
-    wanted = ("framepack", f'"{part}"', str(entry.parts[part].repository), str(models), "tiny")
-    assert all(word in str(caught.value) for word in wanted)
+    wanted = ("framepack", f"“{part}”", str(entry.parts[part].repository), str(models), "tiny")
+    assert all(word in str(caught.value) for word in wanted), str(caught.value)
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from transformers import CLIPTokenizer
 from eichi.catalog import HUNYUAN, find
 from eichi.errors import ModelError
 from eichi.models.tokens import WHOLE, Meter, find_meter
+from eichi.words import say
 
 TINY = find("tiny")
 assert TINY.root is not None
@@ -94,5 +95,5 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path, part: str, damage: str) ->
         marks = {"type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": {}}
         damage = json.dumps(json.loads(text) | {"post_processor": marks})
     file.write_text(text[: len(text) // 2] if damage == "end" else damage, encoding="utf-8")
-    with pytest.raises(ModelError, match=part):
+    with pytest.raises(ModelError, match=say(f"part.{part}")):
         Meter(HUNYUAN, folders["tokenizer"], folders["tokenizer_2"])

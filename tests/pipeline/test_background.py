@@ -115,7 +115,7 @@ def test_a_run_may_make_nothing_final(components: Components) -> None:
 def test_an_error_is_raised_where_the_frames_are_taken(components: Components) -> None:
     with BackgroundDecoder(Broken, components) as beside:
         beside.push(0, LATENTS)
-        with pytest.raises(DeviceError, match="vae"):
+        with pytest.raises(DeviceError, match="VAE"):
             list(beside.take())
 
 

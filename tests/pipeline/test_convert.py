@@ -163,7 +163,7 @@ def test_memory_that_is_not_there_is_said(decoder: Components, tmp_path: Path, m
 
     path = write(tmp_path / "a.safetensors", Latents(noise(3), 0))
     monkeypatch.setattr(decoder.vae, "decode", full)
-    with pytest.raises(DeviceError, match="vae"):
+    with pytest.raises(DeviceError, match="VAE"):
         convert(path, tmp_path / "a.mp4", decoder)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
 

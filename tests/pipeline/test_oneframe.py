@@ -321,7 +321,7 @@ def test_nan_is_said_and_leaves_nothing(tmp_path: Path, start: Path) -> None:
     folder = small.build(tmp_path / "broken")
     model = Components(small.entry(folder), Runtime(folder, "cpu"))
     torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
-    with pytest.raises(RunError, match="The image"):
+    with pytest.raises(RunError, match="The frame"):
         list(generate_frame(plan_of(model, start), tmp_path / "out", model))
     assert list((tmp_path / "out").iterdir()) == []
     assert "_pack_history_states" not in vars(model.transformer)

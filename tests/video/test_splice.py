@@ -73,7 +73,7 @@ def test_cut_apart_and_joined_again(tmp_path: Path) -> None:
     assert numbers(tmp_path / "again.safetensors") == numbers(whole)
     request = request_of(tmp_path / "tail.safetensors", VideoOptions, load_settings())
     assert request == read_record(whole)["request"]
-    with pytest.raises(InputError, match="kind latents"):
+    with pytest.raises(InputError, match="type “latents”"):
         request_of(tmp_path / "again.safetensors", VideoOptions, load_settings())
 
 
