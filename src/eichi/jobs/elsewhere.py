@@ -66,5 +66,5 @@ def telling(events: Iterator[Event], store: Store, job: Job, options: VideoOptio
 
 def _write(store: Store, job: Job, status: Status, said: list[Event], last: Finished | Stopped, **values: Any) -> Job:
     idle = [one for one in Status if not one.active]
-    ended: dict[str, Any] = {"status": status, "ended": time.time(), "result": dump(last), "error": None}
-    return store.change(job.id, idle, said, **ended, **values)
+    values |= {"status": status, "ended": time.time(), "result": dump(last), "error": None}
+    return store.change(job.id, idle, said, **values)

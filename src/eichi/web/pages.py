@@ -21,12 +21,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from eichi.catalog import Direction
-from eichi.declare import GROUPS
+from eichi.declare import GROUPS, Group
 from eichi.library.advice import at, shown
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.web.desk import Desk
-from eichi.web.fields import fields, grouped
+from eichi.web.fields import FieldView, fields, grouped
 from eichi.web.i18n import COOKIE, Words, choose
 from eichi.web.visitor import visiting
 from eichi.words import languages, say
@@ -66,6 +66,17 @@ class Pages:
             "advice": at,
             "shown": shown,
         }
+
+    @cached_property
+    def fields(self) -> dict[str, dict[str, FieldView]]:
+        """The options that places draw, by what they are of: the same for every visitor."""
+        kinds: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
+        return {name: fields(kind) for name, kind in kinds.items()}
+
+    @cached_property
+    def grouped(self) -> dict[str, dict[Group, tuple[FieldView, ...]]]:
+        """The same, those that stand in a group by group."""
+        return {name: grouped(found.values()) for name, found in self.fields.items()}
 
     @cached_property
     def mark(self) -> str:
@@ -117,8 +128,6 @@ class Pages:
     def render(self, code: str, place: str, local: bool = False) -> str:
         """A place in a language."""
         words = Words(code)
-        kinds: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
-        described = {name: fields(kind) for name, kind in kinds.items()}
         return self.templates.get_template(f"{place}.html").render(
             lang=code,
             place=place,
@@ -126,7 +135,7 @@ class Pages:
             pick=words.pick,
             mark=self.mark,
             static=f"/static/{self.mark}",
-            fields=described,
-            grouped={name: grouped(found.values()) for name, found in described.items()},
+            fields=self.fields,
+            grouped=self.grouped,
             local=local,
         )
