@@ -1,11 +1,11 @@
 // Latent files and videos among the results, what is in them, and the tools on them. Files are ticked in the order in
 // which a tool takes them.
 
-import { address, del, get, post, upload } from "./api.js";
+import { address, del, get, post } from "./api.js";
 import { draft } from "./draft.js";
 import { button, el, find, sync } from "./dom.js";
+import { taking } from "./given.js";
 import { live } from "./live.js";
-import { droppable } from "./picture.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
 import { figure, number, say, size } from "./words.js";
@@ -137,23 +137,7 @@ function fillRun(node, run) {
   acts.replaceChildren(...(open ? [button("stop", say("do.stop_tool"), () => saying(() => del(`tools/${run.id}`)))] : []));
 }
 
-/** @param {File[]} given */
-async function take(given) {
-  const refused = find("#refused");
-  refused.hidden = true;
-  for (const file of given) {
-    try {
-      await upload("files", file);
-    } catch (error) {
-      refused.textContent = error.message;
-      refused.hidden = false;
-    }
-  }
-  await load();
-}
-
-find("#give input").addEventListener("change", (event) => take([...event.target.files]).then(() => (event.target.value = "")));
-droppable(find("main"), (transfer) => take([...transfer.files]));
+taking("files", load);
 live.addEventListener("results", load);
 live.addEventListener("runs", show);
 document.addEventListener("words", () => {

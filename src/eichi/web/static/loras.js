@@ -1,10 +1,10 @@
 // The LoRA files: which are used and how strongly, what each is, five presets. One choice serves videos and images.
 
-import { get, put, upload } from "./api.js";
+import { get, put } from "./api.js";
 import { draft } from "./draft.js";
 import { button, el, find, sync } from "./dom.js";
+import { taking } from "./given.js";
 import { open } from "./dialog.js";
-import { droppable } from "./picture.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
 import { figure as written, number, say, size } from "./words.js";
@@ -133,23 +133,7 @@ async function keep(slot, before) {
   toast(say("keep.saved"), { undo: () => store(before).then(load) });
 }
 
-/** @param {FileList | File[]} given */
-async function take(given) {
-  const refused = find("#refused");
-  refused.hidden = true;
-  for (const file of given) {
-    try {
-      await upload("loras", file);
-    } catch (error) {
-      refused.textContent = error.message;
-      refused.hidden = false;
-    }
-  }
-  await load();
-}
-
-find("#give input").addEventListener("change", (event) => take([...event.target.files]).then(() => (event.target.value = "")));
+taking("loras", load);
 find("#search").addEventListener("input", show);
-droppable(find("main"), (transfer) => take([...transfer.files]));
 document.addEventListener("words", load);
 await begin(load);
