@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,18 @@ from eichi.jobs.store import Store
 from eichi.options import VideoOptions
 from eichi.settings import load_settings
 from eichi.web.desk import Desk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A browser for the tests of a module; where there is none, they are not run."""
+    from tests.web.browser import browsing
+
+    with browsing() as browser:
+        yield browser
 
 
 @pytest.fixture

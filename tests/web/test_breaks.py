@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from eichi.words import say
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, Server, browsing, serving, visiting
+from tests.web.browser import PATIENCE, Server, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
@@ -32,12 +32,6 @@ for (const name of ["SharedWorker", "BroadcastChannel"]) {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("machine")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from eichi.video.latentfile import Latents, save_latents
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, Server, browsing, opened, serving, visiting, watched
+from tests.web.browser import PATIENCE, Server, opened, serving, visiting, watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
@@ -38,12 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An empty machine."""
     with serving(tmp_path_factory.mktemp("machine")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -15,19 +15,13 @@ from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, Page, expect
 
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, PLACES, Server, browsing, give, go, job, serving, visiting
+from tests.web.browser import PATIENCE, PLACES, Server, give, go, job, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 SCRIPT = "<img src=x onerror=window.ran=1><script>window.ran=2</script>"
 NAME = "<img src=x onerror=window.ran=3>"  # as a name of a file; a slash would end it
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" onload="window.ran=4"><script>window.ran=5</script></svg>'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -19,19 +19,13 @@ from eichi.web.desk import Desk
 from eichi.words import say
 from tests.machine import NO_BROWSER, chromium
 from tests.web import serving as threads
-from tests.web.browser import PATIENCE, Server, await_done, browsing, give, job, opened, serving, visiting, watched
+from tests.web.browser import PATIENCE, Server, await_done, give, job, opened, serving, visiting, watched
 from tests.web.conftest import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 TABS = 20
 SLOW = {"steps": 100, "teacache": False}  # seen while it is made, on a fast machine, too
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from eichi.words import languages, say
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PLACES, Server, begin_with, browsing, give, go, opened, serving, visiting
+from tests.web.browser import PLACES, Server, begin_with, give, go, opened, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
@@ -23,12 +23,6 @@ OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; }
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("machine")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 def narrow(page: Page) -> int:

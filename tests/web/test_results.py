@@ -13,16 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from eichi.words import say
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, Server, browsing, give, serving, visiting
+from tests.web.browser import PATIENCE, Server, give, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,11 @@ from eichi.words import say
 from tests.hub import Fault, Hub, serve
 from tests.machine import NO_BROWSER, chromium
 from tests.models.test_download import repositories
-from tests.web.browser import DROP, PATIENCE, Server, browsing, go, serving, visiting
+from tests.web.browser import DROP, PATIENCE, Server, go, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 LAYER = "transformer.transformer_blocks.0.attn.to_q"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from tests.web.browser import (
     Server,
     await_done,
     begin_with,
-    browsing,
     give,
     go,
     job,
@@ -56,12 +55,6 @@ WIDER = """() => [...document.querySelectorAll("main *")].filter((one) => {
   return box.width && box.right > innerWidth + 1 && !one.closest(".scroll, .track, .strip, .unseen, .cells");
 }).map((one) => `${one.tagName} ${one.id || one.className}`)"""
 LONG = "Ein sehr langer Satz ohne Ende, oderaucheinwortdasniemalsaufhörtundüberallhinausragt" * 3
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
