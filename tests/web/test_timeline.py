@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, JSHandle, Locator, Page, Route, expect
 
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, browsing, serving, visiting
+from tests.web.browser import PATIENCE, serving, visiting
 
 expect.set_options(timeout=PATIENCE)
 
@@ -46,12 +46,6 @@ READABLE = """() => {
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving(tmp_path_factory.mktemp("machine")) as server:
         yield server.address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
 
 
 def png(colour: str) -> bytes:
