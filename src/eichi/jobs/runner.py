@@ -53,7 +53,7 @@ def alive(runner: str, beat: float | None) -> bool:
 
 
 def _ticks(process: int) -> int | None:
-    """When a process started, in ticks since this machine did, which no clock moves; None where they are not counted."""
+    """When a process started, in ticks since the machine did, which no clock moves; None where none are counted."""
     try:
         told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
         return int(told.rpartition(")")[2].split()[TICKS])
