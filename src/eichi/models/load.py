@@ -26,10 +26,11 @@ from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
 from eichi.catalog import FULL, NETWORKS, PARTS, Entry
-from eichi.errors import DeviceError, ModelError
+from eichi.errors import ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
+from eichi.models.device import empty_cache, on_gpu, pick_device
 from eichi.models.formats import read_config
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
@@ -165,8 +166,7 @@ class Components:
         for name in names:
             self._loaded.pop(name, None)
         self._made = self._loaded.get("transformer") and self._made
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(self.device)
 
     def leave(self, *names: str) -> None:
         """As `release`, unless the placement has room for everything at once."""
@@ -247,7 +247,7 @@ class Components:
 
 def _size(part: nn.Module) -> int:
     """Bytes of a part that are on a GPU."""
-    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if tensor.is_cuda)
+    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if on_gpu(tensor.device))
 
 
 def _fingerprint(place: Path) -> str:
@@ -258,18 +258,6 @@ def _fingerprint(place: Path) -> str:
 
 def _hash(told: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
-def pick_device(name: str) -> torch.device:
-    """The device to run on; "auto" takes the first GPU where there is one. Raises DeviceError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch's own words for a bad name and for a missing backend
-        raise DeviceError("error.device.absent", device=name) from error
-    return device
 
 
 def set_tiles(vae: AutoencoderKLHunyuanVideo, side: int) -> None:
