@@ -357,7 +357,7 @@ TINY_ANATOMY = Anatomy(
     text_encoder_2=132_096,
     tile=955.0 * 2**20,
     precision=FULL,  # small enough, and what it was trained in
-    decoding=(0.0, 0.0),
+    decoding=(0.118e12, 3.73e9),
 )
 
 # Relative change of the modulated input to relative change of the output, fitted on HunyuanVideo.

@@ -187,3 +187,14 @@ def test_the_network_is_nearly_the_same(folder: Path) -> None:
         assert 1e-5 < float((made - exact).norm() / exact.norm()) < 0.1
     weights.change(wanted())
     assert torch.equal(call(weights.transformer, 0, 500.0), exact)
+
+
+def test_a_device_without_such_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fp8.check_stored(CPU)
+    monkeypatch.setattr(torch.Tensor, "to", absent)
+    with pytest.raises(DeviceError, match="cannot store FP8"):
+        fp8.check_stored(CPU)
+
+
+def absent(*_: object) -> None:
+    raise TypeError("no such type here")

@@ -226,7 +226,7 @@ class Traffic(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.moved = 0
+        self.moved: int = 0
 
     def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = call(*args, **(kwargs or {}))
@@ -268,11 +268,11 @@ def test_the_bytes_that_a_block_moves(meta: None) -> None:
         made = network(double, single)
         with Traffic() as traffic, Fused():
             made(**inputs(80, 80, 9))
-        return traffic.moved
+        return int(traffic.moved)
 
     around = moved(0, 0)
     blocks = (20 * (moved(1, 0) - around) + 40 * (moved(0, 1) - around)) / 60
-    assert TRAFFIC == pytest.approx(blocks / (NEED.tokens * FULL.width), rel=0.01)
+    assert pytest.approx(blocks / (NEED.tokens * FULL.width), rel=0.01) == TRAFFIC
     assert next(block_costs(FULL, NEED, CARD, "auto")).moving == pytest.approx(memory_seconds(blocks, CARD), rel=0.01)
 
 

@@ -157,6 +157,14 @@ def multiplies(device: torch.device) -> bool:
     return True
 
 
+def check_stored(device: torch.device) -> None:
+    """Refuse weights in eight bits where a device has no such numbers, as Apple's. Raises DeviceError."""
+    try:
+        torch.zeros(1, device=device).to(TYPE).to(torch.float32)
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        raise DeviceError("error.fp8.stored", device=device, key="weights.fp8") from error
+
+
 def check_product(device: torch.device) -> None:
     """Refuse to multiply in eight bits where the device cannot. Raises DeviceError."""
     if not multiplies(device):

@@ -31,7 +31,7 @@ from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, on_gpu, pick_device
-from eichi.models.fp8 import check_product
+from eichi.models.fp8 import check_product, check_stored
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
 from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
@@ -75,8 +75,10 @@ class Components:
 
         Raises DeviceError for what the device cannot do.
         """
-        if weights.fp8 != "off" and weights.fp8_math:
-            check_product(self.device)
+        if weights.fp8 != "off":
+            check_stored(self.device)
+            if weights.fp8_math:
+                check_product(self.device)
         self._wanted, self._made = weights, None
 
     @property

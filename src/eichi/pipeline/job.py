@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Never, TypeVar
@@ -13,7 +14,7 @@ from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.attention import attention, choose
-from eichi.models.device import measure, on_gpu
+from eichi.models.device import measure, on_gpu, title
 from eichi.models.load import Components
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
@@ -75,6 +76,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     """
     components.want(options.weights)
     whole, machine = weigh(need, options), measure(components.device, components.runtime.preserve_gb)
+    machine = replace(machine, kernel=components.attention)
     placement = Placement("cpu")
     if on_gpu(components.device):
         components.arrange(whole, machine)
@@ -85,6 +87,8 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     else:
         values = {"level": placement.level, "streamed": placement.streamed, "gpu": plan.gpu, "ram": plan.ram}
         yield Adjusted("note.memory.plan", values)
+        if not machine.streams:
+            yield Adjusted("note.device.streams", {"device": title(components.device)})
     yield from plan.shortages
 
 

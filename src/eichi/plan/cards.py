@@ -84,6 +84,7 @@ CARDS = (
 # Operations of one processor in a clock, in bfloat16 with sums in float32; GeForce cards of a generation do half.
 PER_CLOCK = {(8, 0): 2048, AMPERE: 1024, ADA: 1024, HOPPER: 4096, (10, 0): 8192, BLACKWELL: 1024}
 HALVED = "GeForce"
+MAKERS = ("nvidia", "geforce", "rtx")
 
 
 def known_cards() -> tuple[str, ...]:
@@ -119,12 +120,11 @@ def work_out(told: Described) -> Card | None:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    """A name's words without the maker's: ("rtx", "4070", "ti")."""
-    parts = re.sub(r"(\d)(ti|super)\b", r"\1 \2", name.lower())
-    return tuple(word for word in re.split(r"[\s_-]+", parts) if word not in ("nvidia", "geforce", ""))
+    """A name's words and numbers without the maker's: ("4070", "ti")."""
+    return tuple(word for word in re.findall(r"[a-z]+|\d+", name.lower()) if word not in MAKERS)
 
 
 def _same(known: tuple[str, ...], told: tuple[str, ...]) -> bool:
     """Whether a card of the table is meant: its words begin the name, and no other model's words follow."""
     rest = told[len(known) :]
-    return told[: len(known)] == known and not {"ti", "super", "d"} & set(rest)
+    return told[: len(known)] == known and not {"ti", "super", "d", "s"} & set(rest)

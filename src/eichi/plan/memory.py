@@ -25,7 +25,7 @@ from typing import Literal
 from eichi.catalog import HALF, Anatomy, Blocks, Entry
 from eichi.events import Adjusted
 from eichi.plan.cards import Card
-from eichi.plan.speed import DISK, HOST, Speed, speed
+from eichi.plan.speed import DISK, HOST, Speed, rounded, speed
 
 GIB = 2**30
 FLOAT32 = 4
@@ -42,6 +42,7 @@ CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
 PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM
 PLAIN = 0.7 * GIB  # the same without CUDA, as it was measured with the embedded model
 SLACK = 4.0 * GIB  # RAM beyond the need, for weights to be pinned
+RESERVED = 0.04  # assumption: share of a card that the system has taken before we start
 CLEARLY = 0.98  # of a placement's time is a faster one's at the most
 WORTH = 0.9  # of the time is what a change takes that is worth a word
 
@@ -302,7 +303,7 @@ def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement
     """Where a model's weights would lie on a machine, unless that is said, and what the peaks would be."""
     anatomy = entry.anatomy
     placement = placement or choose(anatomy, need, machine)
-    peaks = forecast(anatomy, need, placement)
+    peaks, timed = forecast(anatomy, need, placement), time(anatomy, need, machine, placement)
     return MemoryPlan(
         model=entry.name,
         height=need.height,
@@ -320,7 +321,7 @@ def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement
         fp8=need.fp8,
         tokens=need.tokens,
         parameters=parameters(anatomy),
-        speed=time(anatomy, need, machine, placement),
+        speed=None if timed is None else rounded(timed),
         advice=tuple(_advice(anatomy, need, machine, placement)),
     )
 

@@ -42,6 +42,7 @@ LINKED = 0.8  # of PCIe's
 EIGHT = 0.8  # of products in FP8, beside those in bfloat16
 SAGE = 2.2  # times as fast as other kernels: 3.5 -> 2 s, 2.85 -> 2.04 s and 11.4 -> 8 s a step were published
 CACHED = 0.52  # of a job's steps are computed with a step cache: 540 s -> 280 s were published
+QUEUED = 1e-3  # seconds to queue the commands of a block, an assumption: small models wait for that
 HOST, DISK = 6.0, 2.0  # GB/s, assumptions: one processor's copy in RAM; reading a fast SSD
 
 
@@ -73,7 +74,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds on a card. `parts` add up to `step`; `waiting` is for blocks that come from RAM.
+    """Seconds on a card. `parts` add up to `step`; `waiting` is for blocks that come from RAM, or for the program.
 
     `section` is all steps of a section and what its decoding adds, `start` all before the first step, `job` everything.
     """
@@ -87,6 +88,19 @@ class Speed:
     job: float
 
 
+def rounded(timed: Speed) -> Speed:
+    """The same in hundredths of a second."""
+    return Speed(
+        card=timed.card,
+        step=round(timed.step, 2),
+        parts={name: round(seconds, 2) for name, seconds in timed.parts.items()},
+        decode=round(timed.decode, 2),
+        section=round(timed.section, 2),
+        start=round(timed.start, 2),
+        job=round(timed.job, 2),
+    )
+
+
 def speed(
     anatomy: Anatomy, need: "Need", placement: "Placement", away: dict[int, int], card: Card, link: float, kernel: str
 ) -> Speed:
@@ -94,7 +108,8 @@ def speed(
     that is not pinned can be read with, GB/s; `kernel` is attention's.
     """
     costs = list(block_costs(anatomy, need, card, kernel))
-    wall = pass_seconds([cost.total for cost in costs], away, card, None if placement.pinned else link)
+    queued = [max(cost.total, QUEUED) for cost in costs]
+    wall = pass_seconds(queued, away, card, None if placement.pinned else link)
     busy = sum(cost.total for cost in costs)
     parts = {
         "products": sum(cost.products for cost in costs),
@@ -178,7 +193,8 @@ def decode_seconds(anatomy: Anatomy, need: "Need", card: Card) -> float:
     """Seconds to decode one section, in tiles of the usual size that overlap in space and time."""
     operations, moved = anatomy.decoding
     reach = REACH.get(card.capability, Reach())
-    tile = operations / (card.bf16 * TERA * reach.convolution) + memory_seconds(moved, card)
+    number = anatomy.precision.size / HALF.size
+    tile = operations * number / (card.bf16 * TERA * reach.convolution) + memory_seconds(moved, card)
     whole = max(need.height, need.width) <= SIDE
     area = need.height * need.width / SIDE**2 if whole else _along(need.height) * _along(need.width)
     return tile * area * (need.window / LATENTS if need.window >= LATENTS else (4 * need.window - 3) / FRAMES)
