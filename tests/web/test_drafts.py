@@ -161,7 +161,7 @@ def test_until_then_it_is_what_the_card_promises(
 
     machine = Machine(12 * GIB, 20 * GIB, card=find_card("RTX 4070"))
     monkeypatch.setattr(desk.probe, "look", lambda _: machine)
-    view = drafted(desk, video, model="framepack")
+    view = drafted(desk, video, model="framepack", sampling__steps=25)
     assert view.time is not None
     assert view.memory is not None
     assert (view.time.measured, view.memory.fits) == (False, True)

@@ -35,9 +35,10 @@ TYPE = torch.float8_e4m3fn
 LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
-# Numbers that are worked on at a time: a megabyte in float32 on a processor; on a GPU as much as its cache holds, for
-# every piece is a handful of commands there.
-PIECE, PIECE_GPU = 2**18, 2**22
+# Numbers that are worked on at a time: a megabyte in float32, which stays in a processor's cache. On a GPU every piece
+# is some launches of kernels, which take longer than the work on so little; there it is 16 megabytes, about what the
+# cache of a card holds that multiplies in eight bits.
+PIECE, LARGE_PIECE = 2**18, 2**22
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def eligible(name: str, dimensions: int) -> bool:
 
 
 def spans(matrix: Tensor) -> Iterator[slice]:
-    """Runs of rows that are small enough to have in float32 several times."""
-    piece = PIECE if matrix.device.type == "cpu" else PIECE_GPU
+    """Runs of rows that are small enough to have in float32 several times, where the matrix is."""
+    piece = PIECE if matrix.device.type == "cpu" else LARGE_PIECE
     step = max(1, piece // max(1, matrix[:1].numel()))
     yield from (slice(first, first + step) for first in range(0, len(matrix), step))
 

@@ -170,8 +170,7 @@ def time(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -
     sizes = _blocks(anatomy, need)
     away = {i: sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)}
     # Mapped weights are in RAM where the system's cache has room for all of them.
-    copied = need.fp8 or need.lora > 0
-    cached = copied or machine.ram >= PROGRAM + sum(away.values())
+    cached = copied(need, placement) or machine.ram >= PROGRAM + sum(away.values())
     return speed(anatomy, need, placement, away, machine.card, HOST if cached else DISK, machine.kernel)
 
 
@@ -232,6 +231,11 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
     The first block always stays: the step cache looks into it before it runs.
     """
     return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
+
+
+def copied(need: Need, placement: Placement) -> bool:
+    """Whether what is streamed lies in RAM of the program's own, as it was changed or pinned; else in mapped files."""
+    return placement.pinned or need.fp8 or need.lora > 0
 
 
 def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
@@ -375,8 +379,7 @@ def _memory(away: list[int], need: Need, placement: Placement) -> Sum:
     """
     memory: Sum = {"program": PROGRAM}
     if placement.streamed:
-        changed = placement.pinned or need.fp8 or need.lora > 0
-        memory["transformer"] = sum(away) + max(away) if changed else 2 * max(away)
+        memory["transformer"] = sum(away) + max(away) if copied(need, placement) else 2 * max(away)
     if need.lora:
         memory["lora"] = need.lora
     return memory
