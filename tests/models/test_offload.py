@@ -9,9 +9,10 @@ import torch
 from diffusers.hooks import HookRegistry
 from torch import Tensor, nn
 
+from eichi.catalog import Shelves
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
-from eichi.models.offload import measure, place_encoder, place_transformer, stream, unstream
+from eichi.models.offload import place_encoder, place_transformer, stream, unstream
 from eichi.plan.memory import GIB, Machine, Need, Placement, streamed_blocks
 from eichi.settings import Runtime
 from tests import small
@@ -86,7 +87,7 @@ def test_other_hooks_are_left_alone() -> None:
 
 
 def test_components_go_down_step_by_step(tmp_path: Path) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     assert components.step_down() is None  # nothing was arranged
     components.arrange(Need(64, 64), Machine(80 * GIB, 64 * GIB))
     assert (components.placement.level, hooked(components.transformer)) == ("all", [])
@@ -101,15 +102,23 @@ def test_components_go_down_step_by_step(tmp_path: Path) -> None:
     assert (components.placement.level, hooked(components.transformer)) == ("all", [])
 
 
-def test_a_machine_without_a_gpu() -> None:
-    machine = measure(CPU, 8.0)
-    assert (machine.gpu, machine.preserve_gb) == (None, 8.0)
-    assert machine.ram > 0
+def test_without_a_stream_weights_are_not_carried_back() -> None:
+    """Here the device is RAM by another name: what is brought there is a copy, and the original comes back."""
+    row = Row()
+    row.blocks[0].register_buffer("scale", torch.ones(4))
+    lies = {name: tensor.data_ptr() for name, tensor in row.blocks.state_dict().items()}
+    stream(row, [row.blocks[0], row.blocks[2]], torch.device("cpu", 0), pinned=False)
+    row(torch.ones(2, 4))
+    now = {name: tensor.data_ptr() for name, tensor in row.blocks.state_dict().items()}
+    gone = {name for name in now if now[name] != lies[name]}
+    assert gone == {"1.weight", "1.bias", "3.weight", "3.bias"}
 
 
 LOAD = """
 import sys, torch
 from pathlib import Path
+from eichi.models.formats import read_config
+from eichi.models.source import FileSource
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 
@@ -123,7 +132,7 @@ blocks = ("transformer_blocks.", "single_transformer_blocks.")
 # Another device than the RAM that streamed weights lie in, in name. The mapped one first: a highest mark stays.
 for dtype, away in (torch.bfloat16, blocks), (torch.bfloat16, ()), (torch.float32, ()):
     own, most = memory()
-    weights = Weights("wide", folder, {}, dtype, torch.device("cpu:0"))
+    weights = Weights("wide", FileSource("transformer", folder), read_config(folder, {}), dtype, torch.device("cpu:0"))
     weights.change(WeightsOptions(), away, mapped=True)
     size = sum(tensor.nbytes for tensor in weights.transformer.state_dict().values()) / 2**20
     after, peak = memory()

@@ -51,7 +51,8 @@ from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
 from eichi.lines import done, in_terminal, line
 from eichi.logs import OURS, logging_to
-from eichi.models.load import Components, pick_device
+from eichi.models.device import pick_device
+from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside
@@ -208,7 +209,7 @@ class Worker:
         """A job as it is run, and its events; it goes on from its checkpoint where there is one."""
         folder, options = Path(job.folder), job.options
         if isinstance(options, FrameOptions):
-            frame = make_frame_plan(options, self.settings.models)
+            frame = make_frame_plan(options, self.settings.shelves)
             return job, _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
@@ -216,7 +217,7 @@ class Worker:
         if checkpoint.begun:
             job, plan = self._ahead(job, checkpoint, options)
         else:
-            plan = make_plan(options, self.settings.models)
+            plan = make_plan(options, self.settings.shelves)
         self._preview = JobFolder(checkpoint.folder).preview
         return job, _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, 1, retire=True))
 
