@@ -123,7 +123,7 @@ def test_whoever_runs_a_model_is_given_its_part(home: Path, monkeypatch: pytest.
     monkeypatch.setenv("EICHI_VAE_TILE", "128")
     monkeypatch.setenv("EICHI_PRESERVE_GB", "8")
     runtime = load_settings().runtime
-    assert (runtime.models, runtime.cache, runtime.device) == (home / "models", home / "cache", "cpu")
+    assert (runtime.models.own, runtime.cache, runtime.device) == (home / "models", home / "cache", "cpu")
     assert (runtime.attention, runtime.compiled, runtime.merged_gb) == ("chunked", True, 2.0)
     assert (runtime.tile, runtime.preserve_gb) == (128, 8.0)
 

@@ -49,6 +49,17 @@ class PartSource:
 
 
 @dataclass(frozen=True)
+class Shelves:
+    """Where this machine has models: the program's `own` folder, which alone is written to; folders of ComfyUI, each
+    with its `models`; and caches of the hub library that other programs keep beside their own.
+    """
+
+    own: Path
+    comfy: tuple[Path, ...] = ()
+    hubs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class PreviewMatrix:
     """The linear map from 16 latent channels to red, green and blue in 0-1: rgb = factors^T z + bias."""
 

@@ -135,7 +135,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
     if settings.offline:
         yield Finding("doctor.offline")
     for name in known():
-        if present(find(name), settings.models):
+        if present(find(name), settings.shelves):
             yield Finding("doctor.model", values={"name": name})
         else:
             yield Finding("doctor.model_absent", "warn", {"name": name})

@@ -1,9 +1,8 @@
 """What a LoRA file is and which models it fits, told in sentences; the same for the command line and the page."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
-from eichi.catalog import find
+from eichi.catalog import Shelves, find
 from eichi.errors import LoraError
 from eichi.models.header import short
 from eichi.models.lorafile import LoraFile
@@ -12,7 +11,7 @@ from eichi.models.shapes import transformer_shapes
 from eichi.words import say
 
 
-def compare(found: LoraFile, names: Iterable[str], models: Path) -> tuple[list[Match], dict[str, LoraError]]:
+def compare(found: LoraFile, names: Iterable[str], models: Shelves) -> tuple[list[Match], dict[str, LoraError]]:
     """The models that a file fits, and why it does not fit the others."""
     fits: list[Match] = []
     misfits: dict[str, LoraError] = {}

@@ -22,6 +22,7 @@ from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from eichi.catalog import Shelves
 from eichi.declare import Optioned, Plain, option, shown
 from eichi.errors import OptionError
 from eichi.files import aside, private, read_file, tighten
@@ -48,7 +49,7 @@ class Runtime:
     is 0. The others are the settings of their names.
     """
 
-    models: Path
+    models: Shelves
     device: str = "auto"
     cache: Path | None = None
     merged_gb: float = 0.0
@@ -168,10 +169,15 @@ class Settings(Optioned, BaseSettings):
         return self.home / "models"
 
     @property
+    def shelves(self) -> Shelves:
+        """Where models are looked for."""
+        return Shelves(self.models)
+
+    @property
     def runtime(self) -> Runtime:
         """What of them whoever runs a model is given."""
         return Runtime(
-            models=self.models,
+            models=self.shelves,
             device=self.device,
             cache=self.cache,
             merged_gb=self.lora_cache_gb,

@@ -57,7 +57,7 @@ def store(home: Path) -> Iterator[Asking]:
 
 @pytest.fixture
 def queue(store: Asking) -> Queue:
-    return Queue(store, load_settings().models)
+    return Queue(store, load_settings().shelves)
 
 
 @pytest.fixture

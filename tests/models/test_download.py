@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eichi.catalog import CARD, find
+from eichi.catalog import CARD, Shelves, find
 from eichi.errors import FolderError, ModelError, RunError
 from eichi.models.download import KINDS, Fetching, download, remove, verify
 from eichi.models.locate import LIST, MARKS, locate, present
@@ -66,7 +66,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def bring(name: str, models: Path) -> list[Fetching]:
-    return list(download(find(name), models, wait=lambda seconds: None))
+    return list(download(find(name), Shelves(models), wait=lambda seconds: None))
 
 
 def files(models: Path) -> set[str]:
@@ -76,7 +76,7 @@ def files(models: Path) -> set[str]:
 def test_a_model_is_fetched_and_nothing_else(hub: Hub, models: Path) -> None:
     entry = find("framepack")
     events = bring("framepack", models)
-    assert present(entry, models)
+    assert present(entry, Shelves(models))
     parts = {(source.repository, source.folder) for source in entry.parts.values()}
     wanted = {
         f"{repository}/{path}": content
@@ -99,10 +99,10 @@ def test_the_mark_of_a_part_comes_last(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-2.safetensors"] = [Fault(404)]
     with pytest.raises(ModelError):
         bring("framepack", models)
-    assert not present(find("framepack"), models)
+    assert not present(find("framepack"), Shelves(models))
     assert [path for path in files(models) if path.endswith("config.json")] == []
     bring("framepack", models)
-    assert present(find("framepack"), models)
+    assert present(find("framepack"), Shelves(models))
 
 
 def test_an_interrupted_download_goes_on(hub: Hub, models: Path) -> None:
@@ -117,7 +117,7 @@ def test_an_interrupted_download_goes_on(hub: Hub, models: Path) -> None:
     assert hub.fetched("diffusion-1.safetensors") == []
     again = {path for path, _ in hub.asked if "/resolve/" in path}
     assert again & set(before) == {path for path in before if path.endswith("diffusion-2.safetensors")}
-    assert present(find("framepack"), models)
+    assert present(find("framepack"), Shelves(models))
 
 
 def test_the_second_model_fetches_only_its_own(hub: Hub, models: Path) -> None:
@@ -143,12 +143,12 @@ def test_a_repository_without_the_folder(hub: Hub, models: Path) -> None:
 def test_verify_knows_the_checksums(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bring("framepack", models)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    checked = list(verify(find("framepack"), models))
+    checked = list(verify(find("framepack"), Shelves(models)))
     assert {(file.how, file.good) for file in checked} == {("checksum", True)}
     assert {str(file.file.relative_to(models)) for file in checked} == {f for f in files(models) if LIST not in f}
     damaged = models / STANDARD / "diffusion-1.safetensors"
     damaged.write_bytes(weights(3))
-    assert [file.file for file in verify(find("framepack"), models) if not file.good] == [damaged]
+    assert [file.file for file in verify(find("framepack"), Shelves(models)) if not file.good] == [damaged]
 
 
 @pytest.mark.parametrize("name", ["diffusion-1.safetensors", "config.json"])
@@ -176,14 +176,18 @@ def test_verify_reads_the_cache_of_the_hub(tmp_path: Path, models: Path) -> None
             blob = storage / "blobs" / checksum(content)
             blob.write_bytes(content)
             (folder / name).symlink_to(blob)
-    checked = list(verify(entry, models))
+    checked = list(verify(entry, Shelves(models)))
     assert {(file.how, file.good) for file in checked} == {("checksum", True)}
-    (locate(entry, models)["vae"] / "model.safetensors").resolve().write_bytes(b"x")
-    assert {file.part for file in verify(entry, models) if not file.good} == {"vae", "text_encoder", "text_encoder_2"}
+    (locate(entry, Shelves(models))["vae"] / "model.safetensors").resolve().write_bytes(b"x")
+    assert {file.part for file in verify(entry, Shelves(models)) if not file.good} == {
+        "vae",
+        "text_encoder",
+        "text_encoder_2",
+    }
 
 
 def test_what_nobody_knows_a_checksum_of_is_whole_or_not(tmp_path: Path, models: Path) -> None:
-    checked = list(verify(find("tiny"), models))
+    checked = list(verify(find("tiny"), Shelves(models)))
     assert {(file.how, file.good) for file in checked} == {("whole", True)}
     mine = tmp_path / "mine"
     shutil.copytree(str(find("tiny").root), mine)
@@ -191,21 +195,21 @@ def test_what_nobody_knows_a_checksum_of_is_whole_or_not(tmp_path: Path, models:
     cut = mine / "vae" / "diffusion_pytorch_model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-10])
     (mine / "tokenizer" / "tokenizer.json").write_text("{")
-    bad = [file.file for file in verify(find(str(mine)), models) if not file.good]
+    bad = [file.file for file in verify(find(str(mine)), Shelves(models)) if not file.good]
     assert bad == [cut, mine / "tokenizer" / "tokenizer.json"]
 
 
 def test_removing_leaves_what_another_model_needs(hub: Hub, models: Path) -> None:
     bring("framepack", models)
     bring("framepack-f1", models)
-    gone, freed = remove(find("framepack"), models)
+    gone, freed = remove(find("framepack"), Shelves(models))
     assert {path.parent for path in gone} == {models / STANDARD}
     assert freed == sum(
         len(content) for path, content in repositories()[STANDARD].items() if path in {f.name for f in gone}
     )
     assert not (models / STANDARD).exists()
-    assert present(find("framepack-f1"), models)
-    remove(find("framepack-f1"), models)
+    assert present(find("framepack-f1"), Shelves(models))
+    remove(find("framepack-f1"), Shelves(models))
     assert files(models) == set()
 
 
@@ -213,19 +217,19 @@ def test_removing_leaves_what_was_not_fetched(hub: Hub, models: Path) -> None:
     bring("framepack", models)
     own = models / STANDARD / "mine.safetensors"
     own.write_bytes(b"mine")
-    remove(find("framepack"), models)
+    remove(find("framepack"), Shelves(models))
     assert files(models) == {own.relative_to(models).as_posix()}
     for name in ("framepack", "tiny"):
         with pytest.raises(ModelError, match="Nothing was downloaded"):
-            remove(find(name), models)
-    assert present(find("tiny"), models)
+            remove(find(name), Shelves(models))
+    assert present(find("tiny"), Shelves(models))
 
 
 def test_removing_takes_the_parts_of_an_interrupted_download(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-2.safetensors"] = [Fault(cut=1500), *[Fault(503)] * 9]
     with pytest.raises(RunError):
         bring("framepack", models)
-    remove(find("framepack"), models)
+    remove(find("framepack"), Shelves(models))
     assert files(models) == set()
 
 

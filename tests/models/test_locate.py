@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eichi.catalog import CARD, Entry, PartSource, find
+from eichi.catalog import CARD, Entry, PartSource, Shelves, find
 from eichi.errors import ModelError
 from eichi.models.locate import CACHES, MARKS, locate, locate_part, present
 
@@ -45,23 +45,23 @@ def test_a_folder_of_weights(tmp_path: Path) -> None:
     root.mkdir()
     (root / CARD).write_text('{"like": "framepack"}', encoding="utf-8")
     entry = find(str(root))
-    assert not present(entry, tmp_path)
+    assert not present(entry, Shelves(tmp_path))
     lay(entry, root)
-    assert locate(entry, tmp_path) == {part: root / part for part in entry.parts}
+    assert locate(entry, Shelves(tmp_path)) == {part: root / part for part in entry.parts}
 
 
 @pytest.mark.parametrize("name", ["framepack", "framepack-f1"])
 def test_the_models_folder(tmp_path: Path, name: str) -> None:
     entry, models = find(name), tmp_path / "models"
     folders = lay(entry, models)
-    assert locate(entry, models) == folders
+    assert locate(entry, Shelves(models)) == folders
     assert folders["vae"] == models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
 
 
 def test_the_cache_of_the_hub_is_used_as_it_is(tmp_path: Path) -> None:
     entry, hub = find("framepack"), tmp_path / "hub" / "hub"
     folders = {part: cache(hub, source, part) for part, source in entry.parts.items()}
-    assert locate(entry, tmp_path / "models") == folders
+    assert locate(entry, Shelves(tmp_path / "models")) == folders
 
 
 def test_the_models_folder_beats_the_cache_part_by_part(tmp_path: Path) -> None:
@@ -69,14 +69,14 @@ def test_the_models_folder_beats_the_cache_part_by_part(tmp_path: Path) -> None:
     folders = {part: cache(hub, source, part) for part, source in entry.parts.items()}
     folders["vae"] = models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
     mark(folders["vae"], "vae")
-    assert locate(entry, models) == folders
+    assert locate(entry, Shelves(models)) == folders
 
 
 @pytest.mark.parametrize("place", CACHES)
 def test_the_old_download_folder_is_used_as_it_is(tmp_path: Path, place: str) -> None:
     entry, models = find("framepack-f1"), tmp_path / "models"
     folders = {part: cache(models / place, source, part) for part, source in entry.parts.items()}
-    assert locate(entry, models) == folders
+    assert locate(entry, Shelves(models)) == folders
 
 
 def test_half_a_download_is_no_part(tmp_path: Path) -> None:
@@ -85,18 +85,18 @@ def test_half_a_download_is_no_part(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
     (folder / "diffusion.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     (folder / "one.safetensors").touch()
-    assert locate_part(entry, "transformer", models) is None
+    assert locate_part(entry, "transformer", Shelves(models)) is None
     (folder / "two.safetensors").touch()
-    assert locate_part(entry, "transformer", models) == folder
+    assert locate_part(entry, "transformer", Shelves(models)) == folder
     (lay(entry, models)["vae"] / "model.safetensors").unlink()
-    assert locate_part(entry, "vae", models) is None
+    assert locate_part(entry, "vae", Shelves(models)) is None
 
 
 def test_a_damaged_index_is_left_to_the_loader(tmp_path: Path) -> None:
     entry, models = find("framepack"), tmp_path / "models"
     folder = lay(entry, models)["transformer"]
     (folder / "diffusion.safetensors.index.json").write_text("[", encoding="utf-8")
-    assert locate_part(entry, "transformer", models) == folder
+    assert locate_part(entry, "transformer", Shelves(models)) == folder
 
 
 def test_a_transformer_in_one_file(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_transformer_in_one_file(tmp_path: Path) -> None:
     entry = find(str(path))
     folders = lay(find("framepack-f1"), models, skip="transformer")
     assert entry.direction == "forward"
-    assert locate(entry, models) == folders | {"transformer": path}
+    assert locate(entry, Shelves(models)) == folders | {"transformer": path}
     (tmp_path / CARD).write_text('{"like": "tiny"}', encoding="utf-8")
-    assert locate(find(str(path)), models)["vae"] == locate(find("tiny"), models)["vae"]
+    assert locate(find(str(path)), Shelves(models))["vae"] == locate(find("tiny"), Shelves(models))["vae"]
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae", "tokenizer_2", "feature_extractor"])
@@ -116,13 +116,13 @@ def test_a_missing_part_is_named_with_its_place_and_what_to_do(tmp_path: Path, p
     entry, models = find("framepack"), tmp_path / "models"
     folder = lay(entry, models, skip=part)[part]
     folder.mkdir(parents=True, exist_ok=True)  # an empty folder is no part
-    assert not present(entry, models)
+    assert not present(entry, Shelves(models))
     with pytest.raises(ModelError) as caught:
-        locate(entry, models)
+        locate(entry, Shelves(models))
     wanted = ("framepack", f"“{part}”", str(entry.parts[part].repository), str(models), "tiny")
     assert all(word in str(caught.value) for word in wanted), str(caught.value)
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
-    assert not present(find("framepack-f1"), tmp_path / "models")
+    assert not present(find("framepack-f1"), Shelves(tmp_path / "models"))
     assert list(tmp_path.iterdir()) == []

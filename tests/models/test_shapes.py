@@ -8,7 +8,7 @@ import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from safetensors.torch import load_file, save_file
 
-from eichi.catalog import find
+from eichi.catalog import Shelves, find
 from eichi.errors import ModelError
 from eichi.models.shapes import INDEX, published_shapes, read_shapes, transformer_shapes, weight_files
 from tests import small
@@ -30,8 +30,8 @@ def test_shapes_are_read_where_the_weights_are(tmp_path: Path) -> None:
     folder = small.build(tmp_path / "model")
     network = small.transformer()
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    assert transformer_shapes(find(str(folder)), tmp_path) == expected
-    assert transformer_shapes(find("framepack"), tmp_path) == published_shapes()
+    assert transformer_shapes(find(str(folder)), Shelves(tmp_path)) == expected
+    assert transformer_shapes(find("framepack"), Shelves(tmp_path)) == published_shapes()
 
 
 def test_weights_in_several_files(tmp_path: Path) -> None:
@@ -59,4 +59,4 @@ def test_damaged_weights_are_one_sentence(tmp_path: Path) -> None:
     (single,) = (folder / "transformer").glob("*.safetensors")
     single.write_bytes(single.read_bytes()[:-1])
     with pytest.raises(ModelError, match="transformer"):
-        transformer_shapes(find(str(folder)), tmp_path)
+        transformer_shapes(find(str(folder)), Shelves(tmp_path))

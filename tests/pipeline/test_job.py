@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eichi import VideoOptions, generate, make_plan
-from eichi.catalog import find
+from eichi.catalog import Shelves, find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
@@ -24,7 +24,7 @@ from tests import small
 
 def components(tmp_path: Path, gpu: float = 80 * GIB) -> Components:
     """A small model, placed as if there were a GPU."""
-    made = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    made = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     made.arrange(Need(64, 64), Machine(gpu, 64 * GIB))
     return made
 
@@ -78,7 +78,7 @@ def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path)
 
 
 def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     assert [note.id for note in arrange(parts, VideoOptions(), Need(64, 64))][:1] == ["note.memory.cpu"]
     assert parts.placement == Placement("all")
 
@@ -94,7 +94,7 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("gpu", "stays"), [(80 * GIB, True), (24 * GIB, False), (None, False)])
 def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, gpu: float | None, stays: bool) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     if gpu is not None:
         # Of the real model's size, so that it is a question.
         parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
@@ -108,7 +108,7 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
 
 @pytest.mark.parametrize(("steps", "nearest"), [(4, 10), (17, 10), (18, 25), (25, 25), (60, 50)])
 def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path, steps: int, nearest: int) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     parts.entry = replace(parts.entry, magcache=tuple((1.0,) * count for count in (25, 10, 50)))
     with step_cache(StepOptions(steps=steps, cache="mag"), parts) as cache:
         assert cache is not None
@@ -117,7 +117,7 @@ def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path,
 
 def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU; here one that is only said to be there, and nothing is loaded for it."""
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     parts.device = torch.device("cuda")
     parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
     monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(80 * GIB, 64 * GIB))
@@ -131,7 +131,7 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
 def test_a_cpu_has_a_forecast_before_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ram: int, short: list[str]
 ) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(None, ram * GIB))
     note, *rest = arrange(parts, VideoOptions(), Need(640, 640))
     forecast = plan_memory(find("framepack"), Need(640, 640), Machine(None, 64 * GIB)).ram
@@ -159,7 +159,7 @@ def test_where_memory_runs_out_while_weights_are_loaded_they_take_less(
 
 
 def test_what_fp8_costs_is_said(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(tmp_path, "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     assert list(make_weights(parts)) == []
     parts.want(WeightsOptions(fp8="row"))
     (note,) = make_weights(parts)

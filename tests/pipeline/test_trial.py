@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from eichi import make_plan
+from eichi.catalog import Shelves
 from eichi.models.attention import PACKAGES
 from eichi.models.load import Components
 from eichi.models.lorafile import read_lora
@@ -23,7 +24,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), Runtime(folder, "cpu"))
+    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
 
 
 @pytest.fixture

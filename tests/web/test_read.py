@@ -73,7 +73,9 @@ def made_from(asked: VideoOptions, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / "result.png"
     save_png(
-        path, np.zeros((8, 8, 3), dtype=np.uint8), record(make_plan(asked, load_settings().models), marks_of(asked))
+        path,
+        np.zeros((8, 8, 3), dtype=np.uint8),
+        record(make_plan(asked, load_settings().shelves), marks_of(asked)),
     )
     return path
 

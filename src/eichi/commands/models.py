@@ -94,14 +94,14 @@ def download(name: str, as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entry = find(name)
-        events = fetch(entry, settings.models)
+        events = fetch(entry, settings.shelves)
         if as_json:
             for event in events:
                 print_json(event)
         else:
             _follow(events, settings)
         if as_json:
-            print_json(Located(entry.name, locate(entry, settings.models)))
+            print_json(Located(entry.name, locate(entry, settings.shelves)))
         else:
             click.echo(say("models.complete", settings.language, model=entry.name))
 
@@ -116,7 +116,7 @@ def verify(name: str, as_json: bool) -> None:
     with reporting(as_json) as settings:
         states = {how: say(f"models.{how}", settings.language) for how in ("checksum", "whole", "bad")}
         width, files = GAP + max(map(cell_len, states.values())), []
-        for checked in check(find(name), settings.models):
+        for checked in check(find(name), settings.shelves):
             files.append(checked)
             if not as_json:
                 state = states[checked.how if checked.good else "bad"]
@@ -138,7 +138,7 @@ def path(name: str, as_json: bool) -> None:
     from eichi.models.locate import locate
 
     with reporting(as_json) as settings:
-        folders = locate(find(name), settings.models)
+        folders = locate(find(name), settings.shelves)
         if as_json:
             print_json(Located(name, folders))
             return
@@ -154,7 +154,7 @@ def remove(name: str, as_json: bool) -> None:
     from eichi.models.download import remove as discard
 
     with reporting(as_json) as settings:
-        files, freed = discard(find(name), settings.models)
+        files, freed = discard(find(name), settings.shelves)
         if as_json:
             print_json(ModelRemoved(name, tuple(files), freed))
         else:
@@ -168,7 +168,7 @@ def _show(as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entries = [find(name) for name in known()]
-        rows = [Known(one.name, one.direction, present(one, settings.models), one.embedded) for one in entries]
+        rows = [Known(one.name, one.direction, present(one, settings.shelves), one.embedded) for one in entries]
         if as_json:
             print_json(Models(tuple(rows), settings.models))
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
+from eichi.catalog import Shelves
 from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished
 from eichi.jobs.again import Source, branched, edited, laid, needed, planned, redone, source_of, with_ahead
@@ -32,7 +33,7 @@ from eichi.video.sectionfolder import LEFT, Leavings
 class Queue:
     """The jobs of a store in their order. `models` is where the models of this machine are."""
 
-    def __init__(self, store: Store, models: Path) -> None:
+    def __init__(self, store: Store, models: Shelves) -> None:
         self.store = store
         self.models = models
 

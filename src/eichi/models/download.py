@@ -22,7 +22,7 @@ from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from eichi.catalog import WEIGHTS, Entry, PartSource, find, known
+from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private
 from eichi.models.hub import RemoteFile, Wait, checksum, fetch, list_files, part_of
@@ -56,7 +56,7 @@ class Checked:
     good: bool
 
 
-def download(entry: Entry, models: Path, wait: Wait = time.sleep) -> Iterator[Fetching]:
+def download(entry: Entry, models: Shelves, wait: Wait = time.sleep) -> Iterator[Fetching]:
     """Fetch what a model lacks; goes on where it was interrupted. Yields nothing where nothing is missing.
 
     `wait` spends the seconds between two tries. Raises ModelError, RunError, and FolderError before anything is
@@ -65,7 +65,7 @@ def download(entry: Entry, models: Path, wait: Wait = time.sleep) -> Iterator[Fe
     yield from bring(want(entry, models), models, wait)
 
 
-def want(entry: Entry, models: Path) -> list[RemoteFile]:
+def want(entry: Entry, models: Shelves) -> list[RemoteFile]:
     """The files that a model lacks, asked of the hub. Raises ModelError, RunError, and FolderError for want of room."""
     wanted = _missing(entry, models)
     size = sum(file.size for file in wanted)
@@ -74,7 +74,7 @@ def want(entry: Entry, models: Path) -> list[RemoteFile]:
     return wanted
 
 
-def bring(wanted: list[RemoteFile], models: Path, wait: Wait = time.sleep) -> Generator[Fetching, None, None]:
+def bring(wanted: list[RemoteFile], models: Shelves, wait: Wait = time.sleep) -> Generator[Fetching, None, None]:
     """Fetch these files; goes on where it was interrupted. Closed early, it keeps what has come.
 
     Raises ModelError, RunError, FolderError.
@@ -90,7 +90,7 @@ def bring(wanted: list[RemoteFile], models: Path, wait: Wait = time.sleep) -> Ge
         before += file.size
 
 
-def verify(entry: Entry, models: Path) -> Iterator[Checked]:
+def verify(entry: Entry, models: Shelves) -> Iterator[Checked]:
     """Look at every file of a model that is here. Raises ModelError where a part is not."""
     for part, place in locate(entry, models).items():
         files = [place] if place.is_file() else sorted(place.glob("[!.]*"))
@@ -102,7 +102,7 @@ def verify(entry: Entry, models: Path) -> Iterator[Checked]:
             yield Checked(part, file, "whole" if wanted is None else "checksum", good)
 
 
-def remove(entry: Entry, models: Path) -> tuple[list[Path], int]:
+def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     """Remove what was fetched for a model and is no other model's; returns the files and their bytes.
 
     Only files that were fetched by `download` go. Raises ModelError where there are none.
@@ -111,21 +111,21 @@ def remove(entry: Entry, models: Path) -> tuple[list[Path], int]:
     for source in _own_sources(entry, models):
         sums = _read_list(models, source)
         for path in [path for path in sums if RemoteFile("", "", path, 0, "").folder == source.folder]:
-            file = models / str(source.repository) / path
+            file = models.own / str(source.repository) / path
             for old in (file, *file.parent.glob(f".{file.name}.*.part")):
                 if old.is_file():
                     freed += old.stat().st_size
                     old.unlink()
                     gone.append(old)
             del sums[path]
-        _write_list(models / str(source.repository) / LIST, sums)
-        _tidy(models, models / str(source.repository) / source.folder)
+        _write_list(models.own / str(source.repository) / LIST, sums)
+        _tidy(models, models.own / str(source.repository) / source.folder)
     if not gone:
-        raise ModelError("error.model.not_fetched", model=entry.name, models=models)
+        raise ModelError("error.model.not_fetched", model=entry.name, models=models.own)
     return gone, freed
 
 
-def _own_sources(entry: Entry, models: Path) -> Iterator[PartSource]:
+def _own_sources(entry: Entry, models: Shelves) -> Iterator[PartSource]:
     """The sources that no other known model uses which is here as well."""
     others = [find(name) for name in known() if name != entry.name]
     kept = {
@@ -137,13 +137,13 @@ def _own_sources(entry: Entry, models: Path) -> Iterator[PartSource]:
     yield from (source for source in entry.parts.values() if source.repository is not None and source not in kept)
 
 
-def _missing(entry: Entry, models: Path) -> list[RemoteFile]:
+def _missing(entry: Entry, models: Shelves) -> list[RemoteFile]:
     """The files of the parts that are not here, those that mark a part last."""
     parts = {part: source for part, source in entry.parts.items() if _lacks(entry, part, models)}
     for part, source in parts.items():
         if source.repository is None:
             where = source.root or entry.root
-            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models)
+            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
     marks = {f"{source.folder}/{MARKS.get(part, 'config.json')}".lstrip("/") for part, source in parts.items()}
     files = []
     for repository in dict.fromkeys(str(source.repository) for source in parts.values()):
@@ -155,21 +155,21 @@ def _missing(entry: Entry, models: Path) -> list[RemoteFile]:
     return sorted(files, key=lambda file: file.path in marks)
 
 
-def _lacks(entry: Entry, part: str, models: Path) -> bool:
+def _lacks(entry: Entry, part: str, models: Shelves) -> bool:
     """Whether a part is not here, or not with all that was fetched of it."""
     place, source = locate_part(entry, part, models), entry.parts[part]
     if place is None or source.repository is None:
         return place is None
-    base = models / source.repository
+    base = models.own / source.repository
     listed = [base / path for path in _read_list(models, source)]
     return any(file.parent == place and not file.is_file() for file in listed)
 
 
-def _place(file: RemoteFile, models: Path) -> Path:
-    return models / file.repository / file.path
+def _place(file: RemoteFile, models: Shelves) -> Path:
+    return models.own / file.repository / file.path
 
 
-def _here(file: RemoteFile, models: Path) -> int:
+def _here(file: RemoteFile, models: Shelves) -> int:
     """Bytes of a file that need not be fetched."""
     target = _place(file, models)
     part = part_of(file, target)
@@ -178,21 +178,21 @@ def _here(file: RemoteFile, models: Path) -> int:
     return min(part.stat().st_size, file.size) if part.is_file() else 0
 
 
-def _check_room(models: Path, needed: int) -> None:
+def _check_room(models: Shelves, needed: int) -> None:
     """Refuse what the disk has no room for."""
-    there = next(folder for folder in (models, *models.absolute().parents) if folder.is_dir())
+    there = next(folder for folder in (models.own, *models.own.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free
     if needed and needed + ROOM > free:
-        values = {"folder": models, "needed": needed / 2**30, "room": ROOM / 2**30, "free": free / 2**30}
+        values = {"folder": models.own, "needed": needed / 2**30, "room": ROOM / 2**30, "free": free / 2**30}
         raise FolderError("error.folder.room", **values)
 
 
-def _write_lists(models: Path, files: list[RemoteFile]) -> None:
+def _write_lists(models: Shelves, files: list[RemoteFile]) -> None:
     """Note the checksums of files that are about to be fetched, beside those of files that were."""
     for repository in {file.repository for file in files}:
         sums = _read_list(models, PartSource(repository, ""))
         sums |= {file.path: file.sum for file in files if file.repository == repository}
-        _write_list(models / repository / LIST, sums)
+        _write_list(models.own / repository / LIST, sums)
 
 
 def _write_list(path: Path, sums: Sums) -> None:
@@ -207,20 +207,20 @@ def _write_list(path: Path, sums: Sums) -> None:
         raise FolderError("error.folder.write", folder=path.parent, reason=error) from error
 
 
-def _read_list(models: Path, source: PartSource) -> Sums:
+def _read_list(models: Shelves, source: PartSource) -> Sums:
     """Checksum by path of what was fetched from a repository; empty where nothing was, or the list is damaged."""
     try:
-        sums: Sums = json.loads((models / str(source.repository) / LIST).read_text(encoding="utf-8"))
+        sums: Sums = json.loads((models.own / str(source.repository) / LIST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return sums
 
 
-def _sum(source: PartSource, file: Path, models: Path) -> str | None:
+def _sum(source: PartSource, file: Path, models: Shelves) -> str | None:
     """The checksum that a file should have, None where nobody knows."""
     if source.repository is None:
         return None
-    base = models / source.repository
+    base = models.own / source.repository
     if file.is_relative_to(base):
         return _read_list(models, source).get(file.relative_to(base).as_posix())
     name = file.resolve().name  # in a cache of the hub library, files are links to what is named by its checksum
@@ -240,8 +240,8 @@ def _whole(file: Path) -> bool:
         return False
 
 
-def _tidy(models: Path, folder: Path) -> None:
+def _tidy(models: Shelves, folder: Path) -> None:
     """Remove folders that have become empty, up to the models folder."""
-    while folder != models and folder.is_dir() and not any(folder.iterdir()):
+    while folder != models.own and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent

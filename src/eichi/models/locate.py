@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource
+from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource, Shelves
 from eichi.errors import ModelError
 
 # Caches of the hub library below the models folder.
@@ -22,7 +22,7 @@ MARKS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.
 }
 
 
-def locate(entry: Entry, models: Path, parts: Collection[str] = PARTS) -> dict[str, Path]:
+def locate(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> dict[str, Path]:
     """The folder of every part, or of these. Raises ModelError naming the first that is not on this machine."""
     folders = {}
     for part in parts:
@@ -30,17 +30,17 @@ def locate(entry: Entry, models: Path, parts: Collection[str] = PARTS) -> dict[s
         folder = locate_part(entry, part, models)
         if folder is None:
             where = source.repository or entry.root
-            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models)
+            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
         folders[part] = folder
     return folders
 
 
-def locate_part(entry: Entry, part: str, models: Path) -> Path | None:
+def locate_part(entry: Entry, part: str, models: Shelves) -> Path | None:
     """The folder of one part, None where it is not on this machine."""
     return _folder(entry, entry.parts[part], models, part)
 
 
-def present(entry: Entry, models: Path) -> bool:
+def present(entry: Entry, models: Shelves) -> bool:
     """Whether all parts of a model are on this machine."""
     try:
         locate(entry, models)
@@ -49,13 +49,13 @@ def present(entry: Entry, models: Path) -> bool:
     return True
 
 
-def lacking(entry: Entry, models: Path) -> tuple[int, int]:
+def lacking(entry: Entry, models: Shelves) -> tuple[int, int]:
     """Bytes of a model that are still to be fetched, near enough, and bytes of the same parts that have come."""
     left = come = 0
     for part, source in entry.parts.items():
         if source.repository is None or locate_part(entry, part, models) is not None:
             continue
-        folder = models / source.repository / source.folder
+        folder = models.own / source.repository / source.folder
         sizes = (path.stat().st_size for path in folder.glob("*") if path.is_file() and path.name != LIST)
         here = sum(sizes)
         left += max(0, entry.anatomy.size(part) - here)
@@ -82,27 +82,27 @@ def _shards(index: Path) -> set[str]:
         return {index.name}
 
 
-def _folder(entry: Entry, source: PartSource, models: Path, part: str) -> Path | None:
+def _folder(entry: Entry, source: PartSource, models: Shelves, part: str) -> Path | None:
     """The folder that holds a part (the file, where it is one), None where there is none."""
     if source.repository is None:
         root = source.root or entry.root
         assert root is not None, "a source without a repository has a folder"
         place = root / source.folder
         return place if place.is_file() or complete(place, part) else None
-    folder = models / source.repository / source.folder
+    folder = models.own / source.repository / source.folder
     if complete(folder, part):
         return folder
     return _cached(source, models, part)
 
 
-def _cached(source: PartSource, models: Path, part: str) -> Path | None:
+def _cached(source: PartSource, models: Shelves, part: str) -> Path | None:
     """The part in a cache of the hub library: its own, by its variables (HF_HOME …), or one in the models folder."""
     from huggingface_hub import try_to_load_from_cache
 
     assert source.repository is not None
     mark = MARKS.get(part, "config.json")
     name = f"{source.folder}/{mark}" if source.folder else mark
-    for cache in (None, *(models / place for place in CACHES)):
+    for cache in (None, *(models.own / place for place in CACHES), *models.hubs):
         found = try_to_load_from_cache(source.repository, name, cache_dir=cache)
         if isinstance(found, str) and complete(Path(found).parent, part):
             return Path(found).parent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from eichi.catalog import Entry
+from eichi.catalog import Entry, Shelves
 from eichi.errors import ModelError
 from eichi.models.locate import locate_part
 
@@ -21,7 +21,7 @@ INDEX = "diffusion_pytorch_model.safetensors.index.json"
 DOUBLE, SINGLE, WIDTH, INNER, HEAD = 20, 40, 3072, 12288, 128
 
 
-def transformer_shapes(entry: Entry, models: Path) -> Shapes:
+def transformer_shapes(entry: Entry, models: Shelves) -> Shapes:
     """Shape by name of every weight of a model's transformer. Raises ModelError for files that cannot be read."""
     folder = locate_part(entry, "transformer", models)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-from eichi.catalog import Entry, Template
+from eichi.catalog import Entry, Shelves, Template
 from eichi.errors import ModelError
 from eichi.models.locate import locate_part
 
@@ -87,7 +87,7 @@ class Meter:
         )
 
 
-def find_meter(entry: Entry, models: Path) -> Meter | None:
+def find_meter(entry: Entry, models: Shelves) -> Meter | None:
     """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine.
 
     Raises ModelError where their files are damaged.

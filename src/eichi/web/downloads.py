@@ -101,7 +101,7 @@ class Downloads:
                 return
         if self.settings.offline:
             raise ModelError("error.hub.offline", what=entry.name)
-        want(entry, self.settings.models)
+        want(entry, self.settings.shelves)
         with self._lock:
             run = self._runs.get(entry.name)
             if run is None or not run.open:
@@ -171,7 +171,7 @@ class Downloads:
         """Fetch, until it is all there or somebody stops it. Between two tries it listens, too."""
         from eichi.models.download import bring, want
 
-        models = self.settings.models
+        models = self.settings.shelves
         coming = bring(want(run.entry, models), models, run.ended.wait)
         for told in coming:
             run.hear(told, self._clock())

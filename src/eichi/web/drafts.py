@@ -153,7 +153,7 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         if options.image is None and options.kept.latents is not None:
             before = measure_latents(options.kept.latents)
             size = before.width * 8, before.height * 8
-        return make_plan(options, desk.settings.models, size=size)
+        return make_plan(options, desk.settings.shelves, size=size)
 
     sound = _sound(desk, VideoOptions, asked.options, make, visitor)
     line, view = "", None
@@ -170,7 +170,7 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
     """What a draft of a single image comes to."""
 
     def make(options: FrameOptions) -> FramePlan:
-        return make_frame_plan(options, desk.settings.models, size=SQUARE)
+        return make_frame_plan(options, desk.settings.shelves, size=SQUARE)
 
     sound = _sound(desk, FrameOptions, asked.options, make, visitor)
     line, view = "", None
@@ -240,7 +240,7 @@ def _sound(
         sound.errors.insert(0, (OptionError("error.image.required", flag="--image"), "image"))
     if sound.plan is not None and not any(key == "model" for _, key in sound.errors):
         try:
-            locate(sound.plan.entry, desk.settings.models)
+            locate(sound.plan.entry, desk.settings.shelves)
         except EichiError as error:
             sound.errors.append((error, "model"))
     return sound

@@ -89,7 +89,7 @@ def _room(desk: Desk) -> int:
 
 
 def _view(desk: Desk, entry: Entry, room: int, words: Words) -> ModelView:
-    here, models = entry.embedded or present(entry, desk.settings.models), desk.settings.models
+    here, models = entry.embedded or present(entry, desk.settings.shelves), desk.settings.shelves
     left, come = (0, 0) if here else lacking(entry, models)
     return ModelView(
         name=entry.name,
