@@ -55,7 +55,7 @@ def test_attention(wanted: str, id: str, state: str) -> None:
 
 
 def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eichi.models.attention.fused", lambda _: False)
+    monkeypatch.setattr("eichi.models.attention.fused", lambda *_: False)
     (found,) = _attention(torch.device("cpu"), "auto")
     assert (found.id, found.state) == ("doctor.attention.none", "warn")
 

@@ -64,18 +64,18 @@ def _versions() -> Iterator[Finding]:
 def _device(settings: Settings) -> Iterator[Finding]:
     import torch
 
+    from eichi.models.device import pick_device, room, title
     from eichi.models.fp8 import multiplies
-    from eichi.models.load import pick_device
 
     try:
         device = pick_device(settings.device)
     except EichiError as error:
         yield Finding(error.id, "bad", error.plain)
         return
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        name = torch.cuda.get_device_name(device)
-        yield Finding("doctor.gpu", values={"name": name, "free": free / 2**30, "total": total / 2**30})
+    found = room(device)
+    if found is not None:
+        free, total = found
+        yield Finding("doctor.gpu", values={"name": title(device), "free": free / 2**30, "total": total / 2**30})
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
         if torch.version.cuda is None and shutil.which("nvidia-smi"):

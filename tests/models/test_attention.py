@@ -111,7 +111,7 @@ def test_the_choice(
     monkeypatch: pytest.MonkeyPatch, device: torch.device, here: set[str], own: bool, choice: Choice
 ) -> None:
     monkeypatch.setattr(attention, "works", lambda kernel, _: kernel in here)
-    monkeypatch.setattr(attention, "fused", lambda _: own)
+    monkeypatch.setattr(attention, "fused", lambda *_: own)
     assert choose(device) == choice
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from eichi.catalog import Shelves
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
-from eichi.models.offload import measure, place_encoder, place_transformer, stream, unstream
+from eichi.models.offload import place_encoder, place_transformer, stream, unstream
 from eichi.plan.memory import GIB, Machine, Need, Placement, streamed_blocks
 from eichi.settings import Runtime
 from tests import small
@@ -102,10 +102,16 @@ def test_components_go_down_step_by_step(tmp_path: Path) -> None:
     assert (components.placement.level, hooked(components.transformer)) == ("all", [])
 
 
-def test_a_machine_without_a_gpu() -> None:
-    machine = measure(CPU, 8.0)
-    assert (machine.gpu, machine.preserve_gb) == (None, 8.0)
-    assert machine.ram > 0
+def test_without_a_stream_weights_are_not_carried_back() -> None:
+    """Here the device is RAM by another name: what is brought there is a copy, and the original comes back."""
+    row = Row()
+    row.blocks[0].register_buffer("scale", torch.ones(4))
+    lies = {name: tensor.data_ptr() for name, tensor in row.blocks.state_dict().items()}
+    stream(row, [row.blocks[0], row.blocks[2]], torch.device("cpu", 0), pinned=False)
+    row(torch.ones(2, 4))
+    now = {name: tensor.data_ptr() for name, tensor in row.blocks.state_dict().items()}
+    gone = {name for name in now if now[name] != lies[name]}
+    assert gone == {"1.weight", "1.bias", "3.weight", "3.bias"}
 
 
 LOAD = """

@@ -352,3 +352,16 @@ def test_the_work_of_decoding(meta: None, height: int, width: int) -> None:
     with Meter() as meter, Fused():
         vae.decode(torch.empty(1, 16, 5, height // 8, width // 8, dtype=torch.float16), return_dict=False)
     assert meter.peak <= FULL.tile + 2 * DECODED * FRAMES * height * width <= 1.06 * meter.peak
+
+
+@given(st.sampled_from((8, 12, 16, 24, 48, 80)), NEEDS)
+def test_without_streams_nothing_goes_on_beside(gpu: int, need: Need) -> None:
+    machine = Machine(gpu * GIB, 64 * GIB, streams=False)
+    placement: Placement | None = choose(FULL, need, machine)
+    levels = []
+    while placement is not None:
+        assert not placement.beside
+        assert not placement.pinned
+        levels.append(placement.level)
+        placement = lower(FULL, need, placement)
+    assert levels[-1] == "streamed"

@@ -58,8 +58,7 @@ def _machine(settings: Settings, free_gb: float | None, ram_gb: float | None, pr
     from eichi.plan.memory import GIB, Machine
 
     if free_gb is None or ram_gb is None:
-        from eichi.models.load import pick_device
-        from eichi.models.offload import measure
+        from eichi.models.device import measure, pick_device
 
         here = measure(pick_device(settings.device))
         gpu, ram = here.gpu, here.ram

@@ -51,7 +51,8 @@ from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
 from eichi.lines import done, in_terminal, line
 from eichi.logs import OURS, logging_to
-from eichi.models.load import Components, pick_device
+from eichi.models.device import pick_device
+from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside

@@ -31,7 +31,12 @@ log = logging.getLogger(__name__)
 
 Kernel = Literal["flash", "xformers", "native", "chunked", "sage"]
 PACKAGES: dict[Kernel, str] = {"flash": "flash_attn", "xformers": "xformers", "sage": "sageattention"}
-FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION]
+FUSED = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.OVERRIDEABLE,  # Intel's
+]
 LIMIT = 2**28  # bytes of scores that are held at a time
 
 
@@ -58,7 +63,7 @@ def choose(device: torch.device, wanted: str = "auto", dtype: torch.dtype | None
         return Choice(kernel, "asked")
     if device.type == "cuda" and works("flash", device):
         return Choice("flash", "installed")
-    if fused(device):
+    if fused(device, dtype):
         return Choice("native", "fused")
     if device.type == "cuda" and works("xformers", device):
         return Choice("xformers", "installed")
@@ -133,7 +138,7 @@ def _right(
     attend: Callable[[Tensor, Tensor, Tensor], Tensor], device: torch.device, dtype: torch.dtype | None = None
 ) -> bool:
     """Whether attention comes out as the formula says, as near as eight bits are."""
-    kind = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
+    kind = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     generator = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, 128, 2, 128, generator=generator).to(device, kind) for _ in range(3))
     try:

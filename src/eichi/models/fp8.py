@@ -136,8 +136,8 @@ def multiply(input: Tensor, rounded: Rounded, bias: Tensor | None = None) -> Ten
     recipe = ScalingType.RowWise if rows else ScalingType.TensorWise
     given = quantise(input, rows)
     values, scale = rounded.values.t(), rounded.scale.t()
-    # By rows CUDA gives bfloat16 alone.
-    kind = torch.bfloat16 if input.is_cuda else input.dtype
+    # By rows a GPU gives bfloat16 alone.
+    kind = input.dtype if input.device.type == "cpu" else torch.bfloat16
     bias = None if bias is None else bias.to(kind)
     made: Tensor = scaled_mm(given.values, values, given.scale, recipe, scale, recipe, bias=bias, output_dtype=kind)
     return made.to(input.dtype)

@@ -26,10 +26,11 @@ from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
 from eichi.catalog import FULL, PARTS, Entry
-from eichi.errors import DeviceError, ModelError
+from eichi.errors import ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
+from eichi.models.device import empty_cache, on_gpu, pick_device
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
@@ -154,8 +155,7 @@ class Components:
         for name in names:
             self._loaded.pop(name, None)
         self._made = self._loaded.get("transformer") and self._made
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(self.device)
 
     def leave(self, *names: str) -> None:
         """As `release`, unless the placement has room for everything at once."""
@@ -222,25 +222,13 @@ class Components:
 
 def _size(part: nn.Module) -> int:
     """Bytes of a part that are on a GPU."""
-    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if tensor.is_cuda)
+    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if on_gpu(tensor.device))
 
 
 def _fingerprint(place: Path) -> str:
     found = [place] if place.is_file() else sorted(place.iterdir())
     files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
-
-
-def pick_device(name: str) -> torch.device:
-    """The device to run on; "auto" takes the first GPU where there is one. Raises DeviceError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch's own words for a bad name and for a missing backend
-        raise DeviceError("error.device.absent", device=name) from error
-    return device
 
 
 def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:

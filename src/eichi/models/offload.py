@@ -6,14 +6,13 @@ the first original is let go, which is two copies. Here the groups are made one 
 the plan names, in the order that is known; so there is one copy and one block, and blocks that stay hide the transfer
 of those that do not.
 
-Streams, prefetch and pinned memory exist on CUDA only; elsewhere a block is brought when it is called. Not run on a
-GPU yet.
+Streams, prefetch and pinned memory exist on CUDA only; elsewhere a block is brought when it is called, and what lies in
+RAM stays there meanwhile, so that nothing is carried back. Not run on a GPU yet.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-import psutil
 import torch
 from diffusers.hooks import HookRegistry
 from diffusers.hooks.group_offloading import (
@@ -25,19 +24,10 @@ from diffusers.hooks.group_offloading import (
 from torch import nn
 
 from eichi.models.borrowed import GROUP_OFFLOADING
-from eichi.plan.memory import Machine, Placement, streamed_blocks
+from eichi.models.device import side_stream
+from eichi.plan.memory import Placement, streamed_blocks
 
 CPU = torch.device("cpu")
-
-
-def measure(device: torch.device, preserve_gb: float | None = None) -> Machine:
-    """What is free beside a device now; memory that torch holds for later use counts as free."""
-    ram = float(psutil.virtual_memory().available)
-    if device.type != "cuda":
-        return Machine(None, ram, preserve_gb)
-    free, _ = torch.cuda.mem_get_info(device)
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return Machine(float(free + held), ram, preserve_gb)
 
 
 def streamed_names(transformer: nn.Module, placement: Placement) -> tuple[str, ...]:
@@ -62,7 +52,7 @@ def place_encoder(encoder: nn.Module, placement: Placement, device: torch.device
 def stream(network: nn.Module, blocks: Sequence[nn.Module], device: torch.device, pinned: bool) -> None:
     """Let `blocks`, in the order they are called in, come to `device` for their turn; all else stays there."""
     unstream(network)
-    side = torch.cuda.Stream(device) if device.type == "cuda" else None
+    side = side_stream(device)
     groups = [_leave(block, device, side, pinned) for block in blocks]
     for hook, next_hook in pairwise(groups):
         if hook.group.stream is not None:
@@ -80,9 +70,27 @@ def unstream(network: nn.Module) -> None:
     HookRegistry.check_if_exists_or_initialize(network).remove_hook(GROUP_OFFLOADING)
 
 
+class _Group(ModuleGroup):  # type: ignore[misc]  # diffusers tells no types
+    """A group that keeps its weights in RAM without a stream as well, where diffusers' own would copy them back."""
+
+    def _init_cpu_param_dict(self) -> dict[torch.Tensor, torch.Tensor]:
+        if self.stream is not None:
+            kept: dict[torch.Tensor, torch.Tensor] = super()._init_cpu_param_dict()
+            return kept
+        tensors = (tensor for module in self.modules for tensor in (*module.parameters(), *module.buffers()))
+        return {tensor: tensor.data.to(CPU) for tensor in tensors}
+
+    def _offload_to_memory(self) -> None:
+        if self.stream is not None:
+            super()._offload_to_memory()
+            return
+        for tensor, kept in self.cpu_param_dict.items():
+            tensor.data = kept
+
+
 def _leave(block: nn.Module, device: torch.device, side: torch.cuda.Stream | None, pinned: bool) -> GroupOffloadingHook:
     """Send a block to RAM and hook it so that it comes back for its turn."""
-    group = ModuleGroup(
+    group = _Group(
         modules=[block],
         offload_device=CPU,
         onload_device=device,

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.events import Adjusted, FramesReady
+from eichi.models.device import on_gpu, side_stream
 from eichi.models.load import Components
 from eichi.pipeline.job import boundary, retry_call
 
@@ -47,9 +48,9 @@ class BackgroundDecoder:
         self._make = make
         self._components = components
         device = components.device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = side_stream(device)
         self._cores = torch.get_num_threads()
-        self._share = self._cores if device.type == "cuda" else max(1, self._cores // 2)
+        self._share = self._cores if on_gpu(device) else max(1, self._cores // 2)
         self._thread = ThreadPoolExecutor(1, "decode", torch.set_num_threads, (self._share,))
         self._decoder: Decodes | None = None
         self._waiting: tuple[int, Tensor] | None = None

@@ -13,8 +13,8 @@ from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.attention import attention, choose
+from eichi.models.device import measure, on_gpu
 from eichi.models.load import Components
-from eichi.models.offload import measure
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
 from eichi.plan.memory import Need, Placement, plan_memory
@@ -76,7 +76,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     components.want(options.weights)
     whole, machine = weigh(need, options), measure(components.device, components.runtime.preserve_gb)
     placement = Placement("cpu")
-    if components.device.type == "cuda":
+    if on_gpu(components.device):
         components.arrange(whole, machine)
         placement = components.placement
     plan = plan_memory(components.entry, whole, machine, placement)

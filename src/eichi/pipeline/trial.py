@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from eichi.errors import EichiError, ErrorView
 from eichi.events import Adjusted, FramesReady
 from eichi.models.attention import PACKAGES, Kernel, works
+from eichi.models.device import empty_cache, peak, reset_peak, room, title
 from eichi.models.fp8 import eligible, multiplies
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
@@ -106,19 +107,16 @@ def try_out(plan: Plan, components: Components, tried: list[Way]) -> Iterator[Tr
 def about(components: Components) -> About:
     """The machine that the components are on."""
     told = About(platform.platform(), versions(), str(components.device))
-    if components.device.type != "cuda":
+    found = room(components.device)
+    if found is None:
         return told
-    total = round(torch.cuda.mem_get_info(components.device)[1] / GIB, 2)
-    name = torch.cuda.get_device_name(components.device)
-    return replace(told, gpu=name, cuda=torch.version.cuda, gpu_gib=total)
+    return replace(told, gpu=title(components.device), cuda=torch.version.cuda, gpu_gib=round(found[1] / GIB, 2))
 
 
 def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Trial:
     """One job; its time, its peak, and what was forecast."""
-    gpu = components.device.type == "cuda"
-    if gpu:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(components.device)
+    empty_cache(components.device)
+    reset_peak(components.device)
     components.attention, components.share = way.attention, way.share
     options = plan.options.model_copy(update={"weights": WeightsOptions.model_validate(way.weights)})
     start, frames, words = time.monotonic(), 0, []
@@ -135,8 +133,8 @@ def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, NDArray
         components.attention, components.share = components.runtime.attention, None
     seconds = round(time.monotonic() - start, 2)
     made = Trial(way.name, frames == plan.frames, seconds, tuple(words), components.placement)
-    if not gpu or components.need is None:
+    taken = peak(components.device)
+    if taken is None or components.need is None:
         return made
     expected = forecast(components.entry.anatomy, components.need, components.placement)
-    peak = round(torch.cuda.max_memory_reserved(components.device) / GIB, 2)
-    return replace(made, peak_gib=peak, forecast_gib=round(expected.gpu / GIB, 2))
+    return replace(made, peak_gib=round(taken / GIB, 2), forecast_gib=round(expected.gpu / GIB, 2))

@@ -72,11 +72,15 @@ class Need:
 
 @dataclass(frozen=True)
 class Machine:
-    """Bytes of free memory; `gpu` is None where there is none. `preserve_gb` is the setting of that name."""
+    """Bytes of free memory; `gpu` is None where there is none. `preserve_gb` is the setting of that name.
+
+    `streams` is whether the GPU does one thing beside another, as CUDA does: decode beside sampling, fetch ahead.
+    """
 
     gpu: float | None
     ram: float
     preserve_gb: float | None = None
+    streams: bool = True
 
     @property
     def usable(self) -> float:
@@ -128,11 +132,11 @@ def choose(anatomy: Anatomy, need: Need, machine: Machine) -> Placement:
     """The fastest placement that fits; the smallest one where none does."""
     if machine.gpu is None:
         return Placement("cpu")
-    rungs = ladder(anatomy, need)
+    rungs = ladder(anatomy, need, machine.streams)
     fitting = (rung for rung in rungs if forecast(anatomy, need, rung).gpu <= machine.usable)
     placement = next(fitting, rungs[-1])
     pinned = replace(placement, pinned=True)
-    if placement.streamed and forecast(anatomy, need, pinned).ram + SLACK <= machine.ram:
+    if placement.streamed and machine.streams and forecast(anatomy, need, pinned).ram + SLACK <= machine.ram:
         return pinned
     return placement
 
@@ -146,23 +150,26 @@ def lacks(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) 
 
 def lower(anatomy: Anatomy, need: Need, placement: Placement) -> Placement | None:
     """The placement to fall back to when memory ran out, a good step below; None where there is none."""
-    rungs = ladder(anatomy, need)
     plain = replace(placement, pinned=False)
-    if plain not in rungs or plain == rungs[-1]:
+    rungs = next((rungs for rungs in (ladder(anatomy, need, s) for s in (True, False)) if plain in rungs), [plain])
+    if plain == rungs[-1]:
         return None
     place = rungs.index(plain)
     return replace(rungs[min(place + max(1, len(rungs) // 8), len(rungs) - 1)], pinned=placement.pinned)
 
 
-def ladder(anatomy: Anatomy, need: Need) -> list[Placement]:
-    """Placements from the fastest to the smallest, without those that are no smaller than a faster one."""
+def ladder(anatomy: Anatomy, need: Need, streams: bool = True) -> list[Placement]:
+    """Placements from the fastest to the smallest, without those that are no smaller than a faster one.
+
+    `streams` as a machine has it: without, nothing is decoded beside sampling.
+    """
     count = anatomy.double.count + anatomy.single.count
     rungs = [Placement("all"), Placement("kept"), Placement("kept", whole=False)]
     rungs += [Placement("kept", whole=False, beside=False)]
     rungs += [Placement("streamed", streamed, whole=False, beside=False) for streamed in range(1, count)]
     kept: list[Placement] = []
     least = float("inf")
-    for rung in rungs:
+    for rung in rungs if streams else [replace(rung, beside=False) for rung in rungs]:
         peak = forecast(anatomy, need, rung).gpu
         if peak < least:
             kept.append(rung)
