@@ -37,7 +37,9 @@ from eichi.words import ENGLISH, say, table
 Plain = dict[str, Any]
 
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
-Group = Literal["keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"]
+Group = Literal[
+    "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
+]
 GROUPS: tuple[Group, ...] = get_args(Group)
 # What a change of the option changes: the time of a section, the memory that is needed.
 Cost = Literal["time", "memory"]

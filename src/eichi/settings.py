@@ -113,7 +113,7 @@ class Settings(Optioned, BaseSettings):
         except ValueError:  # half an IPv6 address, a port that is none
             good = plain = False
         beside = "@" in address or any(sign in address for sign in "?#\\ ") or not address.isprintable()
-        if address and not (good and plain and parts.hostname) or beside:
+        if (address and not (good and plain and parts.hostname)) or beside:
             raise Unfit("reason.mirror")
         return address
 

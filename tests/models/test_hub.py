@@ -196,8 +196,8 @@ def test_a_file_without_a_size_or_a_sum_is_refused(hub: Hub, told: dict[str, obj
 
 @pytest.mark.parametrize(
     "path",
-    ["../x.json", "/etc/x.json", "vae/../../x.json", "vae\\..\\x.json", "C:x.json", "a//x.json", "nul.json", "vae/con.json",
-     ".eichi-files.json", "vae/.x.json", "x.json ", "x\n.json"],
+    ["../x.json", "/etc/x.json", "vae/../../x.json", "vae\\..\\x.json", "C:x.json", "a//x.json", "nul.json",
+     "vae/con.json", ".eichi-files.json", "vae/.x.json", "x.json ", "x\n.json"],
 )  # fmt: skip
 def test_a_name_that_leads_elsewhere_is_refused(path: str) -> None:
     with pytest.raises(ModelError, match="cannot be trusted"):
@@ -205,7 +205,11 @@ def test_a_name_that_leads_elsewhere_is_refused(path: str) -> None:
 
 
 def test_names_as_repositories_have_them(hub: Hub) -> None:
-    for path in ("config.json", "text_encoder/model-00001-of-00004.safetensors", "vae/diffusion_pytorch_model.safetensors"):
+    for path in (
+        "config.json",
+        "text_encoder/model-00001-of-00004.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+    ):
         check_path(RemoteFile("owner/name", COMMIT, path, 1, "0" * 40))
 
 

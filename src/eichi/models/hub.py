@@ -132,9 +132,7 @@ def look(name: str, server: Server | None = None, commit: str | None = None) -> 
     api = HfApi(endpoint=server.url, token=server.credential)
     with boundary(name, server):
         try:
-            told = api.model_info(
-                name, revision=commit, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
-            )
+            told = api.model_info(name, revision=commit, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
             return _repository(name, told, server)
         except HfHubHTTPError:
             raise
@@ -147,11 +145,12 @@ def _repository(name: str, told: ModelInfo, server: Server) -> Repository:
     if told.sha is None or not COMMIT.fullmatch(told.sha):
         raise ValueError(told.sha)
     files = tuple(_remote(name, told.sha, one) for one in told.siblings or ())
-    card = told.card_data.to_dict() if told.card_data else {}
+    card: dict[str, object] = dict(vars(told.card_data)) if told.card_data else {}
     licence, link = str(card.get("license_name") or card.get("license") or ""), str(card.get("license_link") or "")
     if link and "://" not in link:  # a file of the repository
         link = f"{server.url}/{name}/blob/main/{link.lstrip('./')}"
-    return Repository(name, told.sha, files, licence[:100], link if link.startswith("https://") else "", bool(told.gated))
+    safe = link if link.startswith("https://") else ""  # it is shown to be pressed
+    return Repository(name, told.sha, files, licence[:100], safe, bool(told.gated))
 
 
 def _remote(repository: str, commit: str, told: RepoSibling) -> RemoteFile:
