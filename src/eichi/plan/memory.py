@@ -185,6 +185,11 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
     return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
 
 
+def copied(need: Need, placement: Placement) -> bool:
+    """Whether what is streamed lies in RAM of the program's own, since it was changed or pinned; else in mapped files."""
+    return placement.pinned or need.fp8 or need.lora > 0
+
+
 def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
     """The peaks of a request on a placement."""
     if placement.level == "cpu":
@@ -299,8 +304,7 @@ def _memory(transformer: int, away: list[int], need: Need, placement: Placement)
     """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned."""
     memory: Sum = {"program": PROGRAM}
     if placement.streamed:
-        changed = placement.pinned or need.fp8 or need.lora > 0
-        memory["transformer"] = transformer if changed else 2 * max(away)
+        memory["transformer"] = transformer if copied(need, placement) else 2 * max(away)
     if need.lora:
         memory["lora"] = need.lora
     return memory
