@@ -36,6 +36,9 @@ class Consent(View):
     agreed: tuple[str, ...] = Field(default=(), max_length=100)
 
 
+NONE = Consent()
+
+
 def routes(desk: Desk) -> APIRouter:
     router = operations("models")
 
@@ -51,9 +54,9 @@ def routes(desk: Desk) -> APIRouter:
         return desk.refs.seen(order_view(asked, visitor.language, desk.downloads.agreed.list()), visitor)
 
     @router.post("/models/{name}/download", status_code=202)
-    def download_model(name: str, visitor: Visiting, consent: Consent | None = None) -> ModelState:
+    def download_model(name: str, visitor: Visiting, consent: Consent = NONE) -> ModelState:
         entry = _known(name)
-        desk.downloads.start(entry.name, () if consent is None else consent.agreed)
+        desk.downloads.start(entry.name, consent.agreed)
         return desk.refs.seen(_state(desk, entry, visitor), visitor)
 
     @router.delete("/models/{name}/download")
