@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,7 +76,8 @@ class PromptCache:
         if checksum != _checksum(tensors):
             return None
         tensors = {name: tensor.to(self.components.device) for name, tensor in tensors.items()}
-        os.utime(path)  # used again: among the last to go
+        with suppress(OSError):  # another process may have just removed it
+            os.utime(path)  # used again: among the last to go
         return _plain(tensors)
 
     def _keep(self, path: Path, words: PromptStates) -> None:
