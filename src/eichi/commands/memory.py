@@ -65,7 +65,8 @@ def _machine(settings: Settings, free_gb: float | None, ram_gb: float | None, pr
     else:
         gpu, ram = None, 0.0
     preserve = settings.preserve_gb if preserve_gb is None else preserve_gb
-    return Machine(gpu if free_gb is None else free_gb * GIB or None, ram if ram_gb is None else ram_gb * GIB, preserve)
+    gpu = gpu if free_gb is None else free_gb * GIB or None
+    return Machine(gpu, ram if ram_gb is None else ram_gb * GIB, preserve, half=settings.runtime.half)
 
 
 def _tell(plan: "MemoryPlan", language: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from eichi.declare import Plain
 from eichi.errors import DeviceError
-from eichi.events import Adjusted
+from eichi.events import Adjusted, Preparing
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.attention import attention, choose
 from eichi.models.device import measure, on_gpu
@@ -74,8 +74,9 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     A word on where, with the forecast, and on memory that there is too little of. Raises DeviceError, LoraError.
     """
     components.want(options.weights)
-    whole, machine = weigh(need, options), measure(components.device, components.runtime.preserve_gb)
-    placement = Placement("cpu")
+    runtime = components.runtime
+    whole, machine = weigh(need, options), measure(components.device, runtime.preserve_gb, runtime.half)
+    placement = Placement("cpu", half=machine.half)
     if on_gpu(components.device):
         components.arrange(whole, machine)
         placement = components.placement
@@ -88,9 +89,10 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     yield from plan.shortages
 
 
-def make_weights(components: Components) -> Iterator[Adjusted]:
+def make_weights(components: Components) -> Iterator[Preparing | Adjusted]:
     """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
-    weights = yield from retry_call(lambda: components.weights, components)
+    yield from retry_steps(lambda: components.bring("transformer"), components)
+    weights = components.weights
     if weights.losses:
         percent = round(100 * weights.loss.share, 2)
         yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})

@@ -32,7 +32,8 @@ class Probe:
         named = re.fullmatch(r"auto|cuda(?::(\d+))?", settings.device)
         cards = self._cards() if named else []
         card = int(named[1] or 0) if named else 0
-        return Machine(cards[card] if card < len(cards) else None, ram, settings.preserve_gb)
+        free = cards[card] if card < len(cards) else None
+        return Machine(free, ram, settings.preserve_gb, half=settings.runtime.half)
 
     def names(self) -> list[str]:
         """What the cards of this machine are called, in the order of their numbers."""
