@@ -187,3 +187,11 @@ def test_the_network_is_nearly_the_same(folder: Path) -> None:
         assert 1e-5 < float((made - exact).norm() / exact.norm()) < 0.1
     weights.change(wanted())
     assert torch.equal(call(weights.transformer, 0, 500.0), exact)
+
+
+def test_a_gpu_is_given_larger_pieces() -> None:
+    """Of one of a megabyte it would spend most of its time on getting started."""
+    matrix = torch.empty(4096, 4096)
+    here, there = (list(fp8.spans(tensor)) for tensor in (matrix, matrix.to("meta")))
+    assert (len(here), len(there)) == (64, 1)
+    assert here[-1].stop == there[-1].stop == 4096

@@ -1,5 +1,7 @@
 """What every job has around it: memory that runs out in the middle of a section costs the section's start, no more."""
 
+import gc
+import weakref
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +108,42 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
         assert "text_encoder" not in parts._loaded
 
 
+def test_a_part_that_goes_gives_its_memory_back_at_once(tmp_path: Path) -> None:
+    """Hooks tie a network into a circle: a GPU would be full until somebody looked for circles."""
+    parts = components(tmp_path)
+    parts.placement = Placement("kept", whole=False)
+    encoder = weakref.ref(parts.text_encoder)
+    gc.disable()
+    try:
+        parts.leave("text_encoder")
+        assert encoder() is None
+    finally:
+        gc.enable()
+
+
+def test_a_step_cache_leaves_nothing_behind(tmp_path: Path) -> None:
+    parts = components(tmp_path)
+    with step_cache(StepOptions(), parts) as cache:
+        assert cache is not None
+        cache.state.residual = torch.ones(1)
+    assert cache.states == {}
+
+
+def test_what_is_loaded_counts_as_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the second job would hear that there is too little memory, which the first one has."""
+    parts = components(tmp_path)
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(GIB, GIB))
+    assert parts.machine == Machine(GIB, GIB)
+    size = sum(parameter.nbytes for parameter in parts.transformer.parameters())
+    assert parts.machine == Machine(GIB, GIB)  # on no GPU
+    monkeypatch.setattr("eichi.models.load.on_gpu", lambda device: True)
+    assert parts.machine == Machine(GIB + size, GIB)
+    parts.share = 0.5
+    assert parts.machine == Machine((GIB + size) / 2, GIB)
+    parts.placement, parts.share = Placement("streamed", 3, pinned=True), None
+    assert parts.machine == Machine(GIB + size, GIB + size)  # in RAM of its own
+
+
 @pytest.mark.parametrize(("steps", "nearest"), [(4, 10), (17, 10), (18, 25), (25, 25), (60, 50)])
 def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path, steps: int, nearest: int) -> None:
     parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
@@ -120,7 +158,7 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
     parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
     parts.device = torch.device("cuda")
     parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
-    monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(80 * GIB, 64 * GIB))
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(80 * GIB, 64 * GIB))
     (note,) = arrange(parts, VideoOptions(), Need(640, 640))
     assert note.id == "note.memory.plan"
     assert (note.values["level"], note.values["streamed"]) == ("all", 0)
@@ -132,7 +170,7 @@ def test_a_cpu_has_a_forecast_before_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ram: int, short: list[str]
 ) -> None:
     parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
-    monkeypatch.setattr("eichi.pipeline.job.measure", lambda *_: Machine(None, ram * GIB))
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(None, ram * GIB))
     note, *rest = arrange(parts, VideoOptions(), Need(640, 640))
     forecast = plan_memory(find("framepack"), Need(640, 640), Machine(None, 64 * GIB)).ram
     assert (note.id, note.values) == ("note.memory.cpu", {"ram": forecast})

@@ -35,11 +35,11 @@ TYPE = torch.float8_e4m3fn
 LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
-# Numbers that are worked on at a time: four megabytes in float32.
-PIECE = 2**20
-# On a CPU, of numbers that are multiplied out: with what is made of them they stay in its cache.
+# Numbers that are worked on at a time: four megabytes in float32, for which a processor's cache has room. On a GPU every
+# piece is some launches of kernels, which take longer than the work on so little; there it is 64 megabytes.
+PIECE, LARGE_PIECE = 2**20, 2**24
+# On a CPU, of numbers that are multiplied out: with what is made of them they stay in its nearest cache.
 NEAR = 2**18
-
 
 # Where float32 has what an e4m3 number has in its first bit and in the others, once they are moved by 20 bits. The sign
 # comes along by itself, since the number is widened as a signed one.
@@ -105,8 +105,9 @@ def _widened(values: Tensor) -> Tensor:
 
 
 def spans(matrix: Tensor, piece: int | None = None) -> Iterator[slice]:
-    """Runs of rows that are small enough to have in float32 several times."""
-    step = max(1, (piece or PIECE) // max(1, matrix[:1].numel()))
+    """Runs of rows that are small enough to have in float32 several times, where the matrix is."""
+    piece = piece or (PIECE if matrix.device.type == "cpu" else LARGE_PIECE)
+    step = max(1, piece // max(1, matrix[:1].numel()))
     yield from (slice(first, first + step) for first in range(0, len(matrix), step))
 
 

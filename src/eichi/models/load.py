@@ -8,6 +8,7 @@ published models the transformer in bfloat16 and the rest in float16, as they we
 import eichi.models.libraries  # noqa: F401  # before they come in one by one
 
 # isort: split
+import gc
 import hashlib
 import json
 import logging
@@ -30,14 +31,14 @@ from eichi.errors import ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
-from eichi.models.device import empty_cache, on_gpu, pick_device
+from eichi.models.device import empty_cache, measure, on_gpu, pick_device
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
-from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
+from eichi.models.offload import CPU, place_encoder, place_transformer, streamed_names, unstream
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
-from eichi.plan.memory import Machine, Need, Placement, choose, lower
+from eichi.plan.memory import Machine, Need, Placement, choose, copied, lower
 from eichi.settings import Runtime
 
 log = logging.getLogger(__name__)
@@ -152,9 +153,11 @@ class Components:
 
     def release(self, *names: str) -> None:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
-        for name in names:
-            self._loaded.pop(name, None)
+        gone = [self._loaded.pop(name) for name in names if name in self._loaded]
         self._made = self._loaded.get("transformer") and self._made
+        if gone:
+            del gone
+            gc.collect()  # a network with hooks is in a circle with them, and would keep its memory until then
         empty_cache(self.device)
 
     def leave(self, *names: str) -> None:
@@ -172,11 +175,21 @@ class Components:
             self._loaded[name] = part
         return self._loaded[name]
 
+    @property
+    def machine(self) -> Machine:
+        """What is free for all parts now: what is loaded already counts as free, since it can move."""
+        now, networks = measure(self.device, self.runtime.preserve_gb, self.runtime.half), self._networks
+        if now.gpu is None:
+            return now
+        here = sum(_size(part) for part in networks.values())
+        own = 0
+        if "transformer" in networks and self.need is not None and copied(self.need, self.placement):
+            own = _size(networks["transformer"], CPU)
+        return replace(now, gpu=(now.gpu + here) * (self.share or 1.0), ram=now.ram + own)
+
     def arrange(self, need: Need, machine: Machine) -> None:
-        """Choose where the weights lie for a request; what is loaded already counts as free and moves there."""
-        here = sum(_size(part) for part in self._networks.values())
-        free = machine if machine.gpu is None else replace(machine, gpu=(machine.gpu + here) * (self.share or 1.0))
-        self._settle(need, choose(self.entry.anatomy, need, free))
+        """Choose where the weights lie for a request; what is loaded already moves there."""
+        self._settle(need, choose(self.entry.anatomy, need, machine))
 
     def step_down(self) -> Placement | None:
         """Go to the next smaller placement because memory ran out; None where there is none."""
@@ -220,9 +233,10 @@ class Components:
             part.to(self.device)
 
 
-def _size(part: nn.Module) -> int:
-    """Bytes of a part that are on a GPU."""
-    return sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()) if on_gpu(tensor.device))
+def _size(part: nn.Module, device: torch.device | None = None) -> int:
+    """Bytes of a part that are on a device, by default on a GPU."""
+    tensors = (*part.parameters(), *part.buffers())
+    return sum(tensor.nbytes for tensor in tensors if (tensor.device == device if device else on_gpu(tensor.device)))
 
 
 def _fingerprint(place: Path) -> str:

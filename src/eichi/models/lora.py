@@ -53,7 +53,7 @@ def merge(weight: Tensor, into: Tensor, name: str, loras: Sequence[Lora]) -> Non
     """Write into `into` a weight with everything that LoRAs add to it. Raises LoraError."""
     deltas = [(lora.strength, open_delta(lora.path, lora.match.shares[name], weight, into.device)) for lora in loras]
     sums = all(delta.magnitude is None for _, delta in deltas)  # these do not look at the original
-    for span in spans(weight):
+    for span in spans(into):  # it may be on a GPU, where pieces are larger
         made = weight[span].to(into.device, torch.float32, copy=True)
         rows = made.view(len(made), -1)
         before = rows if sums else rows.clone()

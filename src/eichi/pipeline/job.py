@@ -13,7 +13,7 @@ from eichi.errors import DeviceError
 from eichi.events import Adjusted, Preparing
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.attention import attention, choose
-from eichi.models.device import measure, on_gpu
+from eichi.models.device import on_gpu
 from eichi.models.load import Components
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
@@ -66,6 +66,7 @@ def _cached(options: StepOptions, components: Components) -> Iterator[StepCache 
         yield cache
     finally:
         remove_cache(components.transformer)
+        cache.reset()  # hooks are in circles that keep what they refer to
 
 
 def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adjusted]:
@@ -74,8 +75,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     A word on where, with the forecast, and on memory that there is too little of. Raises DeviceError, LoraError.
     """
     components.want(options.weights)
-    runtime = components.runtime
-    whole, machine = weigh(need, options), measure(components.device, runtime.preserve_gb, runtime.half)
+    whole, machine = weigh(need, options), components.machine
     placement = Placement("cpu", half=machine.half)
     if on_gpu(components.device):
         components.arrange(whole, machine)

@@ -192,6 +192,11 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
     return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
 
 
+def copied(need: Need, placement: Placement) -> bool:
+    """Whether what is streamed lies in RAM of the program's own, since it was changed or pinned; else in mapped files."""
+    return placement.pinned or need.fp8 or need.lora > 0
+
+
 def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
     """The peaks of a request on a placement."""
     if placement.level == "cpu":
@@ -216,7 +221,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         "sampling": resident | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    mapped = 0 if _changed(need, placement) else sum(away)
+    mapped = 0 if copied(need, placement) else sum(away)
     return MemoryForecast(phases, _memory(around + sum(sizes), away, need, placement), sum(away), mapped)
 
 
@@ -314,16 +319,11 @@ def _llama(layers: Blocks, rest: int, whole: bool) -> int:
     return rest + layers.parameters * (layers.count if whole else 2)
 
 
-def _changed(need: Need, placement: Placement) -> bool:
-    """Whether streamed weights are made anew in RAM, and not left in their files."""
-    return placement.pinned or need.fp8 or need.lora > 0
-
-
 def _memory(transformer: int, away: list[int], need: Need, placement: Placement) -> Sum:
     """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned."""
     memory: Sum = {"program": PROGRAM}
     if placement.streamed:
-        memory["transformer"] = transformer if _changed(need, placement) else 2 * max(away)
+        memory["transformer"] = transformer if copied(need, placement) else 2 * max(away)
     if need.lora:
         memory["lora"] = need.lora
     return memory
