@@ -340,11 +340,11 @@ def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
     channels = need.tokens * anatomy.width
     eight = sum(row.count * row.quantised for row in (anatomy.double, anatomy.single)) if need.fp8 else 0
     rest = anatomy.transformer - eight - anatomy.head
-    copied = not half or need.lora > 0
+    anew = not half or need.lora > 0
     encoders = max(anatomy.text_encoder.parameters + anatomy.text_encoder_2, anatomy.image_encoder)
     memory: Sum = {
         "program": PLAIN,
-        "transformer": eight + FLOAT32 * anatomy.head + (number * rest if copied else 0),
+        "transformer": eight + FLOAT32 * anatomy.head + (number * rest if anew else 0),
         "vae": number * anatomy.vae,
         "work": max(
             number * encoders,
@@ -353,7 +353,7 @@ def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
         ),
         "lora": need.lora,
     }
-    return MemoryForecast({}, memory, 0, 0 if copied else number * rest)
+    return MemoryForecast({}, memory, 0, 0 if anew else number * rest)
 
 
 def _turn(anatomy: Anatomy, need: Need, number: int) -> int:
