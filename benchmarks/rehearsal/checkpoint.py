@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.rehearsal.networks import TINY, networks, save_config
 from benchmarks.rehearsal.numbers import Layout, Pool, size_of, write_numbers
-from eichi.catalog import CARD, find
+from eichi.catalog import CARD, NETWORKS, find
 from eichi.files import remove
 from eichi.models.fp8 import eligible
+from eichi.models.networks import make_network
 
 SPARE = 3 * 2**30  # bytes to be left on the disk
 SIDE = 64
@@ -56,7 +56,8 @@ class Checkpoint:
         self.folder, self.full = folder, full
         self.home = folder / "home"
         self.like = FULL if full else SMALL
-        self.networks = networks(full)
+        self.published = find(self.like).published
+        self.networks = {part: make_network(part, self.published[part].config) for part in NETWORKS}
         self.layouts = {"published": self._published, "kijai": self._kijai, "comfy": self._comfy, "lora": self._lora}
 
     def model(self, layout: str) -> str:
@@ -159,10 +160,13 @@ class Checkpoint:
 
     def furnish(self) -> None:
         """What is no weights: configurations, tokenizers, the folder of links, a picture."""
-        for part, network in self.networks.items():
-            save_config(network, self._place(part))
+        for part, made in self.published.items():
+            self._place(part).mkdir(parents=True, exist_ok=True)
+            (self._place(part) / "config.json").write_text(json.dumps(made.config), encoding="utf-8")
+        root = find(SMALL).root
+        assert root is not None, "the embedded model lies in a folder"
         for part in ("tokenizer", "tokenizer_2", "feature_extractor"):
-            shutil.copytree(TINY / part, self._place(part), dirs_exist_ok=True)
+            shutil.copytree(root / part, self._place(part), dirs_exist_ok=True)
         if self.full:
             _enlarge(self._place("feature_extractor") / "preprocessor_config.json", 384)
         links = self.folder / "published"

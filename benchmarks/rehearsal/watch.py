@@ -107,7 +107,9 @@ def memory_of(number: int) -> tuple[int, int]:
         whole = psutil.Process(number)
         for process in (whole, *whole.children(recursive=True)):
             with suppress(OSError):
-                status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+                status = dict(
+                    line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                )
                 private += sum(int(status[name].split()[0]) * 1024 for name in PRIVATE if name in status)
                 mapped += sum(int(status[name].split()[0]) * 1024 for name in MAPPED if name in status)
     return private, mapped

@@ -69,7 +69,9 @@ def ways(checkpoint: Checkpoint) -> list[Way]:
         Way("FP8, a scale for each matrix", flags=("--fp8", "tensor")),
         Way("FP8, a scale for each row", flags=("--fp8", "row")),
         Way("FP8 by rows and a LoRA of rank 32 on every matrix", flags=("--fp8", "row", *lora)),
-        Way("its strength changed in the same process", flags=("--fp8", "row", *lora), again=(f"{checkpoint.lora}:0.4",)),
+        Way(
+            "its strength changed in the same process", flags=("--fp8", "row", *lora), again=(f"{checkpoint.lora}:0.4",)
+        ),
         Way("bfloat16 and the LoRA", flags=lora),
         Way(f"bfloat16, {LIMIT_GIB:g} GiB of memory allowed", limit_gib=LIMIT_GIB, cold=True),
         Way("killed after a section, resumed", flags=("--fp8", "row"), seconds=2.0, killed=True),
@@ -135,14 +137,16 @@ def _alone(command: Sequence[str]) -> list[str]:
 def _twice(way: Way, checkpoint: Checkpoint, variables: Mapping[str, str], out: Path) -> Seen:
     """Two jobs of the queue that one worker runs, the second with something changed."""
     import json
-    import subprocess
     import os
+    import subprocess
 
     environment = {**os.environ, **variables}
     place = way.flags.index("--lora") + 1
     second = [*way.flags[:place], *way.again, *way.flags[place + 1 :]]
     for flags in (way.flags, second):
-        subprocess.run(_command("jobs add", way, checkpoint, out, flags), env=environment, check=True, stdout=subprocess.PIPE)
+        subprocess.run(
+            _command("jobs add", way, checkpoint, out, flags), env=environment, check=True, stdout=subprocess.PIPE
+        )
     seen = Run([*EICHI, "jobs", "run", "--json"], variables).wait()
     for id in (1, 2):
         told = subprocess.run(
@@ -216,7 +220,9 @@ def _jobs(seen: Seen) -> dict[str, float]:
     phases: dict[str, float] = {}
     for id in (1, 2):
         at = {told.get("kind"): at for at, told in reversed(seen.lines) if told.get("job") == id}
-        running = next((at for at, told in seen.lines if told.get("job") == id and told.get("status") == "running"), 0.0)
+        running = next(
+            (at for at, told in seen.lines if told.get("job") == id and told.get("status") == "running"), 0.0
+        )
         if "started" in at and "section_done" in at:
             phases[f"job {id}: until drawing"] = round(at["started"] - running, 1)
             phases[f"job {id}: drawing"] = round(at["section_done"] - at["started"], 1)

@@ -243,7 +243,9 @@ def _like(folder: Path) -> Entry:
 def _sizes(told: Mapping[str, Any]) -> dict[int, Sizes]:
     """Sizes as a card has them. Raises ValueError for what is none."""
     sizes = {int(id): tuple((int(height), int(width)) for height, width in table) for id, table in told.items()}
-    if not all(sizes.values()) or any(side < SIDE or side % SIDE for table in sizes.values() for side in sum(table, ())):
+    if not all(sizes.values()) or any(
+        side < SIDE or side % SIDE for table in sizes.values() for side in sum(table, ())
+    ):
         raise ValueError(told)
     return sizes
 

@@ -7,8 +7,6 @@ from transformers import LlamaConfig, LlamaModel
 from eichi.models.casting import cast_layers
 
 
-
-
 def small(layers: int, dtype: torch.dtype) -> LlamaModel:
     """A small LLaMA; what is no weight stays in float32, as in one that is loaded."""
     torch.manual_seed(0)

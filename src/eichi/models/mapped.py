@@ -21,9 +21,7 @@ def map_tensor(path: Path, start: int, shape: tuple[int, ...], dtype: torch.dtyp
         return torch.empty(shape, dtype=dtype)
     page = start - start % mmap.ALLOCATIONGRANULARITY
     with path.open("rb") as file:
-        mapped = mmap.mmap(
-            file.fileno(), start - page + count * dtype.itemsize, access=mmap.ACCESS_READ, offset=page
-        )
+        mapped = mmap.mmap(file.fileno(), start - page + count * dtype.itemsize, access=mmap.ACCESS_READ, offset=page)
     if hasattr(mmap, "MADV_WILLNEED"):
         mapped.madvise(mmap.MADV_WILLNEED)  # from a disk that was not read yet, all of it at once
     with warnings.catch_warnings():

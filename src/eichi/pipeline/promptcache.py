@@ -30,9 +30,7 @@ CHECKSUM = "checksum"
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
 
-def read_prompts(
-    components: Components, texts: Iterable[str]
-) -> Generator[Preparing, None, dict[str, PromptStates]]:
+def read_prompts(components: Components, texts: Iterable[str]) -> Generator[Preparing, None, dict[str, PromptStates]]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     cache = components.runtime.cache
     prompts = PromptCache(components, cache and cache / "prompts")
