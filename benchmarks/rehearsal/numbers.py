@@ -50,7 +50,7 @@ class Pool:
         """The pool in a type, or as many ones."""
         if (kind, ones) not in self._made:
             numbers = (torch.ones(2**16) if ones else self._drawn).to(KINDS[kind])
-            self._made[kind, ones] = memoryview(numbers.view(torch.uint8).numpy())
+            self._made[kind, ones] = numbers.view(torch.uint8).numpy().data
         return self._made[kind, ones]
 
 

@@ -4,7 +4,10 @@ Every way is a process of its own (two for one that is killed) and its result is
 rehearsal that was ended goes on with the next way.
 """
 
+import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -122,7 +125,7 @@ def _variables(way: Way, checkpoint: Checkpoint, out: Path) -> dict[str, str]:
 
 def _command(verb: str, way: Way, checkpoint: Checkpoint, out: Path, flags: Sequence[str] | None = None) -> list[str]:
     """The command line of a way."""
-    given = ("--prompt", "the camera zooms in", "--image", str(checkpoint.picture), "--seed", "1")
+    given: tuple[str, ...] = ("--prompt", "the camera zooms in", "--image", str(checkpoint.picture), "--seed", "1")
     given += ("--seconds", str(way.seconds), "--model", checkpoint.model(way.layout), "--resolution", str(SIDE))
     given += ("--set", "sampling.steps=2", "--set", "sampling.teacache=false", "--out", str(out))
     general = ("--offline",) if way.offline else ()
@@ -136,9 +139,6 @@ def _alone(command: Sequence[str]) -> list[str]:
 
 def _twice(way: Way, checkpoint: Checkpoint, variables: Mapping[str, str], out: Path) -> Seen:
     """Two jobs of the queue that one worker runs, the second with something changed."""
-    import json
-    import os
-    import subprocess
 
     environment = {**os.environ, **variables}
     place = way.flags.index("--lora") + 1

@@ -14,7 +14,8 @@ def small(layers: int, dtype: torch.dtype) -> LlamaModel:
         vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2,
     )  # fmt: skip
-    encoder = LlamaModel(config).requires_grad_(False).eval()
+    encoder = LlamaModel(config)
+    encoder.requires_grad_(False).eval()
     for parameter in encoder.parameters():
         parameter.data = parameter.data.to(torch.float16).to(dtype)
     return encoder

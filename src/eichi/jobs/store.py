@@ -278,8 +278,8 @@ class Store:
         """What a job said and says, from the beginning or behind a number, until its row is `until`.
 
         Blocks between two events. Any number of followers may follow from any process, and see the same, but for
-        how far it is: of that each sees the latest. A job whose worker dies meanwhile is recovered. Ends where the job is
-        removed.
+        how far it is: of that each sees the latest. A job whose worker dies meanwhile is recovered. Ends where the job
+        is removed.
         """
         self.job(id)
         progress: Progress | None = None

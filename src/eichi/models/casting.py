@@ -1,8 +1,8 @@
 """LLaMA on a CPU: its weights stay as their file has them, and a layer computes with a copy made for its turn.
 
-The published file holds fifteen gigabytes of float16, in which processors have no products to speak of. A copy of all of
-it, in bfloat16 or in float32, would be the largest thing in memory, for one prompt; a layer's is a thirtieth of that, and
-what is mapped from the file is the system's cache. The copy of a layer takes less than its own computing.
+The published file holds fifteen gigabytes of float16, in which processors have no products to speak of. A copy of all
+of it, in bfloat16 or in float32, would be the largest thing in memory, for one prompt; a layer's is a thirtieth of
+that, and what is mapped from the file is the system's cache. The copy of a layer takes less than its own computing.
 
 Numbers are the same as in a network that is copied as a whole. Knows nothing of files.
 """

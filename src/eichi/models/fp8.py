@@ -35,8 +35,8 @@ TYPE = torch.float8_e4m3fn
 LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
-# Numbers that are worked on at a time: four megabytes in float32, for which a processor's cache has room. On a GPU every
-# piece is some launches of kernels, which take longer than the work on so little; there it is 64 megabytes.
+# Numbers that are worked on at a time: four megabytes in float32, for which a processor's cache has room. On a GPU
+# every piece is some launches of kernels, which take longer than the work on so little; there it is 64 megabytes.
 PIECE, LARGE_PIECE = 2**20, 2**24
 # On a CPU, of numbers that are multiplied out: with what is made of them they stay in its nearest cache.
 NEAR = 2**18

@@ -1,7 +1,7 @@
 """The parts of a checkpoint in memory, each loaded when it is first asked for and given back when it is done with.
 
-One code path for the embedded model, a local folder and the hub's cache: all have the Hugging Face layout. On a CPU
-everything computes in float32 or, where that is set, in bfloat16, whatever the files hold; on a GPU in the precision that the catalogue says, for the
+One code path for the embedded model, a local folder and the hub's cache. On a CPU everything computes in float32 or,
+where that is set, in bfloat16, whatever the files hold; on a GPU in the precision that the catalogue says, for the
 published models the transformer in bfloat16 and the rest in float16, as they were made for. Not run on a GPU yet.
 """
 
