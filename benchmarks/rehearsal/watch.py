@@ -108,7 +108,7 @@ def memory_of(number: int) -> tuple[int, int]:
         for process in (whole, *whole.children(recursive=True)):
             with suppress(OSError):
                 status = dict(
-                    line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                    line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text("ascii").splitlines()
                 )
                 private += sum(int(status[name].split()[0]) * 1024 for name in PRIVATE if name in status)
                 mapped += sum(int(status[name].split()[0]) * 1024 for name in MAPPED if name in status)
@@ -125,7 +125,7 @@ def _limited(gib: float | None) -> Iterator[list[str]]:
     if group is None:
         yield ["systemd-run", "--scope", "--quiet", "-p", f"MemoryMax={int(gib * GIB)}", "-p", "MemorySwapMax=0", "--"]
         return
-    (group / "memory.limit_in_bytes").write_text(str(int(gib * GIB)))
+    (group / "memory.limit_in_bytes").write_text(str(int(gib * GIB)), "ascii")
     try:
         yield ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group)]
     finally:
@@ -137,7 +137,7 @@ def _limited(gib: float | None) -> Iterator[list[str]]:
 def _group() -> Path | None:
     """A control group of the first version below our own; None where there may be none."""
     with suppress(OSError, StopIteration):
-        rows = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
+        rows = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text("ascii").splitlines())
         mine = next(path for _, kinds, path in rows if "memory" in kinds.split(","))
         group = GROUPS / mine.lstrip("/") / f"rehearsal-{os.getpid()}"
         group.mkdir(exist_ok=True)

@@ -140,7 +140,9 @@ class Components:
         unstream(network)
         with _boundary(self.entry.name, "transformer"):
             names = streamed_names(network, placement)
-            yield from _words("transformer", weights.changing(self._wanted, names, mapped=not placement.pinned))
+            # In float32 a CPU has memory enough, and files that change meanwhile, as in training, are not to be seen.
+            mapped = not placement.pinned and self.precision != FULL
+            yield from _words("transformer", weights.changing(self._wanted, names, mapped))
             place_transformer(network, placement, self.device)
         if self.runtime.compiled:
             compile_blocks(network)
