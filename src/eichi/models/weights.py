@@ -183,6 +183,7 @@ class Weights:
         self.losses.pop(name, None)
         if found.rounded is not None:
             self.losses[name] = found.loss
+            self._left.discard(name)
             fp8.put(self.transformer, layer, found.rounded.to(target))
             return
         whole = found.whole
