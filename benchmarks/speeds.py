@@ -96,12 +96,7 @@ def page() -> Iterator[str]:
     rows = [_compared(one) for one in PUBLISHED]
     yield from _table(("card", "published", "of", "forecast", "off", "who"), [cells for cells, _ in rows])
     away = [abs(off) for _, off in rows]
-    yield (
-        f"Half of them are within {median(away):.0%}, the worst is {max(away):.0%} off. Of the A100 its owner wrote that it\n"
-        "was slower than a 4090, which nothing of its data explains. The forecast is too slow for RTX 4060 Ti and 4090,\n"
-        "and too fast for the RTX 3060, whose program waited for weights that it did not fetch ahead. One share for all\n"
-        "GeForce cards cannot meet all of them, and nothing is bent to any one.\n"
-    )
+    yield MISFIT.format(median=median(away), worst=max(away))
 
 
 PLACED = """### Placed by time
@@ -115,6 +110,13 @@ COMPARED = """### Beside what was published
 
 Of other programs, mostly FramePack's own, as placed here with plenty of RAM. Steps are without a step cache; a frame is
 a thirty-sixth of a section with its decoding.
+"""
+
+
+MISFIT = """Half of them are within {median:.0%}, the worst is {worst:.0%} off. Of the A100 its owner wrote that it was
+slower than a 4090, which nothing of its data explains. The forecast is too slow for RTX 4060 Ti and 4090, and too fast
+for the RTX 3060, whose program waited for weights that it did not fetch ahead. One share for all GeForce cards cannot
+meet all of them, and nothing is bent to any one.
 """
 
 
