@@ -36,6 +36,7 @@ from eichi.pipeline.job import (
     Stop,
     arrange,
     boundary,
+    computed,
     free_name,
     make_weights,
     mark_files,
@@ -81,6 +82,7 @@ def generate_frame(
                 case LatentsReady(_, first, made) if plan.options.output.latents:
                     latents = Latents(made, first)
                 case FramesReady(_, frames):
+                    values = computed(values, components)
                     with writing(path):
                         if latents is not None:
                             save_latents(path.with_suffix(".safetensors"), latents, values)
