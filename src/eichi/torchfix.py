@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import eichi
 from eichi.errors import DeviceError, InputError
 from eichi.settings import Settings
 from eichi.setup.builds import Build, build_in, own_packages
@@ -73,7 +72,7 @@ def version(build: Build | None) -> str:
 
 def program() -> Path:
     """The program's folder, where it runs from one."""
-    return Path(eichi.__path__[0]).parents[1]
+    return Path(__file__).resolve().parents[2]
 
 
 @contextmanager
