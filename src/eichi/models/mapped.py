@@ -1,59 +1,29 @@
-"""A safetensors file mapped to be read, once, whatever is read of it.
+"""One tensor of a file as memory that the system reads when it is looked at, and gives up again when it needs the room.
 
-The library maps a file so that it could be written to, for each time that it is opened. For that Windows sets aside as
-much of RAM and paging file as the file has bytes, each time ("the paging file is too small", error 1455), and Linux
-refuses a file that is larger than all of RAM. What can only be read costs neither: the system drops pages as it needs
-room and reads them again. The bytes are those of the file either way. Knows no network.
+The format's own library maps the whole file, for writing as well: Linux refuses that for a file larger than its RAM
+(25 GB of bfloat16 on a machine with 24), and Windows counts all of it as used. Here it is the tensor alone, and to be
+read only: what writes to it ends the program, so whoever changes a weight makes new memory.
 """
 
 import mmap
 import warnings
+from math import prod
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from eichi.models.header import BITS, Header, HeaderError, read_header
 
-# torch's names of the types in which numbers are kept in files.
-TYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-
-
-class Mapped:
-    """One file. Its tensors keep the mapping for as long as they are there."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises OSError and HeaderError."""
-        self.header: Header = read_header(path)
-        with path.open("rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def read(self, name: str) -> Tensor:
-        """A tensor in the type it is kept in; it is not to be written to, which would end the process.
-
-        Raises HeaderError for a type that torch does not have.
-        """
-        entry = self.header.tensors[name]
-        if entry.dtype not in TYPES:
-            raise HeaderError(f"dtype: {name}, {entry.dtype}")
-        dtype = TYPES[entry.dtype]
-        if not entry.count:
-            return torch.empty(entry.shape, dtype=dtype)
-        size = BITS[entry.dtype] // 8
-        if entry.first % size:  # a header of another length than the library's
-            whole = bytearray(self._bytes[entry.first : entry.last])
-            return torch.frombuffer(whole, dtype=dtype).reshape(entry.shape)
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it cannot be written to
-            tensor = torch.frombuffer(self._bytes, dtype=dtype, count=entry.count, offset=entry.first)
-        return tensor.reshape(entry.shape)
+def map_tensor(path: Path, start: int, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """The tensor that begins at a byte of a file. Raises OSError, and ValueError where the file ends before it."""
+    count = prod(shape)
+    if not count:
+        return torch.empty(shape, dtype=dtype)
+    page = start - start % mmap.ALLOCATIONGRANULARITY
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), start - page + count * dtype.itemsize, access=mmap.ACCESS_READ, offset=page)
+    if hasattr(mmap, "MADV_WILLNEED"):
+        mapped.madvise(mmap.MADV_WILLNEED)  # from a disk that was not read yet, all of it at once
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it cannot be written to
+        return torch.frombuffer(mapped, dtype=dtype, count=count, offset=start - page).view(shape)
