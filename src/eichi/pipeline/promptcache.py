@@ -25,6 +25,7 @@ from eichi.pipeline.conditioning import PromptStates, encode_prompt
 
 log = logging.getLogger(__name__)
 
+PROMPTS = "prompts"  # the folder in the cache
 CHECKSUM = "checksum"
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
@@ -32,7 +33,7 @@ LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, PromptStates]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     cache = components.runtime.cache
-    prompts = PromptCache(components, cache and cache / "prompts")
+    prompts = PromptCache(components, cache and cache / PROMPTS)
     words = {text: prompts.read(text) for text in sorted(texts)}
     components.leave("text_encoder", "text_encoder_2")
     return words
