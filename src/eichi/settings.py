@@ -34,6 +34,7 @@ FILE, PREFIX = "settings.json", "EICHI_"
 LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
+NOWHERE = "-"  # for a folder: none
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
@@ -70,6 +71,8 @@ class Settings(Optioned, BaseSettings):
     device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
+    # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
+    comfy: str = option("", group="machine")
     offline: bool = option(False)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
@@ -123,8 +126,7 @@ class Settings(Optioned, BaseSettings):
     @property
     def loras(self) -> tuple[Path, ...]:
         """The folders with LoRA files, the program's own first: what is given in a page is put there."""
-        named = (part.strip() for part in self.lora_folders.replace("\n", ";").split(";"))
-        return self.home / LORAS, *(Path(os.path.expanduser(part)) for part in named if part)
+        return self.home / LORAS, *_folders(self.lora_folders)
 
     @property
     def logs(self) -> Path:
@@ -139,7 +141,8 @@ class Settings(Optioned, BaseSettings):
     @property
     def shelves(self) -> Shelves:
         """Where models are looked for."""
-        return Shelves(self.models)
+        named = _folders(self.comfy)
+        return Shelves(self.models, tuple(path for path in named if str(path) != NOWHERE), Path(NOWHERE) not in named)
 
     @property
     def runtime(self) -> Runtime:
@@ -154,6 +157,12 @@ class Settings(Optioned, BaseSettings):
             compiled=self.compile,
             preserve_gb=self.preserve_gb,
         )
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    """The folders that a setting names, a semicolon or a line's end between two."""
+    named = (part.strip() for part in text.replace("\n", ";").split(";"))
+    return tuple(Path(os.path.expanduser(part)) for part in named if part)
 
 
 def variable(key: str) -> str:

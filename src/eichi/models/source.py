@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from eichi.catalog import Shapes
 from eichi.models.formats import Layout, arrange
 from eichi.models.fp8 import spans
+from eichi.models.header import HeaderError
 from eichi.models.networks import hollow, put
 from eichi.reasons import Unfit
 
@@ -66,13 +67,19 @@ class FileSource:
         return self.layout.shapes
 
     def dtype(self, name: str) -> torch.dtype:
-        return TYPES[self.layout.pieces[name].dtype]
+        piece = self.layout.pieces[name]
+        return TYPES[piece.dtype] if piece.scale is None else torch.float32
 
     def read(self, name: str) -> Tensor:
         piece = self.layout.pieces[name]
         with safe_open(piece.path, framework="pt") as file:
-            tensor: Tensor = file.get_tensor(piece.name)
-        return tensor
+            tensor: Tensor = file.get_tensor(piece.name).reshape(piece.shape)
+            if piece.scale is None:
+                return tensor
+            scale: Tensor = file.get_tensor(piece.scale).to(torch.float32)
+        if scale.numel() not in (1, len(tensor)):
+            raise HeaderError(f"{piece.scale}: {tuple(scale.shape)}")
+        return tensor.to(torch.float32) * scale.reshape(-1, *(1 for _ in piece.shape[1:]))
 
     def mark(self, name: str) -> tuple[object, ...]:
         piece = self.layout.pieces[name]

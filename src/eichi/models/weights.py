@@ -105,7 +105,7 @@ class Weights:
             self._send(name)
         for name, shape in self._names.items():
             used = [lora for lora in loras if name in lora.match.shares]
-            kept = options.fp8 if fp8.eligible(name, len(shape)) else "off"
+            kept = self._kept(name, shape, options.fp8, bool(used))
             recipe = Recipe(tuple((lora.print, lora.strength) for lora in used), kept)
             if self.recipes.get(name) != recipe:
                 self._make(name, recipe, used)
@@ -116,6 +116,16 @@ class Weights:
             self.merged.tidy()
         log.debug("%d of %d tensors of %s made", self.made, len(self._names), self.name)
 
+    def _kept(self, name: str, shape: tuple[int, ...], asked: str, changed: bool) -> str:
+        """How a tensor is kept in eight bits. What is so in the file stays so where it can, asked for or not: there is
+        no more to it than eight bits, until a LoRA is in it, which is rounded in the finer way then.
+        """
+        if not fp8.eligible(name, len(shape)):
+            return "off"
+        if asked == "off" and self.source.dtype(name) == fp8.TYPE:
+            return "row" if changed else "tensor"
+        return asked
+
     def _make(self, name: str, recipe: Recipe, loras: list[Lora]) -> None:
         """Make one tensor and put it in its place."""
         self.recipes.pop(name, None)
@@ -123,7 +133,10 @@ class Weights:
         key = merged_key(self.source.mark(name), recipe, kept_in(name, self.dtype)) if kept is not None else ""
         found = None if kept is None else kept.find(key)
         if found is None:
-            found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
+            if recipe.fp8 != "off" and not loras and self.source.dtype(name) == fp8.TYPE:
+                found = self._raw(name, recipe.fp8)
+            else:
+                found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
             if kept is not None:
                 kept.keep(key, found)
         self._place(name, found)
@@ -148,6 +161,16 @@ class Weights:
             raise Unfit("reason.nan_in", name=name)
         return whole
 
+    def _raw(self, name: str, kind: str) -> Found:
+        """A tensor that is in eight bits already, as it stands: to round it again would cost once more."""
+        read = self.source.read(name)
+        if not finite(read):
+            raise Unfit("reason.nan_in", name=name)
+        stays = self._mapped and self._target(name) != self.device
+        values = read if stays else read.to(self.device, copy=True)
+        scale = torch.ones(len(values) if kind == "row" else 1, 1, device=values.device)
+        return Found(None, fp8.Rounded(values, scale))
+
     def _rounded(self, whole: Tensor, kind: str) -> Found:
         """A tensor as it is kept."""
         if kind == "off":
@@ -160,7 +183,8 @@ class Weights:
         target = self._target(name)
         self.losses.pop(name, None)
         if found.rounded is not None:
-            self.losses[name] = found.loss
+            if found.loss.weights:  # else it was so in its file
+                self.losses[name] = found.loss
             fp8.put(self.transformer, layer, found.rounded.to(target))
             return
         whole = found.whole

@@ -75,7 +75,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     A word on where, with the forecast, and on memory that there is too little of. Raises DeviceError, LoraError.
     """
     components.want(options.weights)
-    whole, machine = weigh(need, options), components.machine
+    whole, machine = weigh(need, options, components.in_eight), components.machine
     placement = Placement("cpu")
     if on_gpu(components.device):
         components.arrange(whole, machine)

@@ -20,6 +20,7 @@ from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.models.locate import locate
+from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
 from eichi.options import FrameOptions, ReferenceOptions, VideoOptions, drop, files_of, has
 from eichi.plan.memory import plan_memory
@@ -377,7 +378,8 @@ def _time(desk: Desk, plan: Plan | FramePlan, words: Words) -> TimeView | None:
 
 def _memory(desk: Desk, plan: Plan | FramePlan, words: Words) -> MemoryView:
     machine = desk.probe.look(desk.settings)
-    planned = plan_memory(plan.entry, weigh(plan.need, plan.options), machine)
+    need = weigh(plan.need, plan.options, kept_in_eight(plan.entry, desk.settings.shelves))
+    planned = plan_memory(plan.entry, need, machine)
     sizes = {"gpu": planned.gpu, "usable": planned.usable, "ram": planned.ram}
     why = " ".join(words(note.id, **note.values) for note in planned.shortages)
     text = words("plan.memory_ram" if machine.gpu is None else "plan.memory", **sizes)
