@@ -28,6 +28,7 @@ TERMINAL = [
     "models.",
     "queue.",
     "run.",
+    "start.",
     "store.",
     "ui.",
     "verify.",

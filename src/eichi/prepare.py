@@ -168,8 +168,15 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
         lora = sum(file.stat().st_size for file in files)
     except OSError as error:
         raise LoraError("error.lora.missing", path=error.filename) from error
+    sampling = options.sampling
     return replace(
-        need, branches=1 if options.sampling.cfg == 1.0 else 2, fp8=in_eight or weights.fp8 != "off", lora=lora
+        need,
+        branches=1 if sampling.cfg == 1.0 else 2,
+        fp8=in_eight or weights.fp8 != "off",
+        lora=lora,
+        product=weights.fp8_math,
+        steps=sampling.steps,
+        cached=sampling.teacache,
     )
 
 

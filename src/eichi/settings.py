@@ -68,7 +68,7 @@ class Settings(Optioned, BaseSettings):
 
     home: Path = option(..., kind="folder")
     outputs: Path = option(Path("outputs"), group="machine", kind="folder")
-    device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda"))
+    device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda", "xpu", "mps"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
     # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.

@@ -165,6 +165,18 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
     assert (note.values["gpu"], note.values["ram"]) == (45.11, 3.0)
 
 
+def test_what_needs_cuda_is_said_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts.device = torch.device("mps")
+    parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(16 * GIB, 64 * GIB, streams=False))
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: None)
+    notes = list(arrange(parts, VideoOptions(), Need(640, 640)))
+    assert [note.id for note in notes] == ["note.memory.plan", "note.device.streams"]
+    assert notes[1].values == {"device": "mps"}
+    assert (parts.placement.beside, parts.placement.pinned) == (False, False)
+
+
 @pytest.mark.parametrize(("ram", "short"), [(64, []), (2, ["memory.short.cpu"])])
 def test_a_cpu_has_a_forecast_before_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ram: int, short: list[str]

@@ -13,6 +13,7 @@ from eichi.settings import Settings
 from eichi.web import preferences
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from eichi.web.machine import Maker
 
 HERE, AWAY = ("127.0.0.1", 5000), ("192.168.1.7", 5000)
 
@@ -149,3 +150,6 @@ def test_the_device_is_what_there_is(
     assert client.put("/api/v1/settings", json={"values": {"device": "cuda:2"}}).status_code == 422
     desk.adjust(desk.settings.model_copy(update={"device": "mps"}))  # by the command line
     assert offered()[-1] == "mps"
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("eichi.web.preferences.other_maker", lambda: Maker("xpu", "xpu"))
+    assert offered() == ["auto", "cpu", "xpu", "mps"]

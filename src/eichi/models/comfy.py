@@ -67,15 +67,17 @@ def folders(place: Path) -> Iterator[Path]:
     if place.is_file():
         yield from _listed(place)
         return
-    models = place / "models" if os.path.isdir(place / "models") else place
+    whole = os.path.isdir(place / "models")
+    models = place / "models" if whole else place
     kinds = [models / kind for kind in KINDS if os.path.isdir(models / kind)]
+    root = place if whole or not kinds else place.parent  # the folder of models may be named itself
     if kinds:
         yield from kinds
-    elif models == place:  # files of the user's, in a folder as it pleases
+    elif not whole:  # files of the user's, in a folder as it pleases
         yield place
-    yield from (found for shipped in SHIPPED if os.path.isdir(found := models.parent / shipped))
+    yield from (found for shipped in SHIPPED if os.path.isdir(found := root / shipped))
     for name in LISTS:
-        yield from _listed(models.parent / name)
+        yield from _listed(root / name)
 
 
 @cache

@@ -9,6 +9,7 @@ no weight; its name must say so. Without torch.
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -147,7 +148,8 @@ def _list(folder: Path, most: int) -> tuple[list[str], list[str]]:
     try:
         with os.scandir(folder) as entries:
             for entry in islice(entries, most):
-                (below if entry.is_dir() else files if entry.is_file() else []).append(entry.name)
-    except OSError:  # of the folder, or of a link in it
+                with suppress(OSError):  # a link in a circle
+                    (below if entry.is_dir() else files if entry.is_file() else []).append(entry.name)
+    except OSError:
         return [], []
     return sorted(files), sorted(below)

@@ -34,7 +34,7 @@ from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, measure, on_gpu, pick_device
 from eichi.models.formats import file_print, read_config
 from eichi.models.fp8 import TYPE as EIGHT
-from eichi.models.fp8 import check_product
+from eichi.models.fp8 import check_product, check_stored
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
 from eichi.models.networks import make_network
@@ -87,8 +87,10 @@ class Components:
 
         Raises DeviceError for what the device cannot do.
         """
-        if weights.fp8 != "off" and weights.fp8_math:
-            check_product(self.device)
+        if weights.fp8 != "off":
+            check_stored(self.device)
+            if weights.fp8_math:
+                check_product(self.device)
         self._wanted, self._made = weights, None
 
     @property
@@ -198,6 +200,7 @@ class Components:
     def machine(self) -> Machine:
         """What is free for all parts now: what is loaded already counts as free, since it can move."""
         now, networks = measure(self.device, self.runtime.preserve_gb), self._networks
+        now = replace(now, kernel=self.attention)
         if now.gpu is None:
             return now
         here = sum(_size(part) for part in networks.values())

@@ -13,7 +13,7 @@ from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.attention import attention, choose
-from eichi.models.device import on_gpu
+from eichi.models.device import on_gpu, title
 from eichi.models.load import Components
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
@@ -86,6 +86,8 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     else:
         values = {"level": placement.level, "streamed": placement.streamed, "gpu": plan.gpu, "ram": plan.ram}
         yield Adjusted("note.memory.plan", values)
+        if not machine.streams:
+            yield Adjusted("note.device.streams", {"device": title(components.device)})
     yield from plan.shortages
 
 
