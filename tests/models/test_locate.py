@@ -130,7 +130,7 @@ def test_the_constants_of_the_picture_processor_are_in_the_package(tmp_path: Pat
     folders = lay(entry, models, skip="feature_extractor")
     spare = locate(entry, Shelves(models))["feature_extractor"]
     processor = SiglipImageProcessorPil.from_pretrained(spare)
-    assert (processor.size.height, processor.size.width, processor.resample) == (384, 384, 3)
+    assert (processor.size["height"], processor.size["width"], processor.resample) == (384, 384, 3)
     assert (*processor.image_mean, *processor.image_std) == (0.5,) * 6
     mark(folders["feature_extractor"], "feature_extractor")
     assert locate(entry, Shelves(models))["feature_extractor"] == folders["feature_extractor"]
