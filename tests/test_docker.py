@@ -83,7 +83,7 @@ def test_what_the_user_keeps_lies_in_volumes(
     volumes = json.loads(one(lines, "VOLUME"))
     for service in SERVICES:
         assert targets(compose["services"][service]) == kept
-    assert targets(compose["services"]["folders"]) == kept
+    assert sorted(targets(compose["services"]["folders"]).values()) == sorted(kept.values())
     assert set(volumes) == {env["EICHI_HOME"], env["EICHI_OUTPUTS"]}
     (tmpfs,) = compose["services"]["cpu"]["tmpfs"]
     assert env["HOME"] == tmpfs.split(":")[0]
@@ -107,7 +107,8 @@ def test_nobody_is_root(lines: list[tuple[str, str]], compose: dict[str, Any]) -
         assert service["cap_drop"] == ["ALL"] and service["read_only"] and "cap_add" not in service
     folders = compose["services"]["folders"]
     assert said(folders["command"][folders["command"].index("chown") + 1]) == user
-    assert folders["entrypoint"] == ["find", *targets(folders)]
+    # Each by itself: below a home that is its owner's alone, a root without rights reaches nothing.
+    assert {str(PurePosixPath(target).parent) for target in targets(folders)} == {folders["entrypoint"][1]}
     assert (folders["network_mode"], folders["cap_add"]) == ("none", ["CHOWN"])
     assert (
         f"/{folders['image']}" in (ROOT / "Dockerfile").read_text(encoding="utf-8").split("ARG BASE=")[1].split("\n")[0]
@@ -178,7 +179,7 @@ def test_the_image_has_the_program_and_nothing_of_a_user(lines: list[tuple[str, 
     let_in = {rule[1:] for rule in rules if rule.startswith("!")}
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     copied = {name for line in re.findall(r"(?m)^COPY (?!--from)(.*)$", text) for name in line.split()[:-1]}
-    assert copied == let_in
+    assert {name.partition("/")[0] for name in copied} == let_in
     assert all((ROOT / name).exists() for name in copied)
     assert not any(fnmatch(name, pattern) for name in let_in for pattern in ("data", "models", "outputs", "*.env"))
     with (ROOT / "pyproject.toml").open("rb") as file:

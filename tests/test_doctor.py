@@ -1,12 +1,15 @@
 """The report on the machine; torch's part is left to the runs that need torch."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from eichi.doctor import Report, _attention, _device, examine
+from eichi.doctor import Report, _attention, _build, _device, examine
 from eichi.settings import Settings
+from eichi.setup.builds import Build
+from eichi.setup.cards import Card
 from eichi.video.metadata import LIBRARIES
 from eichi.words import languages, say
 
@@ -23,7 +26,7 @@ def states(report: Report, id: str) -> list[str]:
 def test_what_is_set_up_is_said_in_words() -> None:
     settings = Settings(preserve_gb=8, attention="chunked", language="ru")
     found = {one.values["key"]: one.values for one in examine(settings).findings if one.id == "doctor.setting"}
-    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "vae_tile"}
+    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "reproducible", "vae_tile"}
     assert found["preserve_gb"]["value"] == "8 ГБ"
     assert say("doctor.setting", "ru", **found["attention"]) == "Attention: по частям"
 
@@ -46,30 +49,62 @@ def test_a_good_machine() -> None:
     [
         ("auto", "doctor.attention.fused", "good"),
         ("chunked", "doctor.attention.asked", "good"),
-        ("sage", "error.attention.absent", "bad"),
+        ("sage", "note.attention.dropped", "warn"),
     ],
 )
-def test_attention(wanted: str, id: str, state: str) -> None:
-    (found,) = _attention(torch.device("cpu"), wanted)
+def test_attention(wanted: Any, id: str, state: str) -> None:
+    found = next(_attention(torch.device("cpu"), Settings(attention=wanted)))
     assert (found.id, found.state) == (id, state)
 
 
 def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eichi.models.attention.fused", lambda *_: False)
-    (found,) = _attention(torch.device("cpu"), "auto")
+    monkeypatch.setattr("eichi.models.kernels.fused", lambda *_: False)
+    (found,) = _attention(torch.device("cpu"), Settings())
     assert (found.id, found.state) == ("doctor.attention.none", "warn")
 
 
-@pytest.mark.parametrize(("command", "cuda", "said"), [("x", None, True), ("x", "13.0", False), (None, None, False)])
-def test_a_card_that_this_torch_cannot_use(
-    monkeypatch: pytest.MonkeyPatch, command: str | None, cuda: str | None, said: bool
+RTX = Card("RTX 4090", (580, 65, 6), (8, 9))
+CUDA = Build("2.13.0", "cuda", "13.0")
+
+
+@pytest.mark.parametrize(
+    ("build", "card", "wanted"),
+    [
+        (Build("2.13.0", "cpu"), None, []),
+        (Build("2.13.0", "cpu"), RTX, ["fix.cpu", "doctor.fix"]),
+        (Build("2.13.0", "cpu"), Card("RTX 3060", (470, 82), (8, 6)), ["start.driver"]),
+        (CUDA, Card("RTX 3060", (551, 86), (8, 6)), ["fix.driver", "doctor.fix"]),
+        (CUDA, Card("GTX 1080", (580, 65, 6), (6, 1)), ["fix.code", "doctor.fix"]),
+        (CUDA, Card("GT 730", (580, 65, 6), (3, 5)), ["start.card.old"]),
+        (CUDA, RTX, ["doctor.card_unused"]),
+    ],
+)
+def test_torch_beside_a_card(
+    monkeypatch: pytest.MonkeyPatch, build: Build, card: Card | None, wanted: list[str]
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: command)
-    monkeypatch.setattr("torch.version.cuda", cuda)
-    report = Report(tuple(_device(Settings(device="cpu"))))
-    assert states(report, "doctor.cpu_build") == ["bad"] * said
-    for finding in report.findings:
-        assert all(say(finding.id, language, **finding.values) for language in languages())
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("eichi.doctor.best", lambda: card)
+    monkeypatch.setattr("eichi.doctor.build_in", lambda folder: build)
+    found = list(_build())
+    assert [one.id for one in found] == wanted
+    assert [one.state for one in found] == ["bad", "good"][: len(found)]
+    assert all(say(one.id, language, **one.values) for one in found for language in languages())
+
+
+def test_a_card_that_torch_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor.best", lambda: RTX)
+    monkeypatch.setattr("eichi.doctor.build_in", lambda folder: CUDA)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (8, 9))
+    for archs, wanted in ((["sm_75", "sm_86"], []), (["sm_90", "sm_120"], ["doctor.card_old"])):
+        monkeypatch.setattr("torch.cuda.get_arch_list", lambda archs=archs: archs)
+        assert [one.id for one in _build()] == wanted
+
+
+def test_the_build_is_said_where_the_device_that_is_set_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor.best", lambda: RTX)
+    found = [one.id for one in _device(Settings(device="cuda"))]
+    assert found == ["fix.cpu", "doctor.fix", "error.device.absent"]
 
 
 def test_offline_is_told() -> None:

@@ -23,6 +23,7 @@ LANGUAGES = words.languages()
 TERMINAL = [
     "cli.",
     "doctor.",
+    "fix.",
     "inspect.",
     "lora.",
     "models.",
@@ -52,6 +53,7 @@ TERMINAL = [
     "error.section.form",
     "error.section.twice",
     "error.ui.",
+    "error.fix.",
 ]
 # What another word is for, by language; `Exempt` below says where it stands all the same, and why.
 FORBIDDEN = {
@@ -119,7 +121,16 @@ EXEMPT: dict[str, dict[str, tuple[str, ...]]] = {
     "ja": {"リクエスト": ("error.api.",)},  # an HTTP request
     "zh-TW": {
         "請求": ("error.api.", "error.hub.", "error.origin"),  # an HTTP request
-        "權杖": ("ui.password", "cli.ui.", "error.api.access", "error.hub."),  # an access token
+        "權杖": (  # an access token
+            "ui.password",
+            "cli.ui.",
+            "error.api.access",
+            "error.hub.",
+            "cli.error.hub.",
+            "label.setting.token",
+            "option.setting.token",
+            "reason.token",
+        ),
     },
     "ru": {r"[Зз]апрос": ("error.api.", "error.hub.")},  # an HTTP request
 }

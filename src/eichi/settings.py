@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eichi.catalog import Shelves
@@ -35,6 +36,8 @@ LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 NOWHERE = "-"  # for a folder: none
+# This machine by its names; what is said to it does not leave it.
+LOCAL = ("localhost", "127.0.0.1", "::1")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
@@ -54,6 +57,8 @@ class Runtime:
     tile: int = VAE_TILE
     attention: str = "auto"
     compiled: bool = False
+    half: bool = False  # on a CPU, in bfloat16
+    reproducible: bool = False
     preserve_gb: float | None = None
 
 
@@ -74,6 +79,10 @@ class Settings(Optioned, BaseSettings):
     # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
     comfy: str = option("", group="machine")
     offline: bool = option(False)
+    # In place of the hub, for model files: only what is fetched is named to it.
+    mirror: str = option("", group="models")
+    # For what the hub opens to those who agreed to its terms. It is shown to nobody.
+    token: SecretStr | None = option(None, group="models")
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
         None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
@@ -83,8 +92,12 @@ class Settings(Optioned, BaseSettings):
     attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = option(
         "auto", group="memory", costs=("time", "memory")
     )
+    # What a CPU computes in; a GPU computes in what the model was made for.
+    cpu_precision: Literal["float32", "half"] = option("float32", group="memory", costs=("time", "memory"))
     # The transformer's blocks, by torch: a slow first step, faster ones after it.
     compile: bool = option(False, group="memory", costs=("time",))
+    # On a card only: kernels that repeat themselves to the byte.
+    reproducible: bool = option(False, group="memory", costs=("time",))
     language: str = option(ENGLISH)
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
@@ -96,6 +109,31 @@ class Settings(Optioned, BaseSettings):
     def beside(cls, url: str, info: ValidationInfo) -> str:
         """Jobs are kept in the home folder unless a database is named."""
         return url or f"sqlite:///{info.data.get('home', Path()) / 'jobs.db'}"
+
+    @field_validator("mirror")
+    @classmethod
+    def sheltered(cls, address: str) -> str:
+        """The address of a server, without what does not belong to it; in the open only on this machine."""
+        address = address.strip().rstrip("/")
+        try:
+            parts = urlsplit(address)
+            good = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
+            plain = parts.port is None or parts.port > 0
+        except ValueError:  # half an IPv6 address, a port that is none
+            good = plain = False
+        beside = "@" in address or any(sign in address for sign in "?#\\ ") or not address.isprintable()
+        if (address and not (good and plain and parts.hostname)) or beside:
+            raise Unfit("reason.mirror")
+        return address
+
+    @field_validator("token")
+    @classmethod
+    def sendable(cls, token: SecretStr | None) -> SecretStr | None:
+        """A token without what was copied with it."""
+        text = "" if token is None else token.get_secret_value().strip()
+        if not (text.isascii() and text.isprintable() and " " not in text):
+            raise Unfit("reason.token")
+        return SecretStr(text) if text else None
 
     @field_validator("language")
     @classmethod
@@ -142,7 +180,8 @@ class Settings(Optioned, BaseSettings):
     def shelves(self) -> Shelves:
         """Where models are looked for."""
         named = _folders(self.comfy)
-        return Shelves(self.models, tuple(path for path in named if str(path) != NOWHERE), Path(NOWHERE) not in named)
+        some = tuple(path for path in named if path != Path(NOWHERE))
+        return Shelves(self.models, some, usual=len(some) == len(named))
 
     @property
     def runtime(self) -> Runtime:
@@ -155,6 +194,8 @@ class Settings(Optioned, BaseSettings):
             tile=self.vae_tile,
             attention=self.attention,
             compiled=self.compile,
+            half=self.cpu_precision == "half",
+            reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
         )
 
@@ -211,7 +252,8 @@ def wrong(error: ValidationError) -> OptionError:
     """The first complaint about settings as one sentence."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    return OptionError("error.settings.value", key=key, value=shown(first["input"]), **unfit(first))
+    value = shown(first["input"], secret=key == "token")
+    return OptionError("error.settings.value", key=key, value=value, **unfit(first))
 
 
 def _stay_offline() -> None:

@@ -47,8 +47,8 @@ def comfy_places(models: Shelves) -> tuple[Path, ...]:
 
 
 def hub_caches(models: Shelves) -> tuple[Path, ...]:
-    """Caches of the hub library that other programs keep."""
-    return _usual(bases())[1] if models.usual else ()
+    """Caches of the hub library beside its own."""
+    return models.hubs + (_usual(bases())[1] if models.usual else ())
 
 
 def bases() -> tuple[Path, ...]:

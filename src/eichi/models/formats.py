@@ -46,7 +46,7 @@ Print = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True)
 class Piece:
-    """Where one tensor is: the file, its name there, its type in the terms of the format, and the name of its scale.
+    """Where one tensor is: the file, its name there, its type in the terms of the format, its first byte, its scale.
 
     `shape` is that of the network's, of as many numbers; the file's may have more sides of length one.
     """
@@ -55,7 +55,8 @@ class Piece:
     name: str
     dtype: str
     shape: tuple[int, ...]
-    scale: str | None = None
+    first: int
+    scale: "Piece | None" = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _layout(part: str, pieces: dict[str, Piece]) -> Layout | None:
     if part == "vae":
         mine = {ours: _flat(ours, mine[theirs]) for theirs, ours in our_names(mine).items()}
     scaled = {
-        name: replace(piece, scale=mine[beside].name)
+        name: replace(piece, scale=mine[beside])
         for name, piece in mine.items()
         if piece.dtype in EIGHT and name.endswith(".weight")
         for beside in (name.removesuffix(".weight") + ending for ending in SCALES)
@@ -155,7 +156,7 @@ def _pieces(place: Path) -> dict[str, Piece]:
     for path in _files(place, table):
         for name, entry in read_header(path).tensors.items():
             if table is None or table.get(name) == path.name:
-                found[name] = Piece(path, name, entry.dtype, entry.shape)
+                found[name] = Piece(path, name, entry.dtype, entry.shape, entry.first)
     return found
 
 

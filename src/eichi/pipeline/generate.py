@@ -5,7 +5,7 @@ says where the file is. Callers decide between two events whether to go on, what
 knows a page, a queue or a terminal.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import InputError, RunError
-from eichi.events import Adjusted, Event, LatentsReady, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, LatentsReady, Preparing, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import (
@@ -31,13 +31,24 @@ from eichi.pipeline.checkpoint import (
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.denoise import denoise_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, retry_call, step_cache
+from eichi.pipeline.job import (
+    ATTENTION,
+    Stop,
+    arrange,
+    boundary,
+    computed,
+    free_name,
+    make_weights,
+    retry_steps,
+    step_cache,
+)
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.latentfile import Latents, load_latents
+from eichi.video.metadata import Record
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
 from eichi.video.sectionfolder import section_file
@@ -76,9 +87,11 @@ def generate(
             planned = checkpoint.plan(plan.entry)
             yield from checkpoint.mend(planned, originals(planned))
             yield from checkpoint.turn(plan, components, originals(plan))
+            yield from _drawn_otherwise(checkpoint.record(plan), components)
         pixels = checkpoint.pictures()
         with checkpoint.threads():
-            outputs = Outputs(plan, checkpoint.record(plan), checkpoint.result, checkpoint.folder, checkpoint.finished)
+            record = computed(checkpoint.record(plan), components)
+            outputs = Outputs(plan, record, checkpoint.result, checkpoint.folder, checkpoint.finished)
             before = checkpoint.sections()
             for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
                 if isinstance(event, LatentsReady) and event.order is not None:
@@ -87,12 +100,20 @@ def generate(
                         yield Adjusted("note.resume.otherwise", {"number": plan.sections[event.order].number})
                 outputs.take(event)
                 yield event
+            outputs.values = computed(record, components)  # a kernel may have been dropped meanwhile
             if not outputs.complete:
                 yield outputs.stop(0 if fresh else checkpoint.made)
                 return
             last = outputs.finish(pixels[START])
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
+
+
+def _drawn_otherwise(record: Record, components: Components) -> Iterator[Adjusted]:
+    """A word where a job goes on by another kernel than it was drawn by so far."""
+    before, now = record.get(ATTENTION, ""), components.kernels.record.get(ATTENTION, "")
+    if before and before.split(", ")[-1] != now:
+        yield Adjusted("note.resume.attention", {"before": before, "now": now})
 
 
 def compute(
@@ -139,7 +160,7 @@ def sample_latents(
     yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    given = yield from retry_call(lambda: _encode(plan, components, pixels), components)
+    given = yield from retry_steps(lambda: _encode(plan, components, pixels), components)
     yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
@@ -152,6 +173,7 @@ def sample_latents(
     if plan.entry.direction == "forward":
         history.push(image)
         yield LatentsReady(None, 0, image.numpy())
+    drawn = False
     with step_cache(options, components) as cache:
         for part in plan.sections:
             # 3. Draw the section's latents.
@@ -170,6 +192,9 @@ def sample_latents(
             noise = make_noise(section, generator)
             made = next(taken, None)
             if made is None:
+                if not drawn:
+                    yield from components.announce("drawing")
+                drawn = True
                 spoilt = RunError("error.run.nan", number=part.number)
                 place = part.order, len(plan.sections)
                 made = yield from denoise_section(components, denoiser, noise, spoilt, place, previews=previews)
@@ -196,9 +221,13 @@ class Conditions:
     latents: dict[str, Tensor]
 
 
-def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Conditions:
+def _encode(
+    plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]
+) -> Generator[Preparing, None, Conditions]:
     """Everything that is read before the first section."""
-    words = read_prompts(components, plan.texts)
+    words = yield from read_prompts(components, plan.texts)
+    yield from components.bring("image_encoder", "vae")
+    yield from components.announce("pictures")
     vision = encode_vision(components, pixels[START])
     components.leave("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
