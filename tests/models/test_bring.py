@@ -10,6 +10,7 @@ from eichi.catalog import NETWORKS, Shelves, find
 from eichi.events import Preparing
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
+from eichi.pipeline.promptcache import read_prompts
 from eichi.settings import Runtime
 from tests import small
 
@@ -96,6 +97,15 @@ def test_a_cpu_in_half_leaves_what_is_unchanged_in_its_file(folder: Path) -> Non
     assert plain() == every
     assert all(torch.equal(after[name], before[name]) for name in before)
     assert path.read_bytes() == content
+
+
+def test_a_prompt_is_read_layer_by_layer(folder: Path) -> None:
+    """Of a model whose like is large, on a CPU; a prompt that was read before needs no encoder."""
+    parts = Components(small.entry(folder), Runtime(Shelves(folder), "cpu", cache=folder / "cache"))
+    said = list(read_prompts(parts, ["a red star"]))
+    assert said == [Preparing("prompts", done, 3 if done else 0) for done in range(4)]
+    assert not any(layer._forward_hooks for layer in parts.text_encoder.layers)
+    assert list(read_prompts(parts, ["a red star"])) == []
 
 
 def test_llama_is_not_copied_on_a_cpu(folder: Path) -> None:

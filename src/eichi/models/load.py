@@ -136,9 +136,14 @@ class Components:
             if name == "transformer" and self._made is not self._loaded[name]:
                 yield from self._make(self._loaded[name])
 
+    @property
+    def large(self) -> bool:
+        """Whether the model takes a while with whatever it does."""
+        return self.entry.anatomy.size("transformer") >= LARGE
+
     def announce(self, what: Preparation) -> Iterator[Preparing]:
         """A word on what is begun, where the model is one that takes a while with it."""
-        if self.entry.anatomy.size("transformer") >= LARGE:
+        if self.large:
             yield Preparing(what)
 
     def _make(self, weights: Weights) -> Iterator[Preparing]:
