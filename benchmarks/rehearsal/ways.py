@@ -119,6 +119,8 @@ def run_way(way: Way, checkpoint: Checkpoint, out: Path) -> Result:
 def _variables(way: Way, checkpoint: Checkpoint, out: Path) -> dict[str, str]:
     """The settings of the machine that is played."""
     variables = {"EICHI_HOME": str(checkpoint.home), "EICHI_DEVICE": "cpu", "EICHI_CPU_PRECISION": way.precision}
+    if way.layout == "comfy":
+        variables["EICHI_COMFY"] = str(checkpoint.folder / "comfy")
     variables |= {"EICHI_STORE": f"sqlite:///{out / 'jobs.db'}", "EICHI_LANGUAGE": "en", "EICHI_OUTPUTS": str(out)}
     return variables
 
