@@ -35,8 +35,8 @@ TYPE = torch.float8_e4m3fn
 LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
-# Numbers that are worked on at a time: a megabyte in float32, which stays in a processor's cache. On a GPU every piece is
-# some launches of kernels, which take longer than the work on so little; there it is 64 megabytes.
+# Numbers that are worked on at a time: a megabyte in float32, which stays in a processor's cache. On a GPU every piece
+# is some launches of kernels, which take longer than the work on so little; there it is 64 megabytes.
 PIECE, LARGE_PIECE = 2**18, 2**24
 
 

@@ -186,7 +186,7 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
 
 
 def copied(need: Need, placement: Placement) -> bool:
-    """Whether what is streamed lies in RAM of the program's own, since it was changed or pinned; else in mapped files."""
+    """Whether what is streamed lies in RAM of the program's own, being changed or pinned; else in mapped files."""
     return placement.pinned or need.fp8 or need.lora > 0
 
 
