@@ -57,6 +57,8 @@ def ours(folder: Path, lora: str, fp8: bool) -> dict[str, float]:
     """Our weights, then another strength."""
     import torch
 
+    from eichi.models.formats import read_config
+    from eichi.models.source import FileSource
     from eichi.models.weights import Weights
     from eichi.options import WeightsOptions
 
@@ -65,7 +67,8 @@ def ours(folder: Path, lora: str, fp8: bool) -> dict[str, float]:
         return WeightsOptions.model_validate({"loras": loras, "fp8": "row" if fp8 else "off"})
 
     before, start = peak_memory(), time.process_time()
-    weights = Weights("random", folder, {}, torch.bfloat16, torch.device("cpu"))
+    source, config = FileSource("transformer", folder), read_config(folder, {})
+    weights = Weights("random", source, config, torch.bfloat16, torch.device("cpu"))
     weights.change(wanted(STRENGTH))
     touch(weights.transformer)
     told = {"load_s": time.process_time() - start, "peak_mib": peak_memory() - before, "libraries_mib": before}

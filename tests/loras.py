@@ -9,10 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from eichi.catalog import Shapes, find
 from eichi.models.layers import BLOCKS
-from eichi.models.shapes import Shapes
 
 RANK, ALPHA = 2, 3.0
+# Of the published transformers, which no test has the weights of.
+PUBLISHED = find("framepack").published["transformer"].shapes
 
 
 @dataclass(frozen=True)

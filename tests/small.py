@@ -4,6 +4,7 @@ Same classes and layout as the published ones, every width cut down. What it dra
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from transformers import (
 )
 
 from eichi.catalog import CARD, HUNYUAN, Entry, find
+from eichi.models.formats import read_config
+from eichi.models.source import FileSource
 
 WIDTH = 16
 
@@ -80,6 +83,11 @@ def entry(folder: Path) -> Entry:
     return replace(
         found, sizes={64: ((48, 80), (64, 64), (80, 48))}, resolution=64, template=replace(HUNYUAN, head=head)
     )
+
+
+def source(folder: Path) -> tuple[FileSource, Mapping[str, Any]]:
+    """A transformer's folder as its weights are given: what they are read from, and its config."""
+    return FileSource("transformer", folder), read_config(folder, {})
 
 
 def transformer(**others: Any) -> HunyuanVideoFramepackTransformer3DModel:

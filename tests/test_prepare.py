@@ -9,7 +9,7 @@ from eichi import VideoOptions, make_plan
 from eichi.catalog import Shelves, find
 from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
 from eichi.events import Values
-from eichi.models.shapes import published_shapes, transformer_shapes
+from eichi.models.shapes import transformer_shapes
 from eichi.prepare import check_folder, check_run, read_tokens
 from tests import loras
 
@@ -66,7 +66,7 @@ def test_tokens_are_counted_for_every_text(picture: Path, home: Path) -> None:
 
 def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path) -> None:
     """The published model's names and sizes are known by heart."""
-    made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
+    made = [change for change in loras.changes(loras.PUBLISHED, rank=1) if change.number == "7"]
     tensors = loras.lettered("diffusion_model.", loras.whole(made))
     path = loras.write(tmp_path / "style.safetensors", tensors | {"other": made[0].down})
 
@@ -105,7 +105,7 @@ def test_one_file_of_a_lora_of_several_is_told(
 
 def test_a_lora_of_another_family_is_refused_and_one_of_an_unknown_told(picture: Path, tmp_path: Path) -> None:
     """Flux has layers of the same names and sizes."""
-    made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
+    made = [change for change in loras.changes(loras.PUBLISHED, rank=1) if change.number == "7"]
     tensors = loras.lettered("transformer.", loras.whole(made))
     path = loras.write(tmp_path / "flux.safetensors", tensors, {"modelspec.architecture": "flux-1-dev/lora"})
     values = {"image": picture, "prompt": "p", "model": "framepack", "weights": {"loras": [path]}}

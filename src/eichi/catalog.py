@@ -17,6 +17,8 @@ from eichi.files import aside
 
 Direction = Literal["reverse", "forward"]
 Sizes = tuple[tuple[int, int], ...]
+# The shape of every tensor of a part, by the name that its network has for it.
+Shapes = dict[str, tuple[int, ...]]
 
 WEIGHTS = ".safetensors"
 
@@ -34,6 +36,10 @@ PARTS = (
     "image_encoder",
     "feature_extractor",
 )
+
+
+# The parts that have weights.
+NETWORKS = ("transformer", "vae", "text_encoder", "text_encoder_2", "image_encoder")
 
 
 @dataclass(frozen=True)
@@ -146,12 +152,22 @@ class Anatomy:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A network as it was published, for weights that come without a word on it: its `config` in the library's terms,
+    and the shape of every tensor by its name; no shapes where the files of the part are always at hand.
+    """
+
+    config: Mapping[str, Any]
+    shapes: Shapes
+
+
+@dataclass(frozen=True)
 class Entry:
     """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
     `magcache` changes of size at every step, for some numbers of steps.
 
-    `config` is the transformer's, for weights that come as one file without any. `moment` says which of its four frames
-    a latent of the VAE stands for, 1 to 4: the middle, where nobody knows better.
+    `published` are the networks of the parts that have weights. `moment` says which of its four frames a latent of the
+    VAE stands for, 1 to 4: the middle, where nobody knows better.
     """
 
     name: str
@@ -164,7 +180,7 @@ class Entry:
     teacache: tuple[float, ...]
     magcache: tuple[tuple[float, ...], ...]
     anatomy: Anatomy
-    config: Mapping[str, Any]
+    published: Mapping[str, Published]
     root: Path | None = None
     moment: float = 2.5
 
@@ -262,7 +278,7 @@ def _tiny(name: str) -> Entry:
         teacache=_teacache(root / "teacache.json", name),
         magcache=_magcache(root / "magcache.json", name),
         anatomy=TINY_ANATOMY,
-        config=json.loads((root / parts["transformer"].folder / "config.json").read_text(encoding="utf-8")),
+        published={part: Published(_json(root / parts[part].folder / "config.json"), {}) for part in NETWORKS},
         root=root,
         moment=4.0,
     )
@@ -287,12 +303,33 @@ def _full(name: str) -> Entry:
         teacache=FRAMEPACK_TEACACHE,
         magcache=_magcache(_package() / "models" / "framepack_magcache.json", name),
         anatomy=FRAMEPACK_ANATOMY,
-        config={"has_image_proj": True, "has_clean_x_embedder": True},
+        published=_published(),
     )
 
 
+@cache
+def _published() -> Mapping[str, Published]:
+    """What the published parts are made of; a row of equal blocks is written down once."""
+    found = {}
+    for part in NETWORKS:
+        told = _json(_package() / "models" / "published" / f"{part}.json")
+        rows = {
+            f"{row}.{i}.{name}": shape
+            for row, (count, block) in told["rows"].items()
+            for i in range(count)
+            for name, shape in block.items()
+        }
+        found[part] = Published(told["config"], {name: tuple(shape) for name, shape in (told["rest"] | rows).items()})
+    return found
+
+
+def _json(path: Path) -> Any:
+    """A file of the package."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _preview(path: Path) -> PreviewMatrix:
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = _json(path)
     red, green, blue = values["bias"]
     return PreviewMatrix(tuple((r, g, b) for r, g, b in values["factors"]), (red, green, blue))
 
@@ -301,7 +338,7 @@ def _teacache(path: Path, name: str) -> tuple[float, ...]:
     """A model's own coefficients; the published ones while its own are still to be measured."""
     if not path.is_file():
         return FRAMEPACK_TEACACHE
-    coefficients: list[float] = json.loads(path.read_text(encoding="utf-8"))[name]
+    coefficients: list[float] = _json(path)[name]
     return tuple(coefficients)
 
 
@@ -309,7 +346,7 @@ def _magcache(path: Path, name: str) -> tuple[tuple[float, ...], ...]:
     """A model's own ratios, by the number of steps; level ones while they are still to be measured."""
     if not path.is_file():
         return ((1.0,) * 25,)
-    tables: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))[name]
+    tables: dict[str, list[float]] = _json(path)[name]
     return tuple(tuple(table) for table in tables.values())
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eichi.catalog import Shelves, find
-from eichi.models.shapes import published_shapes, transformer_shapes
+from eichi.models.shapes import transformer_shapes
 from eichi.words import languages
 from tests import loras
 from tests.test_cli import Run, eichi, refused
@@ -18,7 +18,7 @@ __all__ = ["eichi"]
 @pytest.fixture
 def full(tmp_path: Path) -> Path:
     """A LoRA of one block of the published model, with something in it that fits nothing."""
-    made = [change for change in loras.changes(published_shapes(), rank=1) if change.number == "7"]
+    made = [change for change in loras.changes(loras.PUBLISHED, rank=1) if change.number == "7"]
     pairs = loras.whole(made) | {"blocks.0.self_attn.q": (made[0].down, made[0].up)}
     return loras.musubi(tmp_path / "full.safetensors", pairs)
 

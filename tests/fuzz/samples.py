@@ -14,11 +14,11 @@ import numpy as np
 import yaml
 from PIL import Image, ImageCms, PngImagePlugin
 
+from eichi.catalog import Shapes
 from eichi.jobs.schema import Draft
 from eichi.jobs.store import Store
 from eichi.jobs.view import Figures, Status
 from eichi.library.favourites import EXPORT
-from eichi.models.shapes import Shapes
 from eichi.options import VideoOptions
 from tests import loras, small
 from tests.library.test_archive import EICHI

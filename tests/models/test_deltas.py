@@ -10,13 +10,13 @@ from lycoris.functional import general, locon, loha, lokr
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from eichi.catalog import Shapes
 from eichi.errors import LoraError
 from eichi.models.fp8 import PIECE
 from eichi.models.lora import merge as merge_into
 from eichi.models.lora import open_loras
 from eichi.models.lorafile import check_numbers, read_lora
 from eichi.models.loramatch import match_lora
-from eichi.models.shapes import Shapes
 from eichi.options import WeightsOptions
 from tests import loras
 

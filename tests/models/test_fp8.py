@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from eichi.errors import DeviceError
 from eichi.models import fp8
-from eichi.models.shapes import published_shapes
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from tests import loras, small
@@ -74,7 +73,7 @@ def test_losses_add_up() -> None:
 
 
 def test_440_layers_of_the_published_model() -> None:
-    shapes = published_shapes()
+    shapes = loras.PUBLISHED
     kept = [name for name, shape in shapes.items() if fp8.eligible(name, len(shape))]
     assert len(kept) == 440
     assert sum(shapes[name][0] * shapes[name][1] for name in kept) == pytest.approx(9.06e9, rel=0.001)
@@ -130,7 +129,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fresh(folder: Path) -> Weights:
-    return Weights("small", folder, {}, torch.bfloat16, CPU)
+    return Weights("small", *small.source(folder), torch.bfloat16, CPU)
 
 
 def wanted(**values: object) -> WeightsOptions:
@@ -178,7 +177,7 @@ def test_the_network_is_nearly_the_same(folder: Path) -> None:
     """Through the whole network, by either product."""
     from tests.models.test_stepcache import call
 
-    weights = Weights("small", folder, {}, torch.float32, CPU)
+    weights = Weights("small", *small.source(folder), torch.float32, CPU)
     weights.change(wanted())
     exact = call(weights.transformer, 0, 500.0)
     for options in (wanted(fp8="row"), wanted(fp8="tensor"), wanted(fp8="row", fp8_math=True)):

@@ -34,7 +34,7 @@ def theirs(part: Path, dtype: torch.dtype) -> HunyuanVideoFramepackTransformer3D
 
 
 def ours(part: Path, dtype: torch.dtype = BF16) -> HunyuanVideoFramepackTransformer3DModel:
-    weights = Weights("small", part, {}, dtype, CPU)
+    weights = Weights("small", *small.source(part), dtype, CPU)
     weights.change(WeightsOptions())
     return weights.transformer
 
@@ -93,7 +93,7 @@ def test_whatever_is_done_to_the_weights(part: Path, tmp_path: Path, fp8: str) -
     options = WeightsOptions.model_validate({"loras": [f"{lora}:1"], "fp8": fp8})
     merged, placement = Merged(tmp_path / "merged", 2**30), Placement("streamed", 2)
     for _ in range(2):  # the second time from what was kept
-        weights = Weights("small", part, {}, BF16, CPU, merged)
+        weights = Weights("small", *small.source(part), BF16, CPU, merged)
         network = weights.transformer
         weights.change(options, streamed_names(network, placement), mapped=True)
         place_transformer(network, placement, CPU)

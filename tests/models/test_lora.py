@@ -8,10 +8,10 @@ from diffusers import HunyuanVideoFramepackTransformer3DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from eichi.catalog import Shapes
 from eichi.errors import LoraError
 from eichi.models.head import kept_in
 from eichi.models.lora import open_loras
-from eichi.models.shapes import Shapes
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from tests import loras, small
@@ -51,7 +51,7 @@ def expected(folder: Path, shapes: Shapes, tmp_path_factory: pytest.TempPathFact
 
 
 def fresh(folder: Path, dtype: torch.dtype = torch.float32) -> Weights:
-    return Weights("small", folder, {}, dtype, torch.device("cpu"))
+    return Weights("small", *small.source(folder), dtype, torch.device("cpu"))
 
 
 def wanted(*files: Path | str, **values: object) -> WeightsOptions:

@@ -12,11 +12,11 @@ import torch
 from diffusers.loaders.lora_conversion_utils import _convert_hunyuan_video_lora_to_diffusers
 from torch import Tensor
 
+from eichi.catalog import Shapes
 from eichi.errors import LoraError
 from eichi.models.layers import aliases
 from eichi.models.lorafile import lora_print, read_lora
 from eichi.models.loramatch import match_lora
-from eichi.models.shapes import Shapes, published_shapes
 from tests import loras, small
 
 
@@ -55,7 +55,7 @@ def test_alpha_in_every_type(tmp_path: Path, shapes: Shapes, dtype: torch.dtype)
 
 def test_full_size_names_are_taken_apart_as_diffusers_does(tmp_path: Path) -> None:
     """Only diffusers' converter knows the published size; it has no alphas, and cuts single blocks at 3072."""
-    shapes = published_shapes()
+    shapes = loras.PUBLISHED
     kept = ("transformer_blocks.0.", "transformer_blocks.19.", "single_transformer_blocks.39.")
     made = [change for change in loras.changes(shapes, rank=1) if change.weights[0].startswith(kept)]
     tensors = loras.lettered("diffusion_model.", loras.whole(made))
@@ -252,7 +252,7 @@ BAD: dict[str, tuple[Callable[[Path, Shapes], object], str]] = {
         "double_blocks.0.img_attn_qkv is several layers here",
     ),
     "another size": (
-        lambda path, shapes: loras.write(path, pair(QUERY, published_shapes())),
+        lambda path, shapes: loras.write(path, pair(QUERY, loras.PUBLISHED)),
         "transformer_blocks_0_attn_to_q is 3072x3072 in the file and 24x24 in the model",
     ),
 }

@@ -2,8 +2,8 @@
 
 import pytest
 
+from eichi.catalog import Shapes
 from eichi.models.loraforms import Misshapen, Size, by_columns, measure
-from eichi.models.shapes import Shapes
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from eichi.models.layers import aliases, flat
 from eichi.models.loranames import FAMILIES, KINDS, PARTS, PREFIXES, other_family, other_kind, read_name, split_prefix
-from eichi.models.shapes import published_shapes
+from tests import loras
 
 
 @pytest.mark.parametrize("prefix", PREFIXES, ids=lambda prefix: prefix.start)
@@ -14,7 +14,7 @@ def test_every_source_s_example_is_a_layer_of_the_model(prefix: object) -> None:
     assert name is not None
     layer, form = split_prefix(name.layer)
     assert form == rule.format
-    assert flat(layer) in aliases(published_shapes())
+    assert flat(layer) in aliases(loras.PUBLISHED)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.example)
@@ -92,7 +92,7 @@ def test_other_kinds_and_families_by_their_examples() -> None:
     example = FAMILIES[0].example
     assert other_family([example, example, "a", "b"]) == FAMILIES[0].name  # half of them
     assert other_family([example, example, "a", "b", "c"]) is None
-    ours = [alias for alias in aliases(published_shapes())]
+    ours = [alias for alias in aliases(loras.PUBLISHED)]
     assert (other_kind(f"{layer}.lora_A.weight" for layer in ours), other_family(ours)) == (None, None)
 
 

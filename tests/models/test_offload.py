@@ -117,6 +117,8 @@ def test_without_a_stream_weights_are_not_carried_back() -> None:
 LOAD = """
 import sys, torch
 from pathlib import Path
+from eichi.models.formats import read_config
+from eichi.models.source import FileSource
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 
@@ -130,7 +132,7 @@ blocks = ("transformer_blocks.", "single_transformer_blocks.")
 # Another device than the RAM that streamed weights lie in, in name. The mapped one first: a highest mark stays.
 for dtype, away in (torch.bfloat16, blocks), (torch.bfloat16, ()), (torch.float32, ()):
     own, most = memory()
-    weights = Weights("wide", folder, {}, dtype, torch.device("cpu:0"))
+    weights = Weights("wide", FileSource("transformer", folder), read_config(folder, {}), dtype, torch.device("cpu:0"))
     weights.change(WeightsOptions(), away, mapped=True)
     size = sum(tensor.nbytes for tensor in weights.transformer.state_dict().values()) / 2**20
     after, peak = memory()

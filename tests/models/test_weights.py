@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_same_as_diffusers_loads(folder: Path, dtype: torch.dtype) -> None:
     part = folder / "transformer"
     network = HunyuanVideoFramepackTransformer3DModel.from_pretrained(part)
-    weights = Weights("small", part, {}, dtype, torch.device("cpu"))
+    weights = Weights("small", *small.source(part), dtype, torch.device("cpu"))
     weights.change(WeightsOptions())
     ours, theirs = weights.transformer.state_dict(), network.state_dict()
     assert list(ours) == list(theirs)
@@ -121,7 +121,7 @@ class Counted(Merged):
 @pytest.mark.parametrize("kind", ["off", "tensor", "row"])
 def test_merged_weights_are_kept_and_found(folder: Path, tmp_path: Path, kind: str) -> None:
     merged = Counted(tmp_path / "merged", 2**30)
-    weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
+    weights = Weights("small", *small.source(folder / "transformer"), torch.float32, torch.device("cpu"), merged)
     path = loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)
 
     def wanted(strength: float) -> WeightsOptions:
@@ -145,7 +145,7 @@ def test_merged_weights_are_kept_and_found(folder: Path, tmp_path: Path, kind: s
 
 def test_merged_weights_have_a_limit_and_may_be_damaged(folder: Path, tmp_path: Path) -> None:
     merged = Counted(tmp_path / "merged", 2**30)
-    weights = Weights("small", folder / "transformer", {}, torch.float32, torch.device("cpu"), merged)
+    weights = Weights("small", *small.source(folder / "transformer"), torch.float32, torch.device("cpu"), merged)
     wanted = WeightsOptions.model_validate(
         {"loras": [loras.build(tmp_path / "a.safetensors", "musubi", weights.shapes)]}
     )

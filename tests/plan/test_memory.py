@@ -264,7 +264,7 @@ def blocks(row: Any) -> Blocks:
 @pytest.mark.parametrize("name", ["framepack", "framepack-f1", "tiny", "tiny-f1"])
 def test_the_catalogue_has_the_size_of_the_transformer(meta: None, name: str) -> None:
     entry = find(name)
-    network = HunyuanVideoFramepackTransformer3DModel.from_config(dict(entry.config))
+    network = HunyuanVideoFramepackTransformer3DModel.from_config(dict(entry.published["transformer"].config))
     assert entry.anatomy.double == blocks(network.transformer_blocks)
     assert entry.anatomy.single == blocks(network.single_transformer_blocks)
     assert entry.anatomy.transformer == size(network)

@@ -12,7 +12,7 @@ names of its own for some of the original's layers; they stand beside them.
 
 import re
 
-from eichi.models.shapes import Shapes
+from eichi.catalog import Shapes
 
 # How the original's names begin.
 ORIGINAL = ("double_blocks", "single_blocks", "txt_in")

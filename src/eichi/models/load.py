@@ -12,7 +12,7 @@ import gc
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,16 +26,19 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
-from eichi.catalog import FULL, PARTS, Entry
+from eichi.catalog import FULL, NETWORKS, PARTS, Entry
 from eichi.errors import ModelError
 from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, measure, on_gpu, pick_device
+from eichi.models.formats import read_config
 from eichi.models.fp8 import check_product
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
-from eichi.models.offload import CPU, place_encoder, place_transformer, streamed_names, unstream
+from eichi.models.networks import make_network
+from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
+from eichi.models.source import CPU, FileSource, Source, fill
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Machine, Need, Placement, choose, copied, lower
@@ -43,15 +46,21 @@ from eichi.settings import Runtime
 
 log = logging.getLogger(__name__)
 
-Loader = Callable[[Path, torch.dtype], Any]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Components:
     """The parts of one model on one device, loaded on first use, in `precision`."""
 
-    def __init__(self, entry: Entry, runtime: Runtime, parts: Collection[str] = PARTS) -> None:
-        """Finds these parts where the machine has models, loads none.
+    def __init__(
+        self,
+        entry: Entry,
+        runtime: Runtime,
+        parts: Collection[str] = PARTS,
+        sources: Mapping[str, Source] | None = None,
+    ) -> None:
+        """Finds these parts where the machine has models, loads none; of those in `sources` nothing is looked for, and
+        they are the networks that were published.
 
         Raises ModelError where a part is missing, DeviceError for a device that is not here.
         """
@@ -63,7 +72,8 @@ class Components:
         self.attention = runtime.attention  # of the next job
         self.device = pick_device(runtime.device)
         self.precision = FULL if self.device.type == "cpu" else entry.anatomy.precision
-        self.folders = locate(entry, runtime.models, parts)
+        self.sources = dict(sources or {})
+        self.folders = locate(entry, runtime.models, [part for part in parts if part not in self.sources])
         self.placement = Placement("all")
         self.need: Need | None = None  # what the placement was chosen for
         self.share: float | None = None  # of the GPU, not to go over it; for trying smaller placements
@@ -149,7 +159,8 @@ class Components:
 
         Hashing forty gigabytes would take longer than most videos.
         """
-        return {part: _fingerprint(folder) for part, folder in sorted(self.folders.items())}
+        given = {part: _hash([source.mark(name) for name in source.shapes]) for part, source in self.sources.items()}
+        return dict(sorted(({part: _fingerprint(place) for part, place in self.folders.items()} | given).items()))
 
     def release(self, *names: str) -> None:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
@@ -167,7 +178,7 @@ class Components:
 
     def _part(self, name: str, dtype: torch.dtype) -> Any:
         if name not in self._loaded:
-            log.debug("loading %s from %s", name, self.folders[name])
+            log.debug("loading %s from %s", name, self.folders.get(name, "what was given"))
             with _boundary(self.entry.name, name):
                 part = self._read(name, dtype)
                 if isinstance(part, nn.Module):
@@ -209,10 +220,24 @@ class Components:
 
     def _read(self, name: str, dtype: torch.dtype) -> Any:
         """A part from its files. Of the transformer nothing is read yet: what is wanted of it decides what is."""
-        place = self.folders[name]
+        if name not in NETWORKS:
+            return _TOOLS[name](self.folders[name])
+        source, config = self._source(name), self.entry.published[name].config
+        if name in self.folders:
+            config = read_config(self.folders[name], config)
         if name == "transformer":
-            return Weights(self.entry.name, place, self.entry.config, dtype, self.device, self.merged)
-        return _LOADERS[name](place, dtype)
+            return Weights(self.entry.name, source, config, dtype, self.device, self.merged)
+        network = make_network(name, config)
+        fill(network, source, dtype, self.device if name != "text_encoder" or self.placement.whole else CPU)
+        if isinstance(network, AutoencoderKLHunyuanVideo):
+            # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
+            network.use_framewise_decoding = network.use_framewise_encoding = False
+            apply_convolution(network)
+        return network
+
+    def _source(self, name: str) -> Source:
+        """Where the weights of a part come from."""
+        return self.sources[name] if name in self.sources else FileSource(name, self.folders[name])
 
     def _settle(self, need: Need, placement: Placement) -> None:
         """Put a placement into effect. A transformer that is not made yet is placed when it is."""
@@ -242,15 +267,11 @@ def _size(part: nn.Module, device: torch.device | None = None) -> int:
 def _fingerprint(place: Path) -> str:
     found = [place] if place.is_file() else sorted(place.iterdir())
     files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+    return _hash(files)
 
 
-def _vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLHunyuanVideo:
-    vae: AutoencoderKLHunyuanVideo = AutoencoderKLHunyuanVideo.from_pretrained(folder, torch_dtype=dtype)
-    # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
-    vae.use_framewise_decoding = vae.use_framewise_encoding = False
-    apply_convolution(vae)
-    return vae
+def _hash(told: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def set_tiles(vae: AutoencoderKLHunyuanVideo, side: int) -> None:
@@ -276,14 +297,10 @@ def exactly(vae: AutoencoderKLHunyuanVideo) -> Iterator[None]:
         nn.Module.to(vae, before)
 
 
-_LOADERS: dict[str, Loader] = {
-    "vae": _vae,
-    "text_encoder": lambda folder, dtype: LlamaModel.from_pretrained(folder, dtype=dtype),
-    "text_encoder_2": lambda folder, dtype: CLIPTextModel.from_pretrained(folder, dtype=dtype),
-    "image_encoder": lambda folder, dtype: SiglipVisionModel.from_pretrained(folder, dtype=dtype),
-    "tokenizer": lambda folder, _: AutoTokenizer.from_pretrained(folder),
-    "tokenizer_2": lambda folder, _: AutoTokenizer.from_pretrained(folder),
-    "feature_extractor": lambda folder, _: SiglipImageProcessorPil.from_pretrained(folder),
+_TOOLS: dict[str, Callable[[Path], Any]] = {
+    "tokenizer": AutoTokenizer.from_pretrained,
+    "tokenizer_2": AutoTokenizer.from_pretrained,
+    "feature_extractor": SiglipImageProcessorPil.from_pretrained,
 }
 
 
@@ -296,5 +313,5 @@ def _boundary(model: str, part: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise  # whoever runs the job can try again with less
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ModelError("error.model.damaged", model=model, part=part, reason=error) from error

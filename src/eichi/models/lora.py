@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from eichi.catalog import Shapes
 from eichi.models.deltas import open_delta
 from eichi.models.fp8 import spans
 from eichi.models.lorafile import lora_print, read_lora
 from eichi.models.loramatch import Match, match_lora
-from eichi.models.shapes import Shapes
 from eichi.options import LoraOptions
 
 

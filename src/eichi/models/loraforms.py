@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from eichi.models.shapes import Shapes
+from eichi.catalog import Shapes
 
 # Types whose numbers are a change as they stand; whole numbers would have to be multiplied by something.
 TYPES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")

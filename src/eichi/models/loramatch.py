@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
+from eichi.catalog import Shapes
 from eichi.errors import LoraError
 from eichi.models.header import few, short
 from eichi.models.layers import aliases, flat
 from eichi.models.lorafile import Layer, LoraFile
 from eichi.models.loraforms import Size
 from eichi.models.loranames import is_flux, other_family
-from eichi.models.shapes import Shapes
 
 WEIGHT, BIAS = ".weight", ".bias"
 

@@ -85,8 +85,7 @@ class Merged:
         return self.folder / f"{key}.safetensors"
 
 
-def merged_key(file: Path, name: str, recipe: object, dtype: torch.dtype) -> str:
-    """What a merged weight is found by. Raises OSError."""
-    stat = file.stat()
-    told = [str(file.resolve()), stat.st_size, stat.st_mtime_ns, name, repr(recipe), str(dtype)]
+def merged_key(mark: tuple[object, ...], recipe: object, dtype: torch.dtype) -> str:
+    """What a merged weight is found by: what tells the original from all others, and what is done to it."""
+    told = [*mark, repr(recipe), str(dtype)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]

@@ -14,13 +14,11 @@ as it has room for.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
-from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from eichi.errors import LoraError
 from eichi.models import fp8
@@ -28,13 +26,13 @@ from eichi.models.head import apply_head, kept_in
 from eichi.models.lora import Lora, merge, open_loras
 from eichi.models.lorafile import lora_print
 from eichi.models.merged import Found, Merged, merged_key
-from eichi.models.shapes import Shapes, read_shapes, weight_files
+from eichi.models.networks import make_network, put
+from eichi.models.source import CPU, Source, check, finite
 from eichi.options import WeightsOptions
 from eichi.reasons import Unfit
 
 log = logging.getLogger(__name__)
 
-CPU = torch.device("cpu")
 SAMPLE = 16  # every so many rows tell what rounding costs; all of them would cost as much time as rounding
 
 
@@ -52,28 +50,28 @@ class Weights:
     def __init__(
         self,
         model: str,
-        place: Path,
+        source: Source,
         config: Mapping[str, Any],
         dtype: torch.dtype,
         device: torch.device,
         merged: Merged | None = None,
     ) -> None:
-        """Makes the network and reads headers; no weight is read. `config` is for a file that has none beside it.
+        """Makes the network; no weight is read yet.
 
-        `merged` is where weights with LoRAs in them are kept. Raises OSError and SafetensorError.
+        `merged` is where weights with LoRAs in them are kept. Raises ValueError for a source that does not fit.
         """
         self.merged = merged
         self.name, self.dtype, self.device = model, dtype, device
         self._away: tuple[str, ...] = ()
         self._mapped = False
-        kind = HunyuanVideoFramepackTransformer3DModel
-        with torch.device("meta"):
-            network = kind.from_config(kind.load_config(place) if place.is_dir() else dict(config))
-        self.transformer: HunyuanVideoFramepackTransformer3DModel = network.requires_grad_(False).eval()
-        apply_head(self.transformer)
-        self.files = weight_files(place)
-        self.shapes: Shapes = read_shapes(self.files)
-        self._check({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
+        network = make_network("transformer", config)
+        assert isinstance(network, HunyuanVideoFramepackTransformer3DModel), "what a transformer is made of"
+        self.transformer = network
+        apply_head(network)
+        self.source, self.shapes = source, source.shapes
+        self._names = check(network, source)
+        if unused := self.shapes.keys() - self._names.keys():
+            log.warning("%s: %d tensors belong to no layer and are not read", model, len(unused))
         self.recipes: dict[str, Recipe] = {}
         self.losses: dict[str, fp8.Loss] = {}
         self.made = 0
@@ -122,7 +120,7 @@ class Weights:
         """Make one tensor and put it in its place."""
         self.recipes.pop(name, None)
         kept = self.merged if loras else None
-        key = merged_key(self.files[name], name, recipe, kept_in(name, self.dtype)) if kept is not None else ""
+        key = merged_key(self.source.mark(name), recipe, kept_in(name, self.dtype)) if kept is not None else ""
         found = None if kept is None else kept.find(key)
         if found is None:
             found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
@@ -135,20 +133,19 @@ class Weights:
     def _read(self, name: str, recipe: Recipe, loras: list[Lora]) -> Tensor:
         """A tensor of the checkpoint with its LoRAs. Raises ValueError or LoraError for what is no number."""
         dtype = kept_in(name, self.dtype)
-        with safe_open(self.files[name], framework="pt") as file:
-            read = file.get_tensor(name)
-            stays = self._mapped and self._target(name) != self.device
-            if loras:
-                whole = torch.empty(read.shape, dtype=dtype, device=self.device)
-                merge(read, whole, name, loras)
-            elif stays and recipe.fp8 == "off" and read.dtype == dtype:
-                whole = read
-            else:
-                whole = read.to(self.device, dtype, copy=True)
-            if not _finite(whole):
-                if loras and _finite(read):
-                    raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)
-                raise Unfit("reason.nan_in", name=name)
+        read = self.source.read(name)
+        stays = self._mapped and self._target(name) != self.device
+        if loras:
+            whole = torch.empty(read.shape, dtype=dtype, device=self.device)
+            merge(read, whole, name, loras)
+        elif stays and recipe.fp8 == "off" and read.dtype == dtype:
+            whole = read
+        else:
+            whole = read.to(self.device, dtype, copy=True)
+        if not finite(whole):
+            if loras and finite(read):
+                raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)
+            raise Unfit("reason.nan_in", name=name)
         return whole
 
     def _rounded(self, whole: Tensor, kind: str) -> Found:
@@ -173,7 +170,7 @@ class Weights:
         owner = self.transformer.get_submodule(layer)
         before = getattr(owner, attribute)
         if before.is_meta:
-            _set(owner, attribute, whole.to(target))
+            put(self.transformer, name, whole.to(target))
         else:  # the same memory again: new one for every change would leave holes
             before.copy_(whole)
 
@@ -189,26 +186,4 @@ class Weights:
             return
         for attribute, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
             if not tensor.is_meta:
-                _set(owner, attribute, tensor.to(target))
-
-    def _check(self, expected: Shapes) -> None:
-        """The files must hold what the network has. Raises ValueError."""
-        for name, shape in expected.items():
-            if self.shapes.get(name) != shape:
-                raise ValueError(f"{name}: {self.shapes.get(name)}, expected {shape}")
-        self._names = expected
-        unused = self.shapes.keys() - expected.keys()
-        if unused:
-            log.warning("%s: %d tensors belong to no layer and are not read", self.name, len(unused))
-
-
-def _finite(whole: Tensor) -> bool:
-    """Whether all of a tensor is numbers."""
-    wide = whole.dtype if whole.element_size() > 1 else torch.float32  # numbers of eight bits have no size of their own
-    return all(bool(whole[rows].to(wide).abs().amax().isfinite()) for rows in fp8.spans(whole))
-
-
-def _set(owner: nn.Module, attribute: str, tensor: Tensor) -> None:
-    """Put a tensor in the place of a parameter or buffer of a module."""
-    parameter = isinstance(getattr(owner, attribute), nn.Parameter)
-    setattr(owner, attribute, nn.Parameter(tensor, requires_grad=False) if parameter else tensor)
+                put(owner, attribute, tensor.to(target))

@@ -1,0 +1,110 @@
+"""Where the tensors of a network come from, one at a time: files, or whatever else can give them by name.
+
+A network is filled from a source without there ever being more in memory than its own tensors and one more. What a file
+holds in the very type that is wanted, for a network on the CPU, is not read at all: it stays mapped, and the system
+keeps as much of it as it has room for.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from eichi.catalog import Shapes
+from eichi.models.formats import Layout, arrange
+from eichi.models.fp8 import spans
+from eichi.models.networks import hollow, put
+from eichi.reasons import Unfit
+
+CPU = torch.device("cpu")
+# torch's names of the types in which numbers are kept in files.
+TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+
+
+class Source(Protocol):
+    """The tensors of one part, by the names that the part's network has for them."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """What there is."""
+        ...
+
+    def dtype(self, name: str) -> torch.dtype:
+        """The type that `read` gives a tensor in."""
+        ...
+
+    def read(self, name: str) -> Tensor:
+        """A tensor as it is kept, on the CPU, or on whatever device it was made.
+
+        It may be mapped from a file, so it is not to be written to. Raises OSError, ValueError, SafetensorError.
+        """
+        ...
+
+    def mark(self, name: str) -> tuple[object, ...]:
+        """What tells the numbers of a tensor from all others, of any source: plain values. Raises OSError."""
+        ...
+
+
+class FileSource:
+    """A part in files: a folder in the Hugging Face layout, or one file."""
+
+    def __init__(self, part: str, place: Path) -> None:
+        """Reads headers, no tensor. Raises OSError and ValueError."""
+        self.layout: Layout = arrange(part, place)
+
+    @property
+    def shapes(self) -> Shapes:
+        return self.layout.shapes
+
+    def dtype(self, name: str) -> torch.dtype:
+        return TYPES[self.layout.pieces[name].dtype]
+
+    def read(self, name: str) -> Tensor:
+        piece = self.layout.pieces[name]
+        with safe_open(piece.path, framework="pt") as file:
+            tensor: Tensor = file.get_tensor(piece.name)
+        return tensor
+
+    def mark(self, name: str) -> tuple[object, ...]:
+        piece = self.layout.pieces[name]
+        stat = piece.path.stat()
+        return str(piece.path.resolve()), stat.st_size, stat.st_mtime_ns, piece.name
+
+
+def check(network: nn.Module, source: Source) -> Shapes:
+    """The shapes of all that a network wants, which the source must have. Raises ValueError for what it has not."""
+    wanted: Shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name, shape in wanted.items():
+        if source.shapes.get(name) != shape:
+            raise ValueError(f"{name}: {source.shapes.get(name)}, expected {shape}")
+    return wanted
+
+
+def fill(network: nn.Module, source: Source, dtype: torch.dtype, device: torch.device = CPU) -> None:
+    """Give a network its weights in `dtype`, on `device`. Raises ValueError, OSError, SafetensorError."""
+    with torch.inference_mode(False), torch.no_grad():
+        for name in check(network, source):
+            read = source.read(name)
+            tensor = read.to(device, dtype)
+            if not finite(tensor):
+                raise Unfit("reason.nan_in", name=name)
+            put(network, name, tensor)
+        for name, buffer in network.named_buffers():
+            put(network, name, buffer.to(device))
+    if left := hollow(network):
+        raise ValueError(f"{left[0]}: -")
+
+
+def finite(whole: Tensor) -> bool:
+    """Whether all of a tensor is numbers."""
+    wide = whole.dtype if whole.element_size() > 1 else torch.float32  # numbers of eight bits have no size of their own
+    return all(bool(whole[rows].to(wide).abs().amax().isfinite()) for rows in spans(whole))
