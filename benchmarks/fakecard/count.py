@@ -47,7 +47,8 @@ class Counter(TorchDispatchMode):
         self.beside = 0  # what something else takes at its peak, at the same time
         self.peaks: defaultdict[str, int] = defaultdict(int)
         self.products: defaultdict[str, set[Product]] = defaultdict(set)
-        self.pinned: set[int] = set()
+        self.moved: defaultdict[str, int] = defaultdict(int)  # bytes that came from RAM
+        self.pinned: dict[int, int] = {}  # bytes of RAM by storage
         self._known: set[int] = set()
 
     @property
@@ -59,6 +60,7 @@ class Counter(TorchDispatchMode):
         """Forget the peaks; what lives counts on."""
         self.peaks.clear()
         self.products.clear()
+        self.moved.clear()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -84,6 +86,8 @@ class Counter(TorchDispatchMode):
         if call is aten.is_pinned.default:
             return args[0].untyped_storage()._cdata in self.pinned
         result = call(*args, **(kwargs or {}))
+        if call is aten._to_copy.default and args[0].device.type == "cpu" and result.device.type == self.device:
+            self.moved[self.phase] += result.nbytes
         if call in PRODUCTS:
             self._product(next(given for given in tree_iter(args) if isinstance(given, Tensor)))
         for tensor in tree_iter(result):
@@ -98,8 +102,8 @@ class Counter(TorchDispatchMode):
         """A copy in memory that is known as pinned."""
         copy = torch.empty_like(tensor)
         storage = copy.untyped_storage()
-        self.pinned.add(storage._cdata)
-        weakref.finalize(storage, self.pinned.discard, storage._cdata)
+        self.pinned[storage._cdata] = storage.nbytes()
+        weakref.finalize(storage, self.pinned.pop, storage._cdata)
         return copy
 
     def _count(self, storage: torch.UntypedStorage) -> None:

@@ -1,0 +1,184 @@
+"""A walk: jobs of the product's own on a card of some size, one after another, with everything that is asserted.
+
+Nothing of the product is left out between a plan and its frames. Of every job there is told where the weights lay, the
+peak of each phase beside its forecast, how many streamed blocks were on the card at once and what was brought; and it
+has failed where a product was made on another device or in another type than it should be, where weights lie elsewhere
+than planned, or where frames are missing.
+"""
+
+import gc
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
+from diffusers.hooks.group_offloading import ModuleGroup
+from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
+
+from benchmarks.fakecard.count import Counter
+from benchmarks.fakecard.cuda import card
+from benchmarks.fakecard.parts import at_hand, make_parts
+from benchmarks.fakecard.ways import Way
+from eichi.catalog import PARTS, Entry, Shelves
+from eichi.events import Adjusted, Event, FramesReady
+from eichi.models.load import Components
+from eichi.models.weights import Weights
+from eichi.pipeline.generate import compute, fitted
+from eichi.plan.memory import CUDA, GIB, Placement, forecast
+from eichi.prepare import make_plan
+from eichi.settings import Runtime
+
+FREE = 0.96  # of a card; the rest has been taken before we start
+PHASES: tuple[tuple[Any, str, str], ...] = (
+    (LlamaModel, "forward", "words"),
+    (CLIPTextModel, "forward", "words"),
+    (SiglipVisionModel, "forward", "vision"),
+    (AutoencoderKLHunyuanVideo, "encode", "pictures"),
+    (Weights, "change", "weights"),
+    (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
+    (AutoencoderKLHunyuanVideo, "decode", "decoding"),
+)
+HALVES = {
+    "words": {torch.float16},
+    "vision": {torch.float16},
+    "pictures": {torch.float16},
+    "sampling": {torch.bfloat16, torch.float32},  # the head
+    "decoding": {torch.float16},
+}
+EIGHT = torch.float8_e4m3fn
+
+
+class Fault(Exception):
+    """Something that must not be."""
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What came of a job: bytes at the peak of each phase, and what was forecast of it; `moved` are bytes a pass.
+
+    `blocks` is the most streamed blocks at once. `words` are the ids of what was said; `fault` is what went wrong.
+    """
+
+    name: str
+    side: int
+    card: float
+    placement: Placement | None = None
+    counted: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, float] = field(default_factory=dict)
+    moved: float = 0.0
+    moved_planned: float = 0.0
+    blocks: int = 0
+    words: tuple[str, ...] = ()
+    seconds: float = 0.0
+    fault: str = ""
+
+    @property
+    def peak(self) -> float:
+        return max(self.counted.values(), default=0)
+
+    @property
+    def forecast(self) -> float:
+        """The largest phase, without what CUDA takes for itself, which nobody sees here."""
+        return max(self.planned.values(), default=0)
+
+    @property
+    def share(self) -> float:
+        return self.peak / self.forecast if self.forecast else 0.0
+
+
+class Life:
+    """A program on a card of `size` GiB, from its start to its end: one model after another, job after job.
+
+    `told` is how large the card seems when it is asked, where that is another.
+    """
+
+    def __init__(self, folder: Path, size: float, *, told: float | None = None, fused: bool = True) -> None:
+        self.folder, self.size = folder, size
+        self.counter = Counter("cuda", size * FREE * GIB - CUDA)
+        self.told = (told or size) * FREE * GIB
+        self.groups: set[ModuleGroup] = set()
+        self.most = 0
+        self.parts: Components | None = None
+        self._fused = fused
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Life":
+        for owner, name, phase in PHASES:
+            self._stack.enter_context(patch.object(owner, name, self._phased(getattr(owner, name), phase)))
+        self._stack.enter_context(patch.object(ModuleGroup, "onload_", self._counted(ModuleGroup.onload_, True)))
+        self._stack.enter_context(patch.object(ModuleGroup, "offload_", self._counted(ModuleGroup.offload_, False)))
+        self._stack.enter_context(card(self.counter, lambda: self.told - self.counter.live, self._fused))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def load(self, entry: Entry, attention: str) -> Components:
+        """A model's parts; those of another one go."""
+        if self.parts is None or self.parts.entry != entry:
+            self.end()
+            self.parts = make_parts(entry, Runtime(Shelves(self.folder), "cuda"))
+        self.parts.attention = attention
+        return self.parts
+
+    def end(self) -> None:
+        """Give everything back. Raises Fault where something stays."""
+        if self.parts is not None:
+            self.parts.release(*PARTS)
+            self.parts = None
+        self.groups.clear()
+        gc.collect()
+        if self.counter.live:
+            raise Fault(f"{self.counter.live} bytes stay on the card")
+
+    def run(self, way: Way, side: int, picture: Path, lora: Path | None = None) -> Walked:
+        """One job."""
+        began = time.monotonic()
+        walked = Walked(way.name, side, self.size)
+        try:
+            walked = self._run(way, walked, picture, lora)
+        except Exception as error:  # noqa: BLE001  # whatever goes wrong is what this is for
+            walked = replace(walked, fault=told(error))
+        return replace(walked, seconds=time.monotonic() - began)
+
+    def _run(self, way: Way, walked: Walked, picture: Path, lora: Path | None) -> Walked:
+        entry = at_hand(way.model, self.folder)
+        side = entry.resolution if entry.embedded else walked.side
+        parts = self.load(entry, way.attention)
+        with placed(parts, way.placement):
+            # Two sections where one is decoded beside the other.
+            options = way.request(picture, side, 1.0, lora)
+            plan = make_plan(options.model_copy(update={"seconds": 2.0}), Shelves(self.folder), entry)
+            self.restart()
+            events = list(compute(plan, parts, fitted(plan)))
+        self._check(parts, events, plan.frames)
+        return self.told_of(walked, parts, events)
+
+    def restart(self) -> None:
+        """Forget what was counted before."""
+        gc.collect()
+        self.counter.restart()
+        self.counter.phase = "before"
+        self.most = 0
+
+    def told_of(self, walked: Walked, parts: Components, events: list[Event]) -> Walked:
+        """What is to be told of a job that is over."""
+        assert parts.need is not None
+        peaks = forecast(parts.entry.anatomy, parts.need, parts.placement)
+        passes = sum(self.passes)
+        return replace(
+            walked,
+            placement=parts.placement,
+            counted=dict(self.counter.peaks),
+            planned={name: sum(phase.values()) - CUDA for name, phase in peaks.phases.items()},
+            moved=self.counter.moved["sampling"] / max(1, passes),
+            moved_planned=peaks.moved,
+            blocks=self.most,
+            words=tuple(event.id for event in events if isinstance(event, Adjusted)),
+        )
