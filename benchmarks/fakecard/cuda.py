@@ -22,12 +22,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from safetensors import safe_open
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from benchmarks.fakecard.count import Counter
 from eichi.models.fp8 import LARGE_PIECE
+from eichi.models.source import TYPES
 
 NUMBERS = {torch.uint8: np.uint8, torch.int64: np.int64, torch.bool: np.bool_, torch.float64: np.float64}
 
@@ -100,7 +101,7 @@ class _Taken(Future[Any]):
 
 
 class _Opened:
-    """A file of tensors that are read outside of the mode, which does not know how they are mapped."""
+    """A file of tensors of which the header is read: what is in it is not looked at, and cannot be mapped here."""
 
     def __init__(self, path: Any, framework: str) -> None:
         self.file = safe_open(path, framework=framework)
@@ -113,12 +114,11 @@ class _Opened:
         self.file.__exit__(*error)
 
     def get_tensor(self, name: str) -> Tensor:
-        with unset_fake_temporarily():
-            tensor: Tensor = self.file.get_tensor(name)
-        return tensor
+        told = self.file.get_slice(name)
+        return torch.empty(told.get_shape(), dtype=TYPES[told.get_dtype()])
 
     def get_slice(self, name: str) -> Tensor:
-        """A slice is a tensor that is read in part."""
+        """A tensor that is to be read in part."""
         return self.get_tensor(name)
 
 

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,11 +27,15 @@ from benchmarks.fakecard.cuda import card
 from benchmarks.fakecard.parts import at_hand, make_parts
 from benchmarks.fakecard.ways import Way
 from eichi.catalog import PARTS, Entry, Shelves
-from eichi.events import Adjusted, Event, FramesReady
+from eichi.errors import EichiError
+from eichi.events import Adjusted, Event, FrameDrawn, FramesReady, SectionDone
+from eichi.models.fp8 import TYPE, eligible
+from eichi.models.head import kept_in
 from eichi.models.load import Components
+from eichi.models.offload import streamed_names
 from eichi.models.weights import Weights
 from eichi.pipeline.generate import compute, fitted
-from eichi.plan.memory import CUDA, GIB, Placement, forecast
+from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast
 from eichi.prepare import make_plan
 from eichi.settings import Runtime
 
@@ -44,18 +49,22 @@ PHASES: tuple[tuple[Any, str, str], ...] = (
     (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
     (AutoencoderKLHunyuanVideo, "decode", "decoding"),
 )
+SECONDS = 2.0  # two sections, of which one is decoded beside the other where there is room
 HALVES = {
     "words": {torch.float16},
     "vision": {torch.float16},
     "pictures": {torch.float16},
-    "sampling": {torch.bfloat16, torch.float32},  # the head
+    "sampling": {torch.bfloat16, torch.float32, TYPE},  # float32 is the head, and the weights of FP8 as they come back
     "decoding": {torch.float16},
 }
-EIGHT = torch.float8_e4m3fn
 
 
 class Fault(Exception):
     """Something that must not be."""
+
+
+# What comes out of torch, the libraries and our own code where something is wrong.
+FAULTS = (Fault, EichiError, RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -111,8 +120,8 @@ class Life:
     def __enter__(self) -> "Life":
         for owner, name, phase in PHASES:
             self._stack.enter_context(patch.object(owner, name, self._phased(getattr(owner, name), phase)))
-        self._stack.enter_context(patch.object(ModuleGroup, "onload_", self._counted(ModuleGroup.onload_, True)))
-        self._stack.enter_context(patch.object(ModuleGroup, "offload_", self._counted(ModuleGroup.offload_, False)))
+        self._stack.enter_context(patch.object(ModuleGroup, "onload_", self._come(ModuleGroup.onload_)))
+        self._stack.enter_context(patch.object(ModuleGroup, "offload_", self._go(ModuleGroup.offload_)))
         self._stack.enter_context(card(self.counter, lambda: self.told - self.counter.live, self._fused))
         return self
 
@@ -139,26 +148,26 @@ class Life:
 
     def run(self, way: Way, side: int, picture: Path, lora: Path | None = None) -> Walked:
         """One job."""
-        began = time.monotonic()
-        walked = Walked(way.name, side, self.size)
+        began, walked = time.monotonic(), Walked(way.name, side, self.size)
         try:
             walked = self._run(way, walked, picture, lora)
-        except Exception as error:  # noqa: BLE001  # whatever goes wrong is what this is for
-            walked = replace(walked, fault=told(error))
+        except FAULTS as error:
+            walked = replace(walked, fault=_told(error))
+            self.parts = None
         return replace(walked, seconds=time.monotonic() - began)
 
     def _run(self, way: Way, walked: Walked, picture: Path, lora: Path | None) -> Walked:
         entry = at_hand(way.model, self.folder)
-        side = entry.resolution if entry.embedded else walked.side
         parts = self.load(entry, way.attention)
-        with placed(parts, way.placement):
-            # Two sections where one is decoded beside the other.
-            options = way.request(picture, side, 1.0, lora)
-            plan = make_plan(options.model_copy(update={"seconds": 2.0}), Shelves(self.folder), entry)
-            self.restart()
+        side = entry.resolution if entry.embedded else walked.side
+        plan = make_plan(way.request(picture, side, SECONDS, lora), Shelves(self.folder), entry)
+        self.restart()
+        with placed(way.placement):
             events = list(compute(plan, parts, fitted(plan)))
-        self._check(parts, events, plan.frames)
-        return self.told_of(walked, parts, events)
+        if sum(len(event.frames) for event in events if isinstance(event, FramesReady)) != plan.frames:
+            raise Fault("not all frames have come")
+        self.check(parts)
+        return self.tell(replace(walked, side=side), parts, events)
 
     def restart(self) -> None:
         """Forget what was counted before."""
@@ -167,11 +176,26 @@ class Life:
         self.counter.phase = "before"
         self.most = 0
 
-    def told_of(self, walked: Walked, parts: Components, events: list[Event]) -> Walked:
+    def check(self, parts: Components) -> None:
+        """Everything was made where it should be, in the type that it should have. Raises Fault."""
+        full = parts.entry.anatomy.precision.size == FLOAT32
+        for phase, made in self.counter.products.items():
+            wanted = {torch.float32} if full else HALVES.get(phase)
+            wrong = {one for one in made if one[0] != "cuda" or wanted is not None and one[1] not in wanted}
+            if wrong:
+                raise Fault(f"{phase}: products on or in {sorted(map(str, wrong))}")
+        names = streamed_names(parts.transformer, parts.placement)
+        for name, parameter in parts.transformer.named_parameters():
+            kept = {kept_in(name, parts.transformer_dtype)} | ({TYPE} if eligible(name, parameter.ndim) else set())
+            place = "cpu" if name.startswith(names) and names else "cuda"
+            if parameter.dtype not in kept or parameter.device.type != place:
+                raise Fault(f"{name} is {parameter.dtype} on {parameter.device}")
+
+    def tell(self, walked: Walked, parts: Components, events: list[Event]) -> Walked:
         """What is to be told of a job that is over."""
         assert parts.need is not None
         peaks = forecast(parts.entry.anatomy, parts.need, parts.placement)
-        passes = sum(self.passes)
+        passes = sum(event.computed for event in events if isinstance(event, SectionDone | FrameDrawn))
         return replace(
             walked,
             placement=parts.placement,
@@ -182,3 +206,57 @@ class Life:
             blocks=self.most,
             words=tuple(event.id for event in events if isinstance(event, Adjusted)),
         )
+
+    def _phased(self, call: Callable[..., Any], phase: str) -> Callable[..., Any]:
+        """A function that begins a phase, which lasts until the next one."""
+
+        @wraps(call)
+        def phased(*args: Any, **kwargs: Any) -> Any:
+            self.counter.phase = phase
+            return call(*args, **kwargs)
+
+        return phased
+
+    def _come(self, call: Callable[[ModuleGroup], None]) -> Callable[[ModuleGroup], None]:
+        """Blocks that come to the card, counted."""
+
+        def come(group: ModuleGroup) -> None:
+            call(group)
+            self._lies(group, "cuda")
+            self.groups.add(group)
+            self.most = max(self.most, len(self.groups))
+
+        return come
+
+    def _go(self, call: Callable[[ModuleGroup], None]) -> Callable[[ModuleGroup], None]:
+        """Blocks that leave the card."""
+
+        def go(group: ModuleGroup) -> None:
+            call(group)
+            self._lies(group, "cpu")
+            self.groups.discard(group)
+
+        return go
+
+    def _lies(self, group: ModuleGroup, place: str) -> None:
+        """A block lies where it should. Raises Fault."""
+        found = {parameter.device.type for module in group.modules for parameter in module.parameters()}
+        if found != {place}:
+            raise Fault(f"a block lies on {sorted(found)} instead of {place}")
+
+
+@contextmanager
+def placed(placement: Placement | None) -> Iterator[None]:
+    """Weights lie where it is said for a time, whatever would be chosen."""
+    if placement is None:
+        yield
+        return
+    with patch("eichi.models.load.choose", lambda *given: placement):
+        yield
+
+
+def _told(error: BaseException) -> str:
+    """An error and the place in our code where it came from."""
+    places = [place for place in traceback.extract_tb(error.__traceback__) if "eichi" in place.filename]
+    where = f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {str(error)[:200]}{where}"
