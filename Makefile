@@ -1,4 +1,5 @@
-# `make demo` and `make test` set up what they need in .venv, on a machine that has Python 3.11 or newer.
+# `make demo` and `make test` set up what they need in .venv, on a machine that has Python 3.11 or newer, by pip and as
+# its settings say. What lies there then is what the start scripts look for, and the other way round.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,13 +9,26 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decorators --no-warn-return-any \
 	--no-warn-unused-ignores
 
-.PHONY: demo test lint docs bench torture fuzz mutants controls screens train behaviour clean
+# The lock of the start scripts, after a change of constraints.txt or of what pyproject.toml asks for. What of torch
+# depends on the card is left out: each index has its own builds, and so has a folder of wheels on somebody's disk.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
+	--no-annotate --no-header
+
+.PHONY: demo test lock lint docs bench torture fuzz mutants controls screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
 
 test: lint
 	$(BIN)/python -m pytest
+
+lock:
+	sed -n '/^#/p' install/lock.txt >lock.new
+	$(LOCK) pyproject.toml install/also.in | awk '/^[^ ]/ {kept = !/^(torch|triton|nvidia|cuda)/} kept' >>lock.new
+	mv lock.new install/lock.txt
+	sed -n '/^#/p' install/uv.txt >lock.new
+	echo uv | uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header - >>lock.new
+	mv lock.new install/uv.txt
 
 lint: .venv/ready-dev
 	$(BIN)/oxlint src/eichi/web/static
@@ -55,9 +69,9 @@ behaviour: .venv/ready-dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/ready: .venv/bin/python pyproject.toml constraints.txt
+.venv/ready: .venv/bin/python pyproject.toml constraints.txt install/lock.txt
 	$(PIP) --editable .
-	touch $@
+	cp install/lock.txt $@
 
 .venv/ready-dev: .venv/ready
 	$(PIP) --editable ".[dev,train]"

@@ -1,6 +1,53 @@
-#!/usr/bin/env bash
-# Sets up what is missing, then opens the page: ./start.sh [--port 8002 --lang ja …]
-set -euo pipefail
-cd "$(dirname "$0")"
-make --silent .venv/ready
-exec .venv/bin/eichi ui --inbrowser "$@"
+#!/bin/sh
+# Sets up what is missing, then opens the page: ./start.sh [--port 8002 --lang ja --with sage …]
+# Needs no Python: uv brings one. Here uv is found or fetched; all else is done by src/eichi/setup.
+set -u
+case $0 in */*) cd "${0%/*}" || exit ;; esac
+python=.venv/bin/python
+
+say() { # a sentence of the program, in the language of who sits there
+    while IFS='"' read -r _ id _ text _; do
+        [ "$id" = "$1" ] && printf '%s\n' "$text" >&2 && return
+    done <"src/eichi/locales/$language.json"
+}
+
+find_uv() { # the program's own, else the user's, if it is new enough
+    for uv in .uv/uv .uv/bin/uv "$(command -v uv)" "${HOME:-}/.local/bin/uv"; do
+        [ -x "$uv" ] || continue
+        case $("$uv" pip install --help 2>/dev/null) in *--torch-backend*) return ;; esac
+    done
+    uv=
+    return 1
+}
+
+fetch_uv() { # into this folder: by a pip that is there, else by its own installer
+    say start.uv
+    for pip in python3 python; do
+        "$pip" -m pip --version >/dev/null 2>&1 || continue
+        "$pip" -m pip install --quiet --disable-pip-version-check --upgrade --target .uv --only-binary :all: \
+            --require-hashes --requirement install/uv.txt && find_uv && return
+    done
+    while IFS='= ' read -r name _ version _; do [ "$name" = uv ] && break; done <install/uv.txt
+    installer=https://astral.sh/uv/$version/install.sh
+    mkdir -p .uv
+    { curl -LsSf --output .uv/install.sh "$installer" || wget -qO .uv/install.sh "$installer"; } 2>/dev/null &&
+        UV_UNMANAGED_INSTALL=$PWD/.uv sh .uv/install.sh && find_uv
+}
+
+if ! "$python" start.py check "$@" 2>/dev/null; then
+    code=${EICHI_LANGUAGE:-${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}} before=
+    for one; do
+        case $before in --lang) code=$one ;; esac
+        case $one in --lang=*) code=${one#*=} ;; esac
+        before=$one
+    done
+    case $code in ja*) language=ja ;; ru*) language=ru ;; zh*) language=zh-TW ;; *) language=en ;; esac
+    find_uv || fetch_uv || { say start.uv.failed; exit 1; }
+    case $uv in
+    .uv/*) # with it, what it keeps lies in this folder as well
+        export UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.uv/cache}" UV_PYTHON_INSTALL_DIR="${UV_PYTHON_INSTALL_DIR:-$PWD/.uv/python}"
+        ;;
+    esac
+    "$uv" run --quiet --script start.py prepare "$@" || exit
+fi
+exec "$python" start.py open "$@"

@@ -22,14 +22,16 @@ LARGE = 1000  # bytes from which a file is kept as the hub keeps weights, with a
 
 @dataclass
 class Fault:
-    """What goes wrong once: a status, a connection cut after `cut` bytes, other bytes, ranges not known, or an answer
-    that does not begin before `until` is set.
+    """What goes wrong once: a status, a connection cut after `cut` bytes, other bytes, ranges not known or begun
+    `shift` bytes early, other headers, another body, or an answer that does not begin before `until` is set.
     """
 
     status: int = 200
     cut: int | None = None
     wrong: bool = False
     ranges: bool = True
+    shift: int = 0
+    body: bytes | None = None
     until: threading.Event | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -42,6 +44,7 @@ class Hub:
     repositories: dict[str, dict[str, bytes]]
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     redirect: str = ""
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def fetched(self, name: str) -> list[str]:
@@ -73,7 +76,7 @@ def use(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers /api/models/REPO[/revision/…], /api/models/REPO/tree/…, /REPO/resolve/COMMIT/PATH."""
+    """Answers /api/models/REPO[/revision/…], /REPO/resolve/COMMIT/PATH."""
 
     @property
     def hub(self) -> Hub:
@@ -86,8 +89,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self._fault(path)
         if fault.until is not None:
             fault.until.wait()
-        if fault.status != 200:
-            self._send(fault.status, b"{}", fault.headers)
+        if fault.status != 200 or fault.body is not None:
+            self._send(fault.status, fault.body or b"{}", fault.headers)
         elif path.startswith("/api/models/"):
             self._api(path.removeprefix("/api/models/"))
         elif self.hub.redirect:
@@ -111,17 +114,20 @@ class Handler(BaseHTTPRequestHandler):
         files = self.hub.repositories.get(repository)
         if files is None:
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-        elif "/tree/" in path:
-            self._send(200, json.dumps([_entry(name, content) for name, content in files.items()]).encode(), {})
         else:
-            self._send(200, json.dumps({"id": repository, "sha": COMMIT, "siblings": []}).encode(), {})
+            siblings = [_entry(name, content) for name, content in files.items()]
+            told = {"id": repository, "sha": COMMIT, "siblings": siblings, **self.hub.cards.get(repository, {})}
+            self._send(200, json.dumps(told).encode(), {})
 
     def _file(self, content: bytes, fault: Fault) -> None:
         asked = self.headers.get("Range", "") if fault.ranges else ""
         start = int(asked.removeprefix("bytes=").rstrip("-") or 0)
         body = bytes(len(content)) if fault.wrong else content
         headers = {"ETag": f'"{checksum(content)}"', "X-Repo-Commit": COMMIT}
-        self._send(206 if asked else 200, body[start:], headers, fault.cut)
+        start -= fault.shift
+        if asked:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        self._send(206 if asked else 200, body[start:], headers | fault.headers, fault.cut)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], cut: int | None = None) -> None:
         self.send_response(status)
@@ -143,9 +149,9 @@ def checksum(content: bytes) -> str:
 
 
 def _entry(name: str, content: bytes) -> dict[str, Any]:
-    """A file as /tree tells of it."""
+    """A file as the hub tells of it."""
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    entry: dict[str, Any] = {"type": "file", "path": name, "size": len(content), "oid": blob}
+    entry: dict[str, Any] = {"rfilename": name, "size": len(content), "blobId": blob}
     if len(content) >= LARGE:
-        entry["lfs"] = {"oid": checksum(content), "size": len(content), "pointerSize": 134}
+        entry["lfs"] = {"sha256": checksum(content), "size": len(content), "pointerSize": 134}
     return entry

@@ -28,6 +28,7 @@ TERMINAL = [
     "models.",
     "queue.",
     "run.",
+    "start.",
     "store.",
     "ui.",
     "verify.",
@@ -118,7 +119,16 @@ EXEMPT: dict[str, dict[str, tuple[str, ...]]] = {
     "ja": {"リクエスト": ("error.api.",)},  # an HTTP request
     "zh-TW": {
         "請求": ("error.api.", "error.hub.", "error.origin"),  # an HTTP request
-        "權杖": ("ui.password", "cli.ui.", "error.api.access", "error.hub."),  # an access token
+        "權杖": (  # an access token
+            "ui.password",
+            "cli.ui.",
+            "error.api.access",
+            "error.hub.",
+            "cli.error.hub.",
+            "label.setting.token",
+            "option.setting.token",
+            "reason.token",
+        ),
     },
     "ru": {r"[Зз]апрос": ("error.api.", "error.hub.")},  # an HTTP request
 }

@@ -36,7 +36,7 @@ NAMES = set(
 WORD = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*")
 # A path, a flag, something in quotes: given, or the name of something.
 GIVEN = re.compile(
-    r"""'[^']*'|"[^"]*"|«[^»]*»|「[^」]*」|“[^”]*”|\d+x\d+(?:x\d+)?|-h|--[a-z][a-z-]*|lora_\w+"""
+    r"""'[^']*'|"[^"]*"|«[^»]*»|「[^」]*」|“[^”]*”|\d+x\d+(?:x\d+)?|-h|--[a-z][a-z0-9-]*|lora_\w+"""
     r"""|[\w.+-]*[/\\:][\w./\\:+-]+|[\w-]*\.[a-z0-9]{1,12}\b"""
 )
 # What the causes name and type, where it stands in a sentence without quotes.

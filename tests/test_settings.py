@@ -180,3 +180,46 @@ def test_what_is_said_before_the_settings_are_read_is_in_some_language(home: Pat
 def test_a_decimal_comma_is_read_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EICHI_PRESERVE_GB", "6,5")
     assert load_settings().preserve_gb == 6.5
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        (" https://models.example/ ", "https://models.example"),
+        ("https://models.example:8443/hub", "https://models.example:8443/hub"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_a_mirror_is_an_address(monkeypatch: pytest.MonkeyPatch, given: str, kept: str) -> None:
+    monkeypatch.setenv("EICHI_MIRROR", given)
+    assert load_settings().mirror == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["http://models.example", "models.example", "ftp://models.example", "https://", "https://user:word@models.example",
+     "https://models.example?a=b", "https://models.example#a", "https://[::1", "https://a:99999999", "file:///etc",
+     "http://localhost.example", "https://models.example/a b", "https://models.example\\@x", "javascript:alert(1)"],
+)  # fmt: skip
+def test_what_is_no_safe_address_is_no_mirror(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("EICHI_MIRROR", given)
+    with pytest.raises(OptionError, match="https://"):
+        load_settings()
+
+
+def test_a_token_is_kept_and_never_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, '{"token": " hf_secret\\n"}')
+    settings = load_settings()
+    assert settings.token is not None
+    assert settings.token.get_secret_value() == "hf_secret"
+    assert "secret" not in f"{settings!r} {settings} {settings.model_dump_json()} {settings.model_dump()}"
+    monkeypatch.setenv("EICHI_TOKEN", "hf_sécret two")
+    with pytest.raises(OptionError, match="token has only") as caught:
+        load_settings()
+    assert "cret" not in f"{caught.value} {caught.value.values}"
+    monkeypatch.setenv("EICHI_TOKEN", "")
+    write(home, '{"token": ""}')
+    assert load_settings().token is None

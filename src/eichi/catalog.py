@@ -114,6 +114,7 @@ class Anatomy:
 
     `text_encoder` are LLaMA's layers, `words` its parameters outside of them. `tile` are bytes at the peak of decoding
     one tile of the VAE, five latents of 256x256 pixels, in half precision; `precision` is what all of it computes in.
+    `decoding` are operations for that tile, and the bytes that go through memory meanwhile.
     """
 
     double: Blocks
@@ -127,6 +128,7 @@ class Anatomy:
     text_encoder_2: int
     tile: float
     precision: Precision
+    decoding: tuple[float, float]
 
     @property
     def transformer(self) -> int:
@@ -378,6 +380,7 @@ FRAMEPACK_ANATOMY = Anatomy(
     text_encoder_2=123_060_480,
     tile=2.41 * 2**30,
     precision=HALF,  # as the weights were made for
+    decoding=(19.54e12, 28.9e9),
 )
 TINY_ANATOMY = Anatomy(
     double=Blocks(2, 593_792, 393_216),
@@ -391,6 +394,7 @@ TINY_ANATOMY = Anatomy(
     text_encoder_2=132_096,
     tile=955.0 * 2**20,
     precision=FULL,  # small enough, and what it was trained in
+    decoding=(0.118e12, 3.73e9),
 )
 
 # Relative change of the modulated input to relative change of the output, fitted on HunyuanVideo.

@@ -14,7 +14,15 @@ from inspect import get_annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypedDict, Union, Unpack, get_args, get_origin
 
-from pydantic import BaseModel, Field, GetJsonSchemaHandler, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    GetJsonSchemaHandler,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -22,14 +30,16 @@ from pydantic_core import CoreSchema
 from eichi.catalog import Direction
 from eichi.errors import OptionError
 from eichi.reasons import unfit
-from eichi.text import decimal, figures, shorten
+from eichi.text import ELLIPSIS, decimal, figures, shorten
 from eichi.words import ENGLISH, say, table
 
 # Options as nested plain values that nobody has read yet: what a file, a flag, a page or another program says of them.
 Plain = dict[str, Any]
 
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
-Group = Literal["keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "memory"]
+Group = Literal[
+    "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
+]
 GROUPS: tuple[Group, ...] = get_args(Group)
 # What a change of the option changes: the time of a section, the memory that is needed.
 Cost = Literal["time", "memory"]
@@ -169,6 +179,11 @@ class OptionField:
         return self.type in (int, float) and not self.choices
 
     @property
+    def secret(self) -> bool:
+        """Whether the value is nobody's to see."""
+        return self.type is SecretStr
+
+    @property
     def kind(self) -> Kind | None:
         """What lies at the path that the option is, None where it is no path."""
         return (self.fact("kind") or "picture") if self.type is Path else None
@@ -290,6 +305,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> OptionError:
     key = ".".join(str(part) for part in first["loc"])
     value, context = first["input"], first.get("ctx", {})
     known = {field.key: field for field in walk(model)}
+    if key in known and known[key].secret:
+        return OptionError("error.option.value", key=key, value=shown(value, secret=True), **unfit(first))
     if first["type"] == "extra_forbidden" or not key:  # a key that is no text has no place
         return OptionError("error.option.unknown", key=key or str(value), known=", ".join(sorted(known)))
     field = known.get(key)
@@ -314,8 +331,13 @@ def beyond(key: str, value: str, low: float | None, high: float | None) -> Optio
     return OptionError("error.option.value", key=key, value=value, reason=reason, limit=high if low is None else low)
 
 
-def shown(value: object) -> str:
-    """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence."""
+def shown(value: object, secret: bool = False) -> str:
+    """A value in a sentence: numbers as they are, text quoted, on one line and not longer than the sentence.
+
+    Of a secret nothing is said.
+    """
+    if secret:
+        return ELLIPSIS
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return shorten(repr(value) if isinstance(value, str) else str(value), 60)

@@ -155,7 +155,16 @@ def weigh(need: Need, options: Drawn) -> Need:
         lora = sum(file.stat().st_size for file in files)
     except OSError as error:
         raise LoraError("error.lora.missing", path=error.filename) from error
-    return replace(need, branches=1 if options.sampling.cfg == 1.0 else 2, fp8=weights.fp8 != "off", lora=lora)
+    sampling = options.sampling
+    return replace(
+        need,
+        branches=1 if sampling.cfg == 1.0 else 2,
+        fp8=weights.fp8 != "off",
+        lora=lora,
+        product=weights.fp8_math,
+        steps=sampling.steps,
+        cached=sampling.teacache,
+    )
 
 
 def check_run(plan: Plan | FramePlan, folder: Path, models: Shelves) -> None:

@@ -96,7 +96,7 @@ def _values(field: OptionField) -> str:
         return ends if field.unit is None else f"{ends} {say(f'unit.{field.unit}')}"
     if field.repeatable:
         return f"`{field.form}`, several"
-    return {str: "text", Path: field.kind or ""}.get(field.type, "number")
+    return "text" if field.secret else {str: "text", Path: field.kind or ""}.get(field.type, "number")
 
 
 def _plain(number: float) -> str:

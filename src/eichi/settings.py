@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eichi.catalog import Shelves
@@ -34,6 +35,8 @@ FILE, PREFIX = "settings.json", "EICHI_"
 LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
+# This machine by its names; what is said to it does not leave it.
+LOCAL = ("localhost", "127.0.0.1", "::1")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
 
 
@@ -53,6 +56,7 @@ class Runtime:
     tile: int = VAE_TILE
     attention: str = "auto"
     compiled: bool = False
+    reproducible: bool = False
     preserve_gb: float | None = None
 
 
@@ -67,10 +71,14 @@ class Settings(Optioned, BaseSettings):
 
     home: Path = option(..., kind="folder")
     outputs: Path = option(Path("outputs"), group="machine", kind="folder")
-    device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda"))
+    device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda", "xpu", "mps"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
     offline: bool = option(False)
+    # In place of the hub, for model files: only what is fetched is named to it.
+    mirror: str = option("", group="models")
+    # For what the hub opens to those who agreed to its terms. It is shown to nobody.
+    token: SecretStr | None = option(None, group="models")
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
         None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
@@ -82,6 +90,8 @@ class Settings(Optioned, BaseSettings):
     )
     # The transformer's blocks, by torch: a slow first step, faster ones after it.
     compile: bool = option(False, group="memory", costs=("time",))
+    # On a card only: kernels that repeat themselves to the byte.
+    reproducible: bool = option(False, group="memory", costs=("time",))
     language: str = option(ENGLISH)
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
@@ -93,6 +103,31 @@ class Settings(Optioned, BaseSettings):
     def beside(cls, url: str, info: ValidationInfo) -> str:
         """Jobs are kept in the home folder unless a database is named."""
         return url or f"sqlite:///{info.data.get('home', Path()) / 'jobs.db'}"
+
+    @field_validator("mirror")
+    @classmethod
+    def sheltered(cls, address: str) -> str:
+        """The address of a server, without what does not belong to it; in the open only on this machine."""
+        address = address.strip().rstrip("/")
+        try:
+            parts = urlsplit(address)
+            good = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
+            plain = parts.port is None or parts.port > 0
+        except ValueError:  # half an IPv6 address, a port that is none
+            good = plain = False
+        beside = "@" in address or any(sign in address for sign in "?#\\ ") or not address.isprintable()
+        if (address and not (good and plain and parts.hostname)) or beside:
+            raise Unfit("reason.mirror")
+        return address
+
+    @field_validator("token")
+    @classmethod
+    def sendable(cls, token: SecretStr | None) -> SecretStr | None:
+        """A token without what was copied with it."""
+        text = "" if token is None else token.get_secret_value().strip()
+        if not (text.isascii() and text.isprintable() and " " not in text):
+            raise Unfit("reason.token")
+        return SecretStr(text) if text else None
 
     @field_validator("language")
     @classmethod
@@ -152,6 +187,7 @@ class Settings(Optioned, BaseSettings):
             tile=self.vae_tile,
             attention=self.attention,
             compiled=self.compile,
+            reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
         )
 
@@ -202,7 +238,8 @@ def wrong(error: ValidationError) -> OptionError:
     """The first complaint about settings as one sentence."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    return OptionError("error.settings.value", key=key, value=shown(first["input"]), **unfit(first))
+    value = shown(first["input"], secret=key == "token")
+    return OptionError("error.settings.value", key=key, value=value, **unfit(first))
 
 
 def _stay_offline() -> None:

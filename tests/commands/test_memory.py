@@ -22,7 +22,7 @@ def test_the_contract(eichi: Run) -> None:
     told = plan(eichi, "--free-gb", 24, "--ram-gb", 64)
     assert list(told) == [
         *("model", "height", "width", "placement", "blocks", "gpu", "ram", "lacks"),
-        *("phases", "memory", "moved", "usable", "free", "fp8", "tokens", "parameters"),
+        *("phases", "memory", "moved", "usable", "free", "fp8", "tokens", "parameters", "speed", "advice"),
     ]
     assert (told["model"], told["height"] * told["width"], told["lacks"]) == ("framepack", 640 * 640, [])
     assert told["placement"]["level"] == "streamed"
@@ -43,6 +43,26 @@ def test_what_changes_the_plan(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert plan(eichi, *machine)["usable"] == 16.0
     assert plan(eichi, "--free-gb", 0, "--ram-gb", 64)["placement"]["level"] == "cpu"
     assert plan(eichi, *machine, "--model", "tiny")["placement"]["level"] == "all"
+
+
+def test_a_described_card_has_its_speed(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = plan(eichi, "--card", "RTX 4070", "--ram-gb", 24)
+    assert told["usable"] == round(12 * 0.96 * 7 / 8, 2)
+    speed = told["speed"]
+    assert speed["card"] == "RTX 4070"
+    assert speed["step"] == pytest.approx(sum(speed["parts"].values()), abs=0.05)
+    assert [note["id"] for note in told["advice"]] == ["memory.advice.fp8", "memory.advice.ram"]
+    assert plan(eichi, "--card", "RTX 4070", "--free-gb", 8, "--ram-gb", 24)["usable"] == 7.0
+    assert plan(eichi, "--free-gb", 12, "--ram-gb", 24)["speed"] is None
+    parts = plan(eichi, "--card", "RTX 4070", "--ram-gb", 24, "--fp8-math")["speed"]["parts"]
+    assert parts["products"] < speed["parts"]["products"]
+    monkeypatch.setenv("EICHI_ATTENTION", "sage")
+    assert plan(eichi, "--card", "RTX 4070", "--ram-gb", 24)["speed"]["step"] < speed["step"]
+    _, lines, shown = eichi("memory", "--card", "RTX 4070", "--ram-gb", 24)
+    assert any(line.startswith("RTX 4070: about") and "not measured" in line for line in lines)
+    assert "FP8 weights (--fp8) would be faster here" in shown
+    _, lines, shown = eichi("memory", "--card", "Voodoo", "--ram-gb", 24)
+    assert (lines, "Voodoo" in shown, "RTX 4090" in shown) == ([], True, True)
 
 
 def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,14 +46,16 @@ def told(lines: list[str]) -> dict[str, Any]:
 
 def test_list_is_what_models_alone_says(eichi: Run) -> None:
     assert eichi("models", "list") == eichi("models")
-    assert eichi("models", "list", "--json") == eichi("models", "--json")
+    listed, alone = told(eichi("models", "list", "--json")[1]), told(eichi("models", "--json")[1])
+    assert listed | {"room": 0} == alone | {"room": 0}
 
 
 def test_from_nothing_to_a_model_and_back(eichi: Run, hub: Hub, home: Path) -> None:
     code, lines, _ = eichi("models", "download", "framepack", "--json")
     assert code == 0
-    events = [json.loads(line) for line in lines[:-1]]
+    first, *events = [json.loads(line) for line in lines[:-1]]
     assert {event["kind"] for event in events} == {"fetching"}
+    assert (first["kind"], first["left"], first["fits"]) == ("order", events[-1]["size"], True)
     assert events[-1]["done"] == events[-1]["size"]
     folders = told(lines)["folders"]
     assert folders["transformer"] == str(home / "models" / STANDARD)
@@ -85,8 +87,12 @@ def test_a_damaged_file_is_found_and_named(eichi: Run, hub: Hub, home: Path) -> 
     code, lines, shown = eichi("models", "verify", "framepack")
     assert code == 1
     assert [line for line in lines if line.split()[1] == "damaged"] == [line for line in lines if str(file) in line]
-    assert "eichi models download" in shown
+    assert "eichi models verify framepack --fix" in shown
     assert not told(eichi("models", "verify", "framepack", "--json")[1])["good"]
+    hub.asked.clear()
+    assert eichi("models", "verify", "framepack", "--fix")[0] == 0
+    assert (hub.fetched(""), hub.fetched(file.name)) == ([""], [""])  # it alone
+    assert told(eichi("models", "verify", "framepack", "--json")[1])["good"]
 
 
 @pytest.mark.parametrize(
@@ -150,3 +156,58 @@ def test_columns_stand_apart_in_every_language(eichi: Run, monkeypatch: pytest.M
         assert len(rows) > 3
         assert all(len(re.split(" {2,}", row)) == 3 for row in rows)
         assert len({cell_len(row) - cell_len(re.split(" {2,}", row)[2]) for row in rows}) == 1
+
+
+def test_a_plan_fetches_nothing(eichi: Run, hub: Hub, home: Path) -> None:
+    code, lines, shown = eichi("models", "download", "framepack", "--plan")
+    assert (code, shown, hub.fetched("")) == (0, "", [])
+    assert [line for line in lines if f"{STANDARD}/diffusion-1.safetensors" in line]
+    said = "\n".join(lines)
+    for words in (hub.address, str(home / "models"), "South Korea", "Llama 3", "Non-Commercial", "https://"):
+        assert words in said
+    assert told(eichi("models", "download", "framepack", "--plan", "--json")[1])["kind"] == "order"
+
+
+def test_the_licences_are_said_before_anything_comes(eichi: Run, hub: Hub) -> None:
+    shown = eichi("models", "download", "framepack")[2]
+    assert 0 < shown.index("Tencent Hunyuan Community License") < shown.index(f"{STANDARD}/config.json")
+
+
+def test_a_break_is_said(eichi: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.commands.models.sleep", lambda seconds: None)
+    hub.faults["diffusion-1.safetensors"] = [Fault(503, headers={"Retry-After": "7"})]
+    code, _, shown = eichi("models", "download", "framepack")
+    assert code == 0
+    assert "the server answered 503" in shown
+    assert "7 s" in shown
+
+
+def test_stopped_it_says_that_it_goes_on(eichi: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eichi.commands.models.sleep", stop)
+    hub.faults["diffusion-1.safetensors"] = [Fault(cut=1000)]
+    code, _, shown = eichi("models", "download", "framepack")
+    assert code == 130
+    assert "resumes" in shown
+    assert "partly downloaded" in "\n".join(eichi("models")[1])
+
+
+def test_from_a_folder(eichi: Run, hub: Hub, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    eichi("models", "download", "framepack")
+    (home / "models").rename(tmp_path / "disk")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    code, lines, _ = eichi("models", "import", tmp_path / "disk", "framepack")
+    assert (code, lines[-1]) == (0, "Model framepack is complete on this computer.")
+    code, _, shown = eichi("models", "import", tmp_path / "disk", "framepack-f1")
+    assert (code, "has nothing" in shown) == (2, True)
+
+
+def test_a_mirror_and_a_token_of_the_settings(eichi: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(repositories()) as mirror:
+        monkeypatch.setenv("EICHI_MIRROR", mirror.address)
+        monkeypatch.setenv("EICHI_TOKEN", "hf_mine")
+        assert eichi("models", "download", "framepack")[0] == 0
+        assert {headers.get("authorization") for _, headers in mirror.asked} == {"Bearer hf_mine"}
+    assert hub.asked == []

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from eichi.jobs import runner
 from eichi.jobs.runner import LEASE, alive, new_runner
 
 HOST, PID, STARTED, _ = new_runner().rsplit("/", 3)
@@ -41,3 +42,17 @@ def test_a_process_that_ended_does_not_live() -> None:
 )
 def test_names(name: str, silence: float, living: bool) -> None:
     assert alive(name, time.time() - silence) == living
+
+
+def test_the_next_worker_of_a_container_has_the_number_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart takes seconds, and numbers begin anew: only the ticks tell the two apart."""
+    monkeypatch.setattr(runner, "_ticks", lambda process: 1000)
+    before = new_runner()
+    assert alive(before, beat=None)
+    monkeypatch.setattr(runner, "_ticks", lambda process: 3000)
+    assert not alive(before, beat=time.time())
+
+
+def test_without_ticks_the_clock_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_ticks", lambda process: None)
+    assert alive(new_runner(), beat=None)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from eichi.models.attention import choose
 from eichi.models.device import (
+    card_of,
     empty_cache,
     measure,
     peak,
@@ -19,6 +19,8 @@ from eichi.models.device import (
     synchronise,
     title,
 )
+from eichi.models.kernels import choose
+from eichi.plan.cards import find_card
 from eichi.plan.memory import GIB
 
 CPU = torch.device("cpu")
@@ -119,6 +121,40 @@ def test_a_processor_is_asked_nothing() -> None:
 def test_attention_is_chosen_on_any_device(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers of the type that is computed in are tried; nothing that is for CUDA."""
     tried: list[Any] = []
-    monkeypatch.setattr("eichi.models.attention.fused", lambda device, dtype=None: tried.append(dtype))
+    monkeypatch.setattr("eichi.models.kernels.fused", lambda device, dtype=None: tried.append(dtype))
     assert choose(torch.device(kind), dtype=torch.float32).kernel == "chunked"
     assert tried == [torch.float32]
+
+
+def driver(monkeypatch: pytest.MonkeyPatch, name: str, told: Any = None) -> None:
+    """A CUDA driver that tells this of its card."""
+    properties = SimpleNamespace(
+        name=name,
+        total_memory=12 * GIB,
+        major=8,
+        minor=9,
+        multi_processor_count=46,
+        clock_rate=2_475_000,
+        memory_bus_width=192,
+        memory_clock_rate=10_501_000,
+    )
+    monkeypatch.setattr(torch, "cuda", Maker(get_device_properties=told or properties))
+
+
+def test_what_is_known_of_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = torch.device("cuda", 0)
+    driver(monkeypatch, "NVIDIA GeForce RTX 4070")
+    known = card_of(cuda)
+    assert known is find_card("RTX 4070")
+    driver(monkeypatch, "NVIDIA GeForce RTX 4071")
+    worked_out = card_of(cuda)
+    assert worked_out is not None
+    assert known is not None
+    assert worked_out.bf16 == pytest.approx(known.bf16, rel=0.01)
+    assert worked_out.memory == known.memory
+    driver(monkeypatch, "", RuntimeError("no driver"))
+    assert card_of(cuda) is None
+    driver(monkeypatch, "AMD")
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert card_of(cuda) is None
+    assert card_of(CPU) is None

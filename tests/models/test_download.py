@@ -1,4 +1,4 @@
-"""A whole model from a hub of the same layout as the real one: fetched, resumed, verified, shared, removed."""
+"""A whole model from a hub of the same layout as the real one: ordered, fetched, resumed, shared."""
 
 import json
 import shutil
@@ -8,11 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from eichi.catalog import CARD, Shelves, find
+from eichi.catalog import Shelves, find
 from eichi.errors import FolderError, ModelError, RunError
-from eichi.models.download import KINDS, Fetching, download, remove, verify
-from eichi.models.locate import LIST, MARKS, locate, present
-from tests.hub import Fault, Hub, checksum, serve, use
+from eichi.models import download as module
+from eichi.models.download import Fetching, Rate, Stalled, download, order
+from eichi.models.fetched import KINDS, LOCK, alone, pinned
+from eichi.models.hub import TRIES, Server
+from eichi.models.locate import LIST, MARKS, present
+from eichi.reasons import Reason
+from tests.hub import COMMIT, Fault, Hub, serve, use
 
 F1 = "lllyasviel/FramePack_F1_I2V_HY_20250503"
 STANDARD = "lllyasviel/FramePackI2V_HY"
@@ -66,11 +70,14 @@ def models(tmp_path: Path) -> Path:
 
 
 def bring(name: str, models: Path) -> list[Fetching]:
-    return list(download(find(name), Shelves(models), wait=lambda seconds: None))
+    """Fetch a model; what was told of how it came."""
+    told = download(find(name), Shelves(models), wait=lambda seconds: None)
+    return [one for one in told if isinstance(one, Fetching)]
 
 
 def files(models: Path) -> set[str]:
-    return {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()}
+    """All there is, but for what keeps two from fetching at once."""
+    return {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file() and path.name != LOCK}
 
 
 def test_a_model_is_fetched_and_nothing_else(hub: Hub, models: Path) -> None:
@@ -106,7 +113,7 @@ def test_the_mark_of_a_part_comes_last(hub: Hub, models: Path) -> None:
 
 
 def test_an_interrupted_download_goes_on(hub: Hub, models: Path) -> None:
-    hub.faults["diffusion-2.safetensors"] = [Fault(cut=1500), *[Fault(503)] * 9]
+    hub.faults["diffusion-2.safetensors"] = [Fault(cut=1500), *[Fault(503)] * TRIES]
     with pytest.raises(RunError):
         bring("framepack", models)
     before = [path for path, _ in hub.asked if "/resolve/" in path]
@@ -140,17 +147,6 @@ def test_a_repository_without_the_folder(hub: Hub, models: Path) -> None:
         bring("framepack", models)
 
 
-def test_verify_knows_the_checksums(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bring("framepack", models)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    checked = list(verify(find("framepack"), Shelves(models)))
-    assert {(file.how, file.good) for file in checked} == {("checksum", True)}
-    assert {str(file.file.relative_to(models)) for file in checked} == {f for f in files(models) if LIST not in f}
-    damaged = models / STANDARD / "diffusion-1.safetensors"
-    damaged.write_bytes(weights(3))
-    assert [file.file for file in verify(find("framepack"), Shelves(models)) if not file.good] == [damaged]
-
-
 @pytest.mark.parametrize("name", ["diffusion-1.safetensors", "config.json"])
 def test_a_file_that_was_deleted_is_fetched_again(hub: Hub, models: Path, name: str) -> None:
     bring("framepack", models)
@@ -160,81 +156,141 @@ def test_a_file_that_was_deleted_is_fetched_again(hub: Hub, models: Path, name: 
     assert {event.file for event in events} == {f"{STANDARD}/{name}", f"{SHARED}/tokenizer/vocab.txt"}
 
 
-def test_verify_reads_the_cache_of_the_hub(tmp_path: Path, models: Path) -> None:
-    entry = find("framepack")
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    for part, source in entry.parts.items():
-        storage = tmp_path / "hub" / "hub" / f"models--{str(source.repository).replace('/', '--')}"
-        folder = storage / "snapshots" / commit / source.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        (storage / "refs").mkdir(exist_ok=True)
-        (storage / "refs" / "main").write_text(commit)
-        (storage / "blobs").mkdir(exist_ok=True)
-        names = [MARKS.get(part, "config.json")] + ([] if part in MARKS else ["model.safetensors"])
-        for name in names:
-            content = weights(4) if name.endswith(".safetensors") else b"{}"
-            blob = storage / "blobs" / checksum(content)
-            blob.write_bytes(content)
-            (folder / name).symlink_to(blob)
-    checked = list(verify(entry, Shelves(models)))
-    assert {(file.how, file.good) for file in checked} == {("checksum", True)}
-    (locate(entry, Shelves(models))["vae"] / "model.safetensors").resolve().write_bytes(b"x")
-    assert {file.part for file in verify(entry, Shelves(models)) if not file.good} == {
-        "vae",
-        "text_encoder",
-        "text_encoder_2",
-    }
-
-
-def test_what_nobody_knows_a_checksum_of_is_whole_or_not(tmp_path: Path, models: Path) -> None:
-    checked = list(verify(find("tiny"), Shelves(models)))
-    assert {(file.how, file.good) for file in checked} == {("whole", True)}
-    mine = tmp_path / "mine"
-    shutil.copytree(str(find("tiny").root), mine)
-    (mine / CARD).write_text('{"like": "tiny"}')
-    cut = mine / "vae" / "diffusion_pytorch_model.safetensors"
-    cut.write_bytes(cut.read_bytes()[:-10])
-    (mine / "tokenizer" / "tokenizer.json").write_text("{")
-    bad = [file.file for file in verify(find(str(mine)), Shelves(models)) if not file.good]
-    assert bad == [cut, mine / "tokenizer" / "tokenizer.json"]
-
-
-def test_removing_leaves_what_another_model_needs(hub: Hub, models: Path) -> None:
-    bring("framepack", models)
-    bring("framepack-f1", models)
-    gone, freed = remove(find("framepack"), Shelves(models))
-    assert {path.parent for path in gone} == {models / STANDARD}
-    assert freed == sum(
-        len(content) for path, content in repositories()[STANDARD].items() if path in {f.name for f in gone}
-    )
-    assert not (models / STANDARD).exists()
-    assert present(find("framepack-f1"), Shelves(models))
-    remove(find("framepack-f1"), Shelves(models))
-    assert files(models) == set()
-
-
-def test_removing_leaves_what_was_not_fetched(hub: Hub, models: Path) -> None:
-    bring("framepack", models)
-    own = models / STANDARD / "mine.safetensors"
-    own.write_bytes(b"mine")
-    remove(find("framepack"), Shelves(models))
-    assert files(models) == {own.relative_to(models).as_posix()}
-    for name in ("framepack", "tiny"):
-        with pytest.raises(ModelError, match="Nothing was downloaded"):
-            remove(find(name), Shelves(models))
-    assert present(find("tiny"), Shelves(models))
-
-
-def test_removing_takes_the_parts_of_an_interrupted_download(hub: Hub, models: Path) -> None:
-    hub.faults["diffusion-2.safetensors"] = [Fault(cut=1500), *[Fault(503)] * 9]
-    with pytest.raises(RunError):
-        bring("framepack", models)
-    remove(find("framepack"), Shelves(models))
-    assert files(models) == set()
-
-
 def test_offline_nothing_is_fetched(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="offline"):
         bring("framepack", models)
     assert (hub.asked, models.exists()) == ([], False)
+
+
+def test_an_order_says_what_it_comes_to(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = {"license": "other", "license_name": "tencent-hunyuan-community", "license_link": "https://example.org/l"}
+    hub.cards[SHARED] = {"cardData": card}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**31))
+    asked = order(find("framepack"), Shelves(models))
+    assert asked.size == asked.left == sum(wanted.file.size for wanted in asked.files) > 0
+    assert (asked.after, asked.fits) == (2**31 - asked.size, True)
+    assert {wanted.part for wanted in asked.files} == set(find("framepack").parts)
+    assert all(wanted.target.is_relative_to(models) for wanted in asked.files)
+    assert [one.id for one in asked.licences if one.asked] == ["hunyuan", "llama", "flux"]
+    told = {one.name: (one.licence, one.link) for one in asked.repositories}
+    assert told[SHARED] == ("tencent-hunyuan-community", "https://example.org/l")
+    assert hub.fetched("") == []
+    bring("framepack", models)
+    again = order(find("framepack"), Shelves(models))
+    assert (again.files, again.licences, again.fits) == ((), (), True)
+    assert set(again.found) == set(find("framepack").parts)
+    only = order(find("framepack-f1"), Shelves(models))
+    assert (only.parts, [one.id for one in only.licences]) == (("transformer",), ["hunyuan"])
+
+
+def test_a_download_ends_with_the_versions_it_began_with(hub: Hub, models: Path) -> None:
+    hub.faults["diffusion-2.safetensors"] = [Fault(404)]
+    with pytest.raises(ModelError):
+        bring("framepack", models)
+    begun = pinned(find("framepack"), Shelves(models))
+    assert begun is not None
+    assert begun.commits == dict.fromkeys((STANDARD, SHARED, VISION), COMMIT)
+    hub.asked.clear()
+    bring("framepack", models)
+    assert f"/api/models/{STANDARD}/revision/{COMMIT}" in {path for path, _ in hub.asked}
+    assert pinned(find("framepack"), Shelves(models)) is None
+
+
+def test_a_version_that_is_gone_is_replaced_as_a_whole(hub: Hub, models: Path) -> None:
+    hub.faults["diffusion-2.safetensors"] = [Fault(404)]
+    with pytest.raises(ModelError):
+        bring("framepack", models)
+    first = models / STANDARD / "diffusion-1.safetensors"
+    assert first.read_bytes() == weights(2)
+    hub.repositories[STANDARD]["diffusion-1.safetensors"] = weights(70)
+    hub.faults[f"{STANDARD}/revision/{COMMIT}"] = [Fault(404, headers={"X-Error-Code": "RevisionNotFound"})]
+    bring("framepack", models)
+    assert first.read_bytes() == weights(70)
+
+
+def test_what_somebody_put_there_is_left(hub: Hub, models: Path) -> None:
+    own = models / STANDARD / "diffusion-1.safetensors"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    bring("framepack", models)
+    assert own.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("path", ["a\\..\\x.json", "con.json", "x:y.json"])
+def test_a_hostile_name_stops_it_before_anything_comes(hub: Hub, models: Path, path: str) -> None:
+    hub.repositories[STANDARD] |= {path: b"{}"}
+    with pytest.raises(ModelError, match="cannot be trusted"):
+        bring("framepack", models)
+    assert (hub.fetched(""), models.exists()) == ([], False)
+
+
+def test_names_that_lead_out_of_the_folder_are_not_wanted(hub: Hub, models: Path) -> None:
+    hub.repositories[SHARED] |= {"vae/../../out.json": b"{}", "/out.json": b"{}", "vae/.out.json": b"{}"}
+    hub.repositories[STANDARD] |= {LIST: b"{}"}
+    bring("framepack", models)
+    assert not {path for path in files(models) if path.endswith("out.json")}
+    assert json.loads((models / STANDARD / LIST).read_text()).keys() > {"config.json"}
+
+
+def test_two_at_once_wait_for_each_other(hub: Hub, models: Path) -> None:
+    with alone(Shelves(models)):
+        waiting = download(find("framepack"), Shelves(models), wait=lambda seconds: None)
+        assert next(waiting) == Stalled("", module.TURN, {"reason": "reason.elsewhere"})
+        assert next(waiting).kind == "stalled"
+        assert hub.fetched("") == []
+    assert next(waiting).kind == "fetching"
+    with pytest.raises(ModelError, match="right now"), alone(Shelves(models)):
+        pass
+    waiting.close()
+    with alone(Shelves(models)):
+        pass
+
+
+def test_what_another_has_brought_meanwhile_is_not_fetched_again(hub: Hub, models: Path) -> None:
+    late = order(find("framepack"), Shelves(models))
+    bring("framepack", models)
+    hub.asked.clear()
+    assert list(module.bring(late)) == []
+    assert hub.asked == []
+
+
+def test_a_break_is_told(hub: Hub, models: Path) -> None:
+    hub.faults["diffusion-1.safetensors"] = [Fault(503, headers={"Retry-After": "9"})]
+    told = list(download(find("framepack"), Shelves(models), wait=lambda seconds: None))
+    reason: Reason = {"reason": "reason.status", "status": 503}
+    assert [one for one in told if isinstance(one, Stalled)] == [
+        Stalled(f"{STANDARD}/diffusion-1.safetensors", 9.0, reason)
+    ]
+
+
+def test_the_rate_is_that_of_the_latest_seconds() -> None:
+    seconds = iter(range(100))
+    rate = Rate(lambda: float(next(seconds)))
+    rate.hear(0)
+    assert rate.speed is None
+    for done in (10, 20, 30, 40, 50, 60, 160):
+        rate.hear(done)
+    assert rate.speed == (160 - 20) / 5
+    for _ in range(7):
+        rate.hear(160)
+    assert rate.speed is None  # nothing comes
+
+
+def test_what_was_here_already_is_no_rate(hub: Hub, models: Path) -> None:
+    hub.faults["diffusion-2.safetensors"] = [Fault(cut=3000), Fault(404)]
+    with pytest.raises(ModelError):
+        bring("framepack", models)
+    seconds = iter(range(1000))
+    asked = order(find("framepack"), Shelves(models))
+    assert asked.here > 6000
+    told = [one for one in module.bring(asked, clock=lambda: float(next(seconds))) if isinstance(one, Fetching)]
+    assert told[-1].done == told[-1].size
+    assert max(one.speed or 0 for one in told) < 5000
+
+
+def test_a_mirror_is_asked_in_place_of_the_hub(hub: Hub, models: Path) -> None:
+    with serve(repositories()) as mirror:
+        list(download(find("framepack"), Shelves(models), server=Server(mirror.address)))
+        assert present(find("framepack"), Shelves(models))
+        assert (hub.asked, len(mirror.fetched("diffusion-1.safetensors"))) == ([], 1)

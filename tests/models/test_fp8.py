@@ -188,9 +188,20 @@ def test_the_network_is_nearly_the_same(folder: Path) -> None:
     assert torch.equal(call(weights.transformer, 0, 500.0), exact)
 
 
+def test_a_device_without_such_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fp8.check_stored(CPU)
+    monkeypatch.setattr(torch.Tensor, "to", absent)
+    with pytest.raises(DeviceError, match="cannot store FP8"):
+        fp8.check_stored(CPU)
+
+
+def absent(*_: object) -> None:
+    raise TypeError("no such type here")
+
+
 def test_a_gpu_is_given_larger_pieces() -> None:
     """Of one of a megabyte it would spend most of its time on getting started."""
     matrix = torch.empty(4096, 4096)
     here, there = (list(fp8.spans(tensor)) for tensor in (matrix, matrix.to("meta")))
-    assert (len(here), len(there)) == (64, 1)
+    assert (len(here), len(there)) == (64, 4)
     assert here[-1].stop == there[-1].stop == 4096

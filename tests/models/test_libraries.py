@@ -3,6 +3,7 @@
 import ast
 import builtins
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,15 @@ def test_they_come_in_before_anything_else(door: Any) -> None:
     tree = ast.parse(Path(door.__file__).read_text(encoding="utf-8"))
     first = next(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
     assert ast.unparse(first) == "import eichi.models.libraries"
+
+
+@pytest.mark.parametrize(
+    ("set_by_hand", "found"),
+    [({}, libraries.EXACT), ({libraries.ALLOCATOR: "a:1"}, "a:1"), ({libraries.OLDER: "a:1"}, None)],
+)
+def test_pinned_memory_is_as_large_as_it_is_asked_for(
+    set_by_hand: dict[str, str], found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(set_by_hand))
+    libraries._say()
+    assert os.environ.get(libraries.ALLOCATOR) == found

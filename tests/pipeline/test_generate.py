@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 
 from eichi import make_plan
 from eichi.catalog import Shelves
@@ -30,6 +32,7 @@ from eichi.events import (
 from eichi.library.whereabouts import marks_of
 from eichi.models.load import Components
 from eichi.options import VideoOptions
+from eichi.pipeline.decode import Decoder
 from eichi.pipeline.generate import fitted, generate, sample_latents
 from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
@@ -274,3 +277,27 @@ def test_final_strength_is_the_final_images_share(components: Components, plain:
         shown.append(call["latents_clean"][:, :, 1])
     assert shown[0].abs().max() > 0
     assert torch.allclose(shown[1], 0.25 * shown[0])
+
+
+class Doubles(TorchDispatchMode):
+    """What is computed in 64 bits."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = call(*args, **(kwargs or {}))
+        if any(isinstance(one, torch.Tensor) and one.dtype == torch.float64 for one in tree_iter((args, made))):
+            self.seen.add(str(call))
+        return made
+
+
+def test_nothing_needs_numbers_that_a_gpu_may_not_have(components: Components, plain: Path) -> None:
+    """Apple's has none of 64 bits."""
+    plan = plan_of(components, plain, seconds=1, sampling={"steps": 4, "cfg": 2.0})
+    with Doubles() as doubles:
+        for event in sample_latents(plan, components, fitted(plan)):
+            if isinstance(event, LatentsReady):
+                Decoder(components.vae, event.latents.shape[2], "reverse").push(0, torch.as_tensor(event.latents))
+    assert doubles.seen == set()

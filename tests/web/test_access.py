@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from eichi.errors import StoreError
+from eichi.jobs.store import Store
 from eichi.web import access as accesses
 from eichi.web.access import FREE, LONGEST, QUEUE, Access, Door, Entry, Verdict, neighbourhood
+from eichi.web.api.health import OPEN
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
+
+
+def unreachable(store: Store) -> bool:
+    raise StoreError("error.store.unreachable", reason="gone")
 
 
 def basic(password: str) -> str:
@@ -51,6 +58,19 @@ def test_a_page_for_others_asks_for_the_password(desk: Desk) -> None:
         assert client.get("/api/v1/jobs", headers={"authorization": "Bearer wrong"}).status_code == 401
         assert client.get("/api/v1/jobs", headers={"authorization": f"Bearer {token}"}).json()["jobs"] == []
         assert client.get("/en/create", headers={"authorization": basic(password)}).status_code == 200
+
+
+def test_whether_the_server_is_well_needs_no_password(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's health check knows none, and learns nothing else."""
+    app = make_app(desk, hosts=("*",), access=Access(desk.settings.home))
+    with TestClient(app, base_url="http://127.0.0.1:8001", follow_redirects=False) as client:
+        well = client.get(OPEN)
+        assert (well.status_code, well.json()) == (200, {"healthy": True})
+        for address in (f"{OPEN}/", f"{OPEN}x", f"{OPEN}%2F..%2Fjobs", "/api/v1/jobs"):
+            assert client.get(address).status_code == 401
+        monkeypatch.setattr(Store, "held", property(unreachable))
+        ill = client.get(OPEN)
+        assert (ill.status_code, ill.json()) == (503, {"healthy": False})
 
 
 class Clock:

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from eichi.errors import InputError
 from eichi.jobs.view import PlanView
 from eichi.options import FrameOptions, VideoOptions
+from eichi.plan.cards import find_card
+from eichi.plan.memory import GIB, Machine
 from eichi.web import drafts
 from eichi.web.desk import Desk
 from eichi.web.drafts import LONGEST, VALUES, BatchAsked, DraftAsked, DraftView, batch_of, draft_frame, draft_video
@@ -150,6 +152,29 @@ def test_time_is_what_was_measured(desk: Desk, video: VideoOptions) -> None:
     asked = DraftAsked(options=video.dump(), batch=BatchAsked(count=3, prompts="a\nb"))
     batch = draft_video(desk, asked, HERE)
     assert (batch.jobs, batch.total) == (6, "6 jobs, about 12 min 0 s in total")
+
+
+def test_until_then_it_is_what_the_card_promises(
+    desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eichi.jobs.view import Status
+
+    machine = Machine(12 * GIB, 20 * GIB, card=find_card("RTX 4070"))
+    monkeypatch.setattr(desk.probe, "look", lambda _: machine)
+    view = drafted(desk, video, model="framepack", sampling__steps=25)
+    assert view.time is not None
+    assert view.memory is not None
+    assert (view.time.measured, view.memory.fits) == (False, True)
+    assert "forecast for RTX 4070, not measured" in view.time.text
+    assert "“FP8 weights” would be faster here" in (view.memory.why or "")
+    shorter = drafted(desk, video, model="framepack", sampling__steps=5).time
+    assert shorter is not None
+    assert shorter.seconds < view.time.seconds
+    job = desk.start([video])[0]
+    desk.store.end(running(desk, job), Status.DONE, pace=30.0)
+    measured = drafted(desk, video).time
+    assert measured is not None
+    assert measured.measured
 
 
 def test_a_batch_is_counted(desk: Desk, video: VideoOptions, picture: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from eichi.plan.cards import find_card
 from eichi.settings import Settings
-from eichi.web.machine import MIB, Probe
+from eichi.web.machine import MIB, Probe, other_maker
 
 
 def card(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -37,3 +38,36 @@ def test_free_memory_is_that_of_the_card(
     machine = Probe().look(Settings(home=home, device=device))
     assert machine.gpu == (None if expected is None else expected * MIB)
     assert machine.ram > 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is a shell script here")
+def test_what_is_known_of_the_card(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = (
+        'case "$1" in *free*) printf "11000\\n7000\\n";; *) printf "NVIDIA GeForce RTX 4070\\nNVIDIA T4\\n";; esac'
+    )
+    card(tmp_path / "bin", monkeypatch, answers)
+    probe = Probe()
+    machine = probe.look(Settings(home=home, attention="sage"))
+    assert (machine.card, machine.kernel) == (find_card("RTX 4070"), "sage")
+    other = probe.look(Settings(home=home, device="cuda:1"))
+    assert (other.gpu, other.card) == (7000 * MIB, None)
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "build", "maker"),
+    [
+        ("linux", "x86_64", "2.13.0+cpu", None),
+        ("linux", "x86_64", "2.13.0", None),
+        ("win32", "AMD64", "2.13.0+xpu", ("xpu", "xpu")),
+        ("linux", "x86_64", "2.13.0+rocm6.4", ("cuda", "amd")),
+        ("darwin", "arm64", "2.13.0", ("mps", "mps")),
+        ("darwin", "x86_64", "2.13.0", None),
+    ],
+)
+def test_whose_gpu_torch_is_built_for(
+    monkeypatch: pytest.MonkeyPatch, system: str, processor: str, build: str, maker: tuple[str, str] | None
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: processor)
+    monkeypatch.setattr("eichi.web.machine.version", lambda _: build)
+    assert other_maker() == maker

@@ -13,6 +13,7 @@ from eichi.settings import Settings
 from eichi.web import preferences
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from eichi.web.machine import Maker
 
 HERE, AWAY = ("127.0.0.1", 5000), ("192.168.1.7", 5000)
 
@@ -149,3 +150,34 @@ def test_the_device_is_what_there_is(
     assert client.put("/api/v1/settings", json={"values": {"device": "cuda:2"}}).status_code == 422
     desk.adjust(desk.settings.model_copy(update={"device": "mps"}))  # by the command line
     assert offered()[-1] == "mps"
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("eichi.web.preferences.other_maker", lambda: Maker("xpu", "xpu"))
+    assert offered() == ["auto", "cpu", "xpu", "mps"]
+
+
+def test_a_token_is_written_for_its_owner_alone_and_never_comes_back(client: TestClient, desk: Desk) -> None:
+    path = desk.settings.home / "settings.json"
+    assert client.get("/api/v1/settings").json()["values"]["token"] is None
+    answer = client.put("/api/v1/settings", json={"values": {"token": "hf_secret"}})
+    told = client.get("/api/v1/settings")
+    assert (answer.status_code, "hf_secret" in answer.text + told.text) == (200, False)
+    assert json.loads(path.read_text())["token"] == "hf_secret"
+    assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
+    shown = told.json()["values"]["token"]
+    assert shown  # that there is one can be seen
+    client.put("/api/v1/settings", json={"values": {"token": shown, "vae_tile": 512}})
+    assert json.loads(path.read_text()) == {"token": "hf_secret", "vae_tile": 512}
+    wrong = client.put("/api/v1/settings", json={"values": {"token": "hf_sécret"}})
+    assert (wrong.status_code, wrong.json()["key"], "cret" in wrong.text) == (422, "token", False)
+    client.put("/api/v1/settings", json={"values": {"token": ""}})
+    assert desk.settings.token is None
+
+
+def test_where_models_come_from_is_set_by_who_sits_here(client: TestClient, away: TestClient, desk: Desk) -> None:
+    for values in ({"mirror": "https://evil.example"}, {"token": "hf_other"}):
+        assert away.put("/api/v1/settings", json={"values": values}).json()["id"] == "error.api.settings"
+    assert (desk.settings.mirror, desk.settings.token) == ("", None)
+    answer = client.put("/api/v1/settings", json={"values": {"mirror": "http://models.example"}})
+    assert (answer.status_code, answer.json()["key"]) == (422, "mirror")
+    client.put("/api/v1/settings", json={"values": {"mirror": "https://models.example/"}})
+    assert (desk.settings.mirror, desk.downloads.settings.mirror) == ("https://models.example",) * 2

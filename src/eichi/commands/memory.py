@@ -1,11 +1,14 @@
-"""`eichi memory`: where a model's weights would lie on this machine or a described one, and what the peaks would be."""
+"""`eichi memory`: where a model's weights would lie on this machine or a described one, what the peaks would be.
+
+Where the card is known, also how long a step would take, and what it spends its time on.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eichi.declare import field_of
-from eichi.lines import in_terminal
+from eichi.lines import duration, in_terminal
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting, tell
 from eichi.usage import Command, Number
@@ -13,6 +16,7 @@ from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.catalog import Entry
+    from eichi.plan.cards import Card
     from eichi.plan.memory import Machine, MemoryPlan
 
 PRESERVED = Number(*field_of(Settings, "preserve_gb").bounds, whole=False)
@@ -22,19 +26,23 @@ PRESERVED = Number(*field_of(Settings, "preserve_gb").bounds, whole=False)
 @click.option("--model", default="framepack", show_default=True, help=say("option.model"))
 @click.option("--resolution", type=Number(16), help=say("option.resolution"))
 @click.option("--fp8", is_flag=True, help=say("cli.memory.fp8"))
+@click.option("--fp8-math", is_flag=True, help=say("cli.memory.fp8_math"))
 @click.option("--lora-gb", type=Number(0.0, whole=False), default=0.0, help=say("cli.memory.lora"))
 @click.option("--free-gb", type=Number(0.0, whole=False), help=say("cli.memory.free"))
+@click.option("--card", help=say("cli.memory.card"))
 @click.option("--ram-gb", type=Number(0.0, whole=False), help=say("cli.memory.ram"))
 @click.option("--preserve-gb", type=PRESERVED, help=say("cli.memory.preserve"))
 @json_flag
-def memory(model: str, resolution: int | None, fp8: bool, lora_gb: float, as_json: bool, **machine: Any) -> None:
+def memory(
+    model: str, resolution: int | None, fp8: bool, fp8_math: bool, lora_gb: float, as_json: bool, **machine: Any
+) -> None:
     from eichi.catalog import find
     from eichi.plan.memory import GIB, Need, plan_memory
 
     with reporting(as_json) as settings:
         entry = find(model)
         height, width = _largest(entry, resolution)
-        need = Need(height, width, fp8=fp8, lora=int(lora_gb * GIB))
+        need = Need(height, width, fp8=fp8 or fp8_math, lora=int(lora_gb * GIB), product=fp8_math)
         plan = plan_memory(entry, need, _machine(settings, **machine))
         if as_json:
             print_json(plan)
@@ -53,19 +61,39 @@ def _largest(entry: "Entry", resolution: int | None) -> tuple[int, int]:
     return max(entry.sizes[id], key=lambda size: size[0] * size[1])
 
 
-def _machine(settings: Settings, free_gb: float | None, ram_gb: float | None, preserve_gb: float | None) -> "Machine":
-    """The described machine; what is not described is this one's."""
-    from eichi.plan.memory import GIB, Machine
+def _machine(
+    settings: Settings, free_gb: float | None, card: str | None, ram_gb: float | None, preserve_gb: float | None
+) -> "Machine":
+    """The described machine; what is not described is this one's. A card is free but for what the system takes."""
+    from eichi.plan.memory import GIB, RESERVED, Machine
 
+    described = None if card is None else _card(card)
+    if free_gb is None and described is not None:
+        free_gb = described.gib * (1 - RESERVED)
+    here = Machine(None, 0.0)
     if free_gb is None or ram_gb is None:
         from eichi.models.device import measure, pick_device
 
         here = measure(pick_device(settings.device))
-        gpu, ram = here.gpu, here.ram
-    else:
-        gpu, ram = None, 0.0
-    preserve = settings.preserve_gb if preserve_gb is None else preserve_gb
-    return Machine(gpu if free_gb is None else free_gb * GIB or None, ram if ram_gb is None else ram_gb * GIB, preserve)
+    return Machine(
+        gpu=here.gpu if free_gb is None else free_gb * GIB or None,
+        ram=here.ram if ram_gb is None else ram_gb * GIB,
+        preserve_gb=settings.preserve_gb if preserve_gb is None else preserve_gb,
+        streams=here.streams if free_gb is None else True,
+        card=described or (here.card if free_gb is None else None),
+        kernel=settings.attention,
+    )
+
+
+def _card(name: str) -> "Card":
+    """A card of the table. Raises OptionError."""
+    from eichi.errors import OptionError
+    from eichi.plan.cards import find_card, known_cards
+
+    card = find_card(name)
+    if card is None:
+        raise OptionError("error.card.unknown", name=name, known=", ".join(known_cards()))
+    return card
 
 
 def _tell(plan: "MemoryPlan", language: str) -> None:
@@ -80,5 +108,9 @@ def _tell(plan: "MemoryPlan", language: str) -> None:
     click.echo(f"  {say('memory.memory', language)}: {plan.ram:.2f} = {addends}")
     for part, count in plan.parameters.items():
         click.echo(f"  {part:<18}{count:>16,}")
-    for note in plan.shortages:
+    if plan.speed is not None:
+        click.echo(say("memory.speed", language, **vars(plan.speed), left=duration(plan.speed.job)))
+        addends = " + ".join(f"{part} {seconds:.2f}" for part, seconds in plan.speed.parts.items())
+        click.echo(f"  {say('memory.step', language)}: {plan.speed.step:.2f} = {addends}")
+    for note in (*plan.shortages, *plan.advice):
         tell(in_terminal(note, language))

@@ -1,73 +1,36 @@
-"""`eichi models`: which models are on this machine, fetched, verified, found and removed."""
+"""`eichi models`: which models are on this machine, fetched, brought from a folder, verified, found and removed."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from eichi.lines import duration
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.text import pad
 from eichi.usage import Group
 from eichi.words import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from eichi.catalog import Direction
-    from eichi.models.download import Checked, Fetching
+    from eichi.catalog import Entry
+    from eichi.models.download import Told
+    from eichi.models.fetched import Checked
+    from eichi.modelview import OrderView
     from eichi.settings import Settings
 
 GAP = 2  # columns between two
 PART = 19  # columns of the longest name of a part, and the gap
+SIZE = 10  # columns of a size, and the gap
 
-
-@dataclass(frozen=True)
-class Known:
-    """A model that can be asked for by name; whether it is on this machine, and whether it ships inside the package."""
-
-    name: str
-    direction: "Direction"
-    present: bool
-    embedded: bool
-
-
-@dataclass(frozen=True)
-class Models:
-    """All known models, and the folder for those that are not embedded."""
-
-    models: tuple[Known, ...]
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Located:
-    """Where the parts of a model lie."""
-
-    model: str
-    folders: dict[str, Path]
-
-
-@dataclass(frozen=True)
-class ModelVerified:
-    """What came of checking a model's files."""
-
-    model: str
-    good: bool
-    files: "tuple[Checked, ...]"
-
-
-@dataclass(frozen=True)
-class ModelRemoved:
-    """The files of a model that are gone, and the bytes they had."""
-
-    model: str
-    files: tuple[Path, ...]
-    bytes: int
+Move = Callable[[str, int, int, float | None, float | None], None]
 
 
 @click.group(cls=Group, invoke_without_command=True, help=say("cli.models"))
@@ -86,47 +49,67 @@ def show(as_json: bool) -> None:
 
 @models.command(help=say("cli.models.download"))
 @click.argument("name")
+@click.option("--plan", "only_plan", is_flag=True, help=say("cli.models.download.plan"))
 @json_flag
-def download(name: str, as_json: bool) -> None:
+def download(name: str, only_plan: bool, as_json: bool) -> None:
     from eichi.catalog import find
-    from eichi.models.download import download as fetch
-    from eichi.models.locate import locate
+    from eichi.models.download import bring, check_room, order
+    from eichi.models.hub import Server
+    from eichi.modelview import order_view
 
     with reporting(as_json) as settings:
         entry = find(name)
-        events = fetch(entry, settings.shelves)
-        if as_json:
-            for event in events:
-                print_json(event)
-        else:
-            _follow(events, settings)
-        if as_json:
-            print_json(Located(entry.name, locate(entry, settings.shelves)))
-        else:
-            click.echo(say("models.complete", settings.language, model=entry.name))
+        asked = order(entry, settings.shelves, Server.of(settings))
+        view = order_view(asked, settings.language)
+        if only_plan or asked.files:
+            if as_json:
+                print_json(view)
+            else:
+                _tell_order(view, settings.language, click.echo if only_plan else tell, only_plan)
+        if not only_plan:
+            check_room(asked)
+            _follow(bring(asked, sleep), settings, as_json)
+            _complete(entry, settings, as_json)
+
+
+@models.command(name="import", help=say("cli.models.import"))
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("name")
+@json_flag
+def import_(folder: Path, name: str, as_json: bool) -> None:
+    from eichi.catalog import find
+    from eichi.models.locate import present
+    from eichi.models.taken import take
+
+    with reporting(as_json) as settings:
+        entry = find(name)
+        missing = _follow(take(entry, folder.absolute(), settings.shelves), settings, as_json) or ()
+        if missing:
+            parts = ", ".join(say(f"part.{part}", settings.language) for part in missing)
+            tell(say("models.still", settings.language, model=entry.name, parts=parts))
+        if present(entry, settings.shelves):
+            _complete(entry, settings, as_json)
 
 
 @models.command(help=say("cli.models.verify"))
 @click.argument("name")
+@click.option("--fix", is_flag=True, help=say("cli.models.verify.fix"))
 @json_flag
-def verify(name: str, as_json: bool) -> None:
+def verify(name: str, fix: bool, as_json: bool) -> None:
     from eichi.catalog import find
-    from eichi.models.download import verify as check
+    from eichi.modelview import Verified
 
     with reporting(as_json) as settings:
-        states = {how: say(f"models.{how}", settings.language) for how in ("checksum", "whole", "bad")}
-        width, files = GAP + max(map(cell_len, states.values())), []
-        for checked in check(find(name), settings.shelves):
-            files.append(checked)
-            if not as_json:
-                state = states[checked.how if checked.good else "bad"]
-                click.echo(f"{pad(checked.part, PART)}{pad(state, width)}{checked.file}")
-        bad = sum(not checked.good for checked in files)
+        entry = find(name)
+        files = _check(entry, settings, as_json)
+        bad = [one for one in files if not one.good]
         if as_json:
-            print_json(ModelVerified(name, not bad, tuple(files)))
+            print_json(Verified.of(entry.name, files))
         elif bad:
-            tell(say("models.damaged", settings.language, count=bad, model=name))
-        if bad:
+            tell(say("models.damaged", settings.language, count=len(bad), model=entry.name))
+        if bad and fix:
+            _mend(entry, bad, settings, as_json)
+        elif bad:
             sys.exit(FAILED)
 
 
@@ -136,11 +119,13 @@ def verify(name: str, as_json: bool) -> None:
 def path(name: str, as_json: bool) -> None:
     from eichi.catalog import find
     from eichi.models.locate import locate
+    from eichi.modelview import Located
 
     with reporting(as_json) as settings:
-        folders = locate(find(name), settings.shelves)
+        entry = find(name)
+        folders = locate(entry, settings.shelves)
         if as_json:
-            print_json(Located(name, folders))
+            print_json(Located(model=entry.name, folders=folders))
             return
         for part, folder in folders.items():
             click.echo(f"{pad(part, PART)}{folder}")
@@ -151,46 +136,145 @@ def path(name: str, as_json: bool) -> None:
 @json_flag
 def remove(name: str, as_json: bool) -> None:
     from eichi.catalog import find
-    from eichi.models.download import remove as discard
+    from eichi.models.fetched import remove as discard
+    from eichi.modelview import Removed
 
     with reporting(as_json) as settings:
-        files, freed = discard(find(name), settings.shelves)
+        entry = find(name)
+        files, freed = discard(entry, settings.shelves)
         if as_json:
-            print_json(ModelRemoved(name, tuple(files), freed))
+            print_json(Removed(model=entry.name, files=tuple(files), bytes=freed))
         else:
             click.echo(say("models.removed", settings.language, count=len(files), freed=freed / 2**30))
 
 
 def _show(as_json: bool) -> None:
     """The list of known models."""
-    from eichi.catalog import find, known
-    from eichi.models.locate import present
+    from eichi.modelview import models_view
 
     with reporting(as_json) as settings:
-        entries = [find(name) for name in known()]
-        rows = [Known(one.name, one.direction, present(one, settings.shelves), one.embedded) for one in entries]
+        language = settings.language
+        view = models_view(settings.shelves, language)
         if as_json:
-            print_json(Models(tuple(rows), settings.models))
+            print_json(view)
             return
-        states = {where: say(f"models.{where}", settings.language) for where in ("embedded", "present", "absent")}
+        rows = view.models
+        states = {where: say(f"models.{where}", language) for where in ("embedded", "present", "absent", "begun")}
         width, longest = GAP + max(map(cell_len, states.values())), GAP + max(len(row.name) for row in rows)
         for row in rows:
-            state = states[("embedded" if row.embedded else "present") if row.present else "absent"]
-            direction = say(f"models.{row.direction}", settings.language)
+            absent = "begun" if row.interrupted else "absent"
+            state = states[("embedded" if row.embedded else "present") if row.present else absent]
+            direction = say(f"models.{row.direction}", language)
             click.echo(f"{pad(row.name, longest)}{pad(state, width)}{direction}")
-        click.echo(say("models.folder", settings.language, folder=settings.models))
+        click.echo(say("models.folder", language, folder=settings.models))
 
 
-def _follow(events: "Iterator[Fetching]", settings: "Settings") -> None:
-    """A download in the terminal: one bar where there is a terminal, a line for each file where there is none."""
+def _tell_order(view: "OrderView", language: str, tell: Callable[[str], object], whole: bool) -> None:
+    """What a download comes to; file by file if `whole`."""
+    if whole:
+        for file in view.files:
+            tell(f"{pad(file.part, PART)}{pad(decimal(file.size - file.here), SIZE)}{file.file}")
+        for part in view.found:
+            tell(f"{pad(part.part, PART)}{pad('-', SIZE)}{part.place}")
+    if view.files:
+        sizes = {"left": decimal(view.left), "free": decimal(view.free), "after": decimal(max(0, view.after))}
+        where = {"server": view.server, "folder": view.folder, "count": len(view.files)}
+        tell(say("models.order", language, **sizes, **where))
+    for one in view.licences:
+        tell(f"{one.text} {one.url}")
+    for repository in view.repositories:
+        if repository.licence:
+            told = {"repository": repository.name, "licence": repository.licence, "link": repository.link}
+            tell(say("models.card", language, **told).rstrip())
+
+
+def _complete(entry: "Entry", settings: "Settings", as_json: bool) -> None:
+    """The last word of what brings a model here."""
+    from eichi.models.locate import locate
+    from eichi.modelview import Located
+
+    if as_json:
+        print_json(Located(model=entry.name, folders=locate(entry, settings.shelves)))
+    else:
+        click.echo(say("models.complete", settings.language, model=entry.name))
+
+
+def _check(entry: "Entry", settings: "Settings", as_json: bool) -> "list[Checked]":
+    """Check a model's files, a line for each."""
+    from eichi.models.fetched import verify
+
+    states = {how: say(f"models.{how}", settings.language) for how in ("checksum", "whole", "bad")}
+    width, files = GAP + max(map(cell_len, states.values())), []
+    with _bar(settings.language, as_json) as (_, move):
+        for told in verify(entry, settings.shelves):
+            if told.kind == "checking":
+                move(str(told.file.name), told.done, told.size, None, None)
+                continue
+            files.append(told)
+            if as_json:
+                print_json(told)
+                continue
+            state = states[told.how if told.good else "bad"]
+            click.echo(f"{pad(told.part, PART)}{pad(state, width)}{told.file}")
+    return files
+
+
+def _mend(entry: "Entry", bad: "list[Checked]", settings: "Settings", as_json: bool) -> None:
+    """Fetch damaged files again."""
+    from eichi.models.download import download
+    from eichi.models.fetched import alone, discard
+    from eichi.models.hub import Server
+
+    with alone(settings.shelves):
+        again = discard(entry, settings.shelves, bad)
+    _follow(download(entry, settings.shelves, sleep, Server.of(settings), again), settings, as_json)
+    _complete(entry, settings, as_json)
+
+
+def _follow(events: "Iterable[Told]", settings: "Settings", as_json: bool) -> "tuple[str, ...] | None":
+    """What comes, in the terminal: one bar where there is a terminal, a line for each file where there is none.
+
+    Returns what the events return at their end.
+    """
+    language, at, told = settings.language, 0, iter(events)
+    try:
+        with _bar(language, as_json) as (console, move):
+            while True:
+                event = next(told)
+                if as_json:
+                    print_json(event)
+                elif event.kind == "stalled":
+                    said = say("models.stalled", language, seconds=round(event.seconds), **event.reason)
+                    console.print(said, markup=False, soft_wrap=True)
+                else:
+                    text = say("models.fetching", language, index=event.index, files=event.files, file=event.file)
+                    if event.index != at:
+                        console.print(text, markup=False, soft_wrap=True)
+                        at = event.index
+                    move(text, event.done, event.size, event.speed, event.left)
+    except StopIteration as end:
+        returned: tuple[str, ...] | None = end.value
+        return returned
+    except KeyboardInterrupt:
+        tell(say("models.stopped", language))
+        raise
+
+
+@contextmanager
+def _bar(language: str, quiet: bool) -> Iterator[tuple[Console, Move]]:
+    """A bar on standard error, where that is a terminal, and what moves it: text, bytes, all of them, rate, seconds."""
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(True), TransferSpeedColumn())
-    told = 0
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-        for event in events:
-            text = say("models.fetching", settings.language, **vars(event))
-            if event.index != told:
-                console.print(text, markup=False, soft_wrap=True)
-                told = event.index
-            progress.update(bar, completed=event.done, total=event.size, description=text)
+    hidden = quiet or not console.is_terminal
+    shown = ("{task.description}", "{task.fields[rate]}", "{task.fields[left]}")
+    text, rate, left = (TextColumn(form) for form in shown)
+    columns = (text, BarColumn(), DownloadColumn(), rate, left)
+    # What goes to standard output passes above the bar where that is the same terminal, else it stays what it is.
+    with Progress(*columns, console=console, disable=hidden, redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task("", total=None, rate="", left="")
+
+        def move(text: str, done: int, size: int, speed: float | None, left: float | None) -> None:
+            rate = "" if speed is None else say("models.speed", language, speed=decimal(int(speed)))
+            time = "" if left is None else duration(left)
+            bar.update(task, completed=done, total=size, description=text, rate=rate, left=time)
+
+        yield console, move

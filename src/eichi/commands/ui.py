@@ -20,9 +20,11 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 @click.option("--lang", metavar="|".join(languages()), help=say("cli.ui.lang"))
 def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser: bool, lang: str | None) -> None:
     with reporting(False) as settings:
+        from eichi.prepare import check_folder
         from eichi.web.access import Access
-        from eichi.web.app import serve
+        from eichi.web.app import EVERYWHERE, serve
 
+        check_folder(settings.home)  # with a container's first start it may be somebody else's
         chosen = None if lang is None else _known(lang)
         language = chosen or settings.language
         access = None if server in LOCAL or open_to_all else Access(settings.home)
@@ -31,7 +33,7 @@ def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser:
             tell(say("ui.password", language, password=password, token=token))
         if open_to_all and server not in LOCAL:
             tell(say("ui.open", language))
-        address = say("ui.address", language, server=server, port=port)
+        address = say("ui.address", language, server=LOCAL[0] if server in EVERYWHERE else server, port=port)
         with ending():
             serve(settings, server, port, inbrowser, chosen, lambda: tell(address), access)
 

@@ -17,8 +17,10 @@ import psutil
 import torch
 
 from eichi.errors import DeviceError
-from eichi.plan.memory import Machine
+from eichi.plan.cards import Card, Described, find_card, work_out
+from eichi.plan.memory import GIB, Machine
 
+KHZ = 1e6  # in a GHz
 GPUS = ("cuda", "xpu", "mps")  # as they are tried where nothing is said
 
 
@@ -73,13 +75,34 @@ def room(device: torch.device) -> tuple[float, float] | None:
     return float(free + held), float(total)
 
 
+def card_of(device: torch.device) -> Card | None:
+    """What is known of a device's speed: by its name, else by what the driver tells; None for all but NVIDIA's."""
+    if device.type != "cuda" or torch.version.hip is not None:
+        return None
+    try:
+        told = torch.cuda.get_device_properties(device)
+    except (RuntimeError, AssertionError):  # torch's own words for a driver that does not answer
+        return None
+    return find_card(told.name) or work_out(
+        Described(
+            name=told.name,
+            gib=told.total_memory / GIB,
+            capability=(told.major, told.minor),
+            processors=told.multi_processor_count,
+            clock=told.clock_rate / KHZ,
+            bus=told.memory_bus_width,
+            memory_clock=told.memory_clock_rate / KHZ,
+        )
+    )
+
+
 def measure(device: torch.device, preserve_gb: float | None = None) -> Machine:
     """What is free beside a device now."""
     ram, found = float(psutil.virtual_memory().available), room(device)
     if found is None:
         return Machine(None, ram, preserve_gb)
     free = min(found[0], ram) if device.type == "mps" else found[0]
-    return Machine(free, ram, preserve_gb, streams(device))
+    return Machine(free, ram, preserve_gb, streams(device), card_of(device))
 
 
 def synchronise(device: torch.device) -> None:

@@ -1,158 +1,285 @@
-"""Models onto this machine and off it again: what a model still needs, fetched; what is here, checked; what was
-fetched, removed.
+"""Models onto this machine, for the page and the command line alike: what a model still needs, where it goes, what it
+weighs and under which terms it is; then fetched, with a rate and the time that is left.
 
 A model's parts come from a few repositories, of which only the folders in the catalogue and only the kinds of files
 that are loaded are fetched, into `<models>/<owner>/<name>`. Parts that are here already, in whatever place, are left
-as they are. Beside the files lies a list of them with their checksums, so that they can be verified without the hub.
-Of every folder the file that marks it as complete comes last.
+as they are. Of every folder the file that marks it as complete comes last. What was begun is ended with the versions
+it was begun with, also after a restart; two that fetch at once, here or in another process, wait for each other.
 
-A part in the hub library's cache is verified by that cache's own names, which are checksums. Files that nobody knows
-a checksum of (a user's folder, the embedded model) are only checked for being whole: weights as long as their header
-says, JSON that can be read. Has no torch.
+What becomes of the files afterwards is in `fetched`. Has no torch.
 """
 
-import json
-import re
 import shutil
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from safetensors import SafetensorError, safe_open
+from huggingface_hub import constants
 
-from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
+from eichi.catalog import Entry, PartSource, Shelves
 from eichi.errors import FolderError, ModelError
-from eichi.files import aside, private
-from eichi.models.hub import RemoteFile, Wait, checksum, fetch, list_files, part_of
-from eichi.models.locate import LIST, MARKS, locate, locate_part
+from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, unpin
+from eichi.models.hub import RemoteFile, Repository, Server, Trouble, Wait, check_path, fetch, look, part_of
+from eichi.models.licences import Licence, licences
+from eichi.models.locate import MARKS, locate_part
+from eichi.reasons import Reason
 
-KINDS = (".json", ".jinja", ".model", ".txt", WEIGHTS)
 ROOM = 2**30  # bytes that stay free on the disk
+SPAN = 5.0  # seconds that a rate is measured over
+TURN = 2.0  # seconds between two looks at whether another one is done
+Clock = Callable[[], float]
 
-Sums = dict[str, str]
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file that a part lacks: where it goes, and its bytes that need not be fetched."""
+
+    part: str
+    file: RemoteFile
+    target: Path
+    here: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be fetched for a model. `found` are the parts that are here, and where; `free` bytes of the disk.
+
+    `repositories` are those that something comes from, without their files.
+    """
+
+    entry: Entry
+    models: Shelves
+    server: Server
+    files: tuple[Wanted, ...]
+    found: dict[str, Path]
+    repositories: tuple[Repository, ...]
+    free: int
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that lack something."""
+        return tuple(dict.fromkeys(wanted.part for wanted in self.files))
+
+    @property
+    def size(self) -> int:
+        return sum(wanted.file.size for wanted in self.files)
+
+    @property
+    def here(self) -> int:
+        return sum(wanted.here for wanted in self.files)
+
+    @property
+    def left(self) -> int:
+        """Bytes that come over the network."""
+        return self.size - self.here
+
+    @property
+    def after(self) -> int:
+        """Bytes of the disk that are free when all of it is here, fewer than none where it has no room."""
+        return self.free - self.left
+
+    @property
+    def fits(self) -> bool:
+        return not self.left or self.after >= ROOM
+
+    @property
+    def licences(self) -> tuple[Licence, ...]:
+        return licences(self.entry.parts, self.parts)
 
 
 @dataclass(frozen=True)
 class Fetching:
-    """A part of a file has come: file `index` of `files`, and bytes of the whole download."""
+    """Bytes have come: of the file `index` of `files`, and of the whole, by its latest rate and what is left by it."""
 
     file: str
     index: int
     files: int
+    file_done: int
+    file_size: int
     done: int
     size: int
+    speed: float | None = None
+    left: float | None = None
     kind: Literal["fetching"] = "fetching"
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A file was looked at: `how` is "checksum" or "whole", `good` what came of it."""
+class Stalled:
+    """Nothing comes for a while, for this reason; after so many seconds it goes on by itself."""
 
-    part: str
-    file: Path
-    how: str
-    good: bool
+    file: str
+    seconds: float
+    reason: Reason = field(default_factory=dict)
+    kind: Literal["stalled"] = "stalled"
 
 
-def download(entry: Entry, models: Shelves, wait: Wait = time.sleep) -> Iterator[Fetching]:
+Told = Fetching | Stalled
+
+
+class Rate:
+    """Bytes in a second, by the latest few."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def hear(self, done: int) -> None:
+        """Note how many have come until now."""
+        now = self._clock()
+        self._marks.append((now, done))
+        while now - self._marks[0][0] > SPAN and len(self._marks) > 2:
+            self._marks.popleft()
+
+    @property
+    def speed(self) -> float | None:
+        """None before anybody knows, and where nothing comes."""
+        if len(self._marks) < 2:
+            return None
+        (first, before), (last, now) = self._marks[0], self._marks[-1]
+        return (now - before) / (last - first) if last > first and now > before else None
+
+
+def download(
+    entry: Entry,
+    models: Shelves,
+    wait: Wait = time.sleep,
+    server: Server | None = None,
+    again: Collection[str] = (),
+) -> Generator[Told, None, None]:
     """Fetch what a model lacks; goes on where it was interrupted. Yields nothing where nothing is missing.
 
     `wait` spends the seconds between two tries. Raises ModelError, RunError, and FolderError before anything is
     fetched where the disk has too little room.
     """
-    yield from bring(want(entry, models), models, wait)
+    yield from bring(order(entry, models, server, again), wait)
 
 
-def want(entry: Entry, models: Shelves) -> list[RemoteFile]:
-    """The files that a model lacks, asked of the hub. Raises ModelError, RunError, and FolderError for want of room."""
-    wanted = _missing(entry, models)
-    size = sum(file.size for file in wanted)
-    here = sum(_here(file, models) for file in wanted)
-    _check_room(models, size - here)
-    return wanted
+def order(entry: Entry, models: Shelves, server: Server | None = None, again: Collection[str] = ()) -> Order:
+    """What a model lacks, asked of the hub; parts in `again` count as missing. Raises ModelError, RunError."""
+    server = server or Server()
+    lacking = {part: entry.parts[part] for part in lacking_parts(entry, models, again)}
+    found = {part: locate_part(entry, part, models) for part in entry.parts if part not in lacking}
+    if lacking and constants.HF_HUB_OFFLINE:
+        raise ModelError("error.hub.offline", what=entry.name)
+    begun = pinned(entry, models)
+    commits = {} if begun is None else begun.commits
+    names = dict.fromkeys(str(source.repository) for source in lacking.values())
+    repositories = [_look(name, server, commits.get(name)) for name in names]
+    files = [wanted for repository in repositories for wanted in _wanted(repository, lacking, models)]
+    marks = {f"{source.folder}/{MARKS.get(part, 'config.json')}".lstrip("/") for part, source in lacking.items()}
+    return Order(
+        entry,
+        models,
+        server,
+        tuple(sorted(files, key=lambda wanted: wanted.file.path in marks)),
+        {part: place for part, place in found.items() if place is not None},
+        tuple(replace(repository, files=()) for repository in repositories),
+        free(models),
+    )
 
 
-def bring(wanted: list[RemoteFile], models: Shelves, wait: Wait = time.sleep) -> Generator[Fetching, None, None]:
-    """Fetch these files; goes on where it was interrupted. Closed early, it keeps what has come.
-
-    Raises ModelError, RunError, FolderError.
-    """
-    size = sum(file.size for file in wanted)
-    _write_lists(models, wanted)
-    before = 0
-    for i, file in enumerate(wanted, start=1):
-        name = f"{file.repository}/{file.path}"
-        target = _place(file, models)
-        if not target.is_file():
-            yield from (Fetching(name, i, len(wanted), before + done, size) for done in fetch(file, target, wait))
-        before += file.size
-
-
-def verify(entry: Entry, models: Shelves) -> Iterator[Checked]:
-    """Look at every file of a model that is here. Raises ModelError where a part is not."""
-    for part, place in locate(entry, models).items():
-        files = [place] if place.is_file() else sorted(place.glob("[!.]*"))
-        for file in files:
-            if file.suffix not in KINDS:
-                continue
-            wanted = _sum(entry.parts[part], file, models)
-            good = _whole(file) if wanted is None else checksum(file, wanted) == wanted
-            yield Checked(part, file, "whole" if wanted is None else "checksum", good)
-
-
-def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
-    """Remove what was fetched for a model and is no other model's; returns the files and their bytes.
-
-    Only files that were fetched by `download` go. Raises ModelError where there are none.
-    """
-    gone, freed = [], 0
-    for source in _own_sources(entry, models):
-        sums = _read_list(models, source)
-        for path in [path for path in sums if RemoteFile("", "", path, 0, "").folder == source.folder]:
-            file = models.own / str(source.repository) / path
-            for old in (file, *file.parent.glob(f".{file.name}.*.part")):
-                if old.is_file():
-                    freed += old.stat().st_size
-                    old.unlink()
-                    gone.append(old)
-            del sums[path]
-        _write_list(models.own / str(source.repository) / LIST, sums)
-        _tidy(models, models.own / str(source.repository) / source.folder)
-    if not gone:
-        raise ModelError("error.model.not_fetched", model=entry.name, models=models.own)
-    return gone, freed
-
-
-def _own_sources(entry: Entry, models: Shelves) -> Iterator[PartSource]:
-    """The sources that no other known model uses which is here as well."""
-    others = [find(name) for name in known() if name != entry.name]
-    kept = {
-        source
-        for other in others
-        if locate_part(other, "transformer", models) is not None
-        for source in other.parts.values()
-    }
-    yield from (source for source in entry.parts.values() if source.repository is not None and source not in kept)
-
-
-def _missing(entry: Entry, models: Shelves) -> list[RemoteFile]:
-    """The files of the parts that are not here, those that mark a part last."""
-    parts = {part: source for part, source in entry.parts.items() if _lacks(entry, part, models)}
-    for part, source in parts.items():
+def lacking_parts(entry: Entry, models: Shelves, again: Collection[str] = ()) -> tuple[str, ...]:
+    """The parts that a model lacks, those in `again` among them. Raises ModelError for one that no hub has."""
+    lacking = tuple(part for part in entry.parts if part in again or _lacks(entry, part, models))
+    for part in lacking:
+        source = entry.parts[part]
         if source.repository is None:
             where = source.root or entry.root
             raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
-    marks = {f"{source.folder}/{MARKS.get(part, 'config.json')}".lstrip("/") for part, source in parts.items()}
-    files = []
-    for repository in dict.fromkeys(str(source.repository) for source in parts.values()):
-        folders = {source.folder for source in parts.values() if source.repository == repository}
-        found = list_files(repository)
-        files += [file for file in found if file.folder in folders and file.path.endswith(KINDS)]
-        for folder in folders - {file.folder for file in files if file.repository == repository}:
-            raise ModelError("error.hub.empty", repository=repository, folder=folder or "/")
-    return sorted(files, key=lambda file: file.path in marks)
+    return lacking
+
+
+def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) -> Generator[Told, None, None]:
+    """Fetch what was ordered; goes on where it was interrupted. Closed early, it keeps what has come.
+
+    Raises ModelError, RunError, FolderError.
+    """
+    if not asked.files:
+        return
+    check_room(asked)
+    with ExitStack() as held:
+        yield from _turn(asked.models, held, wait)
+        missing = [wanted for wanted in asked.files if not _is_here(wanted.file, asked.models)]
+        for wanted in missing:
+            wanted.target.unlink(missing_ok=True)  # of another version
+        note(asked.models, [wanted.file for wanted in missing])
+        commits = {repository.name: repository.commit for repository in asked.repositories}
+        pin(asked.entry, asked.models, Pins(commits, asked.size))
+        yield from _bring(asked, missing, wait, Rate(clock))
+        unpin(asked.entry, asked.models)
+
+
+def check_room(asked: Order) -> None:
+    """Refuse what the disk has no room for. Raises FolderError."""
+    if not asked.fits:
+        needed, free = asked.left / 2**30, asked.free / 2**30
+        raise FolderError("error.folder.room", folder=asked.models.own, needed=needed, room=ROOM / 2**30, free=free)
+
+
+def free(models: Shelves) -> int:
+    """Free bytes where models lie, or will."""
+    folder = models.own.absolute()
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
+
+
+def _bring(asked: Order, missing: Collection[Wanted], wait: Wait, rate: Rate) -> Iterator[Told]:
+    """File after file, those that are missing."""
+    before, come, count = 0, 0, len(asked.files)
+    rate.hear(0)
+    for i, wanted in enumerate(asked.files, start=1):
+        file, last = wanted.file, _here(wanted.file, asked.models)
+        if wanted in missing:
+            for told in fetch(file, wanted.target, wait, asked.server):
+                if isinstance(told, Trouble):
+                    yield Stalled(told.file, told.seconds, told.reason)
+                    continue
+                come, last = come + max(0, told - last), told
+                rate.hear(come)
+                speed, done = rate.speed, before + told
+                left = (asked.size - done) / speed if speed else None
+                yield Fetching(file.name, i, count, told, file.size, done, asked.size, speed, left)
+        before += file.size
+
+
+def _turn(models: Shelves, held: ExitStack, wait: Wait) -> Iterator[Stalled]:
+    """Wait until nobody else fetches into these folders."""
+    while True:
+        try:
+            held.enter_context(alone(models))
+        except ModelError:
+            yield Stalled("", TURN, {"reason": "reason.elsewhere"})
+            wait(TURN)
+        else:
+            return
+
+
+def _look(name: str, server: Server, commit: str | None) -> Repository:
+    """A repository as it was when the download was begun; as it is now, where that is no more."""
+    if commit is not None:
+        try:
+            return look(name, server, commit)
+        except ModelError as error:
+            if error.id != "error.hub.missing":
+                raise
+    return look(name, server)
+
+
+def _wanted(repository: Repository, lacking: dict[str, PartSource], models: Shelves) -> Iterator[Wanted]:
+    """The files of a repository that parts need. Raises ModelError where it has none, or none that can be trusted."""
+    parts = {source.folder: part for part, source in lacking.items() if source.repository == repository.name}
+    found = set()
+    for file in repository.files:
+        hidden = file.path.rpartition("/")[2].startswith(".")
+        if file.folder in parts and file.path.endswith(KINDS) and not hidden:
+            check_path(file)
+            found.add(file.folder)
+            yield Wanted(parts[file.folder], file, _place(file, models), _here(file, models))
+    for folder in parts.keys() - found:
+        raise ModelError("error.hub.empty", repository=repository.name, folder=folder or "/")
 
 
 def _lacks(entry: Entry, part: str, models: Shelves) -> bool:
@@ -161,87 +288,27 @@ def _lacks(entry: Entry, part: str, models: Shelves) -> bool:
     if place is None or source.repository is None:
         return place is None
     base = models.own / source.repository
-    listed = [base / path for path in _read_list(models, source)]
-    return any(file.parent == place and not file.is_file() for file in listed)
+    noted = [base / path for path in read_list(models, source)]
+    return any(file.parent == place and not file.is_file() for file in noted)
 
 
 def _place(file: RemoteFile, models: Shelves) -> Path:
     return models.own / file.repository / file.path
 
 
+def _noted(file: RemoteFile, models: Shelves) -> str | None:
+    return listed(_place(file, models), PartSource(file.repository, ""), models)
+
+
+def _is_here(file: RemoteFile, models: Shelves) -> bool:
+    """Whether a file needs not be fetched: it is this version, or it is none of ours."""
+    target, noted = _place(file, models), _noted(file, models)
+    return target.is_file() and (noted is None or (noted == file.sum and target.stat().st_size == file.size))
+
+
 def _here(file: RemoteFile, models: Shelves) -> int:
     """Bytes of a file that need not be fetched."""
-    target = _place(file, models)
-    part = part_of(file, target)
-    if target.is_file():
+    if _is_here(file, models):
         return file.size
+    part = part_of(file, _place(file, models))
     return min(part.stat().st_size, file.size) if part.is_file() else 0
-
-
-def _check_room(models: Shelves, needed: int) -> None:
-    """Refuse what the disk has no room for."""
-    there = next(folder for folder in (models.own, *models.own.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
-    if needed and needed + ROOM > free:
-        values = {"folder": models.own, "needed": needed / 2**30, "room": ROOM / 2**30, "free": free / 2**30}
-        raise FolderError("error.folder.room", **values)
-
-
-def _write_lists(models: Shelves, files: list[RemoteFile]) -> None:
-    """Note the checksums of files that are about to be fetched, beside those of files that were."""
-    for repository in {file.repository for file in files}:
-        sums = _read_list(models, PartSource(repository, ""))
-        sums |= {file.path: file.sum for file in files if file.repository == repository}
-        _write_list(models.own / repository / LIST, sums)
-
-
-def _write_list(path: Path, sums: Sums) -> None:
-    if not sums:
-        path.unlink(missing_ok=True)
-        return
-    try:
-        private(path.parent)
-        with aside(path) as draft:
-            draft.write_text(json.dumps(sums, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise FolderError("error.folder.write", folder=path.parent, reason=error) from error
-
-
-def _read_list(models: Shelves, source: PartSource) -> Sums:
-    """Checksum by path of what was fetched from a repository; empty where nothing was, or the list is damaged."""
-    try:
-        sums: Sums = json.loads((models.own / str(source.repository) / LIST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return sums
-
-
-def _sum(source: PartSource, file: Path, models: Shelves) -> str | None:
-    """The checksum that a file should have, None where nobody knows."""
-    if source.repository is None:
-        return None
-    base = models.own / source.repository
-    if file.is_relative_to(base):
-        return _read_list(models, source).get(file.relative_to(base).as_posix())
-    name = file.resolve().name  # in a cache of the hub library, files are links to what is named by its checksum
-    return name if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name) else None
-
-
-def _whole(file: Path) -> bool:
-    """Whether a file is what its kind says, and all of it."""
-    try:
-        if file.suffix == WEIGHTS:
-            with safe_open(file, framework="numpy"):
-                return True
-        if file.suffix == ".json":
-            json.loads(file.read_text(encoding="utf-8"))
-        return file.stat().st_size > 0
-    except (OSError, ValueError, SafetensorError):
-        return False
-
-
-def _tidy(models: Shelves, folder: Path) -> None:
-    """Remove folders that have become empty, up to the models folder."""
-    while folder != models.own and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent

@@ -36,8 +36,9 @@ LARGEST = torch.finfo(TYPE).max
 # A row of zeros has no scale of its own; anything that is no zero will do.
 SMALLEST = 2.0**-100
 # Numbers that are worked on at a time: a megabyte in float32, which stays in a processor's cache. On a GPU every piece
-# is some launches of kernels, which take longer than the work on so little; there it is 64 megabytes.
-PIECE, LARGE_PIECE = 2**18, 2**24
+# is some launches of kernels, which take longer than the work on so little; there it is 16 megabytes, about what the
+# cache of a card holds that multiplies in eight bits.
+PIECE, LARGE_PIECE = 2**18, 2**22
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,14 @@ def multiplies(device: torch.device) -> bool:
     except (RuntimeError, NotImplementedError, ValueError):
         return False
     return True
+
+
+def check_stored(device: torch.device) -> None:
+    """Refuse weights in eight bits where a device has no such numbers, as Apple's. Raises DeviceError."""
+    try:
+        torch.zeros(1, device=device).to(TYPE).to(torch.float32)
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        raise DeviceError("error.fp8.stored", device=device, key="weights.fp8") from error
 
 
 def check_product(device: torch.device) -> None:

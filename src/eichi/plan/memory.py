@@ -17,12 +17,15 @@ Weights read from mapped files count as RAM only where they are copied: the rest
 gives up when asked.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
 from eichi.catalog import HALF, Anatomy, Blocks, Entry
 from eichi.events import Adjusted
+from eichi.plan.cards import Card
+from eichi.plan.speed import DISK, HOST, Speed, rounded, speed
 
 GIB = 2**30
 FLOAT32 = 4
@@ -39,6 +42,9 @@ CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
 PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM
 PLAIN = 0.7 * GIB  # the same without CUDA, as it was measured with the embedded model
 SLACK = 4.0 * GIB  # RAM beyond the need, for weights to be pinned
+RESERVED = 0.04  # assumption: share of a card that the system has taken before we start
+CLEARLY = 0.98  # of a placement's time is a faster one's at the most
+WORTH = 0.9  # of the time is what a change takes that is worth a word
 
 # The document's example: of 16 GB, 14 are used at a preserved memory of 6.
 SHARE, HEADROOM, NOTHING, LEAST = 1 / 8, 2.0 * GIB, 6.0, 6.0 * GIB
@@ -50,9 +56,10 @@ Sum = dict[str, float]
 
 @dataclass(frozen=True)
 class Need:
-    """What a request asks of memory. `clean` counts given latents at full resolution, `lora` bytes of LoRA files.
+    """What a request asks of memory and time. `clean` counts given latents at full resolution, `lora` bytes of LoRAs.
 
-    `branches` are the guidance branches: 2 with real CFG.
+    `branches` are the guidance branches: 2 with real CFG. `product` is whether FP8 multiplies; `cached` whether a step
+    cache saves some of the `steps` of each of the `sections`.
     """
 
     height: int
@@ -62,6 +69,10 @@ class Need:
     fp8: bool = False
     lora: int = 0
     branches: int = 1
+    product: bool = False
+    steps: int = 25
+    sections: int = 4
+    cached: bool = False
 
     @property
     def tokens(self) -> int:
@@ -75,12 +86,15 @@ class Machine:
     """Bytes of free memory; `gpu` is None where there is none. `preserve_gb` is the setting of that name.
 
     `streams` is whether the GPU does one thing beside another, as CUDA does: decode beside sampling, fetch ahead.
+    `card` is what is known of the GPU's speed, `kernel` the setting for attention.
     """
 
     gpu: float | None
     ram: float
     preserve_gb: float | None = None
     streams: bool = True
+    card: Card | None = None
+    kernel: str = "auto"
 
     @property
     def usable(self) -> float:
@@ -129,16 +143,48 @@ class MemoryForecast:
 
 
 def choose(anatomy: Anatomy, need: Need, machine: Machine) -> Placement:
-    """The fastest placement that fits; the smallest one where none does."""
+    """The fastest placement that fits; the smallest one where none does.
+
+    Where nothing is known of the card's speed, that is the one with most on the GPU. Where it is, what is decoded
+    beside sampling may be worth more streamed blocks. What is not clearly faster is not taken.
+    """
     if machine.gpu is None:
         return Placement("cpu")
     rungs = ladder(anatomy, need, machine.streams)
-    fitting = (rung for rung in rungs if forecast(anatomy, need, rung).gpu <= machine.usable)
-    placement = next(fitting, rungs[-1])
+    fitting = [rung for rung in rungs if forecast(anatomy, need, rung).gpu <= machine.usable] or rungs[-1:]
+    first = _pinned(anatomy, need, machine, fitting[0])
+    if machine.card is None or not machine.streams:
+        return first
+    beside = (replace(rung, beside=True) for rung in fitting if rung.streamed)
+    besides = [rung for rung in beside if forecast(anatomy, need, rung).gpu <= machine.usable][:1]
+    others = [_pinned(anatomy, need, machine, rung) for rung in (*fitting[1:], *besides)]
+    times = {rung: timed.section for rung in (first, *others) if (timed := time(anatomy, need, machine, rung))}
+    best = min(times, key=times.__getitem__, default=first)
+    return best if times[best] < times[first] * CLEARLY else first
+
+
+def time(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> Speed | None:
+    """What a request takes on a placement; None where nothing is known of the card's speed."""
+    if machine.card is None or placement.level == "cpu":
+        return None
+    sizes = _blocks(anatomy, need)
+    away = {i: sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)}
+    # Mapped weights are in RAM where the system's cache has room for all of them.
+    cached = copied(need, placement) or machine.ram >= PROGRAM + sum(away.values())
+    return speed(anatomy, need, placement, away, machine.card, HOST if cached else DISK, machine.kernel)
+
+
+def _pinned(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> Placement:
+    """A placement with its streamed weights pinned, where RAM has room for that."""
     pinned = replace(placement, pinned=True)
-    if placement.streamed and machine.streams and forecast(anatomy, need, pinned).ram + SLACK <= machine.ram:
-        return pinned
-    return placement
+    room = placement.streamed and machine.streams and forecast(anatomy, need, pinned).ram + SLACK <= machine.ram
+    return pinned if room else placement
+
+
+def _blocks(anatomy: Anatomy, need: Need) -> list[int]:
+    """Bytes of every block, in order."""
+    number = anatomy.precision.size
+    return [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8, number)] * row.count]
 
 
 def lacks(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> tuple[Memory, ...]:
@@ -150,6 +196,8 @@ def lacks(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) 
 
 def lower(anatomy: Anatomy, need: Need, placement: Placement) -> Placement | None:
     """The placement to fall back to when memory ran out, a good step below; None where there is none."""
+    if placement.streamed and placement.beside:
+        return replace(placement, beside=False)
     plain = replace(placement, pinned=False)
     rungs = next((rungs for rungs in (ladder(anatomy, need, s) for s in (True, False)) if plain in rungs), [plain])
     if plain == rungs[-1]:
@@ -186,7 +234,7 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
 
 
 def copied(need: Need, placement: Placement) -> bool:
-    """Whether what is streamed lies in RAM of the program's own, being changed or pinned; else in mapped files."""
+    """Whether what is streamed lies in RAM of the program's own, as it was changed or pinned; else in mapped files."""
     return placement.pinned or need.fp8 or need.lora > 0
 
 
@@ -194,8 +242,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
     """The peaks of a request on a placement."""
     if placement.level == "cpu":
         return MemoryForecast({}, _cpu(anatomy, need), 0)
-    number = anatomy.precision.size
-    sizes = [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8, number)] * row.count]
+    number, sizes = anatomy.precision.size, _blocks(anatomy, need)
     away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
     # One block computes while the next one comes.
     buffers = min(len(away), 2) * max(away, default=0)
@@ -214,7 +261,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         "sampling": resident | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    return MemoryForecast(phases, _memory(around + sum(sizes), away, need, placement), sum(away))
+    return MemoryForecast(phases, _memory(away, need, placement), sum(away) * need.branches)
 
 
 @dataclass(frozen=True)
@@ -241,6 +288,8 @@ class MemoryPlan:
     fp8: bool
     tokens: int
     parameters: dict[str, int]
+    speed: Speed | None = None
+    advice: tuple[Adjusted, ...] = ()
 
     @property
     def shortages(self) -> tuple[Adjusted, ...]:
@@ -258,7 +307,7 @@ def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement
     """Where a model's weights would lie on a machine, unless that is said, and what the peaks would be."""
     anatomy = entry.anatomy
     placement = placement or choose(anatomy, need, machine)
-    peaks = forecast(anatomy, need, placement)
+    peaks, timed = forecast(anatomy, need, placement), time(anatomy, need, machine, placement)
     return MemoryPlan(
         model=entry.name,
         height=need.height,
@@ -276,7 +325,30 @@ def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement
         fp8=need.fp8,
         tokens=need.tokens,
         parameters=parameters(anatomy),
+        speed=None if timed is None else rounded(timed),
+        advice=tuple(_advice(anatomy, need, machine, placement)),
     )
+
+
+def _advice(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> Iterator[Adjusted]:
+    """What would make it clearly faster, or as fast and more exact, with the seconds of a step before and after."""
+    now = time(anatomy, need, machine, placement)
+    if now is None:
+        return
+    other = replace(need, fp8=not need.fp8, product=False)
+    if need.fp8 or not lacks(anatomy, need, machine, placement):
+        chosen = choose(anatomy, other, machine)
+        then = time(anatomy, other, machine, chosen)
+        fits = not lacks(anatomy, other, machine, chosen)
+        if then is not None and fits and then.section < now.section * (1.0 if need.fp8 else WORTH):
+            values = {"before": round(now.step, 2), "after": round(then.step, 2)}
+            yield Adjusted("memory.advice.plain" if need.fp8 else "memory.advice.fp8", values)
+    pinned = replace(placement, pinned=True)
+    then = time(anatomy, need, machine, pinned)
+    if placement.streamed and machine.streams and then is not None and then.section < now.section * WORTH:
+        ram = _gib(forecast(anatomy, need, pinned).ram + SLACK)
+        values = {"ram": ram, "before": round(now.step, 2), "after": round(then.step, 2)}
+        yield Adjusted("memory.advice.ram", values)
 
 
 def parameters(anatomy: Anatomy) -> dict[str, int]:
@@ -300,11 +372,14 @@ def _llama(layers: Blocks, rest: int, whole: bool) -> int:
     return rest + layers.parameters * (layers.count if whole else 2)
 
 
-def _memory(transformer: int, away: list[int], need: Need, placement: Placement) -> Sum:
-    """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned."""
+def _memory(away: list[int], need: Need, placement: Placement) -> Sum:
+    """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned.
+
+    What stays on the GPU is made there tensor by tensor, from the files.
+    """
     memory: Sum = {"program": PROGRAM}
     if placement.streamed:
-        memory["transformer"] = transformer if copied(need, placement) else 2 * max(away)
+        memory["transformer"] = sum(away) + max(away) if copied(need, placement) else 2 * max(away)
     if need.lora:
         memory["lora"] = need.lora
     return memory

@@ -141,8 +141,8 @@ class FramePlan(Resolved[FrameOptions]):
 
     @property
     def need(self) -> Need:
-        """Its size for the memory plan."""
-        return Need(self.height, self.width, 1, len(self.pictures) + 1)
+        """Its size for the plan of memory and time."""
+        return Need(self.height, self.width, 1, len(self.pictures) + 1, sections=1)
 
 
 def frame_layout(

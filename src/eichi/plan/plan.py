@@ -82,8 +82,8 @@ class Plan(Resolved[VideoOptions]):
 
     @property
     def need(self) -> Need:
-        """Its size for the memory plan."""
-        return Need(self.height, self.width, self.window)
+        """Its size for the plan of memory and time."""
+        return Need(self.height, self.width, self.window, sections=max(1, len(self.sections) - self.kept))
 
     @property
     def seconds(self) -> float:

@@ -26,7 +26,7 @@ from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
 from eichi.web.access import Access, Door
-from eichi.web.api import routes
+from eichi.web.api import health, routes
 from eichi.web.api.errors import explain, explain_mistake, explain_question, explain_refusal
 from eichi.web.api.operations import named
 from eichi.web.connections import Punctual
@@ -75,7 +75,8 @@ def make_app(
     app.add_middleware(GZipMiddleware, minimum_size=SMALL)
     # Also of those that do not say their length; an address that takes a file allows more.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=QUESTION)
-    app.add_middleware(Guard, hosts=hosts, local=desk.local, door=None if access is None else Door(access))
+    door = None if access is None else Door(access)
+    app.add_middleware(Guard, hosts=hosts, local=desk.local, door=door, open=(health.OPEN,))
     return app
 
 

@@ -1,38 +1,46 @@
-"""Downloads of models for the page: one after another beside the server, told of as they come.
+"""What is done with models for the page: fetched and checked, one after another beside the server, told as it goes.
 
 Models share parts, so that two at once would write the same files. What has come stays when a download is stopped, when
-it fails and when the server ends; the next one of the model goes on from there. The work itself is that of
-`eichi models download`. Knows no page.
+it fails and when the server ends; the next one of the model goes on from there. The work itself is that of `eichi
+models`. Knows no page.
 """
 
+import logging
 import threading
-import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from eichi.catalog import Entry, find
 from eichi.errors import EichiError, InputError, ModelError
+from eichi.events import Adjusted
 from eichi.jobs.view import Status, View
+from eichi.library.agreed import Agreed
+from eichi.modelview import label
 from eichi.settings import Settings
 from eichi.web.i18n import Words
+from eichi.words import ENGLISH, resay
 
 if TYPE_CHECKING:
-    from eichi.models.download import Fetching
+    from eichi.models.download import Fetching, Order, Stalled
+    from eichi.models.fetched import Checked, Checking
 
-SPAN = 5.0  # seconds that a speed is measured over
-Clock = Callable[[], float]
+log = logging.getLogger(__name__)
+
+Task = Literal["download", "check"]
 
 
 class DownloadView(View):
-    """The download of a model: bytes that are here and of the whole, bytes and seconds left by its latest speed.
+    """What is being done with a model, or was: bytes of it and of the whole, bytes and seconds left by its latest rate.
 
-    `said` is the sentence of the error that it ended with, if it did. `file` is the one that is being fetched.
+    `file` is the one that it is at. `stalled` says why nothing comes for a while, `said` is the sentence of the error
+    that it ended with, if it did. Of a check, `bad` are the damaged files, `good` is how many are not.
     """
 
     name: str
     label: str
+    task: Task
     status: Status
     status_text: str
     file: str
@@ -43,18 +51,24 @@ class DownloadView(View):
     fraction: float
     speed: float | None
     left: float | None
+    stalled: str
     said: str
+    bad: tuple[str, ...]
+    good: int
 
 
 @dataclass
 class Download:
-    """The download of one model. `told` is the latest word of it, `marks` are times with the bytes there were then."""
+    """One task with a model. `told` is the latest word of it; `asked` is what a download fetches."""
 
     entry: Entry
+    task: Task = "download"
+    asked: "Order | None" = None
     status: Status = Status.WAITING
-    told: "Fetching | None" = None
+    told: "Fetching | Checking | None" = None
+    stalled: "Stalled | None" = None
+    checked: "list[Checked]" = field(default_factory=list)
     error: EichiError | None = None
-    marks: deque[tuple[float, int]] = field(default_factory=deque)
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -63,56 +77,102 @@ class Download:
         return self.status in (Status.WAITING, Status.RUNNING)
 
     @property
-    def speed(self) -> float | None:
-        """Bytes in a second, by the latest few; None before anybody knows."""
-        if self.status is not Status.RUNNING or len(self.marks) < 2:
-            return None
-        (first, before), (last, now) = self.marks[0], self.marks[-1]
-        return (now - before) / (last - first) if last > first else None
+    def bad(self) -> "list[Checked]":
+        return [one for one in self.checked if not one.good]
 
-    def hear(self, told: "Fetching", now: float) -> None:
+    def hear(self, told: "Fetching | Stalled | Checking | Checked") -> None:
         """Note how far it is."""
-        self.told = told
-        self.marks.append((now, told.done))
-        while now - self.marks[0][0] > SPAN and len(self.marks) > 2:
-            self.marks.popleft()
+        match told.kind:
+            case "stalled":
+                self.stalled = told
+            case "checked":
+                self.checked.append(told)
+            case _:
+                self.told, self.stalled = told, None
 
 
 class Downloads:
-    """The downloads of a server, the latest of each model."""
+    """The tasks of a server, the latest of each model."""
 
-    def __init__(self, settings: Settings, clock: Clock = time.monotonic) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._clock = clock
+        self.agreed = Agreed(settings.home, _note)
         self._runs: dict[str, Download] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def start(self, name: str) -> None:
-        """Fetch what a model lacks; nothing more where that is under way.
-
-        Raises ModelError, FolderError and RunError for what the hub, the disk or the settings have against it.
-        """
-        from eichi.models.download import want
+    def order(self, name: str) -> "Order":
+        """What a download of a model would come to, asked of the hub. Raises ModelError, RunError."""
+        from eichi.models.download import order
+        from eichi.models.hub import Server
 
         entry = find(name)
-        with self._lock:
-            if (run := self._runs.get(entry.name)) is not None and run.open:
-                return
         if self.settings.offline:
             raise ModelError("error.hub.offline", what=entry.name)
-        want(entry, self.settings.shelves)
+        return order(entry, self.settings.shelves, Server.of(self.settings))
+
+    def start(self, name: str, agreed: Collection[str] = ()) -> None:
+        """Fetch what a model lacks; nothing more where that is under way. `agreed` are licences by their ids.
+
+        Raises ModelError, FolderError and RunError for what the hub, the disk or the settings have against it, and
+        InputError where a licence was not agreed to.
+        """
+        from eichi.models.download import check_room
+
+        if self._open(name):
+            return
+        asked = self.order(name)
+        check_room(asked)
+        terms = {one.id for one in asked.licences if one.asked}
+        known = self.agreed.list()
+        if new := terms.intersection(agreed) - known:
+            self.agreed.add(new)
+        if missing := terms - known - set(agreed):
+            raise InputError("error.download.licence", model=name, licences=", ".join(sorted(missing)))
+        self._put(Download(asked.entry, asked=asked))
+
+    def check(self, name: str) -> None:
+        """Compare a model's files with their checksums; nothing more where something is done with it already.
+
+        Raises ModelError where a part is not here.
+        """
+        from eichi.models.locate import locate
+
+        entry = find(name)
+        locate(entry, self.settings.shelves)
+        self._put(Download(entry, "check"))
+
+    def mend(self, name: str) -> None:
+        """Fetch again what the latest check found damaged. Raises as `start`; InputError where it found nothing."""
+        from eichi.models.download import check_room, order
+        from eichi.models.fetched import alone, discard
+        from eichi.models.hub import Server
+
+        run = self._runs.get(name)
+        if run is None or run.open or not run.bad:
+            raise InputError("error.download.whole", model=name)
+        if self.settings.offline:
+            raise ModelError("error.hub.offline", what=name)
+        shelves = self.settings.shelves
+        with alone(shelves):
+            again = discard(run.entry, shelves, run.bad)
+        asked = order(run.entry, shelves, Server.of(self.settings), again)
+        check_room(asked)
+        self._put(Download(run.entry, asked=asked))
+
+    def remove(self, name: str) -> tuple[list[Path], int]:
+        """Remove what was fetched for a model; the files and their bytes. Raises ModelError."""
+        from eichi.models.fetched import remove
+
+        if self._open(name):
+            raise ModelError("error.model.busy", models=self.settings.models)
+        gone = remove(find(name), self.settings.shelves)
         with self._lock:
-            run = self._runs.get(entry.name)
-            if run is None or not run.open:
-                self._runs.pop(entry.name, None)
-                self._runs[entry.name] = Download(entry)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="downloads", daemon=True)
-                self._thread.start()
+            self._runs.pop(name, None)
+        return gone
 
     def stop(self, name: str) -> None:
-        """End a download; what has come of it stays. Raises InputError where there is none."""
+        """End a task; what has come of it stays. Raises InputError where there is none."""
         with self._lock:
             run = self._runs.get(name)
             if run is None or not run.open:
@@ -135,7 +195,7 @@ class Downloads:
             thread.join(timeout)
 
     def find(self, name: str, language: str) -> DownloadView | None:
-        """The latest download of a model."""
+        """The latest task with a model."""
         run = self._runs.get(name)
         return None if run is None else view(run, Words(language))
 
@@ -145,6 +205,23 @@ class Downloads:
         with self._lock:
             runs = list(self._runs.values())
         return [view(run, words) for run in runs]
+
+    def _open(self, name: str) -> bool:
+        with self._lock:
+            run = self._runs.get(name)
+            return run is not None and run.open
+
+    def _put(self, run: Download) -> None:
+        """Put a task behind the others, unless the model has one."""
+        with self._lock:
+            before = self._runs.get(run.entry.name)
+            if before is not None and before.open:
+                return
+            self._runs.pop(run.entry.name, None)
+            self._runs[run.entry.name] = run
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="downloads", daemon=True)
+                self._thread.start()
 
     def _next(self) -> Download | None:
         """The next one to do; None ends the thread, and whoever comes later starts another."""
@@ -168,39 +245,48 @@ class Downloads:
                     run.status, run.error = Status.FAILED if error else Status.DONE, error
 
     def _do(self, run: Download) -> None:
-        """Fetch, until it is all there or somebody stops it. Between two tries it listens, too."""
-        from eichi.models.download import bring, want
+        """Do it, until it is all done or somebody stops it. Between two tries it listens, too."""
+        from eichi.models.download import bring
+        from eichi.models.fetched import verify
 
-        models = self.settings.shelves
-        coming = bring(want(run.entry, models), models, run.ended.wait)
+        coming: Generator[Any, None, None]
+        coming = verify(run.entry, self.settings.shelves) if run.asked is None else bring(run.asked, run.ended.wait)
         for told in coming:
-            run.hear(told, self._clock())
+            run.hear(told)
             if run.ended.is_set():
                 coming.close()
                 return
 
 
 def view(run: Download, words: Words) -> DownloadView:
-    """A download as it is seen from outside."""
-    told, speed = run.told, run.speed
+    """A task as it is seen from outside."""
+    told, moving = run.told, run.status is Status.RUNNING and run.stalled is None
     done, size = (0, 0) if told is None else (told.done, told.size)
+    fetching = told if told is not None and told.kind == "fetching" else None
     return DownloadView(
         name=run.entry.name,
-        label=label(run.entry, words),
+        label=label(run.entry, words.language),
+        task=run.task,
         status=run.status,
-        status_text=words(f"status.{run.status}"),
-        file="" if told is None else told.file,
+        status_text=words(f"models.task.{run.task}" if run.status is Status.RUNNING else f"status.{run.status}"),
+        file="" if told is None else str(told.file),
         index=0 if told is None else told.index,
         files=0 if told is None else told.files,
         done=done,
         size=size,
         fraction=1.0 if run.status is Status.DONE else done / size if size else 0.0,
-        speed=speed,
-        left=(size - done) / speed if speed else None,
+        speed=fetching.speed if fetching is not None and moving else None,
+        left=fetching.left if fetching is not None and moving else None,
+        stalled=_stalled(run.stalled, words) if run.open else "",
         said="" if run.error is None else run.error.say(words.language),
+        bad=tuple(str(one.file) for one in run.bad),
+        good=len(run.checked) - len(run.bad),
     )
 
 
-def label(entry: Entry, words: Words) -> str:
-    """What a model is called in a language."""
-    return words.pick(f"choice.model.{entry.name.replace('-', '_')}", entry.name)
+def _stalled(told: "Stalled | None", words: Words) -> str:
+    return "" if told is None else words("models.stalled", seconds=round(told.seconds), **told.reason)
+
+
+def _note(note: Adjusted) -> None:
+    log.warning("%s", resay(note.id, ENGLISH, note.values))

@@ -22,7 +22,7 @@ from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.models.locate import locate
 from eichi.models.tokens import Meter
 from eichi.options import FrameOptions, ReferenceOptions, VideoOptions, drop, files_of, has
-from eichi.plan.memory import plan_memory
+from eichi.plan.memory import MemoryPlan, plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.request import drawn
@@ -88,7 +88,7 @@ class DraftAsked(BaseModel):
 
 
 class TimeView(View):
-    """How long one result takes, as sections like it took before."""
+    """How long one result takes: as sections like it took before, or by the card's name where none did yet."""
 
     seconds: float
     measured: bool
@@ -96,7 +96,7 @@ class TimeView(View):
 
 
 class MemoryView(View):
-    """Whether there is memory enough; `why` says what is missing and what helps."""
+    """Whether there is memory enough; `why` says what is missing and what helps, or what would be faster."""
 
     fits: bool
     text: str
@@ -342,8 +342,10 @@ def _view(
     jobs, total, time, memory = 1, None, None, None
     notes: list[str] = []
     if made is not None:
-        time = _time(desk, made, words)
-        memory = _memory(desk, made, words)
+        machine = desk.probe.look(desk.settings)
+        planned = plan_memory(made.entry, weigh(made.need, made.options), machine)
+        time = _time(desk, made, planned, words)
+        memory = _memory(planned, words)
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
     errors = [desk.refs.error(error, visitor, key) for error, key in sound.errors]
     try:
@@ -366,21 +368,24 @@ def _view(
     )
 
 
-def _time(desk: Desk, plan: Plan | FramePlan, words: Words) -> TimeView | None:
+def _time(desk: Desk, plan: Plan | FramePlan, planned: MemoryPlan, words: Words) -> TimeView | None:
+    """As sections took here before; until there were any, as a card of this name is expected to take."""
     paces = desk.store.paces(pace_key(plan))
-    if not paces:
+    if paces:
+        sections = len(plan.sections) - plan.kept if isinstance(plan, Plan) else 1
+        seconds = median(paces) * sections
+        return TimeView(seconds=round(seconds, 1), measured=True, text=words("plan.time", time=words.span(seconds)))
+    if planned.speed is None:
         return None
-    sections = len(plan.sections) - plan.kept if isinstance(plan, Plan) else 1
-    seconds = median(paces) * sections
-    return TimeView(seconds=round(seconds, 1), measured=True, text=words("plan.time", time=words.span(seconds)))
+    seconds = planned.speed.job
+    text = words("plan.time_forecast", time=words.span(seconds), card=planned.speed.card)
+    return TimeView(seconds=round(seconds, 1), measured=False, text=text)
 
 
-def _memory(desk: Desk, plan: Plan | FramePlan, words: Words) -> MemoryView:
-    machine = desk.probe.look(desk.settings)
-    planned = plan_memory(plan.entry, weigh(plan.need, plan.options), machine)
+def _memory(planned: MemoryPlan, words: Words) -> MemoryView:
     sizes = {"gpu": planned.gpu, "usable": planned.usable, "ram": planned.ram}
-    why = " ".join(words(note.id, **note.values) for note in planned.shortages)
-    text = words("plan.memory_ram" if machine.gpu is None else "plan.memory", **sizes)
+    why = " ".join(words(note.id, **note.values) for note in planned.shortages or planned.advice)
+    text = words("plan.memory_ram" if planned.placement.level == "cpu" else "plan.memory", **sizes)
     return MemoryView(fits=not planned.lacks, text=text, why=why or None)
 
 

@@ -15,7 +15,9 @@ from eichi.catalog import Direction
 from eichi.declare import GROUPS, Cost, Group, OptionField, Shown, walk
 
 # `table` is values by section number, `list` several values; what one of them is, the request's schema says.
-Control = Literal["tick", "choice", "slider", "number", "text", "picture", "latents", "lora", "folder", "table", "list"]
+Control = Literal[
+    "tick", "choice", "slider", "number", "text", "secret", "picture", "latents", "lora", "folder", "table", "list"
+]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 SPAN = 1000  # a longer range is not for a slider
@@ -109,6 +111,8 @@ def _control(field: OptionField) -> Control:
         return "tick"
     if field.choices:
         return "choice"
+    if field.secret:
+        return "secret"
     if field.type is Path:
         return field.kind or "picture"
     if not field.number:

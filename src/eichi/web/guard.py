@@ -5,7 +5,7 @@ and a stream too, carries a policy under which no script runs but the page's own
 as plain ASGI, so that nothing is held back on the way. Knows no address below it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -65,11 +65,13 @@ REFUSED: dict[Verdict, tuple[int, str]] = {
 
 class Guard:
     """Stands before an application: `hosts` are the names that it answers to, `local` says that only this machine
-    reaches it, `door` asks for the password where there is one.
+    reaches it, `door` asks for the password where there is one, but at the addresses that are `open`.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], local: bool, door: Door | None) -> None:
-        self.app, self.local, self.door = app, local, door
+    def __init__(
+        self, app: ASGIApp, hosts: Iterable[str], local: bool, door: Door | None, open: Collection[str] = ()
+    ) -> None:
+        self.app, self.local, self.door, self.open = app, local, door, frozenset(open)
         self.hosts = {host.strip("[]") for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +97,7 @@ class Guard:
         origin = headers.get("origin")
         if (origin is not None and request.method not in SAFE and not _same(origin, headers)) or _elsewhere(headers):
             return refused(request, 403, "error.api.origin", origin=origin or "?")
-        if self.door is not None:
+        if self.door is not None and request.scope["path"] not in self.open:
             entry = await self.door.ask(headers.get("authorization", ""), request.client.host if request.client else "")
             if entry.verdict is not Verdict.RIGHT:
                 status, id = REFUSED[entry.verdict]

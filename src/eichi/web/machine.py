@@ -1,22 +1,47 @@
-"""What a page can learn of the machine's free memory: from the system, and from NVIDIA's own command.
+"""What a page can learn of the machine's memory and card: from the system, and from NVIDIA's own command.
 
 The process that serves pages has no torch to ask. Where the command is missing there is no card that a model could run
 on. What was learnt holds for some seconds, because a plan is drawn at every keystroke.
 """
 
+import platform
 import re
 import shutil
 import subprocess
+import sys
 import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
 
 import psutil
 
+from eichi.plan.cards import find_card
 from eichi.plan.memory import Machine
 from eichi.settings import Settings
 
 FREE, NAMES = "memory.free", "name"  # what the command is asked for
 LONGEST, HOLDS = 5.0, 10.0  # seconds: for an answer, and until it is asked for again
 MIB = 2**20
+
+
+class Maker(NamedTuple):
+    """What torch calls a GPU that is not NVIDIA's, and whose it is."""
+
+    device: str
+    label: str
+
+
+def other_maker() -> Maker | None:
+    """The GPU that the installed torch is built for, where it is not NVIDIA's. Whether there is one, nobody tells."""
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return Maker("mps", "mps")
+    try:
+        build = version("torch").partition("+")[2]
+    except PackageNotFoundError:
+        return None
+    if build.startswith("rocm"):
+        return Maker("cuda", "amd")
+    return Maker("xpu", "xpu") if build.startswith("xpu") else None
 
 
 class Probe:
@@ -31,8 +56,12 @@ class Probe:
         ram = float(psutil.virtual_memory().available)
         named = re.fullmatch(r"auto|cuda(?::(\d+))?", settings.device)
         cards = self._cards() if named else []
-        card = int(named[1] or 0) if named else 0
-        return Machine(cards[card] if card < len(cards) else None, ram, settings.preserve_gb)
+        number = int(named[1] or 0) if named else 0
+        if number >= len(cards):
+            return Machine(None, ram, settings.preserve_gb)
+        names = self.names()
+        card = find_card(names[number]) if number < len(names) else None
+        return Machine(cards[number], ram, settings.preserve_gb, card=card, kernel=settings.attention)
 
     def names(self) -> list[str]:
         """What the cards of this machine are called, in the order of their numbers."""

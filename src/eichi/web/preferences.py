@@ -18,6 +18,7 @@ from eichi.prepare import check_folder
 from eichi.settings import CACHE, LORAS, UPLOADS, Settings, variable, write_settings
 from eichi.web.desk import Desk
 from eichi.web.fields import ChoiceView, FieldView, fields
+from eichi.web.machine import other_maker
 
 DEVICE = "device"
 # What of the home is the program's own; results may lie beside it there.
@@ -106,6 +107,8 @@ def _device(view: FieldView, desk: Desk) -> FieldView:
     found = {"auto": "choice.setting.device.auto", "cpu": "choice.setting.device.cpu"}
     if cards:
         found["cuda"] = "choice.setting.device.cuda"
+    elif (other := other_maker()) is not None:
+        found[other.device] = f"choice.setting.device.{other.label}"
     found |= {f"cuda:{number}": f"cuda:{number} · {name}" for number, name in enumerate(cards)}
     found.setdefault(desk.settings.device, desk.settings.device)
     choices = tuple(ChoiceView(value=value, label=label) for value, label in found.items())

@@ -1,54 +1,42 @@
-"""The models over HTTP: what there is, what is here, and their download."""
+"""The models over HTTP: what there is, what is here, what a download comes to; fetched, checked, removed."""
 
-import shutil
+from pathlib import Path
 
 from fastapi import APIRouter
+from pydantic import Field
 
-from eichi.catalog import Direction, Entry, find, known
+from eichi.catalog import Entry, find, known
 from eichi.errors import ModelError
 from eichi.jobs.view import View
-from eichi.models.locate import lacking, present
+from eichi.models.download import free
+from eichi.modelview import ModelView, OrderView, Removed, model_view, order_view
 from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
-from eichi.web.downloads import DownloadView, label
-from eichi.web.i18n import Words
-from eichi.web.visitor import Visiting
+from eichi.web.downloads import DownloadView
+from eichi.web.visitor import Visiting, Visitor, at_machine
 
 
-class ResolutionView(View):
-    """A resolution that a model has, and how it is written."""
+class ModelState(ModelView):
+    """A model, and the latest of what was done with it here, if there was something."""
 
-    value: int
-    label: str
-
-
-class ModelView(View):
-    """A model that can be asked for by name.
-
-    `size` are the bytes that are still to be fetched, near enough, `here` those that have come of parts that are not
-    whole, `room` the free bytes of the disk where models lie. `downloading` is its latest download, if there was one.
-    """
-
-    name: str
-    label: str
-    direction: Direction
-    direction_text: str
-    embedded: bool
-    present: bool
-    size: int
-    here: int
-    room: int
-    licence: str
-    resolutions: tuple[ResolutionView, ...]
-    default: int
-    notes: tuple[str, ...]
     downloading: DownloadView | None
 
 
 class ModelList(View):
-    """All models that can be asked for by name."""
+    """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk."""
 
-    models: tuple[ModelView, ...]
+    models: tuple[ModelState, ...]
+    folder: Path
+    room: int
+
+
+class Consent(View):
+    """The licences that are agreed to, by their ids."""
+
+    agreed: tuple[str, ...] = Field(default=(), max_length=100)
+
+
+NONE = Consent()
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -56,21 +44,45 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/models")
     def list_models(visitor: Visiting) -> ModelList:
-        words, room = Words(visitor.language), _room(desk)
-        views = (_view(desk, find(name), room, words) for name in known())
-        return ModelList(models=tuple(desk.refs.seen(view, visitor) for view in views))
+        shelves = desk.settings.shelves
+        states = tuple(_state(desk, find(name), visitor) for name in known())
+        return desk.refs.seen(ModelList(models=states, folder=shelves.own.absolute(), room=free(shelves)), visitor)
+
+    @router.get("/models/{name}/download")
+    def plan_download(name: str, visitor: Visiting) -> OrderView:
+        asked = desk.downloads.order(_known(name).name)
+        return desk.refs.seen(order_view(asked, visitor.language, desk.downloads.agreed.list()), visitor)
 
     @router.post("/models/{name}/download", status_code=202)
-    def download_model(name: str, visitor: Visiting) -> ModelView:
+    def download_model(name: str, visitor: Visiting, consent: Consent = NONE) -> ModelState:
         entry = _known(name)
-        desk.downloads.start(entry.name)
-        return desk.refs.seen(_view(desk, entry, _room(desk), Words(visitor.language)), visitor)
+        desk.downloads.start(entry.name, consent.agreed)
+        return desk.refs.seen(_state(desk, entry, visitor), visitor)
 
     @router.delete("/models/{name}/download")
-    def stop_download(name: str, visitor: Visiting) -> ModelView:
+    def stop_download(name: str, visitor: Visiting) -> ModelState:
         entry = _known(name)
         desk.downloads.stop(entry.name)
-        return desk.refs.seen(_view(desk, entry, _room(desk), Words(visitor.language)), visitor)
+        return desk.refs.seen(_state(desk, entry, visitor), visitor)
+
+    @router.post("/models/{name}/check", status_code=202)
+    def check_model(name: str, visitor: Visiting) -> ModelState:
+        entry = _known(name)
+        desk.downloads.check(entry.name)
+        return desk.refs.seen(_state(desk, entry, visitor), visitor)
+
+    @router.post("/models/{name}/mend", status_code=202)
+    def mend_model(name: str, visitor: Visiting) -> ModelState:
+        entry = _known(name)
+        desk.downloads.mend(entry.name)
+        return desk.refs.seen(_state(desk, entry, visitor), visitor)
+
+    @router.delete("/models/{name}")
+    def remove_model(name: str, visitor: Visiting) -> Removed:
+        at_machine(visitor, "error.api.remove")
+        entry = _known(name)
+        gone, freed = desk.downloads.remove(entry.name)
+        return desk.refs.seen(Removed(model=entry.name, files=tuple(gone), bytes=freed), visitor)
 
     return router
 
@@ -82,28 +94,8 @@ def _known(name: str) -> Entry:
     return find(name)
 
 
-def _room(desk: Desk) -> int:
-    """Free bytes where models lie, or will."""
-    folder = desk.settings.models.absolute()
-    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
-
-
-def _view(desk: Desk, entry: Entry, room: int, words: Words) -> ModelView:
-    here, models = entry.embedded or present(entry, desk.settings.shelves), desk.settings.shelves
-    left, come = (0, 0) if here else lacking(entry, models)
-    return ModelView(
-        name=entry.name,
-        label=label(entry, words),
-        direction=entry.direction,
-        direction_text=words(f"mode.{entry.direction}"),
-        embedded=entry.embedded,
-        present=here,
-        size=left,
-        here=come,
-        room=room,
-        licence=words("models.licence.embedded" if entry.embedded else "models.licence.framepack"),
-        resolutions=tuple(ResolutionView(value=size, label=f"{size} {words('unit.pixels')}") for size in entry.sizes),
-        default=entry.resolution,
-        notes=(words(f"mode.{entry.direction}_help"),),
-        downloading=desk.downloads.find(entry.name, words.language),
-    )
+def _state(desk: Desk, entry: Entry, visitor: Visitor) -> ModelState:
+    """A model as it is now."""
+    said = model_view(entry, desk.settings.shelves, visitor.language, desk.downloads.agreed.list())
+    going = desk.downloads.find(entry.name, visitor.language)
+    return ModelState(**dict(said), downloading=going)

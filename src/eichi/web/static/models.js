@@ -1,19 +1,22 @@
-// The models: which are on this computer, and how others get there. Room and licence are said before anything is fetched.
+// The models: which are on this computer, how others get there, whether their files are whole, and how they go again.
 
 import { del, get, post } from "./api.js";
 import { button, el, find, sync } from "./dom.js";
-import { ask } from "./dialog.js";
+import { ask, menu } from "./dialog.js";
 import { live } from "./live.js";
+import { offerDownload } from "./models-order.js";
 import { placeUrl } from "./results.js";
 import { begin } from "./shell.js";
-import { saying } from "./toast.js";
+import { saying, toast } from "./toast.js";
 import { language, number, say, size, span } from "./words.js";
 
 /** @type {any[]} */
 let models = [];
+let room = 0;
 
 async function load() {
-  models = (await saying(() => get("models")))?.models ?? models;
+  const told = await saying(() => get("models"));
+  if (told) ({ models, room } = told);
   show();
 }
 
@@ -21,64 +24,106 @@ function show() {
   sync(find("#models"), models, (model) => model.name, make, fill);
 }
 
-function make() {
+/** The latest task with a model. @param {any} model */
+const taskOf = (model) => live.downloads.find((one) => one.name === model.name) ?? model.downloading;
+
+/** @param {any} task */
+const under = (task) => Boolean(task && ["waiting", "running"].includes(task.status));
+
+/** @param {any} model */
+function make(model) {
   const bar = el("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, el("i"));
-  return el("li", {}, el("div", { class: "grow" }, el("h3"), el("small"), el("p", { class: "how soft" }), bar, el("p", { class: "wrong", role: "alert" })), el("div", { class: "row" }));
+  const more = button("more", say("do.more"), () => {}, { quiet: true, class: "more" });
+  menu(more, () => items(models.find((one) => one.name === model.name) ?? model));
+  return el("li", {},
+    el("div", { class: "grow" }, el("h3"), el("small"), el("p", { class: "how soft" }), el("p", { class: "stalled", role: "status" }), bar, el("p", { class: "wrong", role: "alert" })),
+    el("div", { class: "row acts" }), more);
 }
 
 /** @param {HTMLElement} node @param {any} model */
 function fill(node, model) {
-  const going = live.downloads.find((one) => one.name === model.name) ?? model.downloading;
-  const open = going && ["waiting", "running"].includes(going.status), percent = Math.round(100 * (going?.fraction ?? 0));
+  const task = taskOf(model), open = under(task), percent = Math.round(100 * (task?.fraction ?? 0));
   find("h3", node).textContent = model.label;
   find("small", node).textContent = [model.direction_text, ...model.notes].join(" · ");
-  find(".how", node).textContent = open ? progress(going) : model.present ? say("models.here") : say("models.fetch", { size: size(model.size), room: size(model.room) });
-  const bar = find(".bar", node), wrong = find(".wrong", node);
+  find(".how", node).textContent = open ? progress(task) : state(model, task);
+  const bar = find(".bar", node), wrong = find(".wrong", node), stalled = find(".stalled", node);
   bar.hidden = !open;
   find("i", bar).style.width = `${percent}%`;
   bar.setAttribute("aria-valuenow", String(percent));
   bar.setAttribute("aria-label", model.label);
-  wrong.textContent = open ? "" : (going?.said ?? "");
+  stalled.textContent = open ? task.stalled : "";
+  stalled.hidden = !stalled.textContent;
+  wrong.textContent = open ? "" : damage(task);
   wrong.hidden = !wrong.textContent;
-  offer(find(".row", node), model, Boolean(open));
+  const more = find(".more", node);
+  more.hidden = open || !items(model).length;
+  more.setAttribute("aria-label", `${say("do.more")}: ${model.label}`);
+  offer(find(".acts", node), model, task);
 }
 
-/** @param {any} going */
-function progress(going) {
-  const parts = [going.status_text, say("models.of", { done: size(going.done), all: size(going.size) })];
-  if (going.speed) parts.push(say("models.speed", { speed: size(going.speed) }));
-  if (going.left !== null && going.left !== undefined) parts.push(say("stage.left", { time: span(going.left) }));
-  if (going.files > 1) parts.push(say("models.file", { index: number(going.index), files: number(going.files) }));
+/** What is to be said of a model that nothing is done with. @param {any} model @param {any} task */
+function state(model, task) {
+  if (!model.present) return say(model.interrupted ? "models.rest" : "models.fetch", { here: size(model.here), size: size(model.size), room: size(room) });
+  const whole = task?.task === "check" && task.status === "done" && !task.bad.length;
+  return whole ? `${say("models.here")} · ${say("models.good", { count: number(task.good) })}` : say("models.here");
+}
+
+/** @param {any} task */
+function damage(task) {
+  if (!task?.bad.length) return task?.said ?? "";
+  return say("models.bad_files", { files: task.bad.map((file) => file.split(/[\\/]/).at(-1)).join(", ") });
+}
+
+/** @param {any} task */
+function progress(task) {
+  const parts = [task.status_text, say("models.of", { done: size(task.done), all: size(task.size) })];
+  if (task.speed) parts.push(say("models.speed", { speed: size(task.speed) }));
+  if (task.left !== null && task.left !== undefined) parts.push(say("stage.left", { time: span(task.left) }));
+  if (task.files > 1) parts.push(say("models.file", { index: number(task.index), files: number(task.files) }));
   return parts.join(" · ");
 }
 
-/** @param {HTMLElement} node @param {any} model @param {boolean} open */
-function offer(node, model, open) {
-  const key = `${open} ${model.present} ${open ? "" : `${model.here} ${model.size}`} ${language()}`;
+/** The one thing that is done next with a model. @param {HTMLElement} node @param {any} model @param {any} task */
+function offer(node, model, task) {
+  const open = under(task), bad = Boolean(task?.bad.length) && !open;
+  const key = `${open} ${bad} ${model.present} ${model.interrupted} ${language()}`;
   if (node.dataset.offered === key) return;
   node.dataset.offered = key;
-  if (open) node.replaceChildren(button("stop", say("models.stop"), () => stop(model)));
+  if (open) node.replaceChildren(button("stop", say("models.stop"), () => act(() => del(`models/${model.name}/download`))));
+  else if (bad) node.replaceChildren(button("download", say("models.mend"), () => act(() => post(`models/${model.name}/mend`)), { class: "primary" }));
   else if (model.present) node.replaceChildren(button("", say("models.use"), () => (location.href = placeUrl("create", { model: model.name }))));
-  else node.replaceChildren(button("download", say(model.here ? "models.resume" : "models.download"), () => start(model), { class: "primary" }));
+  else node.replaceChildren(button("download", say(model.interrupted ? "models.resume" : "models.download"), () => offerDownload(current(model), load), { class: "primary" }));
 }
 
-/** Say what it is and takes, then fetch it. @param {any} model */
-async function start(model) {
-  const text = say("models.sure", { name: model.label, size: size(model.size), room: size(model.room), licence: model.licence });
-  if (!(await ask(text, { yes: say("models.download"), title: model.label }))) return;
-  await saying(() => post(`models/${model.name}/download`));
-  await load();
+/** What else can be done with a model. @param {any} model */
+function items(model) {
+  const all = [];
+  if (model.present) all.push({ text: say("models.check"), icon: "check", run: () => act(() => post(`models/${model.name}/check`)) });
+  if (model.removable) all.push({ text: say("models.remove"), icon: "trash", run: () => remove(model) });
+  return all;
 }
 
 /** @param {any} model */
-async function stop(model) {
-  await saying(() => del(`models/${model.name}/download`));
+async function remove(model) {
+  const text = say("models.remove_sure", { name: model.label, size: size(model.removable) });
+  if (!(await ask(text, { yes: say("do.delete"), title: model.label, danger: true }))) return;
+  const gone = await saying(() => del(`models/${model.name}`));
+  if (gone) toast(say("models.gone", { size: size(gone.bytes) }));
+  await load();
+}
+
+/** A model as it is now. @param {any} model */
+const current = (model) => models.find((one) => one.name === model.name) ?? model;
+
+/** @param {() => Promise<any>} run */
+async function act(run) {
+  await saying(run);
   await load();
 }
 
 let ended = "";
 live.addEventListener("downloads", () => {
-  const now = live.downloads.filter((one) => !["waiting", "running"].includes(one.status)).map((one) => `${one.name} ${one.status}`).join();
+  const now = live.downloads.filter((one) => !under(one)).map((one) => `${one.name} ${one.task} ${one.status}`).join();
   if (now !== ended) load(); // what is here is another, also where it came faster than it was told of
   ended = now;
   show();

@@ -1,0 +1,256 @@
+"""Models as people and programs see them: what there is, what a download comes to, what came of a check.
+
+The same for the command line's `--json` and the HTTP interface. A view holds paths of this machine; who shows it to
+somebody elsewhere takes them out. Knows no page.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from eichi.catalog import Direction, Entry, PartSource, Shelves, find, known
+from eichi.jobs.view import View
+from eichi.models.download import ROOM, Order, free
+from eichi.models.fetched import Checked, pinned, removable
+from eichi.models.licences import Licence, licences
+from eichi.models.locate import lacking, locate_part
+from eichi.words import say, table
+
+
+class ResolutionView(View):
+    """A resolution that a model has, and how it is written."""
+
+    value: int
+    label: str
+
+
+class LicenceView(View):
+    """Terms that weights are under. Who uses them agrees to those that are `asked`; `agreed` says that somebody did."""
+
+    id: str
+    name: str
+    text: str
+    url: str
+    asked: bool
+    agreed: bool
+
+
+class PartView(View):
+    """A part of a model, where it comes from, and where it is on this computer, None where it is not."""
+
+    part: str
+    label: str
+    source: str
+    place: Path | None
+
+
+class ModelView(View):
+    """A model that can be asked for by name.
+
+    `size` are the bytes that are still to be fetched, near enough, `here` those that have come of parts that are not
+    whole. `interrupted` says that a download was begun and has not ended; `removable` are bytes that removing frees.
+    """
+
+    name: str
+    label: str
+    direction: Direction
+    direction_text: str
+    embedded: bool
+    present: bool
+    size: int
+    here: int
+    interrupted: bool
+    removable: int
+    parts: tuple[PartView, ...]
+    licences: tuple[LicenceView, ...]
+    resolutions: tuple[ResolutionView, ...]
+    default: int
+    notes: tuple[str, ...]
+
+
+class ModelsView(View):
+    """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk."""
+
+    models: tuple[ModelView, ...]
+    folder: Path
+    room: int
+
+
+class WantedView(View):
+    """A file that a download brings: bytes of it, and how many of them are here."""
+
+    part: str
+    label: str
+    file: str
+    size: int
+    here: int
+
+
+class RepositoryView(View):
+    """Where something comes from. `licence` and `link` are what its own page says, empty where that is nothing.
+
+    A `gated` one opens to those who agreed to something there.
+    """
+
+    name: str
+    url: str
+    licence: str
+    link: str
+    gated: bool
+
+
+class OrderView(View):
+    """What a download comes to, before it begins: files, what is here and is not fetched, bytes of the disk.
+
+    `left` bytes come over the network, `after` are free then, and at least `room` must be, else it does not `fit`.
+    """
+
+    model: str
+    label: str
+    server: str
+    folder: Path
+    files: tuple[WantedView, ...]
+    found: tuple[PartView, ...]
+    repositories: tuple[RepositoryView, ...]
+    licences: tuple[LicenceView, ...]
+    size: int
+    here: int
+    left: int
+    free: int
+    after: int
+    room: int
+    fits: bool
+    kind: Literal["order"] = "order"
+
+
+class Located(View):
+    """Where the parts of a model are."""
+
+    model: str
+    folders: dict[str, Path]
+
+
+class CheckedView(View):
+    """A file that was checked: `how` is "checksum" or "whole", `good` what came of it."""
+
+    part: str
+    file: Path
+    how: str
+    good: bool
+
+
+class Verified(View):
+    """What came of checking a model's files."""
+
+    model: str
+    good: bool
+    files: tuple[CheckedView, ...]
+
+    @classmethod
+    def of(cls, model: str, files: list[Checked]) -> "Verified":
+        views = tuple(CheckedView(part=one.part, file=one.file, how=one.how, good=one.good) for one in files)
+        return cls(model=model, good=all(one.good for one in files), files=views)
+
+
+class Removed(View):
+    """The files of a model that are gone, and the bytes they had."""
+
+    model: str
+    files: tuple[Path, ...]
+    bytes: int
+
+
+def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[str] = frozenset()) -> ModelView:
+    """A model as it is on this machine."""
+    parts = tuple(_part(part, source, models, entry, language) for part, source in entry.parts.items())
+    here = entry.embedded or all(part.place is not None for part in parts)
+    left, come = (0, 0) if here else lacking(entry, models)
+    return ModelView(
+        name=entry.name,
+        label=label(entry, language),
+        direction=entry.direction,
+        direction_text=say(f"mode.{entry.direction}", language),
+        embedded=entry.embedded,
+        present=here,
+        size=left,
+        here=come,
+        interrupted=not here and pinned(entry, models) is not None,
+        removable=sum(file.stat().st_size for file in removable(entry, models)),
+        parts=parts,
+        licences=_licences(licences(entry.parts, entry.parts), language, agreed),
+        resolutions=tuple(
+            ResolutionView(value=size, label=f"{size} {say('unit.pixels', language)}") for size in entry.sizes
+        ),
+        default=entry.resolution,
+        notes=(say(f"mode.{entry.direction}_help", language),),
+    )
+
+
+def models_view(models: Shelves, language: str) -> ModelsView:
+    """All models as they are on this machine."""
+    views = tuple(model_view(find(name), models, language) for name in known())
+    return ModelsView(models=views, folder=models.own.absolute(), room=free(models))
+
+
+def order_view(asked: Order, language: str, agreed: frozenset[str] = frozenset()) -> OrderView:
+    """What a download comes to."""
+    entry = asked.entry
+    return OrderView(
+        model=entry.name,
+        label=label(entry, language),
+        server=asked.server.url,
+        folder=asked.models.own.absolute(),
+        files=tuple(
+            WantedView(
+                part=one.part,
+                label=say(f"part.{one.part}", language),
+                file=one.file.name,
+                size=one.file.size,
+                here=one.here,
+            )
+            for one in asked.files
+        ),
+        found=tuple(_part(part, entry.parts[part], asked.models, entry, language) for part in asked.found),
+        repositories=tuple(
+            RepositoryView(
+                name=one.name,
+                url=f"{asked.server.url}/{one.name}",
+                licence=one.licence,
+                link=one.link,
+                gated=one.gated,
+            )
+            for one in asked.repositories
+        ),
+        licences=_licences(asked.licences, language, agreed),
+        size=asked.size,
+        here=asked.here,
+        left=asked.left,
+        free=asked.free,
+        after=asked.after,
+        room=ROOM,
+        fits=asked.fits,
+    )
+
+
+def label(entry: Entry, language: str) -> str:
+    """What a model is called in a language."""
+    return table(language).get(f"choice.model.{entry.name.replace('-', '_')}", entry.name)
+
+
+def _part(part: str, source: PartSource, models: Shelves, entry: Entry, language: str) -> PartView:
+    place = locate_part(entry, part, models)
+    name = say(f"part.{part}", language)
+    return PartView(part=part, label=name, source=source.repository or "", place=place)
+
+
+def _licences(asked: tuple[Licence, ...], language: str, agreed: frozenset[str]) -> tuple[LicenceView, ...]:
+    return tuple(
+        LicenceView(
+            id=one.id,
+            name=say(f"licence.{one.id}", language),
+            text=say(f"licence.{one.id}_text", language),
+            url=one.url,
+            asked=one.asked,
+            agreed=one.id in agreed,
+        )
+        for one in asked
+    )

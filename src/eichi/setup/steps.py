@@ -1,0 +1,173 @@
+"""The set-up of the program's own environment, step by step: it comes to its end, or is begun anew.
+
+`.venv/begun` lies there from the first step on, `.venv/ready`, a copy of the lock, after the last. What is found with
+the first mark alone was interrupted: a library may lie there by half, and nothing tells which. So it is made anew, from
+uv's cache, which takes seconds. A second start finds the second mark and asks nobody.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from eichi.setup.cards import Card, cards
+from eichi.setup.torches import Tell, Trouble, in_environment, install, look, misfit
+from eichi.setup.uv import Uv, python_of
+
+ENVIRONMENT, BEGUN, READY, WITH = ".venv", "begun", "ready", "with"
+LOCK, CONSTRAINTS = Path("install") / "lock.txt", "constraints.txt"
+EXTRAS = ("triton",)
+ROOM = 3 * 2**30  # bytes that the smallest build takes with the cache
+HERE = "import eichi, os, sys; sys.exit(not os.path.samefile(eichi.__path__[0], sys.argv[1] + '/src/eichi'))"
+TRIED = "import torch; print(torch.cuda.is_available())"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The program's folder, and what the set-up keeps in it."""
+
+    root: Path
+
+    @property
+    def environment(self) -> Path:
+        return self.root / ENVIRONMENT
+
+    @property
+    def python(self) -> Path:
+        return python_of(self.environment)
+
+    @property
+    def eichi(self) -> Path:
+        """The program's command in the environment."""
+        return self.python.with_name("eichi.exe" if os.name == "nt" else "eichi")
+
+    @property
+    def lock(self) -> Path:
+        return self.root / LOCK
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of the lock is in the environment, and the program in it is this folder's: none was moved."""
+        if not self.python.exists() or _read(self.environment / READY) != _read(self.lock):
+            return False
+        made = subprocess.run([str(self.python), "-I", "-c", HERE, str(self.root)], capture_output=True)
+        return made.returncode == 0
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Extras that were asked for at this start or at an earlier one."""
+        return tuple(name for name in _read(self.environment / WITH).split() if name in EXTRAS)
+
+    @property
+    def torch(self) -> str:
+        """The version of torch that the lock is for."""
+        lines = _read(self.root / CONSTRAINTS).splitlines()
+        return next(line.removeprefix("torch==") for line in lines if line.startswith("torch=="))
+
+
+def set_up(place: Place, uv: Uv, base: str, extras: tuple[str, ...], tell: Tell) -> None:
+    """Make the environment with a Python (`base`) and put everything into it. Raises Trouble."""
+    begun = time.monotonic()
+    wanted = tuple(name for name in EXTRAS if name in (*place.extras, *extras))
+    tell("start.begin", folder=place.root)
+    if shutil.disk_usage(place.root).free < ROOM:
+        raise Trouble("start.room", folder=place.root, free=shutil.disk_usage(place.root).free / 2**30)
+    card = next(iter(cards()), None)
+    look(card, tell)
+    if uv.borrowed:
+        tell("start.places", places=", ".join(uv.borrowed))
+    _environment(place, uv, base, tell)
+    (place.environment / BEGUN).touch()
+    (place.environment / READY).unlink(missing_ok=True)
+    (place.environment / WITH).write_text(" ".join(wanted), encoding="utf-8")
+    _libraries(place, uv, tell)
+    stale = in_environment(place.environment)
+    install(uv, place.python, place.torch, card, tell, anew=stale is not None and misfit(stale, card) is not None)
+    _program(place, uv, wanted, tell)
+    _try(place, card, tell)
+    shutil.copyfile(place.lock, place.environment / READY)
+    (place.environment / BEGUN).unlink()
+    tell("start.ready", seconds=f"{time.monotonic() - begun:.0f}", size=_size(place.environment) / 2**30)
+
+
+def _environment(place: Place, uv: Uv, base: str, tell: Tell) -> None:
+    """A virtual environment: the one that is there, where it is whole and of the Python that is wanted."""
+    if place.environment.exists():
+        why = _unfit(place, base)
+        if why is None:
+            return
+        tell(why)
+    if not uv.run("venv", "--clear", "--python", base, str(place.environment), quiet=True):
+        raise Trouble("start.failed")
+
+
+def _unfit(place: Place, base: str) -> str | None:
+    """Why an environment that is there cannot be gone on with, as the id of a sentence."""
+    if (place.environment / BEGUN).exists() or not place.python.exists():
+        return "start.anew"
+    return None if _version(str(place.python)) == _version(base) else "start.python"
+
+
+def _version(python: str) -> str:
+    """The version of a Python without its last part; empty for one that does not run."""
+    asked = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        return subprocess.run([python, "-I", "-c", asked], capture_output=True, encoding="ascii").stdout.strip()
+    except OSError:
+        return ""
+
+
+def _libraries(place: Place, uv: Uv, tell: Tell) -> None:
+    """Everything but torch, each file by its hash."""
+    count = sum("==" in line for line in _read(place.lock).splitlines())
+    tell("start.libraries", count=count)
+    flags = ("--no-deps", "--require-hashes", "--no-build", "--requirements", str(place.lock))
+    if not uv.run("pip", "install", "--python", str(place.python), *flags, quiet=not _terminal()):
+        raise Trouble("start.failed")
+
+
+def _program(place: Place, uv: Uv, extras: tuple[str, ...], tell: Tell) -> None:
+    """The program itself, by what the lock brought for that; then what was asked for by name."""
+    python = ("--python", str(place.python))
+    flags = ("--no-deps", "--no-build-isolation", "--editable", str(place.root))
+    if not uv.run("pip", "install", *python, *flags, quiet=True):
+        raise Trouble("start.failed")
+    if not extras:
+        return
+    tell("start.extras", names=", ".join(extras))
+    pins = ("--constraints", str(place.root / CONSTRAINTS), "--no-build-isolation")
+    if not uv.run("pip", "install", *python, *pins, f"{place.root}[{','.join(extras)}]"):
+        raise Trouble("start.failed")
+
+
+def _try(place: Place, card: Card | None, tell: Tell) -> None:
+    """Let torch be imported once: what it lacks of the system is said now, and not when the first video fails."""
+    made = subprocess.run([str(place.python), "-c", TRIED], capture_output=True, encoding="utf-8", errors="replace")
+    if made.returncode != 0:
+        lines = made.stderr.strip().splitlines()
+        last = lines[-1] if lines else ""
+        raise Trouble("start.torch.windows" if os.name == "nt" and "DLL" in last else "start.torch.broken", reason=last)
+    build = in_environment(place.environment)
+    wrong = misfit(build, card)
+    if wrong is not None:
+        tell(f"start.torch.{wrong}", build=build)
+    elif card is not None and build is not None and build.kind == "cuda" and made.stdout.strip() != "True":
+        tell("start.torch.silent", build=build)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(os.lstat(os.path.join(here, name)).st_size for here, _, names in os.walk(folder) for name in names)
+
+
+def _terminal() -> bool:
+    return os.isatty(2)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,67 @@
+"""uv, the program that installs: where it is, what it is told, what it answers."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eichi.setup.pipsettings import PLACES, for_uv
+
+OWN = ".uv"  # in the program's folder, where a start script puts it on a machine without
+FILES = ("uv", "uv.exe", "bin/uv", "bin/uv.exe")  # in there, by who put it there
+# Of the user's, what would make uv install elsewhere than it is told here.
+ASIDE = ("UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "PYTHONPATH")
+SECRET = re.compile(r"//[^/@\s]*@")  # a name and a password in an address
+
+
+@dataclass(frozen=True)
+class Uv:
+    """uv, and the variables that it runs with."""
+
+    program: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    borrowed: tuple[str, ...] = ()  # places of packages that pip is told of, and uv is not
+
+    def run(self, *arguments: str, quiet: bool = False) -> bool:
+        """Run it, its words and its progress being the user's to see; whether it came to its end."""
+        flags = ("--quiet",) if quiet else ()
+        return subprocess.run([self.program, *arguments, *flags], env=dict(self.environ)).returncode == 0
+
+    def ask(self, *arguments: str) -> tuple[bool, str]:
+        """Run it for what it says; whether it came to its end, and that."""
+        made = subprocess.run(
+            [self.program, *arguments, "--no-progress"],
+            env=dict(self.environ),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        return made.returncode == 0, made.stdout + made.stderr
+
+
+def find(root: Path, environ: Mapping[str, str]) -> Uv | None:
+    """uv as it is here: the one that this was started by, the program's own, the user's."""
+    own = [root / OWN / name for name in FILES]
+    here = next((str(path) for path in own if path.is_file()), None)
+    program = environ.get("UV") or here or shutil.which("uv", path=environ.get("PATH"))
+    if program is None:
+        return None
+    kept = {name: value for name, value in environ.items() if name not in ASIDE}
+    pip = for_uv(environ)
+    borrowed = tuple(SECRET.sub("//", pip[name]) for name in PLACES if name in pip)
+    return Uv(program, kept | pip, borrowed)
+
+
+def wheels(environ: Mapping[str, str], name: str) -> bool:
+    """Whether one of the folders that are named as places of packages has a wheel of a library."""
+    places = environ.get("UV_FIND_LINKS", "").split(",")
+    folders = [Path(place.strip().removeprefix("file://")) for place in places if place.strip()]
+    return any(next(folder.glob(f"{name}-*.whl"), None) for folder in folders if folder.is_dir())
+
+
+def python_of(environment: Path) -> Path:
+    """The Python in a virtual environment, by system."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

@@ -1,0 +1,77 @@
+// What a download comes to, before it begins: files, room, what is here already, and the terms, which are asked once.
+
+import { get, post } from "./api.js";
+import { button, el } from "./dom.js";
+import { open } from "./dialog.js";
+import { saying } from "./toast.js";
+import { number, say, size } from "./words.js";
+
+/**
+ * Show what a model's download comes to, and begin it when somebody says so.
+ * @param {any} model
+ * @param {() => void} begun
+ */
+export async function offerDownload(model, begun) {
+  const order = await saying(() => get(`models/${model.name}/download`));
+  if (!order) return;
+  const asked = order.licences.filter((one) => one.asked && !one.agreed);
+  const agree = asked.length ? /** @type {HTMLInputElement} */ (el("input", { type: "checkbox", id: "agree" })) : null;
+  const wrong = el("p", { class: "wrong", role: "alert", hidden: true });
+  const yes = button("download", say(order.here || model.interrupted ? "models.resume" : "models.download"), start, { class: "primary" });
+  yes.disabled = !order.fits || Boolean(agree);
+  agree?.addEventListener("change", () => (yes.disabled = !order.fits || !agree.checked));
+  const close = open(
+    el("div", { class: "ask-box order" },
+      el("p", { text: say("models.sum", { left: size(order.left), count: order.files.length, server: order.server, folder: order.folder }) }),
+      el("p", { class: order.fits ? "" : "wrong", text: room(order) }),
+      ...lists(order),
+      terms(order),
+      agree && el("div", { class: "field tick" }, el("label", { for: "agree" }, agree, " ", el("span", { text: say("models.agree") }))),
+      wrong,
+      el("div", { class: "row end" }, button("", say("do.cancel"), () => close()), yes)),
+    { title: model.label },
+  );
+
+  async function start() {
+    yes.disabled = true;
+    try {
+      await post(`models/${model.name}/download`, { agreed: asked.map((one) => one.id) });
+      close();
+      begun();
+    } catch (error) {
+      wrong.textContent = error.message;
+      wrong.hidden = false;
+      yes.disabled = false;
+      if (error.status === undefined) throw error; // no answer of ours: a fault of the page
+    }
+  }
+}
+
+/** @param {any} order */
+function room(order) {
+  if (order.fits) return say("models.after", { free: size(order.free), after: size(order.after) });
+  return say("models.tight", { free: size(order.free), missing: size(order.room - order.after) });
+}
+
+/** What comes, and what does not have to. @param {any} order */
+function lists(order) {
+  const files = order.files.map((one) => el("li", {}, el("span", { class: "grow", text: `${one.label} · ${one.file}` }), el("span", { text: size(one.size - one.here) })));
+  const found = order.found.map((one) => el("li", {}, el("span", { class: "grow", text: `${one.label} · ${one.place}` })));
+  return [
+    files.length && folded(say("models.files", { count: number(files.length) }), files),
+    found.length && folded(say("models.found", { count: number(found.length) }), found),
+  ].filter(Boolean);
+}
+
+/** @param {string} title @param {HTMLElement[]} rows */
+const folded = (title, rows) => el("details", {}, el("summary", { text: title }), el("ul", { class: "order-files" }, ...rows));
+
+/** The licences, each with what it is about and where it stands, and what the sources say themselves. @param {any} order */
+function terms(order) {
+  const rows = order.licences.map((one) => el("li", {}, el("span", { text: one.text }), " ", link(one.url, say("models.read", { name: one.name }))));
+  const cards = order.repositories.filter((one) => one.licence).map((one) => el("li", {}, `${one.name}: `, one.link ? link(one.link, one.licence) : one.licence));
+  return el("section", {}, el("h3", { text: say("models.licences") }), el("ul", { class: "notes" }, ...rows, ...cards));
+}
+
+/** @param {string} href @param {string} text */
+const link = (href, text) => el("a", { href, text, target: "_blank", rel: "noopener noreferrer" });
