@@ -68,15 +68,30 @@ class Counter(TorchDispatchMode):
 
         For work that a thread does, and that is done here before the work that it is done beside.
         """
-        before, peaks, phase = self.live, self.peaks, self.phase
+        phase = self.phase
+        with self.measured() as more:
+            yield
+        self.beside, self.phase = more[0], phase
+
+    @contextmanager
+    def measured(self) -> Iterator[list[int]]:
+        """How many bytes more than at its begin something takes at its peak: the only one of the list, at its end."""
+        before, peaks, more = self.live, self.peaks, [0]
         self.peaks = defaultdict(int)
         try:
-            yield
+            yield more
         finally:
-            self.beside = self.peak - before
+            more[0] = max(0, self.peak - self.beside - before)
             for name, size in self.peaks.items():
                 peaks[name] = max(peaks[name], size)
-            self.peaks, self.phase = peaks, phase
+            self.peaks = peaks
+
+    def take(self, size: int) -> None:
+        """Count as if so many bytes more were needed for a moment. Raises torch.OutOfMemoryError."""
+        total = self.live + self.beside + size
+        if total > self.limit:
+            raise torch.OutOfMemoryError(f"{size} bytes more than {self.limit:.0f} are not there")
+        self.peaks[self.phase] = max(self.peaks[self.phase], total)
 
     def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if call is aten._local_scalar_dense.default:
@@ -114,9 +129,7 @@ class Counter(TorchDispatchMode):
         self._known.add(storage._cdata)
         self.live += size
         weakref.finalize(storage, self._drop, storage._cdata, size)
-        if self.live + self.beside > self.limit:
-            raise torch.OutOfMemoryError(f"{size} bytes more than {self.limit:.0f} are not there")
-        self.peaks[self.phase] = max(self.peaks[self.phase], self.live + self.beside)
+        self.take(0)
 
     def _drop(self, key: int, size: int) -> None:
         self._known.discard(key)

@@ -6,7 +6,9 @@ Everything here is a stand-in, listed in one place and taken away again:
     attention          a fused kernel: its result and its sums, where torch would take the formula
     streams, waiting   nothing waits, everything is done at once
     the decode thread  its work is done where it is handed over, and counts beside what comes after it
-    memory             what the card has less what lives there
+    memory             what the card has less what lives there; 64 GiB of RAM
+    name               that of a card of its size, by which times are forecast
+    trying kernels     torch's fused ones are there or not, as it is said: numbers are not compared
     `param.data = …`   moves a fake tensor with its storage, so that streamed blocks are moved by diffusers itself
     `.numpy()`         zeros
 """
@@ -14,6 +16,7 @@ Everything here is a stand-in, listed in one place and taken away again:
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -27,9 +30,12 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from benchmarks.fakecard.count import Counter
-from eichi.models.fp8 import LARGE_PIECE
+from eichi.models.kernels import Verdict
 from eichi.models.source import TYPES
+from eichi.plan.memory import GIB
 
+PIECE = 2**24
+RAM = 64 * GIB
 NUMBERS = {torch.uint8: np.uint8, torch.int64: np.int64, torch.bool: np.bool_, torch.float64: np.float64}
 
 
@@ -123,8 +129,11 @@ class _Opened:
 
 
 @contextmanager
-def card(counter: Counter, free: Callable[[], float], fused: bool = True) -> Iterator[None]:
+def card(counter: Counter, free: Callable[[], float], title: str = "RTX 4090", fused: bool = True) -> Iterator[None]:
     """A card for the time of a run, and fake tensors; `free` says how much of it a program is told to be free."""
+
+    def tried(*given: Any) -> Verdict:
+        return Verdict("good" if fused else "fails")
 
     def memory(device: Any = None) -> tuple[int, int]:
         return int(free()), int(free())
@@ -139,7 +148,8 @@ def card(counter: Counter, free: Callable[[], float], fused: bool = True) -> Ite
         "device_count": lambda: 1,
         "current_device": lambda: 0,
         "get_device_capability": lambda device=None: (9, 0),
-        "get_device_name": lambda device=None: "a card that is not there",
+        "get_device_name": lambda device=None: title,
+        "get_device_properties": lambda device=None: SimpleNamespace(name=title),
         "mem_get_info": memory,
         "memory_reserved": zero,
         "memory_allocated": zero,
@@ -159,7 +169,10 @@ def card(counter: Counter, free: Callable[[], float], fused: bool = True) -> Ite
         stack.enter_context(patch.object(FakeTensor, "numpy", _numpy, create=True))
         stack.enter_context(patch.object(torch.inference_mode, "__enter__", _enter))
         stack.enter_context(patch.object(torch.inference_mode, "__exit__", _leave))
-        stack.enter_context(patch("eichi.models.fp8.PIECE", LARGE_PIECE))  # nothing is looked at: as few pieces as can be
+        for name in ("PIECE", "LARGE_PIECE"):  # nothing is computed here, so fewer pieces than there are
+            stack.enter_context(patch(f"eichi.models.fp8.{name}", PIECE))
+        stack.enter_context(patch("eichi.models.kernels._tried", tried))
+        stack.enter_context(patch("psutil.virtual_memory", lambda: SimpleNamespace(available=RAM, total=RAM)))
         stack.enter_context(patch("eichi.models.deltas.safe_open", _Opened))
         stack.enter_context(patch("eichi.pipeline.background.ThreadPoolExecutor", lambda *given: Inline(counter)))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))

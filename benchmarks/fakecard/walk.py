@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import Tensor
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from diffusers.hooks.group_offloading import ModuleGroup
 from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
@@ -39,6 +40,7 @@ from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast
 from eichi.prepare import make_plan
 from eichi.settings import Runtime
 
+NAMES = {8: "RTX 4060", 12: "RTX 4070", 16: "RTX 4080", 24: "RTX 4090", 80: "H100"}
 FREE = 0.96  # of a card; the rest has been taken before we start
 PHASES: tuple[tuple[Any, str, str], ...] = (
     (LlamaModel, "forward", "words"),
@@ -47,7 +49,6 @@ PHASES: tuple[tuple[Any, str, str], ...] = (
     (AutoencoderKLHunyuanVideo, "encode", "pictures"),
     (Weights, "change", "weights"),
     (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
-    (AutoencoderKLHunyuanVideo, "decode", "decoding"),
 )
 SECONDS = 2.0  # two sections, of which one is decoded beside the other where there is room
 HALVES = {
@@ -101,14 +102,20 @@ class Walked:
         return self.peak / self.forecast if self.forecast else 0.0
 
 
+# What decoding a tile takes, and the shape of its frames, by that of its latents.
+Decoded = dict[tuple[Any, ...], tuple[int, tuple[int, ...]]]
+
+
 class Life:
     """A program on a card of `size` GiB, from its start to its end: one model after another, job after job.
 
-    `told` is how large the card seems when it is asked, where that is another.
+    `told` is how large the card seems when it is asked, where that is another. `decoded` is what is known of tiles.
     """
 
-    def __init__(self, folder: Path, size: float, *, told: float | None = None, fused: bool = True) -> None:
-        self.folder, self.size = folder, size
+    def __init__(
+        self, folder: Path, size: float, decoded: Decoded, *, told: float | None = None, fused: bool = True
+    ) -> None:
+        self.folder, self.size, self.decoded = folder, size, decoded
         self.counter = Counter("cuda", size * FREE * GIB - CUDA)
         self.told = (told or size) * FREE * GIB
         self.groups: set[ModuleGroup] = set()
@@ -120,20 +127,24 @@ class Life:
     def __enter__(self) -> "Life":
         for owner, name, phase in PHASES:
             self._stack.enter_context(patch.object(owner, name, self._phased(getattr(owner, name), phase)))
+        decode = self._decode(AutoencoderKLHunyuanVideo.decode)
+        self._stack.enter_context(patch.object(AutoencoderKLHunyuanVideo, "decode", decode))
         self._stack.enter_context(patch.object(ModuleGroup, "onload_", self._come(ModuleGroup.onload_)))
         self._stack.enter_context(patch.object(ModuleGroup, "offload_", self._go(ModuleGroup.offload_)))
-        self._stack.enter_context(card(self.counter, lambda: self.told - self.counter.live, self._fused))
+        self._stack.enter_context(card(self.counter, self._free, NAMES.get(self.size, "?"), self._fused))
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._stack.close()
 
-    def load(self, entry: Entry, attention: str) -> Components:
+    def _free(self) -> float:
+        return self.told - self.counter.live
+
+    def load(self, entry: Entry) -> Components:
         """A model's parts; those of another one go."""
         if self.parts is None or self.parts.entry != entry:
             self.end()
             self.parts = make_parts(entry, Runtime(Shelves(self.folder), "cuda"))
-        self.parts.attention = attention
         return self.parts
 
     def end(self) -> None:
@@ -158,7 +169,7 @@ class Life:
 
     def _run(self, way: Way, walked: Walked, picture: Path, lora: Path | None) -> Walked:
         entry = at_hand(way.model, self.folder)
-        parts = self.load(entry, way.attention)
+        parts = self.load(entry)
         side = entry.resolution if entry.embedded else walked.side
         plan = make_plan(way.request(picture, side, SECONDS, lora), Shelves(self.folder), entry)
         self.restart()
@@ -216,6 +227,23 @@ class Life:
             return call(*args, **kwargs)
 
         return phased
+
+    def _decode(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The VAE's decoding. A tile of one kind is walked once: it takes as much whatever else is on the card."""
+
+        def decode(vae: AutoencoderKLHunyuanVideo, latents: Tensor, **named: Any) -> Any:
+            self.counter.phase = "decoding"
+            key = (tuple(latents.shape), latents.dtype, vae.use_tiling)
+            if key not in self.decoded:
+                with self.counter.measured() as more:
+                    made = call(vae, latents, **named)
+                self.decoded[key] = more[0], tuple(made[0].shape)
+                return made
+            size, shape = self.decoded[key]
+            self.counter.take(size)
+            return (torch.empty(shape, dtype=latents.dtype, device=latents.device),)
+
+        return wraps(call)(decode)
 
     def _come(self, call: Callable[[ModuleGroup], None]) -> Callable[[ModuleGroup], None]:
         """Blocks that come to the card, counted."""

@@ -20,15 +20,14 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Way:
-    """A way to run a model: `options` of a request beside the common ones, its model, the attention kernel; `lora` is
-    whether it has a LoRA, `placement` where the weights lie if the product is not to choose.
+    """A way to run a model: `options` of a request beside the common ones, its model; `lora` is whether it has a LoRA,
+    `placement` where the weights lie if the product is not to choose.
     """
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     model: str = "framepack"
     lora: bool = False
-    attention: str = "native"
     placement: Placement | None = None
 
     def request(self, picture: Path, side: int, seconds: float, lora: Path | None) -> VideoOptions:
@@ -87,7 +86,7 @@ PLACED += (
         placement=Placement("streamed", 59, whole=False, beside=False, pinned=True),
     ),
 )
-CHUNKED = Way("attention in runs", attention="chunked")
+CHUNKED = Way("attention in runs of queries")
 EMBEDDED = (Way("embedded, standard", model="tiny"), Way("embedded, F1", model="tiny-f1"))
 
 

@@ -98,17 +98,26 @@ class Weights:
             self._change(options)
         self._done = wanted
 
+    def give_way(self, away: tuple[str, ...]) -> None:
+        """Put into RAM what will lie there, and bring nothing: for the time until the weights are changed."""
+        self._away = away
+        with torch.inference_mode(False), torch.no_grad():
+            for name in self.recipes:
+                if self._target(name) != self.device:
+                    self._send(name)
+
     def _change(self, options: WeightsOptions) -> None:
         loras = open_loras(options.loras, self.shapes, self.name)
         self.made = 0
-        for name in self.recipes:
-            self._send(name)
-        for name, shape in self._names.items():
+        # What leaves the device first, so that there is room for what comes; and nothing comes that is made anew.
+        for name in sorted(self._names, key=lambda name: self._target(name) == self.device):
             used = [lora for lora in loras if name in lora.match.shares]
-            kept = options.fp8 if fp8.eligible(name, len(shape)) else "off"
+            kept = options.fp8 if fp8.eligible(name, len(self._names[name])) else "off"
             recipe = Recipe(tuple((lora.print, lora.strength) for lora in used), kept)
             if self.recipes.get(name) != recipe:
                 self._make(name, recipe, used)
+            else:
+                self._send(name)
         for layer in self.transformer.modules():
             if isinstance(layer, fp8.Fp8Linear):
                 layer.product = options.fp8_math
@@ -169,7 +178,7 @@ class Weights:
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
         before = getattr(owner, attribute)
-        if before.is_meta:
+        if before.is_meta or before.device != target:
             put(self.transformer, name, whole.to(target))
         else:  # the same memory again: new one for every change would leave holes
             before.copy_(whole)
