@@ -23,8 +23,8 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from safetensors import safe_open
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode

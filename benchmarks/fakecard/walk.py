@@ -18,9 +18,9 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from diffusers.hooks.group_offloading import ModuleGroup
+from torch import Tensor
 from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
 
 from benchmarks.fakecard.count import Counter
@@ -192,7 +192,7 @@ class Life:
         full = parts.entry.anatomy.precision.size == FLOAT32
         for phase, made in self.counter.products.items():
             wanted = {torch.float32} if full else HALVES.get(phase)
-            wrong = {one for one in made if one[0] != "cuda" or wanted is not None and one[1] not in wanted}
+            wrong = {one for one in made if one[0] != "cuda" or (wanted is not None and one[1] not in wanted)}
             if wrong:
                 raise Fault(f"{phase}: products on or in {sorted(map(str, wrong))}")
         names = streamed_names(parts.transformer, parts.placement)
