@@ -135,7 +135,8 @@ class Weights:
             yield done, total
         with _plainly():
             for name in same:
-                self._send(name)
+                if self._target(name) == self.device:
+                    self._send(name)
         for layer in self.transformer.modules():
             if isinstance(layer, fp8.Fp8Linear):
                 layer.product = options.fp8_math

@@ -34,8 +34,8 @@ FLOAT32 = 4
 # float32.
 WORK = 38
 CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
-# Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has so
-# many tokens with the template; a layer has so many squares of its channels.
+# Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has
+# so many tokens with the template; a layer has so many squares of its channels.
 READ, PROMPT, LAYER = 64, 351, 13
 TEXT, VISION = 256, 729  # tokens of the longest prompt and of the start picture as SigLIP sees it
 SQUARE = 256 * 256  # pixels of a tile of the VAE
