@@ -47,9 +47,10 @@ PHASES: tuple[tuple[Any, str, str], ...] = (
     (CLIPTextModel, "forward", "words"),
     (SiglipVisionModel, "forward", "vision"),
     (AutoencoderKLHunyuanVideo, "encode", "pictures"),
-    (Weights, "change", "weights"),
+    (Weights, "changing", "weights"),
     (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
 )
+BEFORE = "before"
 SECONDS = 2.0  # two sections, of which one is decoded beside the other where there is room
 HALVES = {
     "words": {torch.float16},
@@ -184,7 +185,7 @@ class Life:
         """Forget what was counted before."""
         gc.collect()
         self.counter.restart()
-        self.counter.phase = "before"
+        self.counter.phase = BEFORE
         self.most = 0
 
     def check(self, parts: Components) -> None:
@@ -210,7 +211,7 @@ class Life:
         return replace(
             walked,
             placement=parts.placement,
-            counted=dict(self.counter.peaks),
+            counted={phase: size for phase, size in self.counter.peaks.items() if phase != BEFORE},
             planned={name: sum(phase.values()) - CUDA for name, phase in peaks.phases.items()},
             moved=self.counter.moved["sampling"] / max(1, passes),
             moved_planned=peaks.moved,
