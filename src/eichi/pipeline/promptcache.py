@@ -27,6 +27,7 @@ from eichi.pipeline.conditioning import PromptStates, encode_prompt
 
 log = logging.getLogger(__name__)
 
+PROMPTS = "prompts"  # the folder in the cache
 CHECKSUM = "checksum"
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
@@ -34,7 +35,7 @@ LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 def read_prompts(components: Components, texts: Iterable[str]) -> Generator[Preparing, None, dict[str, PromptStates]]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     cache = components.runtime.cache
-    prompts = PromptCache(components, cache and cache / "prompts")
+    prompts = PromptCache(components, cache and cache / PROMPTS)
     words: dict[str, PromptStates] = {}
     for text in sorted(texts):
         if not prompts.has(text):
