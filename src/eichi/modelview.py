@@ -164,6 +164,9 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
     parts = tuple(_part(part, source, models, entry, language) for part, source in entry.parts.items())
     here = entry.embedded or all(part.place is not None for part in parts)
     left, come = (0, 0) if here else lacking(entry, models)
+    begun = None if here else pinned(entry, models)
+    if begun is not None:  # then it is known to the byte
+        left = max(0, begun.size - come)
     return ModelView(
         name=entry.name,
         label=label(entry, language),
@@ -173,7 +176,7 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
         present=here,
         size=left,
         here=come,
-        interrupted=not here and pinned(entry, models) is not None,
+        interrupted=begun is not None,
         removable=sum(file.stat().st_size for file in removable(entry, models)),
         parts=parts,
         licences=_licences(licences(entry.parts, entry.parts), language, agreed),
