@@ -1,26 +1,29 @@
-"""docs/memory.md: where the weights of the full model lie on cards of every size, with the arithmetic of each row.
+"""docs/memory.md: seconds on cards by name; where the weights lie on cards of every size, the arithmetic of each row.
 
 python -m benchmarks.cards > docs/memory.md
 """
 
 from collections.abc import Iterator
 
+from benchmarks import speeds
 from benchmarks.printing import printing
 from eichi.catalog import find
-from eichi.plan.memory import GIB, Machine, Need, choose, forecast, lacks
+from eichi.plan.memory import GIB, RESERVED, Machine, Need, choose, forecast, lacks
 
 CARDS = (6, 8, 12, 16, 24, 32, 48, 80)
 SIDES = (640, 960, 1280)
 LORA = 0.5  # GiB of LoRA files
 RAM = 64.0
-RESERVED = 0.04  # share of a card that the system has taken before we start
 
-HEAD = f"""# Memory
+HEAD = """# Memory
 
 Forecasts of `eichi memory` for the full model (12.87 billion parameters, sections of 9 latents) and square pictures.
 Made by `python -m benchmarks.cards`; the arithmetic is that of `src/eichi/plan/memory.py`. **None of it was measured
 on a GPU**: weights are exact, working memory was counted on torch's `meta` device, and what CUDA takes for itself is an
 assumption.
+"""
+
+SIZES = f"""## Where the weights lie
 
 All sizes are in GiB. Of a card, {RESERVED:.0%} count as taken by the system; of what is free an eighth, at most 2, is
 headroom; the rest can be used. {RAM:.0f} GiB of RAM are free. Where it says LoRA, {LORA} GiB of LoRA files are merged:
@@ -42,7 +45,9 @@ COLUMNS = ("card", "usable", "placement", "fits", "GPU", "reading prompts", "sam
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(line for side in SIDES for fp8 in (False, True) for line in _table(side, fp8))])
+    return "\n".join(
+        [HEAD, *speeds.page(), SIZES, *(line for side in SIDES for fp8 in (False, True) for line in _table(side, fp8))]
+    )
 
 
 def _table(side: int, fp8: bool) -> Iterator[str]:

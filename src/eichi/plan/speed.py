@@ -35,8 +35,9 @@ INPUTS = 9
 HEAD, SCORE = 128, 20  # channels of a head; bytes that a score moves where attention is computed in chunks
 SIDE, OVERLAP, LATENTS, FRAMES = 256, 64, 3, 17  # tiles of the VAE: pixels; latents from one to the next, frames of one
 
-# Shares of a maker's peaks that are reached. Fitted: 0.9 to RTX 3080, 3090, 4090, 5090 and L20 (field numbers, see
-# docs/memory.md), the others to what is known of torch's kernels there: large cards reach less of a higher peak.
+# Shares of a maker's peaks that are reached. Those of `Reach` are fitted to what users published for RTX 3080, 3090,
+# 4090, 5090 and L20 (docs/memory.md); of larger cards, of which nobody did, they are what is known of torch's kernels:
+# less of a higher peak.
 MOVED = 0.85  # of a memory's bandwidth
 LINKED = 0.8  # of PCIe's
 EIGHT = 0.8  # of products in FP8, beside those in bfloat16
@@ -50,8 +51,8 @@ HOST, DISK = 6.0, 2.0  # GB/s, assumptions: one processor's copy in RAM; reading
 class Reach:
     """Shares of a card's peak that products, attention and convolutions reach."""
 
-    products: float = 0.9
-    attention: float = 0.9
+    products: float = 0.95
+    attention: float = 0.95
     convolution: float = 0.4
 
 
