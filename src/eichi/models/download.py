@@ -27,6 +27,7 @@ from eichi.models.hub import RemoteFile, Repository, Server, Trouble, Wait, chec
 from eichi.models.licences import Licence, licences
 from eichi.models.locate import MARKS, locate_part
 from eichi.reasons import Reason
+from eichi.words import say
 
 ROOM = 2**30  # bytes that stay free on the disk
 SPAN = 5.0  # seconds that a rate is measured over
@@ -109,12 +110,18 @@ class Fetching:
 
 @dataclass(frozen=True)
 class Stalled:
-    """Nothing comes for a while, for this reason; after so many seconds it goes on by itself."""
+    """Nothing comes for a while, for this reason; after so many seconds it goes on by itself, after 0 when it can."""
 
     file: str
     seconds: float
     reason: Reason = field(default_factory=dict)
     kind: Literal["stalled"] = "stalled"
+
+    def say(self, language: str) -> str:
+        """The same as a sentence."""
+        if self.seconds:
+            return say("models.stalled", language, seconds=round(self.seconds), **self.reason)
+        return say("models.meanwhile", language, file=self.file.rpartition("/")[2], **self.reason)
 
 
 Told = Fetching | Stalled

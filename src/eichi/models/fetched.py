@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private
-from eichi.models.hub import CHUNK, RemoteFile, Summing
+from eichi.models.hub import CHUNK, RemoteFile, Summing, begun
 from eichi.models.locate import LIST, locate, locate_part
 
 KINDS = (".json", ".jinja", ".model", ".txt", WEIGHTS)
@@ -132,7 +132,7 @@ def removable(entry: Entry, models: Shelves) -> list[Path]:
         for path in read_list(models, source):
             if folder_of(path) == source.folder:
                 file = models.own / str(source.repository) / path
-                found += [old for old in (file, *file.parent.glob(f".{file.name}.*.part")) if old.is_file()]
+                found += [old for old in (file, *begun(file)) if old.is_file()]
     return found
 
 

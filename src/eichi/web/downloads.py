@@ -277,15 +277,11 @@ def view(run: Download, words: Words) -> DownloadView:
         fraction=1.0 if run.status is Status.DONE else done / size if size else 0.0,
         speed=fetching.speed if fetching is not None and moving else None,
         left=fetching.left if fetching is not None and moving else None,
-        stalled=_stalled(run.stalled, words) if run.open else "",
+        stalled="" if run.stalled is None or not run.open else run.stalled.say(words.language),
         said="" if run.error is None else run.error.say(words.language),
         bad=tuple(str(one.file) for one in run.bad),
         good=len(run.checked) - len(run.bad),
     )
-
-
-def _stalled(told: "Stalled | None", words: Words) -> str:
-    return "" if told is None else words("models.stalled", seconds=round(told.seconds), **told.reason)
 
 
 def _note(note: Adjusted) -> None:
