@@ -1,6 +1,7 @@
 """The report on the machine; torch's part is left to the runs that need torch."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def states(report: Report, id: str) -> list[str]:
 def test_what_is_set_up_is_said_in_words() -> None:
     settings = Settings(preserve_gb=8, attention="chunked", language="ru")
     found = {one.values["key"]: one.values for one in examine(settings).findings if one.id == "doctor.setting"}
-    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "vae_tile"}
+    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "reproducible", "vae_tile"}
     assert found["preserve_gb"]["value"] == "8 ГБ"
     assert say("doctor.setting", "ru", **found["attention"]) == "Attention: по частям"
 
@@ -46,17 +47,17 @@ def test_a_good_machine() -> None:
     [
         ("auto", "doctor.attention.fused", "good"),
         ("chunked", "doctor.attention.asked", "good"),
-        ("sage", "error.attention.absent", "bad"),
+        ("sage", "note.attention.dropped", "warn"),
     ],
 )
-def test_attention(wanted: str, id: str, state: str) -> None:
-    (found,) = _attention(torch.device("cpu"), wanted)
+def test_attention(wanted: Any, id: str, state: str) -> None:
+    found = next(_attention(torch.device("cpu"), Settings(attention=wanted)))
     assert (found.id, found.state) == (id, state)
 
 
 def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eichi.models.attention.fused", lambda *_: False)
-    (found,) = _attention(torch.device("cpu"), "auto")
+    monkeypatch.setattr("eichi.models.kernels.fused", lambda *_: False)
+    (found,) = _attention(torch.device("cpu"), Settings())
     assert (found.id, found.state) == ("doctor.attention.none", "warn")
 
 

@@ -17,11 +17,12 @@ from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_
 from eichi.commands.lora import lora
-from eichi.commands.machine import calibrate, verify_gpu
+from eichi.commands.machine import calibrate
 from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
+from eichi.commands.verify import verify_gpu
 from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError

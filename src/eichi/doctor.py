@@ -81,18 +81,18 @@ def _device(settings: Settings) -> Iterator[Finding]:
         if torch.version.cuda is None and shutil.which("nvidia-smi"):
             yield Finding("doctor.cpu_build", "bad", {"version": torch.__version__})
     yield Finding("doctor.fp8" if multiplies(device) else "doctor.fp8_absent")
-    yield from _attention(device, settings.attention)
+    yield from _attention(device, settings)
 
 
-def _attention(device: "torch.device", wanted: str) -> Iterator[Finding]:
-    """Which attention kernel is used, and why."""
-    from eichi.models.attention import choose
+def _attention(device: "torch.device", settings: Settings) -> Iterator[Finding]:
+    """Which attention kernel is used, and why; which one is not."""
+    from eichi.models.kernels import Trust, choose
 
-    try:
-        choice = choose(device, wanted)
-    except EichiError as error:
-        yield Finding(error.id, "bad", error.plain)
-        return
+    choice = choose(device, settings.attention, None, Trust(settings.cache), settings.reproducible)
+    if choice.dropped is not None:
+        kernel, reason = choice.dropped
+        values = {"kernel": kernel, "reason": reason, "taken": choice.kernel}
+        yield Finding("note.attention.dropped", "warn", values)
     poor = choice.kernel == "chunked" and choice.why == "none"
     yield Finding(f"doctor.attention.{choice.why}", "warn" if poor else "good", {"name": choice.kernel})
 

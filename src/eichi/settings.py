@@ -56,6 +56,7 @@ class Runtime:
     tile: int = VAE_TILE
     attention: str = "auto"
     compiled: bool = False
+    reproducible: bool = False
     preserve_gb: float | None = None
 
 
@@ -89,6 +90,8 @@ class Settings(Optioned, BaseSettings):
     )
     # The transformer's blocks, by torch: a slow first step, faster ones after it.
     compile: bool = option(False, group="memory", costs=("time",))
+    # On a card only: kernels that repeat themselves to the byte.
+    reproducible: bool = option(False, group="memory", costs=("time",))
     language: str = option(ENGLISH)
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
@@ -184,6 +187,7 @@ class Settings(Optioned, BaseSettings):
             tile=self.vae_tile,
             attention=self.attention,
             compiled=self.compile,
+            reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
         )
 

@@ -365,7 +365,7 @@ def test_a_worker_s_own_settings_count(
     assert store.job(id).status == Status.STOPPED, store.job(id).view().message
     parts = worker._components
     assert parts is not None and parts.runtime == own.runtime
-    assert (parts.vae.tile_sample_min_height, parts.attention) == (192, "chunked")
+    assert (parts.vae.tile_sample_min_height, parts.kernels.wanted) == (192, "chunked")
     assert list((home / "cache").rglob("*.safetensors"))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from eichi.models.attention import choose
 from eichi.models.device import (
     card_of,
     empty_cache,
@@ -20,6 +19,7 @@ from eichi.models.device import (
     synchronise,
     title,
 )
+from eichi.models.kernels import choose
 from eichi.plan.cards import find_card
 from eichi.plan.memory import GIB
 
@@ -121,7 +121,7 @@ def test_a_processor_is_asked_nothing() -> None:
 def test_attention_is_chosen_on_any_device(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers of the type that is computed in are tried; nothing that is for CUDA."""
     tried: list[Any] = []
-    monkeypatch.setattr("eichi.models.attention.fused", lambda device, dtype=None: tried.append(dtype))
+    monkeypatch.setattr("eichi.models.kernels.fused", lambda device, dtype=None: tried.append(dtype))
     assert choose(torch.device(kind), dtype=torch.float32).kernel == "chunked"
     assert tried == [torch.float32]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eichi.catalog import Shelves
 from eichi.errors import RunError
-from eichi.events import Preview, Step
+from eichi.events import Adjusted, Preview, Step
 from eichi.models.load import Components
 from eichi.options import StepOptions
 from eichi.pipeline.denoise import denoise_section
@@ -70,3 +70,42 @@ def test_latents_that_are_no_numbers_are_refused(components: Components, monkeyp
     with pytest.raises(RunError) as caught:
         draw(components, monkeypatch, last=float("inf"))
     assert caught.value is SPOILT
+
+
+def test_a_kernel_that_gives_no_numbers_is_replaced(components: Components, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its first step already; it is not taken again where torch's own gives numbers."""
+    fallen: list[str] = []
+    kernels: Any = SimpleNamespace(foreign=True, condemn=fallen.append)
+
+    def fall_back() -> str | None:
+        gone, kernels.foreign = "sage" if kernels.foreign else None, False
+        return gone
+
+    kernels.fall_back = fall_back
+    monkeypatch.setattr(components, "kernels", kernels)
+    noise = torch.ones(1, 16, 1, 4, 4)
+    drawn: list[int] = []
+
+    def predictions(*_: object) -> Iterator[Tensor]:
+        for step in range(STEPS):
+            drawn.append(step)
+            yield noise * (float("nan") if kernels.foreign else 1.0)
+
+    monkeypatch.setattr("eichi.pipeline.denoise.sample_section", predictions)
+    denoiser: Any = SimpleNamespace(restart=lambda: None, options=StepOptions(steps=STEPS))
+    events = list(denoise_section(components, denoiser, noise, SPOILT))
+    assert [event.id for event in events if isinstance(event, Adjusted)] == ["note.attention.nan"]
+    assert drawn == [0, *range(STEPS)]
+    assert fallen == ["sage"]
+
+
+def test_no_kernel_is_blamed_for_what_torchs_own_cannot_draw_either(
+    components: Components, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    condemned: list[str] = []
+    kernels: Any = SimpleNamespace(foreign=True, fall_back=lambda: "flash", condemn=condemned.append)
+    monkeypatch.setattr(components, "kernels", kernels)
+    with pytest.raises(RunError) as caught:
+        draw(components, monkeypatch, last=float("nan"))
+    assert caught.value is SPOILT
+    assert condemned == []

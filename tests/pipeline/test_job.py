@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from eichi.events import Adjusted, Event, Finished, SectionDone, Step
 from eichi.models.load import Components
 from eichi.models.weights import Weights
 from eichi.options import StepOptions, WeightsOptions
-from eichi.pipeline.job import arrange, make_weights, retry_steps, step_cache
+from eichi.pipeline.job import arrange, computed, make_weights, retry_steps, step_cache
 from eichi.pipeline.promptcache import read_prompts
 from eichi.plan.memory import GIB, Machine, Need, Placement, plan_memory
 from eichi.settings import Runtime
@@ -138,9 +139,9 @@ def test_what_is_loaded_counts_as_free(tmp_path: Path, monkeypatch: pytest.Monke
     assert parts.machine == Machine(GIB, GIB)  # on no GPU
     monkeypatch.setattr("eichi.models.load.on_gpu", lambda device: True)
     assert parts.machine == Machine(GIB + size, GIB)
-    parts.share = 0.5
-    assert parts.machine == Machine((GIB + size) / 2, GIB)
-    parts.placement, parts.share = Placement("streamed", 3, pinned=True), None
+    parts.limit = GIB / 2
+    assert parts.machine == Machine(GIB / 2, GIB)
+    parts.placement, parts.limit = Placement("streamed", 3, pinned=True), None
     assert parts.machine == Machine(GIB + size, GIB + size)  # in RAM of its own
 
 
@@ -216,3 +217,19 @@ def test_what_fp8_costs_is_said(tmp_path: Path) -> None:
     assert note.id == "note.fp8.loss"
     assert note.values["layers"] == len(parts.weights.losses)
     assert note.values["percent"] == round(100 * parts.weights.loss.share, 2) > 0
+
+
+def test_a_kernel_that_is_not_taken_is_said(tmp_path: Path) -> None:
+    folder = small.build(tmp_path / "model")
+    parts = Components(small.entry(folder), Runtime(Shelves(tmp_path), "cpu", attention="sage"))
+    said = [note for note in arrange(parts, VideoOptions(prompt="a"), Need(64, 64)) if "attention" in note.id]
+    assert said == [Adjusted("note.attention.dropped", {"kernel": "sage", "reason": "absent", "taken": "native"})]
+
+
+def test_a_record_names_every_kernel_that_drew(tmp_path: Path) -> None:
+    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}))
+    assert computed({"seed": 1}, parts) == {"seed": 1, "attention": "native"}
+    assert computed({"attention": "flash 2.8"}, parts) == {"attention": "flash 2.8, native"}
+    assert computed({"attention": "flash 2.8, native"}, parts) == {"attention": "flash 2.8, native"}
+    parts.kernels.record = {}  # a CPU's
+    assert computed({"seed": 1}, parts) == {"seed": 1}

@@ -7,6 +7,7 @@ import pytest
 
 from eichi.plan.cards import find_card
 from eichi.settings import Settings
+from eichi.setup.builds import Build
 from eichi.web.machine import MIB, Probe, other_maker
 
 
@@ -56,18 +57,19 @@ def test_what_is_known_of_the_card(tmp_path: Path, home: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("system", "processor", "build", "maker"),
     [
-        ("linux", "x86_64", "2.13.0+cpu", None),
-        ("linux", "x86_64", "2.13.0", None),
-        ("win32", "AMD64", "2.13.0+xpu", ("xpu", "xpu")),
-        ("linux", "x86_64", "2.13.0+rocm6.4", ("cuda", "amd")),
-        ("darwin", "arm64", "2.13.0", ("mps", "mps")),
-        ("darwin", "x86_64", "2.13.0", None),
+        ("linux", "x86_64", Build("2.13.0", "cpu"), None),
+        ("linux", "x86_64", Build("2.13.0", "cuda", "13.0"), None),
+        ("linux", "x86_64", None, None),
+        ("win32", "AMD64", Build("2.13.0", "xpu"), ("xpu", "xpu")),
+        ("linux", "x86_64", Build("2.13.0", "rocm", "6.4"), ("cuda", "amd")),
+        ("darwin", "arm64", Build("2.13.0", "cpu"), ("mps", "mps")),
+        ("darwin", "x86_64", Build("2.13.0", "cpu"), None),
     ],
 )
 def test_whose_gpu_torch_is_built_for(
-    monkeypatch: pytest.MonkeyPatch, system: str, processor: str, build: str, maker: tuple[str, str] | None
+    monkeypatch: pytest.MonkeyPatch, system: str, processor: str, build: Build | None, maker: tuple[str, str] | None
 ) -> None:
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("platform.machine", lambda: processor)
-    monkeypatch.setattr("eichi.web.machine.version", lambda _: build)
+    monkeypatch.setattr("eichi.web.machine.build_in", lambda _: build)
     assert other_maker() == maker

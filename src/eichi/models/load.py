@@ -32,8 +32,10 @@ from eichi.models.allocator import give_back
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, measure, on_gpu, pick_device
+from eichi.models.exactly import repeat
 from eichi.models.formats import read_config
 from eichi.models.fp8 import check_product, check_stored
+from eichi.models.kernels import Kernels, Trust
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
 from eichi.models.networks import make_network
@@ -69,14 +71,16 @@ class Components:
         self.runtime = runtime
         cache, limit = runtime.cache, int(runtime.merged_gb * 2**30)
         self.merged = None if cache is None or not limit else Merged(cache / "merged", limit)
-        self.attention = runtime.attention  # of the next job
         self.device = pick_device(runtime.device)
+        repeat(self.device, runtime.reproducible)
         self.precision = FULL if self.device.type == "cpu" else entry.anatomy.precision
+        kind = self.transformer_dtype
+        self.kernels = Kernels(self.device, kind, runtime.attention, runtime.reproducible, Trust(cache))
         self.sources = dict(sources or {})
         self.folders = locate(entry, runtime.models, [part for part in parts if part not in self.sources])
         self.placement = Placement("all")
         self.need: Need | None = None  # what the placement was chosen for
-        self.share: float | None = None  # of the GPU, not to go over it; for trying smaller placements
+        self.limit: float | None = None  # bytes of the GPU, not to go over them; for trying smaller cards
         self._loaded: dict[str, Any] = {}
         self._wanted = WeightsOptions()
         self._made: Weights | None = None  # once they are as wanted
@@ -192,14 +196,15 @@ class Components:
     def machine(self) -> Machine:
         """What is free for all parts now: what is loaded already counts as free, since it can move."""
         now, networks = measure(self.device, self.runtime.preserve_gb), self._networks
-        now = replace(now, kernel=self.attention)
+        now = replace(now, kernel=self.kernels.planned)
         if now.gpu is None:
             return now
         here = sum(_size(part) for part in networks.values())
         own = 0
         if "transformer" in networks and self.need is not None and copied(self.need, self.placement):
             own = _size(networks["transformer"], CPU)
-        return replace(now, gpu=(now.gpu + here) * (self.share or 1.0), ram=now.ram + own)
+        limit = float("inf") if self.limit is None else self.limit
+        return replace(now, gpu=min(now.gpu + here, limit), ram=now.ram + own)
 
     def arrange(self, need: Need, machine: Machine) -> None:
         """Choose where the weights lie for a request; what is loaded already moves there."""

@@ -44,7 +44,7 @@ from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions, files_of, put
-from eichi.pipeline.job import mark_files
+from eichi.pipeline.job import ATTENTION, computed, mark_files
 from eichi.plan.ahead import AHEAD, same_ahead, same_past
 from eichi.plan.plan import Plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
@@ -84,7 +84,7 @@ class Checkpoint(JobFolder):
                     remove(left)
             files = {name: self._put(name, original.write) for name, original in originals.items()}
             about = {PICTURES: sorted(plan.images), KEPT: plan.kept, THREADS: torch.get_num_threads(), FILES: files}
-            carried = {RECORD: record(plan, mark_files(plan.options, components))}
+            carried = {RECORD: computed(record(plan, mark_files(plan.options, components)), components)}
             write_card(self.folder, _card(plan, components) | about | carried)
 
     def keep(self, order: int, latents: NDArray[np.float32], used: Iterable[Path] = ()) -> bool:
@@ -158,7 +158,9 @@ class Checkpoint(JobFolder):
                 write = partial(shutil.copyfile, copies[path]) if path in copies else originals[name].write
                 files[name] = self._put(f"{NEXT}{name}", write)
             card = self.card() | _card(plan, components)
-            carried = {RECORD: record(plan, mark_files(plan.options, components) | self._marks(plan, before))}
+            told = record(plan, mark_files(plan.options, components) | self._marks(plan, before))
+            drawn = {key: value for key, value in self.record(before).items() if key == ATTENTION}
+            carried = {RECORD: told | drawn}
             left = {name: checksum for name, checksum in files.items() if name not in gone}
             write_card(self.folder, card | carried | {PICTURES: sorted(plan.images), FILES: left})
             self._settle_next(left)

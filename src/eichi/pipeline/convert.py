@@ -23,7 +23,7 @@ from eichi.pipeline.conditioning import encode_vision
 from eichi.pipeline.decode import TILE, Decoder
 from eichi.pipeline.denoise import denoise_section
 from eichi.pipeline.encode import encode
-from eichi.pipeline.job import Stop, arrange, boundary, make_weights, mark_files, retry_call, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, computed, make_weights, mark_files, retry_call, step_cache
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, make_noise
 from eichi.plan.fill import FillPlan
@@ -135,7 +135,8 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
     yield SectionDone(0, 0, 1, *denoiser.counts)
     values = np.concatenate([before.values, made.numpy(), after.values], axis=2)
     record = fill_record(plan, [read_source(path) for path in paths], mark_files(plan.options, components))
-    yield save(target, Latents(values, plan.shape.first, plan.shape.joints), record)
+    whole = Latents(values, plan.shape.first, plan.shape.joints)
+    yield save(target, whole, computed(record, components))
 
 
 def _between(plan: FillPlan, components: Components, before: Latents, after: Latents) -> SectionInputs:

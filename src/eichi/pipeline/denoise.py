@@ -1,4 +1,5 @@
-"""One section's latents, whoever asks for them: a word after every step, begun anew with less memory where it ran out.
+"""One section's latents, whoever asks for them: a word after every step, begun anew with less memory where it ran out,
+and with torch's own attention where another kernel gave no numbers.
 
 Knows nothing of plans, files or frames.
 """
@@ -38,12 +39,25 @@ def denoise_section(
         denoiser.restart()
         for step, prediction in enumerate(sample_section(denoiser, noise, factor), start=1):
             made = prediction.cpu()
+            if not _good(made) and components.kernels.foreign:
+                return made  # no more steps of it
             yield Step(*place, step, denoiser.options.steps)
             if previews and step % previews == 0:
                 yield Preview(place[0], step, draw_preview(made, components.entry.preview))
         return made
 
     made = yield from retry_steps(attempt, components)
-    if not torch.isfinite(made).all():
+    gone = None if _good(made) else components.kernels.fall_back()
+    if gone is not None:
+        yield Adjusted("note.attention.nan", {"kernel": gone})
+        made = yield from retry_steps(attempt, components)
+        if _good(made):  # so it was the kernel, not a LoRA or the like
+            components.kernels.condemn(gone)
+    if not _good(made):
         raise spoilt
     return made
+
+
+def _good(made: Tensor) -> bool:
+    """Whether latents are numbers, all of them."""
+    return bool(torch.isfinite(made).all())

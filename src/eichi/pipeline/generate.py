@@ -31,13 +31,24 @@ from eichi.pipeline.checkpoint import (
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.denoise import denoise_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, retry_call, step_cache
+from eichi.pipeline.job import (
+    ATTENTION,
+    Stop,
+    arrange,
+    boundary,
+    computed,
+    free_name,
+    make_weights,
+    retry_call,
+    step_cache,
+)
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import Plan
 from eichi.video import images
 from eichi.video.latentfile import Latents, load_latents
+from eichi.video.metadata import Record
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
 from eichi.video.sectionfolder import section_file
@@ -76,9 +87,11 @@ def generate(
             planned = checkpoint.plan(plan.entry)
             yield from checkpoint.mend(planned, originals(planned))
             yield from checkpoint.turn(plan, components, originals(plan))
+            yield from _drawn_otherwise(checkpoint.record(plan), components)
         pixels = checkpoint.pictures()
         with checkpoint.threads():
-            outputs = Outputs(plan, checkpoint.record(plan), checkpoint.result, checkpoint.folder, checkpoint.finished)
+            record = computed(checkpoint.record(plan), components)
+            outputs = Outputs(plan, record, checkpoint.result, checkpoint.folder, checkpoint.finished)
             before = checkpoint.sections()
             for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
                 if isinstance(event, LatentsReady) and event.order is not None:
@@ -87,12 +100,20 @@ def generate(
                         yield Adjusted("note.resume.otherwise", {"number": plan.sections[event.order].number})
                 outputs.take(event)
                 yield event
+            outputs.values = computed(record, components)  # a kernel may have been dropped meanwhile
             if not outputs.complete:
                 yield outputs.stop(0 if fresh else checkpoint.made)
                 return
             last = outputs.finish(pixels[START])
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
+
+
+def _drawn_otherwise(record: Record, components: Components) -> Iterator[Adjusted]:
+    """A word where a job goes on by another kernel than it was drawn by so far."""
+    before, now = record.get(ATTENTION, ""), components.kernels.record.get(ATTENTION, "")
+    if before and before.split(", ")[-1] != now:
+        yield Adjusted("note.resume.attention", {"before": before, "now": now})
 
 
 def compute(

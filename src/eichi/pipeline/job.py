@@ -1,5 +1,6 @@
 """What every job has around it: a name for its result, memory, the step cache, one place for torch's errors."""
 
+import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,15 +13,19 @@ from eichi.declare import Plain
 from eichi.errors import DeviceError
 from eichi.events import Adjusted
 from eichi.library.whereabouts import marks_of, remember
-from eichi.models.attention import attention, choose
 from eichi.models.device import on_gpu, title
 from eichi.models.load import Components
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
 from eichi.plan.memory import Need, Placement, plan_memory
 from eichi.prepare import Drawn, weigh
+from eichi.video.metadata import Record
+
+log = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
+
+ATTENTION = "attention"  # what the record calls it
 
 # What each step cache is tried and found good at; the table in docs/caches.md.
 THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
@@ -36,6 +41,13 @@ def mark_files(options: Options, components: Components) -> dict[str, Plain]:
     return marks
 
 
+def computed(values: Record, components: Components) -> Record:
+    """A record with the kernels that its result is drawn by, those of before included; a CPU's has none."""
+    names = [*values.get(ATTENTION, "").split(", "), components.kernels.record.get(ATTENTION, "")]
+    told = ", ".join(dict.fromkeys(filter(None, names)))
+    return values | ({ATTENTION: told} if told else {})
+
+
 def free_name(folder: Path, suffix: str) -> Path:
     """A name for the result that nothing in the folder has yet: date, time and milliseconds."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,9 +60,7 @@ def free_name(folder: Path, suffix: str) -> Path:
 @contextmanager
 def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     """The transformer as a job draws with it: its attention, and the step cache, None where that is off."""
-    with attention(
-        components.transformer, choose(components.device, components.attention, components.transformer_dtype)
-    ):
+    with components.kernels.used(components.transformer):
         yield from _cached(options, components)
 
 
@@ -75,6 +85,11 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     A word on where, with the forecast, and on memory that there is too little of. Raises DeviceError, LoraError.
     """
     components.want(options.weights)
+    choice = components.kernels.choice  # before the weights: a kernel that nobody tried is tried now
+    log.info("attention: %s (%s)", choice.kernel, choice.why)
+    if choice.dropped is not None:
+        dropped, reason = choice.dropped
+        yield Adjusted("note.attention.dropped", {"kernel": dropped, "reason": reason, "taken": choice.kernel})
     whole, machine = weigh(need, options), components.machine
     placement = Placement("cpu")
     if on_gpu(components.device):

@@ -31,7 +31,17 @@ from eichi.models.load import Components
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.denoise import denoise_section
-from eichi.pipeline.job import Stop, arrange, boundary, free_name, make_weights, mark_files, retry_call, step_cache
+from eichi.pipeline.job import (
+    Stop,
+    arrange,
+    boundary,
+    computed,
+    free_name,
+    make_weights,
+    mark_files,
+    retry_call,
+    step_cache,
+)
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, SectionInputs, make_noise
 from eichi.plan.oneframe import FedPicture, FrameLayout, FramePlan
@@ -70,6 +80,7 @@ def generate_frame(
                 case LatentsReady(_, first, made) if plan.options.output.latents:
                     latents = Latents(made, first)
                 case FramesReady(_, frames):
+                    values = computed(values, components)
                     with writing(path):
                         if latents is not None:
                             save_latents(path.with_suffix(".safetensors"), latents, values)

@@ -1,140 +1,249 @@
 """A machine tried out: short runs of every way to run a model, with time and memory beside the forecast.
 
-For what cannot be tested without a GPU and the full weights: bfloat16, FP8 stored and multiplied, a LoRA, streamed
-blocks, every attention kernel that works here. Each is a job of one section and a few steps of the same request; one
-that fails says so and the others go on. What was found goes into a file that can be attached to a report. It runs on a
-CPU, too, where memory is not measured.
+For what cannot be tested without a card: precisions, kernels, streamed blocks, smaller cards, memory that runs out.
+Each way is a job of a few steps, run twice: what comes out is compared byte by byte, for equal requests are promised
+equal bytes. One that fails says so and the others go on. Time is limited; what it does not suffice for is said, the
+least telling ways first. Memory is measured on a card alone. Not run on a GPU yet.
 """
 
+import hashlib
 import platform
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from statistics import median
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors.torch import save_file
 
-from eichi.errors import EichiError, ErrorView
-from eichi.events import Adjusted, FramesReady
-from eichi.models.attention import PACKAGES, Kernel, works
-from eichi.models.device import empty_cache, peak, reset_peak, room, title
-from eichi.models.fp8 import eligible, multiplies
+from eichi.errors import DeviceError, EichiError, ErrorView
+from eichi.events import (
+    Adjusted,
+    Event,
+    FrameDrawn,
+    FramesReady,
+    FrameStarted,
+    LatentsReady,
+    SectionDone,
+    Started,
+    Step,
+)
+from eichi.models import meter
+from eichi.models.device import synchronise
+from eichi.models.exactly import repeat
+from eichi.models.kernels import PACKAGES, package_version
 from eichi.models.load import Components
-from eichi.options import WeightsOptions
 from eichi.pipeline.generate import compute, fitted
 from eichi.pipeline.job import boundary
-from eichi.plan.memory import GIB, Placement, forecast
+from eichi.pipeline.oneframe import compute_frame, fit_picture
+from eichi.pipeline.report import About, Memory, Trial
+from eichi.pipeline.ways import Given, Room, Way, lacks_ram, room, unable
+from eichi.plan.memory import CUDA, GIB, Placement, forecast
+from eichi.plan.memory import time as timing
+from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.video.metadata import versions
 from eichi.words import ENGLISH
 
-RANK = 4
+TRANSFORMER = "transformer"
+LOWER = "note.memory.lower"
+# What a driver, a kernel or a library complains with; a way that ends so is told, and the next one tried.
+COMPLAINTS = (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError, ImportError, OSError)
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to run: what is wanted of the weights, the attention kernel, and a share of the GPU not to go over."""
+@dataclass
+class Run:
+    """One run of a way, as its events come; times are those of `clock`."""
 
-    name: str
-    weights: dict[str, Any]
-    attention: str = "auto"
-    share: float | None = None
+    clock: Callable[[], float]
+    begun: float = 0.0
+    drawing: float | None = None  # when the first step began
+    drawn: float = 0.0  # when the last latents were there
+    ended: float = 0.0
+    steps: list[float] = field(default_factory=list)
+    frames: int = 0
+    reused: int = 0
+    notes: list[str] = field(default_factory=list)
+    digests: tuple[str, str] = ("", "")
 
+    def follow(self, events: Iterable[Event]) -> None:
+        """Take down what a job says and makes."""
+        latents, frames, last = hashlib.sha256(), hashlib.sha256(), 0.0
+        self.begun = self.clock()
+        for event in events:
+            now = self.clock()
+            match event:
+                case Started() | FrameStarted():
+                    self.drawing = now
+                case Step(step=number):
+                    if number > 1:
+                        self.steps.append(now - last)
+                    last = now
+                case LatentsReady(latents=made):
+                    latents.update(np.ascontiguousarray(made).data)
+                    self.drawn = now
+                case FramesReady(frames=made):
+                    frames.update(np.ascontiguousarray(made).data)
+                    self.frames += len(made)
+                case SectionDone(reused=saved) | FrameDrawn(reused=saved):
+                    self.reused += saved
+                case Adjusted(id=said):
+                    self.notes.append(said)
+        self.ended = self.clock()
+        self.digests = latents.hexdigest()[:16], frames.hexdigest()[:16]
 
-def ways(device: torch.device, lora: Path) -> list[Way]:
-    """All that this device can be tried with."""
-    made = [Way("plain", {}), Way("lora", {"loras": [lora]}), Way("fp8 tensor", {"fp8": "tensor"})]
-    made += [Way("fp8 row", {"fp8": "row"}), Way("fp8 row, lora", {"fp8": "row", "loras": [lora]})]
-    if multiplies(device):
-        made.append(Way("fp8 row, multiplied", {"fp8": "row", "fp8_math": True}))
-    made += [Way("streamed", {}, share=0.6), Way("streamed further, fp8 row", {"fp8": "row"}, share=0.4)]
-    kernels: tuple[Kernel, ...] = ("native", "chunked", *PACKAGES)
-    return made + [Way(f"attention {kernel}", {}, kernel) for kernel in kernels if works(kernel, device)]
-
-
-def example_lora(components: Components, path: Path) -> Path:
-    """A LoRA of random matrices for every matrix in the blocks, so weak that it changes next to nothing."""
-    generator, tensors = torch.Generator().manual_seed(0), {}
-    for name, shape in components.weights.shapes.items():
-        if eligible(name, len(shape)):
-            layer = f"transformer.{name.removesuffix('.weight')}"
-            for half, size in (("A", (RANK, shape[1])), ("B", (shape[0], RANK))):
-                tensors[f"{layer}.lora_{half}.weight"] = torch.randn(size, generator=generator).bfloat16() * 1e-3
-    save_file(tensors, path)
-    return path
-
-
-@dataclass(frozen=True)
-class About:
-    """The machine and the versions, for the head of a report; the last three where there is a GPU."""
-
-    system: str
-    versions: dict[str, str]
-    device: str
-    gpu: str | None = None
-    cuda: str | None = None
-    gpu_gib: float | None = None
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What came of a way: whether all frames came, seconds, the ids of what was said, where the weights lay.
-
-    Memory in GiB is measured and forecast on a GPU alone; `error` is what went wrong.
-    """
-
-    way: str
-    good: bool
-    seconds: float | None = None
-    notes: tuple[str, ...] = ()
-    placement: Placement | None = None
-    peak_gib: float | None = None
-    forecast_gib: float | None = None
-    error: ErrorView | None = None
-
-
-def try_out(plan: Plan, components: Components, tried: list[Way]) -> Iterator[Trial]:
-    """What came of every way, one after the other."""
-    pixels = fitted(plan)
-    for way in tried:
-        yield _run(way, plan, components, pixels)
+    @property
+    def step(self) -> float | None:
+        """Seconds of a step, None where only one was drawn."""
+        return median(self.steps) if self.steps else None
 
 
 def about(components: Components) -> About:
     """The machine that the components are on."""
     told = About(platform.platform(), versions(), str(components.device))
-    found = room(components.device)
-    if found is None:
-        return told
-    return replace(told, gpu=title(components.device), cuda=torch.version.cuda, gpu_gib=round(found[1] / GIB, 2))
+    here = {kernel: package_version(kernel) for kernel in PACKAGES}
+    told = replace(told, kernels={name: number for name, number in here.items() if number is not None})
+    card = meter.card(components.device)
+    return told if card is None else replace(told, card=card, driver=meter.driver())
 
 
-def _run(way: Way, plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Trial:
-    """One job; its time, its peak, and what was forecast."""
-    empty_cache(components.device)
-    reset_peak(components.device)
-    components.attention, components.share = way.attention, way.share
-    options = plan.options.model_copy(update={"weights": WeightsOptions.model_validate(way.weights)})
-    start, frames, words = time.monotonic(), 0, []
-    try:
-        with boundary():
-            for event in compute(replace(plan, options=options), components, pixels):
-                if isinstance(event, FramesReady):
-                    frames += len(event.frames)
-                if isinstance(event, Adjusted):
-                    words.append(event.id)
-    except EichiError as error:
-        return Trial(way.name, False, error=ErrorView.of(error, ENGLISH))
-    finally:
-        components.attention, components.share = components.runtime.attention, None
-    seconds = round(time.monotonic() - start, 2)
-    made = Trial(way.name, frames == plan.frames, seconds, tuple(words), components.placement)
-    taken = peak(components.device)
-    if taken is None or components.need is None:
-        return made
-    expected = forecast(components.entry.anatomy, components.need, components.placement)
-    return replace(made, peak_gib=round(taken / GIB, 2), forecast_gib=round(expected.gpu / GIB, 2))
+class Bench:
+    """A model that is tried, in so many minutes. `mapped` is whether its weights are files."""
+
+    def __init__(
+        self,
+        components: Components,
+        given: Given,
+        minutes: float,
+        mapped: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.components, self.given, self.mapped, self.clock = components, given, mapped, clock
+        self.end = clock() + 60 * minutes
+        self._costs: dict[int, float] = {}  # by the size of the picture, seconds of the dearest way so far
+
+    def try_out(self, way: Way) -> Trial:
+        """What came of a way."""
+        left = unable(way, self.components)
+        if left is None and self.clock() + self._cost(way) > self.end:
+            left = "time"
+        if left is not None:
+            return Trial(way.name, way.side, False, left)
+        try:
+            return self._tried(way)
+        finally:
+            self._put_back(way)
+
+    def _cost(self, way: Way) -> float:
+        """The seconds that a way is expected to take: what the dearest of its size took; of another size, by that."""
+        if way.side in self._costs or not self._costs:
+            return self._costs.get(way.side, 0.0)
+        side, seconds = next(iter(self._costs.items()))
+        return seconds * (way.side / side) if way.side > side else 0.0
+
+    def _tried(self, way: Way) -> Trial:
+        """Both runs of a way."""
+        failed = Trial(way.name, way.side, False)
+        begun = self.clock()
+        try:
+            with boundary():
+                plan = self.given.plan(way)
+                if lacks_ram(plan, way, self.components, self.mapped):
+                    return replace(failed, left="ram")
+                self._prepare(way, room(plan, way, self.components))
+                first = self._run(plan)
+                made = self._told(way, plan, first)
+                second = self._run(plan)
+        except EichiError as error:
+            return replace(failed, error=ErrorView.of(error, ENGLISH))
+        except COMPLAINTS as error:
+            told = DeviceError("error.device.complaint", reason=error)
+            return replace(failed, error=ErrorView.of(told, ENGLISH))
+        seconds = self.clock() - begun
+        # The first way makes all weights, which the next ones do not.
+        spent = seconds if self._costs else seconds - (made.loading or 0.0)
+        self._costs[way.side] = max(spent, self._costs.get(way.side, 0.0))
+        return replace(made, seconds=round(seconds, 2), repeats=first.digests == second.digests)
+
+    def _prepare(self, way: Way, room: Room) -> None:
+        """Set what a way is run with."""
+        parts = self.components
+        meter.begin(parts.device)
+        meter.allow(parts.device, room.allowed)
+        parts.limit = room.planned
+        parts.kernels.wanted, parts.kernels.exact = way.attention, way.exact
+        if way.exact:
+            repeat(parts.device, True)
+        if way.compiled:
+            parts.runtime = replace(parts.runtime, compiled=True)
+            parts.release(TRANSFORMER)
+
+    def _put_back(self, way: Way) -> None:
+        """Leave nothing of a way behind."""
+        parts = self.components
+        meter.allow(parts.device, None)
+        parts.limit = None
+        parts.kernels.wanted, parts.kernels.exact = parts.runtime.attention, parts.runtime.reproducible
+        if way.exact:
+            repeat(parts.device, parts.runtime.reproducible)
+        if way.compiled:
+            parts.runtime = replace(parts.runtime, compiled=False)
+            parts.release(TRANSFORMER)
+
+    def _run(self, plan: Plan | FramePlan) -> Run:
+        """One job."""
+        run = Run(self.clock)
+        if isinstance(plan, FramePlan):
+            pictures = [fit_picture(picture, plan) for picture in plan.pictures]
+            run.follow(compute_frame(plan, self.components, pictures))
+        else:
+            run.follow(compute(plan, self.components, fitted(plan)))
+        synchronise(self.components.device)
+        return run
+
+    def _told(self, way: Way, plan: Plan | FramePlan, run: Run) -> Trial:
+        """What one run says, beside its forecast."""
+        parts = self.components
+        frames = 1 if isinstance(plan, FramePlan) else plan.frames
+        memory, step = self._memory(), run.step
+        moved = memory.moved * GIB / 1e9 if memory else 0.0
+        return Trial(
+            way=way.name,
+            side=way.side,
+            good=run.frames == frames,
+            loading=None if run.drawing is None else round(run.drawing - run.begun, 2),
+            step=None if step is None else round(step, 4),
+            expected=self._expected(),
+            decoding=round(run.ended - run.drawn, 2),
+            memory=memory,
+            rate=round(moved / step, 2) if moved and step else None,
+            placement=parts.placement if memory else Placement("cpu"),
+            kernel=parts.kernels.choice.kernel,
+            reused=run.reused,
+            lowered=run.notes.count(LOWER),
+            latents=run.digests[0],
+            frames=run.digests[1],
+            notes=tuple(dict.fromkeys(run.notes)),
+        )
+
+    def _expected(self) -> float | None:
+        """Seconds of a step as they are forecast for what was placed; None for a card that nobody knows."""
+        parts = self.components
+        if parts.need is None:
+            return None
+        timed = timing(parts.entry.anatomy, parts.need, parts.machine, parts.placement)
+        return None if timed is None else round(timed.step, 4)
+
+    def _memory(self) -> Memory | None:
+        """The peaks so far beside the forecast of what was placed."""
+        parts, peaks = self.components, meter.peaks(self.components.device)
+        if peaks is None or parts.need is None:
+            return None
+        expected = forecast(parts.entry.anatomy, parts.need, parts.placement)
+        size = expected.gpu - CUDA
+        return Memory(
+            allocated=round(peaks.allocated / GIB, 2),
+            reserved=round(peaks.reserved / GIB, 2),
+            forecast=round(size / GIB, 2),
+            ratio=round(peaks.reserved / size, 2),
+            moved=round(expected.moved / GIB, 2),
+        )

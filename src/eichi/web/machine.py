@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import psutil
@@ -18,6 +17,7 @@ import psutil
 from eichi.plan.cards import find_card
 from eichi.plan.memory import Machine
 from eichi.settings import Settings
+from eichi.setup.builds import build_in, own_packages
 
 FREE, NAMES = "memory.free", "name"  # what the command is asked for
 LONGEST, HOLDS = 5.0, 10.0  # seconds: for an answer, and until it is asked for again
@@ -35,13 +35,10 @@ def other_maker() -> Maker | None:
     """The GPU that the installed torch is built for, where it is not NVIDIA's. Whether there is one, nobody tells."""
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return Maker("mps", "mps")
-    try:
-        build = version("torch").partition("+")[2]
-    except PackageNotFoundError:
+    build = build_in(own_packages())
+    if build is None or build.kind not in ("rocm", "xpu"):
         return None
-    if build.startswith("rocm"):
-        return Maker("cuda", "amd")
-    return Maker("xpu", "xpu") if build.startswith("xpu") else None
+    return Maker("cuda", "amd") if build.kind == "rocm" else Maker("xpu", "xpu")
 
 
 class Probe:
