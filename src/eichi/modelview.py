@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from eichi.catalog import Direction, Entry, PartSource, Shelves, find, known
+from eichi.files import size_of
 from eichi.jobs.view import View
 from eichi.models.download import ROOM, Order, free
 from eichi.models.fetched import Checked, pinned, removable
@@ -177,7 +178,7 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
         size=left,
         here=come,
         interrupted=begun is not None,
-        removable=sum(file.stat().st_size for file in removable(entry, models)),
+        removable=sum(map(size_of, removable(entry, models))),
         parts=parts,
         licences=_licences(licences(entry.parts, entry.parts), language, agreed),
         resolutions=tuple(

@@ -104,6 +104,7 @@ def test_a_model_is_checked_made_good_and_deleted(
         expect(row.locator(".wrong")).to_have_text(say("models.bad_files", "ja", files=damaged.name))
         row.get_by_role("button", name=say("models.mend", "ja")).click()
         expect(row.locator(".wrong")).to_be_hidden()
+        expect(row.locator(".how")).to_have_text(say("models.here", "ja"))  # until then it is not all here
         choose("models.check")
         expect(row.locator(".how")).to_contain_text("問題なし")
         choose("models.remove")

@@ -22,8 +22,20 @@ from huggingface_hub import constants
 
 from eichi.catalog import Entry, PartSource, Shelves
 from eichi.errors import FolderError, ModelError
+from eichi.files import size_of
 from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, unpin
-from eichi.models.hub import RemoteFile, Repository, Server, Trouble, Wait, check_path, fetch, look, part_of
+from eichi.models.hub import (
+    RemoteFile,
+    Repository,
+    Server,
+    Trouble,
+    Wait,
+    boundary,
+    check_path,
+    fetch,
+    look,
+    part_of,
+)
 from eichi.models.licences import Licence, licences
 from eichi.models.locate import MARKS, locate_part
 from eichi.reasons import Reason
@@ -208,7 +220,7 @@ def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) 
     if not asked.files:
         return
     check_room(asked)
-    with ExitStack() as held:
+    with boundary(asked.entry.name, asked.server), ExitStack() as held:
         yield from _turn(asked.models, held, wait)
         missing = [wanted for wanted in asked.files if not _is_here(wanted.file, asked.models)]
         for wanted in missing:
@@ -310,12 +322,11 @@ def _noted(file: RemoteFile, models: Shelves) -> str | None:
 def _is_here(file: RemoteFile, models: Shelves) -> bool:
     """Whether a file needs not be fetched: it is this version, or it is none of ours."""
     target, noted = _place(file, models), _noted(file, models)
-    return target.is_file() and (noted is None or (noted == file.sum and target.stat().st_size == file.size))
+    return target.is_file() and (noted is None or (noted == file.sum and size_of(target) == file.size))
 
 
 def _here(file: RemoteFile, models: Shelves) -> int:
     """Bytes of a file that need not be fetched."""
     if _is_here(file, models):
         return file.size
-    part = part_of(file, _place(file, models))
-    return min(part.stat().st_size, file.size) if part.is_file() else 0
+    return min(size_of(part_of(file, _place(file, models))), file.size)

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
 from eichi.errors import FolderError, ModelError
-from eichi.files import aside, private
+from eichi.files import aside, private, size_of
 from eichi.models.hub import CHUNK, RemoteFile, Summing, begun
 from eichi.models.locate import LIST, locate, locate_part
 
@@ -64,13 +64,13 @@ class Pins:
 def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None, None]:
     """Look at every file of a model that is here. Raises ModelError where a part is not."""
     found = [(part, file) for part, place in locate(entry, models).items() for file in files_of(place)]
-    size, before = sum(_size(file) for _, file in found), 0
+    size, before = sum(size_of(file) for _, file in found), 0
     for i, (part, file) in enumerate(found, start=1):
         wanted = known_sum(entry.parts[part], file, models)
         if wanted is None:
             good = whole(file, file.suffix)
         else:
-            summing = Summing(wanted, _size(file))
+            summing = Summing(wanted, size_of(file))
             try:
                 with file.open("rb") as content:
                     while chunk := content.read(CHUNK):
@@ -79,7 +79,7 @@ def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None,
                 good = summing.sum == wanted
             except OSError:
                 good = False
-        before += _size(file)
+        before += size_of(file)
         yield Checked(part, file, "whole" if wanted is None else "checksum", good)
 
 
@@ -94,7 +94,7 @@ def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]
         if source.repository is None:
             raise ModelError("error.model.mend", file=one.file)
         if one.file.is_relative_to(models.own / source.repository) and listed(one.file, source, models):
-            one.file.unlink(missing_ok=True)
+            _unlink(one.file)
         else:
             elsewhere.add(one.part)
     return elsewhere
@@ -109,8 +109,8 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     if models.own.is_dir():
         with alone(models):
             for file in removable(entry, models):
-                freed += file.stat().st_size
-                file.unlink()
+                freed += size_of(file)
+                _unlink(file)
                 gone.append(file)
             for source in _own_sources(entry, models):
                 sums = read_list(models, source)
@@ -225,13 +225,6 @@ def files_of(place: Path) -> list[Path]:
     return [file for file in files if file.suffix in KINDS]
 
 
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:  # a link to nothing, or gone since
-        return 0
-
-
 def whole(file: Path, kind: str) -> bool:
     """Whether a file is what its kind, by the end of its name, says, and all of it."""
     try:
@@ -243,6 +236,13 @@ def whole(file: Path, kind: str) -> bool:
         return file.stat().st_size > 0
     except (OSError, ValueError, SafetensorError):
         return False
+
+
+def _unlink(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:  # on Windows, one that is being read
+        raise FolderError("error.folder.write", folder=file.parent, reason=error) from error
 
 
 def _write_list(path: Path, sums: Sums) -> None:

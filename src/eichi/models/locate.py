@@ -11,6 +11,7 @@ from pathlib import Path
 
 from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource, Shelves
 from eichi.errors import ModelError
+from eichi.files import size_of
 
 # Caches of the hub library below the models folder.
 CACHES = ("hf_download/hub", "hub")
@@ -56,8 +57,7 @@ def lacking(entry: Entry, models: Shelves) -> tuple[int, int]:
         if source.repository is None or locate_part(entry, part, models) is not None:
             continue
         folder = models.own / source.repository / source.folder
-        sizes = (path.stat().st_size for path in folder.glob("*") if path.is_file() and path.name != LIST)
-        here = sum(sizes)
+        here = sum(size_of(path) for path in folder.glob("*") if path.is_file() and path.name != LIST)
         left += max(0, entry.anatomy.size(part) - here)
         come += here
     return left, come
