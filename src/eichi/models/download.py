@@ -12,7 +12,7 @@ What becomes of the files afterwards is in `fetched`. Has no torch.
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ from eichi.models.hub import (
     part_of,
 )
 from eichi.models.licences import Licence, licences
-from eichi.models.locate import MARKS, locate_part
+from eichi.models.locate import MARKS, places
 from eichi.reasons import Reason
 from eichi.words import say
 
@@ -180,8 +180,8 @@ def download(
 def order(entry: Entry, models: Shelves, server: Server | None = None, again: Collection[str] = ()) -> Order:
     """What a model lacks, asked of the hub; parts in `again` count as missing. Raises ModelError, RunError."""
     server = server or Server()
-    lacking = {part: entry.parts[part] for part in lacking_parts(entry, models, again)}
-    found = {part: locate_part(entry, part, models) for part in entry.parts if part not in lacking}
+    here = dict(places(entry, models))
+    lacking = {part: entry.parts[part] for part in _lacking(entry, models, here, again)}
     if lacking and constants.HF_HUB_OFFLINE:
         raise ModelError("error.hub.offline", what=entry.name)
     begun = pinned(entry, models)
@@ -195,21 +195,15 @@ def order(entry: Entry, models: Shelves, server: Server | None = None, again: Co
         models,
         server,
         tuple(sorted(files, key=lambda wanted: wanted.file.path in marks)),
-        {part: place for part, place in found.items() if place is not None},
+        {part: place for part, place in here.items() if place is not None and part not in lacking},
         tuple(replace(repository, files=()) for repository in repositories),
         free(models),
     )
 
 
-def lacking_parts(entry: Entry, models: Shelves, again: Collection[str] = ()) -> tuple[str, ...]:
-    """The parts that a model lacks, those in `again` among them. Raises ModelError for one that no hub has."""
-    lacking = tuple(part for part in entry.parts if part in again or _lacks(entry, part, models))
-    for part in lacking:
-        source = entry.parts[part]
-        if source.repository is None:
-            where = source.root or entry.root
-            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
-    return lacking
+def lacking_parts(entry: Entry, models: Shelves) -> tuple[str, ...]:
+    """The parts that a model lacks. Raises ModelError for one that no hub has."""
+    return _lacking(entry, models, dict(places(entry, models)))
 
 
 def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) -> Generator[Told, None, None]:
@@ -242,7 +236,8 @@ def check_room(asked: Order) -> None:
 def free(models: Shelves) -> int:
     """Free bytes where models lie, or will."""
     folder = models.own.absolute()
-    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
+    place = next((place for place in (folder, *folder.parents) if place.is_dir()), None)
+    return 0 if place is None else shutil.disk_usage(place).free  # on a drive of Windows that is not there
 
 
 def _bring(asked: Order, missing: Collection[Wanted], wait: Wait, rate: Rate) -> Iterator[Told]:
@@ -301,9 +296,20 @@ def _wanted(repository: Repository, lacking: dict[str, PartSource], models: Shel
         raise ModelError("error.hub.empty", repository=repository.name, folder=folder or "/")
 
 
-def _lacks(entry: Entry, part: str, models: Shelves) -> bool:
-    """Whether a part is not here, or not with all that was fetched of it."""
-    place, source = locate_part(entry, part, models), entry.parts[part]
+def _lacking(
+    entry: Entry, models: Shelves, here: Mapping[str, Path | None], again: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The parts that are not `here`, or not with all that was fetched of them, and those in `again`."""
+    lacking = tuple(part for part in entry.parts if part in again or _lacks(entry.parts[part], here[part], models))
+    for part in lacking:
+        source = entry.parts[part]
+        if source.repository is None:
+            where = source.root or entry.root
+            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
+    return lacking
+
+
+def _lacks(source: PartSource, place: Path | None, models: Shelves) -> bool:
     if place is None or source.repository is None:
         return place is None
     base = models.own / source.repository

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +27,7 @@ from eichi.pipeline.conditioning import PromptStates, encode_prompt
 
 log = logging.getLogger(__name__)
 
+PROMPTS = "prompts"  # the folder in the cache
 CHECKSUM = "checksum"
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
@@ -33,7 +35,7 @@ LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 def read_prompts(components: Components, texts: Iterable[str]) -> Generator[Preparing, None, dict[str, PromptStates]]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     cache = components.runtime.cache
-    prompts = PromptCache(components, cache and cache / "prompts")
+    prompts = PromptCache(components, cache and cache / PROMPTS)
     words: dict[str, PromptStates] = {}
     for text in sorted(texts):
         if not prompts.has(text):
@@ -89,7 +91,8 @@ class PromptCache:
         if checksum != _checksum(tensors):
             return None
         tensors = {name: tensor.to(self.components.device) for name, tensor in tensors.items()}
-        os.utime(path)  # used again: among the last to go
+        with suppress(OSError):  # another process may have just removed it
+            os.utime(path)  # used again: among the last to go
         return _plain(tensors)
 
     def _keep(self, path: Path, words: PromptStates) -> None:
