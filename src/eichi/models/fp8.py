@@ -194,11 +194,15 @@ def check_product(device: torch.device) -> None:
         raise DeviceError("error.fp8.device", device=device, key="weights.fp8_math")
 
 
-def put(model: nn.Module, layer: str, rounded: Rounded) -> None:
-    """Give a linear layer of a model a rounded weight, whether it had one before or not."""
+def put(model: nn.Module, layer: str, rounded: Rounded, anew: bool = False) -> None:
+    """Give a linear layer of a model a rounded weight, whether it had one before or not; `anew` leaves the memory of
+    that as it is.
+    """
     plain = model.get_submodule(layer)
     assert isinstance(plain, nn.Linear), "only linear layers are eligible"
-    if isinstance(plain, Fp8Linear) and plain.scale.shape == rounded.scale.shape:
+    before = plain.scale if isinstance(plain, Fp8Linear) and not anew else None
+    same = before is not None and before.shape == rounded.scale.shape and plain.weight.device == rounded.values.device
+    if isinstance(plain, Fp8Linear) and same:
         plain.weight.copy_(rounded.values)
         plain.scale.copy_(rounded.scale)
     else:

@@ -35,7 +35,8 @@ from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, measure, on_gpu, pick_device
 from eichi.models.exactly import repeat
-from eichi.models.formats import read_config
+from eichi.models.formats import file_print, read_config
+from eichi.models.fp8 import TYPE as EIGHT
 from eichi.models.fp8 import check_product, check_stored
 from eichi.models.kernels import Kernels, Trust
 from eichi.models.locate import locate
@@ -189,6 +190,13 @@ class Components:
         return model
 
     @property
+    def in_eight(self) -> bool:
+        """Whether the transformer is in eight bits where it comes from. Raises ModelError."""
+        with _boundary(self.entry.name, "transformer"):
+            source = self._source("transformer")
+            return any(source.dtype(name) == EIGHT for name in source.shapes)
+
+    @property
     def fingerprint(self) -> dict[str, str]:
         """What tells these weights from others: every part's files by name, size and date.
 
@@ -290,13 +298,16 @@ class Components:
         return self.sources[name] if name in self.sources else FileSource(name, self.folders[name])
 
     def _settle(self, need: Need, placement: Placement) -> None:
-        """Put a placement into effect. A transformer that is not made yet is placed when it is."""
+        """Put a placement into effect. A transformer that is not as it is wanted yet gives way, and is placed later."""
         self.need, self.placement = need, placement
         if placement.level != "all":
             self.release("text_encoder", "text_encoder_2", "image_encoder")
         for name, part in self._networks.items():
             if name != "transformer" or self._made is not None:
                 self._place(name, part)
+            else:
+                unstream(part)
+                self._loaded[name].give_way(streamed_names(part, placement))
 
     def _place(self, name: str, part: nn.Module) -> None:
         """A part onto its target; hooks of a placement before go."""
@@ -324,9 +335,7 @@ def _size(part: nn.Module, device: torch.device | None = None) -> int:
 
 
 def _fingerprint(place: Path) -> str:
-    found = [place] if place.is_file() else sorted(place.iterdir())
-    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
-    return _hash(files)
+    return _hash(file_print(place))
 
 
 def _hash(told: Sequence[object]) -> str:
