@@ -118,7 +118,8 @@ class Components:
             network, placement = weights.transformer, self.placement
             unstream(network)
             with _boundary(self.entry.name, "transformer"):
-                weights.change(self._wanted, streamed_names(network, placement), mapped=not placement.pinned)
+                mapped = not placement.pinned or placement.loose > 0
+                weights.change(self._wanted, streamed_names(network, placement), mapped)
                 place_transformer(network, placement, self.device)
             if self.runtime.compiled:
                 compile_blocks(network)
@@ -200,9 +201,9 @@ class Components:
         if now.gpu is None:
             return now
         here = sum(_size(part) for part in networks.values())
-        own = 0
-        if "transformer" in networks and self.need is not None and copied(self.need, self.placement):
-            own = _size(networks["transformer"], CPU)
+        own = 0.0
+        if "transformer" in networks and self.need is not None:
+            own = _size(networks["transformer"], CPU) * copied(self.need, self.placement)
         limit = float("inf") if self.limit is None else self.limit
         return replace(now, gpu=min(now.gpu + here, limit), ram=now.ram + own)
 
