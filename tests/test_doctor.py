@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from eichi.doctor import Report, _attention, _device, examine
+from eichi.doctor import Report, _attention, _build, _device, examine
 from eichi.settings import Settings
+from eichi.setup.builds import Build
+from eichi.setup.cards import Card
 from eichi.video.metadata import LIBRARIES
 from eichi.words import languages, say
 
@@ -61,16 +63,48 @@ def test_slow_attention_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None
     assert (found.id, found.state) == ("doctor.attention.none", "warn")
 
 
-@pytest.mark.parametrize(("command", "cuda", "said"), [("x", None, True), ("x", "13.0", False), (None, None, False)])
-def test_a_card_that_this_torch_cannot_use(
-    monkeypatch: pytest.MonkeyPatch, command: str | None, cuda: str | None, said: bool
+RTX = Card("RTX 4090", (580, 65, 6), (8, 9))
+CUDA = Build("2.13.0", "cuda", "13.0")
+
+
+@pytest.mark.parametrize(
+    ("build", "card", "wanted"),
+    [
+        (Build("2.13.0", "cpu"), None, []),
+        (Build("2.13.0", "cpu"), RTX, ["fix.cpu", "doctor.fix"]),
+        (Build("2.13.0", "cpu"), Card("RTX 3060", (470, 82), (8, 6)), ["start.driver"]),
+        (CUDA, Card("RTX 3060", (551, 86), (8, 6)), ["fix.driver", "doctor.fix"]),
+        (CUDA, Card("GTX 1080", (580, 65, 6), (6, 1)), ["fix.code", "doctor.fix"]),
+        (CUDA, Card("GT 730", (580, 65, 6), (3, 5)), ["start.card.old"]),
+        (CUDA, RTX, ["doctor.card_unused"]),
+    ],
+)
+def test_torch_beside_a_card(
+    monkeypatch: pytest.MonkeyPatch, build: Build, card: Card | None, wanted: list[str]
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: command)
-    monkeypatch.setattr("torch.version.cuda", cuda)
-    report = Report(tuple(_device(Settings(device="cpu"))))
-    assert states(report, "doctor.cpu_build") == ["bad"] * said
-    for finding in report.findings:
-        assert all(say(finding.id, language, **finding.values) for language in languages())
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("eichi.doctor.best", lambda: card)
+    monkeypatch.setattr("eichi.doctor.build_in", lambda folder: build)
+    found = list(_build())
+    assert [one.id for one in found] == wanted
+    assert [one.state for one in found] == ["bad", "good"][: len(found)]
+    assert all(say(one.id, language, **one.values) for one in found for language in languages())
+
+
+def test_a_card_that_torch_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor.best", lambda: RTX)
+    monkeypatch.setattr("eichi.doctor.build_in", lambda folder: CUDA)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (8, 9))
+    for archs, wanted in ((["sm_75", "sm_86"], []), (["sm_90", "sm_120"], ["doctor.card_old"])):
+        monkeypatch.setattr("torch.cuda.get_arch_list", lambda archs=archs: archs)
+        assert [one.id for one in _build()] == wanted
+
+
+def test_the_build_is_said_where_the_device_that_is_set_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.doctor.best", lambda: RTX)
+    found = [one.id for one in _device(Settings(device="cuda"))]
+    assert found == ["fix.cpu", "doctor.fix", "error.device.absent"]
 
 
 def test_offline_is_told() -> None:

@@ -23,6 +23,7 @@ LANGUAGES = words.languages()
 TERMINAL = [
     "cli.",
     "doctor.",
+    "fix.",
     "inspect.",
     "lora.",
     "models.",
@@ -52,6 +53,7 @@ TERMINAL = [
     "error.section.form",
     "error.section.twice",
     "error.ui.",
+    "error.fix.",
 ]
 # What another word is for, by language; `Exempt` below says where it stands all the same, and why.
 FORBIDDEN = {

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from eichi.commands.doctor import doctor
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_
@@ -32,7 +33,7 @@ from eichi.library.lorafolders import located
 from eichi.lines import in_terminal
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.settings import Settings, asked_language
-from eichi.terminal import FAILED, STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
+from eichi.terminal import STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
 from eichi.usage import Group, explain
 from eichi.video.metadata import Record
 from eichi.words import say, typed
@@ -59,7 +60,7 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate):
+for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate):
     commands.add_command(family)
 
 
@@ -175,23 +176,6 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
             follow(
                 lambda stop: telling(run(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings
             )
-
-
-@commands.command(help=say("cli.doctor"))
-@json_flag
-def doctor(as_json: bool) -> None:
-    from eichi.doctor import examine
-
-    with reporting(as_json) as settings:
-        report = examine(settings)
-        if as_json:
-            print_json(report)
-        else:
-            for finding in report.findings:
-                mark = {"good": "✓", "warn": "!", "bad": "✗"}[finding.state]
-                click.echo(f"{mark} {say(finding.id, settings.language, **finding.values)}")
-        if any(finding.state == "bad" for finding in report.findings):
-            sys.exit(FAILED)
 
 
 def _known_places(settings: Settings) -> list[Path]:

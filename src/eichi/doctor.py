@@ -20,6 +20,9 @@ from eichi.events import Values
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
+from eichi.setup.builds import build_in, own_packages
+from eichi.setup.cards import backends, best, dotted, usable
+from eichi.setup.torches import misfit, unfit
 from eichi.video.metadata import LIBRARIES
 from eichi.words import say
 
@@ -67,6 +70,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
     from eichi.models.device import pick_device, room, title
     from eichi.models.fp8 import multiplies
 
+    yield from _build()
     try:
         device = pick_device(settings.device)
     except EichiError as error:
@@ -78,10 +82,32 @@ def _device(settings: Settings) -> Iterator[Finding]:
         yield Finding("doctor.gpu", values={"name": title(device), "free": free / 2**30, "total": total / 2**30})
     else:
         yield Finding("doctor.cpu", "warn", {"threads": torch.get_num_threads()})
-        if torch.version.cuda is None and shutil.which("nvidia-smi"):
-            yield Finding("doctor.cpu_build", "bad", {"version": torch.__version__})
+    if device.type in ("xpu", "mps") or (device.type == "cuda" and torch.version.hip is not None):
+        yield Finding("doctor.untried", "warn", {"name": "ROCm" if device.type == "cuda" else device.type.upper()})
     yield Finding("doctor.fp8" if multiplies(device) else "doctor.fp8_absent")
     yield from _attention(device, settings)
+
+
+def _build() -> Iterator[Finding]:
+    """What is wrong with torch's build beside the NVIDIA card that is there."""
+    import torch
+
+    build, card = build_in(own_packages()), best()
+    if build is None or card is None:
+        return
+    if not backends(card):
+        id, values = unfit(card)
+        yield Finding(id, "bad", {name: str(value) for name, value in values.items()})
+        return
+    wrong = misfit(build, card)
+    if wrong is not None:
+        yield Finding(f"fix.{wrong}", "bad", {"build": str(build)})
+        yield Finding("doctor.fix")
+    elif build.kind == "cuda" and not torch.cuda.is_available():
+        yield Finding("doctor.card_unused", "bad", {"build": str(build), "driver": dotted(card.driver)})
+    elif build.kind == "cuda" and not usable(torch.cuda.get_device_capability(), torch.cuda.get_arch_list()):
+        compute = dotted(torch.cuda.get_device_capability())
+        yield Finding("doctor.card_old", "bad", {"build": str(build), "compute": compute})
 
 
 def _attention(device: "torch.device", settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from eichi.setup import cards as asked
-from eichi.setup.cards import Card, backends, cards, dotted, needed, version_of
+from eichi.setup.cards import Card, backends, best, cards, dotted, needed, usable, version_of
 
 SMI = "NVIDIA GeForce RTX 3060, 551.86, 8.6\nNVIDIA RTX 4090, Laptop, 551.86, 8.9\n"
 
@@ -20,6 +20,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, said: str, code: int = 0) -> None:
 def test_cards_are_read_with_their_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, SMI)
     first, second = cards()
+    assert best() == second
     assert first == Card("NVIDIA GeForce RTX 3060", (551, 86), (8, 6))
     assert second.name == "NVIDIA RTX 4090, Laptop"
 
@@ -72,3 +73,10 @@ def test_versions() -> None:
     assert version_of("[N/A]") == ()
     assert dotted((12, 0)) == "12.0"
     assert needed(14) == needed(13)
+
+
+@pytest.mark.parametrize(
+    ("compute", "wanted"), [((8, 6), True), ((8, 9), True), ((7, 0), False), ((12, 0), True), ((13, 0), True)]
+)
+def test_what_torch_was_built_for(compute: tuple[int, ...], wanted: bool) -> None:
+    assert usable(compute, ["sm_75", "sm_80", "sm_86", "sm_90a", "sm_120", "compute_120", "ptx"]) == wanted

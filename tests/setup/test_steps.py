@@ -58,7 +58,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     (root / "install").mkdir(parents=True)
     (root / "install" / "lock.txt").write_text("click==8.5.1 \\\n    --hash=sha256:00\n")
     (root / "constraints.txt").write_text("click==8.5.1\ntorch==2.13.0\n")
-    monkeypatch.setattr(steps, "cards", lambda: (RTX,))
+    monkeypatch.setattr(steps, "best", lambda: RTX)
     monkeypatch.setattr(steps, "ROOM", 0)
     return Place(root)
 

@@ -106,6 +106,8 @@ def test_what_is_said_of_a_card(card: Card | None, wanted: list[str]) -> None:
         (Build("2.13.0", "rocm", "7.0"), RTX, None),
         (Build("2.13.0", "cuda", "13.0"), RTX, None),
         (Build("2.13.0", "cuda", "13.0"), Card("x", (560, 1), (8, 6)), "driver"),
+        (Build("2.13.0", "cuda", "13.0"), GTX, "code"),
+        (Build("2.13.0", "cuda", "12.6"), GTX, None),
         (Build("2.13.0", "cuda", "12.8"), Card("x", (560, 1), (8, 6)), None),
     ],
 )

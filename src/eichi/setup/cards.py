@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,11 @@ def cards() -> tuple[Card, ...]:
     return tuple(card for card in found if card.driver)
 
 
+def best() -> Card | None:
+    """The card that a program would take: of several the one that computes most."""
+    return max(cards(), key=lambda card: card.compute or (), default=None)
+
+
 def backends(card: Card) -> tuple[str, ...]:
     """torch's indexes whose builds run on a card with its driver, the best first; none where the driver is too old."""
     return tuple(name for name, backend in BACKENDS.items() if runs(card, backend.release) and has_code(card, backend))
@@ -89,6 +95,18 @@ def version_of(text: str) -> Version:
 def has_code(card: Card, backend: Backend) -> bool:
     """Whether there is code for a card in the builds of an index; taken to be so where the card does not say."""
     return card.compute is None or backend.oldest <= card.compute < backend.beyond
+
+
+def usable(compute: Version, archs: Iterable[str]) -> bool:
+    """Whether a card can use what torch was built for: `sm_86` runs on 8.6 and 8.9, `compute_90` on all from 9.0 on."""
+    for arch in archs:
+        kind, _, digits = arch.rstrip("af").partition("_")
+        if not digits.isdecimal():
+            continue
+        built = int(digits[:-1]), int(digits[-1])
+        if (kind == "compute" and built <= compute) or (kind == "sm" and built[0] == compute[0] and built <= compute):
+            return True
+    return False
 
 
 def _asked() -> list[Card]:

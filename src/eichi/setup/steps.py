@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from eichi.setup.cards import Card, cards
+from eichi.setup.cards import Card, best
 from eichi.setup.torches import Tell, Trouble, in_environment, install, look, misfit
 from eichi.setup.uv import Uv, python_of
 
@@ -74,7 +74,7 @@ def set_up(place: Place, uv: Uv, base: str, extras: tuple[str, ...], tell: Tell)
     tell("start.begin", folder=place.root)
     if shutil.disk_usage(place.root).free < ROOM:
         raise Trouble("start.room", folder=place.root, free=shutil.disk_usage(place.root).free / 2**30)
-    card = next(iter(cards()), None)
+    card = best()
     look(card, tell)
     if uv.borrowed:
         tell("start.places", places=", ".join(uv.borrowed))

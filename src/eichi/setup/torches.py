@@ -20,6 +20,7 @@ Tell = Callable[..., None]  # the id of a sentence, and what fills it
 CHOSEN = "UV_TORCH_BACKEND"  # the user's own word on it
 GIVEN = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX")
 AUTO, PLAIN = "auto", ""
+REGISTRY = "13.0"  # the CUDA release of the plain registry's build for Linux
 
 
 class Trouble(Exception):
@@ -35,12 +36,17 @@ class Way:
     """A way to get torch: the index that is asked (none: the places that uv knows), what it answers with."""
 
     backend: str
-    build: str  # as its version says: "2.13.0+cu130"
+    build: str  # as its version says: "2.13.0+cu130"; empty where it lies there already
 
     @property
-    def heavy(self) -> bool:
-        """Whether NVIDIA's libraries come with it: by its name, and where that says nothing, by the system."""
-        return "+cu" in self.build or ("+" not in self.build and bool(self.build) and sys.platform == "linux")
+    def promise(self) -> Build:
+        """What it will be, by its name; where that says nothing, what the plain registry has for this system."""
+        version, _, label = self.build.partition("+")
+        if label.startswith("cu"):
+            return Build(version, "cuda", f"{label[2:-1]}.{label[-1]}")
+        if label.startswith(("rocm", "xpu")):
+            return Build(version, "rocm" if label.startswith("rocm") else "xpu")
+        return Build(version, "cuda", REGISTRY) if not label and sys.platform == "linux" else Build(version, "cpu")
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -68,9 +74,15 @@ def install(uv: Uv, python: Path, version: str, card: Card | None, tell: Tell, a
     """Put torch of a version into the environment of a Python; `anew` also where one lies there. Raises Trouble."""
     flags = ("--python", str(python), *(("--reinstall-package", "torch") if anew else ()), f"torch=={version}")
     way = choose(uv, flags, ways(uv.environ, card), tell)
-    tell("start.torch", build=way.build or version)
-    if way.heavy:
-        tell("start.torch.size")
+    put(uv, flags, way, tell)
+
+
+def put(uv: Uv, flags: Iterable[str], way: Way, tell: Tell) -> None:
+    """Go a way. Raises Trouble."""
+    if way.build:
+        tell("start.torch", build=way.build)
+        if way.promise.kind == "cuda":
+            tell("start.torch.size")
     if not uv.run("pip", "install", *flags, *way.arguments):
         raise Trouble("start.failed")
 
@@ -115,18 +127,21 @@ def unfit(card: Card) -> tuple[str, dict[str, object]]:
 
 
 def misfit(build: Build | None, card: Card | None) -> str | None:
-    """What is wrong with a build of torch beside a card, as the end of an id; None where all is well.
+    """What is wrong with a build of torch beside a card, as the end of an id; None where nothing can be done better.
 
     `absent`: there is no torch. `cpu`: it computes on the CPU. `driver`: it needs a newer driver than there is.
+    `code`: it has no code for the card.
     """
     if build is None:
         return "absent"
-    if card is None or sys.platform == "darwin":
+    if card is None or build.kind in ("rocm", "xpu"):
         return None
-    if build.kind != "cuda":
-        return "cpu" if build.kind == "cpu" and backends(card) else None
-    release = int(build.release.partition(".")[0])
-    return None if runs(card, release) else "driver"
+    if build.kind == "cpu":
+        return "cpu" if backends(card) else None
+    if not runs(card, int(build.release.partition(".")[0])):
+        return "driver"
+    backend = BACKENDS.get("cu" + build.release.replace(".", ""))
+    return None if backend is None or has_code(card, backend) else "code"
 
 
 def in_environment(environment: Path) -> Build | None:
