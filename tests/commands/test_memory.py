@@ -46,19 +46,19 @@ def test_what_changes_the_plan(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_described_card_has_its_speed(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = plan(eichi, "--card", "RTX 4070", "--ram-gb", 24)
+    told = plan(eichi, "--card", "RTX 4070", "--ram-gb", 20)
     assert told["usable"] == round(12 * 0.96 * 7 / 8, 2)
     speed = told["speed"]
     assert speed["card"] == "RTX 4070"
     assert speed["step"] == pytest.approx(sum(speed["parts"].values()), abs=0.05)
     assert [note["id"] for note in told["advice"]] == ["memory.advice.fp8", "memory.advice.ram"]
     assert plan(eichi, "--card", "RTX 4070", "--free-gb", 8, "--ram-gb", 24)["usable"] == 7.0
-    assert plan(eichi, "--free-gb", 12, "--ram-gb", 24)["speed"] is None
-    parts = plan(eichi, "--card", "RTX 4070", "--ram-gb", 24, "--fp8-math")["speed"]["parts"]
+    assert plan(eichi, "--free-gb", 12, "--ram-gb", 20)["speed"] is None
+    parts = plan(eichi, "--card", "RTX 4070", "--ram-gb", 20, "--fp8-math")["speed"]["parts"]
     assert parts["products"] < speed["parts"]["products"]
     monkeypatch.setenv("EICHI_ATTENTION", "sage")
-    assert plan(eichi, "--card", "RTX 4070", "--ram-gb", 24)["speed"]["step"] < speed["step"]
-    _, lines, shown = eichi("memory", "--card", "RTX 4070", "--ram-gb", 24)
+    assert plan(eichi, "--card", "RTX 4070", "--ram-gb", 20)["speed"]["step"] < speed["step"]
+    _, lines, shown = eichi("memory", "--card", "RTX 4070", "--ram-gb", 20)
     assert any(line.startswith("RTX 4070: about") and "not measured" in line for line in lines)
     assert "FP8 weights (--fp8) would be faster here" in shown
     _, lines, shown = eichi("memory", "--card", "Voodoo", "--ram-gb", 24)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from eichi.models import ram
 from eichi.models.device import (
     card_of,
     empty_cache,
