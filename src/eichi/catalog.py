@@ -21,9 +21,11 @@ Sizes = tuple[tuple[int, int], ...]
 Shapes = dict[str, tuple[int, ...]]
 
 WEIGHTS = ".safetensors"
+SIDE = 16  # pixels that a side is a multiple of: latents are an eighth, and the transformer takes them two by two
 
 # The file that tells which known model a folder of weights behaves like: {"like": "framepack"}, and optionally what the
-# step caches know of these weights: {"teacache": [...], "magcache": [[...]]}.
+# step caches know of these weights: {"teacache": [...], "magcache": [[...]]}, and the sizes that they draw, (height,
+# width) by resolution id: {"sizes": {"64": [[64, 64]]}}.
 CARD = "eichi.json"
 
 PARTS = (
@@ -94,10 +96,10 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Precision:
-    """What a model computes in on a GPU, in torch's names; on a CPU everything is float32."""
+    """What a model computes in, in torch's names."""
 
     transformer: Literal["bfloat16", "float32"] = "bfloat16"
-    others: Literal["float16", "float32"] = "float16"
+    others: Literal["float16", "bfloat16", "float32"] = "float16"
 
     @property
     def size(self) -> int:
@@ -105,7 +107,9 @@ class Precision:
         return 4 if self.transformer == "float32" else 2
 
 
-HALF, FULL = Precision(), Precision("float32", "float32")
+# On a GPU, as the published weights were made for; on a CPU, or where a model is small enough; on a CPU that is to save
+# memory, since processors have products of bfloat16 where they have none of float16.
+HALF, FULL, BRAIN = Precision(), Precision("float32", "float32"), Precision("bfloat16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,11 @@ class Anatomy:
     def head(self) -> int:
         """Parameters of its two last layers, which give 2x2 latent pixels of 16 channels for every token."""
         return (2 * self.width + 64) * (self.width + 1)
+
+    @property
+    def matrix(self) -> int:
+        """Parameters of the largest matrix in a block: the width, and four times that, to the width."""
+        return 5 * self.width * self.width
 
     def size(self, part: str) -> int:
         """Bytes of a part's files, near enough: weights are published in half precision, other files are small."""
@@ -224,11 +233,23 @@ def _like(folder: Path) -> Entry:
         base = _entries()[told["like"]]
         teacache = tuple(float(c) for c in told.get("teacache", base.teacache))
         magcache = tuple(tuple(float(r) for r in table) for table in told.get("magcache", base.magcache))
-        return replace(base, teacache=teacache, magcache=magcache)
+        sizes = base.sizes if "sizes" not in told else _sizes(told["sizes"])
+        resolution = base.resolution if base.resolution in sizes else max(sizes)
+        return replace(base, teacache=teacache, magcache=magcache, sizes=sizes, resolution=resolution)
     except FileNotFoundError as error:
         raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
+
+
+def _sizes(told: Mapping[str, Any]) -> dict[int, Sizes]:
+    """Sizes as a card has them. Raises ValueError for what is none."""
+    sizes = {int(id): tuple((int(height), int(width)) for height, width in table) for id, table in told.items()}
+    if not all(sizes.values()) or any(
+        side < SIDE or side % SIDE for table in sizes.values() for side in sum(table, ())
+    ):
+        raise ValueError(told)
+    return sizes
 
 
 def write_card(entry: Entry, found: Mapping[str, Any]) -> None:

@@ -56,6 +56,7 @@ class Runtime:
     tile: int = VAE_TILE
     attention: str = "auto"
     compiled: bool = False
+    half: bool = False  # on a CPU, in bfloat16
     reproducible: bool = False
     preserve_gb: float | None = None
 
@@ -88,6 +89,8 @@ class Settings(Optioned, BaseSettings):
     attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = option(
         "auto", group="memory", costs=("time", "memory")
     )
+    # What a CPU computes in; a GPU computes in what the model was made for.
+    cpu_precision: Literal["float32", "half"] = option("float32", group="memory", costs=("time", "memory"))
     # The transformer's blocks, by torch: a slow first step, faster ones after it.
     compile: bool = option(False, group="memory", costs=("time",))
     # On a card only: kernels that repeat themselves to the byte.
@@ -187,6 +190,7 @@ class Settings(Optioned, BaseSettings):
             tile=self.vae_tile,
             attention=self.attention,
             compiled=self.compile,
+            half=self.cpu_precision == "half",
             reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
         )

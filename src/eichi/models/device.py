@@ -96,11 +96,11 @@ def card_of(device: torch.device) -> Card | None:
     )
 
 
-def measure(device: torch.device, preserve_gb: float | None = None) -> Machine:
+def measure(device: torch.device, preserve_gb: float | None = None, half: bool = False) -> Machine:
     """What is free beside a device now."""
     here, found = ram.free(), room(device)
     if found is None:
-        return Machine(None, here, preserve_gb)
+        return Machine(None, here, preserve_gb, half=half)
     free = min(found[0], here) if device.type == "mps" else found[0]
     return Machine(free, here, preserve_gb, streams(device), card_of(device), pinnable=ram.pinnable())
 

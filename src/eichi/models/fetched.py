@@ -17,6 +17,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
+from eichi import files as disk
 from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private
@@ -94,7 +95,7 @@ def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]
         if source.repository is None:
             raise ModelError("error.model.mend", file=one.file)
         if one.file.is_relative_to(models.own / source.repository) and listed(one.file, source, models):
-            one.file.unlink(missing_ok=True)
+            _take_away(one.file)
         else:
             elsewhere.add(one.part)
     return elsewhere
@@ -109,8 +110,9 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     if models.own.is_dir():
         with alone(models):
             for file in removable(entry, models):
-                freed += file.stat().st_size
-                file.unlink()
+                size = file.stat().st_size
+                _take_away(file)
+                freed += size
                 gone.append(file)
             for source in _own_sources(entry, models):
                 sums = read_list(models, source)
@@ -123,6 +125,14 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     if not gone:
         raise ModelError("error.model.not_fetched", model=entry.name, models=models.own)
     return gone, freed
+
+
+def _take_away(file: Path) -> None:
+    """Remove a file. Raises FolderError for one that cannot be removed: on Windows what a job runs with."""
+    try:
+        disk.remove(file)
+    except OSError as error:
+        raise FolderError("error.file.left", file=file, reason=error) from error
 
 
 def removable(entry: Entry, models: Shelves) -> list[Path]:

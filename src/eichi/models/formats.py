@@ -31,12 +31,13 @@ ANCHORS = {
 
 @dataclass(frozen=True)
 class Piece:
-    """Where one tensor is: the file, its name there, and its type in the terms of the format."""
+    """Where one tensor is: the file, its name there, its type in the terms of the format, and its first byte."""
 
     path: Path
     name: str
     dtype: str
     shape: tuple[int, ...]
+    first: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _pieces(place: Path) -> dict[str, Piece]:
     for path in _files(place, table):
         for name, entry in read_header(path).tensors.items():
             if table is None or table.get(name) == path.name:
-                found[name] = Piece(path, name, entry.dtype, entry.shape)
+                found[name] = Piece(path, name, entry.dtype, entry.shape, entry.first)
     return found
 
 

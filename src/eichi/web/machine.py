@@ -53,12 +53,13 @@ class Probe:
         named = re.fullmatch(r"auto|cuda(?::(\d+))?", settings.device)
         cards = self._cards() if named else []
         number = int(named[1] or 0) if named else 0
+        half = settings.runtime.half
         if number >= len(cards):
-            return Machine(None, here, settings.preserve_gb)
+            return Machine(None, here, settings.preserve_gb, half=half)
         names = self.names()
         card = find_card(names[number]) if number < len(names) else None
-        kernel, limit = settings.attention, ram.pinnable()
-        return Machine(cards[number], here, settings.preserve_gb, card=card, kernel=kernel, pinnable=limit)
+        free, kernel, limit = cards[number], settings.attention, ram.pinnable()
+        return Machine(free, here, settings.preserve_gb, card=card, kernel=kernel, half=half, pinnable=limit)
 
     def names(self) -> list[str]:
         """What the cards of this machine are called, in the order of their numbers."""
