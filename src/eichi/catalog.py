@@ -5,8 +5,9 @@ model is an entry like the others: the same code loads it and draws with it.
 """
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +28,9 @@ SIDE = 16  # pixels that a side is a multiple of: latents are an eighth, and the
 # step caches know of these weights: {"teacache": [...], "magcache": [[...]]}, and the sizes that they draw, (height,
 # width) by resolution id: {"sizes": {"64": [[64, 64]]}}.
 CARD = "eichi.json"
+# What the published transformers go by, of whatever maker their files are.
+FORWARD = re.compile(r"(?<![a-z0-9])f1(?![a-z0-9])|framepack[-_ ]?f1", re.IGNORECASE)
+STANDARD = re.compile(r"framepack", re.IGNORECASE)
 
 PARTS = (
     "transformer",
@@ -58,13 +62,15 @@ class PartSource:
 
 @dataclass(frozen=True)
 class Shelves:
-    """Where this machine has models: the program's `own` folder, which alone is written to; folders of ComfyUI, each
-    with its `models`; and caches of the hub library that other programs keep beside their own.
+    """Where this machine has models: the program's `own` folder, which alone is written to; `comfy`, folders that the
+    user names, of ComfyUI or with files; `hubs`, further caches of the hub library; and whether other programs are
+    looked for in the `usual` places.
     """
 
     own: Path
     comfy: tuple[Path, ...] = ()
     hubs: tuple[Path, ...] = ()
+    usual: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,8 @@ class Entry:
     """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
     `magcache` changes of size at every step, for some numbers of steps.
 
-    `published` are the networks of the parts that have weights. `moment` says which of its four frames a latent of the
+    `published` are the networks of the parts that have weights, `spare` folders of the package for parts that are
+    nothing but constants. `moment` says which of its four frames a latent of the
     VAE stands for, 1 to 4: the middle, where nobody knows better.
     """
 
@@ -194,6 +201,7 @@ class Entry:
     published: Mapping[str, Published]
     root: Path | None = None
     moment: float = 2.5
+    spare: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def embedded(self) -> bool:
@@ -272,11 +280,28 @@ def _folder_entry(folder: Path) -> Entry:
 
 
 def _file_entry(path: Path) -> Entry:
-    """A transformer in one file; its other parts are those of the model that the card beside it names."""
-    base = _like(path.parent)
+    """A transformer in one file; its other parts are those of the model that the card beside it names, or its name."""
+    told = told_direction(path)
+    if (path.parent / CARD).is_file():
+        base = _like(path.parent)
+    elif told is None:
+        raise ModelError("error.model.which", file=path, card=CARD)
+    else:
+        base = next(entry for entry in _entries().values() if not entry.embedded and entry.direction == told)
     parts = {part: replace(source, root=source.root or base.root) for part, source in base.parts.items()}
     parts["transformer"] = PartSource(None, path.name, path.parent)
     return replace(base, name=str(path), parts=parts, root=path.parent)
+
+
+def told_direction(place: Path) -> Direction | None:
+    """Which of the two models a transformer is, by its name or its folder's; None where neither says.
+
+    No weight tells it: both have the same tensors.
+    """
+    names = (place.name, place.parent.name)
+    if any(FORWARD.search(name) for name in names):
+        return "forward"
+    return "reverse" if any(STANDARD.search(name) for name in names) else None
 
 
 @cache
@@ -327,6 +352,7 @@ def _full(name: str) -> Entry:
         magcache=_magcache(_package() / "models" / "framepack_magcache.json", name),
         anatomy=FRAMEPACK_ANATOMY,
         published=_published(),
+        spare={"feature_extractor": _package() / "models" / "published" / "feature_extractor"},
     )
 
 

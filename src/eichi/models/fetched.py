@@ -63,8 +63,9 @@ class Pins:
 
 
 def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None, None]:
-    """Look at every file of a model that is here. Raises ModelError where a part is not."""
-    found = [(part, file) for part, place in locate(entry, models).items() for file in files_of(place)]
+    """Look at every file of a model that is here, but the package's own. Raises ModelError where a part is not."""
+    here = {part: place for part, place in locate(entry, models).items() if place != entry.spare.get(part)}
+    found = [(part, file) for part, place in here.items() for file in files_of(place)]
     size, before = sum(_size(file) for _, file in found), 0
     for i, (part, file) in enumerate(found, start=1):
         wanted = known_sum(entry.parts[part], file, models)

@@ -194,11 +194,13 @@ def check_product(device: torch.device) -> None:
         raise DeviceError("error.fp8.device", device=device, key="weights.fp8_math")
 
 
-def put(model: nn.Module, layer: str, rounded: Rounded) -> None:
-    """Give a linear layer of a model a rounded weight, whether it had one before or not."""
+def put(model: nn.Module, layer: str, rounded: Rounded, anew: bool = False) -> None:
+    """Give a linear layer of a model a rounded weight, whether it had one before or not; `anew` leaves the memory of
+    that as it is.
+    """
     plain = model.get_submodule(layer)
     assert isinstance(plain, nn.Linear), "only linear layers are eligible"
-    if isinstance(plain, Fp8Linear) and plain.scale.shape == rounded.scale.shape:
+    if isinstance(plain, Fp8Linear) and plain.scale.shape == rounded.scale.shape and not anew:
         plain.weight.copy_(rounded.values)
         plain.scale.copy_(rounded.scale)
     else:

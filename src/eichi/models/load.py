@@ -35,7 +35,8 @@ from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, measure, on_gpu, pick_device
 from eichi.models.exactly import repeat
-from eichi.models.formats import read_config
+from eichi.models.formats import file_print, read_config
+from eichi.models.fp8 import TYPE as EIGHT
 from eichi.models.fp8 import check_product, check_stored
 from eichi.models.kernels import Kernels, Trust
 from eichi.models.locate import locate
@@ -189,6 +190,13 @@ class Components:
         return model
 
     @property
+    def in_eight(self) -> bool:
+        """Whether the transformer is in eight bits where it comes from. Raises ModelError."""
+        with _boundary(self.entry.name, "transformer"):
+            source = self._source("transformer")
+            return any(source.dtype(name) == EIGHT for name in source.shapes)
+
+    @property
     def fingerprint(self) -> dict[str, str]:
         """What tells these weights from others: every part's files by name, size and date.
 
@@ -324,9 +332,7 @@ def _size(part: nn.Module, device: torch.device | None = None) -> int:
 
 
 def _fingerprint(place: Path) -> str:
-    found = [place] if place.is_file() else sorted(place.iterdir())
-    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
-    return _hash(files)
+    return _hash(file_print(place))
 
 
 def _hash(told: Sequence[object]) -> str:

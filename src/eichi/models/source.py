@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from eichi.catalog import Shapes
-from eichi.models.formats import Layout, arrange
+from eichi.models.formats import Layout, Piece, arrange
 from eichi.models.fp8 import TYPE, spans
+from eichi.models.header import HeaderError
 from eichi.models.mapped import map_tensor
 from eichi.models.networks import hollow, put
 from eichi.reasons import Unfit
@@ -69,16 +70,27 @@ class FileSource:
         return self.layout.shapes
 
     def dtype(self, name: str) -> torch.dtype:
-        return TYPES[self.layout.pieces[name].dtype]
+        piece = self.layout.pieces[name]
+        return TYPES[piece.dtype] if piece.scale is None else torch.float32
 
     def read(self, name: str) -> Tensor:
         piece = self.layout.pieces[name]
-        return map_tensor(piece.path, piece.first, piece.shape, TYPES[piece.dtype])
+        tensor = _mapped(piece)
+        if piece.scale is None:
+            return tensor
+        scale = _mapped(piece.scale).to(torch.float32)
+        if scale.numel() not in (1, len(tensor)):
+            raise HeaderError(f"{piece.scale.name}: {tuple(scale.shape)}")
+        return tensor.to(torch.float32) * scale.reshape(-1, *(1 for _ in piece.shape[1:]))
 
     def mark(self, name: str) -> tuple[object, ...]:
         piece = self.layout.pieces[name]
         stat = piece.path.stat()
         return str(piece.path.resolve()), stat.st_size, stat.st_mtime_ns, piece.name
+
+
+def _mapped(piece: Piece) -> Tensor:
+    return map_tensor(piece.path, piece.first, piece.shape, TYPES[piece.dtype])
 
 
 def check(network: nn.Module, source: Source) -> Shapes:

@@ -114,7 +114,7 @@ class Weights:
         wanted: dict[str, tuple[Recipe, list[Lora]]] = {}
         for name, shape in self._names.items():
             used = [lora for lora in loras if name in lora.match.shares]
-            kept = options.fp8 if fp8.eligible(name, len(shape)) else "off"
+            kept = self._kept(name, shape, options.fp8, bool(used))
             recipe = Recipe(tuple((lora.print, lora.strength) for lora in used), kept)
             if self.recipes.get(name) != recipe:
                 wanted[name] = recipe, used
@@ -133,6 +133,16 @@ class Weights:
             self.merged.tidy()
         log.debug("%d of %d tensors of %s made", self.made, len(self._names), self.name)
 
+    def _kept(self, name: str, shape: tuple[int, ...], asked: str, changed: bool) -> str:
+        """How a tensor is kept in eight bits. What is so in the file stays so where it can, asked for or not: there is
+        no more to it than eight bits, until a LoRA is in it, which is rounded in the finer way then.
+        """
+        if not fp8.eligible(name, len(shape)):
+            return "off"
+        if asked == "off" and self.source.dtype(name) == fp8.TYPE:
+            return "row" if changed else "tensor"
+        return asked
+
     def _make(self, name: str, recipe: Recipe, loras: list[Lora]) -> None:
         """Make one tensor and put it in its place."""
         self.recipes.pop(name, None)
@@ -140,7 +150,10 @@ class Weights:
         key = merged_key(self.source.mark(name), recipe, kept_in(name, self.dtype)) if kept is not None else ""
         found = None if kept is None else kept.find(key)
         if found is None:
-            found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
+            if recipe.fp8 != "off" and not loras and self.source.dtype(name) == fp8.TYPE:
+                found = self._raw(name, recipe)
+            else:
+                found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
             if kept is not None:
                 kept.keep(key, found)
         self._place(name, found, self._stays(name, recipe))
@@ -164,6 +177,15 @@ class Weights:
             raise Unfit("reason.nan_in", name=name)
         return whole
 
+    def _raw(self, name: str, recipe: Recipe) -> Found:
+        """A tensor that is in eight bits already, as it stands: to round it again would cost once more."""
+        read = self.source.read(name)
+        if not finite(read):
+            raise Unfit("reason.nan_in", name=name)
+        values = read if self._stays(name, recipe) else read.to(self.device, copy=True)
+        scale = torch.ones(len(values) if recipe.fp8 == "row" else 1, 1, device=values.device)
+        return Found(None, fp8.Rounded(values, scale))
+
     def _rounded(self, whole: Tensor, kind: str) -> Found:
         """A tensor as it is kept."""
         if kind == "off":
@@ -173,8 +195,9 @@ class Weights:
 
     def _stays(self, name: str, recipe: Recipe) -> bool:
         """Whether a tensor that is made by a recipe is what the source gives, and left there."""
-        plain = self._mapped and recipe == Recipe() and self.source.dtype(name) == kept_in(name, self.dtype)
-        return plain and self._target(name).type == "cpu"
+        if not self._mapped or recipe.loras or self._target(name).type != "cpu":
+            return False
+        return self.source.dtype(name) == (kept_in(name, self.dtype) if recipe.fp8 == "off" else fp8.TYPE)
 
     def _place(self, name: str, found: Found, stays: bool) -> None:
         """Put a tensor into the network; one that `stays` in its source is not to be written to later."""
@@ -182,9 +205,10 @@ class Weights:
         target = self._target(name)
         self.losses.pop(name, None)
         if found.rounded is not None:
-            self.losses[name] = found.loss
-            self._left.discard(name)
-            fp8.put(self.transformer, layer, found.rounded.to(target))
+            if found.loss.weights:  # else it was so in its file
+                self.losses[name] = found.loss
+            fp8.put(self.transformer, layer, found.rounded.to(target), anew=stays or name in self._left)
+            (self._left.add if stays else self._left.discard)(name)
             return
         whole = found.whole
         assert whole is not None, "what is not rounded is whole"

@@ -90,7 +90,7 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     if choice.dropped is not None:
         dropped, reason = choice.dropped
         yield Adjusted("note.attention.dropped", {"kernel": dropped, "reason": reason, "taken": choice.kernel})
-    whole, machine = weigh(need, options), components.machine
+    whole, machine = weigh(need, options, components.in_eight), components.machine
     placement = Placement("cpu", half=machine.half)
     if on_gpu(components.device):
         components.arrange(whole, machine)
