@@ -22,7 +22,7 @@ def test_the_contract(eichi: Run) -> None:
     told = plan(eichi, "--free-gb", 24, "--ram-gb", 64)
     assert list(told) == [
         *("model", "height", "width", "placement", "blocks", "gpu", "ram", "lacks"),
-        *("phases", "memory", "moved", "usable", "free", "fp8", "tokens", "parameters", "speed", "advice"),
+        *("phases", "memory", "moved", "mapped", "usable", "free", "fp8", "tokens", "parameters", "speed", "advice"),
     ]
     assert (told["model"], told["height"] * told["width"], told["lacks"]) == ("framepack", 640 * 640, [])
     assert told["placement"]["level"] == "streamed"
@@ -80,7 +80,11 @@ def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ((4, 64, "--fp8"), ["gpu"], ["GPU memory", "lower resolution, or close other programs that use the GPU"]),
         ((24, 2), ["ram"], ["RAM: ", "and 2.00 GiB are free. Close other programs."]),
-        ((0, 30), ["ram"], ["RAM: ", "and 30.00 GiB are free. Choose a lower resolution, or close"]),
+        (
+            (0, 30),
+            ["ram"],
+            ["RAM: ", "and 30.00 GiB are free. Set EICHI_CPU_PRECISION=half, choose a lower resolution"],
+        ),
         ((4, 2), ["gpu", "ram"], ["Too little GPU memory", "Too little RAM"]),
         ((24, 64), [], []),
     ],
@@ -94,7 +98,7 @@ def test_what_lacks_is_named_with_what_helps(
     _, _, shown = eichi("memory", *words)
     assert all(sentence in shown for sentence in sentences), shown
     assert shown.count("Too little") == len(lacks)
-    assert ("FP8" in shown) == ("gpu" in lacks and "--fp8" not in more)
+    assert ("FP8" in shown) == ("--fp8" not in more and ("gpu" in lacks or "at every step" in shown))
 
 
 def test_in_words(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
