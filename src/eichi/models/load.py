@@ -298,13 +298,16 @@ class Components:
         return self.sources[name] if name in self.sources else FileSource(name, self.folders[name])
 
     def _settle(self, need: Need, placement: Placement) -> None:
-        """Put a placement into effect. A transformer that is not made yet is placed when it is."""
+        """Put a placement into effect. A transformer that is not as it is wanted yet gives way, and is placed later."""
         self.need, self.placement = need, placement
         if placement.level != "all":
             self.release("text_encoder", "text_encoder_2", "image_encoder")
         for name, part in self._networks.items():
             if name != "transformer" or self._made is not None:
                 self._place(name, part)
+            else:
+                unstream(part)
+                self._loaded[name].give_way(streamed_names(part, placement))
 
     def _place(self, name: str, part: nn.Module) -> None:
         """A part onto its target; hooks of a placement before go."""

@@ -19,7 +19,7 @@ gives up when asked. Where the cache has no room for them they are read from the
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, isqrt
 from typing import Literal
 
 from eichi.catalog import BRAIN, HALF, Anatomy, Blocks, Entry
@@ -34,9 +34,13 @@ FLOAT32 = 4
 # float32.
 WORK = 38
 CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
+# Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has
+# so many tokens with the template; a layer has so many squares of its channels.
+READ, PROMPT, LAYER = 64, 351, 13
 TEXT, VISION = 256, 729  # tokens of the longest prompt and of the start picture as SigLIP sees it
 SQUARE = 256 * 256  # pixels of a tile of the VAE
 DECODED = 2 * 3  # numbers a pixel of the frames of a tile while tiles are put together
+HELD = 2 * 3  # the same of the frames before, which are blended with them
 FRAMES = 17  # frames of five latents
 CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
 PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM
@@ -287,8 +291,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
     # One block computes while the next one comes.
     buffers = min(len(away), 2) * max(away, default=0)
     around = number * anatomy.rest + (FLOAT32 - number) * anatomy.head
-    transformer = around + sum(sizes) - sum(away) + buffers
-    resident: Sum = {"cuda": CUDA, "transformer": transformer, "vae": number * anatomy.vae}
+    resident: Sum = {"cuda": CUDA, "transformer": around + sum(sizes) - sum(away), "vae": number * anatomy.vae}
     words = number * (anatomy.text_encoder_2 + _llama(anatomy.text_encoder, anatomy.words, placement.whole))
     if placement.level == "all":
         resident |= {"encoders": words + number * anatomy.image_encoder}
@@ -296,9 +299,10 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
     channels = need.tokens * anatomy.width
     work = {"work": WORK * channels * number / HALF.size, "cache": number * CACHED * channels * need.branches}
     decode = {"decode": _decode(anatomy, need, number)}
+    reading = {"work": number * READ * PROMPT * isqrt(anatomy.text_encoder.parameters // LAYER)}
     phases = {
-        "words": resident | {"encoders": resident.get("encoders", 0.0) + words},
-        "sampling": resident | work | (decode if placement.beside else {}),
+        "words": resident | {"encoders": resident.get("encoders", 0.0) + words} | reading,
+        "sampling": resident | {"blocks": buffers} | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
     loose = sum(sizes[i] for i in loose_blocks(streamed)[: placement.loose])
@@ -478,7 +482,7 @@ def _turn(anatomy: Anatomy, need: Need, number: int) -> int:
 def _decode(anatomy: Anatomy, need: Need, number: int) -> float:
     """Bytes for decoding a tile, and for the frames that are put together of tiles."""
     pixels = need.height * need.width
-    return number * (anatomy.tile / HALF.size * min(1.0, pixels / SQUARE) + DECODED * FRAMES * pixels)
+    return number * (anatomy.tile / HALF.size * min(1.0, pixels / SQUARE) + (DECODED + HELD) * FRAMES * pixels)
 
 
 def _reversed(index: int) -> float:
