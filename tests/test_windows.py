@@ -8,6 +8,7 @@ docs/windows.md.
 import logging
 import mimetypes
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
@@ -41,6 +42,7 @@ from eichi.web.desk import Desk
 from eichi.web.uploads import CUT
 from tests.jobs.conftest import queue
 from tests.jobs.test_queue import add, begun, running
+from tests.test_style import ROOT
 from tests.web.conftest import desk, submitted
 
 __all__ = ["desk", "queue", "submitted"]  # fixtures
@@ -311,3 +313,9 @@ def test_such_a_path_is_not_even_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_
         whereabouts.relocate(options, {}, Places(None, (), tmp_path, strict))
     eichi19.config({"image_path": r"\\evil.example\share\a.png", "prompt": "p"}, tmp_path)
     assert not [path for path in asked if "evil" in path]
+
+
+def test_what_the_list_names_is_there() -> None:
+    text = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
+    known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+", text)) <= known
