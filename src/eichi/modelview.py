@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from eichi.catalog import Direction, Entry, Shelves, find, known
+from eichi.files import size_of
 from eichi.jobs.view import View
 from eichi.models.download import ROOM, Order, free
 from eichi.models.fetched import Checked, pinned, removable
@@ -189,6 +190,9 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
     parts = tuple(_part(entry, part, place, language) for part, place in places(entry, models))
     here = entry.embedded or all(part.place is not None for part in parts)
     left, come = (0, 0) if here else lacking(entry, models)
+    begun = None if here else pinned(entry, models)
+    if begun is not None:  # then it is known to the byte
+        left = max(0, begun.size - come)
     return ModelView(
         name=entry.name,
         label=label(entry, language),
@@ -198,8 +202,8 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
         present=here,
         size=left,
         here=come,
-        interrupted=not here and pinned(entry, models) is not None,
-        removable=sum(file.stat().st_size for file in removable(entry, models)),
+        interrupted=begun is not None,
+        removable=sum(map(size_of, removable(entry, models))),
         parts=parts,
         licences=_licences(licences(entry.parts, entry.parts), language, agreed),
         resolutions=tuple(
