@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eichi.setup.builds import Build, build_in
-from eichi.setup.cards import BACKENDS, Card, backends, dotted, has_code, needed, runs
+from eichi.setup.cards import BACKENDS, Card, backends, dotted, driver_name, has_code, needed, runs
 from eichi.setup.uv import Uv, wheels
 
 Tell = Callable[..., None]  # the id of a sentence, and what fills it
@@ -112,7 +112,7 @@ def look(card: Card | None, tell: Tell) -> None:
     if card is None:
         tell("start.card.none")
         return
-    tell("start.card", name=card.name, driver=dotted(card.driver))
+    tell("start.card", name=card.name, driver=driver_name(card.driver))
     if not backends(card):
         id, values = unfit(card)
         tell(id, **values)
@@ -123,7 +123,7 @@ def unfit(card: Card) -> tuple[str, dict[str, object]]:
     releases = [backend.release for backend in BACKENDS.values() if has_code(card, backend)]
     if not releases:
         return "start.card.old", {"name": card.name, "compute": dotted(card.compute or ())}
-    return "start.driver", {"driver": dotted(card.driver), "needed": dotted(needed(min(releases)))}
+    return "start.driver", {"driver": driver_name(card.driver), "needed": driver_name(needed(min(releases)))}
 
 
 def misfit(build: Build | None, card: Card | None) -> str | None:
