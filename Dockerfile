@@ -5,28 +5,30 @@ ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS tools
 ARG INDEX=https://pypi.org/simple
-ARG UV=0.13.9
+COPY install/uv.txt /build/install/
 RUN python -m venv /opt/uv \
- && /opt/uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --index-url "$INDEX" "uv==$UV"
+ && /opt/uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --index-url "$INDEX" \
+        --only-binary :all: --require-hashes --requirement /build/install/uv.txt
 
 FROM tools AS libraries
 # The build of torch: this one computes on the CPU, https://download.pytorch.org/whl/cu130 on NVIDIA cards.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV UV_DEFAULT_INDEX=${INDEX} UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 WORKDIR /build
-COPY pyproject.toml constraints.txt ./
+COPY constraints.txt ./
+COPY install install
+# All but torch by hashes; then torch itself, and from the first index what that build wants beside it.
 RUN --mount=type=cache,target=/root/.cache/uv \
     /opt/uv/bin/uv venv --quiet --python "$(command -v python)" /opt/eichi \
- && /opt/uv/bin/uv pip install --quiet --python /opt/eichi --constraint constraints.txt --no-deps \
-        --default-index "$TORCH_INDEX" torch \
- && /opt/uv/bin/uv pip install --quiet --python /opt/eichi --constraint constraints.txt --requirement pyproject.toml
+ && install="/opt/uv/bin/uv pip install --quiet --python /opt/eichi --no-build" \
+ && $install --no-deps --require-hashes --requirements install/lock.txt \
+ && $install --no-deps --constraints constraints.txt --default-index "$TORCH_INDEX" torch \
+ && $install --constraints constraints.txt torch
 
-FROM tools AS program
-ENV UV_DEFAULT_INDEX=${INDEX}
-WORKDIR /build
+FROM libraries AS program
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN --mount=type=cache,target=/root/.cache/uv /opt/uv/bin/uv build --quiet --wheel --out-dir /wheels
+RUN /opt/uv/bin/uv build --quiet --wheel --python /opt/eichi --no-build-isolation --out-dir /wheels
 
 FROM ${BASE}
 # Packages of Debian that are added, such as "gcc libc6-dev", which torch wants where it compiles.

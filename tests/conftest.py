@@ -54,6 +54,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # The hub library read its variables when it was first imported.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub / "hub"))
     monkeypatch.chdir(tmp_path)
+    # No folder of another program on the developer's machine.
+    monkeypatch.setattr("eichi.models.comfy.bases", lambda: ())
     return home
 
 

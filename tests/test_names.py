@@ -25,7 +25,9 @@ from eichi.names import DEVICES, LONGEST, check_name, fit_name
         ("cat.png. .", "cat.png"),
         ("...", ""),
         ("", ""),
-        ("猫" * 100 + ".png", "猫" * 58 + ".png"),
+        ("猫" * 100 + ".png", "猫" * 38 + ".png"),
+        ("a" * 119 + " b", "a" * 119),
+        ("conin$", "_conin$"),
     ],
 )
 def test_names_from_a_browser(given: str, fitted: str) -> None:

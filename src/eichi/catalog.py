@@ -5,8 +5,9 @@ model is an entry like the others: the same code loads it and draws with it.
 """
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,10 +22,15 @@ Sizes = tuple[tuple[int, int], ...]
 Shapes = dict[str, tuple[int, ...]]
 
 WEIGHTS = ".safetensors"
+SIDE = 16  # pixels that a side is a multiple of: latents are an eighth, and the transformer takes them two by two
 
 # The file that tells which known model a folder of weights behaves like: {"like": "framepack"}, and optionally what the
-# step caches know of these weights: {"teacache": [...], "magcache": [[...]]}.
+# step caches know of these weights: {"teacache": [...], "magcache": [[...]]}, and the sizes that they draw, (height,
+# width) by resolution id: {"sizes": {"64": [[64, 64]]}}.
 CARD = "eichi.json"
+# What the published transformers go by, of whatever maker their files are.
+FORWARD = re.compile(r"(?<![a-z0-9])f1(?![a-z0-9])|framepack[-_ ]?f1", re.IGNORECASE)
+STANDARD = re.compile(r"framepack", re.IGNORECASE)
 
 PARTS = (
     "transformer",
@@ -56,13 +62,15 @@ class PartSource:
 
 @dataclass(frozen=True)
 class Shelves:
-    """Where this machine has models: the program's `own` folder, which alone is written to; folders of ComfyUI, each
-    with its `models`; and caches of the hub library that other programs keep beside their own.
+    """Where this machine has models: the program's `own` folder, which alone is written to; `comfy`, folders that the
+    user names, of ComfyUI or with files; `hubs`, further caches of the hub library; and whether other programs are
+    looked for in the `usual` places.
     """
 
     own: Path
     comfy: tuple[Path, ...] = ()
     hubs: tuple[Path, ...] = ()
+    usual: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,10 +102,10 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Precision:
-    """What a model computes in on a GPU, in torch's names; on a CPU everything is float32."""
+    """What a model computes in, in torch's names."""
 
     transformer: Literal["bfloat16", "float32"] = "bfloat16"
-    others: Literal["float16", "float32"] = "float16"
+    others: Literal["float16", "bfloat16", "float32"] = "float16"
 
     @property
     def size(self) -> int:
@@ -105,7 +113,9 @@ class Precision:
         return 4 if self.transformer == "float32" else 2
 
 
-HALF, FULL = Precision(), Precision("float32", "float32")
+# On a GPU, as the published weights were made for; on a CPU, or where a model is small enough; on a CPU that is to save
+# memory, since processors have products of bfloat16 where they have none of float16.
+HALF, FULL, BRAIN = Precision(), Precision("float32", "float32"), Precision("bfloat16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,11 @@ class Anatomy:
         """Parameters of its two last layers, which give 2x2 latent pixels of 16 channels for every token."""
         return (2 * self.width + 64) * (self.width + 1)
 
+    @property
+    def matrix(self) -> int:
+        """Parameters of the largest matrix in a block: the width, and four times that, to the width."""
+        return 5 * self.width * self.width
+
     def size(self, part: str) -> int:
         """Bytes of a part's files, near enough: weights are published in half precision, other files are small."""
         text = self.text_encoder.count * self.text_encoder.parameters + self.words
@@ -168,7 +183,8 @@ class Entry:
     """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
     `magcache` changes of size at every step, for some numbers of steps.
 
-    `published` are the networks of the parts that have weights. `moment` says which of its four frames a latent of the
+    `published` are the networks of the parts that have weights, `spare` folders of the package for parts that are
+    nothing but constants. `moment` says which of its four frames a latent of the
     VAE stands for, 1 to 4: the middle, where nobody knows better.
     """
 
@@ -185,6 +201,7 @@ class Entry:
     published: Mapping[str, Published]
     root: Path | None = None
     moment: float = 2.5
+    spare: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def embedded(self) -> bool:
@@ -224,11 +241,23 @@ def _like(folder: Path) -> Entry:
         base = _entries()[told["like"]]
         teacache = tuple(float(c) for c in told.get("teacache", base.teacache))
         magcache = tuple(tuple(float(r) for r in table) for table in told.get("magcache", base.magcache))
-        return replace(base, teacache=teacache, magcache=magcache)
+        sizes = base.sizes if "sizes" not in told else _sizes(told["sizes"])
+        resolution = base.resolution if base.resolution in sizes else max(sizes)
+        return replace(base, teacache=teacache, magcache=magcache, sizes=sizes, resolution=resolution)
     except FileNotFoundError as error:
         raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("error.model.card_bad", folder=folder, card=CARD, known=", ".join(_entries())) from error
+
+
+def _sizes(told: Mapping[str, Any]) -> dict[int, Sizes]:
+    """Sizes as a card has them. Raises ValueError for what is none."""
+    sizes = {int(id): tuple((int(height), int(width)) for height, width in table) for id, table in told.items()}
+    if not all(sizes.values()) or any(
+        side < SIDE or side % SIDE for table in sizes.values() for side in sum(table, ())
+    ):
+        raise ValueError(told)
+    return sizes
 
 
 def write_card(entry: Entry, found: Mapping[str, Any]) -> None:
@@ -251,11 +280,28 @@ def _folder_entry(folder: Path) -> Entry:
 
 
 def _file_entry(path: Path) -> Entry:
-    """A transformer in one file; its other parts are those of the model that the card beside it names."""
-    base = _like(path.parent)
+    """A transformer in one file; its other parts are those of the model that the card beside it names, or its name."""
+    told = told_direction(path)
+    if (path.parent / CARD).is_file():
+        base = _like(path.parent)
+    elif told is None:
+        raise ModelError("error.model.which", file=path, card=CARD)
+    else:
+        base = next(entry for entry in _entries().values() if not entry.embedded and entry.direction == told)
     parts = {part: replace(source, root=source.root or base.root) for part, source in base.parts.items()}
     parts["transformer"] = PartSource(None, path.name, path.parent)
     return replace(base, name=str(path), parts=parts, root=path.parent)
+
+
+def told_direction(place: Path) -> Direction | None:
+    """Which of the two models a transformer is, by its name or its folder's; None where neither says.
+
+    No weight tells it: both have the same tensors.
+    """
+    names = (place.name, place.parent.name)
+    if any(FORWARD.search(name) for name in names):
+        return "forward"
+    return "reverse" if any(STANDARD.search(name) for name in names) else None
 
 
 @cache
@@ -306,6 +352,7 @@ def _full(name: str) -> Entry:
         magcache=_magcache(_package() / "models" / "framepack_magcache.json", name),
         anatomy=FRAMEPACK_ANATOMY,
         published=_published(),
+        spare={"feature_extractor": _package() / "models" / "published" / "feature_extractor"},
     )
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Values = Mapping[str, JsonValue]  # what fills a sentence
+# The parts of a model that are loaded; then prompts and pictures that are read, and the first step.
+Preparation = Literal[
+    "transformer", "vae", "text_encoder", "text_encoder_2", "image_encoder", "prompts", "pictures", "drawing"
+]
 Json = dict[str, JsonValue]  # an object of JSON, as it is written and read
 # What is written of a message is all of it, its kind too: a program that reads it by the schema can rely on that.
 SAID = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -48,6 +52,24 @@ class FrameStarted:
     height: int
     positions: dict[str, list[int]]
     kind: Literal["frame_started"] = "frame_started"
+
+
+@dataclass(frozen=True, config=SAID)
+class Preparing:
+    """What a job does before its first step, for models that take a while: `done` of `total` bytes of a part's weights.
+
+    Of what has no measure `total` is 0. For the transformer it is said while its weights are merged and rounded, too.
+    """
+
+    what: Preparation
+    done: NonNegativeInt = 0
+    total: NonNegativeInt = 0
+    kind: Literal["preparing"] = "preparing"
+
+    @property
+    def fraction(self) -> float | None:
+        """The share that is done, 0-1, None where nobody knows it."""
+        return self.done / self.total if self.total else None
 
 
 @dataclass(frozen=True, config=SAID)
@@ -251,6 +273,7 @@ class Changed:
 _Bare = (
     Started
     | FrameStarted
+    | Preparing
     | Adjusted
     | Step
     | Converted
@@ -264,6 +287,8 @@ _Bare = (
     | Failed
     | Changed
 )
+# How far a job is; of these only the latest is kept.
+Progress = Annotated[Step | Preparing, Field(discriminator="kind")]
 Event = _Bare | FramesReady | LatentsReady | Preview
 Message = Annotated[_Bare | FramesMade | LatentsMade | PreviewMade, Field(discriminator="kind")]
 # What a job ends with when it ended well, or was stopped.

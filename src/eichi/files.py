@@ -10,13 +10,13 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISGID, S_ISREG, S_ISVTX
 
 WINDOWS = os.name == "nt"
-# Windows refuses to replace a file that somebody reads: tries until then, and seconds between them.
+# Windows refuses to replace or remove a file that somebody reads: tries until then, and seconds between them.
 TRIES, PAUSE = 100, 0.05
 LIMIT = 2**26  # bytes of a file that is read whole, if nothing else is said
 
@@ -45,7 +45,7 @@ def aside(path: Path, folder: Path | None = None, *, lasting: bool = True, priva
                 os.fsync(file.fileno())  # a rename can reach the disk before the content does
         settle(draft, path, lasting)
     finally:
-        draft.unlink(missing_ok=True)
+        leave(draft)  # whatever went wrong is said, and not that this did too
 
 
 def settle(draft: Path, path: Path, lasting: bool = True) -> None:
@@ -53,14 +53,7 @@ def settle(draft: Path, path: Path, lasting: bool = True) -> None:
 
     On Windows this waits a while for those who read what is there now.
     """
-    for left in reversed(range(TRIES if WINDOWS else 1)):
-        try:
-            os.replace(draft, path)  # noqa: TID251  # here alone
-            break
-        except PermissionError:
-            if not left:
-                raise
-            time.sleep(PAUSE)
+    _patiently(lambda: os.replace(draft, path))  # noqa: TID251  # here alone
     if lasting and not WINDOWS:
         _sync(path.parent)
 
@@ -88,11 +81,22 @@ def only_file(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove whatever is in a place: a folder with all that is in it, of a link the link alone. Raises OSError."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove whatever is in a place: a folder with all that is in it, of a link the link alone. Raises OSError.
+
+    On Windows this waits a while for those who read it.
+    """
+    _patiently(lambda: _remove(path))
+
+
+def leave(path: Path) -> bool:
+    """Remove what is of no more use; whether it is gone.
+
+    On Windows what somebody reads, or has mapped, stays. It lies there until somebody tidies up again.
+    """
+    with suppress(OSError):
+        _remove(path)
+        return True
+    return False
 
 
 def private(folder: Path) -> None:
@@ -119,19 +123,41 @@ def tighten(path: Path) -> bool:
 
 
 def trim(folder: Path, pattern: str, limit: int) -> None:
-    """Remove the oldest files of a folder while all together they have more bytes than the limit. Raises OSError."""
+    """Remove the oldest files of a folder while all together they have more bytes than the limit. Raises OSError.
+
+    What cannot be removed, as on Windows what this very process has mapped, goes another time.
+    """
     files = sorted(((file.stat(), file) for file in folder.glob(pattern)), key=lambda pair: -pair[0].st_mtime_ns)
     size = 0
     for stat, file in files:
         size += stat.st_size
         if size > limit:
-            file.unlink(missing_ok=True)
+            leave(file)
 
 
 def digest(path: Path) -> str:
     """What tells a file's content from any other, wherever it lies and whatever it is called. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Do what Windows refuses while somebody reads a file, as soon as nobody does. Raises OSError."""
+    for left in reversed(range(TRIES if WINDOWS else 1)):
+        try:
+            action()
+            return
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(PAUSE)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

@@ -20,6 +20,7 @@ from eichi.events import (
     FrameDrawn,
     FrameFinished,
     FrameStarted,
+    Preparing,
     SectionDone,
     Started,
 )
@@ -68,6 +69,8 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
     match event:
         case Adjusted() | Failed():
             return resay(typed(event.id), language, spelled(event.values))
+        case Preparing(done=0):
+            return preparing(event, language)
         case Started():
             return say("run.started", language, **vars(event))
         case FrameStarted():
@@ -84,6 +87,13 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
             return say("run.changed", language, status=resay(f"status.{event.status}", language, {}))
         case _:
             return None
+
+
+def preparing(event: Preparing, language: str) -> str:
+    """What a job does before its first step; of weights with what they weigh."""
+    if not event.total:
+        return say(f"preparing.{event.what}", language)
+    return say("preparing.part", language, part=event.what, gb=event.total / 1e9)
 
 
 def done(event: Event, language: str) -> str | None:

@@ -18,6 +18,7 @@ from eichi.settings import Settings
 LARGEST, OLD = 2**20, 5  # bytes of a file, and how many full ones are kept
 END = 200_000  # bytes of each file that a reader gets
 OURS = "eichi"
+FULL = ".full"  # how a file ends for a moment that is being put away
 
 
 @contextmanager
@@ -53,13 +54,25 @@ def read_logs(settings: Settings) -> str:
 class _LogFile(RotatingFileHandler):
     """A file of the log; what it does not take, as on a full disk, is lost without a word."""
 
+    def doRollover(self) -> None:
+        """On Windows a file that somebody reads, or another process writes, cannot be put away: it grows until it can.
+
+        That is tried before the older ones make room, or each line would push one of them out.
+        """
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None  # opened again by the next line
+        with suppress(OSError):
+            os.rename(self.baseFilename, f"{self.baseFilename}{FULL}")
+            super().doRollover()
+
     def handleError(self, record: logging.LogRecord) -> None:
         pass
 
 
 def _turn_over(full: str, place: str) -> None:
     """Put a full file away, and an empty one in its place that nobody else may read."""
-    os.rename(full, place)
+    os.rename(f"{full}{FULL}", place)
     Path(full).touch(0o600)
 
 

@@ -2,14 +2,18 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from eichi.errors import InputError
 from eichi.reasons import Unfit
 
-LONGEST = 180  # bytes; systems take 255, and what is being written has a longer name beside it
+WINDOWS = os.name == "nt"
+# Bytes; systems take 255, Windows 259 with all folders before it; what is being written has a longer name beside it.
+LONGEST = 120
 SIGNS = re.compile('[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]')
-DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+AWAY = re.compile(r"[\\/]{2}")
+DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 
 
 def fit_name(name: str) -> str:
@@ -23,13 +27,22 @@ def fit_name(name: str) -> str:
     stem, suffix = Path(base).stem, Path(base).suffix
     while stem and len(f"{stem}{suffix}".encode()) > LONGEST:
         stem = stem[:-1]
-    return f"{stem}{suffix}"[:LONGEST]
+    return f"{stem}{suffix}"[:LONGEST].rstrip(". ")
+
+
+def leads_away(path: str, folders: Iterable[Path] = ()) -> bool:
+    """Whether a path that somebody else wrote names another computer, `\\\\server\\share\\…`, outside of these folders.
+
+    Only to ask Windows whether it is there signs in at that computer, in the name of who sits here. Elsewhere such a
+    name is a file's like any other.
+    """
+    return WINDOWS and AWAY.match(path) is not None and not any(Path(path).is_relative_to(folder) for folder in folders)
 
 
 def check_name(path: Path) -> None:
     """Raise InputError for a name that a file to be written cannot have on this system."""
     try:
-        if os.name == "nt" and DEVICES.match(path.name):
+        if WINDOWS and DEVICES.match(path.name):
             raise Unfit("reason.os.name")
         os.lstat(path.with_name(f".{path.name}.part"))
     except FileNotFoundError:

@@ -13,11 +13,12 @@ from typing import TypeVar
 from eichi.catalog import Entry, Shelves, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
+from eichi.models.found import named
 from eichi.models.header import few
-from eichi.models.locate import locate
+from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import read_lora
 from eichi.models.loramatch import match_lora
-from eichi.models.shapes import transformer_shapes
+from eichi.models.shapes import kept_in_eight, transformer_shapes
 from eichi.models.tokens import Reading, find_meter
 from eichi.options import FillOptions, FrameOptions, Request, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
@@ -117,7 +118,16 @@ def read_tokens(entry: Entry, texts: Iterable[str], models: Shelves) -> tuple[Re
 
 
 def weights_notes(entry: Entry, weights: WeightsOptions, models: Shelves) -> Iterator[Adjusted]:
-    """What every LoRA changes and what of it is left out. Raises LoraError for one that does not fit the model."""
+    """What every LoRA changes and what of it is left out, and what the file of the weights leaves no choice of.
+
+    Raises LoraError for one that does not fit the model.
+    """
+    place = locate_part(entry, "transformer", models)
+    if place is not None and named(place):
+        yield Adjusted("note.model.named", {"file": place.name, "direction": entry.direction})
+    if kept_in_eight(entry, models):
+        merged = any(lora.strength != 0 for lora in weights.loras)
+        yield Adjusted("note.fp8.file_lora" if merged else "note.fp8.file", {"model": entry.name})
     shapes = transformer_shapes(entry, models) if weights.loras else {}
     given: set[Path] = set()
     for lora in weights.loras:
@@ -147,8 +157,11 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: Shelves) -> Ite
             )
 
 
-def weigh(need: Need, options: Drawn) -> Need:
-    """The size of a request with what its options add to it. Raises LoraError for a file that is not there."""
+def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
+    """The size of a request with what its options add to it; `in_eight` is a transformer that is kept so in its file.
+
+    Raises LoraError for a file that is not there.
+    """
     weights = options.weights
     files = {lora.file for lora in weights.loras if lora.strength != 0}
     try:
@@ -159,7 +172,7 @@ def weigh(need: Need, options: Drawn) -> Need:
     return replace(
         need,
         branches=1 if sampling.cfg == 1.0 else 2,
-        fp8=weights.fp8 != "off",
+        fp8=in_eight or weights.fp8 != "off",
         lora=lora,
         product=weights.fp8_math,
         steps=sampling.steps,

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from eichi.events import Converted, Event, Json, SectionDone, Step, dump
-from eichi.lines import duration, line
+from eichi.events import Converted, Event, Json, Preparing, SectionDone, Step, dump
+from eichi.lines import duration, line, preparing
 from eichi.pace import Pace
 from eichi.words import say
 
@@ -46,6 +46,8 @@ def show(events: Iterable[Event], language: str, tell: Tell | None = None) -> Ev
             if isinstance(last, Step):
                 values = {"order": last.order + 1, "sections": last.sections, "step": last.step, "steps": last.steps}
                 progress.update(bar, completed=pace.fraction, description=say("run.step", language, **values))
+            if isinstance(last, Preparing):
+                progress.update(bar, completed=last.fraction or 0.0, description=preparing(last, language))
             if isinstance(last, Converted):
                 known = last.done / last.total if last.total else None
                 progress.update(bar, completed=known, description=say("run.frames", language, **vars(last)))

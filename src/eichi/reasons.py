@@ -8,6 +8,7 @@ words, marked as a detail: better than nothing for who looks for help.
 
 import errno
 import re
+import sys
 from collections.abc import Iterator
 
 from pydantic import ValidationError
@@ -104,6 +105,24 @@ SYSTEM = {
     "reason.os.name": ("EILSEQ", "EINVAL"),
 }
 _BY_NUMBER = {getattr(errno, name): id for id, names in SYSTEM.items() for name in names if hasattr(errno, name)}
+# What Windows complains of, by its own number: Python has one of the others for few of them, and EINVAL for the rest.
+WINDOWS = {
+    "reason.os.missing": (2, 3),
+    "reason.os.open": (4,),
+    "reason.os.denied": (5, 19, 65),
+    "reason.os.memory": (8, 14),
+    "reason.os.fault": (21, 23, 27, 29, 30, 31, 55, 433, 483, 1006, 1117, 1392, 1393),
+    "reason.os.busy": (32, 33, 170, 303, 1224),
+    "reason.os.full": (39, 112, 1295),
+    "reason.os.unreachable": (51, 53, 59, 64, 67, 1222, 1231, 1232),
+    "reason.os.exists": (80, 145, 183),
+    "reason.os.name": (123, 161),
+    "reason.os.long": (111, 206),
+    "reason.os.large": (223,),
+    "reason.os.no_folder": (267,),
+    "reason.os.paging": (1455,),
+}
+_BY_WINDOWS = {number: id for id, numbers in WINDOWS.items() for number in numbers}
 # What SQLite complains of, by the beginning of its own name for it.
 SQLITE = {
     "SQLITE_FULL": "reason.os.full",
@@ -204,14 +223,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _known(error: BaseException) -> Reason | None:
     """What one error says, None where nothing of it is known."""
+    told = getattr(error, "winerror", None)  # where the system is Windows
+    number = re.search(r"\(os error (\d+)\)|error code: <(\d+)>", str(error))  # Rust's and torch's, in the text only
+    if told is None and number is not None:
+        told = int(number[1] or number[2]) if sys.platform == "win32" else None
+    if told in _BY_WINDOWS:
+        return {"reason": _BY_WINDOWS[told]}
     if isinstance(error, OSError) and error.errno and type(error).__module__ not in ("socket", "ssl"):  # theirs differ
         if error.errno in _BY_NUMBER:
             return {"reason": _BY_NUMBER[error.errno]}
         if error.errno < FFMPEG:
             return {"reason": "reason.os.other", "code": error.errno}
-    number = re.search(r"\(os error (\d+)\)", str(error))  # libraries in Rust tell it in their text only
-    if number is not None and int(number[1]) in _BY_NUMBER:
-        return {"reason": _BY_NUMBER[int(number[1])]}
+    if number is not None and int(number[1] or number[2]) in _BY_NUMBER:
+        return {"reason": _BY_NUMBER[int(number[1] or number[2])]}
     name = str(getattr(error, "sqlite_errorname", ""))
     for beginning, id in SQLITE.items():
         if name.startswith(beginning):

@@ -35,6 +35,7 @@ FILE, PREFIX = "settings.json", "EICHI_"
 LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
+NOWHERE = "-"  # for a folder: none
 # This machine by its names; what is said to it does not leave it.
 LOCAL = ("localhost", "127.0.0.1", "::1")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
@@ -56,6 +57,7 @@ class Runtime:
     tile: int = VAE_TILE
     attention: str = "auto"
     compiled: bool = False
+    half: bool = False  # on a CPU, in bfloat16
     reproducible: bool = False
     preserve_gb: float | None = None
 
@@ -74,6 +76,8 @@ class Settings(Optioned, BaseSettings):
     device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda", "xpu", "mps"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
+    # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
+    comfy: str = option("", group="machine")
     offline: bool = option(False)
     # In place of the hub, for model files: only what is fetched is named to it.
     mirror: str = option("", group="models")
@@ -88,6 +92,8 @@ class Settings(Optioned, BaseSettings):
     attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = option(
         "auto", group="memory", costs=("time", "memory")
     )
+    # What a CPU computes in; a GPU computes in what the model was made for.
+    cpu_precision: Literal["float32", "half"] = option("float32", group="memory", costs=("time", "memory"))
     # The transformer's blocks, by torch: a slow first step, faster ones after it.
     compile: bool = option(False, group="memory", costs=("time",))
     # On a card only: kernels that repeat themselves to the byte.
@@ -158,8 +164,7 @@ class Settings(Optioned, BaseSettings):
     @property
     def loras(self) -> tuple[Path, ...]:
         """The folders with LoRA files, the program's own first: what is given in a page is put there."""
-        named = (part.strip() for part in self.lora_folders.replace("\n", ";").split(";"))
-        return self.home / LORAS, *(Path(os.path.expanduser(part)) for part in named if part)
+        return self.home / LORAS, *_folders(self.lora_folders)
 
     @property
     def logs(self) -> Path:
@@ -174,7 +179,9 @@ class Settings(Optioned, BaseSettings):
     @property
     def shelves(self) -> Shelves:
         """Where models are looked for."""
-        return Shelves(self.models)
+        named = _folders(self.comfy)
+        some = tuple(path for path in named if path != Path(NOWHERE))
+        return Shelves(self.models, some, usual=len(some) == len(named))
 
     @property
     def runtime(self) -> Runtime:
@@ -187,9 +194,16 @@ class Settings(Optioned, BaseSettings):
             tile=self.vae_tile,
             attention=self.attention,
             compiled=self.compile,
+            half=self.cpu_precision == "half",
             reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
         )
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    """The folders that a setting names, a semicolon or a line's end between two."""
+    named = (part.strip() for part in text.replace("\n", ";").split(";"))
+    return tuple(Path(os.path.expanduser(part)) for part in named if part)
 
 
 def variable(key: str) -> str:

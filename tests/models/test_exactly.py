@@ -36,5 +36,6 @@ def test_a_card_repeats_itself_while_that_is_wanted() -> None:
     repeat(torch.device("cuda"), True)
     assert told() == (True, True, False, True)
     assert torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     repeat(torch.device("cuda"), False)
     assert told()[:3] == (False, False, True)

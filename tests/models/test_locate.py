@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from transformers import SiglipImageProcessorPil
 
 from eichi.catalog import CARD, Entry, PartSource, Shelves, find
 from eichi.errors import ModelError
@@ -111,7 +112,7 @@ def test_a_transformer_in_one_file(tmp_path: Path) -> None:
     assert locate(find(str(path)), Shelves(models))["vae"] == locate(find("tiny"), Shelves(models))["vae"]
 
 
-@pytest.mark.parametrize("part", ["transformer", "vae", "tokenizer_2", "feature_extractor"])
+@pytest.mark.parametrize("part", ["transformer", "vae", "tokenizer_2"])
 def test_a_missing_part_is_named_with_its_place_and_what_to_do(tmp_path: Path, part: str) -> None:
     entry, models = find("framepack"), tmp_path / "models"
     folder = lay(entry, models, skip=part)[part]
@@ -121,6 +122,18 @@ def test_a_missing_part_is_named_with_its_place_and_what_to_do(tmp_path: Path, p
         locate(entry, Shelves(models))
     wanted = ("framepack", f"“{part}”", str(entry.parts[part].repository), str(models), "tiny")
     assert all(word in str(caught.value) for word in wanted), str(caught.value)
+
+
+def test_the_constants_of_the_picture_processor_are_in_the_package(tmp_path: Path) -> None:
+    """They are used only where the published ones are not."""
+    entry, models = find("framepack"), tmp_path / "models"
+    folders = lay(entry, models, skip="feature_extractor")
+    spare = locate(entry, Shelves(models))["feature_extractor"]
+    processor = SiglipImageProcessorPil.from_pretrained(spare)
+    assert (processor.size["height"], processor.size["width"], processor.resample) == (384, 384, 3)
+    assert (*processor.image_mean, *processor.image_std) == (0.5,) * 6
+    mark(folders["feature_extractor"], "feature_extractor")
+    assert locate(entry, Shelves(models))["feature_extractor"] == folders["feature_extractor"]
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from eichi import make_plan
 from eichi.catalog import Shelves
 from eichi.errors import DiskError, InputError
 from eichi.events import Adjusted, Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
+from eichi.models.kernels import Kernels
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
@@ -27,6 +28,7 @@ from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
 from eichi.video.card import CARD, TWIN, write_card
+from eichi.video.metadata import read_record
 from eichi.video.reader import measure_video
 from tests import small
 
@@ -398,3 +400,17 @@ def test_a_damaged_card_is_named(tmp_path: Path, text: str) -> None:
     (checkpoint.folder / "job.json").write_text(text)
     with pytest.raises(InputError, match=r"neither job\.json nor job-twin\.json.*can be read"):
         checkpoint.plan()
+
+
+def test_results_name_the_kernels_of_a_card(
+    plan: Plan, components: Components, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that goes on by another says so, and names both."""
+    told = {"attention": "flash 2.8"}
+    monkeypatch.setattr(Kernels, "record", property(lambda _: dict(told)))
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    told["attention"] = "native"
+    *events, last = go_on(checkpoint, components)
+    assert Adjusted("note.resume.attention", {"before": "flash 2.8", "now": "native"}) in events
+    assert isinstance(last, Finished)
+    assert read_record(Path(last.video))["attention"] == "flash 2.8, native"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import PARTS, Shelves, find
 from eichi.models import kernels, meter
 from eichi.models.kernels import PACKAGES
 from eichi.models.load import Components
@@ -218,3 +218,14 @@ def test_the_example_fits_every_matrix(components: Components, tmp_path: Path) -
 def test_kernels_that_are_installed_are_named(components: Components, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "version", lambda name: "1.2")
     assert about(components).kernels == dict.fromkeys(PACKAGES, "1.2")
+
+
+def test_what_is_measured_is_of_one_way(components: Components, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts are given back where others come, or the same elsewhere; peaks would be those of the way before."""
+    gone: list[set[str]] = []
+    monkeypatch.setattr(components, "release", lambda *names: gone.append(set(names)))
+    row = {"fp8": "row"}
+    tried = [Way("a", 64), Way("a", 640), Way("b", 64, row), Way("c", 64, {**row, "fp8_math": True})]
+    for way in [*tried, Way("d", 64, row, card=8), Way("d", 64, compiled=True, card=8)]:
+        bench._clear(way)
+    assert gone == [set(PARTS), {"transformer"}, set(PARTS), {"transformer"}]

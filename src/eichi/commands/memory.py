@@ -82,6 +82,7 @@ def _machine(
         streams=here.streams if free_gb is None else True,
         card=described or (here.card if free_gb is None else None),
         kernel=settings.attention,
+        half=settings.runtime.half,
     )
 
 

@@ -4,7 +4,7 @@ Who has the higher priority is first, then who has the earlier place. Jobs that 
 when they see it; everything else is done at once. What cannot be done in a job's state is refused, naming the state.
 """
 
-import shutil
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,8 +13,9 @@ from typing import Any, get_args
 from uuid import uuid4
 
 from eichi.catalog import Shelves
-from eichi.errors import InputError, OptionError
+from eichi.errors import FolderError, InputError, OptionError
 from eichi.events import FrameFinished
+from eichi.files import remove
 from eichi.jobs.again import Source, branched, edited, laid, needed, planned, redone, source_of, with_ahead
 from eichi.jobs.draft import BatchForecast, anchored, draft, forecast
 from eichi.jobs.elsewhere import finished, settle
@@ -28,6 +29,8 @@ from eichi.prepare import cut_notes, make_plan
 from eichi.video.images import load
 from eichi.video.jobfolder import JobFolder
 from eichi.video.sectionfolder import LEFT, Leavings
+
+log = logging.getLogger(__name__)
 
 
 class Queue:
@@ -214,7 +217,10 @@ class Queue:
         for job in self.store.binned():
             if job.binned is not None and job.binned < before:
                 self.store.remove(job.id)
-                _clear(job, bool(job.binned_files))
+                try:
+                    _clear(job, bool(job.binned_files))
+                except FolderError as error:
+                    log.warning("#%d %s", job.id, error)
                 self._part(job)
 
     def act(self, id: int, action: Action) -> Job:
@@ -319,11 +325,23 @@ def results(job: Job) -> list[Path]:
 
 
 def _clear(job: Job, files: bool) -> list[Path]:
-    """Remove what a forgotten job would go on from, and its results if they go with it. Returns those."""
-    _discard(job)
-    gone = results(job) if files else []
-    for path in gone:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Remove what a forgotten job would go on from, and its results if they go with it. Returns those.
+
+    Raises FolderError, once all others are gone, for one that cannot be removed: on Windows what somebody looks at.
+    """
+    gone, left = list[Path](), None
+    try:
+        _discard(job)
+    except OSError as error:
+        left = FolderError("error.file.left", file=str(job.checkpoint), reason=error)
+    for path in results(job) if files else []:
+        try:
+            remove(path)
+            gone.append(path)
+        except OSError as error:
+            left = FolderError("error.file.left", file=path, reason=error)
+    if left is not None:
+        raise left
     return gone
 
 

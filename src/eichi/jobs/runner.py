@@ -38,7 +38,7 @@ def alive(runner: str, beat: float | None) -> bool:
     except ValueError:  # no worker of ours has such a name
         return False
     if host != socket.gethostname():
-        return beat is not None and time.time() - beat < LEASE
+        return _heard(beat)
     try:
         found = psutil.Process(process)
         # A process that ended and was not waited for keeps its number.
@@ -48,8 +48,15 @@ def alive(runner: str, beat: float | None) -> bool:
         if named:
             same = same and ticks == str(_ticks(process))
         return same and not dead
+    except psutil.AccessDenied:  # somebody else's, or on Windows one of the system's that was given the number
+        return _heard(beat)
     except (psutil.NoSuchProcess, OverflowError, ValueError):  # or a number that no process can have
         return False
+
+
+def _heard(beat: float | None) -> bool:
+    """Whether the last sign of life is not long ago."""
+    return beat is not None and time.time() - beat < LEASE
 
 
 def _ticks(process: int) -> int | None:

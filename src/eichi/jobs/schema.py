@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeInt, ValidationError
 from pydantic.dataclasses import dataclass
 
 from eichi.errors import EichiError, InputError
-from eichi.events import Adjusted, Json, Result, Step, read_message
+from eichi.events import Adjusted, Json, Progress, Result, read_message
 from eichi.jobs.view import Action, Ask, Figures, JobView, Kind, Problem, Status, Told, possible
 from eichi.options import FrameOptions, VideoOptions
 from eichi.video.jobfolder import JobFolder
@@ -128,7 +128,7 @@ class Job:
     """A row of the store. Times are in seconds since 1970, `pace` in seconds for a section, `ask` what was asked last.
 
     `runner` is the worker that has the job, `beat` its last sign of life. `checkpoint` is the folder that the job is
-    gone on with from, where it is there. `progress` is the last Step, `result` the last event of the run. `said` counts
+    gone on with from, where it is there. `progress` is how far it is, `result` the last event of the run. `said` counts
     the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether
     its results go with it. `once` is what it was asked for by, if once only. `damaged` are the
     columns that are not as they should be; what stands here in their place is harmless.
@@ -152,7 +152,7 @@ class Job:
     attempts: NonNegativeInt
     ask: Ask | None
     checkpoint: PartsFolder | None
-    progress: Step | None
+    progress: Progress | None
     result: Result | None
     error: Problem | None
     pace: Seconds | None

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Step, dump
+from eichi.events import Changed, Event, Failed, Preparing, Progress, Step, dump
 from eichi.jobs.runner import alive
 from eichi.jobs.schema import Draft, Job, events, jobs, state, told
 from eichi.jobs.upgrade import open_engine, reaching
@@ -187,10 +187,10 @@ class Store:
     def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
         """What happened to a job, told by its worker: values of the row, then the event.
 
-        A Step is kept as the row's progress only, the latest in place of the one before it. Raises Lost.
+        How far it is is kept as the row's progress only, the latest in place of the one before it. Raises Lost.
         """
         assert job.runner is not None
-        if isinstance(event, Step):
+        if isinstance(event, Step | Preparing):
             values, event = {**values, "progress": dump(event)}, None
         row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, [] if event is None else [event])
         if row is None:
@@ -277,12 +277,12 @@ class Store:
     def follow(self, id: int, after: int = 0, until: Reached = lambda job: job.status.terminal) -> Iterator[Told]:
         """What a job said and says, from the beginning or behind a number, until its row is `until`.
 
-        Blocks between two events. Any number of followers may follow from any process, and see the same, but for the
-        Steps: of those each sees the latest. A job whose worker dies meanwhile is recovered. Ends where the job is
-        removed.
+        Blocks between two events. Any number of followers may follow from any process, and see the same, but for
+        how far it is: of that each sees the latest. A job whose worker dies meanwhile is recovered. Ends where the job
+        is removed.
         """
         self.job(id)
-        progress: Step | None = None
+        progress: Progress | None = None
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
             for entry in self.events(id, after):
                 after = entry.number

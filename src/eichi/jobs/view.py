@@ -11,7 +11,7 @@ from typing import Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from eichi.events import Adjusted, Message, Result, Step, Values
+from eichi.events import Adjusted, Message, Progress, Result, Values
 from eichi.models.tokens import Reading
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
@@ -293,7 +293,7 @@ class JobView(View):
     runner: str | None
     attempts: int
     ask: Ask | None
-    progress: Step | None
+    progress: Progress | None
     result: Result | None
     error: Problem | None
     pace: float | None

@@ -372,6 +372,8 @@ def _generator(events: Iterator[Event]) -> Generator[Event, None, None]:
 def main() -> None:
     """The process of a worker; the parent holds the other end of its input and of its output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, signal.SIG_IGN)  # Ctrl-Break does, too
     leaving = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: leaving.set())
     threading.Thread(target=_wait_for_parent, args=(leaving,), daemon=True).start()

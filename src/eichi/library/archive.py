@@ -18,6 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import yaml
 
+from eichi import yamltext
 from eichi.declare import Plain
 from eichi.errors import FolderError, InputError, PictureError
 from eichi.events import Adjusted
@@ -80,7 +81,7 @@ def read_archive(path: Path, folder: Path) -> Archive:
         cards = [name for name in bundle.files if name.name.lower() in card.NAMES]
         if len(cards) != 1:
             raise InputError("error.archive.cards", path=path, count=len(cards), name=card.NAMES[0])
-        text, coding = bundle.text(cards[0], card.LIMIT)
+        text, coding = bundle.text(cards[0], yamltext.LIMIT)
         said = card.read_card(path, text)
         pictures = _pictures(path, bundle.files)
         unused = [name for name in bundle.files if name not in {*cards, *pictures.values()}]

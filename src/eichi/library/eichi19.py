@@ -12,6 +12,7 @@ from eichi.declare import Plain
 from eichi.events import Adjusted
 from eichi.library import labels
 from eichi.library.outside import left_out
+from eichi.names import leads_away
 from eichi.options import FrameOptions, Request, VideoOptions, place
 from eichi.text import shorten
 
@@ -116,7 +117,7 @@ def config(settings: Mapping[str, Any], base: Path) -> tuple[type[Request], Plai
     elif stored:
         picture = base / stored.replace("\\", "/")
         values["image"] = str(picture)
-        if not picture.is_file():
+        if leads_away(str(picture), (base,)) or not picture.is_file():
             notes.append(Adjusted("note.import.picture", {"path": str(picture)}))
     lora = settings.get("lora_settings")
     if isinstance(lora, Mapping):

@@ -21,6 +21,7 @@ from eichi.errors import LoraError
 from eichi.events import Adjusted
 from eichi.files import aside, digest, private, trim
 from eichi.models.lorafile import lora_print
+from eichi.names import leads_away
 from eichi.options import Options, Request, files_of, put
 from eichi.video.metadata import Marks, last_part, model_name
 
@@ -121,7 +122,7 @@ def _search(key: str, recorded: str, mark: Mapping[str, Any] | None, places: Pla
 def _candidates(recorded: str, mark: Mapping[str, Any] | None, places: Places) -> Iterator[tuple[Path, bool]]:
     """Paths to look at, the likeliest first, and whether a record that has no marks means exactly this one."""
     name = last_part(recorded)
-    if not places.strict or _inside(Path(recorded), places.folders):
+    if not leads_away(recorded, places.folders) and (not places.strict or _inside(Path(recorded), places.folders)):
         yield Path(recorded), True
     if places.beside is not None:
         yield places.beside / name, False

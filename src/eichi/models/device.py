@@ -96,11 +96,11 @@ def card_of(device: torch.device) -> Card | None:
     )
 
 
-def measure(device: torch.device, preserve_gb: float | None = None) -> Machine:
+def measure(device: torch.device, preserve_gb: float | None = None, half: bool = False) -> Machine:
     """What is free beside a device now."""
     ram, found = float(psutil.virtual_memory().available), room(device)
     if found is None:
-        return Machine(None, ram, preserve_gb)
+        return Machine(None, ram, preserve_gb, half=half)
     free = min(found[0], ram) if device.type == "mps" else found[0]
     return Machine(free, ram, preserve_gb, streams(device), card_of(device))
 

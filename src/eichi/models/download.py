@@ -223,7 +223,8 @@ def check_room(asked: Order) -> None:
 def free(models: Shelves) -> int:
     """Free bytes where models lie, or will."""
     folder = models.own.absolute()
-    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
+    place = next((place for place in (folder, *folder.parents) if place.is_dir()), None)
+    return 0 if place is None else shutil.disk_usage(place).free  # on a drive of Windows that is not there
 
 
 def _bring(asked: Order, missing: Collection[Wanted], wait: Wait, rate: Rate) -> Iterator[Told]:

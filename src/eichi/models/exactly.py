@@ -22,6 +22,8 @@ def repeat(device: torch.device, wanted: bool) -> None:
     if wanted:
         os.environ.setdefault(CUBLAS, FIXED)
     torch.use_deterministic_algorithms(wanted, warn_only=True)
+    # Nothing is read here before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch's is not typed
     torch.backends.cudnn.deterministic = wanted
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.enable_cudnn_sdp(not wanted)  # its attention promises nothing

@@ -17,6 +17,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
+from eichi import files as disk
 from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private
@@ -62,8 +63,9 @@ class Pins:
 
 
 def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None, None]:
-    """Look at every file of a model that is here. Raises ModelError where a part is not."""
-    found = [(part, file) for part, place in locate(entry, models).items() for file in files_of(place)]
+    """Look at every file of a model that is here, but the package's own. Raises ModelError where a part is not."""
+    here = {part: place for part, place in locate(entry, models).items() if place != entry.spare.get(part)}
+    found = [(part, file) for part, place in here.items() for file in files_of(place)]
     size, before = sum(_size(file) for _, file in found), 0
     for i, (part, file) in enumerate(found, start=1):
         wanted = known_sum(entry.parts[part], file, models)
@@ -94,7 +96,7 @@ def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]
         if source.repository is None:
             raise ModelError("error.model.mend", file=one.file)
         if one.file.is_relative_to(models.own / source.repository) and listed(one.file, source, models):
-            one.file.unlink(missing_ok=True)
+            _take_away(one.file)
         else:
             elsewhere.add(one.part)
     return elsewhere
@@ -109,8 +111,9 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     if models.own.is_dir():
         with alone(models):
             for file in removable(entry, models):
-                freed += file.stat().st_size
-                file.unlink()
+                size = file.stat().st_size
+                _take_away(file)
+                freed += size
                 gone.append(file)
             for source in _own_sources(entry, models):
                 sums = read_list(models, source)
@@ -123,6 +126,14 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     if not gone:
         raise ModelError("error.model.not_fetched", model=entry.name, models=models.own)
     return gone, freed
+
+
+def _take_away(file: Path) -> None:
+    """Remove a file. Raises FolderError for one that cannot be removed: on Windows what a job runs with."""
+    try:
+        disk.remove(file)
+    except OSError as error:
+        raise FolderError("error.file.left", file=file, reason=error) from error
 
 
 def removable(entry: Entry, models: Shelves) -> list[Path]:

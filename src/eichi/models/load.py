@@ -1,7 +1,7 @@
 """The parts of a checkpoint in memory, each loaded when it is first asked for and given back when it is done with.
 
-One code path for the embedded model, a local folder and the hub's cache: all have the Hugging Face layout. On a CPU
-everything computes in float32, whatever the files hold; on a GPU in the precision that the catalogue says, for the
+One code path for the embedded model, a local folder and the hub's cache. On a CPU everything computes in float32 or,
+where that is set, in bfloat16, whatever the files hold; on a GPU in the precision that the catalogue says, for the
 published models the transformer in bfloat16 and the rest in float16, as they were made for. Not run on a GPU yet.
 """
 
@@ -12,11 +12,11 @@ import gc
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import diffusers
 import torch
@@ -26,21 +26,24 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, CLIPTextModel, LlamaModel, SiglipImageProcessorPil, SiglipVisionModel
 
-from eichi.catalog import FULL, NETWORKS, PARTS, Entry
+from eichi.catalog import BRAIN, FULL, NETWORKS, PARTS, Entry
 from eichi.errors import ModelError
+from eichi.events import Preparation, Preparing
 from eichi.models.allocator import give_back
+from eichi.models.casting import cast_layers
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
 from eichi.models.device import empty_cache, measure, on_gpu, pick_device
 from eichi.models.exactly import repeat
-from eichi.models.formats import read_config
+from eichi.models.formats import file_print, read_config
+from eichi.models.fp8 import TYPE as EIGHT
 from eichi.models.fp8 import check_product, check_stored
 from eichi.models.kernels import Kernels, Trust
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
 from eichi.models.networks import make_network
 from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
-from eichi.models.source import CPU, FileSource, Source, fill
+from eichi.models.source import CPU, Done, FileSource, Source, filling
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Machine, Need, Placement, choose, copied, lower
@@ -48,6 +51,9 @@ from eichi.settings import Runtime
 
 log = logging.getLogger(__name__)
 
+LARGE = 2**30  # bytes of a transformer whose steps and encoders take a while
+MANY = 2**26  # bytes of a part that takes a while to read
+SHARE = 0.02
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -73,7 +79,8 @@ class Components:
         self.merged = None if cache is None or not limit else Merged(cache / "merged", limit)
         self.device = pick_device(runtime.device)
         repeat(self.device, runtime.reproducible)
-        self.precision = FULL if self.device.type == "cpu" else entry.anatomy.precision
+        slow = BRAIN if runtime.half else FULL
+        self.precision = slow if self.device.type == "cpu" else entry.anatomy.precision
         kind = self.transformer_dtype
         self.kernels = Kernels(self.device, kind, runtime.attention, runtime.reproducible, Trust(cache))
         self.sources = dict(sources or {})
@@ -113,51 +120,81 @@ class Components:
     @property
     def weights(self) -> Weights:
         """The transformer with the account of what it is made of."""
-        weights: Weights = self._part("transformer", self.transformer_dtype)
-        if self._made is not weights:
-            network, placement = weights.transformer, self.placement
-            unstream(network)
-            with _boundary(self.entry.name, "transformer"):
-                weights.change(self._wanted, streamed_names(network, placement), mapped=not placement.pinned)
-                place_transformer(network, placement, self.device)
-            if self.runtime.compiled:
-                compile_blocks(network)
-            self._made = weights
+        for _ in self.bring("transformer"):
+            pass
+        weights: Weights = self._loaded["transformer"]
         return weights
+
+    def bring(self, *names: str) -> Generator[Preparing, None, None]:
+        """Load parts, with a word every now and then where that takes a while; it may be ended between two words.
+
+        A part that was not brought is loaded when it is first asked for, without a word.
+        """
+        for name in names:
+            if name not in self._loaded:
+                yield from self._load(name)
+            if name == "transformer" and self._made is not self._loaded[name]:
+                yield from self._make(self._loaded[name])
+
+    def announce(self, what: Preparation) -> Iterator[Preparing]:
+        """A word on what is begun, where the model is one that takes a while with it."""
+        if self.entry.anatomy.size("transformer") >= LARGE:
+            yield Preparing(what)
+
+    def _make(self, weights: Weights) -> Iterator[Preparing]:
+        """Make the transformer what is wanted of it."""
+        network, placement = weights.transformer, self.placement
+        unstream(network)
+        with _boundary(self.entry.name, "transformer"):
+            names = streamed_names(network, placement)
+            # In float32 a CPU has memory enough, and files that change meanwhile, as in training, are not to be seen.
+            mapped = not placement.pinned and self.precision != FULL
+            yield from _words("transformer", weights.changing(self._wanted, names, mapped))
+            place_transformer(network, placement, self.device)
+        if self.runtime.compiled:
+            compile_blocks(network)
+        self._made = weights
 
     @property
     def vae(self) -> AutoencoderKLHunyuanVideo:
-        model: AutoencoderKLHunyuanVideo = self._part("vae", self.dtype)
+        model: AutoencoderKLHunyuanVideo = self._part("vae")
         set_tiles(model, self.runtime.tile)
         return model
 
     @property
     def text_encoder(self) -> LlamaModel:
-        model: LlamaModel = self._part("text_encoder", self.dtype)
+        model: LlamaModel = self._part("text_encoder")
         return model
 
     @property
     def text_encoder_2(self) -> CLIPTextModel:
-        model: CLIPTextModel = self._part("text_encoder_2", self.dtype)
+        model: CLIPTextModel = self._part("text_encoder_2")
         return model
 
     @property
     def image_encoder(self) -> SiglipVisionModel:
-        model: SiglipVisionModel = self._part("image_encoder", self.dtype)
+        model: SiglipVisionModel = self._part("image_encoder")
         return model
 
     @property
     def tokenizer(self) -> Any:
-        return self._part("tokenizer", self.dtype)
+        return self._part("tokenizer")
 
     @property
     def tokenizer_2(self) -> Any:
-        return self._part("tokenizer_2", self.dtype)
+        return self._part("tokenizer_2")
 
     @property
     def feature_extractor(self) -> SiglipImageProcessorPil:
-        model: SiglipImageProcessorPil = self._part("feature_extractor", self.dtype)
+        model: SiglipImageProcessorPil = self._part("feature_extractor")
         return model
+
+    @property
+    def in_eight(self) -> bool:
+        """Whether the transformer is in eight bits where it comes from. Raises ModelError."""
+        with _boundary(self.entry.name, "transformer"):
+            source = self._source("transformer")
+            return any(source.dtype(name) == EIGHT for name in source.shapes)
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -182,20 +219,32 @@ class Components:
         if self.need is None or self.placement.level != "all":
             self.release(*names)
 
-    def _part(self, name: str, dtype: torch.dtype) -> Any:
-        if name not in self._loaded:
-            log.debug("loading %s from %s", name, self.folders.get(name, "what was given"))
-            with _boundary(self.entry.name, name):
-                part = self._read(name, dtype)
-                if isinstance(part, nn.Module):
-                    self._place(name, part.requires_grad_(False).eval())
-            self._loaded[name] = part
+    def _part(self, name: str) -> Any:
+        for _ in self.bring(name):
+            pass
         return self._loaded[name]
+
+    def _load(self, name: str) -> Iterator[Preparing]:
+        """Load a part. Of the transformer nothing is read yet: what is wanted of it decides what is."""
+        log.debug("loading %s from %s", name, self.folders.get(name, "what was given"))
+        with _boundary(self.entry.name, name):
+            part: Any
+            if name not in NETWORKS:
+                part = _TOOLS[name](self.folders[name])
+            elif name == "transformer":
+                source = self._source(name)
+                dtype, device = self.transformer_dtype, self.device
+                part = Weights(self.entry.name, source, self._config(name), dtype, device, self.merged)
+            else:
+                part = make_network(name, self._config(name))
+                yield from self._fill(name, part)
+                self._place(name, part)
+        self._loaded[name] = part
 
     @property
     def machine(self) -> Machine:
         """What is free for all parts now: what is loaded already counts as free, since it can move."""
-        now, networks = measure(self.device, self.runtime.preserve_gb), self._networks
+        now, networks = measure(self.device, self.runtime.preserve_gb, self.runtime.half), self._networks
         now = replace(now, kernel=self.kernels.planned)
         if now.gpu is None:
             return now
@@ -226,22 +275,23 @@ class Components:
         parts = {name: part.transformer if name == "transformer" else part for name, part in self._loaded.items()}
         return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
 
-    def _read(self, name: str, dtype: torch.dtype) -> Any:
-        """A part from its files. Of the transformer nothing is read yet: what is wanted of it decides what is."""
-        if name not in NETWORKS:
-            return _TOOLS[name](self.folders[name])
-        source, config = self._source(name), self.entry.published[name].config
-        if name in self.folders:
-            config = read_config(self.folders[name], config)
-        if name == "transformer":
-            return Weights(self.entry.name, source, config, dtype, self.device, self.merged)
-        network = make_network(name, config)
-        fill(network, source, dtype, self.device if name != "text_encoder" or self.placement.whole else CPU)
+    def _config(self, name: str) -> Mapping[str, Any]:
+        """What a network is made by."""
+        config = self.entry.published[name].config
+        return read_config(self.folders[name], config) if name in self.folders else config
+
+    def _fill(self, name: str, network: nn.Module) -> Iterator[Preparing]:
+        """Give a network its weights, and what belongs to it here."""
+        device = self.device if name != "text_encoder" or self.placement.whole else CPU
+        # What is larger than all else on a CPU is not copied.
+        turns = isinstance(network, LlamaModel) and self.device.type == "cpu"
+        yield from _words(name, filling(network, self._source(name), None if turns else self.dtype, device))
+        if isinstance(network, LlamaModel) and turns:
+            cast_layers(network, self.dtype)
         if isinstance(network, AutoencoderKLHunyuanVideo):
             # The temporal grids are walked by pipeline.decode and .encode, over the whole clip; their tiles go at once.
             network.use_framewise_decoding = network.use_framewise_encoding = False
             apply_convolution(network)
-        return network
 
     def _source(self, name: str) -> Source:
         """Where the weights of a part come from."""
@@ -266,6 +316,15 @@ class Components:
             part.to(self.device)
 
 
+def _words(name: str, progress: Done) -> Iterator[Preparing]:
+    """A word on a part's progress where it has many bytes, at every fiftieth of them."""
+    said = -1
+    for done, total in progress:
+        if total >= MANY and (said < 0 or done - said >= total * SHARE or said < done == total):
+            yield Preparing(cast(Preparation, name), done, total)
+            said = done
+
+
 def _size(part: nn.Module, device: torch.device | None = None) -> int:
     """Bytes of a part that are on a device, by default on a GPU."""
     tensors = (*part.parameters(), *part.buffers())
@@ -273,9 +332,7 @@ def _size(part: nn.Module, device: torch.device | None = None) -> int:
 
 
 def _fingerprint(place: Path) -> str:
-    found = [place] if place.is_file() else sorted(place.iterdir())
-    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file()]
-    return _hash(files)
+    return _hash(file_print(place))
 
 
 def _hash(told: Sequence[object]) -> str:

@@ -1,16 +1,19 @@
 """Where the parts of a model lie on this machine, without loading any of them and without torch.
 
-Three places, in this order: the folder an entry names (the embedded model, a user's folder or file), the models folder
-of the program (`<models>/<owner>/<name>`), a cache of the hub library: its own, or the `hf_download` folder of
-eichi 1.9 moved or linked into the models folder. Nothing is downloaded here.
+In this order: the folder an entry names (the embedded model, a user's folder or file), the models folder of the program
+(`<models>/<owner>/<name>`), a cache of the hub library: its own, the `hf_download` folder of eichi 1.9 moved or linked
+into the models folder, or such a one beside the program; and what lies in ComfyUI's folders, see `found`. The constants
+of the picture processor are in the package. Nothing is downloaded here.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource, Shelves
 from eichi.errors import ModelError
+from eichi.models.comfy import hub_caches
+from eichi.models.found import Found, best, look
 
 # Caches of the hub library below the models folder.
 CACHES = ("hf_download/hub", "hub")
@@ -25,35 +28,42 @@ MARKS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.
 def locate(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> dict[str, Path]:
     """The folder of every part, or of these. Raises ModelError naming the first that is not on this machine."""
     folders = {}
-    for part in parts:
-        source = entry.parts[part]
-        folder = locate_part(entry, part, models)
+    for part, folder in places(entry, models, parts):
         if folder is None:
-            where = source.repository or entry.root
+            where = entry.parts[part].repository or entry.root
             raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
         folders[part] = folder
     return folders
 
 
 def locate_part(entry: Entry, part: str, models: Shelves) -> Path | None:
-    """The folder of one part, None where it is not on this machine."""
-    return _folder(entry, entry.parts[part], models, part)
+    """The folder or file of one part, None where it is not on this machine."""
+    return next(place for _, place in places(entry, models, (part,)))
+
+
+def places(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> Iterator[tuple[str, Path | None]]:
+    """The place of every part, or of these, one after another; other programs' folders are looked through once."""
+    found: list[Found] | None = None
+    for part in parts:
+        source = entry.parts[part]
+        place = _folder(entry, source, models, part)
+        if place is None and source.repository is not None:
+            found = look(entry, models) if found is None else found
+            place = best(found, part, entry.direction) or entry.spare.get(part)
+        yield part, place
 
 
 def present(entry: Entry, models: Shelves) -> bool:
     """Whether all parts of a model are on this machine."""
-    try:
-        locate(entry, models)
-    except ModelError:
-        return False
-    return True
+    return all(place is not None for _, place in places(entry, models))
 
 
 def lacking(entry: Entry, models: Shelves) -> tuple[int, int]:
     """Bytes of a model that are still to be fetched, near enough, and bytes of the same parts that have come."""
     left = come = 0
-    for part, source in entry.parts.items():
-        if source.repository is None or locate_part(entry, part, models) is not None:
+    for part, place in places(entry, models):
+        source = entry.parts[part]
+        if source.repository is None or place is not None:
             continue
         folder = models.own / source.repository / source.folder
         sizes = (path.stat().st_size for path in folder.glob("*") if path.is_file() and path.name != LIST)
@@ -102,7 +112,7 @@ def _cached(source: PartSource, models: Shelves, part: str) -> Path | None:
     assert source.repository is not None
     mark = MARKS.get(part, "config.json")
     name = f"{source.folder}/{mark}" if source.folder else mark
-    for cache in (None, *(models.own / place for place in CACHES), *models.hubs):
+    for cache in (None, *(models.own / place for place in CACHES), *hub_caches(models)):
         found = try_to_load_from_cache(source.repository, name, cache_dir=cache)
         if isinstance(found, str) and complete(Path(found).parent, part):
             return Path(found).parent

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class Merged:
                 names = file.keys()
                 kept = {name: file.get_tensor(name) for name in names}
                 told = json.loads((file.metadata() or {})["loss"])
-            os.utime(path)  # used again: among the last to go
+            with suppress(OSError):  # another process may have just removed it
+                os.utime(path)  # used again: among the last to go
             whole = None if "values" in kept else kept["whole"]
             rounded = Rounded(kept["values"], kept["scale"]) if whole is None else None
         except (OSError, SafetensorError, ValueError, KeyError):

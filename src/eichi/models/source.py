@@ -5,20 +5,24 @@ holds in the very type that is wanted, for a network on the CPU, is not read at 
 keeps as much of it as it has room for.
 """
 
+from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from eichi.catalog import Shapes
-from eichi.models.formats import Layout, arrange
-from eichi.models.fp8 import spans
+from eichi.models.formats import Layout, Piece, arrange
+from eichi.models.fp8 import TYPE, spans
+from eichi.models.header import HeaderError
+from eichi.models.mapped import map_tensor
 from eichi.models.networks import hollow, put
 from eichi.reasons import Unfit
 
 CPU = torch.device("cpu")
+NAN = 0x7F  # of an e4m3 number, without the sign
 # torch's names of the types in which numbers are kept in files.
 TYPES = {
     "F64": torch.float64,
@@ -66,18 +70,27 @@ class FileSource:
         return self.layout.shapes
 
     def dtype(self, name: str) -> torch.dtype:
-        return TYPES[self.layout.pieces[name].dtype]
+        piece = self.layout.pieces[name]
+        return TYPES[piece.dtype] if piece.scale is None else torch.float32
 
     def read(self, name: str) -> Tensor:
         piece = self.layout.pieces[name]
-        with safe_open(piece.path, framework="pt") as file:
-            tensor: Tensor = file.get_tensor(piece.name)
-        return tensor
+        tensor = _mapped(piece)
+        if piece.scale is None:
+            return tensor
+        scale = _mapped(piece.scale).to(torch.float32)
+        if scale.numel() not in (1, len(tensor)):
+            raise HeaderError(f"{piece.scale.name}: {tuple(scale.shape)}")
+        return tensor.to(torch.float32) * scale.reshape(-1, *(1 for _ in piece.shape[1:]))
 
     def mark(self, name: str) -> tuple[object, ...]:
         piece = self.layout.pieces[name]
         stat = piece.path.stat()
         return str(piece.path.resolve()), stat.st_size, stat.st_mtime_ns, piece.name
+
+
+def _mapped(piece: Piece) -> Tensor:
+    return map_tensor(piece.path, piece.first, piece.shape, TYPES[piece.dtype])
 
 
 def check(network: nn.Module, source: Source) -> Shapes:
@@ -89,15 +102,34 @@ def check(network: nn.Module, source: Source) -> Shapes:
     return wanted
 
 
-def fill(network: nn.Module, source: Source, dtype: torch.dtype, device: torch.device = CPU) -> None:
-    """Give a network its weights in `dtype`, on `device`. Raises ValueError, OSError, SafetensorError."""
-    with torch.inference_mode(False), torch.no_grad():
-        for name in check(network, source):
+Done = Iterator[tuple[int, int]]  # bytes that are done, of how many: once before the first of them, then ever more
+
+
+def fill(network: nn.Module, source: Source, dtype: torch.dtype | None, device: torch.device = CPU) -> None:
+    """Give a network its weights, as `filling` does."""
+    for _ in filling(network, source, dtype, device):
+        pass
+
+
+def filling(network: nn.Module, source: Source, dtype: torch.dtype | None, device: torch.device = CPU) -> Done:
+    """Give a network its weights in `dtype`, or as they are kept, on `device`, one after the other.
+
+    Raises ValueError, OSError, SafetensorError.
+    """
+    shapes = check(network, source)
+    total = sum(prod(shape) * source.dtype(name).itemsize for name, shape in shapes.items())
+    done = 0
+    yield done, total
+    for name, shape in shapes.items():
+        with torch.inference_mode(False), torch.no_grad():
             read = source.read(name)
-            tensor = read.to(device, dtype)
+            tensor = read.to(device, dtype or read.dtype)
             if not finite(tensor):
                 raise Unfit("reason.nan_in", name=name)
             put(network, name, tensor)
+        done += prod(shape) * source.dtype(name).itemsize
+        yield done, total
+    with torch.inference_mode(False), torch.no_grad():
         for name, buffer in network.named_buffers():
             put(network, name, buffer.to(device))
     if left := hollow(network):
@@ -106,5 +138,8 @@ def fill(network: nn.Module, source: Source, dtype: torch.dtype, device: torch.d
 
 def finite(whole: Tensor) -> bool:
     """Whether all of a tensor is numbers."""
-    wide = whole.dtype if whole.element_size() > 1 else torch.float32  # numbers of eight bits have no size of their own
-    return all(bool(whole[rows].to(wide).abs().amax().isfinite()) for rows in spans(whole))
+    if whole.dtype == TYPE:  # has no infinity, and one NaN of either sign; torch knows no largest of these numbers
+        return not any(bool((whole[rows].view(torch.uint8) & NAN == NAN).any()) for rows in spans(whole))
+    if whole.element_size() == 1:
+        return all(bool(whole[rows].to(torch.float32).isfinite().all()) for rows in spans(whole))
+    return not whole.numel() or all(bool(end.isfinite()) for end in torch.aminmax(whole))  # to which NaN is both

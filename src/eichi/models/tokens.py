@@ -16,6 +16,7 @@ from tokenizers.models import BPE
 
 from eichi.catalog import Entry, Shelves, Template
 from eichi.errors import ModelError
+from eichi.models.formats import Print, file_print
 from eichi.models.locate import locate_part
 
 WHOLE = "tokenizer.json"
@@ -23,9 +24,6 @@ KEPT = 1024  # readings
 CLIP_MARKS = 2  # its beginning and its end mark count among the 77
 # CLIP's words: contractions, runs of letters, single digits, runs of other signs.
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-
-
-Print = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -95,19 +93,13 @@ def find_meter(entry: Entry, models: Shelves) -> Meter | None:
     llama, clip = (locate_part(entry, part, models) for part in ("tokenizer", "tokenizer_2"))
     if llama is None or clip is None or not (llama / WHOLE).is_file():
         return None
-    return _meter(entry.template, llama, clip, (_print(llama), _print(clip)))
+    return _meter(entry.template, llama, clip, (file_print(llama), file_print(clip)))
 
 
 @lru_cache(maxsize=4)
 def _meter(template: Template, llama: Path, clip: Path, _: tuple[Print, Print]) -> Meter:
     """Kept, since reading LLaMA's 128 thousand tokens takes longer than a plan, and sweeps and pages make many."""
     return Meter(template, llama, clip)
-
-
-def _print(folder: Path) -> Print:
-    """What tells a tokenizer from another that lay in its folder before: its files by name, size and date."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
 @contextmanager

@@ -7,13 +7,15 @@ in memory than one tensor and its LoRA, going back to the original is exact, and
 wrong behind: what was not made is still to be made.
 
 Files are opened for one tensor and closed again, so that a mapped checkpoint does not count as memory. Only weights
-that come from RAM in their turn, unchanged and in the type of the file, stay mapped: the system keeps as much of them
-as it has room for.
+that lie in RAM, unchanged and in the type of the file, stay mapped: those that come from there to a GPU in their turn,
+and on a CPU all of them. The system keeps as much of them as it has room for.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -27,7 +29,7 @@ from eichi.models.lora import Lora, merge, open_loras
 from eichi.models.lorafile import lora_print
 from eichi.models.merged import Found, Merged, merged_key
 from eichi.models.networks import make_network, put
-from eichi.models.source import CPU, Source, check, finite
+from eichi.models.source import CPU, Done, Source, check, finite
 from eichi.options import WeightsOptions
 from eichi.reasons import Unfit
 
@@ -74,6 +76,7 @@ class Weights:
             log.warning("%s: %d tensors belong to no layer and are not read", model, len(unused))
         self.recipes: dict[str, Recipe] = {}
         self.losses: dict[str, fp8.Loss] = {}
+        self._left: set[str] = set()  # what lies in the source's own memory
         self.made = 0
         self._done: tuple[WeightsOptions, tuple[str, ...]] | None = None
 
@@ -83,9 +86,15 @@ class Weights:
         return sum(self.losses.values(), fp8.Loss())
 
     def change(self, options: WeightsOptions, away: tuple[str, ...] = (), mapped: bool = False) -> None:
-        """Make the weights what the options say; those whose names begin as in `away` are put into RAM.
+        """Make the weights what the options say, as `changing` does."""
+        for _ in self.changing(options, away, mapped):
+            pass
 
-        `mapped` leaves these in their files where they are as they are there. Raises LoraError, and OSError,
+    def changing(self, options: WeightsOptions, away: tuple[str, ...] = (), mapped: bool = False) -> Done:
+        """Make the weights what the options say, one after the other; those whose names begin as in `away` are put into
+        RAM.
+
+        `mapped` leaves what lies in RAM in its files where it is as it is there. Raises LoraError, and OSError,
         ValueError or SafetensorError for a damaged checkpoint.
         """
         self._away, self._mapped = away, mapped
@@ -93,28 +102,46 @@ class Weights:
         if wanted == self._done:
             return
         self._done = None
-        # A job runs in inference mode, whose tensors cannot be written to outside of it.
-        with torch.inference_mode(False), torch.no_grad():
-            self._change(options)
+        yield from self._change(options)
         self._done = wanted
 
-    def _change(self, options: WeightsOptions) -> None:
+    def _change(self, options: WeightsOptions) -> Done:
         loras = open_loras(options.loras, self.shapes, self.name)
         self.made = 0
-        for name in self.recipes:
-            self._send(name)
+        with _plainly():
+            for name in self.recipes:
+                self._send(name)
+        wanted: dict[str, tuple[Recipe, list[Lora]]] = {}
         for name, shape in self._names.items():
             used = [lora for lora in loras if name in lora.match.shares]
-            kept = options.fp8 if fp8.eligible(name, len(shape)) else "off"
+            kept = self._kept(name, shape, options.fp8, bool(used))
             recipe = Recipe(tuple((lora.print, lora.strength) for lora in used), kept)
             if self.recipes.get(name) != recipe:
+                wanted[name] = recipe, used
+        sizes = {name: prod(self._names[name]) * self.source.dtype(name).itemsize for name in wanted}
+        done, total = 0, sum(sizes.values())
+        yield done, total
+        for name, (recipe, used) in wanted.items():
+            with _plainly():
                 self._make(name, recipe, used)
+            done += sizes[name]
+            yield done, total
         for layer in self.transformer.modules():
             if isinstance(layer, fp8.Fp8Linear):
                 layer.product = options.fp8_math
         if self.merged is not None:
             self.merged.tidy()
         log.debug("%d of %d tensors of %s made", self.made, len(self._names), self.name)
+
+    def _kept(self, name: str, shape: tuple[int, ...], asked: str, changed: bool) -> str:
+        """How a tensor is kept in eight bits. What is so in the file stays so where it can, asked for or not: there is
+        no more to it than eight bits, until a LoRA is in it, which is rounded in the finer way then.
+        """
+        if not fp8.eligible(name, len(shape)):
+            return "off"
+        if asked == "off" and self.source.dtype(name) == fp8.TYPE:
+            return "row" if changed else "tensor"
+        return asked
 
     def _make(self, name: str, recipe: Recipe, loras: list[Lora]) -> None:
         """Make one tensor and put it in its place."""
@@ -123,10 +150,13 @@ class Weights:
         key = merged_key(self.source.mark(name), recipe, kept_in(name, self.dtype)) if kept is not None else ""
         found = None if kept is None else kept.find(key)
         if found is None:
-            found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
+            if recipe.fp8 != "off" and not loras and self.source.dtype(name) == fp8.TYPE:
+                found = self._raw(name, recipe)
+            else:
+                found = self._rounded(self._read(name, recipe, loras), recipe.fp8)
             if kept is not None:
                 kept.keep(key, found)
-        self._place(name, found)
+        self._place(name, found, self._stays(name, recipe))
         self.recipes[name] = recipe
         self.made += 1
 
@@ -134,19 +164,27 @@ class Weights:
         """A tensor of the checkpoint with its LoRAs. Raises ValueError or LoraError for what is no number."""
         dtype = kept_in(name, self.dtype)
         read = self.source.read(name)
-        stays = self._mapped and self._target(name) != self.device
         if loras:
             whole = torch.empty(read.shape, dtype=dtype, device=self.device)
             merge(read, whole, name, loras)
-        elif stays and recipe.fp8 == "off" and read.dtype == dtype:
-            whole = read
+        elif recipe.fp8 != "off":  # a copy is made of it anyway
+            whole = read.to(self.device, dtype)
         else:
-            whole = read.to(self.device, dtype, copy=True)
+            whole = read if self._stays(name, recipe) else read.to(self.device, dtype, copy=True)
         if not finite(whole):
             if loras and finite(read):
                 raise LoraError("error.lora.strong", path=loras[-1].path, layer=name)
             raise Unfit("reason.nan_in", name=name)
         return whole
+
+    def _raw(self, name: str, recipe: Recipe) -> Found:
+        """A tensor that is in eight bits already, as it stands: to round it again would cost once more."""
+        read = self.source.read(name)
+        if not finite(read):
+            raise Unfit("reason.nan_in", name=name)
+        values = read if self._stays(name, recipe) else read.to(self.device, copy=True)
+        scale = torch.ones(len(values) if recipe.fp8 == "row" else 1, 1, device=values.device)
+        return Found(None, fp8.Rounded(values, scale))
 
     def _rounded(self, whole: Tensor, kind: str) -> Found:
         """A tensor as it is kept."""
@@ -155,13 +193,22 @@ class Weights:
         rounded = fp8.quantise(whole, rows=kind == "row")
         return Found(None, rounded, fp8.loss(whole[::SAMPLE], rounded.rows(SAMPLE)))
 
-    def _place(self, name: str, found: Found) -> None:
+    def _stays(self, name: str, recipe: Recipe) -> bool:
+        """Whether a tensor that is made by a recipe is what the source gives, and left there."""
+        if not self._mapped or recipe.loras or self._target(name).type != "cpu":
+            return False
+        return self.source.dtype(name) == (kept_in(name, self.dtype) if recipe.fp8 == "off" else fp8.TYPE)
+
+    def _place(self, name: str, found: Found, stays: bool) -> None:
+        """Put a tensor into the network; one that `stays` in its source is not to be written to later."""
         layer, _, attribute = name.rpartition(".")
         target = self._target(name)
         self.losses.pop(name, None)
         if found.rounded is not None:
-            self.losses[name] = found.loss
-            fp8.put(self.transformer, layer, found.rounded.to(target))
+            if found.loss.weights:  # else it was so in its file
+                self.losses[name] = found.loss
+            fp8.put(self.transformer, layer, found.rounded.to(target), anew=stays or name in self._left)
+            (self._left.add if stays else self._left.discard)(name)
             return
         whole = found.whole
         assert whole is not None, "what is not rounded is whole"
@@ -169,8 +216,9 @@ class Weights:
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
         before = getattr(owner, attribute)
-        if before.is_meta:
+        if before.is_meta or stays or name in self._left:
             put(self.transformer, name, whole.to(target))
+            (self._left.add if stays else self._left.discard)(name)
         else:  # the same memory again: new one for every change would leave holes
             before.copy_(whole)
 
@@ -187,3 +235,10 @@ class Weights:
         for attribute, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
             if not tensor.is_meta:
                 put(owner, attribute, tensor.to(target))
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """A job runs in inference mode, whose tensors cannot be written to outside of it: here it is left for a while."""
+    with torch.inference_mode(False), torch.no_grad():
+        yield

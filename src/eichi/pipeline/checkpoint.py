@@ -347,6 +347,8 @@ def find(job: str | None, *folders: Path) -> Checkpoint:
 def _card(plan: Plan, components: Components) -> Record:
     """What the bytes of a result follow from and must not differ; pictures and threads are taken as they were."""
     machine = {"device": components.device.type, "vae_tile": components.runtime.tile}
+    if components.runtime.half:
+        machine["precision"] = "half"
     loras = {f"lora {place}": lora_print(lora.file) for place, lora in enumerate(plan.options.weights.loras, start=1)}
     request = {"request": plan.options.dump(), "model": plan.entry.name}  # with the folders that going on needs
     known = {key: value for key, value in record(plan).items() if key != FILES}  # the card has files of its own

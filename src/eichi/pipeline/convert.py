@@ -5,7 +5,7 @@ loads the VAE and nothing else, and holds a few tiles of it; latents are held wh
 How clips lie in one file stands in `plan.splice`, how a gap is filled in `plan.fill`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,14 @@ from PIL import Image
 from torch import Tensor
 
 from eichi.errors import InputError, RunError
-from eichi.events import Adjusted, Converted, Event, FileFinished, FramesReady, SectionDone, Stopped
+from eichi.events import Adjusted, Converted, Event, FileFinished, FramesReady, Preparing, SectionDone, Stopped
 from eichi.models.load import Components
 from eichi.options import quality
 from eichi.pipeline.conditioning import encode_vision
 from eichi.pipeline.decode import TILE, Decoder
 from eichi.pipeline.denoise import denoise_section
 from eichi.pipeline.encode import encode
-from eichi.pipeline.job import Stop, arrange, boundary, computed, make_weights, mark_files, retry_call, step_cache
+from eichi.pipeline.job import Stop, arrange, boundary, computed, make_weights, mark_files, retry_steps, step_cache
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, make_noise
 from eichi.plan.fill import FillPlan
@@ -126,8 +126,9 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
     yield from plan.notes
     yield from arrange(components, plan.options, Need(plan.shape.height * 8, plan.shape.width * 8, plan.options.length))
     with boundary():
-        section = yield from retry_call(lambda: _between(plan, components, before, after), components)
+        section = yield from retry_steps(lambda: _between(plan, components, before, after), components)
         yield from make_weights(components)
+        yield from components.announce("drawing")
         with step_cache(options, components) as cache:
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = make_noise(section, torch.Generator().manual_seed(plan.seed))
@@ -139,10 +140,14 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
     yield save(target, whole, computed(record, components))
 
 
-def _between(plan: FillPlan, components: Components, before: Latents, after: Latents) -> SectionInputs:
+def _between(
+    plan: FillPlan, components: Components, before: Latents, after: Latents
+) -> Generator[Preparing, None, SectionInputs]:
     """What the gap is drawn from: words, the picture before it for SigLIP, the latents on both sides."""
     options = plan.options
-    words = read_prompts(components, plan.texts)
+    words = yield from read_prompts(components, plan.texts)
+    yield from components.bring("image_encoder", "vae")
+    yield from components.announce("pictures")
     vision = encode_vision(components, last_frame(components.vae, before))
     components.leave("image_encoder")
     anchor = torch.from_numpy(before.values[:, :, -1:].copy())

@@ -5,7 +5,7 @@ says where the file is. Callers decide between two events whether to go on, what
 knows a page, a queue or a terminal.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import InputError, RunError
-from eichi.events import Adjusted, Event, LatentsReady, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, LatentsReady, Preparing, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import (
@@ -39,7 +39,7 @@ from eichi.pipeline.job import (
     computed,
     free_name,
     make_weights,
-    retry_call,
+    retry_steps,
     step_cache,
 )
 from eichi.pipeline.promptcache import read_prompts
@@ -160,7 +160,7 @@ def sample_latents(
     yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    given = yield from retry_call(lambda: _encode(plan, components, pixels), components)
+    given = yield from retry_steps(lambda: _encode(plan, components, pixels), components)
     yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
@@ -173,6 +173,7 @@ def sample_latents(
     if plan.entry.direction == "forward":
         history.push(image)
         yield LatentsReady(None, 0, image.numpy())
+    drawn = False
     with step_cache(options, components) as cache:
         for part in plan.sections:
             # 3. Draw the section's latents.
@@ -191,6 +192,9 @@ def sample_latents(
             noise = make_noise(section, generator)
             made = next(taken, None)
             if made is None:
+                if not drawn:
+                    yield from components.announce("drawing")
+                drawn = True
                 spoilt = RunError("error.run.nan", number=part.number)
                 place = part.order, len(plan.sections)
                 made = yield from denoise_section(components, denoiser, noise, spoilt, place, previews=previews)
@@ -217,9 +221,13 @@ class Conditions:
     latents: dict[str, Tensor]
 
 
-def _encode(plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]) -> Conditions:
+def _encode(
+    plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]
+) -> Generator[Preparing, None, Conditions]:
     """Everything that is read before the first section."""
-    words = read_prompts(components, plan.texts)
+    words = yield from read_prompts(components, plan.texts)
+    yield from components.bring("image_encoder", "vae")
+    yield from components.announce("pictures")
     vision = encode_vision(components, pixels[START])
     components.leave("image_encoder")
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}

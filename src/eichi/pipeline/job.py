@@ -11,7 +11,7 @@ import torch
 
 from eichi.declare import Plain
 from eichi.errors import DeviceError
-from eichi.events import Adjusted
+from eichi.events import Adjusted, Preparing
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.device import on_gpu, title
 from eichi.models.load import Components
@@ -90,8 +90,8 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     if choice.dropped is not None:
         dropped, reason = choice.dropped
         yield Adjusted("note.attention.dropped", {"kernel": dropped, "reason": reason, "taken": choice.kernel})
-    whole, machine = weigh(need, options), components.machine
-    placement = Placement("cpu")
+    whole, machine = weigh(need, options, components.in_eight), components.machine
+    placement = Placement("cpu", half=machine.half)
     if on_gpu(components.device):
         components.arrange(whole, machine)
         placement = components.placement
@@ -106,9 +106,10 @@ def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adju
     yield from plan.shortages
 
 
-def make_weights(components: Components) -> Iterator[Adjusted]:
+def make_weights(components: Components) -> Iterator[Preparing | Adjusted]:
     """Make the transformer what is wanted; a word on what fp8 costs. Raises LoraError."""
-    weights = yield from retry_call(lambda: components.weights, components)
+    yield from retry_steps(lambda: components.bring("transformer"), components)
+    weights = components.weights
     if weights.losses:
         percent = round(100 * weights.loss.share, 2)
         yield Adjusted("note.fp8.loss", {"layers": len(weights.losses), "percent": percent})

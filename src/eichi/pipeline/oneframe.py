@@ -5,7 +5,7 @@ the masks: a masked-out part of a picture is taken out of its latent, so that no
 is a hint to the model, not inpainting. `compute_frame` makes the pixels, `generate_frame` drains it into a file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from eichi.events import (
     FramesReady,
     FrameStarted,
     LatentsReady,
+    Preparing,
     Stopped,
 )
 from eichi.models.emptyhistory import allow_empty_history
@@ -40,6 +41,7 @@ from eichi.pipeline.job import (
     make_weights,
     mark_files,
     retry_call,
+    retry_steps,
     step_cache,
 )
 from eichi.pipeline.promptcache import read_prompts
@@ -100,7 +102,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     yield from arrange(components, plan.options, plan.need)
 
     # 1. Words and pictures become conditions.
-    words, vision, latents = yield from retry_call(lambda: _encode(plan, components, pictures), components)
+    words, vision, latents = yield from retry_steps(lambda: _encode(plan, components, pictures), components)
     image = latents[0]
     yield from make_weights(components)
 
@@ -123,6 +125,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
     # 3. Draw the latent.
     device, positions = str(components.device), plan.layout.describe()
     yield FrameStarted(plan.entry.name, plan.seed, device, plan.width, plan.height, positions)
+    yield from components.announce("drawing")
     generator = torch.Generator().manual_seed(plan.seed)
     with allow_empty_history(components.transformer), step_cache(options, components) as cache:
         denoiser = Denoiser(components.transformer, section, options, cache)
@@ -140,9 +143,11 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
 
 def _encode(
     plan: FramePlan, components: Components, pictures: Sequence[Fitted]
-) -> tuple[dict[str, PromptStates], Tensor, list[Tensor]]:
+) -> Generator[Preparing, None, tuple[dict[str, PromptStates], Tensor, list[Tensor]]]:
     """Prompts by text, what SigLIP sees, and the latents of the pictures."""
-    words = read_prompts(components, plan.texts)
+    words = yield from read_prompts(components, plan.texts)
+    yield from components.bring("image_encoder", "vae")
+    yield from components.announce("pictures")
     vision = seen(components, pictures, plan.options.vision)
     components.leave("image_encoder")
     return words, vision, [encode_picture(components, picture.pixels) for picture in pictures]

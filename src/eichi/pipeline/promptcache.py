@@ -10,7 +10,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,21 +20,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from eichi.events import Preparing
 from eichi.files import aside, private, trim
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import PromptStates, encode_prompt
 
 log = logging.getLogger(__name__)
 
+PROMPTS = "prompts"  # the folder in the cache
 CHECKSUM = "checksum"
 LIMIT = 2**30  # bytes; a prompt of the full model takes about two million
 
 
-def read_prompts(components: Components, texts: Iterable[str]) -> dict[str, PromptStates]:
+def read_prompts(components: Components, texts: Iterable[str]) -> Generator[Preparing, None, dict[str, PromptStates]]:
     """Every text of a job, read once; the encoders' memory is given back where it is needed."""
     cache = components.runtime.cache
-    prompts = PromptCache(components, cache and cache / "prompts")
-    words = {text: prompts.read(text) for text in sorted(texts)}
+    prompts = PromptCache(components, cache and cache / PROMPTS)
+    words: dict[str, PromptStates] = {}
+    for text in sorted(texts):
+        if not prompts.has(text):
+            yield from components.bring("text_encoder", "text_encoder_2")
+            yield from components.announce("prompts")
+        words[text] = prompts.read(text)
     components.leave("text_encoder", "text_encoder_2")
     return words
 
@@ -46,9 +54,14 @@ class PromptCache:
         self.folder = folder
         self.encoded = 0
 
+    def has(self, text: str) -> bool:
+        """Whether the encoders are not needed for a prompt."""
+        path = self._path(text)
+        return path is not None and self._find(path) is not None
+
     def read(self, text: str) -> PromptStates:
         """The conditions of one prompt."""
-        path = None if self.folder is None else self.folder / f"{self._key(text)}.safetensors"
+        path = self._path(text)
         found = None if path is None else self._find(path)
         if found is not None:
             return found
@@ -57,6 +70,9 @@ class PromptCache:
         if path is not None:
             self._keep(path, words)
         return words
+
+    def _path(self, text: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{self._key(text)}.safetensors"
 
     def _key(self, text: str) -> str:
         template = self.components.entry.template
@@ -75,7 +91,8 @@ class PromptCache:
         if checksum != _checksum(tensors):
             return None
         tensors = {name: tensor.to(self.components.device) for name, tensor in tensors.items()}
-        os.utime(path)  # used again: among the last to go
+        with suppress(OSError):  # another process may have just removed it
+            os.utime(path)  # used again: among the last to go
         return _plain(tensors)
 
     def _keep(self, path: Path, words: PromptStates) -> None:

@@ -8,6 +8,7 @@ least telling ways first. Memory is measured on a card alone. Not run on a GPU y
 
 import hashlib
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from statistics import median
 
 import numpy as np
 
+from eichi.catalog import PARTS
 from eichi.errors import DeviceError, EichiError, ErrorView
 from eichi.events import (
     Adjusted,
@@ -35,6 +37,7 @@ from eichi.models.load import Components
 from eichi.pipeline.generate import compute, fitted
 from eichi.pipeline.job import boundary
 from eichi.pipeline.oneframe import compute_frame, fit_picture
+from eichi.pipeline.promptcache import PROMPTS
 from eichi.pipeline.report import About, Memory, Trial
 from eichi.pipeline.ways import Given, Room, Way, lacks_ram, room, unable
 from eichi.plan.memory import CUDA, GIB, Placement, forecast
@@ -44,7 +47,6 @@ from eichi.plan.plan import Plan
 from eichi.video.metadata import versions
 from eichi.words import ENGLISH
 
-TRANSFORMER = "transformer"
 LOWER = "note.memory.lower"
 # What a driver, a kernel or a library complains with; a way that ends so is told, and the next one tried.
 COMPLAINTS = (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError, ImportError, OSError)
@@ -107,7 +109,10 @@ def about(components: Components) -> About:
 
 
 class Bench:
-    """A model that is tried, in so many minutes. `mapped` is whether its weights are files."""
+    """A model that is tried, in so many minutes. `mapped` is whether its weights are files.
+
+    Its components keep read prompts in a folder of their own, which is cleared.
+    """
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class Bench:
     ) -> None:
         self.components, self.given, self.mapped, self.clock = components, given, mapped, clock
         self.end = clock() + 60 * minutes
+        self._before: Way | None = None
         self._costs: dict[int, float] = {}  # by the size of the picture, seconds of the dearest way so far
 
     def try_out(self, way: Way) -> Trial:
@@ -147,12 +153,12 @@ class Bench:
         try:
             with boundary():
                 plan = self.given.plan(way)
+                self._clear(way)
                 if lacks_ram(plan, way, self.components, self.mapped):
                     return replace(failed, left="ram")
                 self._prepare(way, room(plan, way, self.components))
-                first = self._run(plan)
+                first, second = self._run(plan), self._run(plan)
                 made = self._told(way, plan, first)
-                second = self._run(plan)
         except EichiError as error:
             return replace(failed, error=ErrorView.of(error, ENGLISH))
         except COMPLAINTS as error:
@@ -163,6 +169,19 @@ class Bench:
         spent = seconds if self._costs else seconds - (made.loading or 0.0)
         self._costs[way.side] = max(spent, self._costs.get(way.side, 0.0))
         return replace(made, seconds=round(seconds, 2), repeats=first.digests == second.digests)
+
+    def _clear(self, way: Way) -> None:
+        """Give back what the way before had and this one has not: peaks are to be those of one way. Where parts lie
+        elsewhere the prompt is read again, too.
+        """
+        before, cache = self._before, self.components.runtime.cache
+        self._before = way
+        if before is None or before.card_played != way.card_played:
+            self.components.release(*PARTS)
+            if cache is not None:
+                shutil.rmtree(cache / PROMPTS, ignore_errors=True)
+        elif before.network != way.network:
+            self.components.release("transformer")
 
     def _prepare(self, way: Way, room: Room) -> None:
         """Set what a way is run with."""
@@ -175,7 +194,6 @@ class Bench:
             repeat(parts.device, True)
         if way.compiled:
             parts.runtime = replace(parts.runtime, compiled=True)
-            parts.release(TRANSFORMER)
 
     def _put_back(self, way: Way) -> None:
         """Leave nothing of a way behind."""
@@ -187,7 +205,6 @@ class Bench:
             repeat(parts.device, parts.runtime.reproducible)
         if way.compiled:
             parts.runtime = replace(parts.runtime, compiled=False)
-            parts.release(TRANSFORMER)
 
     def _run(self, plan: Plan | FramePlan) -> Run:
         """One job."""

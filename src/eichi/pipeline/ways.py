@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from eichi.catalog import Entry, Shapes, Shelves
 from eichi.models.device import on_gpu
 from eichi.models.fp8 import eligible, multiplies
-from eichi.models.kernels import PACKAGES, Trust
+from eichi.models.kernels import PACKAGES
 from eichi.models.load import Components
 from eichi.models.meter import total
 from eichi.models.pool import random_matrix
@@ -62,6 +62,16 @@ class Way:
     tight: bool = False
     compiled: bool = False
     exact: bool = False
+
+    @property
+    def card_played(self) -> tuple[object, ...]:
+        """What of it decides where weights lie."""
+        return self.card, self.streamed, self.tight
+
+    @property
+    def network(self) -> tuple[object, ...]:
+        """What of it decides which weights there are."""
+        return repr({name: value for name, value in self.weights.items() if name != "fp8_math"}), self.compiled
 
 
 def ways(entry: Entry, lora: Path) -> list[Way]:
@@ -144,8 +154,8 @@ def unable(way: Way, components: Components) -> Left | None:
         return "forward"
     if way.weights.get("fp8_math") and not multiplies(device):
         return "fp8"
-    absent = way.attention in PACKAGES and Trust().verdict(way.attention, device).reason == "absent"
-    return "kernel" if absent else None
+    package = PACKAGES.get(way.attention)  # type: ignore[call-overload]
+    return "kernel" if package and find_spec(package) is None else None
 
 
 def lacks_ram(plan: Plan | FramePlan, way: Way, components: Components, mapped: bool) -> bool:

@@ -11,14 +11,14 @@ One window, so that every latent sees both ends. Pure: no tensors, no files.
 
 from dataclasses import dataclass, replace
 
-from eichi.catalog import Entry
+from eichi.catalog import SIDE, Entry
 from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.options import FillOptions
 from eichi.plan.continued import Shape
 from eichi.plan.layout import Layout, reverse_layout
 from eichi.plan.request import drawn, request_notes, texts_read
-from eichi.plan.size import SIDE, size_words
+from eichi.plan.size import size_words
 from eichi.plan.splice import joined
 
 

@@ -6,7 +6,7 @@ Four placements, each slower than the one before:
     kept       transformer and VAE stay on the GPU; text encoders visit it, whole or a layer at a time
     streamed   of the transformer only some blocks stay; the others come from RAM when their turn comes, the next one
                while one computes, spread evenly so that blocks that stay hide the transfer of those that do not
-    cpu        no GPU: everything in RAM, in float32
+    cpu        no GPU: everything in RAM, in float32 or in bfloat16
 
 The forecast adds up what is on the GPU in each phase (reading prompts, sampling, decoding) and takes the largest sum;
 every addend is kept, so that a table can show the arithmetic. Weights are two bytes a parameter, four where a model
@@ -14,7 +14,7 @@ computes in float32 and in the transformer's head, one where FP8 stores them. Wo
 `meta` device, tensor by tensor over a whole pass of the full-size network (the tests count again); what CUDA takes for
 itself is an assumption. LoRA is merged into the weights: it costs RAM while that is done and nothing afterwards.
 Weights read from mapped files count as RAM only where they are copied: the rest is the system's file cache, which it
-gives up when asked.
+gives up when asked. Where the cache has no room for them they are read from the disk again at every step.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
-from eichi.catalog import HALF, Anatomy, Blocks, Entry
+from eichi.catalog import BRAIN, HALF, Anatomy, Blocks, Entry
 from eichi.events import Adjusted
 from eichi.plan.cards import Card
 from eichi.plan.speed import DISK, HOST, Speed, rounded, speed
@@ -86,7 +86,8 @@ class Machine:
     """Bytes of free memory; `gpu` is None where there is none. `preserve_gb` is the setting of that name.
 
     `streams` is whether the GPU does one thing beside another, as CUDA does: decode beside sampling, fetch ahead.
-    `card` is what is known of the GPU's speed, `kernel` the setting for attention.
+    `card` is what is known of the GPU's speed, `kernel` the setting for attention; `half` is whether a CPU is to
+    compute in bfloat16.
     """
 
     gpu: float | None
@@ -95,6 +96,7 @@ class Machine:
     streams: bool = True
     card: Card | None = None
     kernel: str = "auto"
+    half: bool = False
 
     @property
     def usable(self) -> float:
@@ -115,7 +117,7 @@ class Placement:
     """Where the weights lie. `streamed` counts the blocks that come from RAM; `whole` is whether LLaMA visits whole.
 
     `beside` is whether there is room to decode one section while the next is sampled, `pinned` whether streamed weights
-    lie in RAM that the GPU copies from by itself, beside its work.
+    lie in RAM that the GPU copies from by itself, beside its work. `half` is whether a CPU computes in bfloat16.
     """
 
     level: Level
@@ -123,15 +125,20 @@ class Placement:
     whole: bool = True
     beside: bool = True
     pinned: bool = False
+    half: bool = False
 
 
 @dataclass(frozen=True)
 class MemoryForecast:
-    """Peaks in bytes, with the addends of every phase on the GPU and those of RAM; `moved` are bytes a step."""
+    """Peaks in bytes, with the addends of every phase on the GPU and those of RAM; `moved` are bytes a step.
+
+    `mapped` are bytes that every step reads from files, for which the system should have room beside all that.
+    """
 
     phases: dict[str, Sum]
     memory: Sum
     moved: int
+    mapped: int = 0
 
     @property
     def gpu(self) -> float:
@@ -149,7 +156,7 @@ def choose(anatomy: Anatomy, need: Need, machine: Machine) -> Placement:
     beside sampling may be worth more streamed blocks. What is not clearly faster is not taken.
     """
     if machine.gpu is None:
-        return Placement("cpu")
+        return Placement("cpu", half=machine.half)
     rungs = ladder(anatomy, need, machine.streams)
     fitting = [rung for rung in rungs if forecast(anatomy, need, rung).gpu <= machine.usable] or rungs[-1:]
     first = _pinned(anatomy, need, machine, fitting[0])
@@ -241,7 +248,7 @@ def copied(need: Need, placement: Placement) -> bool:
 def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
     """The peaks of a request on a placement."""
     if placement.level == "cpu":
-        return MemoryForecast({}, _cpu(anatomy, need), 0)
+        return _cpu(anatomy, need, placement.half)
     number, sizes = anatomy.precision.size, _blocks(anatomy, need)
     away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
     # One block computes while the next one comes.
@@ -261,7 +268,8 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         "sampling": resident | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    return MemoryForecast(phases, _memory(away, need, placement), sum(away) * need.branches)
+    mapped = 0 if copied(need, placement) else sum(away)
+    return MemoryForecast(phases, _memory(away, need, placement), sum(away) * need.branches, mapped)
 
 
 @dataclass(frozen=True)
@@ -283,6 +291,7 @@ class MemoryPlan:
     phases: dict[str, Sum]
     memory: Sum
     moved: float
+    mapped: float
     usable: float
     free: float
     fp8: bool
@@ -298,9 +307,18 @@ class MemoryPlan:
         ram = {"ram": self.ram, "free": self.free}
         said = {
             "gpu": Adjusted("memory.short.gpu_fp8" if self.fp8 else "memory.short.gpu", gpu),
-            "ram": Adjusted("memory.short.cpu" if self.placement.level == "cpu" else "memory.short.ram", ram),
+            "ram": Adjusted(self._short, ram),
         }
-        return tuple(said[memory] for memory in self.lacks)
+        room = max(0.0, round(self.free - self.ram, 2))
+        slow = Adjusted("memory.slow_fp8" if self.fp8 else "memory.slow", {"mapped": self.mapped, "room": room})
+        return (*(said[memory] for memory in self.lacks), *([slow] if self.mapped > room else []))
+
+    @property
+    def _short(self) -> str:
+        """Which sentence says that there is too little RAM."""
+        if self.placement.level != "cpu":
+            return "memory.short.ram"
+        return "memory.short.cpu" if self.placement.half else "memory.short.cpu_float"
 
 
 def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement | None = None) -> MemoryPlan:
@@ -320,6 +338,7 @@ def plan_memory(entry: Entry, need: Need, machine: Machine, placement: Placement
         phases={name: {part: _gib(size) for part, size in phase.items()} for name, phase in peaks.phases.items()},
         memory={part: _gib(size) for part, size in peaks.memory.items()},
         moved=_gib(peaks.moved),
+        mapped=_gib(peaks.mapped),
         usable=_gib(machine.usable),
         free=_gib(machine.ram),
         fp8=need.fp8,
@@ -385,20 +404,36 @@ def _memory(away: list[int], need: Need, placement: Placement) -> Sum:
     return memory
 
 
-def _cpu(anatomy: Anatomy, need: Need) -> Sum:
-    """The addends of RAM where everything computes there, in float32: twice the bytes of all that is counted above."""
+def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
+    """RAM where everything computes there.
+
+    In float32 all weights are copied; in bfloat16 the transformer stays in its files where they hold it so, but for the
+    head, and but for everything where a LoRA may change it. LLaMA stays in its files always, and a layer at a time is
+    copied when its turn comes.
+    """
+    number = BRAIN.size if half else FLOAT32
     channels = need.tokens * anatomy.width
-    encoders = parameters(anatomy)["text_encoder"] + anatomy.text_encoder_2
-    return {
+    eight = sum(row.count * row.quantised for row in (anatomy.double, anatomy.single)) if need.fp8 else 0
+    rest = anatomy.transformer - eight - anatomy.head
+    anew = not half or need.lora > 0
+    encoders = max(anatomy.text_encoder.parameters + anatomy.text_encoder_2, anatomy.image_encoder)
+    memory: Sum = {
         "program": PLAIN,
-        "transformer": FLOAT32 * max(anatomy.transformer, encoders),
-        "vae": FLOAT32 * anatomy.vae,
+        "transformer": eight + FLOAT32 * anatomy.head + (number * rest if anew else 0),
+        "vae": number * anatomy.vae,
         "work": max(
-            channels * (WORK * FLOAT32 / HALF.size + FLOAT32 * CACHED * need.branches),
-            _decode(anatomy, need, FLOAT32),
+            number * encoders,
+            channels * (WORK * number / HALF.size + number * CACHED * need.branches) + _turn(anatomy, need, number),
+            _decode(anatomy, need, number),
         ),
         "lora": need.lora,
     }
+    return MemoryForecast({}, memory, 0, 0 if anew else number * rest)
+
+
+def _turn(anatomy: Anatomy, need: Need, number: int) -> int:
+    """Bytes of a matrix in eight bits that is multiplied out."""
+    return number * anatomy.matrix if need.fp8 else 0
 
 
 def _decode(anatomy: Anatomy, need: Need, number: int) -> float:

@@ -1,9 +1,7 @@
 """The size of a video: the published (height, width) whose shape is nearest to the picture's."""
 
-from eichi.catalog import LATER, Entry, Sizes
+from eichi.catalog import LATER, SIDE, Entry, Sizes
 from eichi.errors import OptionError
-
-SIDE = 16  # pixels that a side is a multiple of: latents are an eighth, and the transformer takes them two by two
 
 
 def published(entry: Entry, resolution: int, picture: tuple[int, int], first: bool = False) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
+from eichi.files import leave
 from eichi.plan.keyframes import CONNECTING
 from eichi.plan.plan import Plan, SectionPlan
 from eichi.video.latentfile import Latents, save_latents
@@ -84,7 +85,7 @@ class Outputs:
         with writing(picture):
             save_png(picture, poster, self.values)
             self._keep()
-            self._half.unlink(missing_ok=True)  # the whole video has all of it
+        leave(self._half)  # the whole video has all of it; who is watching it may on
         count = len(plan.sections)
         return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, tuple(self.flags))
 

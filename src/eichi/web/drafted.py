@@ -12,6 +12,7 @@ from pathlib import Path
 from eichi.declare import Plain
 from eichi.errors import InputError
 from eichi.events import Adjusted
+from eichi.names import leads_away
 from eichi.options import Options, drop, files_of, put
 from eichi.video.metadata import last_part, model_name
 from eichi.web.i18n import Words
@@ -54,6 +55,8 @@ class Drafter:
         """What a draft calls a file; None for one that is not there, or not for whoever asks."""
         if FORM.fullmatch(path.as_posix()):
             return self._there(path.as_posix())
+        if leads_away(str(path), within or (self.refs.given.folder,)):
+            return None
         if not (path.is_absolute() and os.path.isfile(path)) or not _may(path, within):
             return None
         if not key.startswith(OTHERS):

@@ -20,6 +20,7 @@ from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.models.locate import locate
+from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
 from eichi.options import FrameOptions, ReferenceOptions, VideoOptions, drop, files_of, has
 from eichi.plan.memory import MemoryPlan, plan_memory
@@ -343,7 +344,8 @@ def _view(
     notes: list[str] = []
     if made is not None:
         machine = desk.probe.look(desk.settings)
-        planned = plan_memory(made.entry, weigh(made.need, made.options), machine)
+        in_eight = kept_in_eight(made.entry, desk.settings.shelves)
+        planned = plan_memory(made.entry, weigh(made.need, made.options, in_eight), machine)
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]

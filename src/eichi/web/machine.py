@@ -54,11 +54,12 @@ class Probe:
         named = re.fullmatch(r"auto|cuda(?::(\d+))?", settings.device)
         cards = self._cards() if named else []
         number = int(named[1] or 0) if named else 0
+        half = settings.runtime.half
         if number >= len(cards):
-            return Machine(None, ram, settings.preserve_gb)
+            return Machine(None, ram, settings.preserve_gb, half=half)
         names = self.names()
         card = find_card(names[number]) if number < len(names) else None
-        return Machine(cards[number], ram, settings.preserve_gb, card=card, kernel=settings.attention)
+        return Machine(cards[number], ram, settings.preserve_gb, card=card, kernel=settings.attention, half=half)
 
     def names(self) -> list[str]:
         """What the cards of this machine are called, in the order of their numbers."""

@@ -33,6 +33,9 @@ from eichi.words import languages, say
 
 PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
 YEAR = 365 * 24 * 3600
+# Of the page's own files. On Windows the library asks the registry, where other programs have made text of scripts,
+# which no browser runs.
+KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 WEB = Path(str(files("eichi.web")))
 Answering = Callable[[Request], Response]
 
@@ -43,6 +46,9 @@ class Kept(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         answer = await super().get_response(path, scope)
         answer.headers["cache-control"] = f"public, max-age={YEAR}, immutable"
+        kind = KINDS.get(Path(path).suffix)
+        if kind is not None:
+            answer.headers["content-type"] = kind
         return answer
 
 

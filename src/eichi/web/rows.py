@@ -12,11 +12,11 @@ from statistics import median
 from urllib.parse import quote
 from zlib import crc32
 
-from eichi.events import Changed, Finished, FrameStarted, SectionDone, Started, Step, Stopped
+from eichi.events import Changed, Finished, FrameStarted, Preparing, SectionDone, Started, Step, Stopped
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import Action, JobView, Kind, Problem, Status, Told, View
-from eichi.lines import line
+from eichi.lines import line, preparing
 from eichi.options import FrameOptions
 from eichi.video.jobfolder import JobFolder
 from eichi.web.i18n import Words
@@ -44,6 +44,13 @@ class ProgressView(View):
     left: float | None
     pace: float | None
     cached: float | None
+
+
+class PreparingView(View):
+    """What a job does before its first step, in words, and how far that is, 0-1, None where nobody knows."""
+
+    said: str
+    fraction: float | None
 
 
 class JobRow(View):
@@ -81,6 +88,7 @@ class JobRow(View):
     video: str | None
     files: tuple[str, ...]
     progress: ProgressView | None
+    preparing: PreparingView | None
     message: str | None
     flags: tuple[str, ...]
     forecast: float | None
@@ -156,6 +164,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         video=None if result is None else f"{base}/files/{quote(result.name)}",
         files=names,
         progress=progress_of(job, seen),
+        preparing=_preparing(job, words),
         message=None if view.error is None else _message(view.error, refs, visitor),
         flags=_flags(view, words),
         forecast=forecast_of(job, seen.paces),
@@ -168,7 +177,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
 def progress_of(job: Job, seen: Seen) -> ProgressView | None:
     """How far a job is, None for one that does not run or has no step yet."""
     step = job.progress
-    if step is None or not job.status.active:
+    if not isinstance(step, Step) or not job.status.active:
         return None
     pace = seen.track.pace or (median(seen.paces) if seen.paces else None)
     left = _left(step, pace, seen)
@@ -182,6 +191,15 @@ def progress_of(job: Job, seen: Seen) -> ProgressView | None:
         pace=None if pace is None else round(pace, 2),
         cached=None if seen.track.cached is None else round(seen.track.cached, 3),
     )
+
+
+def _preparing(job: Job, words: Words) -> PreparingView | None:
+    """What a job that runs does before its first step."""
+    told = job.progress
+    if not isinstance(told, Preparing) or not job.status.active:
+        return None
+    fraction = None if told.fraction is None else round(told.fraction, 4)
+    return PreparingView(said=preparing(told, words.language), fraction=fraction)
 
 
 def forecast_of(job: Job, paces: Sequence[float]) -> float | None:
@@ -240,7 +258,7 @@ def _so_far(view: JobView, job: Job, base: str) -> str | None:
 
 def _preview(job: Job, base: str) -> str | None:
     step = job.progress
-    if not job.status.active or job.checkpoint is None or step is None:
+    if not job.status.active or job.checkpoint is None or not isinstance(step, Step):
         return None
     there = JobFolder(Path(job.checkpoint)).preview.is_file()
     return f"{base}/preview.png?v={step.order}-{step.step}" if there else None

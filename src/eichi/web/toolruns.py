@@ -6,7 +6,6 @@ long as the server.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from pydantic_core import from_json
 
 from eichi.errors import InputError, OptionError
 from eichi.events import Converted, Json, Step, read_message
+from eichi.files import leave
 from eichi.jobs.store import Store
 from eichi.jobs.view import ACTIVE
 from eichi.settings import Settings
@@ -181,7 +181,4 @@ class ToolRuns:
 def _clear(result: Path) -> None:
     """Remove what a tool that was ended at once left of its result, hidden beside it."""
     for path in result.parent.glob(f".{escape(result.stem)}.*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        leave(path)

@@ -22,7 +22,7 @@ from uuid import uuid4
 from PIL import Image
 
 from eichi.errors import DiskError, EichiError, InputError
-from eichi.files import digest, private, settle, trim
+from eichi.files import digest, leave, private, settle, trim
 from eichi.models.lorafile import check_numbers, read_lora
 from eichi.names import fit_name
 from eichi.settings import UPLOADS, Settings
@@ -92,7 +92,7 @@ class Uploads:
                     images.load(draft)
                 path = self._settle(draft, mark, base)
         finally:
-            draft.unlink(missing_ok=True)
+            leave(draft)
         return self.given(path)
 
     def adopt(self, path: Path) -> Path | None:
@@ -108,7 +108,7 @@ class Uploads:
                 draft.chmod(0o600)
                 return self._settle(draft, digest(draft)[:32], fit_name(path.name))
             finally:
-                draft.unlink(missing_ok=True)
+                leave(draft)
         except OSError:
             return None
 
@@ -202,7 +202,7 @@ class Uploads:
             age = now - path.stat().st_mtime
             if path.name.startswith("."):
                 if age > CUT:
-                    path.unlink(missing_ok=True)
+                    leave(path)
             elif age > stale_after:
                 stale.append(path)
         if not stale:
@@ -213,7 +213,7 @@ class Uploads:
             return
         for path in stale:
             if not any(path.name in text for text in kept):
-                shutil.rmtree(path, ignore_errors=True)
+                leave(path)
 
     def _take(
         self, content: BinaryIO, base: str, folder: Path, check: Callable[[Path], object], free: Callable[[], Path]
@@ -227,7 +227,7 @@ class Uploads:
                     path = free()
                     settle(draft, path)
         finally:
-            draft.unlink(missing_ok=True)
+            leave(draft)
         return path
 
     def _settle(self, draft: Path, mark: str, base: str) -> Path:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, UploadFile
 from fastapi.responses import FileResponse, Response
 
 from eichi.errors import DiskError, InputError
-from eichi.files import private, read_file
+from eichi.files import leave, private, read_file
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import View
@@ -92,7 +92,7 @@ def _joined(desk: Desk, job: Job) -> Path:
             join_segments(parts, target)
             before = {path: path.stat().st_mtime_ns for path in target.parent.glob(f"{job.id}-*.mp4")}
             for old in sorted(before, key=before.__getitem__)[:-LASTING]:
-                old.unlink(missing_ok=True)
+                leave(old)
     except (OSError, DiskError) as error:
         log.info("#%d so far: %s", job.id, error)
         raise InputError("error.api.nothing", job=job.id) from error

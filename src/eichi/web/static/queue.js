@@ -79,8 +79,9 @@ function fill(row, job) {
   state.textContent = job.status_text;
   const time = left(job);
   find(".time", row).textContent = time === null ? "" : say("plan.time", { time: span(time) });
-  find(".bar", row).hidden = !step;
-  find(".bar > i", row).style.width = `${100 * (step?.fraction ?? 0)}%`;
+  const known = step?.fraction ?? job.preparing?.fraction ?? null;
+  find(".bar", row).hidden = known === null;
+  find(".bar > i", row).style.width = `${100 * (known ?? 0)}%`;
   offer(find(".acts-row", row), job);
 }
 

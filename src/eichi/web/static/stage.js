@@ -12,6 +12,8 @@ import "./viewer.js";
 
 /** @typedef {import("./live.js").JobRow} JobRow */
 
+/** What a job does before its first step. @param {{said: string, fraction: number | null}} told */
+const preparing = (told) => (told.fraction === null ? told.said : `${told.said} · ${say("stage.whole", { percent: Math.round(100 * told.fraction) })}`);
 const ACTIVE = new Set(["running", "stopping"]), OVER = new Set(["done", "stopped", "failed"]);
 
 /** `<job-stage>`. Which job it shows is told by "stage" on the document. */
@@ -138,12 +140,12 @@ export class JobStage extends HTMLElement {
     this.over.classList.toggle("above", playing);
     if (!job || this.over.hidden) return;
     const step = job.progress, bar = /** @type {HTMLElement} */ (this.over.querySelector(".bar"));
-    const percent = Math.round(100 * (step?.fraction ?? 0));
+    const known = step ? step.fraction : job.preparing?.fraction, percent = Math.round(100 * (known ?? 0));
     this.line.textContent = this.words(job);
     this.whole.style.width = `${percent}%`;
     bar.setAttribute("aria-valuenow", String(percent));
     bar.setAttribute("aria-label", this.line.textContent);
-    bar.classList.toggle("busy", ACTIVE.has(job.status) && !step);
+    bar.classList.toggle("busy", ACTIVE.has(job.status) && (known ?? null) === null);
   }
 
   /** @param {JobRow} job */
@@ -151,6 +153,7 @@ export class JobStage extends HTMLElement {
     const step = job.progress;
     if (job.status === "waiting") return this.waiting(job);
     if (job.status === "held") return say("stage.paused");
+    if (!step && job.preparing) return preparing(job.preparing);
     if (!step) return say("stage.loading");
     if (step.fraction >= 1) return say("stage.finishing");
     const left = step.left === null || step.left === undefined ? null : step.left - (live.connected ? (performance.now() - this.heard) / 1000 : 0);

@@ -1,0 +1,155 @@
+"""Which parts of a model lie in the folders of ComfyUI and in others that a user names; told by what is in the files.
+
+Folders are walked within bounds, links that lead in a circle and folders that cannot be read are passed over. Of every
+file the header is read once and remembered by name, size and date, so that looking again costs a list of the folders.
+A part is taken where all of its tensors are there: of several files the one whose size is that of a published file,
+then the one that keeps the most, whole numbers of bits before eight. Which of the two models a transformer is stands in
+no weight; its name must say so. Without torch.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from eichi.catalog import CARD, WEIGHTS, Direction, Entry, Shelves, told_direction
+from eichi.files import read_file
+from eichi.models.comfy import comfy_places, folders
+from eichi.models.formats import ANCHORS, INDEX, Layout, Print, file_print, layouts
+
+# More than anybody's folders of parts; what is beyond is not looked at.
+MOST_FOLDERS, MOST_FILES, DEPTH = 1000, 5000, 4
+# Published files that go by no other size, in bytes.
+PUBLISHED = {
+    16_331_849_976: "FramePackI2V_HY_fp8_e4m3fn",
+    9_091_392_483: "llava_llama3_fp8_scaled",
+    246_144_152: "clip_l",
+    856_505_640: "sigclip_vision_patch14_384",
+}
+# From the best to be had to the least.
+PRECISIONS = ("fp64", "fp32", "bf16", "fp16", "fp8 scaled", "fp8")
+# A tokenizer by what its settings name, and what must be beside them.
+TOKENIZER = "tokenizer_config.json"
+MARKS = {"tokenizer": "<|begin_of_text|>", "tokenizer_2": "<|startoftext|>"}
+WORDS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+SETTINGS = 2**20  # bytes of a tokenizer's settings
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file or folder that is a part of a model, or nearly: `lacks` says what is missing to it, empty where nothing.
+
+    `name` is that of the published file of its size, `direction` which transformer it is, where its name tells.
+    """
+
+    part: str
+    place: Path
+    precision: str
+    size: int
+    lacks: str = ""
+    name: str | None = None
+    direction: Direction | None = None
+
+
+def best(found: Iterable[Found], part: str, direction: Direction) -> Path | None:
+    """The first whole place of a part in what `look` gives; None where there is none."""
+    good = (one for one in found if one.part == part and not one.lacks)
+    return next((one.place for one in good if part != "transformer" or one.direction == direction), None)
+
+
+def look(entry: Entry, models: Shelves) -> list[Found]:
+    """All that is a part of a model, or nearly one, in other programs' folders; of each part the best first."""
+    found = [one for place in _places(models) for one in _parts(entry, place)]
+    return sorted(found, key=lambda one: (one.part, bool(one.lacks), one.name is None, _rank(one), str(one.place)))
+
+
+def named(place: Path) -> bool:
+    """Whether nothing but its name says which of the models a transformer is."""
+    return place.is_file() and not (place.parent / CARD).is_file() and place.stat().st_size not in PUBLISHED
+
+
+def _rank(found: Found) -> int:
+    return PRECISIONS.index(found.precision) if found.precision in PRECISIONS else len(PRECISIONS)
+
+
+def _parts(entry: Entry, place: Path) -> Iterator[Found]:
+    """What one file or folder is."""
+    try:
+        told = file_print(place)
+        tokenizer = _tokenizer(place, told) if place.is_dir() else None
+        weights = place.is_file() or any(name.endswith(INDEX) for name, _, _ in told)
+        read = _read(place, told) if weights else {}
+    except (OSError, ValueError):  # unreadable, or nothing of ours
+        return
+    size = sum(size for _, size, _ in told)
+    if tokenizer is not None:
+        yield Found(tokenizer, place, "", size)
+    for part, layout in read.items():
+        if _alike(part, layout, entry):
+            direction = told_direction(place) if part == "transformer" else None
+            lacks = layout.lacks(entry.published[part].shapes)
+            yield Found(part, place, layout.precision, size, lacks, PUBLISHED.get(size), direction)
+
+
+def _alike(part: str, layout: Layout, entry: Entry) -> bool:
+    """Whether a file has the one tensor that tells the part in the right shape: else it is another program's."""
+    anchor = ANCHORS[part]
+    wanted = entry.published[part].shapes.get(anchor)
+    return wanted is not None and layout.shapes.get(anchor) == wanted
+
+
+@lru_cache(maxsize=MOST_FILES)
+def _read(place: Path, _: Print) -> dict[str, Layout]:
+    return layouts(place)
+
+
+@lru_cache(maxsize=MOST_FOLDERS)
+def _tokenizer(place: Path, told: Print) -> str | None:
+    """Which tokenizer a folder has; None where it has none of ours. Raises OSError, ValueError."""
+    names = {name for name, _, _ in told}
+    if TOKENIZER not in names:
+        return None
+    text = read_file(place / TOKENIZER, SETTINGS).decode()
+    kinds = [part for part, mark in MARKS.items() if mark in text]
+    needed = WORDS[:1] if kinds == ["tokenizer"] else WORDS  # LLaMA's is counted with by its one file
+    whole = any(names.issuperset(words) for words in needed)
+    return kinds[0] if len(kinds) == 1 and whole else None
+
+
+def _places(models: Shelves) -> Iterator[Path]:
+    """Every file of weights below the folders, and every folder that has a part in several files or a tokenizer."""
+    todo = [(folder, 0) for place in comfy_places(models) for folder in folders(place)]
+    seen: set[str] = set()
+    left = MOST_FILES
+    while todo and left > 0 and len(seen) < MOST_FOLDERS:
+        folder, depth = todo.pop(0)
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        names, below = _list(folder, left)
+        left -= len(names)
+        indexed = any(name.endswith(INDEX) for name in names)
+        if indexed or TOKENIZER in names:
+            yield folder
+        if not indexed:
+            yield from (folder / name for name in names if name.endswith(WEIGHTS))
+        if depth < DEPTH:
+            todo += [(folder / name, depth + 1) for name in below]
+
+
+def _list(folder: Path, most: int) -> tuple[list[str], list[str]]:
+    """The names of the files and of the folders in a folder, of no more than so many; none where it cannot be read."""
+    files: list[str] = []
+    below: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in islice(entries, most):
+                with suppress(OSError):  # a link in a circle
+                    (below if entry.is_dir() else files if entry.is_file() else []).append(entry.name)
+    except OSError:
+        return [], []
+    return sorted(files), sorted(below)
