@@ -13,12 +13,12 @@ from pathlib import Path
 
 from eichi.setup.builds import Build, build_in
 from eichi.setup.cards import BACKENDS, Card, backends, dotted, driver_name, has_code, needed, runs
-from eichi.setup.uv import Uv, wheels
+from eichi.setup.uv import ALONE, Uv, wheels
 
 Tell = Callable[..., None]  # the id of a sentence, and what fills it
 
 CHOSEN = "UV_TORCH_BACKEND"  # the user's own word on it
-GIVEN = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX")
+GIVEN = ("UV_INDEX", "UV_EXTRA_INDEX_URL")
 AUTO, PLAIN = "auto", ""
 REGISTRY = "13.0"  # the CUDA release of the plain registry's build for Linux
 
@@ -55,8 +55,8 @@ class Way:
 
 def ways(environ: Mapping[str, str], card: Card | None) -> tuple[str, ...]:
     """The indexes to ask for torch, the first that answers being taken."""
-    if environ.get(CHOSEN):
-        return (PLAIN,)  # uv reads the variable itself
+    if environ.get(CHOSEN) or environ.get(ALONE):
+        return (PLAIN,)  # uv reads the first itself; with the second there is no server
     if any(environ.get(name) for name in GIVEN) or wheels(environ, "torch"):
         return (PLAIN, AUTO)
     return (*special(card), AUTO, PLAIN)
