@@ -32,10 +32,11 @@ they cost RAM while that is done and nothing on the GPU.
 * **all**: every part stays on the GPU. **kept**: transformer and VAE stay; LLaMA visits for new prompts, whole or a
   layer at a time. **streamed n**: n of the 60 blocks come from RAM when their turn comes, the next one while one
   computes.
-* GPU is the largest of three sums. Reading prompts: cuda + transformer + vae + encoders. Sampling: cuda + transformer +
-  vae + work + cache, and decode where there is room to decode the section before meanwhile.
+* GPU is the largest of three sums. Reading prompts: cuda + transformer + vae + encoders + work. Sampling: cuda +
+  transformer + blocks + vae + work + cache, and decode where there is room to decode the section before meanwhile.
   Decoding: cuda + transformer + vae + cache + decode. Where everything stays, encoders count in each.
-* transformer counts what lies on the GPU: the blocks that stay, what is no block, and two of the largest streamed ones.
+* transformer counts what lies on the GPU all the time: the blocks that stay, and what is no block. While sampling,
+  blocks are two of the largest streamed ones.
 * moved is what goes from RAM to the GPU at every step.
 * A row that says **no** does not fit: choose a lower resolution.
 """

@@ -13,8 +13,10 @@ from eichi.errors import DeviceError, LoraError, ModelError
 from eichi.models.head import kept_in
 from eichi.models.load import Components
 from eichi.models.merged import Found, Merged
+from eichi.models.offload import streamed_names
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
+from eichi.plan.memory import Need, Placement
 from eichi.settings import Runtime
 from tests import loras, small
 
@@ -167,3 +169,41 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
     save_file(tensors, path)
     with pytest.raises(ModelError, match=r"proj_out\.weight"):
         _ = Components(small.entry(folder), Runtime(Shelves(folder), "cpu")).transformer
+
+
+def test_nothing_comes_to_the_device_that_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card with room for weights in eight bits need not have it for those before; and what leaves goes first."""
+    device = torch.device("cpu:0")  # another than the RAM, in name
+    weights = Weights("small", *small.source(folder / "transformer"), torch.float32, device)
+    blocks = ("transformer_blocks.", "single_transformer_blocks.")
+    weights.change(WeightsOptions(), blocks)
+    sent: list[str] = []
+    send = weights._send
+
+    def noted(name: str) -> None:
+        sent.append(name)
+        send(name)
+
+    monkeypatch.setattr(weights, "_send", noted)
+    weights.change(WeightsOptions(fp8="row"), ("transformer_blocks.0.",))
+    assert sent and not [name for name in sent if weights.recipes[name].fp8 != "off"]
+    first = [name.startswith("transformer_blocks.0.") for name in sent]
+    assert first == sorted(first, reverse=True)
+    fresh = Weights("small", *small.source(folder / "transformer"), torch.float32, device)
+    fresh.change(WeightsOptions(fp8="row"))
+    theirs = fresh.transformer.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in weights.transformer.state_dict().items())
+    sent.clear()
+    weights.give_way(blocks)
+    assert sent and all(name.startswith(blocks) for name in sent)
+
+
+def test_a_transformer_gives_way_before_it_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prompts of the next job are read beside as much of it as is planned for that job."""
+    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    weights = components.weights
+    given: list[tuple[str, ...]] = []
+    monkeypatch.setattr(weights, "give_way", given.append)
+    components.want(WeightsOptions(fp8="row"))
+    components._settle(Need(64, 64), Placement("streamed", 2, whole=False, beside=False))
+    assert given == [streamed_names(weights.transformer, components.placement)]

@@ -200,7 +200,9 @@ def put(model: nn.Module, layer: str, rounded: Rounded, anew: bool = False) -> N
     """
     plain = model.get_submodule(layer)
     assert isinstance(plain, nn.Linear), "only linear layers are eligible"
-    if isinstance(plain, Fp8Linear) and plain.scale.shape == rounded.scale.shape and not anew:
+    before = plain.scale if isinstance(plain, Fp8Linear) and not anew else None
+    same = before is not None and before.shape == rounded.scale.shape and plain.weight.device == rounded.values.device
+    if isinstance(plain, Fp8Linear) and same:
         plain.weight.copy_(rounded.values)
         plain.scale.copy_(rounded.scale)
     else:

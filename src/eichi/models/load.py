@@ -156,7 +156,7 @@ class Components:
         with _boundary(self.entry.name, "transformer"):
             names = streamed_names(network, placement)
             # In float32 a CPU has memory enough, and files that change meanwhile, as in training, are not to be seen.
-            mapped = not placement.pinned and self.precision != FULL
+            mapped = (not placement.pinned or placement.loose > 0) and self.precision != FULL
             yield from _words("transformer", weights.changing(self._wanted, names, mapped))
             place_transformer(network, placement, self.device)
         if self.runtime.compiled:
@@ -257,9 +257,9 @@ class Components:
         if now.gpu is None:
             return now
         here = sum(_size(part) for part in networks.values())
-        own = 0
-        if "transformer" in networks and self.need is not None and copied(self.need, self.placement):
-            own = _size(networks["transformer"], CPU)
+        own = 0.0
+        if "transformer" in networks and self.need is not None:
+            own = _size(networks["transformer"], CPU) * copied(self.need, self.placement)
         limit = float("inf") if self.limit is None else self.limit
         return replace(now, gpu=min(now.gpu + here, limit), ram=now.ram + own)
 
@@ -306,13 +306,16 @@ class Components:
         return self.sources[name] if name in self.sources else FileSource(name, self.folders[name])
 
     def _settle(self, need: Need, placement: Placement) -> None:
-        """Put a placement into effect. A transformer that is not made yet is placed when it is."""
+        """Put a placement into effect. A transformer that is not as it is wanted yet gives way, and is placed later."""
         self.need, self.placement = need, placement
         if placement.level != "all":
             self.release("text_encoder", "text_encoder_2", "image_encoder")
         for name, part in self._networks.items():
             if name != "transformer" or self._made is not None:
                 self._place(name, part)
+            else:
+                unstream(part)
+                self._loaded[name].give_way(streamed_names(part, placement))
 
     def _place(self, name: str, part: nn.Module) -> None:
         """A part onto its target; hooks of a placement before go."""

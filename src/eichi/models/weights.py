@@ -12,7 +12,7 @@ and on a CPU all of them. The system keeps as much of them as it has room for.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -105,19 +105,26 @@ class Weights:
         yield from self._change(options)
         self._done = wanted
 
+    def give_way(self, away: tuple[str, ...]) -> None:
+        """Put into RAM what will lie there, and bring nothing: for the time until the weights are changed."""
+        self._away = away
+        with _plainly():
+            self._leave(self.recipes)
+
     def _change(self, options: WeightsOptions) -> Done:
         loras = open_loras(options.loras, self.shapes, self.name)
         self.made = 0
-        with _plainly():
-            for name in self.recipes:
-                self._send(name)
         wanted: dict[str, tuple[Recipe, list[Lora]]] = {}
-        for name, shape in self._names.items():
+        for name in sorted(self._names, key=lambda name: self._target(name) == self.device):
             used = [lora for lora in loras if name in lora.match.shares]
-            kept = self._kept(name, shape, options.fp8, bool(used))
+            kept = self._kept(name, self._names[name], options.fp8, bool(used))
             recipe = Recipe(tuple((lora.print, lora.strength) for lora in used), kept)
             if self.recipes.get(name) != recipe:
                 wanted[name] = recipe, used
+        same = self.recipes.keys() - wanted.keys()
+        # What leaves the device goes first, so that there is room for what comes; and what is made anew does not come.
+        with _plainly():
+            self._leave(same)
         sizes = {name: prod(self._names[name]) * self.source.dtype(name).itemsize for name in wanted}
         done, total = 0, sum(sizes.values())
         yield done, total
@@ -126,6 +133,10 @@ class Weights:
                 self._make(name, recipe, used)
             done += sizes[name]
             yield done, total
+        with _plainly():
+            for name in same:
+                if self._target(name) == self.device:
+                    self._send(name)
         for layer in self.transformer.modules():
             if isinstance(layer, fp8.Fp8Linear):
                 layer.product = options.fp8_math
@@ -216,7 +227,7 @@ class Weights:
             fp8.lift(self.transformer, layer)
         owner = self.transformer.get_submodule(layer)
         before = getattr(owner, attribute)
-        if before.is_meta or stays or name in self._left:
+        if before.is_meta or before.device != target or stays or name in self._left:
             put(self.transformer, name, whole.to(target))
             (self._left.add if stays else self._left.discard)(name)
         else:  # the same memory again: new one for every change would leave holes
@@ -225,6 +236,12 @@ class Weights:
     def _target(self, name: str) -> torch.device:
         """Where a tensor lies between its turns."""
         return CPU if self._away and name.startswith(self._away) else self.device
+
+    def _leave(self, names: Iterable[str]) -> None:
+        """Send to RAM what lies there now, of these."""
+        for name in names:
+            if self._target(name) != self.device:
+                self._send(name)
 
     def _send(self, name: str) -> None:
         """Bring a tensor that is made already to where it lies now, with what belongs to it."""

@@ -1,0 +1,291 @@
+"""A walk: jobs of the product's own on a card of some size, one after another, with everything that is asserted.
+
+Nothing of the product is left out between a plan and its frames. Of every job there is told where the weights lay, the
+peak of each phase beside its forecast, how many streamed blocks were on the card at once and what was brought; and it
+has failed where a product was made on another device or in another type than it should be, where weights lie elsewhere
+than planned, or where frames are missing.
+"""
+
+import gc
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
+from diffusers.hooks.group_offloading import ModuleGroup
+from torch import Tensor
+from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
+
+from benchmarks.fakecard.count import Counter
+from benchmarks.fakecard.cuda import card
+from benchmarks.fakecard.parts import at_hand, make_parts
+from benchmarks.fakecard.ways import Way
+from eichi.catalog import PARTS, Entry, Shelves
+from eichi.errors import EichiError
+from eichi.events import Adjusted, Event, FrameDrawn, FramesReady, SectionDone
+from eichi.models.fp8 import TYPE, eligible
+from eichi.models.head import kept_in
+from eichi.models.load import Components
+from eichi.models.offload import streamed_names
+from eichi.models.weights import Weights
+from eichi.pipeline.generate import compute, fitted
+from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast
+from eichi.prepare import make_plan
+from eichi.settings import Runtime
+
+NAMES = {8: "RTX 4060", 12: "RTX 4070", 16: "RTX 4080", 24: "RTX 4090", 80: "H100"}
+FREE = 0.96  # of a card; the rest has been taken before we start
+PHASES: tuple[tuple[Any, str, str], ...] = (
+    (LlamaModel, "forward", "words"),
+    (CLIPTextModel, "forward", "words"),
+    (SiglipVisionModel, "forward", "vision"),
+    (AutoencoderKLHunyuanVideo, "encode", "pictures"),
+    (Weights, "changing", "weights"),
+    (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
+)
+BEFORE = "before"
+SECONDS = 2.0  # two sections, of which one is decoded beside the other where there is room
+HALVES = {
+    "words": {torch.float16},
+    "vision": {torch.float16},
+    "pictures": {torch.float16},
+    "sampling": {torch.bfloat16, torch.float32, TYPE},  # float32 is the head, and the weights of FP8 as they come back
+    "decoding": {torch.float16},
+}
+
+
+class Fault(Exception):
+    """Something that must not be."""
+
+
+# What comes out of torch, the libraries and our own code where something is wrong.
+FAULTS = (Fault, EichiError, RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What came of a job: bytes at the peak of each phase, and what was forecast of it; `moved` are bytes a pass.
+
+    `blocks` is the most streamed blocks at once. `words` are the ids of what was said; `fault` is what went wrong.
+    """
+
+    name: str
+    side: int
+    card: float
+    placement: Placement | None = None
+    counted: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, float] = field(default_factory=dict)
+    moved: float = 0.0
+    moved_planned: float = 0.0
+    blocks: int = 0
+    words: tuple[str, ...] = ()
+    seconds: float = 0.0
+    fault: str = ""
+
+    @property
+    def peak(self) -> float:
+        return max(self.counted.values(), default=0)
+
+    @property
+    def forecast(self) -> float:
+        """The largest phase, without what CUDA takes for itself, which nobody sees here."""
+        return max(self.planned.values(), default=0)
+
+    @property
+    def share(self) -> float:
+        return self.peak / self.forecast if self.forecast else 0.0
+
+
+# What decoding a tile takes, and the shape of its frames, by that of its latents.
+Decoded = dict[tuple[Any, ...], tuple[int, tuple[int, ...]]]
+
+
+class Life:
+    """A program on a card of `size` GiB, from its start to its end: one model after another, job after job.
+
+    `told` is how large the card seems when it is asked, where that is another. `decoded` is what is known of tiles.
+    """
+
+    def __init__(
+        self, folder: Path, size: float, decoded: Decoded, *, told: float | None = None, fused: bool = True
+    ) -> None:
+        self.folder, self.size, self.decoded = folder, size, decoded
+        self.counter = Counter("cuda", size * FREE * GIB - CUDA)
+        self.told = (told or size) * FREE * GIB
+        self.groups: set[ModuleGroup] = set()
+        self.most = 0
+        self.parts: Components | None = None
+        self._fused = fused
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Life":
+        for owner, name, phase in PHASES:
+            self._stack.enter_context(patch.object(owner, name, self._phased(getattr(owner, name), phase)))
+        decode = self._decode(AutoencoderKLHunyuanVideo.decode)
+        self._stack.enter_context(patch.object(AutoencoderKLHunyuanVideo, "decode", decode))
+        self._stack.enter_context(patch.object(ModuleGroup, "onload_", self._come(ModuleGroup.onload_)))
+        self._stack.enter_context(patch.object(ModuleGroup, "offload_", self._go(ModuleGroup.offload_)))
+        self._stack.enter_context(card(self.counter, self._free, NAMES.get(self.size, "?"), self._fused))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def _free(self) -> float:
+        return self.told - self.counter.live
+
+    def load(self, entry: Entry) -> Components:
+        """A model's parts; those of another one go."""
+        if self.parts is None or self.parts.entry != entry:
+            self.end()
+            self.parts = make_parts(entry, Runtime(Shelves(self.folder), "cuda"))
+        return self.parts
+
+    def end(self) -> None:
+        """Give everything back. Raises Fault where something stays."""
+        if self.parts is not None:
+            self.parts.release(*PARTS)
+            self.parts = None
+        self.groups.clear()
+        gc.collect()
+        if self.counter.live:
+            raise Fault(f"{self.counter.live} bytes stay on the card")
+
+    def run(self, way: Way, side: int, picture: Path, lora: Path | None = None) -> Walked:
+        """One job."""
+        began, walked = time.monotonic(), Walked(way.name, side, self.size)
+        try:
+            walked = self._run(way, walked, picture, lora)
+        except FAULTS as error:
+            walked = replace(walked, fault=_told(error))
+            self.parts = None
+        return replace(walked, seconds=time.monotonic() - began)
+
+    def _run(self, way: Way, walked: Walked, picture: Path, lora: Path | None) -> Walked:
+        entry = at_hand(way.model, self.folder)
+        parts = self.load(entry)
+        side = entry.resolution if entry.embedded else walked.side
+        plan = make_plan(way.request(picture, side, SECONDS, lora), Shelves(self.folder), entry)
+        self.restart()
+        with placed(way.placement):
+            events = list(compute(plan, parts, fitted(plan)))
+        if sum(len(event.frames) for event in events if isinstance(event, FramesReady)) != plan.frames:
+            raise Fault("not all frames have come")
+        self.check(parts)
+        return self.tell(replace(walked, side=side), parts, events)
+
+    def restart(self) -> None:
+        """Forget what was counted before."""
+        gc.collect()
+        self.counter.restart()
+        self.counter.phase = BEFORE
+        self.most = 0
+
+    def check(self, parts: Components) -> None:
+        """Everything was made where it should be, in the type that it should have. Raises Fault."""
+        full = parts.entry.anatomy.precision.size == FLOAT32
+        for phase, made in self.counter.products.items():
+            wanted = {torch.float32} if full else HALVES.get(phase)
+            wrong = {one for one in made if one[0] != "cuda" or (wanted is not None and one[1] not in wanted)}
+            if wrong:
+                raise Fault(f"{phase}: products on or in {sorted(map(str, wrong))}")
+        names = streamed_names(parts.transformer, parts.placement)
+        for name, parameter in parts.transformer.named_parameters():
+            kept = {kept_in(name, parts.transformer_dtype)} | ({TYPE} if eligible(name, parameter.ndim) else set())
+            place = "cpu" if name.startswith(names) and names else "cuda"
+            if parameter.dtype not in kept or parameter.device.type != place:
+                raise Fault(f"{name} is {parameter.dtype} on {parameter.device}")
+
+    def tell(self, walked: Walked, parts: Components, events: list[Event]) -> Walked:
+        """What is to be told of a job that is over."""
+        assert parts.need is not None
+        peaks = forecast(parts.entry.anatomy, parts.need, parts.placement)
+        passes = sum(event.computed for event in events if isinstance(event, SectionDone | FrameDrawn))
+        return replace(
+            walked,
+            placement=parts.placement,
+            counted={phase: size for phase, size in self.counter.peaks.items() if phase != BEFORE},
+            planned={name: sum(phase.values()) - CUDA for name, phase in peaks.phases.items()},
+            moved=self.counter.moved["sampling"] / max(1, passes),
+            moved_planned=peaks.moved,
+            blocks=self.most,
+            words=tuple(event.id for event in events if isinstance(event, Adjusted)),
+        )
+
+    def _phased(self, call: Callable[..., Any], phase: str) -> Callable[..., Any]:
+        """A function that begins a phase, which lasts until the next one."""
+
+        @wraps(call)
+        def phased(*args: Any, **kwargs: Any) -> Any:
+            self.counter.phase = phase
+            return call(*args, **kwargs)
+
+        return phased
+
+    def _decode(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The VAE's decoding. A tile of one kind is walked once: it takes as much whatever else is on the card."""
+
+        def decode(vae: AutoencoderKLHunyuanVideo, latents: Tensor, **named: Any) -> Any:
+            self.counter.phase = "decoding"
+            key = (tuple(latents.shape), latents.dtype, vae.use_tiling)
+            if key not in self.decoded:
+                with self.counter.measured() as more:
+                    made = call(vae, latents, **named)
+                self.decoded[key] = more[0], tuple(made[0].shape)
+                return made
+            size, shape = self.decoded[key]
+            self.counter.take(size)
+            return (torch.empty(shape, dtype=latents.dtype, device=latents.device),)
+
+        return wraps(call)(decode)
+
+    def _come(self, call: Callable[[ModuleGroup], None]) -> Callable[[ModuleGroup], None]:
+        """Blocks that come to the card, counted."""
+
+        def come(group: ModuleGroup) -> None:
+            call(group)
+            self._lies(group, "cuda")
+            self.groups.add(group)
+            self.most = max(self.most, len(self.groups))
+
+        return come
+
+    def _go(self, call: Callable[[ModuleGroup], None]) -> Callable[[ModuleGroup], None]:
+        """Blocks that leave the card."""
+
+        def go(group: ModuleGroup) -> None:
+            call(group)
+            self._lies(group, "cpu")
+            self.groups.discard(group)
+
+        return go
+
+    def _lies(self, group: ModuleGroup, place: str) -> None:
+        """A block lies where it should. Raises Fault."""
+        found = {parameter.device.type for module in group.modules for parameter in module.parameters()}
+        if found != {place}:
+            raise Fault(f"a block lies on {sorted(found)} instead of {place}")
+
+
+@contextmanager
+def placed(placement: Placement | None) -> Iterator[None]:
+    """Weights lie where it is said for a time, whatever would be chosen."""
+    if placement is None:
+        yield
+        return
+    with patch("eichi.models.load.choose", lambda *given: placement):
+        yield
+
+
+def _told(error: BaseException) -> str:
+    """An error and the place in our code where it came from."""
+    places = [place for place in traceback.extract_tb(error.__traceback__) if "eichi" in place.filename]
+    where = f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {str(error)[:200]}{where}"
