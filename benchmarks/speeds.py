@@ -9,7 +9,7 @@ from statistics import median
 
 from eichi.catalog import find
 from eichi.plan.cards import Card, find_card
-from eichi.plan.memory import GIB, RESERVED, WORTH, Machine, Need, Placement, choose, lacks, time
+from eichi.plan.memory import GIB, RESERVED, Machine, Need, Placement, choose, lacks, plan_memory, time
 from eichi.plan.speed import Speed
 
 ANATOMY = find("framepack").anatomy
@@ -91,7 +91,9 @@ def page() -> Iterator[str]:
     )
     yield from _table(("card", "", "products", "attention", "moving", "fp8", "waiting", "step"), _parts())
     yield PLACED
-    yield from _table(("card", "free RAM", "by size", "section", "by time", "section", "advice"), _placed())
+    yield from _table(
+        ("card", "free RAM", "nothing pinned", "by size", "section", "by time", "section", "advice"), _placed()
+    )
     yield COMPARED
     rows = [_compared(one) for one in PUBLISHED]
     yield from _table(("card", "published", "of", "forecast", "off", "who"), [cells for cells, _ in rows])
@@ -102,8 +104,9 @@ def page() -> Iterator[str]:
 PLACED = """### Placed by time
 
 Where the card is known, the placement is the one with the shortest section, if it is clearly shorter (2 %) than the one
-with most on the GPU. Most cards get the same either way. Where RAM is too small to pin what is streamed, the GPU waits,
-and decoding beside that can be worth more streamed blocks. These are the cards that wait.
+with most on the GPU. Most cards get the same either way. Where RAM is too small to pin all that is streamed, as many
+blocks are pinned as there is room for, and the GPU waits for the others; decoding beside that can be worth more
+streamed blocks. These are the cards that wait, with the seconds of a section, and those if nothing were pinned.
 """
 
 COMPARED = """### Beside what was published
@@ -153,19 +156,24 @@ def _placed() -> Iterator[Iterator[str]]:
     """What goes by time where RAM is short."""
     for ram in LITTLE:
         for name in NAMES:
-            card = _card(name)
-            machine = _machine(card, ram)
-            by_size, by_time = choose(ANATOMY, WINDOW, replace(machine, card=None)), choose(ANATOMY, WINDOW, machine)
-            other = replace(WINDOW, fp8=True)
-            step, rounded = (time(ANATOMY, need, machine, choose(ANATOMY, need, machine)) for need in (WINDOW, other))
-            assert step is not None
-            assert rounded is not None
-            if by_size.streamed and not by_size.pinned:
-                before = _seconds(time(ANATOMY, WINDOW, machine, by_size))
-                after = _seconds(time(ANATOMY, WINDOW, machine, by_time))
-                worth = rounded.section < step.section * WORTH
-                advice = f"FP8: {step.step:.1f} → {rounded.step:.1f} s a step" if worth else ""
-                yield iter((name, f"{ram:.0f}", _where(by_size), before, _where(by_time), after, advice))
+            machine = _machine(_card(name), ram)
+            by_size = choose(ANATOMY, WINDOW, replace(machine, card=None))
+            if by_size.streamed and (by_size.loose or not by_size.pinned):
+                by_time = choose(ANATOMY, WINDOW, machine)
+                none = replace(by_size, pinned=False, loose=0)
+                yield iter(
+                    (
+                        *(name, f"{ram:.0f}", _section(machine, none)),
+                        *(_where(by_size), _section(machine, by_size), _where(by_time), _section(machine, by_time)),
+                        _fp8(machine),
+                    )
+                )
+
+
+def _fp8(machine: Machine) -> str:
+    """What FP8 would make of a step, where that is worth a word."""
+    said = [note for note in plan_memory(find("framepack"), WINDOW, machine).advice if note.id == "memory.advice.fp8"]
+    return "FP8: {before} → {after} s a step".format(**said[0].values) if said else ""
 
 
 def _compared(one: Published) -> tuple[list[str], float]:
@@ -207,11 +215,12 @@ def _told(card: Card, need: Need, kernel: str = "auto") -> str:
 
 
 def _where(placement: Placement) -> str:
-    name = f"streamed {placement.streamed}" if placement.streamed else placement.level
-    return name + (", decoding beside" if placement.streamed and placement.beside else "")
+    pinned = placement.streamed - placement.loose if placement.pinned else 0
+    return f"streamed {placement.streamed}, {pinned} pinned" + (", decoding beside" if placement.beside else "")
 
 
-def _seconds(timed: Speed | None) -> str:
+def _section(machine: Machine, placement: Placement) -> str:
+    timed = time(ANATOMY, WINDOW, machine, placement)
     assert timed is not None
     return f"{timed.section:.0f} s"
 

@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from eichi import files
-from eichi.files import aside, private, read_file, remove, settle, tighten
+from eichi.files import aside, private, read_file, remove, settle, size_of, tighten
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and folders are other things on Windows")
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_of_what_is_not_there_there_are_no_bytes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"four")
+    assert (size_of(tmp_path / "file"), size_of(tmp_path / "none")) == (4, 0)
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:

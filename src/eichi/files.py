@@ -80,6 +80,14 @@ def only_file(path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, none where there is no file: one that is being fetched gets its name between two looks."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def remove(path: Path) -> None:
     """Remove whatever is in a place: a folder with all that is in it, of a link the link alone. Raises OSError.
 

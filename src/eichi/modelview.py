@@ -7,12 +7,13 @@ somebody elsewhere takes them out. Knows no page.
 from pathlib import Path
 from typing import Literal
 
-from eichi.catalog import Direction, Entry, PartSource, Shelves, find, known
+from eichi.catalog import Direction, Entry, Shelves, find, known
+from eichi.files import size_of
 from eichi.jobs.view import View
 from eichi.models.download import ROOM, Order, free
 from eichi.models.fetched import Checked, pinned, removable
 from eichi.models.licences import Licence, licences
-from eichi.models.locate import lacking, locate_part
+from eichi.models.locate import lacking, places
 from eichi.words import say, table
 
 
@@ -161,9 +162,12 @@ class Removed(View):
 
 def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[str] = frozenset()) -> ModelView:
     """A model as it is on this machine."""
-    parts = tuple(_part(part, source, models, entry, language) for part, source in entry.parts.items())
+    parts = tuple(_part(entry, part, place, language) for part, place in places(entry, models))
     here = entry.embedded or all(part.place is not None for part in parts)
     left, come = (0, 0) if here else lacking(entry, models)
+    begun = None if here else pinned(entry, models)
+    if begun is not None:  # then it is known to the byte
+        left = max(0, begun.size - come)
     return ModelView(
         name=entry.name,
         label=label(entry, language),
@@ -173,8 +177,8 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
         present=here,
         size=left,
         here=come,
-        interrupted=not here and pinned(entry, models) is not None,
-        removable=sum(file.stat().st_size for file in removable(entry, models)),
+        interrupted=begun is not None,
+        removable=sum(map(size_of, removable(entry, models))),
         parts=parts,
         licences=_licences(licences(entry.parts, entry.parts), language, agreed),
         resolutions=tuple(
@@ -209,7 +213,7 @@ def order_view(asked: Order, language: str, agreed: frozenset[str] = frozenset()
             )
             for one in asked.files
         ),
-        found=tuple(_part(part, entry.parts[part], asked.models, entry, language) for part in asked.found),
+        found=tuple(_part(entry, part, place, language) for part, place in asked.found.items()),
         repositories=tuple(
             RepositoryView(
                 name=one.name,
@@ -236,10 +240,9 @@ def label(entry: Entry, language: str) -> str:
     return table(language).get(f"choice.model.{entry.name.replace('-', '_')}", entry.name)
 
 
-def _part(part: str, source: PartSource, models: Shelves, entry: Entry, language: str) -> PartView:
-    place = locate_part(entry, part, models)
-    name = say(f"part.{part}", language)
-    return PartView(part=part, label=name, source=source.repository or "", place=place)
+def _part(entry: Entry, part: str, place: Path | None, language: str) -> PartView:
+    source = entry.parts[part].repository or ""
+    return PartView(part=part, label=say(f"part.{part}", language), source=source, place=place)
 
 
 def _licences(asked: tuple[Licence, ...], language: str, agreed: frozenset[str]) -> tuple[LicenceView, ...]:

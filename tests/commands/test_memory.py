@@ -22,7 +22,7 @@ def test_the_contract(eichi: Run) -> None:
     told = plan(eichi, "--free-gb", 24, "--ram-gb", 64)
     assert list(told) == [
         *("model", "height", "width", "placement", "blocks", "gpu", "ram", "lacks"),
-        *("phases", "memory", "moved", "usable", "free", "fp8", "tokens", "parameters", "speed", "advice"),
+        *("phases", "memory", "moved", "mapped", "usable", "free", "fp8", "tokens", "parameters", "speed", "advice"),
     ]
     assert (told["model"], told["height"] * told["width"], told["lacks"]) == ("framepack", 640 * 640, [])
     assert told["placement"]["level"] == "streamed"
@@ -46,19 +46,19 @@ def test_what_changes_the_plan(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_described_card_has_its_speed(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = plan(eichi, "--card", "RTX 4070", "--ram-gb", 24)
+    told = plan(eichi, "--card", "RTX 4070", "--ram-gb", 20)
     assert told["usable"] == round(12 * 0.96 * 7 / 8, 2)
     speed = told["speed"]
     assert speed["card"] == "RTX 4070"
     assert speed["step"] == pytest.approx(sum(speed["parts"].values()), abs=0.05)
     assert [note["id"] for note in told["advice"]] == ["memory.advice.fp8", "memory.advice.ram"]
     assert plan(eichi, "--card", "RTX 4070", "--free-gb", 8, "--ram-gb", 24)["usable"] == 7.0
-    assert plan(eichi, "--free-gb", 12, "--ram-gb", 24)["speed"] is None
-    parts = plan(eichi, "--card", "RTX 4070", "--ram-gb", 24, "--fp8-math")["speed"]["parts"]
+    assert plan(eichi, "--free-gb", 12, "--ram-gb", 20)["speed"] is None
+    parts = plan(eichi, "--card", "RTX 4070", "--ram-gb", 20, "--fp8-math")["speed"]["parts"]
     assert parts["products"] < speed["parts"]["products"]
     monkeypatch.setenv("EICHI_ATTENTION", "sage")
-    assert plan(eichi, "--card", "RTX 4070", "--ram-gb", 24)["speed"]["step"] < speed["step"]
-    _, lines, shown = eichi("memory", "--card", "RTX 4070", "--ram-gb", 24)
+    assert plan(eichi, "--card", "RTX 4070", "--ram-gb", 20)["speed"]["step"] < speed["step"]
+    _, lines, shown = eichi("memory", "--card", "RTX 4070", "--ram-gb", 20)
     assert any(line.startswith("RTX 4070: about") and "not measured" in line for line in lines)
     assert "FP8 weights (--fp8) would be faster here" in shown
     _, lines, shown = eichi("memory", "--card", "Voodoo", "--ram-gb", 24)
@@ -80,7 +80,11 @@ def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ((4, 64, "--fp8"), ["gpu"], ["GPU memory", "lower resolution, or close other programs that use the GPU"]),
         ((24, 2), ["ram"], ["RAM: ", "and 2.00 GiB are free. Close other programs."]),
-        ((0, 30), ["ram"], ["RAM: ", "and 30.00 GiB are free. Choose a lower resolution, or close"]),
+        (
+            (0, 30),
+            ["ram"],
+            ["RAM: ", "and 30.00 GiB are free. Set EICHI_CPU_PRECISION=half, choose a lower resolution"],
+        ),
         ((4, 2), ["gpu", "ram"], ["Too little GPU memory", "Too little RAM"]),
         ((24, 64), [], []),
     ],
@@ -94,7 +98,7 @@ def test_what_lacks_is_named_with_what_helps(
     _, _, shown = eichi("memory", *words)
     assert all(sentence in shown for sentence in sentences), shown
     assert shown.count("Too little") == len(lacks)
-    assert ("FP8" in shown) == ("gpu" in lacks and "--fp8" not in more)
+    assert ("FP8" in shown) == ("--fp8" not in more and ("gpu" in lacks or "at every step" in shown))
 
 
 def test_in_words(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:

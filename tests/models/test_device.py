@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from eichi.models import ram
 from eichi.models.device import (
     card_of,
     empty_cache,
@@ -158,3 +159,12 @@ def test_what_is_known_of_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "hip", "6.4")
     assert card_of(cuda) is None
     assert card_of(CPU) is None
+
+
+@pytest.mark.parametrize(("system", "limit"), [("win32", 16 * GIB), ("linux", None)])
+def test_windows_lets_half_of_the_memory_be_pinned(
+    system: str, limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=32 * GIB))
+    assert ram.pinnable() == limit

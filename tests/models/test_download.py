@@ -295,3 +295,16 @@ def test_a_mirror_is_asked_in_place_of_the_hub(hub: Hub, models: Path) -> None:
         list(download(find("framepack"), Shelves(models), server=Server(mirror.address)))
         assert present(find("framepack"), Shelves(models))
         assert (hub.asked, len(mirror.fetched("diffusion-1.safetensors"))) == ([], 1)
+
+
+def test_a_folder_that_cannot_be_written_is_said(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring("framepack", models)
+    (models / STANDARD / "config.json").write_bytes(b"of another version")
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (models / STANDARD / "diffusion-1.safetensors").unlink()
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(FolderError):
+        bring("framepack", models)

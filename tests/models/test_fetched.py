@@ -182,6 +182,17 @@ def test_nothing_is_removed_while_something_is_fetched(hub: Hub, models: Path) -
     assert present(find("framepack"), Shelves(models))
 
 
+def test_what_has_come_of_two_files_of_like_names_is_removed(hub: Hub, models: Path) -> None:
+    hub.repositories[STANDARD] |= {"a.json": b"{}", "a.json.index.json": b"{}"}
+    hub.faults["diffusion-1.safetensors"] = [Fault(404)]
+    with pytest.raises(ModelError):
+        bring("framepack", models)
+    part = models / STANDARD / f".a.json.index.json.{'0' * 12}.part"
+    part.write_bytes(b"{")
+    remove(find("framepack"), Shelves(models))
+    assert files(models) == set()
+
+
 def test_removing_ends_what_was_begun(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-2.safetensors"] = [Fault(404)]
     with pytest.raises(ModelError):

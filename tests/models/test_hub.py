@@ -15,6 +15,7 @@ from eichi.models.hub import (
     Server,
     Trouble,
     _Growing,
+    begun,
     check_path,
     checksum,
     fetch,
@@ -77,9 +78,30 @@ def test_an_interrupted_download_goes_on(hub: Hub, tmp_path: Path) -> None:
     assert part_of(file, tmp_path / "file").read_bytes() == BIG[:3000]
     hub.faults.clear()
     hub.asked.clear()
-    bring(file, tmp_path / "file")
+    assert all(isinstance(one, int) for one in bring(file, tmp_path / "file"))  # so little is read at once
     assert hub.fetched("weights.safetensors") == ["bytes=3000-"]
     assert (tmp_path / "file").read_bytes() == BIG
+
+
+def test_reading_what_is_here_takes_its_time_and_is_said(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eichi.models.hub.CHUNK", 1000)
+    monkeypatch.setattr("eichi.models.hub.READ", 10_000)
+    file = remote()
+    part_of(file, tmp_path / "file").write_bytes(BIG[:50_000])
+    told = [one for one in bring(file, tmp_path / "file") if isinstance(one, Trouble)]
+    assert told == [Trouble(file.name, 0.0, {"reason": "reason.reread"})] * 5
+    assert (tmp_path / "file").read_bytes() == BIG
+
+
+def test_what_came_of_another_file_is_left(hub: Hub, tmp_path: Path) -> None:
+    file = remote()
+    other = part_of(file, tmp_path / "file.index.json")
+    other.write_bytes(b"more")
+    bring(file, tmp_path / "file")
+    assert begun(tmp_path / "file.index.json") == [other]
+    assert begun(tmp_path / "file") == []
 
 
 def test_a_server_without_ranges_starts_anew(hub: Hub, tmp_path: Path) -> None:

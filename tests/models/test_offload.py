@@ -13,7 +13,7 @@ from eichi.catalog import Shelves
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
 from eichi.models.offload import place_encoder, place_transformer, stream, unstream
-from eichi.plan.memory import GIB, Machine, Need, Placement, streamed_blocks
+from eichi.plan.memory import GIB, Machine, Need, Placement, loose_blocks, streamed_blocks
 from eichi.settings import Runtime
 from tests import small
 
@@ -75,6 +75,16 @@ def test_a_transformer_and_its_encoder_are_placed_as_planned() -> None:
     assert hooked(encoder) == ["layers.0", "layers.1"]
     place_encoder(encoder, Placement("kept"), CPU)
     assert hooked(encoder) == []
+
+
+def test_blocks_that_ram_has_no_room_for_are_left_unpinned() -> None:
+    transformer = small.transformer()
+    place_transformer(transformer, Placement("streamed", 3, pinned=True, loose=1), CPU)
+    blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
+    hooks = [HookRegistry.check_if_exists_or_initialize(block).get_hook(GROUP_OFFLOADING) for block in blocks]
+    pinned = [hook is not None and not hook.group.low_cpu_mem_usage for hook in hooks]
+    assert [i for i, hook in enumerate(hooks) if hook is not None and not pinned[i]] == loose_blocks([1, 2, 3])[:1]
+    assert sum(pinned) == 2
 
 
 def test_other_hooks_are_left_alone() -> None:

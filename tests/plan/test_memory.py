@@ -19,6 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel,
 
 from eichi.catalog import Anatomy, Blocks, find
 from eichi.models.head import apply_head
+from eichi.plan import memory
 from eichi.plan.memory import (
     CUDA,
     DECODED,
@@ -33,6 +34,7 @@ from eichi.plan.memory import (
     forecast,
     lacks,
     ladder,
+    loose_blocks,
     lower,
     plan_memory,
     streamed_blocks,
@@ -47,9 +49,10 @@ SIZES = st.floats(0.0, 128 * GIB)
 PRESERVED = st.none() | st.floats(6.0, 128.0)
 
 
-def slowness(anatomy: Anatomy, need: Need, placement: Placement) -> tuple[int, bool]:
+def slowness(anatomy: Anatomy, need: Need, placement: Placement) -> tuple[int, int]:
     """How slow a placement is: its place on the ladder, then whether its transfers hold up the work."""
-    return ladder(anatomy, need).index(replace(placement, pinned=False)), not placement.pinned
+    plain = replace(placement, pinned=False, loose=0)
+    return ladder(anatomy, need).index(plain), placement.loose if placement.pinned else placement.streamed
 
 
 @given(NEEDS, SIZES, SIZES, SIZES, SIZES, PRESERVED)
@@ -94,7 +97,7 @@ def test_what_fits_stays_below_what_is_free(need: Need, gpu: float, ram: float, 
     )
     assert machine.usable <= gpu
     if peaks.gpu > machine.usable:
-        assert replace(placement, pinned=False) == ladder(FULL, need)[-1]
+        assert replace(placement, pinned=False, loose=0) == ladder(FULL, need)[-1]
 
 
 @given(NEEDS)
@@ -189,7 +192,30 @@ def test_what_is_pinned_leaves_some_memory_to_the_system() -> None:
     assert (streamed.level, streamed.pinned) == ("streamed", False)
     least = forecast(FULL, need, replace(streamed, pinned=True)).ram + SLACK
     assert choose(FULL, need, Machine(12 * GIB, least)).pinned
-    assert not choose(FULL, need, Machine(12 * GIB, least - 1)).pinned
+    assert choose(FULL, need, Machine(12 * GIB, least)).loose == 0
+    less = choose(FULL, need, Machine(12 * GIB, least - 1))
+    assert (less.streamed, less.pinned, less.loose) == (streamed.streamed, True, 2)  # a block is copied for those
+    assert not choose(FULL, need, Machine(12 * GIB, 4 * GIB)).pinned
+
+
+@given(NEEDS, st.integers(8, 48), st.floats(0.0, 64 * GIB), st.none() | st.floats(0.0, 32 * GIB))
+def test_as_much_is_pinned_as_there_is_room_for(need: Need, gpu: int, ram: float, limit: float | None) -> None:
+    machine = Machine(gpu * GIB, ram, pinnable=limit)
+    made = choose(FULL, need, machine)
+    if not made.pinned:
+        assert made.loose == 0
+        return
+    assert 0 <= made.loose < made.streamed
+    peaks = forecast(FULL, need, made)
+    assert peaks.ram + SLACK <= ram
+    sizes = memory._blocks(FULL, need)
+    away = streamed_blocks(60, made.streamed)
+    pinned = sum(sizes[i] for i in set(away) - set(loose_blocks(away)[: made.loose]))
+    assert limit is None or pinned <= limit
+    if made.loose:
+        more = replace(made, loose=made.loose - 1)
+        over = pinned + sizes[loose_blocks(away)[made.loose - 1]]
+        assert forecast(FULL, need, more).ram + SLACK > ram or (limit is not None and over > limit)
 
 
 def test_encoders_that_stay_are_in_every_phase() -> None:

@@ -136,7 +136,7 @@ def visiting(browser: Browser, address: str, language: str, place: str = "create
         yield opened(page, address, language, place)
     finally:
         visitor.close()
-    assert troubles == []
+    assert troubles == [], troubles
 
 
 def go(page: Page, place: str) -> None:

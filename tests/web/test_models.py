@@ -262,3 +262,38 @@ def test_the_mirror_of_the_settings_is_asked(desk: Desk, hub: Hub) -> None:
         desk.downloads.wait()
     assert hub.asked == []
     assert present(find("framepack"), desk.settings.shelves)
+
+
+def test_a_file_that_gets_its_name_between_two_looks_is_no_error(
+    client: TestClient, hub: Hub, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.downloads.start("framepack", TERMS)
+    desk.downloads.wait()
+    folder = desk.settings.models / STANDARD
+    (folder / "config.json").unlink()
+    gone, is_file = folder / "diffusion-1.safetensors", Path.is_file
+
+    def vanish(path: Path) -> bool:
+        there = is_file(path)
+        if path == gone:
+            gone.unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr(Path, "is_file", vanish)
+    assert not state(client)["present"]
+    assert not gone.exists()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_of_ours_keeps_nobody_waiting(desk: Desk, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(run: Download, told: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as wrong:
+        wrong.setattr(Download, "hear", broken)
+        desk.downloads.start("framepack", TERMS)
+        desk.downloads.wait()
+    assert [one.status for one in desk.downloads.views("en")] == ["failed"]
+    desk.downloads.start("framepack")
+    desk.downloads.wait()
+    assert [one.status for one in desk.downloads.views("en")] == ["done"]

@@ -13,11 +13,13 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Page, expect
 
+from eichi.catalog import Shelves, find
+from eichi.models.download import download
 from eichi.video.latentfile import Latents, save_latents
 from eichi.words import say
-from tests.hub import Fault, Hub, serve
+from tests.hub import Fault, Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
-from tests.models.test_download import repositories
+from tests.models.test_download import STANDARD, repositories
 from tests.web.browser import DROP, PATIENCE, Server, go, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
@@ -59,23 +61,56 @@ def test_a_model_is_fetched_stopped_and_gone_on_with(server: Server, browser: Br
         row = page.locator("#models > li").filter(has=page.get_by_role("heading", name="FramePack", exact=True))
         expect(row.locator(".how")).to_contain_text("Скачать: ")
         row.get_by_role("button", name=say("models.download", "ru"), exact=True).click()
-        asked = page.locator("dialog .ask-box")
+        asked, begin = page.locator("dialog .order"), page.locator("dialog .primary")
         expect(asked).to_contain_text("Tencent Hunyuan Community License")
-        expect(asked).to_contain_text("на диске свободно")
+        expect(asked).to_contain_text("после загрузки")
+        expect(asked.locator("details li").first).to_contain_text("diffusion")
+        expect(begin).to_be_disabled()
         assert hub.fetched("diffusion-1.safetensors") == []
-        asked.locator(".primary").click()
+        page.get_by_label(say("models.agree", "ru")).check()
+        begin.click()
         expect(row.locator(".bar")).to_be_visible()
         expect(row.locator(".bar")).not_to_have_attribute("aria-valuenow", "0")
         row.get_by_role("button", name=say("models.stop", "ru"), exact=True).click()
         expect(row.locator(".bar")).to_be_hidden()
+        expect(row.locator(".how")).to_contain_text("Прервано: ")
         stall.set()
         row.get_by_role("button", name=say("models.resume", "ru")).click()
-        page.locator("dialog .primary").click()
+        expect(asked.locator("#agree")).to_have_count(0)  # asked once
+        begin.click()
         expect(row.locator(".how")).to_have_text(say("models.here", "ru"))
         assert len(hub.fetched("diffusion-1.safetensors")) == 1
         row.get_by_role("button", name=say("models.use", "ru")).click()
         page.wait_for_selector("body[data-ready] main[data-place=create]")
         expect(page.locator("#video-model")).to_have_value("framepack")
+
+
+def test_a_model_is_checked_made_good_and_deleted(
+    server: Server, browser: Browser, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(hub, monkeypatch)
+    models = server.home / "home" / "models"
+    list(download(find("framepack"), Shelves(models)))
+    damaged = models / STANDARD / "diffusion-1.safetensors"
+    damaged.write_bytes(b"x")
+    with visiting(browser, server.address, "ja", "models", viewport={"width": 390, "height": 844}) as page:
+        row = page.locator("#models > li").filter(has=page.get_by_role("heading", name="FramePack", exact=True))
+
+        def choose(id: str) -> None:
+            row.locator(".more").click()
+            page.get_by_role("menuitem", name=say(id, "ja")).click()
+
+        choose("models.check")
+        expect(row.locator(".wrong")).to_have_text(say("models.bad_files", "ja", files=damaged.name))
+        row.get_by_role("button", name=say("models.mend", "ja")).click()
+        expect(row.locator(".wrong")).to_be_hidden()
+        expect(row.locator(".how")).to_have_text(say("models.here", "ja"))  # until then it is not all here
+        choose("models.check")
+        expect(row.locator(".how")).to_contain_text("問題なし")
+        choose("models.remove")
+        page.locator("dialog .danger").click()
+        expect(row.locator(".how")).to_contain_text(say("models.fetch", "ja", size="", room="").split(":")[0])
+        assert not damaged.exists()
 
 
 def test_a_lora_is_given_chosen_weighed_and_kept_in_a_preset(server: Server, browser: Browser, tmp_path: Path) -> None:

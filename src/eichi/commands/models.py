@@ -236,7 +236,7 @@ def _follow(events: "Iterable[Told]", settings: "Settings", as_json: bool) -> "t
 
     Returns what the events return at their end.
     """
-    language, at, told = settings.language, 0, iter(events)
+    language, at, before, told = settings.language, 0, "", iter(events)
     try:
         with _bar(language, as_json) as (console, move):
             while True:
@@ -244,8 +244,9 @@ def _follow(events: "Iterable[Told]", settings: "Settings", as_json: bool) -> "t
                 if as_json:
                     print_json(event)
                 elif event.kind == "stalled":
-                    said = say("models.stalled", language, seconds=round(event.seconds), **event.reason)
-                    console.print(said, markup=False, soft_wrap=True)
+                    if (said := event.say(language)) != before:
+                        console.print(said, markup=False, soft_wrap=True)
+                    before = said
                 else:
                     text = say("models.fetching", language, index=event.index, files=event.files, file=event.file)
                     if event.index != at:

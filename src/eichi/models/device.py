@@ -13,10 +13,10 @@ placement. Run on no GPU yet, of whichever maker.
 
 from typing import Any
 
-import psutil
 import torch
 
 from eichi.errors import DeviceError
+from eichi.models import ram
 from eichi.plan.cards import Card, Described, find_card, work_out
 from eichi.plan.memory import GIB, Machine
 
@@ -98,11 +98,11 @@ def card_of(device: torch.device) -> Card | None:
 
 def measure(device: torch.device, preserve_gb: float | None = None, half: bool = False) -> Machine:
     """What is free beside a device now."""
-    ram, found = float(psutil.virtual_memory().available), room(device)
+    here, found = ram.free(), room(device)
     if found is None:
-        return Machine(None, ram, preserve_gb, half=half)
-    free = min(found[0], ram) if device.type == "mps" else found[0]
-    return Machine(free, ram, preserve_gb, streams(device), card_of(device))
+        return Machine(None, here, preserve_gb, half=half)
+    free = min(found[0], here) if device.type == "mps" else found[0]
+    return Machine(free, here, preserve_gb, streams(device), card_of(device), pinnable=ram.pinnable())
 
 
 def synchronise(device: torch.device) -> None:

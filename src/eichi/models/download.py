@@ -12,7 +12,7 @@ What becomes of the files afterwards is in `fetched`. Has no torch.
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,11 +22,24 @@ from huggingface_hub import constants
 
 from eichi.catalog import Entry, PartSource, Shelves
 from eichi.errors import FolderError, ModelError
-from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, unpin
-from eichi.models.hub import RemoteFile, Repository, Server, Trouble, Wait, check_path, fetch, look, part_of
+from eichi.files import size_of
+from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, take_away, unpin
+from eichi.models.hub import (
+    RemoteFile,
+    Repository,
+    Server,
+    Trouble,
+    Wait,
+    boundary,
+    check_path,
+    fetch,
+    look,
+    part_of,
+)
 from eichi.models.licences import Licence, licences
-from eichi.models.locate import MARKS, locate_part
+from eichi.models.locate import MARKS, places
 from eichi.reasons import Reason
+from eichi.words import say
 
 ROOM = 2**30  # bytes that stay free on the disk
 SPAN = 5.0  # seconds that a rate is measured over
@@ -109,12 +122,18 @@ class Fetching:
 
 @dataclass(frozen=True)
 class Stalled:
-    """Nothing comes for a while, for this reason; after so many seconds it goes on by itself."""
+    """Nothing comes for a while, for this reason; after so many seconds it goes on by itself, after 0 when it can."""
 
     file: str
     seconds: float
     reason: Reason = field(default_factory=dict)
     kind: Literal["stalled"] = "stalled"
+
+    def say(self, language: str) -> str:
+        """The same as a sentence."""
+        if self.seconds:
+            return say("models.stalled", language, seconds=round(self.seconds), **self.reason)
+        return say("models.meanwhile", language, file=self.file.rpartition("/")[2], **self.reason)
 
 
 Told = Fetching | Stalled
@@ -161,8 +180,8 @@ def download(
 def order(entry: Entry, models: Shelves, server: Server | None = None, again: Collection[str] = ()) -> Order:
     """What a model lacks, asked of the hub; parts in `again` count as missing. Raises ModelError, RunError."""
     server = server or Server()
-    lacking = {part: entry.parts[part] for part in lacking_parts(entry, models, again)}
-    found = {part: locate_part(entry, part, models) for part in entry.parts if part not in lacking}
+    here = dict(places(entry, models))
+    lacking = {part: entry.parts[part] for part in _lacking(entry, models, here, again)}
     if lacking and constants.HF_HUB_OFFLINE:
         raise ModelError("error.hub.offline", what=entry.name)
     begun = pinned(entry, models)
@@ -176,21 +195,15 @@ def order(entry: Entry, models: Shelves, server: Server | None = None, again: Co
         models,
         server,
         tuple(sorted(files, key=lambda wanted: wanted.file.path in marks)),
-        {part: place for part, place in found.items() if place is not None},
+        {part: place for part, place in here.items() if place is not None and part not in lacking},
         tuple(replace(repository, files=()) for repository in repositories),
         free(models),
     )
 
 
-def lacking_parts(entry: Entry, models: Shelves, again: Collection[str] = ()) -> tuple[str, ...]:
-    """The parts that a model lacks, those in `again` among them. Raises ModelError for one that no hub has."""
-    lacking = tuple(part for part in entry.parts if part in again or _lacks(entry, part, models))
-    for part in lacking:
-        source = entry.parts[part]
-        if source.repository is None:
-            where = source.root or entry.root
-            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
-    return lacking
+def lacking_parts(entry: Entry, models: Shelves) -> tuple[str, ...]:
+    """The parts that a model lacks. Raises ModelError for one that no hub has."""
+    return _lacking(entry, models, dict(places(entry, models)))
 
 
 def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) -> Generator[Told, None, None]:
@@ -201,11 +214,11 @@ def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) 
     if not asked.files:
         return
     check_room(asked)
-    with ExitStack() as held:
+    with boundary(asked.entry.name, asked.server), ExitStack() as held:
         yield from _turn(asked.models, held, wait)
         missing = [wanted for wanted in asked.files if not _is_here(wanted.file, asked.models)]
         for wanted in missing:
-            wanted.target.unlink(missing_ok=True)  # of another version
+            take_away(wanted.target)  # of another version
         note(asked.models, [wanted.file for wanted in missing])
         commits = {repository.name: repository.commit for repository in asked.repositories}
         pin(asked.entry, asked.models, Pins(commits, asked.size))
@@ -283,9 +296,20 @@ def _wanted(repository: Repository, lacking: dict[str, PartSource], models: Shel
         raise ModelError("error.hub.empty", repository=repository.name, folder=folder or "/")
 
 
-def _lacks(entry: Entry, part: str, models: Shelves) -> bool:
-    """Whether a part is not here, or not with all that was fetched of it."""
-    place, source = locate_part(entry, part, models), entry.parts[part]
+def _lacking(
+    entry: Entry, models: Shelves, here: Mapping[str, Path | None], again: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The parts that are not `here`, or not with all that was fetched of them, and those in `again`."""
+    lacking = tuple(part for part in entry.parts if part in again or _lacks(entry.parts[part], here[part], models))
+    for part in lacking:
+        source = entry.parts[part]
+        if source.repository is None:
+            where = source.root or entry.root
+            raise ModelError("error.model.absent", model=entry.name, part=part, where=where, models=models.own)
+    return lacking
+
+
+def _lacks(source: PartSource, place: Path | None, models: Shelves) -> bool:
     if place is None or source.repository is None:
         return place is None
     base = models.own / source.repository
@@ -304,12 +328,11 @@ def _noted(file: RemoteFile, models: Shelves) -> str | None:
 def _is_here(file: RemoteFile, models: Shelves) -> bool:
     """Whether a file needs not be fetched: it is this version, or it is none of ours."""
     target, noted = _place(file, models), _noted(file, models)
-    return target.is_file() and (noted is None or (noted == file.sum and target.stat().st_size == file.size))
+    return target.is_file() and (noted is None or (noted == file.sum and size_of(target) == file.size))
 
 
 def _here(file: RemoteFile, models: Shelves) -> int:
     """Bytes of a file that need not be fetched."""
     if _is_here(file, models):
         return file.size
-    part = part_of(file, _place(file, models))
-    return min(part.stat().st_size, file.size) if part.is_file() else 0
+    return min(size_of(part_of(file, _place(file, models))), file.size)

@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from eichi import files as disk
 from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
 from eichi.errors import FolderError, ModelError
-from eichi.files import aside, private
-from eichi.models.hub import CHUNK, RemoteFile, Summing
+from eichi.files import aside, private, size_of
+from eichi.models.hub import CHUNK, RemoteFile, Summing, begun
 from eichi.models.locate import LIST, locate, locate_part
 
 KINDS = (".json", ".jinja", ".model", ".txt", WEIGHTS)
@@ -66,13 +66,13 @@ def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None,
     """Look at every file of a model that is here, but the package's own. Raises ModelError where a part is not."""
     here = {part: place for part, place in locate(entry, models).items() if place != entry.spare.get(part)}
     found = [(part, file) for part, place in here.items() for file in files_of(place)]
-    size, before = sum(_size(file) for _, file in found), 0
+    size, before = sum(size_of(file) for _, file in found), 0
     for i, (part, file) in enumerate(found, start=1):
         wanted = known_sum(entry.parts[part], file, models)
         if wanted is None:
             good = whole(file, file.suffix)
         else:
-            summing = Summing(wanted, _size(file))
+            summing = Summing(wanted, size_of(file))
             try:
                 with file.open("rb") as content:
                     while chunk := content.read(CHUNK):
@@ -81,7 +81,7 @@ def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None,
                 good = summing.sum == wanted
             except OSError:
                 good = False
-        before += _size(file)
+        before += size_of(file)
         yield Checked(part, file, "whole" if wanted is None else "checksum", good)
 
 
@@ -96,7 +96,7 @@ def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]
         if source.repository is None:
             raise ModelError("error.model.mend", file=one.file)
         if one.file.is_relative_to(models.own / source.repository) and listed(one.file, source, models):
-            _take_away(one.file)
+            take_away(one.file)
         else:
             elsewhere.add(one.part)
     return elsewhere
@@ -111,8 +111,8 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     if models.own.is_dir():
         with alone(models):
             for file in removable(entry, models):
-                size = file.stat().st_size
-                _take_away(file)
+                size = size_of(file)
+                take_away(file)
                 freed += size
                 gone.append(file)
             for source in _own_sources(entry, models):
@@ -128,7 +128,7 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     return gone, freed
 
 
-def _take_away(file: Path) -> None:
+def take_away(file: Path) -> None:
     """Remove a file. Raises FolderError for one that cannot be removed: on Windows what a job runs with."""
     try:
         disk.remove(file)
@@ -143,7 +143,7 @@ def removable(entry: Entry, models: Shelves) -> list[Path]:
         for path in read_list(models, source):
             if folder_of(path) == source.folder:
                 file = models.own / str(source.repository) / path
-                found += [old for old in (file, *file.parent.glob(f".{file.name}.*.part")) if old.is_file()]
+                found += [old for old in (file, *begun(file)) if old.is_file()]
     return found
 
 
@@ -234,13 +234,6 @@ def files_of(place: Path) -> list[Path]:
     """The files of a part that are loaded."""
     files = [place] if place.is_file() else sorted(place.glob("[!.]*"))
     return [file for file in files if file.suffix in KINDS]
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:  # a link to nothing, or gone since
-        return 0
 
 
 def whole(file: Path, kind: str) -> bool:

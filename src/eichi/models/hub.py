@@ -40,6 +40,7 @@ from eichi.reasons import Reason, because
 from eichi.settings import LOCAL, Settings
 
 CHUNK = 4 * 2**20  # bytes between two words on how far it is
+READ = 64 * 2**20  # bytes between two words on what an earlier try left
 TRIES = 10  # connections that bring nothing, one after another, before giving up: five minutes in all
 AGAIN = 1  # times that a file is fetched anew whose checksum is wrong
 BUSY = (408, 429, 500, 502, 503, 504)
@@ -49,6 +50,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SUM = COMMIT  # SHA-256, or git's SHA-1
 # What a library raises over an answer that is none of the hub's.
 GARBLED = (ValueError, KeyError, TypeError, AttributeError)
+MARK = 12  # digits of a checksum that stand in the name of a file that grows
 Wait = Callable[[float], object]
 
 
@@ -119,7 +121,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A connection brought no more, or a file was damaged; after so many seconds it goes on, by itself."""
+    """Nothing comes, for this reason; after so many seconds it goes on by itself, after 0 when it can."""
 
     file: str
     seconds: float
@@ -178,8 +180,8 @@ def fetch(
     server, part = server or Server(), part_of(file, target)
     with boundary(file.name, server):
         private(part.parent)
-        for other in part.parent.glob(f".{escape(target.name)}.*.part"):
-            if other != part:  # what came of another version
+        for other in begun(target):
+            if other != part:  # of another version
                 other.unlink()
         with part.open("a+b") as out:
             growing = _Growing(file, out)
@@ -200,7 +202,12 @@ def fetch(
 
 def part_of(file: RemoteFile, target: Path) -> Path:
     """Where a file grows. The checksum in the name keeps a newer version from being put behind an older one's part."""
-    return target.with_name(f".{target.name}.{file.sum[:12]}.part")
+    return target.with_name(f".{target.name}.{file.sum[:MARK]}.part")
+
+
+def begun(target: Path) -> list[Path]:
+    """What has come of a file, of any version, and is not all of it."""
+    return list(target.parent.glob(f".{escape(target.name)}.{'[0-9a-f]' * MARK}.part"))
 
 
 def checksum(path: Path, like: str) -> str:
@@ -241,8 +248,8 @@ class _Growing:
     def left(self) -> int:
         return self.file.size - self.done
 
-    def take_in(self) -> Iterator[int]:
-        """Read what an earlier try left."""
+    def take_in(self) -> Iterator[Trouble]:
+        """Read what an earlier try left, and say so."""
         here = self.out.seek(0, os.SEEK_END)
         if here > self.file.size:
             self.empty()
@@ -251,7 +258,8 @@ class _Growing:
         while chunk := self.out.read(CHUNK):
             self._summing.add(chunk)
             self.done += len(chunk)
-            yield here
+            if self.done % READ == CHUNK:
+                yield Trouble(self.file.name, 0.0, {"reason": "reason.reread"})
         self.out.seek(0, os.SEEK_END)
 
     def add(self, chunk: bytes) -> None:

@@ -148,7 +148,7 @@ class Components:
         with _boundary(self.entry.name, "transformer"):
             names = streamed_names(network, placement)
             # In float32 a CPU has memory enough, and files that change meanwhile, as in training, are not to be seen.
-            mapped = not placement.pinned and self.precision != FULL
+            mapped = (not placement.pinned or placement.loose > 0) and self.precision != FULL
             yield from _words("transformer", weights.changing(self._wanted, names, mapped))
             place_transformer(network, placement, self.device)
         if self.runtime.compiled:
@@ -249,9 +249,9 @@ class Components:
         if now.gpu is None:
             return now
         here = sum(_size(part) for part in networks.values())
-        own = 0
-        if "transformer" in networks and self.need is not None and copied(self.need, self.placement):
-            own = _size(networks["transformer"], CPU)
+        own = 0.0
+        if "transformer" in networks and self.need is not None:
+            own = _size(networks["transformer"], CPU) * copied(self.need, self.placement)
         limit = float("inf") if self.limit is None else self.limit
         return replace(now, gpu=min(now.gpu + here, limit), ram=now.ram + own)
 

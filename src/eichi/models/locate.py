@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource, Shelves
 from eichi.errors import ModelError
+from eichi.files import size_of
 from eichi.models.comfy import hub_caches
 from eichi.models.found import Found, best, look
 
@@ -66,8 +67,7 @@ def lacking(entry: Entry, models: Shelves) -> tuple[int, int]:
         if source.repository is None or place is not None:
             continue
         folder = models.own / source.repository / source.folder
-        sizes = (path.stat().st_size for path in folder.glob("*") if path.is_file() and path.name != LIST)
-        here = sum(sizes)
+        here = sum(size_of(path) for path in folder.glob("*") if path.is_file() and path.name != LIST)
         left += max(0, entry.anatomy.size(part) - here)
         come += here
     return left, come

@@ -25,7 +25,7 @@ from torch import nn
 
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.device import side_stream
-from eichi.plan.memory import Placement, streamed_blocks
+from eichi.plan.memory import Placement, loose_blocks, streamed_blocks
 
 CPU = torch.device("cpu")
 
@@ -40,8 +40,9 @@ def streamed_names(transformer: nn.Module, placement: Placement) -> tuple[str, .
 def place_transformer(transformer: nn.Module, placement: Placement, device: torch.device) -> None:
     """Put a transformer where a placement says; it may have been placed otherwise before."""
     blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]  # type: ignore[misc]
-    away = streamed_blocks(len(blocks), placement.streamed)
-    stream(transformer, [blocks[i] for i in sorted(away)], device, placement.pinned)
+    away = sorted(streamed_blocks(len(blocks), placement.streamed))
+    loose = loose_blocks(away)[: placement.loose]
+    stream(transformer, [blocks[i] for i in away], device, placement.pinned, [blocks[i] for i in loose])
 
 
 def place_encoder(encoder: nn.Module, placement: Placement, device: torch.device) -> None:
@@ -49,11 +50,21 @@ def place_encoder(encoder: nn.Module, placement: Placement, device: torch.device
     stream(encoder, [] if placement.whole else list(encoder.layers), device, pinned=False)  # type: ignore[arg-type]
 
 
-def stream(network: nn.Module, blocks: Sequence[nn.Module], device: torch.device, pinned: bool) -> None:
-    """Let `blocks`, in the order they are called in, come to `device` for their turn; all else stays there."""
+def stream(
+    network: nn.Module,
+    blocks: Sequence[nn.Module],
+    device: torch.device,
+    pinned: bool,
+    loose: Sequence[nn.Module] = (),
+) -> None:
+    """Let `blocks`, in the order they are called in, come to `device` for their turn; all else stays there.
+
+    Those that are `pinned` are all but the `loose` ones.
+    """
     unstream(network)
+    apart = {id(block) for block in loose}
     side = side_stream(device)
-    groups = [_leave(block, device, side, pinned) for block in blocks]
+    groups = [_leave(block, device, side, pinned and id(block) not in apart) for block in blocks]
     for hook, next_hook in pairwise(groups):
         if hook.group.stream is not None:
             hook.next_group = next_hook.group

@@ -18,7 +18,7 @@ from eichi.errors import FolderError, ModelError, RunError
 from eichi.files import private, settle
 from eichi.models.download import ROOM, Clock, Fetching, Rate, free, lacking_parts
 from eichi.models.fetched import alone, files_of, known_sum, note, whole
-from eichi.models.hub import CHUNK, RemoteFile, Summing
+from eichi.models.hub import CHUNK, MARK, RemoteFile, Summing
 from eichi.models.locate import MARKS, locate_part
 
 
@@ -83,7 +83,8 @@ def _sources(entry: Entry, part: str, place: Path, there: Shelves) -> list[Sourc
 def _copy(one: Source, models: Shelves) -> Generator[int, None, None]:
     """Copy a file and check it on the way; yields its bytes that are there."""
     target = models.own / one.repository / one.path
-    part, summing, done = target.with_name(f".{target.name}.copy.part"), Summing(one.sum or "0" * 64, one.size), 0
+    part, done = target.with_name(f".{target.name}.{'0' * MARK}.part"), 0
+    summing = Summing(one.sum or "0" * 64, one.size)
     try:
         private(target.parent)
         with one.file.open("rb") as content, part.open("wb") as out:

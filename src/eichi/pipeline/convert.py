@@ -133,7 +133,8 @@ def _fill(plan: FillPlan, target: Path, components: Components) -> Iterator[Even
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = make_noise(section, torch.Generator().manual_seed(plan.seed))
             made = yield from denoise_section(components, denoiser, noise, RunError("error.run.nan", number=0))
-    yield SectionDone(0, 0, 1, *denoiser.counts)
+            counts = denoiser.counts  # the cache forgets them
+    yield SectionDone(0, 0, 1, *counts)
     values = np.concatenate([before.values, made.numpy(), after.values], axis=2)
     record = fill_record(plan, [read_source(path) for path in paths], mark_files(plan.options, components))
     whole = Latents(values, plan.shape.first, plan.shape.joints)

@@ -132,7 +132,8 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
         noise = make_noise(section, generator)
         spoilt = RunError("error.run.nan_image")
         made = yield from denoise_section(components, denoiser, noise, spoilt, factor=options.shift)
-    yield FrameDrawn(*denoiser.counts)
+        counts = denoiser.counts  # the cache forgets them
+    yield FrameDrawn(*counts)
     yield LatentsReady(0, 0, made.numpy())
 
     # 4. A latent on its own is one image.

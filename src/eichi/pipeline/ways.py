@@ -163,7 +163,7 @@ def lacks_ram(plan: Plan | FramePlan, way: Way, components: Components, mapped: 
     need, machine = weigh(plan.need, plan.options), components.machine
     placement = choose(components.entry.anatomy, need, _smaller(machine, room(plan, way, components)))
     if placement.level == "streamed" and not mapped:
-        placement = replace(placement, pinned=True)  # takes as much
+        placement = replace(placement, pinned=True, loose=0)  # takes as much
     return forecast(components.entry.anatomy, need, placement).ram > machine.ram
 
 

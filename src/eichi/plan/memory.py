@@ -17,7 +17,7 @@ Weights read from mapped files count as RAM only where they are copied: the rest
 gives up when asked. Where the cache has no room for them they are read from the disk again at every step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, isqrt
 from typing import Literal
@@ -25,7 +25,7 @@ from typing import Literal
 from eichi.catalog import BRAIN, HALF, Anatomy, Blocks, Entry
 from eichi.events import Adjusted
 from eichi.plan.cards import Card
-from eichi.plan.speed import DISK, HOST, Speed, rounded, speed
+from eichi.plan.speed import DISK, HOST, Away, Speed, rounded, speed
 
 GIB = 2**30
 FLOAT32 = 4
@@ -91,7 +91,7 @@ class Machine:
 
     `streams` is whether the GPU does one thing beside another, as CUDA does: decode beside sampling, fetch ahead.
     `card` is what is known of the GPU's speed, `kernel` the setting for attention; `half` is whether a CPU is to
-    compute in bfloat16.
+    compute in bfloat16; `pinnable` is how much RAM may be pinned where the system has a limit of its own.
     """
 
     gpu: float | None
@@ -101,6 +101,7 @@ class Machine:
     card: Card | None = None
     kernel: str = "auto"
     half: bool = False
+    pinnable: float | None = None
 
     @property
     def usable(self) -> float:
@@ -121,7 +122,8 @@ class Placement:
     """Where the weights lie. `streamed` counts the blocks that come from RAM; `whole` is whether LLaMA visits whole.
 
     `beside` is whether there is room to decode one section while the next is sampled, `pinned` whether streamed weights
-    lie in RAM that the GPU copies from by itself, beside its work. `half` is whether a CPU computes in bfloat16.
+    lie in RAM that the GPU copies from by itself, beside its work, all but those of `loose` blocks. `half` is whether a
+    CPU computes in bfloat16.
     """
 
     level: Level
@@ -130,6 +132,7 @@ class Placement:
     beside: bool = True
     pinned: bool = False
     half: bool = False
+    loose: int = 0
 
 
 @dataclass(frozen=True)
@@ -180,16 +183,29 @@ def time(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -
         return None
     sizes = _blocks(anatomy, need)
     away = {i: sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)}
+    loose = frozenset(loose_blocks(away)[: placement.loose]) if placement.pinned else frozenset(away)
     # Mapped weights are in RAM where the system's cache has room for all of them.
-    cached = copied(need, placement) or machine.ram >= PROGRAM + sum(away.values())
-    return speed(anatomy, need, placement, away, machine.card, HOST if cached else DISK, machine.kernel)
+    cached = changed(need) or machine.ram >= PROGRAM + sum(away.values())
+    return speed(anatomy, need, placement, Away(away, loose, HOST if cached else DISK), machine.card, machine.kernel)
 
 
 def _pinned(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> Placement:
-    """A placement with its streamed weights pinned, where RAM has room for that."""
-    pinned = replace(placement, pinned=True)
-    room = placement.streamed and machine.streams and forecast(anatomy, need, pinned).ram + SLACK <= machine.ram
-    return pinned if room else placement
+    """A placement with its streamed weights pinned, as many blocks of them as RAM has room for."""
+    if not placement.streamed or not machine.streams:
+        return placement
+    sizes = _blocks(anatomy, need)
+    away = streamed_blocks(len(sizes), placement.streamed)
+    limit = float("inf") if machine.pinnable is None else machine.pinnable
+    taken = sum(sizes[i] for i in away)
+    room = machine.ram - SLACK - forecast(anatomy, need, placement).ram
+    for loose, block in enumerate(loose_blocks(away)):
+        pinned = replace(placement, pinned=True, loose=loose)
+        # What was changed is in RAM already; what is mapped comes on top of what is counted for it.
+        more = 0 if changed(need) else taken - (0 if loose else max(sizes[i] for i in away))
+        if taken <= limit and more <= room:
+            return pinned
+        taken -= sizes[block]
+    return placement
 
 
 def _blocks(anatomy: Anatomy, need: Need) -> list[int]:
@@ -209,12 +225,15 @@ def lower(anatomy: Anatomy, need: Need, placement: Placement) -> Placement | Non
     """The placement to fall back to when memory ran out, a good step below; None where there is none."""
     if placement.streamed and placement.beside:
         return replace(placement, beside=False)
-    plain = replace(placement, pinned=False)
+    plain = replace(placement, pinned=False, loose=0)
     rungs = next((rungs for rungs in (ladder(anatomy, need, s) for s in (True, False)) if plain in rungs), [plain])
     if plain == rungs[-1]:
         return None
     place = rungs.index(plain)
-    return replace(rungs[min(place + max(1, len(rungs) // 8), len(rungs) - 1)], pinned=placement.pinned)
+    smaller = rungs[min(place + max(1, len(rungs) // 8), len(rungs) - 1)]
+    # As much is pinned as before: what is streamed in addition is not.
+    loose = placement.loose + smaller.streamed - placement.streamed if placement.pinned else 0
+    return replace(smaller, pinned=placement.pinned, loose=loose)
 
 
 def ladder(anatomy: Anatomy, need: Need, streams: bool = True) -> list[Placement]:
@@ -244,9 +263,22 @@ def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
     return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
 
 
-def copied(need: Need, placement: Placement) -> bool:
-    """Whether what is streamed lies in RAM of the program's own, as it was changed or pinned; else in mapped files."""
-    return placement.pinned or need.fp8 or need.lora > 0
+def loose_blocks(away: Collection[int]) -> list[int]:
+    """The streamed blocks in the order in which they are left unpinned, so that those that are lie far apart."""
+    order = sorted(away)
+    return [order[i] for i in sorted(range(len(order)), key=_reversed)]
+
+
+def changed(need: Need) -> bool:
+    """Whether weights are no longer what is in their files."""
+    return need.fp8 or need.lora > 0
+
+
+def copied(need: Need, placement: Placement) -> float:
+    """The share of the streamed blocks that lie in RAM of the program's own, changed or pinned, and not mapped."""
+    if changed(need):
+        return 1.0
+    return (placement.streamed - placement.loose) / placement.streamed if placement.pinned else 0.0
 
 
 def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
@@ -254,7 +286,8 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
     if placement.level == "cpu":
         return _cpu(anatomy, need, placement.half)
     number, sizes = anatomy.precision.size, _blocks(anatomy, need)
-    away = [sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)]
+    streamed = streamed_blocks(len(sizes), placement.streamed)
+    away = [sizes[i] for i in streamed]
     # One block computes while the next one comes.
     buffers = min(len(away), 2) * max(away, default=0)
     around = number * anatomy.rest + (FLOAT32 - number) * anatomy.head
@@ -272,8 +305,9 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         "sampling": resident | {"blocks": buffers} | work | (decode if placement.beside else {}),
         "decoding": resident | {"cache": work["cache"]} | decode,
     }
-    mapped = 0 if copied(need, placement) else sum(away)
-    return MemoryForecast(phases, _memory(away, need, placement), sum(away) * need.branches, mapped)
+    loose = sum(sizes[i] for i in loose_blocks(streamed)[: placement.loose])
+    mapped = 0 if changed(need) else loose if placement.pinned else sum(away)
+    return MemoryForecast(phases, _memory(away, loose, need, placement), sum(away) * need.branches, mapped)
 
 
 @dataclass(frozen=True)
@@ -366,7 +400,7 @@ def _advice(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement
         if then is not None and fits and then.section < now.section * (1.0 if need.fp8 else WORTH):
             values = {"before": round(now.step, 2), "after": round(then.step, 2)}
             yield Adjusted("memory.advice.plain" if need.fp8 else "memory.advice.fp8", values)
-    pinned = replace(placement, pinned=True)
+    pinned = replace(placement, pinned=True, loose=0)
     then = time(anatomy, need, machine, pinned)
     if placement.streamed and machine.streams and then is not None and then.section < now.section * WORTH:
         ram = _gib(forecast(anatomy, need, pinned).ram + SLACK)
@@ -395,14 +429,19 @@ def _llama(layers: Blocks, rest: int, whole: bool) -> int:
     return rest + layers.parameters * (layers.count if whole else 2)
 
 
-def _memory(away: list[int], need: Need, placement: Placement) -> Sum:
+def _memory(away: list[int], loose: int, need: Need, placement: Placement) -> Sum:
     """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned.
 
     What stays on the GPU is made there tensor by tensor, from the files.
     """
     memory: Sum = {"program": PROGRAM}
     if placement.streamed:
-        memory["transformer"] = sum(away) + max(away) if copied(need, placement) else 2 * max(away)
+        if changed(need):
+            memory["transformer"] = sum(away) + max(away)
+        elif placement.pinned:
+            memory["transformer"] = sum(away) - loose + (2 if loose else 1) * max(away)
+        else:
+            memory["transformer"] = 2 * max(away)
     if need.lora:
         memory["lora"] = need.lora
     return memory

@@ -74,6 +74,17 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Away:
+    """Blocks that come from RAM: their bytes by their place, which of them are not pinned, and with how many GB/s the
+    processor copies those.
+    """
+
+    sizes: dict[int, int]
+    loose: frozenset[int] = frozenset()
+    link: float = HOST
+
+
+@dataclass(frozen=True)
 class Speed:
     """Seconds on a card. `parts` add up to `step`; `waiting` is for blocks that come from RAM, or for the program.
 
@@ -102,15 +113,11 @@ def rounded(timed: Speed) -> Speed:
     )
 
 
-def speed(
-    anatomy: Anatomy, need: "Need", placement: "Placement", away: dict[int, int], card: Card, link: float, kernel: str
-) -> Speed:
-    """The seconds of a request. `away` are bytes of the streamed blocks by their place; `link` is what a streamed block
-    that is not pinned can be read with, GB/s; `kernel` is attention's.
-    """
+def speed(anatomy: Anatomy, need: "Need", placement: "Placement", away: Away, card: Card, kernel: str) -> Speed:
+    """The seconds of a request on a placement whose streamed blocks are `away`; `kernel` is attention's."""
     costs = list(block_costs(anatomy, need, card, kernel))
     queued = [max(cost.total, QUEUED) for cost in costs]
-    wall = pass_seconds(queued, away, card, None if placement.pinned else link)
+    wall = pass_seconds(queued, away, card)
     busy = sum(cost.total for cost in costs)
     parts = {
         "products": sum(cost.products for cost in costs),
@@ -125,7 +132,8 @@ def speed(
     section = max(steps * wall, steps * busy + decoded) if placement.beside else apart
     # The last section's frames have nothing to be decoded beside.
     drawn = (need.sections - 1) * section + apart if placement.beside else need.sections * section
-    start = start_seconds(anatomy, sum(away.values()) if placement.pinned else 0, card)
+    pinned = sum(size for place, size in away.sizes.items() if place not in away.loose)
+    start = start_seconds(anatomy, pinned, card)
     return Speed(
         card=card.name,
         step=wall * need.branches,
@@ -165,24 +173,24 @@ def memory_seconds(size: float, card: Card) -> float:
     return size / (card.memory * GIGA * MOVED)
 
 
-def pass_seconds(costs: Sequence[float], away: dict[int, int], card: Card, link: float | None) -> float:
-    """Seconds of one pass over blocks of these costs, some of them fetched. `link` is None where they lie pinned.
+def pass_seconds(costs: Sequence[float], away: Away, card: Card) -> float:
+    """Seconds of one pass over blocks of these costs, some of them fetched.
 
     Three clocks: the program's, which queues work and waits as diffusers' hooks do; the GPU's; the copy's. A fetched
     block waits for the copy before its own, starts the next one's copy and computes; after it the program waits for the
     GPU. So copies of pinned blocks run beside computing, and a copy into pinned memory only beside what is queued.
     """
-    queue = sorted(away)
+    queue = sorted(away.sizes)
     program = gpu = copied = 0.0
     for place, cost in enumerate(costs):
-        if place not in away:
+        if place not in away.sizes:
             gpu = max(gpu, program) + cost
             continue
         coming = [other for other in queue if other > place][:1]
         for wanted in [place, *coming] if place == queue[0] else coming:
             program = max(program, copied)
-            program += 0.0 if link is None else away[wanted] / (link * GIGA)
-            copied = program + away[wanted] / (card.pcie * GIGA * LINKED)
+            program += away.sizes[wanted] / (away.link * GIGA) if wanted in away.loose else 0.0
+            copied = program + away.sizes[wanted] / (card.pcie * GIGA * LINKED)
         if not coming:
             program = max(program, copied)
         gpu = max(gpu, program) + cost

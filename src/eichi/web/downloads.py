@@ -8,6 +8,7 @@ models`. Knows no page.
 import logging
 import threading
 from collections.abc import Collection, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -234,6 +235,16 @@ class Downloads:
         return run
 
     def _work(self) -> None:
+        try:
+            self._work_off()
+        finally:  # a mistake of the program ends this thread; nothing is left that seems to go on
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+                    for run in self._runs.values():
+                        run.status = Status.FAILED if run.status is Status.RUNNING else run.status
+
+    def _work_off(self) -> None:
         while (run := self._next()) is not None:
             error = None
             try:
@@ -251,11 +262,11 @@ class Downloads:
 
         coming: Generator[Any, None, None]
         coming = verify(run.entry, self.settings.shelves) if run.asked is None else bring(run.asked, run.ended.wait)
-        for told in coming:
-            run.hear(told)
-            if run.ended.is_set():
-                coming.close()
-                return
+        with closing(coming):  # whatever ends it, nobody else waits for it
+            for told in coming:
+                run.hear(told)
+                if run.ended.is_set():
+                    return
 
 
 def view(run: Download, words: Words) -> DownloadView:
@@ -277,15 +288,11 @@ def view(run: Download, words: Words) -> DownloadView:
         fraction=1.0 if run.status is Status.DONE else done / size if size else 0.0,
         speed=fetching.speed if fetching is not None and moving else None,
         left=fetching.left if fetching is not None and moving else None,
-        stalled=_stalled(run.stalled, words) if run.open else "",
+        stalled="" if run.stalled is None or not run.open else run.stalled.say(words.language),
         said="" if run.error is None else run.error.say(words.language),
         bad=tuple(str(one.file) for one in run.bad),
         good=len(run.checked) - len(run.bad),
     )
-
-
-def _stalled(told: "Stalled | None", words: Words) -> str:
-    return "" if told is None else words("models.stalled", seconds=round(told.seconds), **told.reason)
 
 
 def _note(note: Adjusted) -> None:

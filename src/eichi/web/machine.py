@@ -12,8 +12,7 @@ import sys
 import time
 from typing import NamedTuple
 
-import psutil
-
+from eichi.models import ram
 from eichi.plan.cards import find_card
 from eichi.plan.memory import Machine
 from eichi.settings import Settings
@@ -50,16 +49,17 @@ class Probe:
         self._names: list[str] | None = None
 
     def look(self, settings: Settings) -> Machine:
-        ram = float(psutil.virtual_memory().available)
+        here = ram.free()
         named = re.fullmatch(r"auto|cuda(?::(\d+))?", settings.device)
         cards = self._cards() if named else []
         number = int(named[1] or 0) if named else 0
         half = settings.runtime.half
         if number >= len(cards):
-            return Machine(None, ram, settings.preserve_gb, half=half)
+            return Machine(None, here, settings.preserve_gb, half=half)
         names = self.names()
         card = find_card(names[number]) if number < len(names) else None
-        return Machine(cards[number], ram, settings.preserve_gb, card=card, kernel=settings.attention, half=half)
+        free, kernel, limit = cards[number], settings.attention, ram.pinnable()
+        return Machine(free, here, settings.preserve_gb, card=card, kernel=kernel, half=half, pinnable=limit)
 
     def names(self) -> list[str]:
         """What the cards of this machine are called, in the order of their numbers."""

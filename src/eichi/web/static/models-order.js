@@ -55,7 +55,7 @@ function room(order) {
 
 /** What comes, and what does not have to. @param {any} order */
 function lists(order) {
-  const files = order.files.map((one) => el("li", {}, el("span", { class: "grow", text: `${one.label} · ${one.file}` }), el("span", { text: size(one.size - one.here) })));
+  const files = order.files.map((one) => el("li", {}, el("span", { class: "grow", title: one.file, text: `${one.label} · ${one.file.split("/").at(-1)}` }), el("span", { text: size(one.size - one.here) })));
   const found = order.found.map((one) => el("li", {}, el("span", { class: "grow", text: `${one.label} · ${one.place}` })));
   return [
     files.length && folded(say("models.files", { count: number(files.length) }), files),

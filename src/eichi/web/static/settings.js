@@ -85,6 +85,9 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+// What is kept of a secret is not what it is: nothing is added to it.
+form.addEventListener("focusin", (event) => event.target.type === "password" && event.target.select());
+
 find("#folder").addEventListener("click", () => saying(() => post("folder")));
 
 old.addEventListener("submit", async (event) => {
