@@ -9,6 +9,7 @@ documents. Nothing of the environment is asked for it. Whatever cannot be read i
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -58,7 +59,9 @@ def bases() -> tuple[Path, ...]:
         home = Path.home()
     except RuntimeError:  # a user without one
         home = program
-    near = (program, program.parent, Path.cwd(), Path.cwd().parent)
+    near = [program, program.parent]
+    with suppress(OSError):  # a folder that is gone
+        near += [Path.cwd(), Path.cwd().parent]
     return tuple(dict.fromkeys((*near, home, home / "Documents", Path(home.anchor), Path(program.anchor))))
 
 
