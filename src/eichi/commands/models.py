@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from eichi.catalog import Entry
     from eichi.models.download import Told
     from eichi.models.fetched import Checked
-    from eichi.modelview import OrderView
+    from eichi.modelview import ModelView, OrderView
     from eichi.settings import Settings
 
 GAP = 2  # columns between two
 PART = 19  # columns of the longest name of a part, and the gap
+KEPT = 12  # columns of what a part is kept in, and the gap
+CONSTANT = "feature_extractor"  # the part that is always here, in the package
 SIZE = 10  # columns of a size, and the gap
 
 Move = Callable[[str, int, int, float | None, float | None], None]
@@ -166,7 +168,28 @@ def _show(as_json: bool) -> None:
             state = states[("embedded" if row.embedded else "present") if row.present else absent]
             direction = say(f"models.{row.direction}", language)
             click.echo(f"{pad(row.name, longest)}{pad(state, width)}{direction}")
+            if not row.embedded and any(part.place for part in row.parts if part.part != CONSTANT):
+                _tell_parts(row, language)
+        if view.spare:
+            click.echo(say("models.found", language))
+        column = GAP + max((cell_len(one.label) for one in view.spare), default=0)
+        for one in view.spare:
+            kept = pad(one.precision, KEPT)
+            click.echo(f"  {pad(one.label, column)}{kept}{one.place}{_known(one.known)}: {one.why}")
         click.echo(say("models.folder", language, folder=settings.models))
+
+
+def _tell_parts(row: "ModelView", language: str) -> None:
+    """Where every part of a model is, and what it is kept in; what is to be fetched."""
+    column = GAP + max(cell_len(part.label) for part in row.parts)
+    for part in row.parts:
+        where = say("models.nowhere", language, size=decimal(part.size)) if part.place is None else part.place
+        click.echo(f"  {pad(part.label, column)}{pad(part.precision, KEPT)}{where}{_known(part.known)}")
+
+
+def _known(name: str) -> str:
+    """The published name of a file, behind its own."""
+    return f" ({name})" if name else ""
 
 
 def _tell_order(view: "OrderView", language: str, tell: Callable[[str], object], whole: bool) -> None:

@@ -4,12 +4,10 @@ Where the weights are on this machine they are read from the headers of their fi
 known by heart, so that a LoRA can be judged before forty gigabytes are fetched. Knows nothing of LoRAs.
 """
 
-from functools import lru_cache
-from pathlib import Path
-
 from eichi.catalog import Entry, Shapes, Shelves
 from eichi.errors import ModelError
-from eichi.models.formats import arrange, file_print
+from eichi.models.formats import arrange
+from eichi.models.found import precision
 from eichi.models.locate import locate_part
 
 PART = "transformer"
@@ -29,13 +27,4 @@ def transformer_shapes(entry: Entry, models: Shelves) -> Shapes:
 def kept_in_eight(entry: Entry, models: Shelves) -> bool:
     """Whether the file of a model's transformer has its weights in eight bits; False where it cannot be told."""
     place = locate_part(entry, PART, models)
-    try:
-        return place is not None and _precision(place, file_print(place)).startswith("fp8")
-    except (OSError, ValueError):  # whoever loads it says what is wrong
-        return False
-
-
-@lru_cache(maxsize=16)
-def _precision(place: Path, _: object) -> str:
-    """Kept, since a page asks with every change of a draft."""
-    return arrange(PART, place).precision
+    return place is not None and precision(PART, place).startswith("fp8")
