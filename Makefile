@@ -14,7 +14,7 @@ ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decor
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: demo test lock lint docs bench torture fuzz mutants controls screens train behaviour clean
+.PHONY: demo test lock lint docs bench torture fuzz fakecard mutants controls rehearsal screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -48,6 +48,17 @@ bench: .venv/ready-dev
 torture: .venv/ready-dev
 	$(BIN)/python -m benchmarks.torture
 
+# torch's CUDA build, which the plain registry has for Linux, and everything else by the lock: 5 GB. "===" takes no other
+# build of the version, wherever pip has one.
+fakecard: .venv-cuda/ready
+	.venv-cuda/bin/python -W ignore -m benchmarks.fakecard
+
+.venv-cuda/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-cuda
+	.venv-cuda/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		"$$(sed -n 's/^torch==/torch===/p' constraints.txt)" --editable .
+	touch $@
+
 fuzz: .venv/ready-dev
 	$(BIN)/python -m benchmarks.fuzz
 
@@ -56,6 +67,9 @@ mutants: .venv/ready-dev
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls
+
+rehearsal: .venv/ready-dev
+	nice -n 10 $(BIN)/python -m benchmarks.rehearsal --write docs/rehearsal.md
 
 screens: .venv/ready-dev
 	$(BIN)/python -m tests.web.shots docs/screens
@@ -78,4 +92,4 @@ behaviour: .venv/ready-dev
 	touch $@
 
 clean:
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-cuda build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,7 @@ docs/windows.md.
 import logging
 import mimetypes
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
@@ -28,16 +29,20 @@ from eichi.library import eichi19, whereabouts
 from eichi.library.whereabouts import Places
 from eichi.logs import OLD, logging_to
 from eichi.models import download
+from eichi.models.fetched import take_away
 from eichi.models.merged import Found, Merged
 from eichi.names import leads_away
 from eichi.options import FrameOptions, VideoOptions
 from eichi.reasons import because
 from eichi.settings import Settings
+from eichi.video.card import CARD
+from eichi.video.jobfolder import JobFolder
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
 from eichi.web.uploads import CUT
 from tests.jobs.conftest import queue
 from tests.jobs.test_queue import add, begun, running
+from tests.test_style import ROOT
 from tests.web.conftest import desk, submitted
 
 __all__ = ["desk", "queue", "submitted"]  # fixtures
@@ -238,6 +243,29 @@ def test_results_that_are_watched_stay_and_are_named(
     assert [(tmp_path / name).exists() for name in ("x.png", "x_stopped.mp4")] == [False, True]
 
 
+def test_a_job_whose_card_is_read_ends_all_the_same(tmp_path: Path, hold: Hold) -> None:
+    """The page looks at cards while the worker, whose video is there, takes its folder away."""
+    folder = JobFolder(tmp_path / ".x.parts")
+    folder.folder.mkdir()
+    for name in (CARD, "section-0000.safetensors"):
+        (folder.folder / name).touch()
+    asked = hold(CARD, tries=2)
+    assert folder.discard()
+    assert len(asked) == 3
+    folder.folder.mkdir()
+    (folder.folder / CARD).touch()
+    hold(CARD)
+    assert not folder.discard()
+    assert (folder.folder / CARD).exists()
+
+
+def test_a_model_that_is_in_use_is_named(tmp_path: Path, hold: Hold) -> None:
+    (tmp_path / "model.safetensors").touch()
+    hold("model.safetensors")
+    with pytest.raises(FolderError, match="cannot be deleted"):
+        take_away(tmp_path / "model.safetensors")
+
+
 def test_a_server_begins_with_a_draft_that_somebody_has_open(desk: Desk, hold: Hold) -> None:
     desk.uploads.mkdir(parents=True)
     draft = desk.uploads / ".a.part"
@@ -285,3 +313,9 @@ def test_such_a_path_is_not_even_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_
         whereabouts.relocate(options, {}, Places(None, (), tmp_path, strict))
     eichi19.config({"image_path": r"\\evil.example\share\a.png", "prompt": "p"}, tmp_path)
     assert not [path for path in asked if "evil" in path]
+
+
+def test_what_the_list_names_is_there() -> None:
+    text = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
+    known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+", text)) <= known

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -140,5 +141,6 @@ def _answer(tensor: Tensor) -> float | int | bool:
     """What a tensor of one number says. Tests for what is no number pass; nothing changed, so caches reuse."""
     constant: Tensor | None = getattr(tensor, "constant", None)
     if constant is not None:
-        return constant.item()
+        with no_dispatch():
+            return constant.item()
     return True if tensor.dtype == torch.bool else 0.0 if tensor.is_floating_point() else LENGTH

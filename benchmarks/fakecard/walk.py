@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
 from benchmarks.fakecard.count import Counter
 from benchmarks.fakecard.cuda import card
 from benchmarks.fakecard.parts import at_hand, make_parts
-from benchmarks.fakecard.ways import Way
+from benchmarks.fakecard.walked import Kind, Walked
+from benchmarks.fakecard.ways import CHUNKED, EMBEDDED, SIDE, Way
 from eichi.catalog import PARTS, Entry, Shelves
 from eichi.errors import EichiError
 from eichi.events import Adjusted, Event, FrameDrawn, FramesReady, SectionDone
@@ -40,7 +41,7 @@ from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast
 from eichi.prepare import make_plan
 from eichi.settings import Runtime
 
-NAMES = {8: "RTX 4060", 12: "RTX 4070", 16: "RTX 4080", 24: "RTX 4090", 80: "H100"}
+NAMES: dict[float, str] = {8: "RTX 4060", 12: "RTX 4070", 16: "RTX 4080", 24: "RTX 4090", 80: "H100"}
 FREE = 0.96  # of a card; the rest has been taken before we start
 PHASES: tuple[tuple[Any, str, str], ...] = (
     (LlamaModel, "forward", "words"),
@@ -51,7 +52,7 @@ PHASES: tuple[tuple[Any, str, str], ...] = (
     (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
 )
 BEFORE = "before"
-SECONDS = 2.0  # two sections, of which one is decoded beside the other where there is room
+ROOMY = 24  # GB of a card that may have room to decode beside sampling
 HALVES = {
     "words": {torch.float16},
     "vision": {torch.float16},
@@ -69,54 +70,20 @@ class Fault(Exception):
 FAULTS = (Fault, EichiError, RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError)
 
 
-@dataclass(frozen=True)
-class Walked:
-    """What came of a job: bytes at the peak of each phase, and what was forecast of it; `moved` are bytes a pass.
-
-    `blocks` is the most streamed blocks at once. `words` are the ids of what was said; `fault` is what went wrong.
-    """
-
-    name: str
-    side: int
-    card: float
-    placement: Placement | None = None
-    counted: dict[str, int] = field(default_factory=dict)
-    planned: dict[str, float] = field(default_factory=dict)
-    moved: float = 0.0
-    moved_planned: float = 0.0
-    blocks: int = 0
-    words: tuple[str, ...] = ()
-    seconds: float = 0.0
-    fault: str = ""
-
-    @property
-    def peak(self) -> float:
-        return max(self.counted.values(), default=0)
-
-    @property
-    def forecast(self) -> float:
-        """The largest phase, without what CUDA takes for itself, which nobody sees here."""
-        return max(self.planned.values(), default=0)
-
-    @property
-    def share(self) -> float:
-        return self.peak / self.forecast if self.forecast else 0.0
-
-
 # What decoding a tile takes, and the shape of its frames, by that of its latents.
-Decoded = dict[tuple[Any, ...], tuple[int, tuple[int, ...]]]
+Tiles = dict[tuple[Any, ...], tuple[int, tuple[int, ...]]]
 
 
 class Life:
     """A program on a card of `size` GiB, from its start to its end: one model after another, job after job.
 
-    `told` is how large the card seems when it is asked, where that is another. `decoded` is what is known of tiles.
+    `told` is how large the card seems when it is asked, where that is another. `tiles` is what is known of them.
     """
 
     def __init__(
-        self, folder: Path, size: float, decoded: Decoded, *, told: float | None = None, fused: bool = True
+        self, folder: Path, size: float, tiles: Tiles, *, told: float | None = None, fused: bool = True
     ) -> None:
-        self.folder, self.size, self.decoded = folder, size, decoded
+        self.folder, self.size, self.tiles = folder, size, tiles
         self.counter = Counter("cuda", size * FREE * GIB - CUDA)
         self.told = (told or size) * FREE * GIB
         self.groups: set[ModuleGroup] = set()
@@ -158,9 +125,9 @@ class Life:
         if self.counter.live:
             raise Fault(f"{self.counter.live} bytes stay on the card")
 
-    def run(self, way: Way, side: int, picture: Path, lora: Path | None = None) -> Walked:
+    def run(self, kind: Kind, way: Way, side: int, picture: Path, lora: Path | None = None) -> Walked:
         """One job."""
-        began, walked = time.monotonic(), Walked(way.name, side, self.size)
+        began, walked = time.monotonic(), Walked(kind, way.name, side, self.size)
         try:
             walked = self._run(way, walked, picture, lora)
         except FAULTS as error:
@@ -172,7 +139,9 @@ class Life:
         entry = at_hand(way.model, self.folder)
         parts = self.load(entry)
         side = entry.resolution if entry.embedded else walked.side
-        plan = make_plan(way.request(picture, side, SECONDS, lora), Shelves(self.folder), entry)
+        # Two sections where one may be decoded beside the other.
+        seconds = 2.0 if self.size >= ROOMY or entry.embedded else 1.0
+        plan = make_plan(way.request(picture, side, seconds, lora), Shelves(self.folder), entry)
         self.restart()
         with placed(way.placement):
             events = list(compute(plan, parts, fitted(plan)))
@@ -235,12 +204,12 @@ class Life:
         def decode(vae: AutoencoderKLHunyuanVideo, latents: Tensor, **named: Any) -> Any:
             self.counter.phase = "decoding"
             key = (tuple(latents.shape), latents.dtype, vae.use_tiling)
-            if key not in self.decoded:
+            if key not in self.tiles:
                 with self.counter.measured() as more:
                     made = call(vae, latents, **named)
-                self.decoded[key] = more[0], tuple(made[0].shape)
+                self.tiles[key] = more[0], tuple(made[0].shape)
                 return made
-            size, shape = self.decoded[key]
+            size, shape = self.tiles[key]
             self.counter.take(size)
             return (torch.empty(shape, dtype=latents.dtype, device=latents.device),)
 
@@ -289,3 +258,12 @@ def _told(error: BaseException) -> str:
     places = [place for place in traceback.extract_tb(error.__traceback__) if "eichi" in place.filename]
     where = f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
     return f"{type(error).__name__}: {str(error)[:200]}{where}"
+
+
+def others(folder: Path, tiles: Tiles, picture: Path) -> Iterator[Walked]:
+    """What is done once, on a card of 24 GB."""
+    with Life(folder, ROOMY, tiles, fused=False) as life:
+        yield life.run("other", CHUNKED, SIDE, picture)
+    with Life(folder, ROOMY, tiles) as life:
+        for way in EMBEDDED:
+            yield life.run("other", way, SIDE, picture)

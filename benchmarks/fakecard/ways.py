@@ -12,6 +12,8 @@ from eichi.models.fp8 import eligible
 from eichi.options import VideoOptions
 from eichi.plan.memory import Placement
 
+CARDS = (8.0, 12.0, 16.0, 24.0, 80.0)  # GB
+SIDE, LARGER = 640, 960
 RANK = 4
 # Longer than what either text encoder reads, so that it reads the most it can.
 PROMPT = "a red star moves to the right " * 60

@@ -330,10 +330,8 @@ def _clear(job: Job, files: bool) -> list[Path]:
     Raises FolderError, once all others are gone, for one that cannot be removed: on Windows what somebody looks at.
     """
     gone, left = list[Path](), None
-    try:
-        _discard(job)
-    except OSError as error:
-        left = FolderError("error.file.left", file=str(job.checkpoint), reason=error)
+    if not _discard(job):
+        left = FolderError("error.file.left", file=str(job.checkpoint), reason="reason.os.denied")
     for path in results(job) if files else []:
         try:
             remove(path)
@@ -345,10 +343,12 @@ def _clear(job: Job, files: bool) -> list[Path]:
     return gone
 
 
-def _discard(job: Job) -> None:
-    """Give back the space of what a job would go on from."""
-    if job.checkpoint is not None:
-        folder = JobFolder(Path(job.checkpoint))
-        folder.discard()
-        with suppress(OSError):
-            folder.leavings.forget()
+def _discard(job: Job) -> bool:
+    """Give back the space of what a job would go on from; whether all of it."""
+    if job.checkpoint is None:
+        return True
+    folder = JobFolder(Path(job.checkpoint))
+    gone = folder.discard()
+    with suppress(OSError):
+        folder.leavings.forget()
+    return gone

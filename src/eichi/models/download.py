@@ -23,7 +23,7 @@ from huggingface_hub import constants
 from eichi.catalog import Entry, PartSource, Shelves
 from eichi.errors import FolderError, ModelError
 from eichi.files import size_of
-from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, unpin
+from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, take_away, unpin
 from eichi.models.hub import (
     RemoteFile,
     Repository,
@@ -218,7 +218,7 @@ def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) 
         yield from _turn(asked.models, held, wait)
         missing = [wanted for wanted in asked.files if not _is_here(wanted.file, asked.models)]
         for wanted in missing:
-            wanted.target.unlink(missing_ok=True)  # of another version
+            take_away(wanted.target)  # of another version
         note(asked.models, [wanted.file for wanted in missing])
         commits = {repository.name: repository.commit for repository in asked.repositories}
         pin(asked.entry, asked.models, Pins(commits, asked.size))

@@ -96,7 +96,7 @@ def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]
         if source.repository is None:
             raise ModelError("error.model.mend", file=one.file)
         if one.file.is_relative_to(models.own / source.repository) and listed(one.file, source, models):
-            _take_away(one.file)
+            take_away(one.file)
         else:
             elsewhere.add(one.part)
     return elsewhere
@@ -112,7 +112,7 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
         with alone(models):
             for file in removable(entry, models):
                 size = size_of(file)
-                _take_away(file)
+                take_away(file)
                 freed += size
                 gone.append(file)
             for source in _own_sources(entry, models):
@@ -128,7 +128,7 @@ def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
     return gone, freed
 
 
-def _take_away(file: Path) -> None:
+def take_away(file: Path) -> None:
     """Remove a file. Raises FolderError for one that cannot be removed: on Windows what a job runs with."""
     try:
         disk.remove(file)

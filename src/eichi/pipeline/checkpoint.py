@@ -101,7 +101,7 @@ class Checkpoint(JobFolder):
             same = files.get(name, "") in ("", made)
             spared = set(map(self._named, used))
             for later in [] if same else [one for one in files if _after(one, order) and one not in spared]:
-                (self.folder / later).unlink(missing_ok=True)
+                remove(self.folder / later)
                 del files[later]
             self._take_down({**files, name: made})
         return same
@@ -135,7 +135,7 @@ class Checkpoint(JobFolder):
             for name in map(self._named, (*self.folder.iterdir(), *self.folder.glob(f"{SECTIONS}/*"))):
                 there = name in files and (name in originals or name not in lost)
                 if not there and (SECTION.fullmatch(name) or SEGMENT.fullmatch(name)):
-                    (self.folder / name).unlink()
+                    remove(self.folder / name)
             # What is made in a lost section's place is compared with it.
             self._take_down({name: files[name] for name in files if name not in lost or not SEGMENT.fullmatch(name)})
         words = [_word(name, plan, originals) for name in lost]
@@ -165,7 +165,7 @@ class Checkpoint(JobFolder):
             write_card(self.folder, card | carried | {PICTURES: sorted(plan.images), FILES: left})
             self._settle_next(left)
             for name in gone:
-                (self.folder / name).unlink(missing_ok=True)
+                remove(self.folder / name)
         if made < len(plan.sections):
             yield Adjusted("note.ahead.taken", {"number": plan.sections[made].number})
 
@@ -269,7 +269,7 @@ class Checkpoint(JobFolder):
             if name in files and _holds(draft, files[name]):
                 settle(draft, self.folder / name)
             else:
-                draft.unlink()
+                remove(draft)
 
     def _marks(self, plan: Plan, before: Plan) -> Record:
         """The marks of a plan's files that the record of the plan before has: their originals may be gone."""

@@ -45,11 +45,16 @@ class JobFolder(SectionFolder):
         """Where the sections of the job lie, finished or not."""
         return self if self.made else self.leavings
 
-    def discard(self) -> None:
-        """Give the space back. Without its card a folder that is half gone is no job any more."""
-        for name in (CARD, TWIN):
-            remove(self.folder / name)
+    def discard(self) -> bool:
+        """Give the space back; whether all of it. Without its card a folder that is half gone is no job any more.
+
+        On Windows something may be read for longer than anybody waits, and that is worth no job's end.
+        """
+        with suppress(OSError):
+            for name in (CARD, TWIN):
+                remove(self.folder / name)
         shutil.rmtree(self.folder, ignore_errors=True)
+        return not self.folder.exists()
 
     def retire(self) -> None:
         """Give the space of a job back that is finished, but for its sections, so that others can build on them."""
