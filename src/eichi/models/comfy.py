@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.files import read_file
 from eichi.reading import decode
 from eichi.reasons import Unfit
@@ -42,12 +42,12 @@ FRAMEPACK = ("FramePack", "FramePack-eichi", "FramePack-Studio", "framepack_cu12
 CACHES = ("webui/hf_download/hub", "hf_download/hub")
 
 
-def comfy_places(models: Shelves) -> tuple[Path, ...]:
+def comfy_places(models: ModelFolders) -> tuple[Path, ...]:
     """The folders of ComfyUI, and the lists of further folders, that there are."""
     return tuple(dict.fromkeys((*models.comfy, *(_usual(bases())[0] if models.usual else ()))))
 
 
-def hub_caches(models: Shelves) -> tuple[Path, ...]:
+def hub_caches(models: ModelFolders) -> tuple[Path, ...]:
     """Caches of the hub library beside its own."""
     return models.hubs + (_usual(bases())[1] if models.usual else ())
 
