@@ -19,7 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from eichi import files, names
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import FolderError
 from eichi.files import aside, leave, remove, settle, trim
 from eichi.jobs import runner
@@ -216,7 +216,7 @@ def test_a_number_that_was_given_to_a_process_of_the_system_s(monkeypatch: pytes
 
 def test_a_drive_that_is_not_there_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "is_dir", lambda self: False)
-    assert download.free(Shelves(Path("/nowhere/models"))) == 0
+    assert download.free(ModelFolders(Path("/nowhere/models"))) == 0
 
 
 @pytest.mark.parametrize("act", ["remove", "purge"])

@@ -61,7 +61,7 @@ class PartSource:
 
 
 @dataclass(frozen=True)
-class Shelves:
+class ModelFolders:
     """Where this machine has models: the program's `own` folder, which alone is written to; `comfy`, folders that the
     user names, of ComfyUI or with files; `hubs`, further caches of the hub library; and whether other programs are
     looked for in the `usual` places.

@@ -161,7 +161,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
     if settings.offline:
         yield Finding("doctor.offline")
     for name in known():
-        if present(find(name), settings.shelves):
+        if present(find(name), settings.model_folders):
             yield Finding("doctor.model", values={"name": name})
         else:
             yield Finding("doctor.model_absent", "warn", {"name": name})

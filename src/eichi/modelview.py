@@ -7,7 +7,7 @@ somebody elsewhere takes them out. Knows no page.
 from pathlib import Path
 from typing import Literal
 
-from eichi.catalog import Direction, Entry, Shelves, find, known
+from eichi.catalog import Direction, Entry, ModelFolders, find, known
 from eichi.files import size_of
 from eichi.jobs.view import View
 from eichi.models.download import ROOM, Order, free
@@ -185,7 +185,7 @@ class Removed(View):
     bytes: int
 
 
-def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[str] = frozenset()) -> ModelView:
+def model_view(entry: Entry, models: ModelFolders, language: str, agreed: frozenset[str] = frozenset()) -> ModelView:
     """A model as it is on this machine."""
     parts = tuple(_part(entry, part, place, language) for part, place in places(entry, models))
     here = entry.embedded or all(part.place is not None for part in parts)
@@ -214,7 +214,7 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
     )
 
 
-def models_view(models: Shelves, language: str) -> ModelsView:
+def models_view(models: ModelFolders, language: str) -> ModelsView:
     """All models as they are on this machine."""
     views = tuple(model_view(find(name), models, language) for name in known())
     used = {part.place for view in views for part in view.parts}

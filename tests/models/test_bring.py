@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eichi.catalog import NETWORKS, Shelves
+from eichi.catalog import NETWORKS, ModelFolders
 from eichi.events import Preparing
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def components(folder: Path, half: bool = False) -> Components:
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu", half=half))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu", half=half))
 
 
 def lora(folder: Path) -> Path:
@@ -101,7 +101,7 @@ def test_a_cpu_in_half_leaves_what_is_unchanged_in_its_file(folder: Path) -> Non
 def test_a_prompt_is_read_layer_by_layer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large model, on a CPU; a prompt that was read before needs no encoder."""
     monkeypatch.setattr("eichi.models.load.LARGE", 1)
-    parts = Components(small.entry(folder), Runtime(Shelves(folder), "cpu", cache=folder / "cache"))
+    parts = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu", cache=folder / "cache"))
     said = list(read_prompts(parts, ["a red star"]))
     assert said == [Preparing("prompts", done, 3 if done else 0) for done in range(4)]
     assert not any(layer._forward_hooks for layer in parts.text_encoder.layers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.catalog import CARD, Shelves, find, told_direction
+from eichi.catalog import CARD, ModelFolders, find, told_direction
 from eichi.errors import ModelError
 from eichi.models import comfy, found
 from eichi.models.download import lacking_parts
@@ -28,7 +28,7 @@ def test_all_parts_are_found(root: Path, tmp_path: Path, tree: str) -> None:
     """And nothing is to be fetched."""
     entry, place = trees.known(root), tmp_path / "ComfyUI"
     trees.TREES[tree](root, place)
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     places = locate(entry, models)
     assert all(folder.is_relative_to(place) for part, folder in places.items() if part != "feature_extractor")
     assert places["feature_extractor"] == root / "feature_extractor"
@@ -36,14 +36,14 @@ def test_all_parts_are_found(root: Path, tmp_path: Path, tree: str) -> None:
     assert lacking_parts(entry, models) == ()
     forward = locate_part(trees.known(root, "framepack-f1"), "transformer", models)
     assert (forward is not None) == (tree == "single")
-    assert not present(entry, Shelves(tmp_path / "models"))
+    assert not present(entry, ModelFolders(tmp_path / "models"))
 
 
 def test_only_the_tokenizers_are_to_be_fetched(root: Path, tmp_path: Path) -> None:
     place = tmp_path / "ComfyUI"
     trees.split(root, place)
     shutil.rmtree(place / "comfy")
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     missing = [part for part in find("framepack").parts if locate_part(trees.known(root), part, models) is None]
     assert missing == ["tokenizer", "tokenizer_2"]
 
@@ -58,7 +58,7 @@ def test_the_better_file_is_taken(root: Path, tmp_path: Path) -> None:
         ("b framepack", trees.half(tensors)),
     ):
         trees.write(place / f"{name}.safetensors", made)
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     assert locate_part(entry, "transformer", models) == place / "b framepack.safetensors"
     found.PUBLISHED[size := (place / "a framepack.safetensors").stat().st_size] = "Kijai's"
     try:
@@ -89,7 +89,7 @@ def test_which_of_the_models_is_told_by_the_name(name: str, direction: str | Non
 def test_a_transformer_without_a_name_is_shown_and_not_used(root: Path, tmp_path: Path) -> None:
     place = tmp_path / "files"
     path = trees.write(place / "video.safetensors", trees.parts(root)["transformer"])
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     (seen,) = look(trees.known(root), models)
     assert (seen.part, seen.place, seen.direction, seen.lacks) == ("transformer", path, None, "")
     assert locate_part(trees.known(root), "transformer", models) is None
@@ -105,7 +105,7 @@ def test_a_file_by_its_name_alone(root: Path, tmp_path: Path) -> None:
     path = trees.write(tmp_path / "FramePack_F1_mine.safetensors", trees.parts(root)["transformer"])
     entry = find(str(path))
     assert (entry.direction, entry.parts["vae"]) == ("forward", find("framepack-f1").parts["vae"])
-    assert locate_part(entry, "transformer", Shelves(tmp_path)) == path
+    assert locate_part(entry, "transformer", ModelFolders(tmp_path)) == path
 
 
 def test_nearly_a_part_is_shown_with_what_it_lacks(root: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_nearly_a_part_is_shown_with_what_it_lacks(root: Path, tmp_path: Path) -
     del tensors["layers.1.mlp.up_proj.weight"]
     trees.write(place / "x.safetensors", tensors)
     trees.write(place / "other.safetensors", {"embed_tokens.weight": torch.ones(3, 3)})  # another program's
-    (seen,) = look(trees.known(root), Shelves(tmp_path, (place,)))
+    (seen,) = look(trees.known(root), ModelFolders(tmp_path, (place,)))
     assert (seen.part, seen.lacks) == ("text_encoder", "layers.1.mlp.up_proj.weight")
 
 
@@ -136,13 +136,13 @@ def test_what_cannot_be_read_is_passed_over(root: Path, tmp_path: Path) -> None:
     (inside / "circle").symlink_to(place / "models", target_is_directory=True)
     (inside / "self").symlink_to(inside / "self")
     (inside / "nothing.safetensors").symlink_to(inside / "gone.safetensors")
-    assert present(trees.known(root), Shelves(tmp_path / "models", (place,)))
+    assert present(trees.known(root), ModelFolders(tmp_path / "models", (place,)))
 
 
 def test_folders_are_walked_within_bounds(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "files"
     path = trees.write(place / "a" / "b" / "x.safetensors", trees.parts(root)["vae"])
-    entry, models = trees.known(root), Shelves(tmp_path, (place,))
+    entry, models = trees.known(root), ModelFolders(tmp_path, (place,))
     assert locate_part(entry, "vae", models) == path
     for bound, most in (("DEPTH", 1), ("MOST_FOLDERS", 2), ("MOST_FILES", 0)):
         with monkeypatch.context() as patch:
@@ -153,7 +153,7 @@ def test_folders_are_walked_within_bounds(root: Path, tmp_path: Path, monkeypatc
 def test_a_header_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "files"
     trees.flat(root, place)
-    entry, models = trees.known(root), Shelves(tmp_path, (place,))
+    entry, models = trees.known(root), ModelFolders(tmp_path, (place,))
     read: list[Path] = []
 
     def watched(place: Path) -> dict[str, Layout]:
@@ -188,12 +188,12 @@ two:
     vae: $WHERE/models/vae
 """
     (place / "extra_model_paths.yaml").write_text(text, encoding="utf-8")
-    assert present(trees.known(root), Shelves(tmp_path / "models", (place,)))
+    assert present(trees.known(root), ModelFolders(tmp_path / "models", (place,)))
     given = place / "extra_models_config.yaml"
     (place / "extra_model_paths.yaml").rename(given)
-    assert present(trees.known(root), Shelves(tmp_path / "models", (given,)))  # the list alone
+    assert present(trees.known(root), ModelFolders(tmp_path / "models", (given,)))  # the list alone
     given.write_text(f"a: {{base_path: {elsewhere}/models, all_model_folders: true}}", encoding="utf-8")
-    assert locate_part(trees.known(root), "vae", Shelves(tmp_path / "models", (given,))) is not None
+    assert locate_part(trees.known(root), "vae", ModelFolders(tmp_path / "models", (given,))) is not None
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_list_that_is_none_is_as_if_it_were_not_there(tmp_path: Path, text: st
 def test_the_usual_places(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only where they are asked for; a folder that is named comes first."""
     monkeypatch.setattr(comfy, "bases", lambda: (tmp_path, tmp_path / "Documents"))
-    usual = Shelves(tmp_path / "models", usual=True)
+    usual = ModelFolders(tmp_path / "models", usual=True)
     assert not present(trees.known(root), usual)
     comfy._usual.cache_clear()
     trees.split(root, tmp_path / "Documents" / "ComfyUI_windows_portable" / "ComfyUI")
@@ -226,8 +226,8 @@ def test_framepack_s_own_cache_beside_the_program(tmp_path: Path, monkeypatch: p
     cache = tmp_path / "FramePack" / "webui" / "hf_download" / "hub"
     cache.mkdir(parents=True)
     comfy._usual.cache_clear()
-    assert comfy.hub_caches(Shelves(tmp_path, usual=True)) == (cache,)
-    assert comfy.hub_caches(Shelves(tmp_path)) == ()
+    assert comfy.hub_caches(ModelFolders(tmp_path, usual=True)) == (cache,)
+    assert comfy.hub_caches(ModelFolders(tmp_path)) == ()
     comfy._usual.cache_clear()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.events import Finished
 from eichi.models.load import Components
 from eichi.options import VideoOptions
@@ -24,7 +24,7 @@ def test_a_job_runs_from_each_tree(root: Path, tmp_path: Path, picture: Path, tr
     """On the loaders of the program; a file in eight bits is said."""
     entry, place = trees.known(root), tmp_path / "ComfyUI"
     trees.TREES[tree](root, place)
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     values = {"model": entry.name, "image": picture, "prompt": "a red star", "seconds": 1, "seed": 5}
     plan = make_plan(VideoOptions.parse(values | {"sampling": {"steps": 1}}), models, entry)
     check_run(plan, tmp_path / "out", models)
