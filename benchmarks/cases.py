@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from eichi import make_plan
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import EichiError
 from eichi.events import Adjusted
 from eichi.jobs.lists import read_pictures
@@ -111,7 +111,7 @@ def _metadata(path: Path) -> str:
 
 def _lora(path: Path) -> str:
     model = find(MODEL)
-    match = match_lora(read_lora(path), transformer_shapes(model, Shelves(Path())), model.name)
+    match = match_lora(read_lora(path), transformer_shapes(model, ModelFolders(Path())), model.name)
     told = match.report
     left = ", ".join(told.unmatched)
     return f"{told.format}, {len(told.weights)} weights, rank {told.rank}, alpha {told.alpha}, left {left or '-'}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 
 if TYPE_CHECKING:
     from eichi.models.load import Components
@@ -60,7 +60,7 @@ def ours(seconds: float, folder: Path, steps: int = STEPS, model: str = "tiny") 
         sampling=SamplingOptions(steps=steps, teacache=False),
     )
     plan = make_plan(options)
-    parts = Components(plan.entry, Runtime(Shelves(folder), "cpu"))
+    parts = Components(plan.entry, Runtime(ModelFolders(folder), "cpu"))
     watch(parts, told)
     *_, last = generate(plan, folder, parts)
     assert isinstance(last, Finished)
@@ -81,7 +81,7 @@ def diffusers(seconds: float, folder: Path, steps: int = STEPS) -> Told:
 
     told = {"imports": time.perf_counter() - begin}
     plan = make_plan(VideoOptions(image=picture(), prompt=PROMPT, seconds=seconds, seed=SEED))
-    parts = Components(plan.entry, Runtime(Shelves(folder), "cpu"))
+    parts = Components(plan.entry, Runtime(ModelFolders(folder), "cpu"))
     pipe = assemble(parts)
     pipe.vae.use_framewise_decoding = True  # ours walks the grid itself
     remove_convolution(pipe.vae)

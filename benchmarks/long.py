@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.clip import PROMPT, SEED, Told, diffusers, measure, ours, picture
 from benchmarks.counts import Counts, count, straightness
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 
 SHORT, LONG, THEIRS = 5.0, 120.0, 20.0  # seconds
 MODELS = ("tiny", "tiny-f1")
@@ -51,7 +51,7 @@ def work(model: str) -> None:
                 sampling=SamplingOptions(steps=2, teacache=False),
             )
             plan = make_plan(options)
-            rows.append(count(plan, Components(plan.entry, Runtime(Shelves(Path(folder)), "cpu")), Path(folder)))
+            rows.append(count(plan, Components(plan.entry, Runtime(ModelFolders(Path(folder)), "cpu")), Path(folder)))
     heads = ("sections", "evaluations", "decoded/latent", "encoded", "frames", "encoded/frame")
     print(f"{model:<10}" + "".join(f"{head:>16}" for head in heads))  # noqa: T201
     for row in rows:

@@ -36,7 +36,7 @@ settings = load_settings()
 with Store(settings.store) as store:
     store.hold(True)
     options = VideoOptions.parse({"image": sys.argv[1], "prompt": sys.argv[2], "seconds": 5})
-    drafts, _ = Queue(store, settings.shelves).prepare([options], settings.outputs)
+    drafts, _ = Queue(store, settings.model_folders).prepare([options], settings.outputs)
     store.add(drafts * int(sys.argv[3]))
 """
 

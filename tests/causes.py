@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.events import Adjusted
 from eichi.flags import read_request, read_sweep
 from eichi.jobs.batch import Batch, expand
@@ -108,11 +108,11 @@ class Desk:
 
     def plan(self, **values: Any) -> tuple[Adjusted, ...]:
         given = {"image": self.picture, "prompt": "a cat", "model": "tiny", "seconds": 2.0, "seed": 1} | values
-        return make_plan(VideoOptions.parse(given), Shelves(self.models)).notes
+        return make_plan(VideoOptions.parse(given), ModelFolders(self.models)).notes
 
     def image(self, **values: Any) -> tuple[Adjusted, ...]:
         given = {"image": self.picture, "prompt": "a cat", "model": "tiny", "seed": 1} | values
-        return make_frame_plan(FrameOptions.parse(given), Shelves(self.models)).notes
+        return make_frame_plan(FrameOptions.parse(given), ModelFolders(self.models)).notes
 
     def causes(self) -> Iterator[Cause]:
         """All of them, one family after the other."""
@@ -205,7 +205,7 @@ class Desk:
             yield partial(swept, **flags)
 
     def loras(self) -> Iterator[Cause]:
-        shapes = transformer_shapes(find("tiny"), Shelves(self.models))
+        shapes = transformer_shapes(find("tiny"), ModelFolders(self.models))
         rows, columns = shapes["transformer_blocks.0.attn.to_q.weight"]
         layer = "lora_unet_transformer_blocks_0_attn_to_q"
 
@@ -262,7 +262,7 @@ class Desk:
 
     def fill(self, before: Path, after: Path, **values: Any) -> object:
         options = FillOptions.parse({"before": before, "after": after, "model": "tiny"} | values)
-        return make_fill_plan(options, Shelves(self.models))
+        return make_fill_plan(options, ModelFolders(self.models))
 
     def records(self) -> Iterator[Cause]:
         self.put(".damaged.parts/job.json", "{")
@@ -393,7 +393,7 @@ class Desk:
     def jobs(self) -> Iterator[Cause]:
         url = f"sqlite:///{self.folder / 'jobs.db'}"
         with Store(url) as store:
-            queue = Queue(store, Shelves(self.models))
+            queue = Queue(store, ModelFolders(self.models))
             figures = Figures(model="tiny", width=64, height=64, sections=2, kept=0)
             request = {**VideoOptions(image=self.picture, prompt="a cat").dump()}
             draft = Draft("video", request, figures, "k", str(self.folder))
@@ -474,4 +474,4 @@ class Desk:
     def located(self, name: str) -> None:
         from eichi.models.locate import locate
 
-        locate(find(name), Shelves(self.models))
+        locate(find(name), ModelFolders(self.models))

@@ -90,6 +90,23 @@ def test_a_copy_of_the_embedded_folder_keeps_its_two_transformers(tmp_path: Path
     assert find(str(path)).parts["transformer"].folder == "transformer_f1"
 
 
+def test_a_card_may_name_the_sizes_that_are_drawn(tmp_path: Path) -> None:
+    entry = find(str(folder(tmp_path / "mine", '{"like": "framepack", "sizes": {"64": [[64, 64], [48, 80]]}}')))
+    assert (entry.sizes, entry.resolution) == ({64: ((64, 64), (48, 80))}, 64)
+    entry = find(
+        str(folder(tmp_path / "other", '{"like": "framepack", "sizes": {"64": [[64, 64]], "640": [[640, 640]]}}'))
+    )
+    assert entry.resolution == 640
+
+
+@pytest.mark.parametrize(
+    "sizes", ["{}", '{"64": []}', '{"64": [[60, 64]]}', '{"64": [[0, 64]]}', '{"a": [[64, 64]]}', "3"]
+)
+def test_sizes_that_nothing_can_draw_make_a_bad_card(tmp_path: Path, sizes: str) -> None:
+    with pytest.raises(ModelError):
+        find(str(folder(tmp_path / "mine", f'{{"like": "tiny", "sizes": {sizes}}}')))
+
+
 @pytest.mark.parametrize("card", [None, "{", "[]", "3", "{}", '{"like": "wan"}', '{"like": ["tiny"]}'])
 def test_a_folder_without_a_good_card_is_told_how(tmp_path: Path, card: str | None) -> None:
     with pytest.raises(ModelError) as caught:

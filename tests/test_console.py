@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import FolderError, OptionError
 from eichi.jobs.draft import draft
 from eichi.options import FrameOptions, VideoOptions
@@ -85,7 +85,7 @@ def test_half_a_character_is_refused(half: str) -> None:
 
 def test_a_folder_that_no_job_can_name_is_refused(picture: Path) -> None:
     with pytest.raises(FolderError, match="not UTF-8 text"):
-        draft(VideoOptions.parse({"image": picture}), Path("caf\udce9"), Shelves(picture.parent))
+        draft(VideoOptions.parse({"image": picture}), Path("caf\udce9"), ModelFolders(picture.parent))
     assert list(picture.parent.iterdir()) == [picture]
 
 

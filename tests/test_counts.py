@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks.counts import count, straightness
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.settings import Runtime
@@ -20,7 +20,7 @@ LENGTHS = (1, 2, 4, 7)
 
 @pytest.mark.parametrize("like", ["framepack", "framepack-f1"])
 def test_work_is_linear(tmp_path: Path, like: str) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model", like)), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(small.entry(small.build(tmp_path / "model", like)), Runtime(ModelFolders(tmp_path), "cpu"))
     picture = tmp_path / "start.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 48, 3), dtype=np.uint8)).save(picture)
     rows = []

@@ -26,7 +26,15 @@ def states(report: Report, id: str) -> list[str]:
 def test_what_is_set_up_is_said_in_words() -> None:
     settings = Settings(preserve_gb=8, attention="chunked", language="ru")
     found = {one.values["key"]: one.values for one in examine(settings).findings if one.id == "doctor.setting"}
-    assert found.keys() == {"preserve_gb", "lora_cache_gb", "attention", "compile", "reproducible", "vae_tile"}
+    assert found.keys() == {
+        "preserve_gb",
+        "lora_cache_gb",
+        "attention",
+        "compile",
+        "reproducible",
+        "vae_tile",
+        "cpu_precision",
+    }
     assert found["preserve_gb"]["value"] == "8 ГБ"
     assert say("doctor.setting", "ru", **found["attention"]) == "Attention: по частям"
 

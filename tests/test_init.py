@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eichi import FrameOptions, VideoOptions, generate, generate_frame, make_frame_plan, make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import DeviceError, OptionError
 from eichi.events import Finished, FrameFinished
 from eichi.models.load import Components
@@ -43,6 +43,6 @@ def test_the_settings_are_those_at_the_call(
     for make in (lambda: make_plan(video), lambda: make_frame_plan(frame)):
         with pytest.raises(OptionError, match="vae_tile"):
             make()
-    own = Components(plans[0].entry, Runtime(Shelves(tmp_path), "cpu"))
+    own = Components(plans[0].entry, Runtime(ModelFolders(tmp_path), "cpu"))
     *_, last = generate_frame(plans[1], tmp_path, own)
     assert isinstance(last, FrameFinished)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eichi import VideoOptions, make_plan
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
 from eichi.events import Values
 from eichi.models.shapes import transformer_shapes
@@ -36,7 +36,7 @@ def test_what_is_missing_is_named(picture: Path) -> None:
 def test_a_model_that_is_not_here_is_refused_before_a_folder_is_made(picture: Path, tmp_path: Path) -> None:
     plan = make_plan(VideoOptions(image=picture, model="framepack"))
     with pytest.raises(ModelError, match="not complete"):
-        check_run(plan, tmp_path / "out", Shelves(tmp_path / "models"))
+        check_run(plan, tmp_path / "out", ModelFolders(tmp_path / "models"))
     assert list(tmp_path.iterdir()) == [picture]
 
 
@@ -54,14 +54,14 @@ def test_tokens_are_counted_for_every_text(picture: Path, home: Path) -> None:
     plan = make_plan(
         VideoOptions.parse({"image": picture, "prompt": "a star", "negative": long, "sampling": {"cfg": 2}})
     )
-    short, other = read_tokens(plan.entry, plan.texts, Shelves(home))
+    short, other = read_tokens(plan.entry, plan.texts, ModelFolders(home))
     assert (short.llama_limit, short.clip_limit, short.both) == (256, 77, "a star")
     assert (short.llama_only, short.cut) == ("", "")
     assert other.both + other.llama_only + other.cut == other.text == long
     assert other.llama > 256
     assert other.llama_only.strip()
     assert [note.id for note in plan.notes if note.id == "note.prompt.cut"] == ["note.prompt.cut"]
-    assert read_tokens(find("framepack"), ["a star"], Shelves(home)) == ()
+    assert read_tokens(find("framepack"), ["a star"], ModelFolders(home)) == ()
 
 
 def test_loras_are_judged_before_the_model_is_here(picture: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_one_file_of_a_lora_of_several_is_told(
     picture: Path, tmp_path: Path, name: str, told: list[tuple[int, int]]
 ) -> None:
     path = loras.build(
-        tmp_path / f"{name}.safetensors", "diffusers", transformer_shapes(find("tiny"), Shelves(tmp_path))
+        tmp_path / f"{name}.safetensors", "diffusers", transformer_shapes(find("tiny"), ModelFolders(tmp_path))
     )
     plan = make_plan(VideoOptions.parse({"image": picture, "prompt": "p", "weights": {"loras": [path]}}))
     found = [note.values for note in plan.notes if note.id == "note.lora.piece"]
@@ -118,7 +118,7 @@ def test_a_lora_of_another_family_is_refused_and_one_of_an_unknown_told(picture:
 
 def test_a_layer_of_another_size_is_left_out_and_told(picture: Path, tmp_path: Path) -> None:
     """As Tencent's own LoRAs for pictures, whose input has twice the channels and a mask."""
-    shapes = transformer_shapes(find("tiny"), Shelves(tmp_path))
+    shapes = transformer_shapes(find("tiny"), ModelFolders(tmp_path))
     tensors = loras.lettered("transformer.", loras.split(loras.changes(shapes), shapes))
     rows = shapes["x_embedder.proj.weight"][0]
     tensors |= {"transformer.x_embedder.proj.lora_A.weight": torch.ones(2, 132)}

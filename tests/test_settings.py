@@ -39,6 +39,12 @@ def test_precedence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().language == "ru"
 
 
+def test_a_cpu_may_compute_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings().runtime.half
+    monkeypatch.setenv("EICHI_CPU_PRECISION", "half")
+    assert load_settings().runtime.half
+
+
 def test_jobs_may_be_kept_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EICHI_STORE", "postgresql://here/jobs")
     assert load_settings().store == "postgresql://here/jobs"

@@ -8,6 +8,7 @@ docs/windows.md.
 import logging
 import mimetypes
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
@@ -18,7 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from eichi import files, names
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import FolderError
 from eichi.files import aside, leave, remove, settle, trim
 from eichi.jobs import runner
@@ -41,6 +42,7 @@ from eichi.web.desk import Desk
 from eichi.web.uploads import CUT
 from tests.jobs.conftest import queue
 from tests.jobs.test_queue import add, begun, running
+from tests.test_style import ROOT
 from tests.web.conftest import desk, submitted
 
 __all__ = ["desk", "queue", "submitted"]  # fixtures
@@ -214,7 +216,7 @@ def test_a_number_that_was_given_to_a_process_of_the_system_s(monkeypatch: pytes
 
 def test_a_drive_that_is_not_there_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "is_dir", lambda self: False)
-    assert download.free(Shelves(Path("/nowhere/models"))) == 0
+    assert download.free(ModelFolders(Path("/nowhere/models"))) == 0
 
 
 @pytest.mark.parametrize("act", ["remove", "purge"])
@@ -311,3 +313,9 @@ def test_such_a_path_is_not_even_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_
         whereabouts.relocate(options, {}, Places(None, (), tmp_path, strict))
     eichi19.config({"image_path": r"\\evil.example\share\a.png", "prompt": "p"}, tmp_path)
     assert not [path for path in asked if "evil" in path]
+
+
+def test_what_the_list_names_is_there() -> None:
+    text = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
+    known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+", text)) <= known

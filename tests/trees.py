@@ -5,7 +5,8 @@ code under test.
 """
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from diffusers import AutoencoderKLHunyuanVideo
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from eichi.catalog import NETWORKS, Entry, Published, find
+from eichi.catalog import HUNYUAN, NETWORKS, Entry, Published, find
+from eichi.models.comfy import SHIPPED
+from tests import small
 
 Tensors = dict[str, Tensor]
+LLAMA, CLIP = SHIPPED
 EIGHT = torch.float8_e4m3fn
 NORM = ("norm", "bias")  # what Kijai's files keep in bfloat16, by what the name contains
 
@@ -37,7 +41,9 @@ def known(root: Path, name: str = "framepack") -> Entry:
         for part, tensors in parts(root).items()
     }
     spare = {"feature_extractor": root / "feature_extractor"}
-    entry = replace(entry, sizes=like.sizes, resolution=like.resolution, anatomy=like.anatomy)
+    # Its tokenizer knows whole words.
+    template = replace(HUNYUAN, head=len(HUNYUAN.text.split("{}")[0].split()) + 1)
+    entry = replace(entry, sizes=like.sizes, resolution=like.resolution, anatomy=like.anatomy, template=template)
     return replace(entry, published=published, spare=spare)
 
 
@@ -121,3 +127,79 @@ def causal(network: AutoencoderKLHunyuanVideo) -> Tensors:
     take("quant_conv", network.quant_conv)
     take("post_quant_conv", network.post_quant_conv)
     return made
+
+
+def checkpoint(folder: Path) -> Path:
+    """A small checkpoint whose tokenizers say whose they are."""
+    small.build(folder)
+    for part, mark in (("tokenizer", "<|begin_of_text|>"), ("tokenizer_2", "<|startoftext|>")):
+        path = folder / part / "tokenizer_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"told": mark}), encoding="utf-8")
+    return folder
+
+
+def tokenizers(root: Path, place: Path) -> None:
+    """Those that ComfyUI ships."""
+    shutil.copytree(root / "tokenizer", place / LLAMA)
+    shutil.copytree(root / "tokenizer_2", place / CLIP)
+
+
+def split(root: Path, place: Path) -> None:
+    """ComfyUI's own folders, as its guide says, with Kijai's transformer."""
+    tensors, models = parts(root), place / "models"
+    write(models / "diffusion_models" / "FramePackI2V_HY_fp8_e4m3fn.safetensors", mixed(tensors["transformer"]))
+    write(
+        models / "text_encoders" / "llava_llama3_fp8_scaled.safetensors",
+        llama(scaled(tensors["text_encoder"])),
+    )
+    write(models / "clip" / "clip_l.safetensors", clip(tensors["text_encoder_2"]))
+    write(models / "clip_vision" / "sigclip.safetensors", prefixed("vision_model.", tensors["image_encoder"]))
+    write(models / "vae" / "hunyuan_video_vae_bf16.safetensors", half(tensors["vae"]))
+    tokenizers(root, place)
+
+
+def single(root: Path, place: Path) -> None:
+    """One bf16 file for each part, in folders below the folders, and F1 beside the standard one."""
+    tensors, models = parts(root), place / "models"
+    for name in ("FramePackI2V_HY_bf16", "FramePack_F1_I2V_HY_20250503"):
+        write(models / "unet" / "video" / f"{name}.safetensors", half(tensors["transformer"]))
+    write(
+        models / "text_encoders" / "a" / "llava_llama3_fp16.safetensors",
+        llama(half(tensors["text_encoder"], torch.float16)),
+    )
+    write(models / "text_encoders" / "clip_l.safetensors", clip(tensors["text_encoder_2"]))
+    write(models / "clip_vision" / "b.safetensors", prefixed("vision_model.", tensors["image_encoder"]))
+    write(models / "vae" / "vae.safetensors", prefixed("vae.", tensors["vae"]))
+    tokenizers(root, place)
+
+
+def folders(root: Path, place: Path) -> None:
+    """Whole folders: those of Kijai's nodes, transformer and language model in several files."""
+    tensors, models = parts(root), place / "models"
+    for folder, part in (
+        ("diffusers/lllyasviel/FramePackI2V_HY", "transformer"),
+        ("LLM/llava-llama-3-8b", "text_encoder"),
+    ):
+        names = list(tensors[part])
+        halves = {"model-1.safetensors": names[::2], "model-2.safetensors": names[1::2]}
+        for file, keys in halves.items():
+            write(models / folder / file, {key: tensors[part][key] for key in keys})
+        table = {key: file for file, keys in halves.items() for key in keys}
+        (models / folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
+        shutil.copy(root / part / "config.json", models / folder)
+    shutil.copytree(root / "tokenizer", models / "LLM" / "llava-llama-3-8b", dirs_exist_ok=True)
+    shutil.copytree(root / "tokenizer_2", models / "clip" / "clip-vit-large-patch14")
+    write(models / "clip" / "clip-vit-large-patch14" / "model.safetensors", clip(tensors["text_encoder_2"]))
+    write(models / "clip_vision" / "b.safetensors", prefixed("vision_model.", tensors["image_encoder"]))
+    write(models / "vae" / "vae.safetensors", tensors["vae"])
+
+
+def flat(root: Path, place: Path) -> None:
+    """All in a folder of the user's, under names that say nothing but which model it is."""
+    for i, (part, made) in enumerate(parts(root).items()):
+        write(place / f"{i}{' framepack' * (part == 'transformer')}.safetensors", made)
+    for part in ("tokenizer", "tokenizer_2"):
+        shutil.copytree(root / part, place / part)
+
+
+TREES: dict[str, Callable[[Path, Path], None]] = {"split": split, "single": single, "folders": folders, "flat": flat}

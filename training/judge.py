@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from eichi import make_frame_plan, make_plan
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.events import Event, FramesReady, LatentsReady, SectionDone
 from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
@@ -59,7 +59,7 @@ class Judge:
     """One model of the catalogue and some held-out pictures, kept in a folder."""
 
     def __init__(self, model: str, count: int, folder: Path) -> None:
-        self.components = Components(find(model), Runtime(Shelves(folder), "cpu", folder / "cache"))
+        self.components = Components(find(model), Runtime(ModelFolders(folder), "cpu", folder / "cache"))
         self.folder = folder
         self.subjects = [self._subject(scene) for scene in islice(held(), count)]
 

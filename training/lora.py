@@ -20,7 +20,7 @@ from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.console import console
 from eichi.files import aside
 from eichi.models.load import Components
@@ -78,7 +78,7 @@ class Student:
     """One LoRA on the way: the model, its adapter, the clips it learns from."""
 
     def __init__(self, model: str, style: str, count: int, folder: Path = Path()) -> None:
-        self.components = Components(find(model), Runtime(Shelves(folder), "cpu"))
+        self.components = Components(find(model), Runtime(ModelFolders(folder), "cpu"))
         self.style, self.direction = style, self.components.entry.direction
         self.net = Shipped(self.components)
         self.clips = [self._clips(size, number, count) for number, size in enumerate(SIZES)]

@@ -28,7 +28,7 @@ from benchmarks.fakecard.cuda import card
 from benchmarks.fakecard.parts import at_hand, make_parts
 from benchmarks.fakecard.walked import Kind, Walked
 from benchmarks.fakecard.ways import CHUNKED, EMBEDDED, SIDE, Way
-from eichi.catalog import PARTS, Entry, Shelves
+from eichi.catalog import PARTS, Entry, ModelFolders
 from eichi.errors import EichiError
 from eichi.events import Adjusted, Event, FrameDrawn, FramesReady, SectionDone
 from eichi.models.fp8 import TYPE, eligible
@@ -112,7 +112,7 @@ class Life:
         """A model's parts; those of another one go."""
         if self.parts is None or self.parts.entry != entry:
             self.end()
-            self.parts = make_parts(entry, Runtime(Shelves(self.folder), "cuda"))
+            self.parts = make_parts(entry, Runtime(ModelFolders(self.folder), "cuda"))
         return self.parts
 
     def end(self) -> None:
@@ -141,7 +141,7 @@ class Life:
         side = entry.resolution if entry.embedded else walked.side
         # Two sections where one may be decoded beside the other.
         seconds = 2.0 if self.size >= ROOMY or entry.embedded else 1.0
-        plan = make_plan(way.request(picture, side, seconds, lora), Shelves(self.folder), entry)
+        plan = make_plan(way.request(picture, side, seconds, lora), ModelFolders(self.folder), entry)
         self.restart()
         with placed(way.placement):
             events = list(compute(plan, parts, fitted(plan)))

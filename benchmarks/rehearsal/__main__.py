@@ -62,8 +62,8 @@ def read(kept: Path) -> dict[str, Result]:
 
 def prepare(way: Way, checkpoint: Checkpoint) -> None:
     """Write what a way needs; a layout that it does not need goes where there is no room for both."""
+    checkpoint.furnish()
     if way.layout == "embedded":
-        checkpoint.furnish()
         return
     needed = {"lora", way.layout} | ({"published"} if way.layout == "kijai" else set())
     missing = sum(checkpoint.layouts[layout]().missing for layout in needed)

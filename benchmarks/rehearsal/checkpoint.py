@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import AutoencoderKLHunyuanVideo
 from torch import nn
 
 from benchmarks.rehearsal.numbers import Layout, Pool, size_of, write_numbers
@@ -95,8 +96,7 @@ class Checkpoint:
         for path, text in files.texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        if layout == "published":
-            self.furnish()
+        self.furnish()
 
     def drop(self, layout: str) -> None:
         """Remove the weights of a layout."""
@@ -133,7 +133,21 @@ class Checkpoint:
         return Files({place / "FramePackI2V_HY_fp8_e4m3fn.safetensors": mixed}, {place / CARD: self._card})
 
     def _comfy(self) -> Files:
-        return Files({}, {})
+        """Single files in ComfyUI's folders, with what its files have that is nobody's here."""
+        place, networks = self.folder / "comfy" / "models", self.networks
+        rows, width = networks["text_encoder"].get_parameter("embed_tokens.weight").shape
+        spare = {"lm_head.weight": ("F16", (rows, width)), "tokenizer": ("U8", (9_000_000 if self.full else 9,))}
+        weights: dict[Path, Layout] = {
+            place / "diffusion_models" / "FramePackI2V_HY_bf16.safetensors": _layout(networks["transformer"], "BF16"),
+            place / "text_encoders" / "llava_llama3_fp16.safetensors": _behind("model.", networks["text_encoder"])
+            | spare,
+            place / "text_encoders" / "clip_l.safetensors": _behind("text_model.", networks["text_encoder_2"]),
+            place / "vae" / "hunyuan_video_vae_bf16.safetensors": _causal(networks["vae"]),
+            place / "clip_vision" / "sigclip_vision_patch14_384.safetensors": _behind(
+                "vision_model.", networks["image_encoder"]
+            ),
+        }
+        return Files(weights, {place / "diffusion_models" / CARD: self._card})
 
     def _lora(self) -> Files:
         """A LoRA of every matrix of the blocks."""
@@ -170,7 +184,7 @@ class Checkpoint:
         if self.full:
             _enlarge(self._place("feature_extractor") / "preprocessor_config.json", 384)
         links = self.folder / "published"
-        links.mkdir(exist_ok=True)
+        links.mkdir(parents=True, exist_ok=True)
         for part in find(self.like).parts:
             link = links / part
             if not link.is_symlink():
@@ -186,6 +200,19 @@ def _whole(path: Path, layout: Layout) -> bool:
 def _layout(network: nn.Module, kind: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     """All weights of a network in one type."""
     return {name: (kind, tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
+
+
+def _behind(prefix: str, network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """All weights of a network in float16, behind the name of what it is a part of."""
+    return {f"{prefix}{name}": told for name, told in _layout(network, "F16").items()}
+
+
+def _causal(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The VAE's weights in bfloat16 by ComfyUI's names, as the tests have worked them out."""
+    from tests.trees import causal
+
+    assert isinstance(network, AutoencoderKLHunyuanVideo)
+    return {name: ("BF16", tuple(tensor.shape)) for name, tensor in causal(network).items()}
 
 
 def _pieces(layout: Layout, count: int) -> list[dict[str, tuple[str, tuple[int, ...]]]]:

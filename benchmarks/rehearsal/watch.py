@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,8 +86,10 @@ class Run:
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            at = time.monotonic() - self._start
             with suppress(ValueError):
-                self.seen.lines.append((time.monotonic() - self._start, json.loads(line)))
+                self.seen.lines.append((at, json.loads(line)))
+            sys.stderr.write(f"{at:8.1f} {line}")
 
     def _complain(self) -> None:
         assert self.process.stderr is not None

@@ -119,6 +119,8 @@ def run_way(way: Way, checkpoint: Checkpoint, out: Path) -> Result:
 def _variables(way: Way, checkpoint: Checkpoint, out: Path) -> dict[str, str]:
     """The settings of the machine that is played."""
     variables = {"EICHI_HOME": str(checkpoint.home), "EICHI_DEVICE": "cpu", "EICHI_CPU_PRECISION": way.precision}
+    if way.layout == "comfy":
+        variables["EICHI_COMFY"] = str(checkpoint.folder / "comfy")
     variables |= {"EICHI_STORE": f"sqlite:///{out / 'jobs.db'}", "EICHI_LANGUAGE": "en", "EICHI_OUTPUTS": str(out)}
     return variables
 
@@ -166,16 +168,16 @@ def _told(way: Way, seen: Seen) -> Result:
     result.forecast = seen.note("note.memory.cpu").get("ram")
     result.seconds = round(seen.seconds, 1)
     result.notes = sorted({told["id"] for _, told in seen.lines if told.get("kind") == "adjusted"})
-    result.error = "" if result.good or way.killed else seen.errors[-1000:]
+    result.error = "" if result.good else seen.errors[-1000:]
     if way.again:
         result.phases = _jobs(seen)
     else:
-        result.phases = _phases(seen.lines)
-        result.silence, result.during = _silence(seen.lines)
+        result.phases = phases(seen.lines)
+        result.silence, result.during = silence(seen.lines)
     return result
 
 
-def _phases(lines: Sequence[tuple[float, dict[str, Any]]]) -> dict[str, float]:
+def phases(lines: Sequence[tuple[float, dict[str, Any]]]) -> dict[str, float]:
     """Seconds by what was done; a step's are those of the last one."""
     phases: dict[str, float] = {}
     doing, since = "program", 0.0
@@ -203,7 +205,7 @@ def _doing(told: Mapping[str, Any], before: str) -> str:
             return before
 
 
-def _silence(lines: Sequence[tuple[float, dict[str, Any]]]) -> tuple[float, str]:
+def silence(lines: Sequence[tuple[float, dict[str, Any]]]) -> tuple[float, str]:
     """The longest time without a word before the first step is begun, and what was done in it."""
     longest, during, before, doing = 0.0, "", 0.0, "program"
     for at, told in lines:

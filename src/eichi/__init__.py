@@ -44,7 +44,7 @@ def make_plan(options: "VideoOptions", entry: "Entry | None" = None) -> "Plan":
     from eichi import prepare
     from eichi.settings import load_settings
 
-    return prepare.make_plan(options, load_settings().shelves, entry)
+    return prepare.make_plan(options, load_settings().model_folders, entry)
 
 
 def make_frame_plan(options: "FrameOptions", entry: "Entry | None" = None) -> "FramePlan":
@@ -52,7 +52,7 @@ def make_frame_plan(options: "FrameOptions", entry: "Entry | None" = None) -> "F
     from eichi import prepare
     from eichi.settings import load_settings
 
-    return prepare.make_frame_plan(options, load_settings().shelves, entry)
+    return prepare.make_frame_plan(options, load_settings().model_folders, entry)
 
 
 def generate(

@@ -61,7 +61,7 @@ class PartSource:
 
 
 @dataclass(frozen=True)
-class Shelves:
+class ModelFolders:
     """Where this machine has models: the program's `own` folder, which alone is written to; `comfy`, folders that the
     user names, of ComfyUI or with files; `hubs`, further caches of the hub library; and whether other programs are
     looked for in the `usual` places.
@@ -115,6 +115,8 @@ class Precision:
 
 # On a GPU, as the published weights were made for; on a CPU, or where a model is small enough; on a CPU that is to save
 # memory, since processors have products of bfloat16 where they have none of float16.
+# Bytes of the published files.
+TOKENIZERS = {"tokenizer": 9_100_000, "tokenizer_2": 1_600_000}
 HALF, FULL, BRAIN = Precision(), Precision("float32", "float32"), Precision("bfloat16", "bfloat16")
 
 
@@ -165,7 +167,7 @@ class Anatomy:
             "text_encoder_2": self.text_encoder_2,
             "image_encoder": self.image_encoder,
         }
-        return 2 * counts.get(part, 0)
+        return TOKENIZERS.get(part) or 2 * counts.get(part, 0)
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
     with reporting(as_json) as settings:
         request = located(read_request(FrameOptions, assignments, flags, settings), settings.loras)
         requests = read_sweep(request, flags)
-        plans = [make_frame_plan(request, settings.shelves) for request in requests]
+        plans = [make_frame_plan(request, settings.model_folders) for request in requests]
         if only_plan:
             show_plans(plans, as_json, settings)
         else:
@@ -132,7 +132,7 @@ def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 
     with reporting(as_json) as settings:
         options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
-        show_plans([make_plan(options, settings.shelves)], as_json, settings)
+        show_plans([make_plan(options, settings.model_folders)], as_json, settings)
 
 
 @commands.command(help=say("cli.inspect"))

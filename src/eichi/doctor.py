@@ -21,7 +21,7 @@ from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
 from eichi.setup.builds import build_in, own_packages
-from eichi.setup.cards import backends, best, dotted, usable
+from eichi.setup.cards import backends, best, dotted, driver_name, usable
 from eichi.setup.torches import misfit, unfit
 from eichi.video.metadata import LIBRARIES
 from eichi.words import say
@@ -104,7 +104,7 @@ def _build() -> Iterator[Finding]:
         yield Finding(f"fix.{wrong}", "bad", {"build": str(build)})
         yield Finding("doctor.fix")
     elif build.kind == "cuda" and not torch.cuda.is_available():
-        yield Finding("doctor.card_unused", "bad", {"build": str(build), "driver": dotted(card.driver)})
+        yield Finding("doctor.card_unused", "bad", {"build": str(build), "driver": driver_name(card.driver)})
     elif build.kind == "cuda" and not usable(torch.cuda.get_device_capability(), torch.cuda.get_arch_list()):
         compute = dotted(torch.cuda.get_device_capability())
         yield Finding("doctor.card_old", "bad", {"build": str(build), "compute": compute})
@@ -161,7 +161,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
     if settings.offline:
         yield Finding("doctor.offline")
     for name in known():
-        if present(find(name), settings.shelves):
+        if present(find(name), settings.model_folders):
             yield Finding("doctor.model", values={"name": name})
         else:
             yield Finding("doctor.model_absent", "warn", {"name": name})

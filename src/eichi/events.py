@@ -58,7 +58,8 @@ class FrameStarted:
 class Preparing:
     """What a job does before its first step, for models that take a while: `done` of `total` bytes of a part's weights.
 
-    Of what has no measure `total` is 0. For the transformer it is said while its weights are merged and rounded, too.
+    For the transformer it is said while its weights are merged and rounded, too. Of prompts it is layers that are
+    done; `total` is 0 where nobody knows it.
     """
 
     what: Preparation

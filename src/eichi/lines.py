@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Protocol
 
+from eichi.catalog import NETWORKS
 from eichi.declare import walk
 from eichi.events import (
     Adjusted,
@@ -91,7 +92,7 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
 
 def preparing(event: Preparing, language: str) -> str:
     """What a job does before its first step; of weights with what they weigh."""
-    if not event.total:
+    if event.what not in NETWORKS:
         return say(f"preparing.{event.what}", language)
     return say("preparing.part", language, part=event.what, gb=event.total / 1e9)
 

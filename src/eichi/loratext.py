@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import LoraError
 from eichi.models.header import short
 from eichi.models.lorafile import LoraFile
@@ -11,7 +11,7 @@ from eichi.models.shapes import transformer_shapes
 from eichi.words import say
 
 
-def compare(found: LoraFile, names: Iterable[str], models: Shelves) -> tuple[list[Match], dict[str, LoraError]]:
+def compare(found: LoraFile, names: Iterable[str], models: ModelFolders) -> tuple[list[Match], dict[str, LoraError]]:
     """The models that a file fits, and why it does not fit the others."""
     fits: list[Match] = []
     misfits: dict[str, LoraError] = {}

@@ -7,11 +7,12 @@ somebody elsewhere takes them out. Knows no page.
 from pathlib import Path
 from typing import Literal
 
-from eichi.catalog import Direction, Entry, Shelves, find, known
+from eichi.catalog import Direction, Entry, ModelFolders, find, known
 from eichi.files import size_of
 from eichi.jobs.view import View
 from eichi.models.download import ROOM, Order, free
 from eichi.models.fetched import Checked, pinned, removable
+from eichi.models.found import Found, look, precision, published_name
 from eichi.models.licences import Licence, licences
 from eichi.models.locate import lacking, places
 from eichi.words import say, table
@@ -36,12 +37,32 @@ class LicenceView(View):
 
 
 class PartView(View):
-    """A part of a model, where it comes from, and where it is on this computer, None where it is not."""
+    """A part of a model, where it comes from, and where it is on this computer, None where it is not.
+
+    `precision` is what its weights are kept in, `known` the published file that it is by its size, empty where it is
+    none. Of one that is not here `size` are the bytes to fetch, near enough.
+    """
 
     part: str
     label: str
     source: str
     place: Path | None
+    precision: str
+    known: str
+    size: int
+
+
+class SpareView(View):
+    """A file in other programs' folders that is a part of a model, or nearly, and not used: `why` is said."""
+
+    part: str
+    label: str
+    place: Path
+    precision: str
+    size: int
+    known: str
+    lacks: str
+    why: str
 
 
 class ModelView(View):
@@ -69,9 +90,13 @@ class ModelView(View):
 
 
 class ModelsView(View):
-    """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk."""
+    """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk.
+
+    `spare` are files in other programs' folders that no model uses.
+    """
 
     models: tuple[ModelView, ...]
+    spare: tuple[SpareView, ...]
     folder: Path
     room: int
 
@@ -160,7 +185,7 @@ class Removed(View):
     bytes: int
 
 
-def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[str] = frozenset()) -> ModelView:
+def model_view(entry: Entry, models: ModelFolders, language: str, agreed: frozenset[str] = frozenset()) -> ModelView:
     """A model as it is on this machine."""
     parts = tuple(_part(entry, part, place, language) for part, place in places(entry, models))
     here = entry.embedded or all(part.place is not None for part in parts)
@@ -189,10 +214,13 @@ def model_view(entry: Entry, models: Shelves, language: str, agreed: frozenset[s
     )
 
 
-def models_view(models: Shelves, language: str) -> ModelsView:
+def models_view(models: ModelFolders, language: str) -> ModelsView:
     """All models as they are on this machine."""
     views = tuple(model_view(find(name), models, language) for name in known())
-    return ModelsView(models=views, folder=models.own.absolute(), room=free(models))
+    used = {part.place for view in views for part in view.parts}
+    seen = [one for one in look(find("framepack"), models) if one.place not in used]  # both have the same parts
+    spare = tuple(_spare(one, language) for one in seen)
+    return ModelsView(models=views, spare=spare, folder=models.own.absolute(), room=free(models))
 
 
 def order_view(asked: Order, language: str, agreed: frozenset[str] = frozenset()) -> OrderView:
@@ -241,8 +269,33 @@ def label(entry: Entry, language: str) -> str:
 
 
 def _part(entry: Entry, part: str, place: Path | None, language: str) -> PartView:
-    source = entry.parts[part].repository or ""
-    return PartView(part=part, label=say(f"part.{part}", language), source=source, place=place)
+    return PartView(
+        part=part,
+        label=say(f"part.{part}", language),
+        source=entry.parts[part].repository or "",
+        place=place,
+        precision="" if place is None else precision(part, place),
+        known="" if place is None else published_name(place),
+        size=entry.anatomy.size(part) if place is None else 0,
+    )
+
+
+def _spare(found: Found, language: str) -> SpareView:
+    if found.lacks:
+        why = say("models.lacks", language, lacks=found.lacks)
+    else:
+        nameless = found.part == "transformer" and found.direction is None
+        why = say("models.which" if nameless else "models.spare", language)
+    return SpareView(
+        part=found.part,
+        label=say(f"part.{found.part}", language),
+        place=found.place,
+        precision=found.precision,
+        size=found.size,
+        known=found.name,
+        lacks=found.lacks,
+        why=why,
+    )
 
 
 def _licences(asked: tuple[Licence, ...], language: str, agreed: frozenset[str]) -> tuple[LicenceView, ...]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from eichi.catalog import Entry, Shelves, find
+from eichi.catalog import Entry, ModelFolders, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
 from eichi.models.found import named
@@ -44,7 +44,9 @@ ABSENT = Path("?")
 Size = tuple[int, int]
 
 
-def make_plan(options: VideoOptions, models: Shelves, entry: Entry | None = None, size: Size | None = None) -> Plan:
+def make_plan(
+    options: VideoOptions, models: ModelFolders, entry: Entry | None = None, size: Size | None = None
+) -> Plan:
     """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError.
 
     With a `size`, (width, height), it can be planned before there is a start picture, as if that had so many pixels.
@@ -57,7 +59,7 @@ def make_plan(options: VideoOptions, models: Shelves, entry: Entry | None = None
 
 
 def make_frame_plan(
-    options: FrameOptions, models: Shelves, entry: Entry | None = None, size: Size | None = None
+    options: FrameOptions, models: ModelFolders, entry: Entry | None = None, size: Size | None = None
 ) -> FramePlan:
     """The plan of a request for one image, as `make_plan` is that of a video. Raises InputError."""
     entry = entry or find(options.model)
@@ -65,7 +67,7 @@ def make_frame_plan(
     return _examined(resolve_frame(options, entry, _measured(options, size)), models)
 
 
-def make_fill_plan(options: FillOptions, models: Shelves, entry: Entry | None = None) -> FillPlan:
+def make_fill_plan(options: FillOptions, models: ModelFolders, entry: Entry | None = None) -> FillPlan:
     """The plan of what lies between two latent files, their headers read. Raises InputError."""
     entry = entry or find(options.model)
     files = (options.before, options.after)
@@ -89,7 +91,7 @@ def _measured(options: Request, size: Size | None) -> Size:
     return measure(options.image)
 
 
-def _examined(plan: Resolved, models: Shelves) -> Resolved:
+def _examined(plan: Resolved, models: ModelFolders) -> Resolved:
     """A plan whose pictures and LoRAs are all there and fit."""
     for path in plan.files:
         if path != ABSENT:
@@ -97,27 +99,27 @@ def _examined(plan: Resolved, models: Shelves) -> Resolved:
     return _noted(plan, models)
 
 
-def _noted(plan: Made, models: Shelves) -> Made:
+def _noted(plan: Made, models: ModelFolders) -> Made:
     """A plan with a word on texts that are too long and on LoRAs."""
     about: list[Adjusted] = [*cut_notes(plan.entry, plan.texts, models)]
     about += weights_notes(plan.entry, plan.options.weights, models)
     return replace(plan, notes=(*plan.notes, *about))
 
 
-def cut_notes(entry: Entry, texts: Iterable[str], models: Shelves) -> Iterator[Adjusted]:
+def cut_notes(entry: Entry, texts: Iterable[str], models: ModelFolders) -> Iterator[Adjusted]:
     """A word on every text that is too long for LLaMA, with what is cut; none where the tokenizers are not here."""
     for reading in read_tokens(entry, texts, models):
         if reading.cut.strip():
             yield Adjusted("note.prompt.cut", {"limit": reading.llama_limit, "cut": shorten(reading.cut, 80)})
 
 
-def read_tokens(entry: Entry, texts: Iterable[str], models: Shelves) -> tuple[Reading, ...]:
+def read_tokens(entry: Entry, texts: Iterable[str], models: ModelFolders) -> tuple[Reading, ...]:
     """How each text is read; nothing where the tokenizers are not here, which does not keep a plan from being made."""
     meter = find_meter(entry, models)
     return () if meter is None else tuple(map(meter.read, texts))
 
 
-def weights_notes(entry: Entry, weights: WeightsOptions, models: Shelves) -> Iterator[Adjusted]:
+def weights_notes(entry: Entry, weights: WeightsOptions, models: ModelFolders) -> Iterator[Adjusted]:
     """What every LoRA changes and what of it is left out, and what the file of the weights leaves no choice of.
 
     Raises LoraError for one that does not fit the model.
@@ -181,7 +183,7 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
     )
 
 
-def check_run(plan: Plan | FramePlan, folder: Path, models: Shelves) -> None:
+def check_run(plan: Plan | FramePlan, folder: Path, models: ModelFolders) -> None:
     """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable."""
     locate(plan.entry, models)
     for path in set(plan.files):

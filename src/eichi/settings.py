@@ -22,7 +22,7 @@ from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.declare import Optioned, Plain, option, shown
 from eichi.errors import OptionError
 from eichi.files import aside, private, read_file, tighten
@@ -50,7 +50,7 @@ class Runtime:
     is 0. The others are the settings of their names.
     """
 
-    models: Shelves
+    models: ModelFolders
     device: str = "auto"
     cache: Path | None = None
     merged_gb: float = 0.0
@@ -177,17 +177,17 @@ class Settings(Optioned, BaseSettings):
         return self.home / "models"
 
     @property
-    def shelves(self) -> Shelves:
+    def model_folders(self) -> ModelFolders:
         """Where models are looked for."""
         named = _folders(self.comfy)
         some = tuple(path for path in named if path != Path(NOWHERE))
-        return Shelves(self.models, some, usual=len(some) == len(named))
+        return ModelFolders(self.models, some, usual=len(some) == len(named))
 
     @property
     def runtime(self) -> Runtime:
         """What of them whoever runs a model is given."""
         return Runtime(
-            models=self.shelves,
+            models=self.model_folders,
             device=self.device,
             cache=self.cache,
             merged_gb=self.lora_cache_gb,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.models.shapes import transformer_shapes
 from eichi.words import languages
 from tests import loras
@@ -48,7 +48,9 @@ def test_the_report_in_words(eichi: Run, full: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_model_can_be_named(eichi: Run, full: Path, tmp_path: Path) -> None:
-    path = loras.build(tmp_path / "tiny.safetensors", "diffusers", transformer_shapes(find("tiny"), Shelves(tmp_path)))
+    path = loras.build(
+        tmp_path / "tiny.safetensors", "diffusers", transformer_shapes(find("tiny"), ModelFolders(tmp_path))
+    )
     told = json.loads(eichi("lora", "inspect", path, "--model", "tiny", "--json").out)
     assert [report["model"] for report in told["fits"]] == ["tiny"]
     assert told["misfits"] == {}
@@ -71,12 +73,14 @@ def test_one_file_of_several_is_told(eichi: Run, full: Path, monkeypatch: pytest
 
 
 def test_nothing_is_said_of_a_base_that_nobody_told(eichi: Run, tmp_path: Path) -> None:
-    path = loras.build(tmp_path / "tiny.safetensors", "diffusers", transformer_shapes(find("tiny"), Shelves(tmp_path)))
+    path = loras.build(
+        tmp_path / "tiny.safetensors", "diffusers", transformer_shapes(find("tiny"), ModelFolders(tmp_path))
+    )
     assert "?" not in eichi("lora", "inspect", path).out
 
 
 def test_a_bad_number_is_found_before_a_job(eichi: Run, tmp_path: Path) -> None:
-    shapes = transformer_shapes(find("tiny"), Shelves(tmp_path))
+    shapes = transformer_shapes(find("tiny"), ModelFolders(tmp_path))
     pairs = loras.split(loras.changes(shapes), shapes)
     next(iter(pairs.values()))[0][0, 0] = torch.nan
     path = loras.diffusers(tmp_path / "bad.safetensors", pairs)
@@ -88,7 +92,7 @@ def test_files_are_listed_and_found_by_name(
 ) -> None:
     assert eichi("lora", "list").out == "No LoRA files yet.\n"
     monkeypatch.setenv("EICHI_LORA_FOLDERS", str(tmp_path / "more"))
-    shapes = transformer_shapes(find("tiny"), Shelves(tmp_path))
+    shapes = transformer_shapes(find("tiny"), ModelFolders(tmp_path))
     loras.build(home / "loras" / "anime" / "Style.SAFETENSORS", "diffusers", shapes)
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "odd.safetensors").write_bytes((2**40).to_bytes(8, "little"))

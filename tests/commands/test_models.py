@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from eichi import catalog
 from eichi.cli import main
 from eichi.words import languages
+from tests import trees
 from tests.hub import Fault, Hub, serve, use
 from tests.models.test_download import STANDARD, repositories
 
@@ -211,3 +214,33 @@ def test_a_mirror_and_a_token_of_the_settings(eichi: Run, hub: Hub, monkeypatch:
         assert eichi("models", "download", "framepack")[0] == 0
         assert {headers.get("authorization") for _, headers in mirror.asked} == {"Bearer hf_mine"}
     assert hub.asked == []
+
+
+@pytest.mark.parametrize("tokenizers", [True, False])
+def test_the_files_of_comfyui_are_named(
+    eichi: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizers: bool
+) -> None:
+    """Every part with what it is kept in and where it is; of tokenizers that are nowhere, what they weigh."""
+    root = trees.checkpoint(tmp_path / "model")
+    place = tmp_path / "ComfyUI"
+    trees.split(root, place)
+    trees.write(place / "models" / "unet" / "video.safetensors", trees.parts(root)["transformer"])
+    if not tokenizers:
+        shutil.rmtree(place / "comfy")
+    made = {name: trees.known(root, name) for name in ("framepack", "framepack-f1")}
+    plain = catalog._entries()
+    monkeypatch.setattr(catalog, "_entries", lambda: plain | made)
+    monkeypatch.setenv("EICHI_COMFY", str(place))
+    listed = told(eichi("models", "--json")[1])
+    view = next(one for one in listed["models"] if one["name"] == "framepack")
+    parts = {part["part"]: part for part in view["parts"]}
+    assert view["present"] == tokenizers
+    assert parts["transformer"]["precision"] == "fp8"
+    assert parts["text_encoder"]["precision"] == "fp8 scaled"
+    assert parts["vae"]["place"] == str(place / "models" / "vae" / "hunyuan_video_vae_bf16.safetensors")
+    (spare,) = listed["spare"]
+    assert (spare["part"], spare["place"]) == ("transformer", str(place / "models" / "unet" / "video.safetensors"))
+    _, lines, _ = eichi("models")
+    assert any("bf16" in line and "hunyuan_video_vae_bf16" in line for line in lines)
+    assert any("tokenizer" in line and "9.1 MB" in line for line in lines) != tokenizers
+    assert any("video.safetensors" in line and "F1" in line for line in lines)

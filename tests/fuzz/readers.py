@@ -21,7 +21,7 @@ from random import Random
 import torch
 from PIL import Image, PngImagePlugin
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import EichiError
 from eichi.jobs.lists import read_pictures, read_prompts, read_references
 from eichi.jobs.repair import repair
@@ -273,7 +273,7 @@ def _found(root: Path) -> object:
 
 def _indexed(root: Path) -> object:
     complete(root / "transformer", "transformer")
-    return transformer_shapes(find(str(root)), Shelves(root))
+    return transformer_shapes(find(str(root)), ModelFolders(root))
 
 
 def _metered(root: Path) -> object:
@@ -281,7 +281,7 @@ def _metered(root: Path) -> object:
         (root / name).mkdir(exist_ok=True)
         shutil.copy(root / "tokenizer.json", root / name / "tokenizer.json")
         (root / name / "tokenizer_config.json").write_text("{}")
-    meter = find_meter(find(str(root)), Shelves(root))
+    meter = find_meter(find(str(root)), ModelFolders(root))
     return meter and meter.read("a red star")
 
 

@@ -65,7 +65,7 @@ def queue(home: Path) -> Iterator[Queue]:
     """A queue in the home folder."""
     settings = load_settings()
     with Store(settings.store) as store:
-        yield Queue(store, settings.shelves)
+        yield Queue(store, settings.model_folders)
 
 
 @pytest.fixture

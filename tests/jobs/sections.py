@@ -16,7 +16,7 @@ from eichi.video.sectionfolder import section_file
 
 def leave(folder: Path, options: VideoOptions, made: int) -> Plan:
     """The first `made` sections of a job in a folder, with their card; section n is full of n + 1."""
-    plan = make_plan(options, load_settings().shelves)
+    plan = make_plan(options, load_settings().model_folders)
     folder.mkdir(parents=True)
     files = {}
     for order in range(made):

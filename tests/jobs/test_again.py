@@ -57,7 +57,7 @@ def store(home: Path) -> Iterator[Asking]:
 
 @pytest.fixture
 def queue(store: Asking) -> Queue:
-    return Queue(store, load_settings().shelves)
+    return Queue(store, load_settings().model_folders)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from eichi.settings import load_settings
 @pytest.fixture
 def queue(home: Path) -> Iterator[Queue]:
     with Store(load_settings().store) as store:
-        yield Queue(store, load_settings().shelves)
+        yield Queue(store, load_settings().model_folders)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def store(home: Path) -> Iterator[Asking]:
 
 @pytest.fixture
 def queue(store: Asking) -> Queue:
-    return Queue(store, load_settings().shelves)
+    return Queue(store, load_settings().model_folders)
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_a_worker_s_own_settings_count(
     values = {"model": "framepack", "image": pictures, "resolution": 384, "seed": 1, "sampling": {"steps": 1}}
     with pytest.raises(ModelError, match="framepack"):
         add(queue, FrameOptions.parse(values))
-    (id,) = add(Queue(store, own.shelves), FrameOptions.parse(values))
+    (id,) = add(Queue(store, own.model_folders), FrameOptions.parse(values))
     for name in ("DEVICE", "VAE_TILE", "PRESERVE_GB", "ATTENTION"):
         monkeypatch.setenv(f"EICHI_{name}", "no such thing")
     worker = Worker(store, own, threading.Event())

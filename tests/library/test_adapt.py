@@ -59,7 +59,7 @@ def test_what_was_typed_is_refused_by_the_plan(tmp_path: Any) -> None:
         adapted, _ = told(VideoOptions.parse({**SECTIONED, "seconds": 2}), typed)
         assert 3 in adapted.keyframes.sections
         with pytest.raises(OptionError, match="no section 3"):
-            make_plan(adapted, load_settings().shelves)
+            make_plan(adapted, load_settings().model_folders)
 
 
 def test_the_other_direction() -> None:

@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eichi.catalog import NETWORKS, Shelves, find
+from eichi.catalog import NETWORKS, ModelFolders
 from eichi.events import Preparing
 from eichi.models.load import Components
 from eichi.options import WeightsOptions
+from eichi.pipeline.promptcache import read_prompts
 from eichi.settings import Runtime
 from tests import small
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def components(folder: Path, half: bool = False) -> Components:
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu", half=half))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu", half=half))
 
 
 def lora(folder: Path) -> Path:
@@ -51,8 +52,7 @@ def test_how_far_a_part_is_is_said_from_nothing_to_all(folder: Path, monkeypatch
 
 def test_what_is_small_says_nothing(folder: Path) -> None:
     assert list(components(folder).bring(*NETWORKS)) == []
-    assert list(Components(find("tiny"), Runtime(Shelves(folder), "cpu")).announce("prompts")) == []
-    assert list(components(folder).announce("prompts")) == [Preparing("prompts")]  # whose like is the large one
+    assert list(components(folder).announce("prompts")) == []
 
 
 @pytest.mark.parametrize("part", ["vae", "transformer"])
@@ -96,6 +96,16 @@ def test_a_cpu_in_half_leaves_what_is_unchanged_in_its_file(folder: Path) -> Non
     assert plain() == every
     assert all(torch.equal(after[name], before[name]) for name in before)
     assert path.read_bytes() == content
+
+
+def test_a_prompt_is_read_layer_by_layer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large model, on a CPU; a prompt that was read before needs no encoder."""
+    monkeypatch.setattr("eichi.models.load.LARGE", 1)
+    parts = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu", cache=folder / "cache"))
+    said = list(read_prompts(parts, ["a red star"]))
+    assert said == [Preparing("prompts", done, 3 if done else 0) for done in range(4)]
+    assert not any(layer._forward_hooks for layer in parts.text_encoder.layers)
+    assert list(read_prompts(parts, ["a red star"])) == []
 
 
 def test_llama_is_not_copied_on_a_cpu(folder: Path) -> None:

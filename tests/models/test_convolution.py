@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.models.convolution import apply_convolution, remove_convolution
 from eichi.models.load import Components
 from eichi.pipeline.decode import Decoder
@@ -83,7 +83,7 @@ def test_equals_torch(
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory: pytest.TempPathFactory) -> AutoencoderKLHunyuanVideo:
     """The embedded one, as every job has it."""
-    return Components(find("tiny"), Runtime(Shelves(tmp_path_factory.mktemp("models")), "cpu")).vae
+    return Components(find("tiny"), Runtime(ModelFolders(tmp_path_factory.mktemp("models")), "cpu")).vae
 
 
 def there_and_back(vae: AutoencoderKLHunyuanVideo) -> tuple[Tensor, Tensor]:

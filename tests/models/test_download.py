@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import FolderError, ModelError, RunError
 from eichi.models import download as module
 from eichi.models.download import Fetching, Rate, Stalled, download, order
@@ -71,7 +71,7 @@ def models(tmp_path: Path) -> Path:
 
 def bring(name: str, models: Path) -> list[Fetching]:
     """Fetch a model; what was told of how it came."""
-    told = download(find(name), Shelves(models), wait=lambda seconds: None)
+    told = download(find(name), ModelFolders(models), wait=lambda seconds: None)
     return [one for one in told if isinstance(one, Fetching)]
 
 
@@ -83,7 +83,7 @@ def files(models: Path) -> set[str]:
 def test_a_model_is_fetched_and_nothing_else(hub: Hub, models: Path) -> None:
     entry = find("framepack")
     events = bring("framepack", models)
-    assert present(entry, Shelves(models))
+    assert present(entry, ModelFolders(models))
     # What is nothing but constants is in the package.
     parts = {(source.repository, source.folder) for part, source in entry.parts.items() if part not in entry.spare}
     wanted = {
@@ -107,10 +107,10 @@ def test_the_mark_of_a_part_comes_last(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-2.safetensors"] = [Fault(404)]
     with pytest.raises(ModelError):
         bring("framepack", models)
-    assert not present(find("framepack"), Shelves(models))
+    assert not present(find("framepack"), ModelFolders(models))
     assert [path for path in files(models) if path.endswith("config.json")] == []
     bring("framepack", models)
-    assert present(find("framepack"), Shelves(models))
+    assert present(find("framepack"), ModelFolders(models))
 
 
 def test_an_interrupted_download_goes_on(hub: Hub, models: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_interrupted_download_goes_on(hub: Hub, models: Path) -> None:
     assert hub.fetched("diffusion-1.safetensors") == []
     again = {path for path, _ in hub.asked if "/resolve/" in path}
     assert again & set(before) == {path for path in before if path.endswith("diffusion-2.safetensors")}
-    assert present(find("framepack"), Shelves(models))
+    assert present(find("framepack"), ModelFolders(models))
 
 
 def test_the_second_model_fetches_only_its_own(hub: Hub, models: Path) -> None:
@@ -168,7 +168,7 @@ def test_an_order_says_what_it_comes_to(hub: Hub, models: Path, monkeypatch: pyt
     card = {"license": "other", "license_name": "tencent-hunyuan-community", "license_link": "https://example.org/l"}
     hub.cards[SHARED] = {"cardData": card}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**31))
-    asked = order(find("framepack"), Shelves(models))
+    asked = order(find("framepack"), ModelFolders(models))
     assert asked.size == asked.left == sum(wanted.file.size for wanted in asked.files) > 0
     assert (asked.after, asked.fits) == (2**31 - asked.size, True)
     assert {wanted.part for wanted in asked.files} == set(find("framepack").parts) - {"feature_extractor"}
@@ -178,10 +178,10 @@ def test_an_order_says_what_it_comes_to(hub: Hub, models: Path, monkeypatch: pyt
     assert told[SHARED] == ("tencent-hunyuan-community", "https://example.org/l")
     assert hub.fetched("") == []
     bring("framepack", models)
-    again = order(find("framepack"), Shelves(models))
+    again = order(find("framepack"), ModelFolders(models))
     assert (again.files, again.licences, again.fits) == ((), (), True)
     assert set(again.found) == set(find("framepack").parts)
-    only = order(find("framepack-f1"), Shelves(models))
+    only = order(find("framepack-f1"), ModelFolders(models))
     assert (only.parts, [one.id for one in only.licences]) == (("transformer",), ["hunyuan"])
 
 
@@ -189,13 +189,13 @@ def test_a_download_ends_with_the_versions_it_began_with(hub: Hub, models: Path)
     hub.faults["diffusion-2.safetensors"] = [Fault(404)]
     with pytest.raises(ModelError):
         bring("framepack", models)
-    begun = pinned(find("framepack"), Shelves(models))
+    begun = pinned(find("framepack"), ModelFolders(models))
     assert begun is not None
     assert begun.commits == dict.fromkeys((STANDARD, SHARED, VISION), COMMIT)
     hub.asked.clear()
     bring("framepack", models)
     assert f"/api/models/{STANDARD}/revision/{COMMIT}" in {path for path, _ in hub.asked}
-    assert pinned(find("framepack"), Shelves(models)) is None
+    assert pinned(find("framepack"), ModelFolders(models)) is None
 
 
 def test_a_version_that_is_gone_is_replaced_as_a_whole(hub: Hub, models: Path) -> None:
@@ -235,21 +235,21 @@ def test_names_that_lead_out_of_the_folder_are_not_wanted(hub: Hub, models: Path
 
 
 def test_two_at_once_wait_for_each_other(hub: Hub, models: Path) -> None:
-    with alone(Shelves(models)):
-        waiting = download(find("framepack"), Shelves(models), wait=lambda seconds: None)
+    with alone(ModelFolders(models)):
+        waiting = download(find("framepack"), ModelFolders(models), wait=lambda seconds: None)
         assert next(waiting) == Stalled("", module.TURN, {"reason": "reason.elsewhere"})
         assert next(waiting).kind == "stalled"
         assert hub.fetched("") == []
     assert next(waiting).kind == "fetching"
-    with pytest.raises(ModelError, match="right now"), alone(Shelves(models)):
+    with pytest.raises(ModelError, match="right now"), alone(ModelFolders(models)):
         pass
     waiting.close()
-    with alone(Shelves(models)):
+    with alone(ModelFolders(models)):
         pass
 
 
 def test_what_another_has_brought_meanwhile_is_not_fetched_again(hub: Hub, models: Path) -> None:
-    late = order(find("framepack"), Shelves(models))
+    late = order(find("framepack"), ModelFolders(models))
     bring("framepack", models)
     hub.asked.clear()
     assert list(module.bring(late)) == []
@@ -258,7 +258,7 @@ def test_what_another_has_brought_meanwhile_is_not_fetched_again(hub: Hub, model
 
 def test_a_break_is_told(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-1.safetensors"] = [Fault(503, headers={"Retry-After": "9"})]
-    told = list(download(find("framepack"), Shelves(models), wait=lambda seconds: None))
+    told = list(download(find("framepack"), ModelFolders(models), wait=lambda seconds: None))
     reason: Reason = {"reason": "reason.status", "status": 503}
     assert [one for one in told if isinstance(one, Stalled)] == [
         Stalled(f"{STANDARD}/diffusion-1.safetensors", 9.0, reason)
@@ -283,7 +283,7 @@ def test_what_was_here_already_is_no_rate(hub: Hub, models: Path) -> None:
     with pytest.raises(ModelError):
         bring("framepack", models)
     seconds = iter(range(1000))
-    asked = order(find("framepack"), Shelves(models))
+    asked = order(find("framepack"), ModelFolders(models))
     assert asked.here > 6000
     told = [one for one in module.bring(asked, clock=lambda: float(next(seconds))) if isinstance(one, Fetching)]
     assert told[-1].done == told[-1].size
@@ -292,8 +292,8 @@ def test_what_was_here_already_is_no_rate(hub: Hub, models: Path) -> None:
 
 def test_a_mirror_is_asked_in_place_of_the_hub(hub: Hub, models: Path) -> None:
     with serve(repositories()) as mirror:
-        list(download(find("framepack"), Shelves(models), server=Server(mirror.address)))
-        assert present(find("framepack"), Shelves(models))
+        list(download(find("framepack"), ModelFolders(models), server=Server(mirror.address)))
+        assert present(find("framepack"), ModelFolders(models))
         assert (hub.asked, len(mirror.fetched("diffusion-1.safetensors"))) == ([], 1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eichi.catalog import CARD, Shelves, find
+from eichi.catalog import CARD, ModelFolders, find
 from eichi.errors import ModelError, RunError
 from eichi.models.download import download, order
 from eichi.models.fetched import Checked, Checking, alone, discard, pinned, remove, verify
@@ -30,7 +30,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def check(name: str, models: Path) -> list[Checked]:
-    return [one for one in verify(find(name), Shelves(models)) if isinstance(one, Checked)]
+    return [one for one in verify(find(name), ModelFolders(models)) if isinstance(one, Checked)]
 
 
 def test_verify_knows_the_checksums(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_verify_reads_the_cache_of_the_hub(tmp_path: Path, models: Path) -> None
             (folder / name).symlink_to(blob)
     checked = check("framepack", models)
     assert {(file.how, file.good) for file in checked} == {("checksum", True)}
-    (locate(entry, Shelves(models))["vae"] / "model.safetensors").resolve().write_bytes(b"x")
+    (locate(entry, ModelFolders(models))["vae"] / "model.safetensors").resolve().write_bytes(b"x")
     assert {file.part for file in check("framepack", models) if not file.good} == {
         "vae",
         "text_encoder",
@@ -86,14 +86,14 @@ def test_what_nobody_knows_a_checksum_of_is_whole_or_not(tmp_path: Path, models:
 def test_removing_leaves_what_another_model_needs(hub: Hub, models: Path) -> None:
     bring("framepack", models)
     bring("framepack-f1", models)
-    gone, freed = remove(find("framepack"), Shelves(models))
+    gone, freed = remove(find("framepack"), ModelFolders(models))
     assert {path.parent for path in gone} == {models / STANDARD}
     assert freed == sum(
         len(content) for path, content in repositories()[STANDARD].items() if path in {f.name for f in gone}
     )
     assert not (models / STANDARD).exists()
-    assert present(find("framepack-f1"), Shelves(models))
-    remove(find("framepack-f1"), Shelves(models))
+    assert present(find("framepack-f1"), ModelFolders(models))
+    remove(find("framepack-f1"), ModelFolders(models))
     assert files(models) == set()
 
 
@@ -101,25 +101,25 @@ def test_removing_leaves_what_was_not_fetched(hub: Hub, models: Path) -> None:
     bring("framepack", models)
     own = models / STANDARD / "mine.safetensors"
     own.write_bytes(b"mine")
-    remove(find("framepack"), Shelves(models))
+    remove(find("framepack"), ModelFolders(models))
     assert files(models) == {own.relative_to(models).as_posix()}
     for name in ("framepack", "tiny"):
         with pytest.raises(ModelError, match="Nothing was downloaded"):
-            remove(find(name), Shelves(models))
-    assert present(find("tiny"), Shelves(models))
+            remove(find(name), ModelFolders(models))
+    assert present(find("tiny"), ModelFolders(models))
 
 
 def test_removing_takes_the_parts_of_an_interrupted_download(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-2.safetensors"] = [Fault(cut=1500), *[Fault(503)] * TRIES]
     with pytest.raises(RunError):
         bring("framepack", models)
-    remove(find("framepack"), Shelves(models))
+    remove(find("framepack"), ModelFolders(models))
     assert files(models) == set()
 
 
 def test_a_check_says_how_far_it_is(hub: Hub, models: Path) -> None:
     bring("framepack", models)
-    told = [one for one in verify(find("framepack"), Shelves(models)) if isinstance(one, Checking)]
+    told = [one for one in verify(find("framepack"), ModelFolders(models)) if isinstance(one, Checking)]
     assert [one.done for one in told] == sorted(one.done for one in told)
     assert (
         told[-1].done
@@ -134,7 +134,7 @@ def test_a_damaged_file_alone_is_fetched_again(hub: Hub, models: Path) -> None:
     damaged = models / STANDARD / "diffusion-1.safetensors"
     damaged.write_bytes(weights(3))
     bad = [one for one in check("framepack", models) if not one.good]
-    assert discard(find("framepack"), Shelves(models), bad) == set()
+    assert discard(find("framepack"), ModelFolders(models), bad) == set()
     assert {one.file for one in bring("framepack", models)} == {f"{STANDARD}/{damaged.name}"}
     assert all(one.good for one in check("framepack", models))
 
@@ -158,28 +158,28 @@ def test_a_damaged_file_of_another_program_stays_and_its_part_is_fetched(
     list_.write_text(
         json.dumps({path: sum for path, sum in json.loads(list_.read_text()).items() if "vae/" not in path})
     )
-    assert order(entry, Shelves(models)).files == ()
-    damaged = locate(entry, Shelves(models))["vae"] / "model.safetensors"
+    assert order(entry, ModelFolders(models)).files == ()
+    damaged = locate(entry, ModelFolders(models))["vae"] / "model.safetensors"
     damaged.resolve().write_bytes(b"x")
     bad = [one for one in check("framepack", models) if not one.good]
-    again = discard(entry, Shelves(models), bad)
+    again = discard(entry, ModelFolders(models), bad)
     assert (again, damaged.exists()) == ({"vae"}, True)
-    list(download(entry, Shelves(models), again=again))
-    assert locate(entry, Shelves(models))["vae"] == models / SHARED / "vae"
+    list(download(entry, ModelFolders(models), again=again))
+    assert locate(entry, ModelFolders(models))["vae"] == models / SHARED / "vae"
     assert all(one.good for one in check("framepack", models))
 
 
 def test_a_file_of_ones_own_is_not_fetched_again(tmp_path: Path, models: Path) -> None:
     bad = Checked("vae", tmp_path / "mine.safetensors", "whole", good=False)
     with pytest.raises(ModelError, match="left alone"):
-        discard(find("tiny"), Shelves(models), [bad])
+        discard(find("tiny"), ModelFolders(models), [bad])
 
 
 def test_nothing_is_removed_while_something_is_fetched(hub: Hub, models: Path) -> None:
     bring("framepack", models)
-    with alone(Shelves(models)), pytest.raises(ModelError, match="right now"):
-        remove(find("framepack"), Shelves(models))
-    assert present(find("framepack"), Shelves(models))
+    with alone(ModelFolders(models)), pytest.raises(ModelError, match="right now"):
+        remove(find("framepack"), ModelFolders(models))
+    assert present(find("framepack"), ModelFolders(models))
 
 
 def test_what_has_come_of_two_files_of_like_names_is_removed(hub: Hub, models: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_has_come_of_two_files_of_like_names_is_removed(hub: Hub, models: P
         bring("framepack", models)
     part = models / STANDARD / f".a.json.index.json.{'0' * 12}.part"
     part.write_bytes(b"{")
-    remove(find("framepack"), Shelves(models))
+    remove(find("framepack"), ModelFolders(models))
     assert files(models) == set()
 
 
@@ -197,5 +197,5 @@ def test_removing_ends_what_was_begun(hub: Hub, models: Path) -> None:
     hub.faults["diffusion-2.safetensors"] = [Fault(404)]
     with pytest.raises(ModelError):
         bring("framepack", models)
-    remove(find("framepack"), Shelves(models))
-    assert pinned(find("framepack"), Shelves(models)) is None
+    remove(find("framepack"), ModelFolders(models))
+    assert pinned(find("framepack"), ModelFolders(models)) is None

@@ -1,112 +1,34 @@
 """What lies in ComfyUI's folders and in others' is found, with nothing but the names of folders to go by."""
 
-import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from eichi.catalog import CARD, Shelves, find, told_direction
+from eichi.catalog import CARD, ModelFolders, find, told_direction
 from eichi.errors import ModelError
 from eichi.models import comfy, found
-from eichi.models.comfy import SHIPPED
 from eichi.models.download import lacking_parts
 from eichi.models.formats import Layout, layouts
 from eichi.models.found import look
 from eichi.models.locate import lacking, locate, locate_part, present
-from tests import small, trees
-
-LLAMA, CLIP = SHIPPED
+from tests import trees
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = small.build(tmp_path_factory.mktemp("model"))
-    for part, mark in (("tokenizer", "<|begin_of_text|>"), ("tokenizer_2", "<|startoftext|>")):
-        path = folder / part / "tokenizer_config.json"
-        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"told": mark}), encoding="utf-8")
-    return folder
+    return trees.checkpoint(tmp_path_factory.mktemp("model"))
 
 
-def tokenizers(root: Path, place: Path) -> None:
-    """Those that ComfyUI ships."""
-    shutil.copytree(root / "tokenizer", place / LLAMA)
-    shutil.copytree(root / "tokenizer_2", place / CLIP)
-
-
-def split(root: Path, place: Path) -> None:
-    """ComfyUI's own folders, as its guide says, with Kijai's transformer."""
-    parts, models = trees.parts(root), place / "models"
-    trees.write(
-        models / "diffusion_models" / "FramePackI2V_HY_fp8_e4m3fn.safetensors", trees.mixed(parts["transformer"])
-    )
-    trees.write(
-        models / "text_encoders" / "llava_llama3_fp8_scaled.safetensors",
-        trees.llama(trees.scaled(parts["text_encoder"])),
-    )
-    trees.write(models / "clip" / "clip_l.safetensors", trees.clip(parts["text_encoder_2"]))
-    trees.write(models / "clip_vision" / "sigclip.safetensors", trees.prefixed("vision_model.", parts["image_encoder"]))
-    trees.write(models / "vae" / "hunyuan_video_vae_bf16.safetensors", trees.half(parts["vae"]))
-    tokenizers(root, place)
-
-
-def single(root: Path, place: Path) -> None:
-    """One bf16 file for each part, in folders below the folders, and F1 beside the standard one."""
-    parts, models = trees.parts(root), place / "models"
-    for name in ("FramePackI2V_HY_bf16", "FramePack_F1_I2V_HY_20250503"):
-        trees.write(models / "unet" / "video" / f"{name}.safetensors", trees.half(parts["transformer"]))
-    trees.write(
-        models / "text_encoders" / "a" / "llava_llama3_fp16.safetensors",
-        trees.llama(trees.half(parts["text_encoder"], torch.float16)),
-    )
-    trees.write(models / "text_encoders" / "clip_l.safetensors", trees.clip(parts["text_encoder_2"]))
-    trees.write(models / "clip_vision" / "b.safetensors", trees.prefixed("vision_model.", parts["image_encoder"]))
-    trees.write(models / "vae" / "vae.safetensors", trees.prefixed("vae.", parts["vae"]))
-    tokenizers(root, place)
-
-
-def folders(root: Path, place: Path) -> None:
-    """Whole folders: those of Kijai's nodes, transformer and language model in several files."""
-    parts, models = trees.parts(root), place / "models"
-    for folder, part in (
-        ("diffusers/lllyasviel/FramePackI2V_HY", "transformer"),
-        ("LLM/llava-llama-3-8b", "text_encoder"),
-    ):
-        names = list(parts[part])
-        halves = {"model-1.safetensors": names[::2], "model-2.safetensors": names[1::2]}
-        for file, keys in halves.items():
-            trees.write(models / folder / file, {key: parts[part][key] for key in keys})
-        table = {key: file for file, keys in halves.items() for key in keys}
-        (models / folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
-        shutil.copy(root / part / "config.json", models / folder)
-    shutil.copytree(root / "tokenizer", models / "LLM" / "llava-llama-3-8b", dirs_exist_ok=True)
-    shutil.copytree(root / "tokenizer_2", models / "clip" / "clip-vit-large-patch14")
-    trees.write(models / "clip" / "clip-vit-large-patch14" / "model.safetensors", trees.clip(parts["text_encoder_2"]))
-    trees.write(models / "clip_vision" / "b.safetensors", trees.prefixed("vision_model.", parts["image_encoder"]))
-    trees.write(models / "vae" / "vae.safetensors", parts["vae"])
-
-
-def flat(root: Path, place: Path) -> None:
-    """All in a folder of the user's, under names that say nothing but which model it is."""
-    for i, (part, tensors) in enumerate(trees.parts(root).items()):
-        trees.write(place / f"{i}{' framepack' * (part == 'transformer')}.safetensors", tensors)
-    for part in ("tokenizer", "tokenizer_2"):
-        shutil.copytree(root / part, place / part)
-
-
-TREES: dict[str, Callable[[Path, Path], None]] = {"split": split, "single": single, "folders": folders, "flat": flat}
-
-
-@pytest.mark.parametrize("tree", TREES)
+@pytest.mark.parametrize("tree", trees.TREES)
 def test_all_parts_are_found(root: Path, tmp_path: Path, tree: str) -> None:
     """And nothing is to be fetched."""
     entry, place = trees.known(root), tmp_path / "ComfyUI"
-    TREES[tree](root, place)
-    models = Shelves(tmp_path / "models", (place,))
+    trees.TREES[tree](root, place)
+    models = ModelFolders(tmp_path / "models", (place,))
     places = locate(entry, models)
     assert all(folder.is_relative_to(place) for part, folder in places.items() if part != "feature_extractor")
     assert places["feature_extractor"] == root / "feature_extractor"
@@ -114,14 +36,14 @@ def test_all_parts_are_found(root: Path, tmp_path: Path, tree: str) -> None:
     assert lacking_parts(entry, models) == ()
     forward = locate_part(trees.known(root, "framepack-f1"), "transformer", models)
     assert (forward is not None) == (tree == "single")
-    assert not present(entry, Shelves(tmp_path / "models"))
+    assert not present(entry, ModelFolders(tmp_path / "models"))
 
 
 def test_only_the_tokenizers_are_to_be_fetched(root: Path, tmp_path: Path) -> None:
     place = tmp_path / "ComfyUI"
-    split(root, place)
+    trees.split(root, place)
     shutil.rmtree(place / "comfy")
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     missing = [part for part in find("framepack").parts if locate_part(trees.known(root), part, models) is None]
     assert missing == ["tokenizer", "tokenizer_2"]
 
@@ -136,7 +58,7 @@ def test_the_better_file_is_taken(root: Path, tmp_path: Path) -> None:
         ("b framepack", trees.half(tensors)),
     ):
         trees.write(place / f"{name}.safetensors", made)
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     assert locate_part(entry, "transformer", models) == place / "b framepack.safetensors"
     found.PUBLISHED[size := (place / "a framepack.safetensors").stat().st_size] = "Kijai's"
     try:
@@ -167,7 +89,7 @@ def test_which_of_the_models_is_told_by_the_name(name: str, direction: str | Non
 def test_a_transformer_without_a_name_is_shown_and_not_used(root: Path, tmp_path: Path) -> None:
     place = tmp_path / "files"
     path = trees.write(place / "video.safetensors", trees.parts(root)["transformer"])
-    models = Shelves(tmp_path / "models", (place,))
+    models = ModelFolders(tmp_path / "models", (place,))
     (seen,) = look(trees.known(root), models)
     assert (seen.part, seen.place, seen.direction, seen.lacks) == ("transformer", path, None, "")
     assert locate_part(trees.known(root), "transformer", models) is None
@@ -183,7 +105,7 @@ def test_a_file_by_its_name_alone(root: Path, tmp_path: Path) -> None:
     path = trees.write(tmp_path / "FramePack_F1_mine.safetensors", trees.parts(root)["transformer"])
     entry = find(str(path))
     assert (entry.direction, entry.parts["vae"]) == ("forward", find("framepack-f1").parts["vae"])
-    assert locate_part(entry, "transformer", Shelves(tmp_path)) == path
+    assert locate_part(entry, "transformer", ModelFolders(tmp_path)) == path
 
 
 def test_nearly_a_part_is_shown_with_what_it_lacks(root: Path, tmp_path: Path) -> None:
@@ -192,14 +114,14 @@ def test_nearly_a_part_is_shown_with_what_it_lacks(root: Path, tmp_path: Path) -
     del tensors["layers.1.mlp.up_proj.weight"]
     trees.write(place / "x.safetensors", tensors)
     trees.write(place / "other.safetensors", {"embed_tokens.weight": torch.ones(3, 3)})  # another program's
-    (seen,) = look(trees.known(root), Shelves(tmp_path, (place,)))
+    (seen,) = look(trees.known(root), ModelFolders(tmp_path, (place,)))
     assert (seen.part, seen.lacks) == ("text_encoder", "layers.1.mlp.up_proj.weight")
 
 
 def test_what_cannot_be_read_is_passed_over(root: Path, tmp_path: Path) -> None:
     """Damaged files, files that are none, links in a circle or to nothing."""
     place = tmp_path / "ComfyUI"
-    split(root, place)
+    trees.split(root, place)
     inside = place / "models" / "vae"
     (inside / "broken.safetensors").write_bytes(b"\xff" * 30)
     (inside / "empty.safetensors").touch()
@@ -214,13 +136,13 @@ def test_what_cannot_be_read_is_passed_over(root: Path, tmp_path: Path) -> None:
     (inside / "circle").symlink_to(place / "models", target_is_directory=True)
     (inside / "self").symlink_to(inside / "self")
     (inside / "nothing.safetensors").symlink_to(inside / "gone.safetensors")
-    assert present(trees.known(root), Shelves(tmp_path / "models", (place,)))
+    assert present(trees.known(root), ModelFolders(tmp_path / "models", (place,)))
 
 
 def test_folders_are_walked_within_bounds(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "files"
     path = trees.write(place / "a" / "b" / "x.safetensors", trees.parts(root)["vae"])
-    entry, models = trees.known(root), Shelves(tmp_path, (place,))
+    entry, models = trees.known(root), ModelFolders(tmp_path, (place,))
     assert locate_part(entry, "vae", models) == path
     for bound, most in (("DEPTH", 1), ("MOST_FOLDERS", 2), ("MOST_FILES", 0)):
         with monkeypatch.context() as patch:
@@ -230,8 +152,8 @@ def test_folders_are_walked_within_bounds(root: Path, tmp_path: Path, monkeypatc
 
 def test_a_header_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "files"
-    flat(root, place)
-    entry, models = trees.known(root), Shelves(tmp_path, (place,))
+    trees.flat(root, place)
+    entry, models = trees.known(root), ModelFolders(tmp_path, (place,))
     read: list[Path] = []
 
     def watched(place: Path) -> dict[str, Layout]:
@@ -249,7 +171,7 @@ def test_a_header_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_the_list_of_further_folders(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative to its own folder, to a base, whole, several in one text; as ComfyUI reads it."""
     place, elsewhere = tmp_path / "ComfyUI", tmp_path / "elsewhere"
-    split(root, elsewhere)
+    trees.split(root, elsewhere)
     place.mkdir()
     monkeypatch.setenv("WHERE", str(elsewhere))
     text = f"""
@@ -266,12 +188,12 @@ two:
     vae: $WHERE/models/vae
 """
     (place / "extra_model_paths.yaml").write_text(text, encoding="utf-8")
-    assert present(trees.known(root), Shelves(tmp_path / "models", (place,)))
+    assert present(trees.known(root), ModelFolders(tmp_path / "models", (place,)))
     given = place / "extra_models_config.yaml"
     (place / "extra_model_paths.yaml").rename(given)
-    assert present(trees.known(root), Shelves(tmp_path / "models", (given,)))  # the list alone
+    assert present(trees.known(root), ModelFolders(tmp_path / "models", (given,)))  # the list alone
     given.write_text(f"a: {{base_path: {elsewhere}/models, all_model_folders: true}}", encoding="utf-8")
-    assert locate_part(trees.known(root), "vae", Shelves(tmp_path / "models", (given,))) is not None
+    assert locate_part(trees.known(root), "vae", ModelFolders(tmp_path / "models", (given,))) is not None
 
 
 @pytest.mark.parametrize(
@@ -287,13 +209,13 @@ def test_a_list_that_is_none_is_as_if_it_were_not_there(tmp_path: Path, text: st
 def test_the_usual_places(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only where they are asked for; a folder that is named comes first."""
     monkeypatch.setattr(comfy, "bases", lambda: (tmp_path, tmp_path / "Documents"))
-    usual = Shelves(tmp_path / "models", usual=True)
+    usual = ModelFolders(tmp_path / "models", usual=True)
     assert not present(trees.known(root), usual)
     comfy._usual.cache_clear()
-    split(root, tmp_path / "Documents" / "ComfyUI_windows_portable" / "ComfyUI")
+    trees.split(root, tmp_path / "Documents" / "ComfyUI_windows_portable" / "ComfyUI")
     assert present(trees.known(root), usual)
     assert not present(trees.known(root), replace(usual, usual=False))
-    single(root, tmp_path / "mine")
+    trees.single(root, tmp_path / "mine")
     named = replace(usual, comfy=(tmp_path / "mine",))
     assert comfy.comfy_places(named)[0] == tmp_path / "mine"
     comfy._usual.cache_clear()
@@ -304,8 +226,8 @@ def test_framepack_s_own_cache_beside_the_program(tmp_path: Path, monkeypatch: p
     cache = tmp_path / "FramePack" / "webui" / "hf_download" / "hub"
     cache.mkdir(parents=True)
     comfy._usual.cache_clear()
-    assert comfy.hub_caches(Shelves(tmp_path, usual=True)) == (cache,)
-    assert comfy.hub_caches(Shelves(tmp_path)) == ()
+    assert comfy.hub_caches(ModelFolders(tmp_path, usual=True)) == (cache,)
+    assert comfy.hub_caches(ModelFolders(tmp_path)) == ()
     comfy._usual.cache_clear()
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from eichi.catalog import CARD, Shelves, find
+from eichi.catalog import CARD, ModelFolders, find
 from eichi.errors import ModelError
 from eichi.models.load import Components, set_tiles
 from eichi.pipeline.conditioning import encode_picture
@@ -38,8 +38,8 @@ def test_large_pictures_are_taken_apart(tmp_path: Path, side: int, whole: bool) 
     ramp = np.linspace(0, 255, SIDE, dtype=np.uint8)
     picture = np.stack([np.broadcast_to(ramp, (SIDE, SIDE)), np.broadcast_to(ramp[:, None], (SIDE, SIDE))], axis=2)
     picture = np.concatenate([picture, np.full((SIDE, SIDE, 1), 90, dtype=np.uint8)], axis=2)
-    expected, _ = through(Components(find("tiny"), Runtime(Shelves(tmp_path), "cpu", tile=0)), picture)
-    pixels, seen = through(Components(find("tiny"), Runtime(Shelves(tmp_path), "cpu", tile=side)), picture)
+    expected, _ = through(Components(find("tiny"), Runtime(ModelFolders(tmp_path), "cpu", tile=0)), picture)
+    pixels, seen = through(Components(find("tiny"), Runtime(ModelFolders(tmp_path), "cpu", tile=side)), picture)
     assert (seen == [SIDE]) == whole
     assert max(seen) == (SIDE if whole else side)
     difference = np.abs(pixels.astype(int) - expected)
@@ -57,8 +57,8 @@ def one_file(tmp_path: Path) -> Path:
 
 
 def test_a_transformer_in_one_file_is_the_same(tmp_path: Path) -> None:
-    single = Components(find(str(one_file(tmp_path))), Runtime(Shelves(tmp_path), "cpu"))
-    folder = Components(find("tiny"), Runtime(Shelves(tmp_path), "cpu"))
+    single = Components(find(str(one_file(tmp_path))), Runtime(ModelFolders(tmp_path), "cpu"))
+    folder = Components(find("tiny"), Runtime(ModelFolders(tmp_path), "cpu"))
     ours, theirs = single.transformer.state_dict(), folder.transformer.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -77,13 +77,13 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, damage: str) -> None:
         shutil.copy(str(find("tiny").root) + "/vae/diffusion_pytorch_model.safetensors", path)
     else:
         path.write_text("<html>", encoding="utf-8")
-    components = Components(find(str(path)), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(find(str(path)), Runtime(ModelFolders(tmp_path), "cpu"))
     with pytest.raises(ModelError, match="transformer"):
         _ = components.transformer
 
 
 def test_parts_come_when_asked_for_and_go(tmp_path: Path) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     first = components.text_encoder
     assert components.text_encoder is first
     components.release("text_encoder")
@@ -103,7 +103,7 @@ def test_squares_overlap_by_a_quarter() -> None:
 
 @pytest.mark.parametrize(("level", "stays"), [("all", True), ("streamed", False), (None, False)])
 def test_what_is_left_stays_only_where_everything_has_room(tmp_path: Path, level: Level | None, stays: bool) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     if level is not None:
         components.need, components.placement = Need(64, 64), Placement(level)
     first = components.text_encoder_2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import SiglipImageProcessorPil
 
-from eichi.catalog import CARD, Entry, PartSource, Shelves, find
+from eichi.catalog import CARD, Entry, ModelFolders, PartSource, find
 from eichi.errors import ModelError
 from eichi.models.locate import CACHES, MARKS, locate, locate_part, present
 
@@ -46,23 +46,23 @@ def test_a_folder_of_weights(tmp_path: Path) -> None:
     root.mkdir()
     (root / CARD).write_text('{"like": "framepack"}', encoding="utf-8")
     entry = find(str(root))
-    assert not present(entry, Shelves(tmp_path))
+    assert not present(entry, ModelFolders(tmp_path))
     lay(entry, root)
-    assert locate(entry, Shelves(tmp_path)) == {part: root / part for part in entry.parts}
+    assert locate(entry, ModelFolders(tmp_path)) == {part: root / part for part in entry.parts}
 
 
 @pytest.mark.parametrize("name", ["framepack", "framepack-f1"])
 def test_the_models_folder(tmp_path: Path, name: str) -> None:
     entry, models = find(name), tmp_path / "models"
     folders = lay(entry, models)
-    assert locate(entry, Shelves(models)) == folders
+    assert locate(entry, ModelFolders(models)) == folders
     assert folders["vae"] == models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
 
 
 def test_the_cache_of_the_hub_is_used_as_it_is(tmp_path: Path) -> None:
     entry, hub = find("framepack"), tmp_path / "hub" / "hub"
     folders = {part: cache(hub, source, part) for part, source in entry.parts.items()}
-    assert locate(entry, Shelves(tmp_path / "models")) == folders
+    assert locate(entry, ModelFolders(tmp_path / "models")) == folders
 
 
 def test_the_models_folder_beats_the_cache_part_by_part(tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_the_models_folder_beats_the_cache_part_by_part(tmp_path: Path) -> None:
     folders = {part: cache(hub, source, part) for part, source in entry.parts.items()}
     folders["vae"] = models / "hunyuanvideo-community" / "HunyuanVideo" / "vae"
     mark(folders["vae"], "vae")
-    assert locate(entry, Shelves(models)) == folders
+    assert locate(entry, ModelFolders(models)) == folders
 
 
 @pytest.mark.parametrize("place", CACHES)
 def test_the_old_download_folder_is_used_as_it_is(tmp_path: Path, place: str) -> None:
     entry, models = find("framepack-f1"), tmp_path / "models"
     folders = {part: cache(models / place, source, part) for part, source in entry.parts.items()}
-    assert locate(entry, Shelves(models)) == folders
+    assert locate(entry, ModelFolders(models)) == folders
 
 
 def test_half_a_download_is_no_part(tmp_path: Path) -> None:
@@ -86,18 +86,18 @@ def test_half_a_download_is_no_part(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
     (folder / "diffusion.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     (folder / "one.safetensors").touch()
-    assert locate_part(entry, "transformer", Shelves(models)) is None
+    assert locate_part(entry, "transformer", ModelFolders(models)) is None
     (folder / "two.safetensors").touch()
-    assert locate_part(entry, "transformer", Shelves(models)) == folder
+    assert locate_part(entry, "transformer", ModelFolders(models)) == folder
     (lay(entry, models)["vae"] / "model.safetensors").unlink()
-    assert locate_part(entry, "vae", Shelves(models)) is None
+    assert locate_part(entry, "vae", ModelFolders(models)) is None
 
 
 def test_a_damaged_index_is_left_to_the_loader(tmp_path: Path) -> None:
     entry, models = find("framepack"), tmp_path / "models"
     folder = lay(entry, models)["transformer"]
     (folder / "diffusion.safetensors.index.json").write_text("[", encoding="utf-8")
-    assert locate_part(entry, "transformer", Shelves(models)) == folder
+    assert locate_part(entry, "transformer", ModelFolders(models)) == folder
 
 
 def test_a_transformer_in_one_file(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_a_transformer_in_one_file(tmp_path: Path) -> None:
     entry = find(str(path))
     folders = lay(find("framepack-f1"), models, skip="transformer")
     assert entry.direction == "forward"
-    assert locate(entry, Shelves(models)) == folders | {"transformer": path}
+    assert locate(entry, ModelFolders(models)) == folders | {"transformer": path}
     (tmp_path / CARD).write_text('{"like": "tiny"}', encoding="utf-8")
-    assert locate(find(str(path)), Shelves(models))["vae"] == locate(find("tiny"), Shelves(models))["vae"]
+    assert locate(find(str(path)), ModelFolders(models))["vae"] == locate(find("tiny"), ModelFolders(models))["vae"]
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae", "tokenizer_2"])
@@ -117,9 +117,9 @@ def test_a_missing_part_is_named_with_its_place_and_what_to_do(tmp_path: Path, p
     entry, models = find("framepack"), tmp_path / "models"
     folder = lay(entry, models, skip=part)[part]
     folder.mkdir(parents=True, exist_ok=True)  # an empty folder is no part
-    assert not present(entry, Shelves(models))
+    assert not present(entry, ModelFolders(models))
     with pytest.raises(ModelError) as caught:
-        locate(entry, Shelves(models))
+        locate(entry, ModelFolders(models))
     wanted = ("framepack", f"“{part}”", str(entry.parts[part].repository), str(models), "tiny")
     assert all(word in str(caught.value) for word in wanted), str(caught.value)
 
@@ -128,14 +128,14 @@ def test_the_constants_of_the_picture_processor_are_in_the_package(tmp_path: Pat
     """They are used only where the published ones are not."""
     entry, models = find("framepack"), tmp_path / "models"
     folders = lay(entry, models, skip="feature_extractor")
-    spare = locate(entry, Shelves(models))["feature_extractor"]
+    spare = locate(entry, ModelFolders(models))["feature_extractor"]
     processor = SiglipImageProcessorPil.from_pretrained(spare)
     assert (processor.size["height"], processor.size["width"], processor.resample) == (384, 384, 3)
     assert (*processor.image_mean, *processor.image_std) == (0.5,) * 6
     mark(folders["feature_extractor"], "feature_extractor")
-    assert locate(entry, Shelves(models))["feature_extractor"] == folders["feature_extractor"]
+    assert locate(entry, ModelFolders(models))["feature_extractor"] == folders["feature_extractor"]
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
-    assert not present(find("framepack-f1"), Shelves(tmp_path / "models"))
+    assert not present(find("framepack-f1"), ModelFolders(tmp_path / "models"))
     assert list(tmp_path.iterdir()) == []

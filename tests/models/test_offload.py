@@ -9,7 +9,7 @@ import torch
 from diffusers.hooks import HookRegistry
 from torch import Tensor, nn
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
 from eichi.models.offload import place_encoder, place_transformer, stream, unstream
@@ -97,7 +97,7 @@ def test_other_hooks_are_left_alone() -> None:
 
 
 def test_components_go_down_step_by_step(tmp_path: Path) -> None:
-    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     assert components.step_down() is None  # nothing was arranged
     components.arrange(Need(64, 64), Machine(80 * GIB, 64 * GIB))
     assert (components.placement.level, hooked(components.transformer)) == ("all", [])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from eichi.catalog import NETWORKS, PARTS, Shelves
+from eichi.catalog import NETWORKS, PARTS, ModelFolders
 from eichi.models.load import Components
 from eichi.models.pool import LENGTH, RandomSource, random_entry, random_matrix, random_sources
 from eichi.pipeline.conditioning import encode_picture, encode_prompt, encode_vision
@@ -49,7 +49,7 @@ def test_norms_are_ones_and_biases_zeros() -> None:
 def test_a_small_model_computes_in_the_precisions_of_a_card(tmp_path: Path) -> None:
     """Of the embedded model's own weights the VAE overflows there."""
     entry = random_entry("small", tmp_path)
-    components = Components(entry, Runtime(Shelves(tmp_path), "cpu"), sources=random_sources(entry, CPU))
+    components = Components(entry, Runtime(ModelFolders(tmp_path), "cpu"), sources=random_sources(entry, CPU))
     components.precision = entry.anatomy.precision
     pixels = np.zeros((64, 64, 3), np.uint8)
     words, vision = encode_prompt(components, "a"), encode_vision(components, pixels)
@@ -68,7 +68,7 @@ def test_the_full_model_has_the_published_shapes(tmp_path: Path) -> None:
     numbers = {part: sum(np.prod(shape) for shape in sources[part].shapes.values()) for part in NETWORKS}
     assert numbers["transformer"] == entry.anatomy.transformer == 12_874_314_816
     assert numbers["vae"] == entry.anatomy.vae
-    components = Components(entry, Runtime(Shelves(tmp_path), "cpu"), sources=sources)
+    components = Components(entry, Runtime(ModelFolders(tmp_path), "cpu"), sources=sources)
     assert components.folders.keys() == set(PARTS) - set(NETWORKS)
     assert components.feature_extractor.size["height"] == 384
     assert len(components.tokenizer("a").input_ids) > 0

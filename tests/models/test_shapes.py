@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from eichi.catalog import NETWORKS, Shelves, find
+from eichi.catalog import NETWORKS, ModelFolders, find
 from eichi.errors import ModelError
 from eichi.models.formats import INDEX, arrange
 from eichi.models.networks import make_network
@@ -29,8 +29,8 @@ def test_shapes_are_read_where_the_weights_are(tmp_path: Path) -> None:
     folder = small.build(tmp_path / "model")
     network = small.transformer()
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    assert transformer_shapes(find(str(folder)), Shelves(tmp_path)) == expected
-    assert transformer_shapes(find("framepack"), Shelves(tmp_path)) == dict(
+    assert transformer_shapes(find(str(folder)), ModelFolders(tmp_path)) == expected
+    assert transformer_shapes(find("framepack"), ModelFolders(tmp_path)) == dict(
         find("framepack").published["transformer"].shapes
     )
 
@@ -60,4 +60,4 @@ def test_damaged_weights_are_one_sentence(tmp_path: Path) -> None:
     (single,) = (folder / "transformer").glob("*.safetensors")
     single.write_bytes(single.read_bytes()[:-1])
     with pytest.raises(ModelError, match="transformer"):
-        transformer_shapes(find(str(folder)), Shelves(tmp_path))
+        transformer_shapes(find(str(folder)), ModelFolders(tmp_path))

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import ModelError
 from eichi.models.formats import read_config
 from eichi.models.load import Components
@@ -102,7 +102,7 @@ def test_a_damaged_part_is_one_sentence(tmp_path: Path, part: str, damage: str) 
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
     if damage == "config":
         (folder / part / "config.json").write_text("[]", encoding="utf-8")
-    components = Components(small.entry(folder), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(tmp_path), "cpu"))
     with pytest.raises(ModelError) as caught:
         getattr(components, part)
     assert caught.value.id == "error.model.damaged"
@@ -114,13 +114,13 @@ def test_weights_may_come_from_elsewhere(tmp_path: Path) -> None:
     entry, folder = find("tiny"), small.build(tmp_path / "model")
     assert entry.root is not None
     source = FileSource("text_encoder_2", entry.root / "text_encoder_2")
-    plain = Components(entry, Runtime(Shelves(tmp_path), "cpu"))
+    plain = Components(entry, Runtime(ModelFolders(tmp_path), "cpu"))
     given = Components(
-        entry, Runtime(Shelves(tmp_path), "cpu"), ("text_encoder_2", "vae"), sources={"text_encoder_2": source}
+        entry, Runtime(ModelFolders(tmp_path), "cpu"), ("text_encoder_2", "vae"), sources={"text_encoder_2": source}
     )
     assert given.folders.keys() == {"vae"}
     assert same(given.text_encoder_2, plain.text_encoder_2)
     assert given.fingerprint.keys() == {"text_encoder_2", "vae"}
     other = {"text_encoder_2": FileSource("text_encoder_2", folder / "text_encoder_2")}
-    parts = Components(entry, Runtime(Shelves(tmp_path), "cpu"), ("text_encoder_2",), sources=other)
+    parts = Components(entry, Runtime(ModelFolders(tmp_path), "cpu"), ("text_encoder_2",), sources=other)
     assert parts.fingerprint["text_encoder_2"] != given.fingerprint["text_encoder_2"]

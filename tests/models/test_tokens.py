@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
-from eichi.catalog import HUNYUAN, Shelves, find
+from eichi.catalog import HUNYUAN, ModelFolders, find
 from eichi.errors import ModelError
 from eichi.models.tokens import WHOLE, Meter, find_meter
 from eichi.words import say
@@ -70,15 +70,15 @@ def test_a_model_s_meter_is_kept_as_long_as_its_files_are_the_same(tmp_path: Pat
     for folder in (LLAMA, CLIP):
         shutil.copytree(folder, tmp_path / folder.name)
     entry = replace(TINY, root=tmp_path)
-    meter = find_meter(entry, Shelves(tmp_path))
+    meter = find_meter(entry, ModelFolders(tmp_path))
     assert meter is not None
-    assert find_meter(replace(entry, name="another"), Shelves(tmp_path)) is meter
-    assert find_meter(replace(entry, template=replace(HUNYUAN, limit=5)), Shelves(tmp_path)) is not meter
+    assert find_meter(replace(entry, name="another"), ModelFolders(tmp_path)) is meter
+    assert find_meter(replace(entry, template=replace(HUNYUAN, limit=5)), ModelFolders(tmp_path)) is not meter
     path = tmp_path / "tokenizer" / WHOLE
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert find_meter(entry, Shelves(tmp_path)) is not meter
+    assert find_meter(entry, ModelFolders(tmp_path)) is not meter
     path.unlink()
-    assert find_meter(entry, Shelves(tmp_path)) is None
+    assert find_meter(entry, ModelFolders(tmp_path)) is None
 
 
 @pytest.mark.parametrize(

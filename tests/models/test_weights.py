@@ -8,7 +8,7 @@ import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from safetensors.torch import load_file, save_file
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import DeviceError, LoraError, ModelError
 from eichi.models.head import kept_in
 from eichi.models.load import Components
@@ -44,7 +44,7 @@ def test_the_same_as_diffusers_loads(folder: Path, dtype: torch.dtype) -> None:
 
 def test_the_file_may_go_and_come_back(folder: Path) -> None:
     """Nothing that is made stays tied to the file it was read from."""
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     before = components.transformer.state_dict()
     (path,) = (folder / "transformer").glob("*.safetensors")
     copies = {name: tensor.clone() for name, tensor in before.items()}
@@ -64,12 +64,12 @@ def test_damaged_weights_are_one_sentence(folder: Path, damage: str) -> None:
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelError, match="transformer") as caught:
-        _ = Components(small.entry(folder), Runtime(Shelves(folder), "cpu")).transformer
+        _ = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu")).transformer
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
     name = "transformer_blocks.0.attn.to_q.weight"
     plain = components.transformer.state_dict()[name].clone()
@@ -83,7 +83,7 @@ def test_what_is_wanted_is_made_when_it_is_asked_for(folder: Path, tmp_path: Pat
 
 
 def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path: Path) -> None:
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     path = loras.build(tmp_path / "a.safetensors", "musubi", components.weights.shapes)
     wanted = WeightsOptions.model_validate({"loras": [path]})
     components.want(wanted)
@@ -102,7 +102,7 @@ def test_a_file_that_goes_while_a_job_runs_is_not_missed(folder: Path, tmp_path:
 
 def test_multiplication_in_eight_bits_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eichi.models.fp8.multiplies", lambda device: False)
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     components.want(WeightsOptions(fp8="row"))
     components.want(WeightsOptions(fp8_math=True))
     with pytest.raises(DeviceError, match=r"weights\.fp8_math"):
@@ -168,7 +168,7 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
     tensors["proj_out.weight"][0, 0] = torch.nan
     save_file(tensors, path)
     with pytest.raises(ModelError, match=r"proj_out\.weight"):
-        _ = Components(small.entry(folder), Runtime(Shelves(folder), "cpu")).transformer
+        _ = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu")).transformer
 
 
 def test_nothing_comes_to_the_device_that_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_nothing_comes_to_the_device_that_is_made_anew(folder: Path, monkeypatch
 
 def test_a_transformer_gives_way_before_it_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prompts of the next job are read beside as much of it as is planned for that job."""
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     weights = components.weights
     given: list[tuple[str, ...]] = []
     monkeypatch.setattr(weights, "give_way", given.append)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import InputError
 from eichi.events import Adjusted, Event, Finished, LatentsReady, SectionDone
 from eichi.models.load import Components
@@ -31,7 +31,7 @@ SECTIONS = 3
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"), "framepack")
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture

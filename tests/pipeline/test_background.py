@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, FramesReady
 from eichi.models.load import Components
@@ -22,7 +22,7 @@ LATENTS = torch.zeros(1, 16, 1, 2, 2)
 
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
-    return Components(find("tiny"), Runtime(Shelves(tmp_path_factory.mktemp("models")), "cpu"))
+    return Components(find("tiny"), Runtime(ModelFolders(tmp_path_factory.mktemp("models")), "cpu"))
 
 
 class Forks:

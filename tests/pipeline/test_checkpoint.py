@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import DiskError, InputError
 from eichi.events import Adjusted, Event, Finished, FramesReady, LatentsReady, SectionDone, Step, Stopped
 from eichi.models.kernels import Kernels
@@ -38,7 +38,7 @@ SECTIONS = 3
 @pytest.fixture(scope="module", params=["framepack", "framepack-f1"])
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp(request.param), request.param)
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_what_is_no_card_is_named_and_can_be_discarded(tmp_path: Path) -> None:
 
 def test_other_weights_are_refused(plan: Plan, components: Components, tmp_path: Path) -> None:
     checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
-    other = Components(components.entry, Runtime(Shelves(tmp_path), "cpu"))
+    other = Components(components.entry, Runtime(ModelFolders(tmp_path), "cpu"))
     copy = shutil.copytree(components.folders["vae"], tmp_path / "vae")
     os.utime(copy / "config.json", (1, 1))
     other.folders["vae"] = Path(copy)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture, encode_prompt, encode_vision
 from eichi.settings import Runtime
@@ -16,7 +16,7 @@ from tests import small
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("small"))
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @torch.inference_mode()

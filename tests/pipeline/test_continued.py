@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import InputError
 from eichi.events import Event, Finished, SectionDone, Started, Step
 from eichi.models.load import Components
@@ -23,7 +23,7 @@ from tests import small
 @pytest.fixture(scope="module", params=["framepack", "framepack-f1"])
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp(request.param), request.param)
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from eichi.catalog import CARD, Shelves
+from eichi.catalog import CARD, ModelFolders
 from eichi.errors import DeviceError, InputError, ModelError
 from eichi.events import Adjusted, Converted, Event, FileFinished, SectionDone, Step, Stopped
 from eichi.models.load import Components
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def components(folder: Path) -> Components:
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def decoder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Component
     shutil.copytree(folder / "vae", alone / "vae")
     shutil.copy(folder / CARD, alone)
     with pytest.raises(ModelError):
-        Components(small.entry(alone), Runtime(Shelves(alone), "cpu"))
-    return Components(small.entry(alone), Runtime(Shelves(alone), "cpu"), parts=("vae",))
+        Components(small.entry(alone), Runtime(ModelFolders(alone), "cpu"))
+    return Components(small.entry(alone), Runtime(ModelFolders(alone), "cpu"), parts=("vae",))
 
 
 def noise(count: int, seed: int = 0) -> NDArray[np.float32]:

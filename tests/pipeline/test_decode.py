@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLHunyuanVideo
 
-from eichi.catalog import Direction, Shelves, find
+from eichi.catalog import Direction, ModelFolders, find
 from eichi.errors import RunError
 from eichi.models.load import Components
 from eichi.pipeline.decode import TILE, Decoder, LoopDecoder, to_pixels
@@ -83,7 +83,7 @@ def test_pixels_are_the_nearest_grey_levels() -> None:
 @torch.inference_mode()
 def test_a_tile_that_is_too_large_for_halves_is_decoded_again() -> None:
     """The embedded decoder with the numbers that training gave it, which are beyond float16."""
-    components = Components(find("tiny"), Runtime(Shelves(Path("models")), "cpu"))
+    components = Components(find("tiny"), Runtime(ModelFolders(Path("models")), "cpu"))
     latents = torch.randn(1, 16, 4, 6, 10, generator=torch.Generator().manual_seed(0))
     expected = Decoder(components.vae, 4, "forward").push(0, latents)
     vae = widen(components.vae)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import RunError
 from eichi.events import Adjusted, Preview, Step
 from eichi.models.load import Components
@@ -24,7 +24,7 @@ SPOILT = RunError("error.run.nan", number=3)
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("model"))
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 def draw(

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.events import Finished, Flagged
 from eichi.models.load import Components
 from eichi.options import VideoOptions
@@ -29,7 +29,7 @@ def run(components: Components, picture: Path, folder: Path) -> tuple[list[Flagg
 
 def test_a_decoder_that_gives_nothing_makes_black_sections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = small.build(tmp_path / "model")
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     picture = tmp_path / "start.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(picture)
     decode = components.vae.decode

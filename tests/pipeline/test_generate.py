@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import RunError
 from eichi.events import (
     Adjusted,
@@ -45,13 +45,13 @@ from tests.recording import recorded
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture(scope="module")
 def forward(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack-f1"), "framepack-f1")
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_stopped_at_once_leaves_nothing(components: Components, plain: Path, tmp
 
 def test_nan_is_said_and_leaves_nothing(tmp_path: Path, plain: Path) -> None:
     folder = small.build(tmp_path / "broken")
-    model = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    model = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
     with pytest.raises(RunError, match="Section 0"):
         list(generate(plan_of(model, plain), tmp_path / "out", model))

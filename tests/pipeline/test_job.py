@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from eichi import VideoOptions, generate, make_plan
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.errors import DeviceError
 from eichi.events import Adjusted, Event, Finished, Preparing, SectionDone, Step
 from eichi.models.load import Components
@@ -26,7 +26,7 @@ from tests import small
 
 def components(tmp_path: Path, gpu: float = 80 * GIB) -> Components:
     """A small model, placed as if there were a GPU."""
-    made = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    made = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     made.arrange(Need(64, 64), Machine(gpu, 64 * GIB))
     return made
 
@@ -80,7 +80,7 @@ def test_where_nothing_is_left_to_give_it_is_said(tmp_path: Path, picture: Path)
 
 
 def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     assert [note.id for note in arrange(parts, VideoOptions(), Need(64, 64))][:1] == ["note.memory.cpu"]
     assert parts.placement == Placement("all")
 
@@ -96,7 +96,7 @@ def test_without_an_arrangement_there_is_no_second_try(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("gpu", "stays"), [(80 * GIB, True), (24 * GIB, False), (None, False)])
 def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, gpu: float | None, stays: bool) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     if gpu is not None:
         # Of the real model's size, so that it is a question.
         parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
@@ -146,7 +146,7 @@ def test_what_is_loaded_counts_as_free(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("steps", "nearest"), [(4, 10), (17, 10), (18, 25), (25, 25), (60, 50)])
 def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path, steps: int, nearest: int) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     parts.entry = replace(parts.entry, magcache=tuple((1.0,) * count for count in (25, 10, 50)))
     with step_cache(StepOptions(steps=steps, cache="mag"), parts) as cache:
         assert cache is not None
@@ -155,7 +155,7 @@ def test_magcache_takes_the_table_of_the_nearest_number_of_steps(tmp_path: Path,
 
 def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU; here one that is only said to be there, and nothing is loaded for it."""
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     parts.device = torch.device("cuda")
     parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
     monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(80 * GIB, 64 * GIB))
@@ -166,7 +166,7 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
 
 
 def test_what_needs_cuda_is_said_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     parts.device = torch.device("mps")
     parts.entry = replace(parts.entry, anatomy=find("framepack").anatomy)
     monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(16 * GIB, 64 * GIB, streams=False))
@@ -181,7 +181,7 @@ def test_what_needs_cuda_is_said_elsewhere(tmp_path: Path, monkeypatch: pytest.M
 def test_a_cpu_has_a_forecast_before_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ram: int, short: list[str]
 ) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(None, ram * GIB))
     note, *rest = arrange(parts, VideoOptions(), Need(640, 640))
     forecast = plan_memory(find("framepack"), Need(640, 640), Machine(None, 64 * GIB)).ram
@@ -208,7 +208,7 @@ def test_where_memory_runs_out_while_weights_are_loaded_they_take_less(
 
 
 def test_what_fp8_costs_is_said(tmp_path: Path) -> None:
-    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(Shelves(tmp_path), "cpu"))
+    parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     assert list(make_weights(parts)) == []
     parts.want(WeightsOptions(fp8="row"))
     (note,) = (word for word in make_weights(parts) if isinstance(word, Adjusted))
@@ -219,7 +219,7 @@ def test_what_fp8_costs_is_said(tmp_path: Path) -> None:
 
 def test_a_kernel_that_is_not_taken_is_said(tmp_path: Path) -> None:
     folder = small.build(tmp_path / "model")
-    parts = Components(small.entry(folder), Runtime(Shelves(tmp_path), "cpu", attention="sage"))
+    parts = Components(small.entry(folder), Runtime(ModelFolders(tmp_path), "cpu", attention="sage"))
     said = [note for note in arrange(parts, VideoOptions(prompt="a"), Need(64, 64)) if "attention" in note.id]
     assert said == [Adjusted("note.attention.dropped", {"kernel": "sage", "reason": "absent", "taken": "native"})]
 

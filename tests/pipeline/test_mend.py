@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from eichi import make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import InputError
 from eichi.events import Adjusted, Event, Finished, SectionDone
 from eichi.models.load import Components
@@ -51,7 +51,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     """Three sections, of which the first was taken over; all but the last of the frames are there."""
     home = tmp_path_factory.mktemp("job")
     folder = small.build(home / "model")
-    components = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     for number, name in enumerate(("start", "end")):
         pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(home / f"{name}.png")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eichi import make_frame_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import OptionError, RunError
 from eichi.events import (
     Adjusted,
@@ -46,7 +46,7 @@ LATENT = (6, 10)  # of 48 x 80 pixels
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_stopped_leaves_nothing_or_all(components: Components, start: Path, tmp_
 
 def test_nan_is_said_and_leaves_nothing(tmp_path: Path, start: Path) -> None:
     folder = small.build(tmp_path / "broken")
-    model = Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    model = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     torch.nn.init.constant_(model.transformer.proj_out.bias, float("nan"))
     with pytest.raises(RunError, match="The frame"):
         list(generate_frame(plan_of(model, start), tmp_path / "out", model))

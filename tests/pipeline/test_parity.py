@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.theirs import assemble, request
-from eichi.catalog import Direction, Entry, Shelves
+from eichi.catalog import Direction, Entry, ModelFolders
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.conditioning import encode_picture
@@ -39,7 +39,7 @@ STYLE = {"reverse": "inverted_anti_drifting", "forward": "vanilla"}
 def components(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Components:
     like = "framepack" if request.param == "reverse" else "framepack-f1"
     folder = small.build(tmp_path_factory.mktemp(like), like)
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture

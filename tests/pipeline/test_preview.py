@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from eichi.catalog import PreviewMatrix, Shelves, find
+from eichi.catalog import ModelFolders, PreviewMatrix, find
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.preview import draw_preview
@@ -27,7 +27,7 @@ def test_a_channel_is_a_colour() -> None:
 
 @pytest.mark.parametrize("color", [(200, 40, 40), (40, 200, 40), (40, 40, 200), (230, 230, 230)])
 def test_the_embedded_table_gives_the_colours_of_a_picture(tmp_path: Path, color: tuple[int, int, int]) -> None:
-    components = Components(find("tiny"), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(find("tiny"), Runtime(ModelFolders(tmp_path), "cpu"))
     picture = np.broadcast_to(np.array(color, dtype=np.uint8), (64, 64, 3)).copy()
     with torch.inference_mode():
         pixels = draw_preview(encode_picture(components, picture), components.entry.preview)

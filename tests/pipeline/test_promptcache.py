@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.models.load import Components
 from eichi.pipeline.promptcache import PromptCache
 from eichi.settings import Runtime
@@ -16,13 +16,13 @@ from tests import small
 @pytest.fixture
 def components(tmp_path: Path) -> Components:
     folder = small.build(tmp_path / "small")
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 def test_the_second_time_needs_no_encoder(components: Components, tmp_path: Path) -> None:
     first = PromptCache(components, tmp_path / "cache")
     words = first.read("a red star")
-    fresh = Components(components.entry, Runtime(Shelves(tmp_path), "cpu"))
+    fresh = Components(components.entry, Runtime(ModelFolders(tmp_path), "cpu"))
     again = PromptCache(fresh, tmp_path / "cache")
     found = again.read("a red star")
     assert (first.encoded, again.encoded) == (1, 0)

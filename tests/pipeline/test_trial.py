@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from eichi.catalog import PARTS, Shelves, find
+from eichi.catalog import PARTS, ModelFolders, find
 from eichi.models import kernels, meter
 from eichi.models.kernels import PACKAGES
 from eichi.models.load import Components
@@ -31,7 +31,7 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     """A small model, which needs as little memory as the embedded one."""
     folder = small.build(tmp_path_factory.mktemp("framepack"))
     entry = replace(small.entry(folder), anatomy=find("tiny").anatomy)
-    return Components(entry, Runtime(Shelves(folder), "cpu"))
+    return Components(entry, Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture

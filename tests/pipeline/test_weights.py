@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from eichi import make_frame_plan, make_plan
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import InputError, LoraError
 from eichi.events import Adjusted, Event, Finished, SectionDone
 from eichi.models.load import Components
@@ -26,7 +26,7 @@ from tests import loras, small
 @pytest.fixture(scope="module")
 def components(tmp_path_factory: pytest.TempPathFactory) -> Components:
     folder = small.build(tmp_path_factory.mktemp("framepack"))
-    return Components(small.entry(folder), Runtime(Shelves(folder), "cpu"))
+    return Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
 
 
 @pytest.fixture(scope="module")

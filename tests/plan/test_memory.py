@@ -139,6 +139,30 @@ def test_what_fills_the_memory_without_a_gpu_is_told_part_by_part() -> None:
     assert sum(plan.memory.values()) == pytest.approx(plan.ram, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("need", "transformer", "mapped"),
+    [
+        (Need(64, 64), 0, 25.6),  # all of it stays in its file
+        (Need(64, 64, fp8=True), 9.06, 7.5),
+        (Need(64, 64, lora=1), 25.7, 0),  # whatever a LoRA changes
+    ],
+)
+def test_a_cpu_in_half_copies_what_is_changed(need: Need, transformer: float, mapped: float) -> None:
+    """In billions of bytes; the head is in float32 always."""
+    plan = plan_memory(find("framepack"), need, Machine(None, 64 * GIB, half=True))
+    head = 4 * FULL.head / 1e9
+    assert plan.memory["transformer"] * GIB / 1e9 == pytest.approx(transformer + head, abs=0.1)
+    assert plan.mapped * GIB / 1e9 == pytest.approx(mapped, abs=0.15)
+    assert plan.memory["vae"] * GIB == pytest.approx(2 * FULL.vae, rel=0.05)
+
+
+@pytest.mark.parametrize(("free", "said"), [(64, []), (16, ["memory.slow"])])
+def test_weights_that_the_cache_has_no_room_for_have_a_word(free: int, said: list[str]) -> None:
+    plan = plan_memory(find("framepack"), Need(64, 64), Machine(None, free * GIB, half=True))
+    assert [note.id for note in plan.shortages] == said
+    assert plan_memory(find("framepack"), Need(64, 64, fp8=True), Machine(None, 64 * GIB)).mapped == 0
+
+
 @given(st.integers(2, 80), st.data())
 def test_streamed_blocks_are_spread_and_nested(count: int, data: st.DataObject) -> None:
     streamed = data.draw(st.integers(0, count - 1))

@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from eichi.setup import cards as asked
-from eichi.setup.cards import Card, backends, best, cards, dotted, needed, usable, version_of
+from eichi.setup.cards import Card, backends, best, cards, dotted, driver_name, needed, usable, version_of
 
 SMI = "NVIDIA GeForce RTX 3060, 551.86, 8.6\nNVIDIA RTX 4090, Laptop, 551.86, 8.9\n"
 
@@ -72,6 +72,7 @@ def test_versions() -> None:
     assert version_of(" 580.65.06 ") == (580, 65, 6)
     assert version_of("[N/A]") == ()
     assert dotted((12, 0)) == "12.0"
+    assert driver_name(version_of("580.65.06")) == "580.65.06"
     assert needed(14) == needed(13)
 
 

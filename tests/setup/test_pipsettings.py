@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from eichi.setup.pipsettings import for_uv, places, settings
-from eichi.setup.uv import find
+from eichi.setup.uv import Uv, find
 
 PIP = {
     "index-url": "https://me:secret@mirror/simple",
@@ -74,3 +75,21 @@ def test_uv_is_found_and_told(tmp_path: Path) -> None:
     assert "UV_SYSTEM_PYTHON" not in uv.environ
     named = find(tmp_path, environ | {"UV": "/elsewhere/uv"})
     assert named is not None and named.program == "/elsewhere/uv"
+
+
+def test_what_uv_is_run_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **named: object) -> CompletedProcess[str]:
+        ran.append(command)
+        return CompletedProcess(command, 0, "out", "err")
+
+    monkeypatch.setattr("subprocess.run", run)
+    assert Uv("uv").run("pip", "install", "x", quiet=True)
+    assert Uv("uv", {"UV_NO_INDEX": "1"}).ask("pip", "install", "x") == (True, "outerr")
+    assert Uv("uv", {"UV_NO_INDEX": "1"}).run("venv", "x")
+    assert ran == [
+        ["uv", "pip", "install", "x", "--quiet"],
+        ["uv", "pip", "install", "x", "--no-index", "--no-progress"],
+        ["uv", "venv", "x"],
+    ]

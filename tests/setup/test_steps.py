@@ -143,6 +143,19 @@ def test_extras_are_kept_for_later_set_ups(place: Place) -> None:
     assert again.calls[-1].endswith("[triton]")
 
 
+def test_an_extra_that_cannot_be_had_keeps_nobody_from_the_page(place: Place) -> None:
+    with pytest.raises(Trouble) as raised:
+        run(place, Noting("uv", fails="[sage]"), "triton", "sage")
+    assert (raised.value.id, raised.value.values) == ("start.extras.failed", {"names": "sage"})
+    assert place.ready and place.extras == ("triton",)
+
+
+def test_what_doctor_began_is_not_ready(place: Place) -> None:
+    run(place, Noting("uv"))
+    (place.environment / "begun").touch()
+    assert not place.ready
+
+
 def test_a_disk_without_room_is_said_before_anything(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "ROOM", 2**60)
     uv = Noting("uv")

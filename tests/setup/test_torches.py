@@ -71,6 +71,7 @@ def test_what_the_user_says_goes_first(tmp_path: Path) -> None:
     assert ways({}, GTX) == ("cu126", AUTO, PLAIN)
     assert ways({}, OLD) == (AUTO, PLAIN)
     assert ways({"UV_TORCH_BACKEND": "cu128"}, RTX) == (PLAIN,)
+    assert ways({"UV_NO_INDEX": "1"}, RTX) == (PLAIN,)
     assert ways({"UV_INDEX": "https://mirror/cu130"}, RTX) == (PLAIN, AUTO)
     assert ways({"UV_DEFAULT_INDEX": "https://mirror/simple"}, RTX) == (AUTO, PLAIN)
     folder = tmp_path / "my wheels"

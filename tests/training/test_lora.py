@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.models.load import Components
 from eichi.models.lorafile import read_lora
 from eichi.models.loramatch import match_lora
@@ -41,7 +41,7 @@ def test_it_learns_and_its_file_works(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "negative.safetensors"
     student.save(path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-    components = Components(find("tiny"), Runtime(Shelves(tmp_path), "cpu"))
+    components = Components(find("tiny"), Runtime(ModelFolders(tmp_path), "cpu"))
     match = match_lora(read_lora(path), components.weights.shapes, "tiny")
     assert (match.unmatched, match.foreign, match.file.format) == ((), False, "diffusers")
     components.want(WeightsOptions.model_validate({"loras": [f"{path}:1"]}))

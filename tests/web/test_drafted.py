@@ -106,7 +106,7 @@ def test_where_a_picture_was_last_seen_is_for_those_at_the_machine(
     remember(video, marks_of(video), desk.settings.cache)
     (tmp_path / "given").mkdir()
     path = tmp_path / "given" / "result.png"
-    save_png(path, EMPTY, record(make_plan(video, desk.settings.shelves), marks_of(video)))
+    save_png(path, EMPTY, record(make_plan(video, desk.settings.model_folders), marks_of(video)))
     reader = Reader(desk.settings, desk.refs, Visitor("en", local), VideoOptions, {})
     values = reader.settings(path)
     assert [note.id for note in reader.heard] == ([] if local else ["note.file.lost"])

@@ -13,7 +13,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from eichi.events import Step
+from eichi.events import Preparing, Step
 from eichi.options import VideoOptions
 from eichi.web.desk import Desk
 from eichi.words import say
@@ -107,6 +107,10 @@ def test_twenty_tabs_show_the_same_job_over_one_stream(desk: Desk, video: VideoO
             expect(tab.locator("job-stage .line")).to_contain_text("2")
             expect(tab.locator("job-stage")).to_have_attribute("data-job", str(made.id))
         assert len(desk.live._waiting) == 1
+        desk.store.record(taken, Preparing("transformer", 1, 4))
+        for tab in tabs:
+            expect(tab.locator("job-stage .line")).to_contain_text(say("stage.whole", "zh-TW", percent=25))
+            expect(tab.locator("job-stage .bar")).to_have_attribute("aria-valuenow", "25")
         desk.store.record(taken, Step(1, 4, 3, 4))
         said = say("stage.step", "zh-TW", step=3, steps=4)
         for tab in tabs:

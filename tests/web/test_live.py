@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from starlette.types import Message
 
-from eichi.events import Finished, SectionDone, Step, dump
+from eichi.events import Finished, Preparing, SectionDone, Step, dump
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
@@ -116,6 +116,19 @@ def test_a_job_that_runs_says_how_long_it_takes(
     desk.store.end(row, Status.WAITING)
     desk.live.look()
     assert told(desk, None)["jobs"][0]["progress"] is None
+
+
+def test_a_job_says_what_it_does_before_its_first_step(desk: Desk, video: VideoOptions) -> None:
+    row = running(desk, desk.start([video])[0], order=0, step=1)
+    desk.store.record(row, Preparing("transformer", 10**9, 4 * 10**9))
+    desk.live.look()
+    told_row = told(desk, None, "ru")["jobs"][0]
+    assert told_row["progress"] is told_row["preview"] is None
+    assert told_row["preparing"] == {"said": "Загрузка: трансформер (4,00 ГБ)", "fraction": 0.25}
+    desk.store.record(row, Preparing("drawing"))
+    assert looked(desk)["jobs"][0]["preparing"] == {"said": "Computing the first step", "fraction": None}
+    desk.store.record(row, Step(0, 4, 1, 4))
+    assert looked(desk)["jobs"][0]["preparing"] is None
 
 
 def test_the_time_of_jobs_to_come_follows_what_was_measured(desk: Desk, video: VideoOptions) -> None:

@@ -23,7 +23,7 @@ def file(desk: Desk) -> Path:
     from eichi.catalog import find
     from eichi.models.shapes import transformer_shapes
 
-    out, into = transformer_shapes(find("tiny"), desk.settings.shelves)["transformer_blocks.0.attn.to_q.weight"]
+    out, into = transformer_shapes(find("tiny"), desk.settings.model_folders)["transformer_blocks.0.attn.to_q.weight"]
     path = desk.loras.folder / "style.safetensors"
     path.parent.mkdir(parents=True)
     pair = {f"{LAYER}.lora_A.weight": np.ones((1, into)), f"{LAYER}.lora_B.weight": np.ones((out, 1))}

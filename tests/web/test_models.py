@@ -66,7 +66,7 @@ def test_a_model_is_fetched_and_told_of(client: TestClient, desk: Desk, hub: Hub
     (view,) = desk.downloads.views("ja")
     assert (view.status, view.fraction, view.done, view.said) == ("done", 1.0, view.size, "")
     assert view.label == "FramePack"
-    assert present(find("framepack"), desk.settings.shelves)
+    assert present(find("framepack"), desk.settings.model_folders)
     (model,) = [one for one in client.get("/api/v1/models").json()["models"] if one["name"] == "framepack"]
     assert (model["present"], model["size"], model["downloading"]["status"]) == (True, 0, "done")
 
@@ -89,12 +89,12 @@ def test_after_a_break_it_goes_on(desk: Desk, hub: Hub) -> None:
     (view,) = desk.downloads.views("en")
     assert view.status == "failed"
     assert "has no" in view.said
-    assert lacking(find("framepack"), desk.settings.shelves)[1] >= 1000
+    assert lacking(find("framepack"), desk.settings.model_folders)[1] >= 1000
     again = Downloads(desk.settings)  # the server was started anew
     again.start("framepack")
     again.wait()
     assert hub.fetched(name) == ["", "bytes=1000-", "bytes=1000-"]
-    assert present(find("framepack"), desk.settings.shelves)
+    assert present(find("framepack"), desk.settings.model_folders)
 
 
 def test_one_that_is_stopped_keeps_what_came(
@@ -115,7 +115,7 @@ def test_one_that_is_stopped_keeps_what_came(
     desk.downloads.wait()
     assert [answer.json()["downloading"]["status"] for answer in answers] == ["stopped"]
     assert desk.downloads.views("en")[0].status == "stopped"
-    left, come = lacking(find("framepack"), desk.settings.shelves)
+    left, come = lacking(find("framepack"), desk.settings.model_folders)
     assert (left > 0, come > 0) == (True, True)
     answer = client.delete("/api/v1/models/framepack/download")
     assert (answer.status_code, answer.json()["id"]) == (404, "error.download.unknown")
@@ -261,7 +261,7 @@ def test_the_mirror_of_the_settings_is_asked(desk: Desk, hub: Hub) -> None:
         desk.downloads.start("framepack", TERMS)
         desk.downloads.wait()
     assert hub.asked == []
-    assert present(find("framepack"), desk.settings.shelves)
+    assert present(find("framepack"), desk.settings.model_folders)
 
 
 def test_a_file_that_gets_its_name_between_two_looks_is_no_error(

@@ -75,7 +75,7 @@ def made_from(asked: VideoOptions, folder: Path) -> Path:
     save_png(
         path,
         np.zeros((8, 8, 3), dtype=np.uint8),
-        record(make_plan(asked, load_settings().shelves), marks_of(asked)),
+        record(make_plan(asked, load_settings().model_folders), marks_of(asked)),
     )
     return path
 

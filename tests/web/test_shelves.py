@@ -13,7 +13,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Page, expect
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.models.download import download
 from eichi.video.latentfile import Latents, save_latents
 from eichi.words import say
@@ -90,7 +90,7 @@ def test_a_model_is_checked_made_good_and_deleted(
 ) -> None:
     use(hub, monkeypatch)
     models = server.home / "home" / "models"
-    list(download(find("framepack"), Shelves(models)))
+    list(download(find("framepack"), ModelFolders(models)))
     damaged = models / STANDARD / "diffusion-1.safetensors"
     damaged.write_bytes(b"x")
     with visiting(browser, server.address, "ja", "models", viewport={"width": 390, "height": 844}) as page:

@@ -344,7 +344,7 @@ def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
 
         with Store(settings.store) as store:
             store.recover()
-            yield settings, Queue(store, settings.shelves)
+            yield settings, Queue(store, settings.model_folders)
 
 
 def _batch(flags: Plain, language: str) -> "Batch":

@@ -109,7 +109,7 @@ def fill(
         flags["model"] = model_place(model, settings.cache)
         flags |= {"before": before, "after": after}
         asked = located(read_request(FillOptions, assignments, flags, settings), settings.loras)
-        plan = make_fill_plan(asked, settings.shelves)
+        plan = make_fill_plan(asked, settings.model_folders)
         path = target(out, settings, before, "filled")
         from eichi.models.load import Components
         from eichi.pipeline import convert

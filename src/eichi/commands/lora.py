@@ -60,7 +60,7 @@ def inspect(file: Path, model: str | None, as_json: bool) -> None:
     with reporting(as_json) as settings:
         found = read_lora(find_lora(file, settings.loras) or file)
         check_numbers(found)
-        fits, misfits = compare(found, (model,) if model else known(), settings.shelves)
+        fits, misfits = compare(found, (model,) if model else known(), settings.model_folders)
         if not fits:
             raise next(reversed(misfits.values()))
         if as_json:
@@ -88,7 +88,7 @@ def list_(as_json: bool) -> None:
 def _listed(name: str, path: Path, settings: Settings) -> Listed:
     """One file of a list; a damaged one is said and keeps none of the others from being listed."""
     try:
-        fits, misfits = compare(read_lora(path), known(), settings.shelves)
+        fits, misfits = compare(read_lora(path), known(), settings.model_folders)
         error = None if fits else next(reversed(misfits.values()))
     except LoraError as caught:
         fits, error = [], caught

@@ -13,7 +13,7 @@ from eichi.usage import Command, Number
 from eichi.words import say
 
 if TYPE_CHECKING:
-    from eichi.catalog import Shelves
+    from eichi.catalog import ModelFolders
     from eichi.plan.plan import Plan
 
 
@@ -32,7 +32,7 @@ class Calibrated:
 @click.option("--write", is_flag=True, help=say("cli.calibrate.write"))
 @json_flag
 def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
-    with reporting(as_json) as settings, _short(model, steps, settings.shelves, seconds=2.0) as plan:
+    with reporting(as_json) as settings, _short(model, steps, settings.model_folders, seconds=2.0) as plan:
         from eichi.catalog import write_card
         from eichi.events import Step
         from eichi.models.load import Components
@@ -52,7 +52,7 @@ def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
 
 
 @contextmanager
-def _short(model: str, steps: int, models: "Shelves", seconds: float = 1.0) -> Iterator["Plan"]:
+def _short(model: str, steps: int, models: "ModelFolders", seconds: float = 1.0) -> Iterator["Plan"]:
     """The plan of a short video of the demo's picture, in the model's smallest size, without a step cache."""
     from eichi.catalog import find
     from eichi.options import VideoOptions

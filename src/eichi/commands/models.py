@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from eichi.catalog import Entry
     from eichi.models.download import Told
     from eichi.models.fetched import Checked
-    from eichi.modelview import OrderView
+    from eichi.modelview import ModelView, OrderView
     from eichi.settings import Settings
 
 GAP = 2  # columns between two
 PART = 19  # columns of the longest name of a part, and the gap
+KEPT = 12  # columns of what a part is kept in, and the gap
+CONSTANT = "feature_extractor"  # the part that is always here, in the package
 SIZE = 10  # columns of a size, and the gap
 
 Move = Callable[[str, int, int, float | None, float | None], None]
@@ -59,7 +61,7 @@ def download(name: str, only_plan: bool, as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entry = find(name)
-        asked = order(entry, settings.shelves, Server.of(settings))
+        asked = order(entry, settings.model_folders, Server.of(settings))
         view = order_view(asked, settings.language)
         if only_plan or asked.files:
             if as_json:
@@ -83,11 +85,11 @@ def import_(folder: Path, name: str, as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entry = find(name)
-        missing = _follow(take(entry, folder.absolute(), settings.shelves), settings, as_json) or ()
+        missing = _follow(take(entry, folder.absolute(), settings.model_folders), settings, as_json) or ()
         if missing:
             parts = ", ".join(say(f"part.{part}", settings.language) for part in missing)
             tell(say("models.still", settings.language, model=entry.name, parts=parts))
-        if present(entry, settings.shelves):
+        if present(entry, settings.model_folders):
             _complete(entry, settings, as_json)
 
 
@@ -123,7 +125,7 @@ def path(name: str, as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entry = find(name)
-        folders = locate(entry, settings.shelves)
+        folders = locate(entry, settings.model_folders)
         if as_json:
             print_json(Located(model=entry.name, folders=folders))
             return
@@ -141,7 +143,7 @@ def remove(name: str, as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entry = find(name)
-        files, freed = discard(entry, settings.shelves)
+        files, freed = discard(entry, settings.model_folders)
         if as_json:
             print_json(Removed(model=entry.name, files=tuple(files), bytes=freed))
         else:
@@ -154,7 +156,7 @@ def _show(as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         language = settings.language
-        view = models_view(settings.shelves, language)
+        view = models_view(settings.model_folders, language)
         if as_json:
             print_json(view)
             return
@@ -166,7 +168,28 @@ def _show(as_json: bool) -> None:
             state = states[("embedded" if row.embedded else "present") if row.present else absent]
             direction = say(f"models.{row.direction}", language)
             click.echo(f"{pad(row.name, longest)}{pad(state, width)}{direction}")
+            if not row.embedded and any(part.place for part in row.parts if part.part != CONSTANT):
+                _tell_parts(row, language)
+        if view.spare:
+            click.echo(say("models.found", language))
+        column = GAP + max((cell_len(one.label) for one in view.spare), default=0)
+        for one in view.spare:
+            kept = pad(one.precision, KEPT)
+            click.echo(f"  {pad(one.label, column)}{kept}{one.place}{_known(one.known)}: {one.why}")
         click.echo(say("models.folder", language, folder=settings.models))
+
+
+def _tell_parts(row: "ModelView", language: str) -> None:
+    """Where every part of a model is, and what it is kept in; what is to be fetched."""
+    column = GAP + max(cell_len(part.label) for part in row.parts)
+    for part in row.parts:
+        where = say("models.nowhere", language, size=decimal(part.size)) if part.place is None else part.place
+        click.echo(f"  {pad(part.label, column)}{pad(part.precision, KEPT)}{where}{_known(part.known)}")
+
+
+def _known(name: str) -> str:
+    """The published name of a file, behind its own."""
+    return f" ({name})" if name else ""
 
 
 def _tell_order(view: "OrderView", language: str, tell: Callable[[str], object], whole: bool) -> None:
@@ -194,7 +217,7 @@ def _complete(entry: "Entry", settings: "Settings", as_json: bool) -> None:
     from eichi.modelview import Located
 
     if as_json:
-        print_json(Located(model=entry.name, folders=locate(entry, settings.shelves)))
+        print_json(Located(model=entry.name, folders=locate(entry, settings.model_folders)))
     else:
         click.echo(say("models.complete", settings.language, model=entry.name))
 
@@ -206,7 +229,7 @@ def _check(entry: "Entry", settings: "Settings", as_json: bool) -> "list[Checked
     states = {how: say(f"models.{how}", settings.language) for how in ("checksum", "whole", "bad")}
     width, files = GAP + max(map(cell_len, states.values())), []
     with _bar(settings.language, as_json) as (_, move):
-        for told in verify(entry, settings.shelves):
+        for told in verify(entry, settings.model_folders):
             if told.kind == "checking":
                 move(str(told.file.name), told.done, told.size, None, None)
                 continue
@@ -225,9 +248,9 @@ def _mend(entry: "Entry", bad: "list[Checked]", settings: "Settings", as_json: b
     from eichi.models.fetched import alone, discard
     from eichi.models.hub import Server
 
-    with alone(settings.shelves):
-        again = discard(entry, settings.shelves, bad)
-    _follow(download(entry, settings.shelves, sleep, Server.of(settings), again), settings, as_json)
+    with alone(settings.model_folders):
+        again = discard(entry, settings.model_folders, bad)
+    _follow(download(entry, settings.model_folders, sleep, Server.of(settings), again), settings, as_json)
     _complete(entry, settings, as_json)
 
 

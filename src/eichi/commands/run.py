@@ -46,8 +46,8 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     """Plan, check, generate; ends the program where the job was stopped."""
     from eichi.prepare import check_run, make_plan
 
-    plan = make_plan(options, settings.shelves)
-    check_run(plan, out, settings.shelves)
+    plan = make_plan(options, settings.model_folders)
+    check_run(plan, out, settings.model_folders)
     from eichi.models.load import Components
     from eichi.pipeline.generate import generate
 
@@ -60,7 +60,7 @@ def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_
     from eichi.prepare import check_run
     from eichi.progress import show
 
-    check_run(plans[0], out, settings.shelves)
+    check_run(plans[0], out, settings.model_folders)
     from eichi.models.load import Components
     from eichi.pipeline.oneframe import generate_frame
 
@@ -92,7 +92,7 @@ def show_plans(plans: Sequence["Plan | FramePlan"], as_json: bool, settings: Set
     from eichi.plantext import frame_lines, plan_lines
     from eichi.prepare import read_tokens
 
-    language, models = settings.language, settings.shelves
+    language, models = settings.language, settings.model_folders
     for text in dict.fromkeys(in_terminal(note, language) for plan in plans for note in plan.notes):
         tell(text)
     if as_json:

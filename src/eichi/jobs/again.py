@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eichi.catalog import Shelves, find
+from eichi.catalog import ModelFolders, find
 from eichi.declare import Plain, at, field_of, walk
 from eichi.errors import InputError, OptionError
 from eichi.jobs.schema import Job
@@ -47,7 +47,7 @@ class Source:
         return {"latents": str(path), "sections": orders}
 
 
-def source_of(job: Job, models: Shelves) -> Source:
+def source_of(job: Job, models: ModelFolders) -> Source:
     """What can be built on of a job. Raises InputError where nothing is there."""
     options = job.options
     if not isinstance(options, VideoOptions) or not job.made:

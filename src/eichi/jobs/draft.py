@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from eichi.catalog import Shelves, known
+from eichi.catalog import ModelFolders, known
 from eichi.declare import walk
 from eichi.errors import FolderError
 from eichi.jobs.schema import Draft
@@ -33,7 +33,7 @@ class BatchForecast:
     seconds: float | None
 
 
-def draft(options: VideoOptions | FrameOptions, folder: Path, models: Shelves) -> Draft:
+def draft(options: VideoOptions | FrameOptions, folder: Path, models: ModelFolders) -> Draft:
     """The job that a request makes, its results in a folder. Raises InputError for what cannot be run here."""
     settled, place = anchored(options), str(folder.absolute())
     if not encodable(place):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.errors import FolderError, InputError, OptionError
 from eichi.events import FrameFinished
 from eichi.files import remove
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 class Queue:
     """The jobs of a store in their order. `models` is where the models of this machine are."""
 
-    def __init__(self, store: Store, models: Shelves) -> None:
+    def __init__(self, store: Store, models: ModelFolders) -> None:
         self.store = store
         self.models = models
 

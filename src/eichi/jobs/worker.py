@@ -209,7 +209,7 @@ class Worker:
         """A job as it is run, and its events; it goes on from its checkpoint where there is one."""
         folder, options = Path(job.folder), job.options
         if isinstance(options, FrameOptions):
-            frame = make_frame_plan(options, self.settings.shelves)
+            frame = make_frame_plan(options, self.settings.model_folders)
             return job, _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
         made = job.checkpoint is not None
         checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
@@ -217,7 +217,7 @@ class Worker:
         if checkpoint.begun:
             job, plan = self._ahead(job, checkpoint, options)
         else:
-            plan = make_plan(options, self.settings.shelves)
+            plan = make_plan(options, self.settings.model_folders)
         self._preview = JobFolder(checkpoint.folder).preview
         return job, _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, 1, retire=True))
 

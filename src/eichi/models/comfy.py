@@ -9,6 +9,7 @@ documents. Nothing of the environment is asked for it. Whatever cannot be read i
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from eichi.catalog import Shelves
+from eichi.catalog import ModelFolders
 from eichi.files import read_file
 from eichi.reading import decode
 from eichi.reasons import Unfit
@@ -41,12 +42,12 @@ FRAMEPACK = ("FramePack", "FramePack-eichi", "FramePack-Studio", "framepack_cu12
 CACHES = ("webui/hf_download/hub", "hf_download/hub")
 
 
-def comfy_places(models: Shelves) -> tuple[Path, ...]:
+def comfy_places(models: ModelFolders) -> tuple[Path, ...]:
     """The folders of ComfyUI, and the lists of further folders, that there are."""
     return tuple(dict.fromkeys((*models.comfy, *(_usual(bases())[0] if models.usual else ()))))
 
 
-def hub_caches(models: Shelves) -> tuple[Path, ...]:
+def hub_caches(models: ModelFolders) -> tuple[Path, ...]:
     """Caches of the hub library beside its own."""
     return models.hubs + (_usual(bases())[1] if models.usual else ())
 
@@ -58,7 +59,9 @@ def bases() -> tuple[Path, ...]:
         home = Path.home()
     except RuntimeError:  # a user without one
         home = program
-    near = (program, program.parent, Path.cwd(), Path.cwd().parent)
+    near = [program, program.parent]
+    with suppress(OSError):  # a folder that is gone
+        near += [Path.cwd(), Path.cwd().parent]
     return tuple(dict.fromkeys((*near, home, home / "Documents", Path(home.anchor), Path(program.anchor))))
 
 

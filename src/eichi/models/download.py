@@ -20,7 +20,7 @@ from typing import Literal
 
 from huggingface_hub import constants
 
-from eichi.catalog import Entry, PartSource, Shelves
+from eichi.catalog import Entry, ModelFolders, PartSource
 from eichi.errors import FolderError, ModelError
 from eichi.files import size_of
 from eichi.models.fetched import KINDS, Pins, alone, listed, note, pin, pinned, read_list, take_away, unpin
@@ -65,7 +65,7 @@ class Order:
     """
 
     entry: Entry
-    models: Shelves
+    models: ModelFolders
     server: Server
     files: tuple[Wanted, ...]
     found: dict[str, Path]
@@ -164,7 +164,7 @@ class Rate:
 
 def download(
     entry: Entry,
-    models: Shelves,
+    models: ModelFolders,
     wait: Wait = time.sleep,
     server: Server | None = None,
     again: Collection[str] = (),
@@ -177,7 +177,7 @@ def download(
     yield from bring(order(entry, models, server, again), wait)
 
 
-def order(entry: Entry, models: Shelves, server: Server | None = None, again: Collection[str] = ()) -> Order:
+def order(entry: Entry, models: ModelFolders, server: Server | None = None, again: Collection[str] = ()) -> Order:
     """What a model lacks, asked of the hub; parts in `again` count as missing. Raises ModelError, RunError."""
     server = server or Server()
     here = dict(places(entry, models))
@@ -201,7 +201,7 @@ def order(entry: Entry, models: Shelves, server: Server | None = None, again: Co
     )
 
 
-def lacking_parts(entry: Entry, models: Shelves) -> tuple[str, ...]:
+def lacking_parts(entry: Entry, models: ModelFolders) -> tuple[str, ...]:
     """The parts that a model lacks. Raises ModelError for one that no hub has."""
     return _lacking(entry, models, dict(places(entry, models)))
 
@@ -233,7 +233,7 @@ def check_room(asked: Order) -> None:
         raise FolderError("error.folder.room", folder=asked.models.own, needed=needed, room=ROOM / 2**30, free=free)
 
 
-def free(models: Shelves) -> int:
+def free(models: ModelFolders) -> int:
     """Free bytes where models lie, or will."""
     folder = models.own.absolute()
     place = next((place for place in (folder, *folder.parents) if place.is_dir()), None)
@@ -259,7 +259,7 @@ def _bring(asked: Order, missing: Collection[Wanted], wait: Wait, rate: Rate) ->
         before += file.size
 
 
-def _turn(models: Shelves, held: ExitStack, wait: Wait) -> Iterator[Stalled]:
+def _turn(models: ModelFolders, held: ExitStack, wait: Wait) -> Iterator[Stalled]:
     """Wait until nobody else fetches into these folders."""
     while True:
         try:
@@ -282,7 +282,7 @@ def _look(name: str, server: Server, commit: str | None) -> Repository:
     return look(name, server)
 
 
-def _wanted(repository: Repository, lacking: dict[str, PartSource], models: Shelves) -> Iterator[Wanted]:
+def _wanted(repository: Repository, lacking: dict[str, PartSource], models: ModelFolders) -> Iterator[Wanted]:
     """The files of a repository that parts need. Raises ModelError where it has none, or none that can be trusted."""
     parts = {source.folder: part for part, source in lacking.items() if source.repository == repository.name}
     found = set()
@@ -297,7 +297,7 @@ def _wanted(repository: Repository, lacking: dict[str, PartSource], models: Shel
 
 
 def _lacking(
-    entry: Entry, models: Shelves, here: Mapping[str, Path | None], again: Collection[str] = ()
+    entry: Entry, models: ModelFolders, here: Mapping[str, Path | None], again: Collection[str] = ()
 ) -> tuple[str, ...]:
     """The parts that are not `here`, or not with all that was fetched of them, and those in `again`."""
     lacking = tuple(part for part in entry.parts if part in again or _lacks(entry.parts[part], here[part], models))
@@ -309,7 +309,7 @@ def _lacking(
     return lacking
 
 
-def _lacks(source: PartSource, place: Path | None, models: Shelves) -> bool:
+def _lacks(source: PartSource, place: Path | None, models: ModelFolders) -> bool:
     if place is None or source.repository is None:
         return place is None
     base = models.own / source.repository
@@ -317,21 +317,21 @@ def _lacks(source: PartSource, place: Path | None, models: Shelves) -> bool:
     return any(file.parent == place and not file.is_file() for file in noted)
 
 
-def _place(file: RemoteFile, models: Shelves) -> Path:
+def _place(file: RemoteFile, models: ModelFolders) -> Path:
     return models.own / file.repository / file.path
 
 
-def _noted(file: RemoteFile, models: Shelves) -> str | None:
+def _noted(file: RemoteFile, models: ModelFolders) -> str | None:
     return listed(_place(file, models), PartSource(file.repository, ""), models)
 
 
-def _is_here(file: RemoteFile, models: Shelves) -> bool:
+def _is_here(file: RemoteFile, models: ModelFolders) -> bool:
     """Whether a file needs not be fetched: it is this version, or it is none of ours."""
     target, noted = _place(file, models), _noted(file, models)
     return target.is_file() and (noted is None or (noted == file.sum and size_of(target) == file.size))
 
 
-def _here(file: RemoteFile, models: Shelves) -> int:
+def _here(file: RemoteFile, models: ModelFolders) -> int:
     """Bytes of a file that need not be fetched."""
     if _is_here(file, models):
         return file.size

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 from eichi import files as disk
-from eichi.catalog import WEIGHTS, Entry, PartSource, Shelves, find, known
+from eichi.catalog import WEIGHTS, Entry, ModelFolders, PartSource, find, known
 from eichi.errors import FolderError, ModelError
 from eichi.files import aside, private, size_of
 from eichi.models.hub import CHUNK, RemoteFile, Summing, begun
@@ -62,7 +62,7 @@ class Pins:
     size: int = 0
 
 
-def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None, None]:
+def verify(entry: Entry, models: ModelFolders) -> Generator[Checking | Checked, None, None]:
     """Look at every file of a model that is here, but the package's own. Raises ModelError where a part is not."""
     here = {part: place for part, place in locate(entry, models).items() if place != entry.spare.get(part)}
     found = [(part, file) for part, place in here.items() for file in files_of(place)]
@@ -85,7 +85,7 @@ def verify(entry: Entry, models: Shelves) -> Generator[Checking | Checked, None,
         yield Checked(part, file, "whole" if wanted is None else "checksum", good)
 
 
-def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]:
+def discard(entry: Entry, models: ModelFolders, bad: Collection[Checked]) -> set[str]:
     """Make room for damaged files: those that were fetched go; returns the parts with others, which stay as they are.
 
     Raises ModelError for one that cannot be fetched.
@@ -102,7 +102,7 @@ def discard(entry: Entry, models: Shelves, bad: Collection[Checked]) -> set[str]
     return elsewhere
 
 
-def remove(entry: Entry, models: Shelves) -> tuple[list[Path], int]:
+def remove(entry: Entry, models: ModelFolders) -> tuple[list[Path], int]:
     """Remove what was fetched for a model and is no other model's; returns the files and their bytes.
 
     Only files that were fetched go. Raises ModelError where there are none, or where something is being fetched.
@@ -136,7 +136,7 @@ def take_away(file: Path) -> None:
         raise FolderError("error.file.left", file=file, reason=error) from error
 
 
-def removable(entry: Entry, models: Shelves) -> list[Path]:
+def removable(entry: Entry, models: ModelFolders) -> list[Path]:
     """The files that go when a model is removed."""
     found = []
     for source in _own_sources(entry, models):
@@ -148,7 +148,7 @@ def removable(entry: Entry, models: Shelves) -> list[Path]:
 
 
 @contextmanager
-def alone(models: Shelves) -> Iterator[None]:
+def alone(models: ModelFolders) -> Iterator[None]:
     """What no other process does with these models meanwhile. Raises ModelError while one does."""
     try:
         private(models.own)
@@ -169,13 +169,13 @@ def folder_of(path: str) -> str:
     return RemoteFile("", "", path, 0, "").folder
 
 
-def listed(file: Path, source: PartSource, models: Shelves) -> str | None:
+def listed(file: Path, source: PartSource, models: ModelFolders) -> str | None:
     """The checksum that is noted of a file in the program's folder, None where none is."""
     base = models.own / str(source.repository)
     return read_list(models, source).get(file.relative_to(base).as_posix())
 
 
-def note(models: Shelves, files: Collection[RemoteFile]) -> None:
+def note(models: ModelFolders, files: Collection[RemoteFile]) -> None:
     """Note the checksums of files that are about to be fetched, beside those of files that were."""
     for repository in {file.repository for file in files}:
         sums = read_list(models, PartSource(repository, ""))
@@ -183,18 +183,18 @@ def note(models: Shelves, files: Collection[RemoteFile]) -> None:
         _write_list(models.own / repository / LIST, sums)
 
 
-def read_list(models: Shelves, source: PartSource) -> Sums:
+def read_list(models: ModelFolders, source: PartSource) -> Sums:
     """Checksum by path of what was fetched from a repository; empty where nothing was, or the list is damaged."""
     sums = _read(models.own / str(source.repository) / LIST)
     return {str(path): str(sum) for path, sum in sums.items()}
 
 
-def pin(entry: Entry, models: Shelves, pins: Pins) -> None:
+def pin(entry: Entry, models: ModelFolders, pins: Pins) -> None:
     """Note what is being fetched for a model."""
     _write(models.own / PINS.format(name=entry.name), {"commits": dict(pins.commits), "size": pins.size})
 
 
-def pinned(entry: Entry, models: Shelves) -> Pins | None:
+def pinned(entry: Entry, models: ModelFolders) -> Pins | None:
     """What was begun to be fetched for a model and is not all here, None where there is nothing."""
     values = _read(models.own / PINS.format(name=Path(entry.name).name))
     commits, size = values.get("commits"), values.get("size")
@@ -203,12 +203,12 @@ def pinned(entry: Entry, models: Shelves) -> Pins | None:
     return Pins({str(name): str(commit) for name, commit in commits.items()}, size)
 
 
-def unpin(entry: Entry, models: Shelves) -> None:
+def unpin(entry: Entry, models: ModelFolders) -> None:
     """Nothing more is to be fetched for a model."""
     (models.own / PINS.format(name=entry.name)).unlink(missing_ok=True)
 
 
-def known_sum(source: PartSource, file: Path, models: Shelves) -> str | None:
+def known_sum(source: PartSource, file: Path, models: ModelFolders) -> str | None:
     """The checksum that a file should have, None where nobody knows."""
     if source.repository is None:
         return None
@@ -218,7 +218,7 @@ def known_sum(source: PartSource, file: Path, models: Shelves) -> str | None:
     return name if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name) else None
 
 
-def _own_sources(entry: Entry, models: Shelves) -> Iterator[PartSource]:
+def _own_sources(entry: Entry, models: ModelFolders) -> Iterator[PartSource]:
     """The sources that no other known model uses which is here as well."""
     others = [find(name) for name in known() if name != entry.name]
     kept = {
@@ -274,7 +274,7 @@ def _read(path: Path) -> dict[str, object]:
     return values if isinstance(values, dict) else {}
 
 
-def _tidy(models: Shelves, folder: Path) -> None:
+def _tidy(models: ModelFolders, folder: Path) -> None:
     """Remove folders that have become empty, up to the models folder."""
     while folder != models.own and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from eichi.catalog import CARD, WEIGHTS, Direction, Entry, Shelves, told_direction
+from eichi.catalog import CARD, WEIGHTS, Direction, Entry, ModelFolders, told_direction
 from eichi.files import read_file
 from eichi.models.comfy import comfy_places, folders
 from eichi.models.formats import ANCHORS, INDEX, Layout, Print, file_print, layouts
@@ -50,7 +50,7 @@ class Found:
     precision: str
     size: int
     lacks: str = ""
-    name: str | None = None
+    name: str = ""
     direction: Direction | None = None
 
 
@@ -60,10 +60,24 @@ def best(found: Iterable[Found], part: str, direction: Direction) -> Path | None
     return next((one.place for one in good if part != "transformer" or one.direction == direction), None)
 
 
-def look(entry: Entry, models: Shelves) -> list[Found]:
+def look(entry: Entry, models: ModelFolders) -> list[Found]:
     """All that is a part of a model, or nearly one, in other programs' folders; of each part the best first."""
     found = [one for place in _places(models) for one in _parts(entry, place)]
-    return sorted(found, key=lambda one: (one.part, bool(one.lacks), one.name is None, _rank(one), str(one.place)))
+    return sorted(found, key=lambda one: (one.part, bool(one.lacks), not one.name, _rank(one), str(one.place)))
+
+
+def precision(part: str, place: Path) -> str:
+    """What a part is kept in where it lies; empty for one without weights, and where it cannot be told."""
+    try:
+        layout = _read(place, file_print(place)).get(part) if part in ANCHORS else None
+    except (OSError, ValueError):  # whoever loads it says what is wrong
+        return ""
+    return "" if layout is None else layout.precision
+
+
+def published_name(place: Path) -> str:
+    """The published file that a file is by its size; empty for none."""
+    return PUBLISHED.get(place.stat().st_size, "") if place.is_file() else ""
 
 
 def named(place: Path) -> bool:
@@ -91,7 +105,7 @@ def _parts(entry: Entry, place: Path) -> Iterator[Found]:
         if _alike(part, layout, entry):
             direction = told_direction(place) if part == "transformer" else None
             lacks = layout.lacks(entry.published[part].shapes)
-            yield Found(part, place, layout.precision, size, lacks, PUBLISHED.get(size), direction)
+            yield Found(part, place, layout.precision, size, lacks, PUBLISHED.get(size, ""), direction)
 
 
 def _alike(part: str, layout: Layout, entry: Entry) -> bool:
@@ -119,7 +133,7 @@ def _tokenizer(place: Path, told: Print) -> str | None:
     return kinds[0] if len(kinds) == 1 and whole else None
 
 
-def _places(models: Shelves) -> Iterator[Path]:
+def _places(models: ModelFolders) -> Iterator[Path]:
     """Every file of weights below the folders, and every folder that has a part in several files or a tokenizer."""
     todo = [(folder, 0) for place in comfy_places(models) for folder in folders(place)]
     seen: set[str] = set()

@@ -15,6 +15,8 @@ import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,7 +53,7 @@ from eichi.settings import Runtime
 
 log = logging.getLogger(__name__)
 
-LARGE = 2**30  # bytes of a transformer whose steps and encoders take a while
+LARGE = 2**29  # numbers of a transformer whose steps and encoders take a while
 MANY = 2**26  # bytes of a part that takes a while to read
 SHARE = 0.02
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -136,9 +138,15 @@ class Components:
             if name == "transformer" and self._made is not self._loaded[name]:
                 yield from self._make(self._loaded[name])
 
+    @cached_property
+    def large(self) -> bool:
+        """Whether the model takes a while with whatever it does; not where there is no transformer."""
+        known = "transformer" in self.folders or "transformer" in self.sources
+        return known and sum(map(prod, self._source("transformer").shapes.values())) >= LARGE
+
     def announce(self, what: Preparation) -> Iterator[Preparing]:
         """A word on what is begun, where the model is one that takes a while with it."""
-        if self.entry.anatomy.size("transformer") >= LARGE:
+        if self.large:
             yield Preparing(what)
 
     def _make(self, weights: Weights) -> Iterator[Preparing]:

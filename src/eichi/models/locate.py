@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from eichi.catalog import PARTS, WEIGHTS, Entry, PartSource, Shelves
+from eichi.catalog import PARTS, WEIGHTS, Entry, ModelFolders, PartSource
 from eichi.errors import ModelError
 from eichi.files import size_of
 from eichi.models.comfy import hub_caches
@@ -26,7 +26,7 @@ MARKS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.
 }
 
 
-def locate(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> dict[str, Path]:
+def locate(entry: Entry, models: ModelFolders, parts: Collection[str] = PARTS) -> dict[str, Path]:
     """The folder of every part, or of these. Raises ModelError naming the first that is not on this machine."""
     folders = {}
     for part, folder in places(entry, models, parts):
@@ -37,12 +37,12 @@ def locate(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> dic
     return folders
 
 
-def locate_part(entry: Entry, part: str, models: Shelves) -> Path | None:
+def locate_part(entry: Entry, part: str, models: ModelFolders) -> Path | None:
     """The folder or file of one part, None where it is not on this machine."""
     return next(place for _, place in places(entry, models, (part,)))
 
 
-def places(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> Iterator[tuple[str, Path | None]]:
+def places(entry: Entry, models: ModelFolders, parts: Collection[str] = PARTS) -> Iterator[tuple[str, Path | None]]:
     """The place of every part, or of these, one after another; other programs' folders are looked through once."""
     found: list[Found] | None = None
     for part in parts:
@@ -54,12 +54,12 @@ def places(entry: Entry, models: Shelves, parts: Collection[str] = PARTS) -> Ite
         yield part, place
 
 
-def present(entry: Entry, models: Shelves) -> bool:
+def present(entry: Entry, models: ModelFolders) -> bool:
     """Whether all parts of a model are on this machine."""
     return all(place is not None for _, place in places(entry, models))
 
 
-def lacking(entry: Entry, models: Shelves) -> tuple[int, int]:
+def lacking(entry: Entry, models: ModelFolders) -> tuple[int, int]:
     """Bytes of a model that are still to be fetched, near enough, and bytes of the same parts that have come."""
     left = come = 0
     for part, place in places(entry, models):
@@ -92,7 +92,7 @@ def _shards(index: Path) -> set[str]:
         return {index.name}
 
 
-def _folder(entry: Entry, source: PartSource, models: Shelves, part: str) -> Path | None:
+def _folder(entry: Entry, source: PartSource, models: ModelFolders, part: str) -> Path | None:
     """The folder that holds a part (the file, where it is one), None where there is none."""
     if source.repository is None:
         root = source.root or entry.root
@@ -105,7 +105,7 @@ def _folder(entry: Entry, source: PartSource, models: Shelves, part: str) -> Pat
     return _cached(source, models, part)
 
 
-def _cached(source: PartSource, models: Shelves, part: str) -> Path | None:
+def _cached(source: PartSource, models: ModelFolders, part: str) -> Path | None:
     """The part in a cache of the hub library: its own, by its variables (HF_HOME …), or one in the models folder."""
     from huggingface_hub import try_to_load_from_cache
 

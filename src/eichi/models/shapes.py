@@ -4,18 +4,16 @@ Where the weights are on this machine they are read from the headers of their fi
 known by heart, so that a LoRA can be judged before forty gigabytes are fetched. Knows nothing of LoRAs.
 """
 
-from functools import lru_cache
-from pathlib import Path
-
-from eichi.catalog import Entry, Shapes, Shelves
+from eichi.catalog import Entry, ModelFolders, Shapes
 from eichi.errors import ModelError
-from eichi.models.formats import arrange, file_print
+from eichi.models.formats import arrange
+from eichi.models.found import precision
 from eichi.models.locate import locate_part
 
 PART = "transformer"
 
 
-def transformer_shapes(entry: Entry, models: Shelves) -> Shapes:
+def transformer_shapes(entry: Entry, models: ModelFolders) -> Shapes:
     """Shape by name of every weight of a model's transformer. Raises ModelError for files that cannot be read."""
     place = locate_part(entry, PART, models)
     try:
@@ -26,16 +24,7 @@ def transformer_shapes(entry: Entry, models: Shelves) -> Shapes:
     return entry.published[PART].shapes
 
 
-def kept_in_eight(entry: Entry, models: Shelves) -> bool:
+def kept_in_eight(entry: Entry, models: ModelFolders) -> bool:
     """Whether the file of a model's transformer has its weights in eight bits; False where it cannot be told."""
     place = locate_part(entry, PART, models)
-    try:
-        return place is not None and _precision(place, file_print(place)).startswith("fp8")
-    except (OSError, ValueError):  # whoever loads it says what is wrong
-        return False
-
-
-@lru_cache(maxsize=16)
-def _precision(place: Path, _: object) -> str:
-    """Kept, since a page asks with every change of a draft."""
-    return arrange(PART, place).precision
+    return place is not None and precision(PART, place).startswith("fp8")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from eichi.catalog import Entry, Shelves
+from eichi.catalog import Entry, ModelFolders
 from eichi.errors import FolderError, ModelError, RunError
 from eichi.files import private, settle
 from eichi.models.download import ROOM, Clock, Fetching, Rate, free, lacking_parts
@@ -34,13 +34,13 @@ class Source:
 
 
 def take(
-    entry: Entry, folder: Path, models: Shelves, clock: Clock = time.monotonic
+    entry: Entry, folder: Path, models: ModelFolders, clock: Clock = time.monotonic
 ) -> Generator[Fetching, None, tuple[str, ...]]:
     """Copy what a model lacks and a folder has; returns the parts that are still missing.
 
     Raises ModelError where the folder has nothing of it, FolderError, and RunError for a damaged file.
     """
-    there = Shelves(folder, hubs=(folder,))
+    there = ModelFolders(folder, hubs=(folder,))
     wanted = lacking_parts(entry, models)
     found = {part: place for part in wanted if (place := locate_part(entry, part, there)) is not None}
     sources = [one for part, place in found.items() for one in _sources(entry, part, place, there)]
@@ -64,7 +64,7 @@ def take(
     return tuple(part for part in wanted if part not in found)
 
 
-def _sources(entry: Entry, part: str, place: Path, there: Shelves) -> list[Source]:
+def _sources(entry: Entry, part: str, place: Path, there: ModelFolders) -> list[Source]:
     """The files of a part, the one that marks it as complete last."""
     source, mark = entry.parts[part], MARKS.get(part, "config.json")
     files = sorted(files_of(place), key=lambda file: file.name == mark)
@@ -80,7 +80,7 @@ def _sources(entry: Entry, part: str, place: Path, there: Shelves) -> list[Sourc
     ]
 
 
-def _copy(one: Source, models: Shelves) -> Generator[int, None, None]:
+def _copy(one: Source, models: ModelFolders) -> Generator[int, None, None]:
     """Copy a file and check it on the way; yields its bytes that are there."""
     target = models.own / one.repository / one.path
     part, done = target.with_name(f".{target.name}.{'0' * MARK}.part"), 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-from eichi.catalog import Entry, Shelves, Template
+from eichi.catalog import Entry, ModelFolders, Template
 from eichi.errors import ModelError
 from eichi.models.formats import Print, file_print
 from eichi.models.locate import locate_part
@@ -85,7 +85,7 @@ class Meter:
         )
 
 
-def find_meter(entry: Entry, models: Shelves) -> Meter | None:
+def find_meter(entry: Entry, models: ModelFolders) -> Meter | None:
     """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine.
 
     Raises ModelError where their files are damaged.

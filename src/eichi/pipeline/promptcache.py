@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +25,7 @@ from eichi.events import Preparing
 from eichi.files import aside, private, trim
 from eichi.models.load import Components
 from eichi.pipeline.conditioning import PromptStates, encode_prompt
+from eichi.pipeline.telling import Tell, telling
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +40,33 @@ def read_prompts(components: Components, texts: Iterable[str]) -> Generator[Prep
     prompts = PromptCache(components, cache and cache / PROMPTS)
     words: dict[str, PromptStates] = {}
     for text in sorted(texts):
-        if not prompts.has(text):
-            yield from components.bring("text_encoder", "text_encoder_2")
-            yield from components.announce("prompts")
-        words[text] = prompts.read(text)
+        words[text] = yield from _reading(components, prompts, text)
     components.leave("text_encoder", "text_encoder_2")
     return words
+
+
+def _reading(components: Components, prompts: "PromptCache", text: str) -> Generator[Preparing, None, PromptStates]:
+    """The conditions of a prompt; on a CPU, where a large LLaMA takes a while, with a word after every layer."""
+    if prompts.has(text):
+        return prompts.read(text)
+    yield from components.bring("text_encoder", "text_encoder_2")
+    yield from components.announce("prompts")
+    if components.device.type != "cpu" or not components.large:
+        return prompts.read(text)
+
+    def read(tell: Tell) -> PromptStates:
+        layers = components.text_encoder.layers
+        hooks = [
+            layer.register_forward_hook(lambda *_, place=place: tell(place, len(layers)))
+            for place, layer in enumerate(layers, start=1)
+        ]
+        try:
+            return prompts.read(text)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    return (yield from telling(read, partial(Preparing, "prompts")))
 
 
 class PromptCache:

@@ -4,7 +4,7 @@ The table is in English whatever is set, like the names of the ways: it goes to 
 read back from their JSON, also those of other machines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -208,6 +208,6 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _line(cells: object) -> str:
+def _line(cells: Iterable[str]) -> str:
     """A row of Markdown."""
-    return f"| {' | '.join(cells)} |"  # type: ignore[arg-type]
+    return f"| {' | '.join(cells)} |"

@@ -32,7 +32,7 @@ from eichi.events import (
 from eichi.models import meter
 from eichi.models.device import synchronise
 from eichi.models.exactly import repeat
-from eichi.models.kernels import PACKAGES, package_version
+from eichi.models.kernels import COMPLAINTS, PACKAGES, package_version
 from eichi.models.load import Components
 from eichi.pipeline.generate import compute, fitted
 from eichi.pipeline.job import boundary
@@ -48,8 +48,6 @@ from eichi.video.metadata import versions
 from eichi.words import ENGLISH
 
 LOWER = "note.memory.lower"
-# What a driver, a kernel or a library complains with; a way that ends so is told, and the next one tried.
-COMPLAINTS = (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError, ImportError, OSError)
 
 
 @dataclass
@@ -161,7 +159,7 @@ class Bench:
                 made = self._told(way, plan, first)
         except EichiError as error:
             return replace(failed, error=ErrorView.of(error, ENGLISH))
-        except COMPLAINTS as error:
+        except COMPLAINTS as error:  # of a driver, a kernel or a library: told, and the next way is tried
             told = DeviceError("error.device.complaint", reason=error)
             return replace(failed, error=ErrorView.of(told, ENGLISH))
         seconds = self.clock() - begun

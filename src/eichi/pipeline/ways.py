@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import save_file
 
-from eichi.catalog import Entry, Shapes, Shelves
+from eichi.catalog import Entry, ModelFolders, Shapes
 from eichi.models.device import on_gpu
 from eichi.models.fp8 import eligible, multiplies
 from eichi.models.kernels import PACKAGES
@@ -112,7 +112,7 @@ class Given:
     """What every way's request is made of."""
 
     entry: Entry
-    models: Shelves
+    models: ModelFolders
     picture: Path
     prompt: str
     steps: int

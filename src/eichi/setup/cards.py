@@ -83,7 +83,13 @@ def needed(release: int) -> Version:
 
 
 def dotted(version: Version) -> str:
+    """What a card can compute, as a text."""
     return ".".join(str(part) for part in version)
+
+
+def driver_name(version: Version) -> str:
+    """A driver as NVIDIA writes it: 580.65.06, 546.01."""
+    return ".".join(f"{part:02d}" for part in version)
 
 
 def version_of(text: str) -> Version:

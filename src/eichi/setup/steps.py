@@ -8,6 +8,7 @@ uv's cache, which takes seconds. A second start finds the second mark and asks n
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ from eichi.setup.uv import Uv, python_of
 
 ENVIRONMENT, BEGUN, READY, WITH = ".venv", "begun", "ready", "with"
 LOCK, CONSTRAINTS = Path("install") / "lock.txt", "constraints.txt"
-EXTRAS = ("triton",)
+EXTRAS = ("sage", "triton")
+# SageAttention 2 is on no registry: its builds for Windows are on this page, for Linux it is built by who wants it.
+PLACES = {"sage": "https://github.com/woct0rdho/SageAttention/releases/expanded_assets/v2.2.0-windows.post4"}
 ROOM = 3 * 2**30  # bytes that the smallest build takes with the cache
 HERE = "import eichi, os, sys; sys.exit(not os.path.samefile(eichi.__path__[0], sys.argv[1] + '/src/eichi'))"
 TRIED = "import torch; print(torch.cuda.is_available())"
@@ -50,7 +53,9 @@ class Place:
     @property
     def ready(self) -> bool:
         """Whether all of the lock is in the environment, and the program in it is this folder's: none was moved."""
-        if not self.python.exists() or _read(self.environment / READY) != _read(self.lock):
+        if not self.python.exists() or (self.environment / BEGUN).exists():
+            return False
+        if _read(self.environment / READY) != _read(self.lock):
             return False
         made = subprocess.run([str(self.python), "-I", "-c", HERE, str(self.root)], capture_output=True)
         return made.returncode == 0
@@ -81,14 +86,17 @@ def set_up(place: Place, uv: Uv, base: str, extras: tuple[str, ...], tell: Tell)
     _environment(place, uv, base, tell)
     (place.environment / BEGUN).touch()
     (place.environment / READY).unlink(missing_ok=True)
-    (place.environment / WITH).write_text(" ".join(wanted), encoding="utf-8")
     _libraries(place, uv, tell)
     stale = in_environment(place.environment)
     install(uv, place.python, place.torch, card, tell, anew=stale is not None and misfit(stale, card) is not None)
-    _program(place, uv, wanted, tell)
+    _program(place, uv)
     _try(place, card, tell)
+    kept = _extras(place, uv, wanted, tell)
+    (place.environment / WITH).write_text(" ".join(kept), encoding="utf-8")
     shutil.copyfile(place.lock, place.environment / READY)
     (place.environment / BEGUN).unlink()
+    if kept != wanted:
+        raise Trouble("start.extras.failed", names=", ".join(name for name in wanted if name not in kept))
     tell("start.ready", seconds=f"{time.monotonic() - begun:.0f}", size=_size(place.environment) / 2**30)
 
 
@@ -128,18 +136,23 @@ def _libraries(place: Place, uv: Uv, tell: Tell) -> None:
         raise Trouble("start.failed")
 
 
-def _program(place: Place, uv: Uv, extras: tuple[str, ...], tell: Tell) -> None:
-    """The program itself, by what the lock brought for that; then what was asked for by name."""
-    python = ("--python", str(place.python))
+def _program(place: Place, uv: Uv) -> None:
+    """The program itself, by what the lock brought for that."""
     flags = ("--no-deps", "--no-build-isolation", "--editable", str(place.root))
-    if not uv.run("pip", "install", *python, *flags, quiet=True):
+    if not uv.run("pip", "install", "--python", str(place.python), *flags, quiet=True):
         raise Trouble("start.failed")
-    if not extras:
-        return
-    tell("start.extras", names=", ".join(extras))
-    pins = ("--constraints", str(place.root / CONSTRAINTS), "--no-build-isolation")
-    if not uv.run("pip", "install", *python, *pins, f"{place.root}[{','.join(extras)}]"):
-        raise Trouble("start.failed")
+
+
+def _extras(place: Place, uv: Uv, wanted: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
+    """What was asked for by name; those that could be installed. The program runs without the others."""
+    kept: list[str] = []
+    for name in wanted:
+        tell("start.extras", names=name)
+        flags = ("--python", str(place.python), "--constraints", str(place.root / CONSTRAINTS), "--no-build-isolation")
+        where = ("--find-links", PLACES[name]) if name in PLACES and sys.platform == "win32" else ()
+        if uv.run("pip", "install", *flags, *where, f"{place.root}[{name}]"):
+            kept.append(name)
+    return tuple(kept)
 
 
 def _try(place: Place, card: Card | None, tell: Tell) -> None:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eichi.setup.builds import Build, build_in
-from eichi.setup.cards import BACKENDS, Card, backends, dotted, has_code, needed, runs
-from eichi.setup.uv import Uv, wheels
+from eichi.setup.cards import BACKENDS, Card, backends, dotted, driver_name, has_code, needed, runs
+from eichi.setup.uv import ALONE, Uv, wheels
 
 Tell = Callable[..., None]  # the id of a sentence, and what fills it
 
 CHOSEN = "UV_TORCH_BACKEND"  # the user's own word on it
-GIVEN = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX")
+GIVEN = ("UV_INDEX", "UV_EXTRA_INDEX_URL")
 AUTO, PLAIN = "auto", ""
 REGISTRY = "13.0"  # the CUDA release of the plain registry's build for Linux
 
@@ -55,8 +55,8 @@ class Way:
 
 def ways(environ: Mapping[str, str], card: Card | None) -> tuple[str, ...]:
     """The indexes to ask for torch, the first that answers being taken."""
-    if environ.get(CHOSEN):
-        return (PLAIN,)  # uv reads the variable itself
+    if environ.get(CHOSEN) or environ.get(ALONE):
+        return (PLAIN,)  # uv reads the first itself; with the second there is no server
     if any(environ.get(name) for name in GIVEN) or wheels(environ, "torch"):
         return (PLAIN, AUTO)
     return (*special(card), AUTO, PLAIN)
@@ -112,7 +112,7 @@ def look(card: Card | None, tell: Tell) -> None:
     if card is None:
         tell("start.card.none")
         return
-    tell("start.card", name=card.name, driver=dotted(card.driver))
+    tell("start.card", name=card.name, driver=driver_name(card.driver))
     if not backends(card):
         id, values = unfit(card)
         tell(id, **values)
@@ -123,7 +123,7 @@ def unfit(card: Card) -> tuple[str, dict[str, object]]:
     releases = [backend.release for backend in BACKENDS.values() if has_code(card, backend)]
     if not releases:
         return "start.card.old", {"name": card.name, "compute": dotted(card.compute or ())}
-    return "start.driver", {"driver": dotted(card.driver), "needed": dotted(needed(min(releases)))}
+    return "start.driver", {"driver": driver_name(card.driver), "needed": driver_name(needed(min(releases)))}
 
 
 def misfit(build: Build | None, card: Card | None) -> str | None:

@@ -14,6 +14,7 @@ OWN = ".uv"  # in the program's folder, where a start script puts it on a machin
 FILES = ("uv", "uv.exe", "bin/uv", "bin/uv.exe")  # in there, by who put it there
 # Of the user's, what would make uv install elsewhere than it is told here.
 ASIDE = ("UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "PYTHONPATH")
+ALONE = "UV_NO_INDEX"
 SECRET = re.compile(r"//[^/@\s]*@")  # a name and a password in an address
 
 
@@ -27,19 +28,24 @@ class Uv:
 
     def run(self, *arguments: str, quiet: bool = False) -> bool:
         """Run it, its words and its progress being the user's to see; whether it came to its end."""
-        flags = ("--quiet",) if quiet else ()
-        return subprocess.run([self.program, *arguments, *flags], env=dict(self.environ)).returncode == 0
+        command = [*self._command(arguments), *(("--quiet",) if quiet else ())]
+        return subprocess.run(command, env=dict(self.environ)).returncode == 0
 
     def ask(self, *arguments: str) -> tuple[bool, str]:
         """Run it for what it says; whether it came to its end, and that."""
         made = subprocess.run(
-            [self.program, *arguments, "--no-progress"],
+            [*self._command(arguments), "--no-progress"],
             env=dict(self.environ),
             capture_output=True,
             encoding="utf-8",
             errors="replace",
         )
         return made.returncode == 0, made.stdout + made.stderr
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        """As it is run: folders of wheels alone are a flag of uv's, which has no variable."""
+        alone = arguments[:2] == ("pip", "install") and self.environ.get(ALONE)
+        return [self.program, *arguments, *(("--no-index",) if alone else ())]
 
 
 def find(root: Path, environ: Mapping[str, str]) -> Uv | None:

@@ -49,7 +49,7 @@ class Desk:
         self.store = store
         self.submit = submit
         self.local = local
-        self.queue = Queue(store, settings.shelves)
+        self.queue = Queue(store, settings.model_folders)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
@@ -111,7 +111,7 @@ class Desk:
     def meter(self, model: str) -> Meter | None:
         """What counts the tokens of a model's prompts; None where its tokenizers are not on this machine."""
         try:
-            return find_meter(find(model), self.settings.shelves)
+            return find_meter(find(model), self.settings.model_folders)
         except EichiError:  # what is wrong with a model is said by the plan
             return None
 

@@ -110,7 +110,7 @@ class Downloads:
         entry = find(name)
         if self.settings.offline:
             raise ModelError("error.hub.offline", what=entry.name)
-        return order(entry, self.settings.shelves, Server.of(self.settings))
+        return order(entry, self.settings.model_folders, Server.of(self.settings))
 
     def start(self, name: str, agreed: Collection[str] = ()) -> None:
         """Fetch what a model lacks; nothing more where that is under way. `agreed` are licences by their ids.
@@ -140,7 +140,7 @@ class Downloads:
         from eichi.models.locate import locate
 
         entry = find(name)
-        locate(entry, self.settings.shelves)
+        locate(entry, self.settings.model_folders)
         self._put(Download(entry, "check"))
 
     def mend(self, name: str) -> None:
@@ -154,10 +154,10 @@ class Downloads:
             raise InputError("error.download.whole", model=name)
         if self.settings.offline:
             raise ModelError("error.hub.offline", what=name)
-        shelves = self.settings.shelves
-        with alone(shelves):
-            again = discard(run.entry, shelves, run.bad)
-        asked = order(run.entry, shelves, Server.of(self.settings), again)
+        folders = self.settings.model_folders
+        with alone(folders):
+            again = discard(run.entry, folders, run.bad)
+        asked = order(run.entry, folders, Server.of(self.settings), again)
         check_room(asked)
         self._put(Download(run.entry, asked=asked))
 
@@ -167,7 +167,7 @@ class Downloads:
 
         if self._open(name):
             raise ModelError("error.model.busy", models=self.settings.models)
-        gone = remove(find(name), self.settings.shelves)
+        gone = remove(find(name), self.settings.model_folders)
         with self._lock:
             self._runs.pop(name, None)
         return gone
@@ -261,7 +261,9 @@ class Downloads:
         from eichi.models.fetched import verify
 
         coming: Generator[Any, None, None]
-        coming = verify(run.entry, self.settings.shelves) if run.asked is None else bring(run.asked, run.ended.wait)
+        coming = (
+            verify(run.entry, self.settings.model_folders) if run.asked is None else bring(run.asked, run.ended.wait)
+        )
         with closing(coming):  # whatever ends it, nobody else waits for it
             for told in coming:
                 run.hear(told)

@@ -154,7 +154,7 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         if options.image is None and options.kept.latents is not None:
             before = measure_latents(options.kept.latents)
             size = before.width * 8, before.height * 8
-        return make_plan(options, desk.settings.shelves, size=size)
+        return make_plan(options, desk.settings.model_folders, size=size)
 
     sound = _sound(desk, VideoOptions, asked.options, make, visitor)
     line, view = "", None
@@ -171,7 +171,7 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
     """What a draft of a single image comes to."""
 
     def make(options: FrameOptions) -> FramePlan:
-        return make_frame_plan(options, desk.settings.shelves, size=SQUARE)
+        return make_frame_plan(options, desk.settings.model_folders, size=SQUARE)
 
     sound = _sound(desk, FrameOptions, asked.options, make, visitor)
     line, view = "", None
@@ -241,7 +241,7 @@ def _sound(
         sound.errors.insert(0, (OptionError("error.image.required", flag="--image"), "image"))
     if sound.plan is not None and not any(key == "model" for _, key in sound.errors):
         try:
-            locate(sound.plan.entry, desk.settings.shelves)
+            locate(sound.plan.entry, desk.settings.model_folders)
         except EichiError as error:
             sound.errors.append((error, "model"))
     return sound
@@ -344,7 +344,7 @@ def _view(
     notes: list[str] = []
     if made is not None:
         machine = desk.probe.look(desk.settings)
-        in_eight = kept_in_eight(made.entry, desk.settings.shelves)
+        in_eight = kept_in_eight(made.entry, desk.settings.model_folders)
         planned = plan_memory(made.entry, weigh(made.need, made.options, in_eight), machine)
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)

@@ -112,7 +112,7 @@ class LoraFolder:
                 check_numbers(file)
         except EichiError as error:
             return LoraTold(**dict(view) | {"fits": (), "said": error.say(language)}, lines=())
-        fits, misfits = compare(file, known(), self.settings.shelves)
+        fits, misfits = compare(file, known(), self.settings.model_folders)
         said = lines(fits, misfits, language) if fits else []
         return LoraTold(**dict(view), lines=tuple(line.strip() for line in said))
 
@@ -136,7 +136,7 @@ class LoraFolder:
         """The models that a file fits with what is in it, and the reason where there is none."""
         try:
             with called(path):
-                fits, misfits = compare(read_lora(path), known(), self.settings.shelves)
+                fits, misfits = compare(read_lora(path), known(), self.settings.model_folders)
                 if not fits:
                     raise next(reversed(misfits.values()))
         except EichiError as error:

@@ -110,7 +110,7 @@ from eichi.options import VideoOptions
 from eichi.settings import load_settings
 settings = load_settings()
 with Store(settings.store) as store:
-    queue, executor = Queue(store, settings.shelves), LocalExecutor(store, settings)
+    queue, executor = Queue(store, settings.model_folders), LocalExecutor(store, settings)
     options = VideoOptions.parse({"image": sys.argv[1], "seconds": 1})
     drafts, total = queue.prepare(expand(options, Batch(count=2)), Path("out"))
     one, two = queue.add(drafts)

@@ -41,7 +41,7 @@ class LocalExecutor:
         return self._follow(job)
 
     def cancel(self, job: int, how: Ask = Ask.NOW) -> None:
-        Queue(self.store, self.settings.shelves).stop(job, how)
+        Queue(self.store, self.settings.model_folders).stop(job, how)
 
     def close(self) -> None:
         with self._lock:

@@ -44,9 +44,9 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/models")
     def list_models(visitor: Visiting) -> ModelList:
-        shelves = desk.settings.shelves
+        folders = desk.settings.model_folders
         states = tuple(_state(desk, find(name), visitor) for name in known())
-        return desk.refs.seen(ModelList(models=states, folder=shelves.own.absolute(), room=free(shelves)), visitor)
+        return desk.refs.seen(ModelList(models=states, folder=folders.own.absolute(), room=free(folders)), visitor)
 
     @router.get("/models/{name}/download")
     def plan_download(name: str, visitor: Visiting) -> OrderView:
@@ -96,6 +96,6 @@ def _known(name: str) -> Entry:
 
 def _state(desk: Desk, entry: Entry, visitor: Visitor) -> ModelState:
     """A model as it is now."""
-    said = model_view(entry, desk.settings.shelves, visitor.language, desk.downloads.agreed.list())
+    said = model_view(entry, desk.settings.model_folders, visitor.language, desk.downloads.agreed.list())
     going = desk.downloads.find(entry.name, visitor.language)
     return ModelState(**dict(said), downloading=going)

@@ -56,12 +56,12 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/plan")
     def plan_video(options: VideoOptions, visitor: Visiting) -> PlanView:
-        plan = make_plan(refs.resolve(options, visitor), desk.settings.shelves)
+        plan = make_plan(refs.resolve(options, visitor), desk.settings.model_folders)
         return refs.seen(PlanView.of(plan), visitor)
 
     @router.post("/plan/frame")
     def plan_frame(options: FrameOptions, visitor: Visiting) -> FramePlanView:
-        plan = make_frame_plan(refs.resolve(options, visitor), desk.settings.shelves)
+        plan = make_frame_plan(refs.resolve(options, visitor), desk.settings.model_folders)
         return refs.seen(FramePlanView.of(plan), visitor)
 
     @router.post("/jobs", status_code=201)
