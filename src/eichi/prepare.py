@@ -179,6 +179,7 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
         product=weights.fp8_math,
         steps=sampling.steps,
         cached=sampling.teacache,
+        kept=need.kept if sampling.teacache else 0,
     )
 
 

@@ -203,6 +203,11 @@ def test_a_ladder_gives_up_one_thing_after_the_other() -> None:
     assert [rung.streamed for rung in rungs if rung.level == "streamed"] == [1, *range(3, 60)]  # two come back
 
 
+def test_without_a_step_cache_nothing_is_kept_between_steps() -> None:
+    some, none = (forecast(FULL, Need(640, 640, kept=kept), Placement("kept")).phases for kept in (3, 0))
+    assert some["sampling"]["cache"] > 0 == none["sampling"]["cache"] == none["decoding"]["cache"]
+
+
 def test_a_short_ladder_is_gone_down_rung_by_rung() -> None:
     anatomy, need = find("tiny").anatomy, Need(64, 64)
     rungs = ladder(anatomy, need)

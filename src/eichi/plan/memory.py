@@ -63,7 +63,7 @@ class Need:
     """What a request asks of memory and time. `clean` counts given latents at full resolution, `lora` bytes of LoRAs.
 
     `branches` are the guidance branches: 2 with real CFG. `product` is whether FP8 multiplies; `cached` whether a step
-    cache saves some of the `steps` of each of the `sections`.
+    cache saves some of the `steps` of each of the `sections`, `kept` what one keeps: numbers a token and channel.
     """
 
     height: int
@@ -77,6 +77,7 @@ class Need:
     steps: int = 25
     sections: int = 4
     cached: bool = False
+    kept: int = CACHED
 
     @property
     def tokens(self) -> int:
@@ -297,7 +298,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         resident |= {"encoders": words + number * anatomy.image_encoder}
         words = 0
     channels = need.tokens * anatomy.width
-    work = {"work": WORK * channels * number / HALF.size, "cache": number * CACHED * channels * need.branches}
+    work = {"work": WORK * channels * number / HALF.size, "cache": number * need.kept * channels * need.branches}
     decode = {"decode": _decode(anatomy, need, number)}
     reading = {"work": number * READ * PROMPT * isqrt(anatomy.text_encoder.parameters // LAYER)}
     phases = {
@@ -466,7 +467,7 @@ def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
         "vae": number * anatomy.vae,
         "work": max(
             number * encoders,
-            channels * (WORK * number / HALF.size + number * CACHED * need.branches) + _turn(anatomy, need, number),
+            channels * (WORK * number / HALF.size + number * need.kept * need.branches) + _turn(anatomy, need, number),
             _decode(anatomy, need, number),
         ),
         "lora": need.lora,
