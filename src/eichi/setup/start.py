@@ -105,7 +105,9 @@ def _extras(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _base() -> str:
     """The Python that this runs on, not the environment that uv has put around it."""
-    return str(getattr(sys, "_base_executable", sys.executable))
+    if os.name == "nt":  # what lies in an environment there starts another program, and is no link to it
+        return str(Path(sys.base_prefix) / "python.exe")
+    return os.path.realpath(sys.executable)
 
 
 def _page(place: Place, arguments: list[str]) -> int:
