@@ -72,6 +72,8 @@ def _ways(walks: Sequence[Walked]) -> Iterable[str]:
 def _cell(walk: Walked) -> str:
     if walk.fault:
         return "**fails**"
+    if walk.short:
+        return "too small, as forecast"
     return f"{place(walk.placement)}: {_gib(walk.peak)} / {_gib(walk.forecast)} = {_share(walk)}"
 
 
