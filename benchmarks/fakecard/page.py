@@ -18,8 +18,8 @@ Bytes of living tensors are counted at every moment; the table has the largest s
 0.7 GiB as CUDA's; a tensor that does not fit beside the others raises torch's own error. Where decoding goes on beside
 sampling, the peaks of both count as coming at the same time.
 
-Between 0.85 and 1.00 of the forecast is good. Where memory runs out, the peak is that of the tries before, too; small or
-partial work may need less. What is empty has not been walked yet: the command goes on where it was stopped.
+Between 0.85 and 1.00 of the forecast is good. Where memory runs out, the peak is that of the tries before, too; small
+or partial work may need less. What is empty has not been walked yet: the command goes on where it was stopped.
 """
 TAIL = """## What this cannot see
 
