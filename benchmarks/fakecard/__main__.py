@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.fakecard.others import others
 from benchmarks.fakecard.page import page
-from benchmarks.fakecard.walk import Life, Tiles, others
+from benchmarks.fakecard.walk import Life, Tiles
 from benchmarks.fakecard.walked import Walked, keep, kept
 from benchmarks.fakecard.ways import CARDS, FEW, LARGER, PLACED, SIDE, WAYS, write_lora
 from benchmarks.printing import printing

@@ -9,7 +9,7 @@ than planned, or where frames are missing.
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import wraps
@@ -20,14 +20,14 @@ from unittest.mock import patch
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from diffusers.hooks.group_offloading import ModuleGroup
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
 
 from benchmarks.fakecard.count import Counter
 from benchmarks.fakecard.cuda import card
 from benchmarks.fakecard.parts import at_hand, make_parts
 from benchmarks.fakecard.walked import Kind, Walked
-from benchmarks.fakecard.ways import CHUNKED, EMBEDDED, SIDE, Way
+from benchmarks.fakecard.ways import Way
 from eichi.catalog import PARTS, Entry, ModelFolders
 from eichi.errors import EichiError
 from eichi.events import Adjusted, Event, FrameDrawn, FramesReady, SectionDone
@@ -37,7 +37,7 @@ from eichi.models.load import Components
 from eichi.models.offload import streamed_names
 from eichi.models.weights import Weights
 from eichi.pipeline.generate import compute, fitted
-from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast
+from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast, lower
 from eichi.prepare import make_plan
 from eichi.settings import Runtime
 
@@ -86,7 +86,7 @@ class Life:
         self.folder, self.size, self.tiles = folder, size, tiles
         self.counter = Counter("cuda", size * FREE * GIB - CUDA)
         self.told = (told or size) * FREE * GIB
-        self.groups: set[ModuleGroup] = set()
+        self.here: set[nn.Module] = set()  # streamed blocks
         self.most = 0
         self.parts: Components | None = None
         self._fused = fused
@@ -120,35 +120,66 @@ class Life:
         if self.parts is not None:
             self.parts.release(*PARTS)
             self.parts = None
-        self.groups.clear()
+        self.here.clear()
         gc.collect()
         if self.counter.live:
             raise Fault(f"{self.counter.live} bytes stay on the card")
 
     def run(self, kind: Kind, way: Way, side: int, picture: Path, lora: Path | None = None) -> Walked:
-        """One job."""
-        began, walked = time.monotonic(), Walked(kind, way.name, side, self.size)
+        """A video, drawn in some way."""
+        entry = at_hand(way.model, self.folder)
+        side = entry.resolution if entry.embedded else side
+        # Two sections where one may be decoded beside the other.
+        seconds = 2.0 if self.size >= ROOMY or entry.embedded else 1.0
+
+        def job(parts: Components) -> Iterator[Event]:
+            plan = make_plan(way.request(picture, side, seconds, lora), ModelFolders(self.folder), entry)
+            frames = 0
+            for event in compute(plan, parts, fitted(plan)):
+                frames += len(event.frames) if isinstance(event, FramesReady) else 0
+                yield event
+            if frames != plan.frames:
+                raise Fault("not all frames have come")
+
+        with placed(way.placement):
+            return self.walk(Walked(kind, way.name, side, self.size), entry, job)
+
+    def walk(self, walked: Walked, entry: Entry, job: Callable[[Components], Iterable[Event]]) -> Walked:
+        """A job of a model's parts."""
+        began = time.monotonic()
         try:
-            walked = self._run(way, walked, picture, lora)
+            parts = self.load(entry)
+            self.restart()
+            events = list(job(parts))
+            self.check(parts)
+            walked = self.tell(walked, parts, events)
         except FAULTS as error:
-            walked = replace(walked, fault=_told(error))
+            walked = self._short(walked) if self._small(error) else replace(walked, fault=_told(error))
             self.parts = None
         return replace(walked, seconds=time.monotonic() - began)
 
-    def _run(self, way: Way, walked: Walked, picture: Path, lora: Path | None) -> Walked:
-        entry = at_hand(way.model, self.folder)
-        parts = self.load(entry)
-        side = entry.resolution if entry.embedded else walked.side
-        # Two sections where one may be decoded beside the other.
-        seconds = 2.0 if self.size >= ROOMY or entry.embedded else 1.0
-        plan = make_plan(way.request(picture, side, seconds, lora), ModelFolders(self.folder), entry)
-        self.restart()
-        with placed(way.placement):
-            events = list(compute(plan, parts, fitted(plan)))
-        if sum(len(event.frames) for event in events if isinstance(event, FramesReady)) != plan.frames:
-            raise Fault("not all frames have come")
-        self.check(parts)
-        return self.tell(replace(walked, side=side), parts, events)
+    def try_out(self, walked: Walked, call: Callable[[], None]) -> Walked:
+        """Something that loads what it needs itself, and that leaves nothing on the card."""
+        began = time.monotonic()
+        try:
+            call()
+            self.end()
+        except FAULTS as error:
+            walked = replace(walked, fault=_told(error))
+        return replace(walked, seconds=time.monotonic() - began)
+
+    def _small(self, error: BaseException) -> bool:
+        """Whether a card is too small, and was known to be: by the forecast of the smallest placement."""
+        parts = self.parts
+        if not isinstance(error, torch.OutOfMemoryError) or parts is None or parts.need is None:
+            return False
+        anatomy = parts.entry.anatomy
+        least = lower(anatomy, parts.need, parts.placement) is None
+        return least and forecast(anatomy, parts.need, parts.placement).gpu > self.counter.limit + CUDA
+
+    def _short(self, walked: Walked) -> Walked:
+        assert self.parts is not None
+        return replace(walked, placement=self.parts.placement, short=True)
 
     def restart(self) -> None:
         """Forget what was counted before."""
@@ -165,6 +196,8 @@ class Life:
             wrong = {one for one in made if one[0] != "cuda" or (wanted is not None and one[1] not in wanted)}
             if wrong:
                 raise Fault(f"{phase}: products on or in {sorted(map(str, wrong))}")
+        if "transformer" not in parts._networks:
+            return
         names = streamed_names(parts.transformer, parts.placement)
         for name, parameter in parts.transformer.named_parameters():
             kept = {kept_in(name, parts.transformer_dtype)} | ({TYPE} if eligible(name, parameter.ndim) else set())
@@ -174,7 +207,8 @@ class Life:
 
     def tell(self, walked: Walked, parts: Components, events: list[Event]) -> Walked:
         """What is to be told of a job that is over."""
-        assert parts.need is not None
+        if parts.need is None:  # a tool that draws nothing
+            return replace(walked, counted=dict(self.counter.peaks))
         peaks = forecast(parts.entry.anatomy, parts.need, parts.placement)
         passes = sum(event.computed for event in events if isinstance(event, SectionDone | FrameDrawn))
         return replace(
@@ -221,8 +255,8 @@ class Life:
         def come(group: ModuleGroup) -> None:
             call(group)
             self._lies(group, "cuda")
-            self.groups.add(group)
-            self.most = max(self.most, len(self.groups))
+            self.here.add(group.modules[0])
+            self.most = max(self.most, len(self.here))
 
         return come
 
@@ -232,7 +266,7 @@ class Life:
         def go(group: ModuleGroup) -> None:
             call(group)
             self._lies(group, "cpu")
-            self.groups.discard(group)
+            self.here.discard(group.modules[0])
 
         return go
 
@@ -258,12 +292,3 @@ def _told(error: BaseException) -> str:
     places = [place for place in traceback.extract_tb(error.__traceback__) if "eichi" in place.filename]
     where = f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
     return f"{type(error).__name__}: {str(error)[:200]}{where}"
-
-
-def others(folder: Path, tiles: Tiles, picture: Path) -> Iterator[Walked]:
-    """What is done once, on a card of 24 GB."""
-    with Life(folder, ROOMY, tiles, fused=False) as life:
-        yield life.run("other", CHUNKED, SIDE, picture)
-    with Life(folder, ROOMY, tiles) as life:
-        for way in EMBEDDED:
-            yield life.run("other", way, SIDE, picture)

@@ -17,7 +17,7 @@ class Walked:
     """What came of a job: bytes at the peak of each phase, and what was forecast of it; `moved` are bytes a pass.
 
     `card` is in GB, `blocks` the most streamed blocks at once, `lowered` how often memory ran out. `words` are the ids
-    of what was said; `fault` is what went wrong.
+    of what was said; `fault` is what went wrong, `short` whether the card was too small, as the forecast says.
     """
 
     kind: Kind
@@ -33,6 +33,7 @@ class Walked:
     words: tuple[str, ...] = ()
     seconds: float = 0.0
     fault: str = ""
+    short: bool = False
 
     @property
     def peak(self) -> float:
@@ -54,12 +55,13 @@ class Walked:
     @property
     def wrong(self) -> str:
         """What is wrong, empty where nothing is. Where memory ran out, the peak is that of the tries, too."""
-        if self.fault or not self.planned:
+        if self.fault or self.short or not self.planned:
             return self.fault
         most = float("inf") if self.kind == "told" else MOST
+        least = LEAST if self.kind in ("way", "placed") else 0.0  # the others are small, or leave some phases out
         if self.blocks > 2:
             return f"{self.blocks} streamed blocks at once"
-        return "" if LEAST <= self.share <= most else f"counted / forecast is {self.share:.3f}"
+        return "" if least <= self.share <= most else f"counted / forecast is {self.share:.3f}"
 
     @property
     def key(self) -> tuple[str, str, int, float]:
