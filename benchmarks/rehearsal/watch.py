@@ -79,6 +79,9 @@ class Run:
             time.sleep(POLL)
         for thread in self._threads:
             thread.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None, "asked for above"
+            pipe.close()
         self.seen.code, self.seen.seconds = self.process.returncode, time.monotonic() - self._start
         self._limited.__exit__(None, None, None)
         return self.seen
