@@ -9,7 +9,6 @@ systemd-run, which knows the second.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -75,7 +74,7 @@ class Run:
             if until is not None and self.seen.when(until) is not None:
                 for process in (*psutil.Process(self.process.pid).children(recursive=True), self.process):
                     with suppress(psutil.NoSuchProcess, ProcessLookupError):
-                        process.send_signal(signal.SIGKILL)
+                        process.kill()
             time.sleep(POLL)
         for thread in self._threads:
             thread.join()
@@ -155,7 +154,7 @@ def can_limit() -> bool:
     """Whether memory can be limited here."""
     group = _group()
     if group is None:
-        return shutil.which("systemd-run") is not None and os.geteuid() == 0
+        return sys.platform == "linux" and shutil.which("systemd-run") is not None and os.geteuid() == 0
     group.rmdir()
     return True
 
@@ -163,7 +162,7 @@ def can_limit() -> bool:
 def forget(paths: Sequence[Path]) -> None:
     """Ask the system to take files out of its cache, so that reading them takes what it takes the first time."""
     for path in paths:
-        if hasattr(os, "posix_fadvise") and path.is_file():
+        if sys.platform == "linux" and path.is_file():
             number = os.open(path, os.O_RDONLY)
             os.fdatasync(number)
             os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)

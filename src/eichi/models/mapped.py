@@ -6,6 +6,7 @@ read only: what writes to it ends the program, so whoever changes a weight makes
 """
 
 import mmap
+import sys
 import warnings
 from math import prod
 from pathlib import Path
@@ -22,7 +23,7 @@ def map_tensor(path: Path, start: int, shape: tuple[int, ...], dtype: torch.dtyp
     page = start - start % mmap.ALLOCATIONGRANULARITY
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), start - page + count * dtype.itemsize, access=mmap.ACCESS_READ, offset=page)
-    if hasattr(mmap, "MADV_WILLNEED"):
+    if sys.platform != "win32":
         mapped.madvise(mmap.MADV_WILLNEED)  # from a disk that was not read yet, all of it at once
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it cannot be written to
