@@ -24,8 +24,9 @@ export const notices = () => shared.getItem(NOTICE) === "on" && globalThis.Notif
  * @returns {Promise<boolean>} whether it will show any
  */
 export async function setNotices(on) {
+  shared.setItem(NOTICE, on ? "on" : "off"); // at once: a page that goes away while the browser asks must not lose it
   const allowed = on && globalThis.Notification && (await Notification.requestPermission()) === "granted";
-  shared.setItem(NOTICE, allowed ? "on" : "off");
+  if (!allowed) shared.setItem(NOTICE, "off");
   return Boolean(allowed);
 }
 
