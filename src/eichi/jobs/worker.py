@@ -12,6 +12,7 @@ next job begins anew.
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -47,6 +48,7 @@ from eichi.jobs.again import with_ahead
 from eichi.jobs.elsewhere import already, finished
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
+from eichi.jobs.slots import physical
 from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
 from eichi.lines import done, in_terminal, line
@@ -55,15 +57,14 @@ from eichi.models.device import pick_device
 from eichi.models.load import Components
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pace import Pace
-from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside
+from eichi.pipeline.checkpoint import Checkpoint, new_checkpoint
 from eichi.pipeline.generate import generate
-from eichi.pipeline.job import Stop, free_name
+from eichi.pipeline.job import Stop
 from eichi.pipeline.oneframe import generate_frame
 from eichi.plan.ahead import overtaken, plan_ahead, same_ahead
 from eichi.plan.plan import Plan
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
-from eichi.video.jobfolder import JobFolder
 
 log = logging.getLogger(f"{OURS}.worker")  # the module itself has no name where it is the program
 
@@ -82,7 +83,8 @@ Answer = TypeVar("Answer")
 class Worker:
     """Runs the jobs of a store on this machine's device until `leaving` is set.
 
-    `taken` hears the number of each, and ELSEWHERE where jobs wait and another worker has the device.
+    `taken` hears the number of each, and ELSEWHERE where jobs wait and another worker has the device. Workers that are
+    to share a device have a `number` each.
     """
 
     def __init__(
@@ -91,11 +93,13 @@ class Worker:
         settings: Settings,
         leaving: threading.Event,
         taken: Callable[[int], object] = lambda id: None,
+        number: int = 1,
     ) -> None:
         self.store = store
         self.settings = settings
         self.leaving = leaving
         self.taken = taken
+        self.number = number
         self.rest, self.again = REST, AGAIN
         self.runner = new_runner()
         self._components: Components | None = None
@@ -138,7 +142,7 @@ class Worker:
     @contextmanager
     def _device(self) -> Iterator[FileLock]:
         """The lock of this worker's device, which is let go in the end. Raises FolderError."""
-        path = self.settings.home / LOCKS / f"{device_name(self.settings)}.lock"
+        path = self.settings.home / LOCKS / f"{device_name(self.settings, self.number)}.lock"
         with _locking(path.parent):
             private(path.parent)
         lock = FileLock(path, timeout=0, thread_local=False)
@@ -211,15 +215,17 @@ class Worker:
         if isinstance(options, FrameOptions):
             frame = make_frame_plan(options, self.settings.model_folders)
             return job, _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
-        made = job.checkpoint is not None
-        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
-        self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
-        if checkpoint.begun:
+        checkpoint = None if job.checkpoint is None else Checkpoint(Path(job.checkpoint))
+        if checkpoint is not None and checkpoint.begun:
             job, plan = self._ahead(job, checkpoint, options)
         else:
             plan = make_plan(options, self.settings.model_folders)
-        self._preview = JobFolder(checkpoint.folder).preview
-        return job, _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, 1, retire=True))
+        components = self._load(plan.entry)
+        if checkpoint is None:
+            checkpoint = new_checkpoint(folder)
+            self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
+        self._preview = checkpoint.preview
+        return job, _generator(generate(plan, folder, components, stop, checkpoint, 1, retire=True))
 
     def _ahead(self, job: Job, checkpoint: Checkpoint, wished: VideoOptions) -> tuple[Job, Plan]:
         """The plan by which a job goes on, and the job with it: sections that are not made yet are as wished by now."""
@@ -338,12 +344,16 @@ def _changed(job: Job, row: Job) -> bool:
     return False
 
 
-def device_name(settings: Settings) -> str:
-    """What files of a worker are called by: its device, or none where there is none, as each job will say."""
+def device_name(settings: Settings, number: int = 1) -> str:
+    """What files of a worker are called by: its device, and its number among those that share it; none where there is
+    no device, as each job will say.
+    """
     try:
-        return str(pick_device(settings.device)).replace(":", "-")
+        device = pick_device(settings.device)
     except EichiError:
         return "none"
+    kind = f"cuda-{physical(device.index or 0)}" if device.type == "cuda" else str(device)
+    return re.sub(r"[^\w.-]", "-", kind if number == 1 else f"{kind}-{number}")
 
 
 def _taken(device: FileLock) -> bool:
@@ -381,10 +391,12 @@ def main() -> None:
     with console(), os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8") as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         settings = load_settings()
-        with logging_to(settings, f"worker-{device_name(settings)}"):
+        number = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 1)
+        with logging_to(settings, f"worker-{device_name(settings, number)}"):
             try:
                 with Store(settings.store) as store:
-                    Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+                    worker = Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n"), number)
+                    worker.work(DRAIN in sys.argv)
             except EichiError as error:  # the store cannot be opened, the device not taken; the parent tells who waits
                 log.error("%s", in_terminal(error, settings.language))
                 sys.exit(FAILED)
