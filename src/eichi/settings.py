@@ -37,7 +37,7 @@ LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 NOWHERE = "-"  # for a folder: none
-AUTO = "auto"
+AUTO, NOBODY = "auto", "none"  # of devices
 DATABASE = "store"  # as a place for files: the database of the jobs itself
 NUMBERS = re.compile(r"(?:[a-z]+:)?\d{1,3}(?:,(?:[a-z]+:)?\d{1,3})*")  # of devices: 0,1 or cuda:0,cuda:1
 # This machine by its names; what is said to it does not leave it.
@@ -115,9 +115,9 @@ class Settings(Optioned, BaseSettings):
     @field_validator("devices")
     @classmethod
     def counted(cls, text: str) -> str:
-        """Which cards, or how many workers: AUTO, or numbers with a comma between two."""
+        """Which cards, or how many workers: AUTO, NOBODY, or numbers with a comma between two."""
         plain = re.sub(r"\s*[,;、，\s]\s*", ",", figures(text).strip().lower()).strip(",") or AUTO
-        if plain != AUTO and NUMBERS.fullmatch(plain) is None:
+        if plain not in (AUTO, NOBODY) and NUMBERS.fullmatch(plain) is None:
             raise Unfit("reason.devices")
         return plain
 

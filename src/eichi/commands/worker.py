@@ -44,4 +44,3 @@ def worker(store: str | None, place: str | None, devices: str | None, drain: boo
                 sys.exit(STOPPED)
             finally:
                 executor.close()
-

@@ -16,7 +16,7 @@ import json
 import shutil
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -30,13 +30,13 @@ from eichi.files import digest, private, remove
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.models.lorasettings import config_beside
-from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
+from eichi.options import Options, VideoOptions, files_of, put
 from eichi.settings import Settings
 from eichi.text import json_text
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.jobfolder import JobFolder
 from eichi.video.metadata import Record, last_part
-from eichi.video.sectionfolder import SECTION, section_file
+from eichi.video.sectionfolder import SECTION
 
 AWAY = "away"  # the folder in the home folder where jobs of other machines are worked on
 WEIGHTS, REQUEST = "weights", "request"
@@ -190,16 +190,18 @@ class Freight:
         told = self._get_json(done)
         if told is None:
             return None
-        files, folder = told.get("files"), Path(job.folder)
+        files, folder, event = told.get("files"), Path(job.folder), _event(told)
         assert isinstance(files, dict)
-        for name, checksum in files.items():
-            path = folder / str(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not _holds(path, str(checksum)) and not (self.place.get(f"{start}{name}", path)):
-                raise StoreError("error.place.missing", file=last_part(str(name)))
-        event = _event(told)
-        if job.checkpoint is not None:
-            parts = JobFolder(Path(job.checkpoint))
+        names = _free(job, folder, {str(name): str(checksum) for name, checksum in files.items()})
+        for name, here in names.items():
+            path = folder / here
+            with reaching(str(path)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            if not _holds(path, str(files[name])) and not self.place.get(f"{start}{name}", path):
+                raise StoreError("error.place.missing", file=last_part(name))
+        moved = _called(job, names)
+        if moved.checkpoint is not None:
+            parts = JobFolder(Path(moved.checkpoint))
             self._fetch_parts(job, parts, {})
             if isinstance(event, Finished):
                 if parts.begun:
@@ -207,7 +209,7 @@ class Freight:
                 self._clear(_parts(job))
         self._clear(start)
         self.place.remove(done)
-        return job
+        return moved
 
     def mirror(self, job: Job) -> None:
         """Bring home what of a job is made elsewhere so far, so that it can be looked at and built on."""
@@ -374,6 +376,38 @@ def _below(folder: str, name: str) -> str:
 def _stem(job: Job, file: Path) -> str:
     """What the names of all files begin with that a job has made."""
     return file.stem if job.checkpoint is None else JobFolder(file.parent / last_part(job.checkpoint)).result.stem
+
+
+def _free(job: Job, folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """What the files of a job are called at its home, by the names that they were given elsewhere: others where one of
+    them is there and is another's.
+    """
+    if all(not (folder / name).exists() or _holds(folder / name, checksum) for name, checksum in files.items()):
+        return {name: name for name in files}
+    stem = _common(files)
+    return {name: f"{stem}_{job.id}{name.removeprefix(stem)}" for name in files}
+
+
+def _common(names: Iterable[str]) -> str:
+    """What the names of all results of a job begin with: those of the day, the time and the milliseconds."""
+    return min(names, key=len).partition(".")[0].removesuffix("_stopped")
+
+
+def _called(job: Job, names: Mapping[str, str]) -> Job:
+    """A job whose results have these names by now."""
+    stem, new = _common(names), _common(names.values())
+    if not names or stem == new:
+        return job
+    checkpoint = None if job.checkpoint is None else job.checkpoint.replace(f".{stem}.", f".{new}.")
+    made = job.result
+    match made:
+        case Finished(video=video, poster=poster):
+            made = replace(made, video=video.replace(stem, new), poster=poster.replace(stem, new))
+        case FrameFinished(image=image):
+            made = replace(made, image=image.replace(stem, new))
+        case Stopped(video=str(video)):
+            made = replace(made, video=video.replace(stem, new))
+    return replace(job, checkpoint=checkpoint, result=made)
 
 
 def _file_of(event: Result) -> Path | None:

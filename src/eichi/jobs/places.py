@@ -102,7 +102,7 @@ class FolderPlace:
 
 
 class FarPlace:
-    """Storage that fsspec reaches by a URL; S3 needs the extra `s3`. Raises InputError for one that it does not know."""
+    """Storage that fsspec reaches by a URL; S3 needs the extra `s3`. Raises InputError for one that is not known."""
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -188,14 +188,14 @@ def reaching(place: str) -> Iterator[None]:
     """The one place where the complaints of a folder, a network and its libraries become ours. Raises StoreError."""
     try:
         yield
-    except (OSError, EOFError, *_theirs()) as error:
+    except _complaints() as error:
         raise StoreError("error.place.use", place=place, reason=error) from error
 
 
 @cache
-def _theirs() -> tuple[type[Exception], ...]:
-    """What S3's libraries complain with, where they are installed, that is no error of the system."""
-    found: list[type[Exception]] = []
+def _complaints() -> tuple[type[Exception], ...]:
+    """Errors of the system, and what S3's libraries complain with beside them, where they are installed."""
+    found: list[type[Exception]] = [OSError, EOFError]
     with suppress(ImportError):
         from botocore.exceptions import BotoCoreError, ClientError
 

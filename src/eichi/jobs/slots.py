@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from eichi.settings import AUTO, Settings
+from eichi.settings import AUTO, NOBODY, Settings
 from eichi.setup.cards import cards
 
 log = logging.getLogger(__name__)
@@ -32,11 +32,13 @@ class Slot:
 def slots(
     settings: Settings, environment: Mapping[str, str] = os.environ, count: Callable[[], int] = lambda: len(cards())
 ) -> tuple[Slot, ...]:
-    """The slots that the settings ask for, at least one.
+    """The slots that the settings ask for, at least one but where none is to work here.
 
     `count` tells how many NVIDIA cards there are; those that the environment hides are not there. A card that is asked
     for and not there has no slot, and the log says so.
     """
+    if settings.devices == NOBODY:
+        return ()
     wanted = [] if settings.devices == AUTO else [int(part.rpartition(":")[2]) for part in settings.devices.split(",")]
     if settings.device not in (AUTO, CPU, CUDA):  # one that is named, or of a kind that counts as one
         return (Slot(variables=_order(environment)),)

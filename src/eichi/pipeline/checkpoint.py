@@ -313,7 +313,9 @@ def checkpoint_beside(result: Path) -> Checkpoint:
 
 
 def new_checkpoint(folder: Path) -> Checkpoint:
-    """The checkpoint of a video that is begun now, its folder made: no other process takes the name. Raises DiskError."""
+    """The checkpoint of a video that is begun now, its folder made: no other process takes its name. Raises
+    DiskError.
+    """
     while True:
         checkpoint = checkpoint_beside(free_name(folder, ".mp4"))
         with _writing(checkpoint.folder), suppress(FileExistsError):

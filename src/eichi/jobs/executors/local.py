@@ -22,7 +22,7 @@ from eichi.jobs.view import Ask, Status, Told
 from eichi.settings import Settings, variable
 
 # What a worker is told of the settings: those that a command may have otherwise than the settings file.
-TOLD = ("home", "store", "device")
+TOLD = ("home", "store", "place", "device")
 
 # Which seat says so, and the number of the job that it takes; None once it has ended.
 Taken = tuple["Seat", int | None]
@@ -113,7 +113,8 @@ class LocalExecutor:
 
     @property
     def _living(self) -> bool:
-        return any(seat.alive for seat in self._seats)
+        """Whether somebody works; where nobody is to, others do."""
+        return not self._seats or any(seat.alive for seat in self._seats)
 
     def _check(self) -> None:
         """Say so where the workers have gone on their own."""
@@ -161,7 +162,7 @@ class Seat:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
-            env=os.environ | told | self.slot.variables,
+            env={**os.environ, **told, **self.slot.variables},
         )
 
     def _keep(self, words: tuple[str, ...], heard: "SimpleQueue[Taken] | None") -> None:
