@@ -30,7 +30,7 @@ from eichi.files import digest, private, remove
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.models.lorasettings import config_beside
-from eichi.options import Options, VideoOptions, files_of, put
+from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
 from eichi.settings import Settings
 from eichi.text import json_text
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
@@ -61,11 +61,12 @@ class Freight:
 
     # Where it was added
 
-    def pack(self, draft: Draft, options: Options) -> Draft:
+    def pack(self, draft: Draft) -> Draft:
         """A job with its home and its inputs, which are in the place by then. Raises StoreError."""
         if self.place is None:
             return draft
-        return replace(draft, node=self.node, inputs=self.inputs(options))
+        kind = FrameOptions if draft.kind == FrameOptions.kind else VideoOptions
+        return replace(draft, node=self.node, inputs=self.inputs(kind.parse(draft.request)))
 
     def inputs(self, options: Options) -> dict[str, str]:
         """What is in the files of a request, by their paths; it is in the place by then. Raises StoreError."""

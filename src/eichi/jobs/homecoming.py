@@ -33,6 +33,7 @@ class Homecoming:
     def __init__(self, store: Store, freight: Freight) -> None:
         self.store = store
         self.freight = freight
+        self._told = ""
 
     def look(self) -> list[int]:
         """Fetch what is there; the jobs whose results have come. Raises StoreError, DiskError."""
@@ -51,10 +52,11 @@ class Homecoming:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Look every now and then, beside whatever else is done."""
+        """Look at once, and every now and then beside whatever else is done, and once more at the end."""
         if self.freight.place is None:
             yield
             return
+        self._try()
         done = threading.Event()
         thread = threading.Thread(target=self._watch, args=(done,), name="homecoming", daemon=True)
         thread.start()
@@ -63,18 +65,22 @@ class Homecoming:
         finally:
             done.set()
             thread.join()
+            self._try()
 
     def _watch(self, done: threading.Event) -> None:
-        told = ""
         while not done.wait(PAUSE):
-            try:
-                for id in self.look():
-                    log.info("#%d results have come", id)
-                told = ""
-            except EichiError as error:  # another time
-                if (sentence := in_terminal(error, self.freight.settings.language)) != told:
-                    log.warning("%s", sentence)
-                told = sentence
+            self._try()
+
+    def _try(self) -> None:
+        """Look, and leave what does not answer for another time."""
+        try:
+            for id in self.look():
+                log.info("#%d: results have come", id)
+            self._told = ""
+        except EichiError as error:
+            if (sentence := in_terminal(error, self.freight.settings.language)) != self._told:
+                log.warning("%s", sentence)
+            self._told = sentence
 
     def _received(self, job: Job) -> bool:
         moved = self.freight.receive(job)

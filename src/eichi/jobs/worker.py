@@ -308,7 +308,7 @@ class Worker:
     def _return(self, job: Job, error: EichiError) -> None:
         """Leave a job to another worker that can go on with it; this one looks at it again in a while."""
         self._returned[job.id] = time.monotonic()
-        left = Adjusted("note.job.returned", {"node": self.member.view.node, **error.plain})
+        left = Adjusted("note.job.returned", {"node": self.member.view.node, "what": error.plain["what"]})
         self._note(job, left)
         with suppress(Lost):
             self._sure(self.store.record, job, left)

@@ -241,7 +241,8 @@ def _sound(
         sound.errors.insert(0, (OptionError("error.image.required", flag="--image"), "image"))
     if sound.plan is not None and not any(key == "model" for _, key in sound.errors):
         try:
-            locate(sound.plan.entry, desk.settings.model_folders)
+            if sound.plan.entry.name not in desk.queue.offered():
+                locate(sound.plan.entry, desk.settings.model_folders)
         except EichiError as error:
             sound.errors.append((error, "model"))
     return sound
