@@ -345,7 +345,8 @@ def _view(
     if made is not None:
         machine = desk.probe.look(desk.settings)
         in_eight = kept_in_eight(made.entry, desk.settings.model_folders)
-        planned = plan_memory(made.entry, weigh(made.need, made.options, in_eight), machine)
+        gpus = desk.settings.gpus if isinstance(made, Plan) else 1
+        planned = plan_memory(made.entry, weigh(made.need, made.options, in_eight, gpus), machine)
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
