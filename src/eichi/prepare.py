@@ -19,7 +19,7 @@ from eichi.models.header import few
 from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import read_lora
 from eichi.models.loramatch import match_lora
-from eichi.models.shapes import kept_in_eight, transformer_shapes
+from eichi.models.shapes import kept_in_eight, shapes_at
 from eichi.models.tokens import Reading, find_meter
 from eichi.options import FillOptions, FrameOptions, Request, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
@@ -129,10 +129,10 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: ModelFolders) -
     place = locate_part(entry, "transformer", models)
     if place is not None and named(place):
         yield Adjusted("note.model.named", {"file": place.name, "direction": entry.direction})
-    if kept_in_eight(entry, models):
+    if kept_in_eight(place):
         merged = any(lora.strength != 0 for lora in weights.loras)
         yield Adjusted("note.fp8.file_lora" if merged else "note.fp8.file", {"model": entry.name})
-    shapes = transformer_shapes(entry, models) if weights.loras else {}
+    shapes = shapes_at(place, entry) if weights.loras else {}
     given: set[Path] = set()
     for lora in weights.loras:
         if lora.file.resolve() in given:

@@ -81,7 +81,8 @@ class Queue:
             raise InputError("error.job.begun", job=id)
         made = draft(options, Path(job.folder), self.models)
         plan = made.plan.model_dump(mode="json")
-        return self._change(id, states(Action.EDIT), request=made.request, plan=plan, pace_key=made.pace_key)
+        values = {"request": made.request, "plan": plan, "pace_key": made.pace_key, "model": made.model}
+        return self._change(id, states(Action.EDIT), **values)
 
     def ahead(self, id: int, options: VideoOptions) -> Job:
         """Give a job that is begun other prompts and pictures for the sections that are not made yet.

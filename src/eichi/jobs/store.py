@@ -18,22 +18,21 @@ import sqlalchemy as sa
 
 from eichi.errors import InputError
 from eichi.events import Changed, Event, Failed, Preparing, Progress, Step, dump
+from eichi.jobs import roster, turn
+from eichi.jobs.nodes import WorkerView
 from eichi.jobs.runner import alive
 from eichi.jobs.schema import Draft, Job, events, jobs, state, told
+from eichi.jobs.turn import BINNED, TURNED, Models
 from eichi.jobs.upgrade import open_engine, reaching
 from eichi.jobs.view import ACTIONS, ACTIVE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
 ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
 
-POSITION = sa.cast(jobs.c.position, sa.Integer)  # a number in a damaged row too
 # What a damaged row has instead of a number is greater than every number, and has no place among them.
-NUMBERED = events.c.number <= 2**31 - 1
-
-# In the bin. What a damaged row has there is no time, and hides no job.
-BINNED = sa.func.coalesce(sa.cast(jobs.c.binned, sa.Float), 0) > 0
-# Counted with every change of a row but signs of life and places.
-TURNED: dict[str, Any] = {"version": jobs.c.version + 1}
+LAST = 2**31 - 1
+NUMBERED = events.c.number <= LAST
+POSITION = sa.cast(jobs.c.position, sa.Integer)  # a number in a damaged row too
 # Of no worker: a damaged state has none either.
 IDLE_ROW = jobs.c.status.not_in([status for status, possible in ACTIONS.items() if Action.REMOVE not in possible])
 
@@ -71,6 +70,11 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def url(self) -> sa.URL:
+        """Where the store is; written without its password."""
+        return self._engine.url
+
     def close(self) -> None:
         if self._pulse is not None:
             self._pulse.close()
@@ -89,17 +93,26 @@ class Store:
                 return self._pulse.exec_driver_sql("PRAGMA data_version").scalar()
 
     def add(
-        self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None, once: str | None = None
+        self,
+        drafts: Sequence[Draft],
+        priority: int = 0,
+        batch: str | None = None,
+        once: str | None = None,
+        owner: str = "",
     ) -> list[Job]:
-        """New jobs at the end of the queue, in the order given; with `once` those that were added with it before."""
+        """New jobs at the end of the queue, in the order given; with `once` those that were added with it before.
+
+        `owner` is the name of who asks for them, nothing for who sits at the machine.
+        """
         with self.writing(lasting=True) as connection:
             if once is not None and (known := _asked(connection, once)):
                 return known
-            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(POSITION), 0))) or 0
+            highest = sa.select(sa.func.max(jobs.c.position)).where(jobs.c.position <= LAST)
+            last = connection.scalar(highest) or 0
             rows: list[Job] = []
             for place, draft in enumerate(drafts, start=last + 1):
                 values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch, "once": once}
-                values |= {"priority": priority, "position": place}
+                values |= {"model": draft.model, "owner": owner, "priority": priority, "position": place}
                 values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1, "version": 1}
                 row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
                 rows.append(_say(connection, row, Changed(Status.WAITING)))
@@ -159,30 +172,52 @@ class Store:
             if not connection.execute(sa.update(state).values(held=held)).rowcount:  # a damaged store has lost its row
                 connection.execute(sa.insert(state).values(id=1, held=held))
 
-    def claim(self, runner: str) -> Job | None:
-        """Take the next job for a worker, in one statement, so that no two workers take the same one."""
-        queue = (
-            sa.select(jobs.c.id)
-            .where(jobs.c.status == Status.WAITING, ~BINNED, ~sa.exists().where(state.c.held))
-            .order_by(jobs.c.priority.desc(), jobs.c.position, jobs.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has one writer
-        )
-        now = time.time()
-        taken = {"status": Status.RUNNING, "runner": runner, "beat": now, "ask": None, "said": jobs.c.said + 1}
-        taken |= TURNED
-        taken |= {"started": sa.func.coalesce(jobs.c.started, now), "ended": None, "attempts": jobs.c.attempts + 1}
-        mine = (jobs.c.id == queue.scalar_subquery()) & (jobs.c.status == Status.WAITING)
-        with self.writing() as connection:
-            row = connection.execute(sa.update(jobs).where(mine).values(taken).returning(jobs)).first()
-            if row is None:
-                return None
-            return _say(connection, Job.of(row), Changed(Status.RUNNING))
+    def waits(self, models: Models = None) -> bool:
+        """Whether a job waits that a worker with these models could take, were the queue not held; None for any."""
+        with self.reading() as connection:
+            return turn.waits(connection, models)
 
-    def beat(self, runner: str) -> None:
-        """A worker's sign of life."""
+    def claim(self, runner: str, models: Models = None, holds: str | None = None) -> Job | None:
+        """Take the next job for a worker that has these models, None for any, and the one that it `holds` in memory.
+
+        No two workers take the same one. Which is the next says `turn`: that of the highest priority with the earliest
+        place, or one of the next few that have the model held, none of which overtakes another for ever.
+        """
+        if not self.waits(models):  # most looks find nothing, and disturb nobody who writes
+            return None
+        with self.writing() as connection:
+            row = turn.take(connection, runner, models, holds)
+            return None if row is None else _say(connection, Job.of(row), Changed(Status.RUNNING))
+
+    def join(self, worker: WorkerView) -> None:
+        """List a worker, in place of what was known of it."""
+        with self.writing() as connection:
+            roster.join(connection, worker)
+
+    def tell(self, runner: str, **changes: Any) -> bool:
+        """What has changed of a worker, by the fields of its view; whether it is listed, else it joins again."""
+        with self.writing() as connection:
+            return roster.tell(connection, runner, changes)
+
+    def leave(self, runner: str) -> None:
+        """A worker is gone."""
+        with self.writing() as connection:
+            roster.leave(connection, runner)
+
+    def workers(self) -> list[WorkerView]:
+        """The workers that live, by machine and device, each with the job that it has; dead ones are forgotten."""
+        with self.reading() as connection:
+            found, dead = roster.living(connection)
+        if dead:
+            with self.writing() as connection:
+                roster.sweep(connection, dead)
+        return found
+
+    def beat(self, runner: str) -> bool:
+        """A worker's sign of life; whether it is listed among the workers, else it joins again."""
         with self.writing() as connection:
             connection.execute(sa.update(jobs).where(_of(runner)).values(beat=time.time()))
+            return roster.beat(connection, runner)
 
     def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
         """What happened to a job, told by its worker: values of the row, then the event.
@@ -222,7 +257,8 @@ class Store:
         """Put waiting jobs in this order: they share out the positions that they have."""
         mine: sa.BindParameter[int] = sa.bindparam("mine")
         with self.writing() as connection:
-            asked = sa.select(jobs.c.id, POSITION).where(jobs.c.id.in_(order))
+            # Locked in one order by all, so that no two wait for each other.
+            asked = sa.select(jobs.c.id, POSITION).where(jobs.c.id.in_(order)).order_by(jobs.c.id).with_for_update()
             known: dict[int, int] = {id: place for id, place in connection.execute(asked)}
             places = zip((id for id in order if id in known), sorted(known.values()), strict=True)
             moved = [{"mine": id, "place": place} for id, place in places if known[id] != place]

@@ -273,9 +273,10 @@ class Told(View):
 class JobView(View):
     """A job as people see it. Times are in seconds since 1970, `pace` in seconds for a section.
 
-    `request` is None where this program cannot read it. `begun` says that there is work on disk to go on from, `made`
-    how many sections are on disk, in the order of generation, for this job or another to go on from. `message` says
-    what went wrong, `actions` what can be done now, `damaged` which columns of the row are not as they should be.
+    `request` is None where this program cannot read it. `owner` is the name of who asked for the job, nothing for who
+    sits at the machine. `begun` says that there is work on disk to go on from, `made` how many sections are on disk, in
+    the order of generation, for this job or another to go on from. `message` says what went wrong, `actions` what can
+    be done now, `damaged` which columns of the row are not as they should be.
     """
 
     id: int
@@ -285,6 +286,7 @@ class JobView(View):
     plan: Figures
     folder: str
     batch: str | None
+    owner: str
     priority: int
     position: int
     created: float
