@@ -14,6 +14,7 @@ from eichi.catalog import Entry, ModelFolders, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
 from eichi.models.found import named
+from eichi.models.gpus import check_gpus
 from eichi.models.header import few
 from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import read_lora
@@ -28,6 +29,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
+from eichi.settings import Runtime
 from eichi.text import shorten
 from eichi.video.images import load, measure
 from eichi.video.latentfile import measure_latents
@@ -159,8 +161,22 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: ModelFolders) -
             )
 
 
-def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
-    """The size of a request with what its options add to it; `in_eight` is a transformer that is kept so in its file.
+def shared_plan(plan: Plan, runtime: Runtime) -> Plan:
+    """A plan with a word on the GPUs that compute it together, where the settings name several. Raises OptionError."""
+    check_gpus(plan.entry, runtime)
+    gpu = runtime.device != "cpu"
+    return plan if runtime.gpus == 1 else replace(plan, notes=(*plan.notes, gpus_note(runtime.gpus, gpu)))
+
+
+def gpus_note(gpus: int, gpu: bool = True) -> Adjusted:
+    """The word on how many GPUs compute a request where the settings name several; `gpu` is whether there are any."""
+    id = "note.gpus.one" if gpus == 1 else "note.gpus.shared" if gpu else "note.gpus.cpu"
+    return Adjusted(id, {} if gpus == 1 else {"gpus": gpus})
+
+
+def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> Need:
+    """The size of a request with what its options add to it; `in_eight` is a transformer that is kept so in its file,
+    `gpus` how many compute it.
 
     Raises LoraError for a file that is not there.
     """
@@ -180,6 +196,7 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
         steps=sampling.steps,
         cached=sampling.teacache,
         kept=need.kept if sampling.teacache else 0,
+        gpus=gpus,
     )
 
 

@@ -64,6 +64,7 @@ class Runtime:
     half: bool = False  # on a CPU, in bfloat16
     reproducible: bool = False
     preserve_gb: float | None = None
+    gpus: int = 1
 
 
 class Settings(Optioned, BaseSettings):
@@ -89,6 +90,8 @@ class Settings(Optioned, BaseSettings):
     mirror: str = option("", group="models")
     # For what the hub opens to those who agreed to its terms. It is shown to nobody.
     token: SecretStr | None = option(None, group="models")
+    # For one video; they share the tokens of each step. Another number makes the same video, but for rounding.
+    gpus: int = option(1, "--gpus", group="machine", costs=("time", "memory"), ge=1, le=64)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
         None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
@@ -221,6 +224,7 @@ class Settings(Optioned, BaseSettings):
             half=self.cpu_precision == "half",
             reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
+            gpus=self.gpus,
         )
 
 

@@ -226,9 +226,11 @@ def test_a_kernel_that_is_not_taken_is_said(tmp_path: Path) -> None:
 
 
 def test_a_record_names_every_kernel_that_drew(tmp_path: Path) -> None:
-    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}))
+    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}), gpus=1)
     assert computed({"seed": 1}, parts) == {"seed": 1, "attention": "native"}
     assert computed({"attention": "flash 2.8"}, parts) == {"attention": "flash 2.8, native"}
     assert computed({"attention": "flash 2.8, native"}, parts) == {"attention": "flash 2.8, native"}
     parts.kernels.record = {}  # a CPU's
     assert computed({"seed": 1}, parts) == {"seed": 1}
+    parts.gpus = 2
+    assert computed({"seed": 1}, parts) == {"seed": 1, "gpus": 2}

@@ -156,7 +156,7 @@ def sample_latents(
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
     yield from plan.notes
-    yield from arrange(components, plan.options, plan.need)
+    yield from arrange(components, plan.options, plan.need, together=True)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = yield from retry_steps(lambda: _encode(plan, components, pixels), components)

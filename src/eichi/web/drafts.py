@@ -346,7 +346,8 @@ def _view(
     notes: list[str] = []
     if made is not None:
         machine = desk.probe.look(desk.settings)
-        need = weigh(made.need, made.options, kept_in_eight(sound.transformer))
+        gpus = desk.settings.gpus if isinstance(made, Plan) else 1
+        need = weigh(made.need, made.options, kept_in_eight(sound.transformer), gpus)
         planned = plan_memory(made.entry, need, machine)
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)
