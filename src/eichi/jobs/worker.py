@@ -130,6 +130,7 @@ class Worker:
         self.member, self._looked = self._member(), -math.inf
         with self._device() as device, suppress(StoreError):  # it leaves before that answers
             self._sure(self.member.join)
+            self._sure(self.freight.tidy, self.store)
             with self._beating():
                 self._take(device, drain)
 
