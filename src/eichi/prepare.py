@@ -5,7 +5,7 @@ line, the page and the store all start a job by this one call. `models` is where
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -200,9 +200,13 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> 
     )
 
 
-def check_run(plan: Plan | FramePlan, folder: Path, models: ModelFolders) -> None:
-    """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable."""
-    locate(plan.entry, models)
+def check_run(plan: Plan | FramePlan, folder: Path, models: ModelFolders, offered: Collection[str] = ()) -> None:
+    """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable.
+
+    Models that are `offered` others have.
+    """
+    if plan.entry.name not in offered:
+        locate(plan.entry, models)
     for path in set(plan.files):
         load(path)
     check_folder(folder)

@@ -22,7 +22,7 @@ from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import (
     Checkpoint,
     Original,
-    checkpoint_beside,
+    new_checkpoint,
     picture_file,
     sweep,
     write_latents,
@@ -37,7 +37,6 @@ from eichi.pipeline.job import (
     arrange,
     boundary,
     computed,
-    free_name,
     make_weights,
     retry_steps,
     step_cache,
@@ -74,7 +73,7 @@ def generate(
     """
     if checkpoint is None:
         sweep(Path(folder))
-        checkpoint = checkpoint_beside(free_name(Path(folder), ".mp4"))
+        checkpoint = new_checkpoint(Path(folder))
     fresh = not checkpoint.begun
     if not fresh:
         checkpoint.check(plan, components)

@@ -244,7 +244,8 @@ def _sound(
         try:
             sound.transformer = locate(sound.plan.entry, desk.settings.model_folders)["transformer"]
         except EichiError as error:
-            sound.errors.append((error, "model"))
+            if sound.plan.entry.name not in desk.queue.offered():
+                sound.errors.append((error, "model"))
     return sound
 
 
