@@ -38,10 +38,15 @@ def test_a_card_a_worker(
     assert [dict(slot.variables) for slot in slots(settings, environment, lambda: cards)] == expected
 
 
-def test_cards_that_make_one_video_together_have_one_worker(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, gpus=2)
-    assert [slot.variables[VISIBLE] for slot in slots(settings, {}, lambda: 5)] == ["0,1", "2,3"]
-    assert [slot.variables for slot in slots(settings, {VISIBLE: "7"}, lambda: 5)] == [{}]  # to be said with each job
+@pytest.mark.parametrize(
+    ("gpus", "cards", "expected"),
+    [(2, 4, ["0,1", "2,3"]), (2, 5, ["0,1", "2,3"]), (3, 2, ["0,1"]), (4, 4, ["0,1,2,3"])],
+)
+def test_cards_that_compute_one_video_are_one_workers(
+    tmp_path: Path, gpus: int, cards: int, expected: list[str]
+) -> None:
+    made = slots(Settings(home=tmp_path, gpus=gpus), {}, lambda: cards)
+    assert [slot.variables[VISIBLE] for slot in made] == expected
 
 
 def test_workers_on_a_processor_share_its_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
