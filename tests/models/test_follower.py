@@ -11,7 +11,7 @@ from eichi.errors import DeviceError
 from eichi.models.follower import Follower, serve
 from eichi.models.load import Components
 from eichi.models.parallel import Seat
-from eichi.models.team import Begin, Ready, Trouble, Want, receive, send
+from eichi.models.team import Answer, Begin, Ready, Told, Trouble, Want, receive, send
 from eichi.options import WeightsOptions
 from eichi.plan.memory import GIB, Machine, Need
 from eichi.settings import Runtime
@@ -26,7 +26,7 @@ def begin(tmp_path_factory: pytest.TempPathFactory) -> Begin:
 
 def test_a_message_arrives_as_it_was_sent(begin: Begin) -> None:
     pipe = BytesIO()
-    sent = [Want(WeightsOptions(fp8="row"), Need(64, 64)), begin, Ready()]
+    sent: list[Told | Answer] = [Want(WeightsOptions(fp8="row"), Need(64, 64)), begin, Ready()]
     for message in sent:
         send(pipe, message)
     whole = pipe.getvalue()
