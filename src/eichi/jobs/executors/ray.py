@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -17,12 +18,14 @@ from pathlib import Path
 
 from eichi.errors import FolderError, InputError, RunError, StoreError
 from eichi.files import private
+from eichi.jobs.listing import Wanted
 from eichi.jobs.queue import Queue
 from eichi.jobs.store import Store
-from eichi.jobs.view import ACTIVE, Ask, Problem, Status, Told
+from eichi.jobs.view import Ask, Problem, Status, Told
 from eichi.settings import Settings, variable
 
 PACE = 0.2  # seconds between two looks at what is taken
+WANTED = Wanted(active=1000, coming=0, ended=100)  # of the jobs, with each of them
 AGAIN = 3.0  # seconds after which a keeper is started again that died
 TRIES = 3  # times that a keeper may die without a word and without a worker
 KEEPER, ONCE, STOP = "eichi.jobs.executors.keeper", "--once", "--stop"
@@ -93,16 +96,16 @@ class RayExecutor:
     def drain(self) -> Iterator[int]:
         """Run what waits, and no more: the numbers of the jobs as they are taken, by whomever. Raises RunError."""
         self._start()
-        waiting, active = set[int](), set[int]()
+        begun, active, seen = time.time(), set[int](), set[int]()
         while self._living:
-            marks = {mark.id: mark.status for mark in self.store.marks()}
-            now = {id for id, status in marks.items() if status in ACTIVE}
-            yield from sorted(now - active)
-            still = {id for id, status in marks.items() if status == Status.WAITING}
+            waits = self.store.waits() and not self.store.held  # asked first: what waits no more is among the marks
+            marks = self.store.marks(WANTED)
+            now = {mark.id for mark in marks.active}
             # Those that were taken and have ended between two looks.
-            yield from (id for id in sorted(waiting - still - now) if self._ended(id))
-            waiting, active = still, now
-            if not active and (not waiting or self.store.held):
+            fast = {mark.id for mark in marks.ended if (mark.ended or 0) > begun} - seen
+            yield from sorted((now - active) | {id for id in fast if self._ran(id)})
+            active, seen = now, seen | now | fast
+            if not active and not waits:
                 return
             self._closing.wait(PACE)
         self._check()
@@ -190,10 +193,10 @@ class RayExecutor:
         if row is not None and row.status == Status.WAITING:
             self._check()
 
-    def _ended(self, id: int) -> bool:
-        """Whether a job has run and ended."""
+    def _ran(self, id: int) -> bool:
+        """Whether a job that ended was begun."""
         row = self.store.find(id)
-        return row is not None and row.status.terminal and row.started is not None
+        return row is not None and row.started is not None
 
     def _check(self) -> None:
         """Say so where the keeper has gone on its own."""
