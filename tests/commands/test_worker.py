@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no sc
 def test_workers_are_told_which_store_and_place_are_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the command line, which wins over variables; here workers that only write down what they are told."""
     program = tmp_path / "worker"
-    program.write_text(f'#!/bin/sh\necho 7\necho "$@ $EICHI_STORE $EICHI_PLACE" >{tmp_path}/told-$5\n')
+    program.write_text(f'#!/bin/sh\necho 7\necho "$@ $EICHI_STORE $EICHI_PLACE" >{tmp_path}/told-$4\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setenv("EICHI_STORE", "sqlite:///other.db")
