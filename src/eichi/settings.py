@@ -10,6 +10,7 @@ as far as they concern the running of models; nothing below reads them again, so
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,7 @@ from eichi.declare import Optioned, Plain, option, shown
 from eichi.errors import OptionError
 from eichi.files import aside, private, read_file, tighten
 from eichi.reasons import Unfit, unfit
-from eichi.text import json_text
+from eichi.text import figures, json_text
 from eichi.words import ENGLISH, language_of, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
@@ -36,6 +37,9 @@ LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 NOWHERE = "-"  # for a folder: none
+AUTO, NOBODY = "auto", "none"  # of devices
+DATABASE = "store"  # as a place for files: the database of the jobs itself
+NUMBERS = re.compile(r"(?:[a-z]+:)?\d{1,3}(?:,(?:[a-z]+:)?\d{1,3})*")  # of devices: 0,1 or cuda:0,cuda:1
 # This machine by its names; what is said to it does not leave it.
 LOCAL = ("localhost", "127.0.0.1", "::1")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
@@ -60,6 +64,7 @@ class Runtime:
     half: bool = False  # on a CPU, in bfloat16
     reproducible: bool = False
     preserve_gb: float | None = None
+    gpus: int = 1
 
 
 class Settings(Optioned, BaseSettings):
@@ -74,6 +79,8 @@ class Settings(Optioned, BaseSettings):
     home: Path = option(..., kind="folder")
     outputs: Path = option(Path("outputs"), group="machine", kind="folder")
     device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda", "xpu", "mps"))
+    # Numbers of NVIDIA cards, a worker for each; on a processor, how many workers share it.
+    devices: str = option(AUTO, group="machine", costs=("time", "memory"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
     # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
@@ -83,6 +90,8 @@ class Settings(Optioned, BaseSettings):
     mirror: str = option("", group="models")
     # For what the hub opens to those who agreed to its terms. It is shown to nobody.
     token: SecretStr | None = option(None, group="models")
+    # For one video; they share the tokens of each step. Another number makes the same video, but for rounding.
+    gpus: int = option(1, "--gpus", group="machine", costs=("time", "memory"), ge=1, le=64)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
         None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
@@ -102,7 +111,18 @@ class Settings(Optioned, BaseSettings):
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
     store: str = option("")
+    # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
+    place: str = option("", group="machine")
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
+
+    @field_validator("devices")
+    @classmethod
+    def counted(cls, text: str) -> str:
+        """Which cards, or how many workers: AUTO, NOBODY, or numbers with a comma between two."""
+        plain = re.sub(r"\s*[,;、，\s]\s*", ",", figures(text).strip().lower()).strip(",") or AUTO
+        if plain not in (AUTO, NOBODY) and NUMBERS.fullmatch(plain) is None:
+            raise Unfit("reason.devices")
+        return plain
 
     @field_validator("store")
     @classmethod
@@ -156,6 +176,13 @@ class Settings(Optioned, BaseSettings):
         """Variables beat given values, which are those of the file in the home folder."""
         return env_settings, init_settings
 
+    def given(self, **values: Any) -> "Settings":
+        """These settings with others that a command was given, which win over variables too. Raises OptionError."""
+        try:
+            return Settings(**self.model_dump() | values | {"_env_prefix": f"{PREFIX}NONE_"})
+        except ValidationError as error:
+            raise wrong(error) from error
+
     @property
     def cache(self) -> Path:
         """What can be made again: encoded prompts."""
@@ -197,6 +224,7 @@ class Settings(Optioned, BaseSettings):
             half=self.cpu_precision == "half",
             reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
+            gpus=self.gpus,
         )
 
 

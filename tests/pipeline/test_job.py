@@ -108,8 +108,9 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
         assert "text_encoder" not in parts._loaded
 
 
-def test_a_part_that_goes_gives_its_memory_back_at_once(tmp_path: Path) -> None:
+def test_a_large_part_that_goes_gives_its_memory_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks tie a network into a circle: a GPU would be full until somebody looked for circles."""
+    monkeypatch.setattr("eichi.models.load.MANY", 1000)
     parts = components(tmp_path)
     parts.placement = Placement("kept", whole=False)
     encoder = weakref.ref(parts.text_encoder)
@@ -225,9 +226,11 @@ def test_a_kernel_that_is_not_taken_is_said(tmp_path: Path) -> None:
 
 
 def test_a_record_names_every_kernel_that_drew(tmp_path: Path) -> None:
-    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}))
+    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}), gpus=1)
     assert computed({"seed": 1}, parts) == {"seed": 1, "attention": "native"}
     assert computed({"attention": "flash 2.8"}, parts) == {"attention": "flash 2.8, native"}
     assert computed({"attention": "flash 2.8, native"}, parts) == {"attention": "flash 2.8, native"}
     parts.kernels.record = {}  # a CPU's
     assert computed({"seed": 1}, parts) == {"seed": 1}
+    parts.gpus = 2
+    assert computed({"seed": 1}, parts) == {"seed": 1, "gpus": 2}

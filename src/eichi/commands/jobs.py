@@ -339,12 +339,17 @@ def repair(as_json: bool) -> None:
 def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
     """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""
     with reporting(as_json) as settings:
+        from eichi.jobs.freight import Freight
+        from eichi.jobs.homecoming import Homecoming
+        from eichi.jobs.places import open_place
         from eichi.jobs.queue import Queue
         from eichi.jobs.store import Store
 
         with Store(settings.store) as store:
             store.recover()
-            yield settings, Queue(store, settings.model_folders)
+            freight = Freight(settings, open_place(settings.place, store))
+            with Homecoming(store, freight).watching():
+                yield settings, Queue(store, settings.model_folders, freight)
 
 
 def _batch(flags: Plain, language: str) -> "Batch":

@@ -86,6 +86,8 @@ jobs = sa.Table(
     sa.Column("owner", sa.Text, nullable=False, server_default=""),
     sa.Column("model", sa.Text, nullable=False, server_default=""),
     sa.Column("overtaken", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("node", sa.Text, nullable=False, server_default=""),
+    sa.Column("inputs", JsonText),
     sa.Index("jobs_order", "status", sa.text("priority DESC"), "position", "id"),
     sa.Index("jobs_pace", "pace_key"),
     sa.Index("jobs_position", "position"),
@@ -146,7 +148,8 @@ PartsFolder = Annotated[str, Field(pattern=r"^[^\x00]*[/\\]\.[^/\\\x00]+\.parts$
 class Draft:
     """A job before it is in the store: a request that was found good, and what it comes to.
 
-    Requests of the same `pace_key` take the same time for a section.
+    Requests of the same `pace_key` take the same time for a section. `node` is the machine whose paths it names,
+    nothing where they mean the same on all; `inputs` tells what is in the files of the request, by their paths.
     """
 
     kind: str
@@ -154,6 +157,8 @@ class Draft:
     plan: Figures
     pace_key: str
     folder: str
+    node: str = ""
+    inputs: dict[str, str] | None = None
 
     @property
     def model(self) -> str:
@@ -170,8 +175,9 @@ class Job:
     the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether
     its results go with it. `once` is what it was asked for by, if once only. `owner` is the name of who asked for it,
     nothing for who sits at the machine; `model` what a worker must have to run it, nothing where that is not known;
-    `overtaken` how often a later one was taken before it, see `turn`. `damaged` are the columns that are not as they
-    should be; what stands here in their place is harmless.
+    `overtaken` how often a later one was taken before it, see `turn`. `node` is the machine whose paths it names, its
+    home, nothing where they mean the same on all; `inputs` are what is in the files of the request, by their paths.
+    `damaged` are the columns that are not as they should be; what stands here in their place is harmless.
     """
 
     id: int
@@ -204,6 +210,8 @@ class Job:
     owner: str
     model: str
     overtaken: NonNegativeInt
+    node: str
+    inputs: dict[str, str] | None
     damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -279,6 +287,7 @@ HARMLESS: dict[str, object] = {
     "owner": "",
     "model": "",
     "overtaken": 0,
+    "node": "",
 }
 
 

@@ -172,21 +172,29 @@ class Store:
             if not connection.execute(sa.update(state).values(held=held)).rowcount:  # a damaged store has lost its row
                 connection.execute(sa.insert(state).values(id=1, held=held))
 
-    def waits(self, models: Models = None) -> bool:
+    def waits(self, models: Models = None, without: Collection[int] = ()) -> bool:
         """Whether a job waits that a worker with these models could take, were the queue not held; None for any."""
         with self.reading() as connection:
-            return turn.waits(connection, models)
+            return turn.waits(connection, models, without)
 
-    def claim(self, runner: str, models: Models = None, holds: str | None = None) -> Job | None:
-        """Take the next job for a worker that has these models, None for any, and the one that it `holds` in memory.
+    def models_asked(self) -> list[str]:
+        """The models of the jobs that wait; where a row is damaged, what stands there."""
+        with self.reading() as connection:
+            return turn.models_asked(connection)
+
+    def claim(
+        self, runner: str, models: Models = None, holds: str | None = None, without: Collection[int] = ()
+    ) -> Job | None:
+        """Take the next job for a worker that has these models, None for any, and the one that it `holds` in memory;
+        `without` those that it has given back.
 
         No two workers take the same one. Which is the next says `turn`: that of the highest priority with the earliest
         place, or one of the next few that have the model held, none of which overtakes another for ever.
         """
-        if not self.waits(models):  # most looks find nothing, and disturb nobody who writes
+        if not self.waits(models, without):  # most looks find nothing, and disturb nobody who writes
             return None
         with self.writing() as connection:
-            row = turn.take(connection, runner, models, holds)
+            row = turn.take(connection, runner, models, holds, without)
             return None if row is None else _say(connection, Job.of(row), Changed(Status.RUNNING))
 
     def join(self, worker: WorkerView) -> None:

@@ -31,15 +31,22 @@ ORDER = (jobs.c.priority.desc(), jobs.c.position, jobs.c.id)
 Models = Collection[str] | None
 
 
-def waits(connection: sa.Connection, models: Models) -> bool:
+def waits(connection: sa.Connection, models: Models, without: Collection[int] = ()) -> bool:
     """Whether a job waits that a worker with these models could take, were the queue not held."""
-    found = connection.scalar(sa.select(jobs.c.id).where(WAITS & _runs(models)).limit(1))
+    found = connection.scalar(sa.select(jobs.c.id).where(WAITS & _runs(models, without)).limit(1))
     return found is not None
 
 
-def take(connection: sa.Connection, runner: str, models: Models, holds: str | None) -> sa.Row[Any] | None:
+def models_asked(connection: sa.Connection) -> list[str]:
+    """The models of the jobs that wait."""
+    return [model for model in connection.scalars(sa.select(jobs.c.model).where(WAITS).distinct())]
+
+
+def take(
+    connection: sa.Connection, runner: str, models: Models, holds: str | None, without: Collection[int] = ()
+) -> sa.Row[Any] | None:
     """Give a worker the next job that it can run: its row, None where there is none or the queue is held."""
-    if holds is not None and (ahead := _ahead(connection, models, holds)):
+    if holds is not None and (ahead := _ahead(connection, _runs(models, without), holds)):
         *passed, chosen = ahead
         # Locked in one order by all, so that no two wait for each other.
         there = sa.select(jobs.c.id).where(jobs.c.id.in_(ahead), WAITS).order_by(jobs.c.id).with_for_update()
@@ -47,12 +54,12 @@ def take(connection: sa.Connection, runner: str, models: Models, holds: str | No
             counted = sa.update(jobs).where(jobs.c.id.in_(passed), jobs.c.status == Status.WAITING)
             connection.execute(counted.values(overtaken=jobs.c.overtaken + 1))
             return row
-    return _taken(connection, runner, _runs(models))
+    return _taken(connection, runner, _runs(models, without))
 
 
-def _ahead(connection: sa.Connection, models: Models, holds: str) -> list[int]:
+def _ahead(connection: sa.Connection, runs: sa.ColumnElement[bool], holds: str) -> list[int]:
     """The first job of the window with the model that is held, behind those that it may overtake; else nothing."""
-    asked = sa.select(jobs.c.id, jobs.c.model, jobs.c.overtaken, jobs.c.priority).where(WAITS & _runs(models))
+    asked = sa.select(jobs.c.id, jobs.c.model, jobs.c.overtaken, jobs.c.priority).where(WAITS & runs)
     found: list[int] = []
     first = None
     for row in connection.execute(asked.order_by(*ORDER).limit(WINDOW)):
@@ -84,6 +91,7 @@ def _taken(connection: sa.Connection, runner: str, which: sa.ColumnElement[bool]
     return connection.execute(sa.update(jobs).where(mine).values(taken).returning(jobs)).first()
 
 
-def _runs(models: Models) -> sa.ColumnElement[bool]:
-    """What a worker with these models can run; one that does not say which takes anything."""
-    return sa.true() if models is None else jobs.c.model.in_(["", *models])
+def _runs(models: Models, without: Collection[int] = ()) -> sa.ColumnElement[bool]:
+    """What a worker with these models can run, `without` some jobs; one that does not say which takes anything."""
+    right = sa.true() if models is None else jobs.c.model.in_(["", *models])
+    return right & jobs.c.id.not_in(without) if without else right

@@ -4,6 +4,8 @@ Where the weights are on this machine they are read from the headers of their fi
 known by heart, so that a LoRA can be judged before forty gigabytes are fetched. Knows nothing of LoRAs.
 """
 
+from pathlib import Path
+
 from eichi.catalog import Entry, ModelFolders, Shapes
 from eichi.errors import ModelError
 from eichi.models.formats import arrange
@@ -15,7 +17,11 @@ PART = "transformer"
 
 def transformer_shapes(entry: Entry, models: ModelFolders) -> Shapes:
     """Shape by name of every weight of a model's transformer. Raises ModelError for files that cannot be read."""
-    place = locate_part(entry, PART, models)
+    return shapes_at(locate_part(entry, PART, models), entry)
+
+
+def shapes_at(place: Path | None, entry: Entry) -> Shapes:
+    """The same where the transformer was found, or was not."""
     try:
         if place is not None and (found := arrange(PART, place).shapes):
             return found
@@ -24,7 +30,6 @@ def transformer_shapes(entry: Entry, models: ModelFolders) -> Shapes:
     return entry.published[PART].shapes
 
 
-def kept_in_eight(entry: Entry, models: ModelFolders) -> bool:
-    """Whether the file of a model's transformer has its weights in eight bits; False where it cannot be told."""
-    place = locate_part(entry, PART, models)
+def kept_in_eight(place: Path | None) -> bool:
+    """Whether the transformer that lies there has its weights in eight bits; False where it cannot be told."""
     return place is not None and precision(PART, place).startswith("fp8")

@@ -31,8 +31,8 @@ GIB = 2**30
 FLOAT32 = 4
 
 # Bytes at the peak of the transformer's pass in bfloat16, a token and channel: the normalising of queries and keys in
-# float32.
-WORK = 38
+# float32; and where several GPUs put all tokens together.
+WORK, WHOLE = 38, 8
 CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
 # Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has
 # so many tokens with the template; a layer has so many squares of its channels.
@@ -63,7 +63,7 @@ class Need:
     """What a request asks of memory and time. `clean` counts given latents at full resolution, `lora` bytes of LoRAs.
 
     `branches` are the guidance branches: 2 with real CFG. `product` is whether FP8 multiplies; `cached` whether a step
-    cache saves some of the `steps` of each of the `sections`, `kept` what one keeps: numbers a token and channel.
+    cache saves `steps` of the `sections`, `kept` what it keeps: numbers a token and channel. `gpus` share the tokens.
     """
 
     height: int
@@ -78,6 +78,7 @@ class Need:
     sections: int = 4
     cached: bool = False
     kept: int = CACHED
+    gpus: int = 1
 
     @property
     def tokens(self) -> int:
@@ -242,7 +243,7 @@ def ladder(anatomy: Anatomy, need: Need, streams: bool = True) -> list[Placement
 
     `streams` as a machine has it: without, nothing is decoded beside sampling.
     """
-    count = anatomy.double.count + anatomy.single.count
+    count = anatomy.double.count + anatomy.single.count if need.gpus == 1 else 1  # several stream nothing
     rungs = [Placement("all"), Placement("kept"), Placement("kept", whole=False)]
     rungs += [Placement("kept", whole=False, beside=False)]
     rungs += [Placement("streamed", streamed, whole=False, beside=False) for streamed in range(1, count)]
@@ -297,8 +298,9 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
     if placement.level == "all":
         resident |= {"encoders": words + number * anatomy.image_encoder}
         words = 0
-    channels = need.tokens * anatomy.width
-    work = {"work": WORK * channels * number / HALF.size, "cache": number * need.kept * channels * need.branches}
+    channels = need.tokens * anatomy.width / need.gpus
+    most = max(WORK, WHOLE * need.gpus)
+    work = {"work": most * channels * number / HALF.size, "cache": number * need.kept * channels * need.branches}
     decode = {"decode": _decode(anatomy, need, number)}
     reading = {"work": number * READ * PROMPT * isqrt(anatomy.text_encoder.parameters // LAYER)}
     phases = {
@@ -462,8 +464,8 @@ def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
     anew = not half or need.lora > 0
     encoders = max(anatomy.text_encoder.parameters + anatomy.text_encoder_2, anatomy.image_encoder)
     memory: Sum = {
-        "program": PLAIN,
-        "transformer": eight + FLOAT32 * anatomy.head + (number * rest if anew else 0),
+        "program": need.gpus * PLAIN,
+        "transformer": need.gpus * (eight + FLOAT32 * anatomy.head + (number * rest if anew else 0)),
         "vae": number * anatomy.vae,
         "work": max(
             number * encoders,

@@ -22,6 +22,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from eichi.errors import EichiError, InputError
 from eichi.files import private
 from eichi.jobs.executors.local import LocalExecutor
+from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
@@ -106,7 +107,8 @@ def serve(
             config = uvicorn.Config(
                 app, http=Punctual, log_config=None, log_level="warning", timeout_graceful_shutdown=1
             )
-            Server(config, desk).run([listener])
+            with Homecoming(store, desk.freight).watching():
+                Server(config, desk).run([listener])
         finally:
             desk.downloads.close()
             desk.bench.close()

@@ -17,6 +17,8 @@ import click
 from eichi.catalog import find
 from eichi.errors import EichiError, FolderError
 from eichi.files import read_file
+from eichi.jobs.freight import Freight
+from eichi.jobs.places import open_place
 from eichi.jobs.queue import Queue, results
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
@@ -49,7 +51,8 @@ class Desk:
         self.store = store
         self.submit = submit
         self.local = local
-        self.queue = Queue(store, settings.model_folders)
+        self.freight = Freight(settings, open_place(settings.place, store))
+        self.queue = Queue(store, settings.model_folders, self.freight)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)

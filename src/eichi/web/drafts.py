@@ -140,9 +140,10 @@ class DraftView(View):
 
 @dataclass
 class Sound(Generic[Asked, Planned]):
-    """What is left of a draft: its plan, and errors with the keys that they are about."""
+    """What is left of a draft: its plan, where its transformer lies, and errors with the keys that they are about."""
 
     plan: Planned | None = None
+    transformer: Path | None = None
     errors: list[tuple[EichiError, str | None]] = field(default_factory=list)
 
 
@@ -241,9 +242,10 @@ def _sound(
         sound.errors.insert(0, (OptionError("error.image.required", flag="--image"), "image"))
     if sound.plan is not None and not any(key == "model" for _, key in sound.errors):
         try:
-            locate(sound.plan.entry, desk.settings.model_folders)
+            sound.transformer = locate(sound.plan.entry, desk.settings.model_folders)["transformer"]
         except EichiError as error:
-            sound.errors.append((error, "model"))
+            if sound.plan.entry.name not in desk.queue.offered():
+                sound.errors.append((error, "model"))
     return sound
 
 
@@ -344,8 +346,9 @@ def _view(
     notes: list[str] = []
     if made is not None:
         machine = desk.probe.look(desk.settings)
-        in_eight = kept_in_eight(made.entry, desk.settings.model_folders)
-        planned = plan_memory(made.entry, weigh(made.need, made.options, in_eight), machine)
+        gpus = desk.settings.gpus if isinstance(made, Plan) else 1
+        need = weigh(made.need, made.options, kept_in_eight(sound.transformer), gpus)
+        planned = plan_memory(made.entry, need, machine)
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
