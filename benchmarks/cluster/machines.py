@@ -23,7 +23,7 @@ from benchmarks.servers import free_port
 from eichi.events import Json
 
 COMMAND = "from eichi.cli import main; main()"
-PATIENCE = 60  # seconds for a machine to leave, and for the page to answer
+PATIENCE = 120  # seconds for a machine to leave, and for the page to answer
 PATHS = (str(Path(__file__).parents[2]), str(Path(str(files("eichi"))).parent))
 
 
