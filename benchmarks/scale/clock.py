@@ -119,16 +119,21 @@ class Clock:
                 turn.at, turn.number = self.now + wait, next(self._numbers)
                 heapq.heappush(self._turns, turn)
 
-    def call(self, kind: str, do: Callable[[], Answer]) -> Generator[float, None, Answer]:
-        """A call of the store; its caller goes on when it is answered."""
+    def call(
+        self, kind: str, do: Callable[[], Answer], before: Callable[[], object] = lambda: None
+    ) -> Generator[float, None, Answer]:
+        """A call of the store; its caller goes on when it is answered. What is done `before` costs nobody anything."""
+        before()
         answer, cost = self._meter(do)
         yield self._served(kind, cost)
         return answer
 
-    def like(self, kind: str, do: Callable[[], object]) -> Life:
+    def like(self, kind: str, do: Callable[[], object], before: Callable[[], object] = lambda: None) -> Life:
         """A call that changes nothing for anybody: made once in a while, and taken to be like those in between."""
         self._asked[kind] += 1
         made = self._asked[kind] <= KNOWN or self._asked[kind] % EVERY == 0
+        if made:
+            before()
         yield self._served(kind, self._meter(do)[1] if made else None)
 
     def _served(self, kind: str, made: Cost | None) -> float:

@@ -40,6 +40,7 @@ class Made:
     lost: float = 0.0  # the same of sections that were begun and not finished
     loading: float = 0.0
     done: int = 0
+    failed: int = 0  # their workers died too often
     stolen: int = 0  # from workers that lived
     deaths: int = 0
     waited: list[float] = field(default_factory=list)  # of jobs, until they were begun
@@ -74,7 +75,6 @@ class Crowd:
         for place in range(len(self.cards)):
             self.clock.start(self._stand(place), self.chance.uniform(0, IDLE))
             self.clock.start(self._tell(), self.chance.uniform(0, BEAT))
-        self.clock.start(self._beat())
 
     def arrive(self, drafts: Sequence[Draft], rate: float) -> None:
         """Jobs that are asked for one by one, `rate` a second in the mean, without an end."""
@@ -91,11 +91,12 @@ class Crowd:
         """What a worker looks for between jobs: jobs without a worker, and the other workers."""
         if self.deaths and self.clock.now >= self._looked + LOOK:
             self._looked = self.clock.now
-            found = yield from self.clock.call("recover", self.store.recover)
+            found = yield from self.clock.call("recover", self.store.recover, self._beat)
             self.waiting += sum(job.status == Status.WAITING for job in found)
+            self.made.failed += sum(job.status == Status.FAILED for job in found)
         else:
-            yield from self.clock.like("recover", self.store.recover)
-        yield from self.clock.like("workers", self.store.workers)
+            yield from self.clock.like("recover", self.store.recover, self._beat)
+        yield from self.clock.like("workers", self.store.workers, self._beat)
 
     def _stand(self, place: int) -> Life:
         """A place for workers: one after another."""
@@ -114,15 +115,13 @@ class Crowd:
             yield from self.clock.like("beat", partial(self.store.beat, "node/0/0/0"))
             yield BEAT
 
-    def _beat(self) -> Life:
-        """Signs of life of all who live, written once for all."""
-        while True:
-            now = {"beat": self.clock.now}
-            with self.store.writing() as connection:
-                mine = jobs.c.status.in_(ACTIVE) & jobs.c.runner.not_in(self.gone)
-                connection.execute(sa.update(jobs).where(mine).values(now))
-                connection.execute(sa.update(workers).where(workers.c.runner.not_in(self.gone)).values(now))
-            yield BEAT
+    def _beat(self) -> None:
+        """Signs of life of all who live, written at once before somebody looks for them."""
+        now = {"beat": self.clock.now}
+        with self.store.writing() as connection:
+            mine = jobs.c.status.in_(ACTIVE) & jobs.c.runner.not_in(self.gone)
+            connection.execute(sa.update(jobs).where(mine).values(now))
+            connection.execute(sa.update(workers).where(workers.c.runner.not_in(self.gone)).values(now))
 
 
 class Pretender:
@@ -178,7 +177,11 @@ class Pretender:
         for order in range(made, sections):
             yield from self._section(job, order)
             self.crowd.sections[job.id] = order + 1
-            yield from self._tell(job, SectionDone(order, order, sections, STEPS, 0))
+            done = SectionDone(order, order, sections, STEPS, 0)
+            if self.crowd.deaths:  # then it counts how often a job has lost its worker since
+                yield from self.clock.call("event", partial(self.store.record, job, done))
+            else:
+                yield from self._tell(job, done)
         last = Finished("a.mp4", "a.png", 1, frames, 1.0, sections)
         yield from self.clock.call("end", partial(self.store.end, job, Status.DONE, last, result=dump(last)))
         del self.crowd.sections[job.id]

@@ -54,6 +54,7 @@ class Found:
     busy: float
     waited: tuple[float, float]  # seconds until a job was begun: in the median, and of the slowest twentieth
     deaths: int
+    failed: int
     stolen: int
     seconds: float  # that this took
     tallies: dict[str, Tally]
@@ -131,7 +132,7 @@ def measure(database: Database, case: Case) -> Found:
             crowd.arrive(drafts(AT_ONCE), case.load * case.workers / mean_job(crowd.cards))
         with lived(clock.time):
             crowd.start()
-            clock.run(lambda: crowd.made.done >= case.jobs)
+            clock.run(lambda: crowd.made.done + crowd.made.failed >= case.jobs)
     return found(database, case, clock, crowd.made, time.perf_counter() - begun)
 
 
@@ -150,6 +151,7 @@ def found(database: Database, case: Case, clock: Clock, made: Made, seconds: flo
         busy=clock.busy / passed / database.lanes,
         waited=(median(waited), waited[int(0.95 * (len(waited) - 1))]),
         deaths=made.deaths,
+        failed=made.failed,
         stolen=made.stolen,
         seconds=seconds,
         tallies=clock.tallies,

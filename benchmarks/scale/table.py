@@ -6,7 +6,7 @@ from benchmarks.scale.measure import Case, Found
 
 COLUMNS = (
     *("workers", "case", "jobs", "efficiency", "loading", "lost", "jobs an hour", "waited", "slowest 5 %"),
-    *("statements a second", "database busy", "deaths", "taken while alive", "simulated in"),
+    *("statements a second", "database busy", "deaths", "failed", "taken while alive", "simulated in"),
 )
 CALLS = ("call", "calls", "statements each", "ms in the database", "ms beside it", "share of the database")
 
@@ -22,7 +22,7 @@ def row(found: Found) -> str:
     cells = (
         *(f"{case.workers}", _case(case), f"{case.jobs}", f"{found.efficiency:.3f}", f"{found.loading:.3f}"),
         *(f"{found.lost:.3f}", f"{found.an_hour:.0f}", _seconds(found.waited[0]), _seconds(found.waited[1])),
-        *(f"{found.statements:.0f}", f"{found.busy:.1%}", f"{found.deaths}", f"{found.stolen}"),
+        *(f"{found.statements:.0f}", f"{found.busy:.1%}", f"{found.deaths}", f"{found.failed}", f"{found.stolen}"),
         _seconds(found.seconds),
     )
     return f"| {' | '.join(cells)} |"

@@ -22,7 +22,7 @@ def test_a_crowd_does_its_jobs(files: Files) -> None:
 
 
 def test_the_dead_leave_their_jobs_to_others(files: Files) -> None:
-    found = measure(files, Case(3, 12, deaths=10.0))
+    found = measure(files, Case(3, 6, deaths=10.0))
     assert found.deaths > 0
     assert found.lost > 0
     assert not found.stolen
@@ -30,6 +30,6 @@ def test_the_dead_leave_their_jobs_to_others(files: Files) -> None:
 
 def test_who_comes_late_waits_shorter(files: Files) -> None:
     """Where jobs arrive one by one, not all of them behind each other."""
-    full, rare = measure(files, Case(2, 8)), measure(files, Case(2, 8, load=0.3))
+    full, rare = measure(files, Case(2, 4)), measure(files, Case(2, 4, load=0.3))
     assert rare.waited[0] < full.waited[0]
     assert rare.efficiency < full.efficiency

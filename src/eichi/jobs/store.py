@@ -230,7 +230,7 @@ class Store:
     def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
         """What happened to a job, told by its worker: values of the row, then the event.
 
-        How far it is is kept as the row's progress only, the latest in place of the one before it. A job that has got on
+        How far it is is kept as the row's progress only, the latest in place of the one before it. A job that gets on
         by a section is not what its workers died of. Raises Lost.
         """
         assert job.runner is not None
