@@ -15,7 +15,9 @@ from pathlib import Path
 
 import psycopg
 
-ROOT, OWNER = 0, "postgres"
+from tests.postgres import USERS, programs
+
+ROOT = 0
 
 
 class Server:
@@ -23,7 +25,7 @@ class Server:
 
     def __init__(self, programs: Path, folder: Path, options: Sequence[str]) -> None:
         self.programs, self.folder = programs, folder
-        self.user = OWNER if sys.platform != "win32" and os.geteuid() == ROOT else None  # it refuses to run as root
+        self.user = _user()
         self.options = " ".join((f"-k {folder} -c listen_addresses=''", *options))
         self._numbers = count()
 
@@ -61,12 +63,6 @@ class Server:
         return psycopg.connect(f"host={self.folder} user=eichi dbname={name}", autocommit=True)
 
 
-def programs() -> Path | None:
-    """Where the server's programs are, None where it is not installed."""
-    found = shutil.which("initdb") or next(iter(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
-    return None if found is None or sys.platform == "win32" else Path(found).resolve().parent
-
-
 @contextmanager
 def postgres(folder: Path, *options: str) -> Iterator[Server]:
     """A server in a folder that is not there yet, which goes with it; `options` are words for the server."""
@@ -85,3 +81,12 @@ def postgres(folder: Path, *options: str) -> Iterator[Server]:
         with suppress(subprocess.CalledProcessError):
             server.stop()
         shutil.rmtree(folder)
+
+
+def _user() -> str | None:
+    """Who the server runs as; it refuses to run as root."""
+    if sys.platform == "win32" or os.geteuid() != ROOT:
+        return None
+    import pwd
+
+    return next(name for name in USERS if name in {one.pw_name for one in pwd.getpwall()})

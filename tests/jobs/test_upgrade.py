@@ -194,7 +194,7 @@ def test_the_tables_are_those_of_the_newest_migration(url: str) -> None:
         made = connection.scalars(asked).all() if ordered else []
     engine.dispose()
     assert differences == []
-    assert all(text.endswith("(status, priority DESC, position, id)") for text in made)
+    assert all(text.endswith("(status, priority DESC, position, id, ended, binned)") for text in made)
 
 
 def test_opening_again_changes_nothing(url: str) -> None:

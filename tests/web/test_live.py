@@ -56,7 +56,7 @@ def test_first_all_of_it_then_what_changes(desk: Desk, video: VideoOptions) -> N
     desk.queue.hold_all()
     assert looked(desk) == {"full": False, "held": True}
     desk.queue.bin(two.id)
-    assert looked(desk) == {"full": False, "removed": [two.id], "order": [one.id]}
+    assert looked(desk) == {"full": False, "removed": [two.id], "order": [one.id], "coming": 1}
     desk.store.restore(two.id)
     change = looked(desk)
     assert ([row["id"] for row in change["jobs"]], change["order"]) == ([two.id], [two.id, one.id])

@@ -138,17 +138,22 @@ def run(as_json: bool) -> None:
 
 
 @jobs.command(name="list", help=say("cli.jobs.list"))
+@click.option("--limit", type=Number(1), help=say("cli.jobs.limit"))
 @json_flag
-def list_(as_json: bool) -> None:
+def list_(limit: int | None, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
+        from eichi.jobs.listing import Listing
         from eichi.jobs.view import QueueView
 
-        found, held = tuple(_view(job, settings.language) for job in queue.store.jobs()), queue.store.held
+        rows, total = queue.store.page(Listing(limit=limit))
+        found, held = tuple(_view(job, settings.language) for job in rows), queue.store.held
         if as_json:
-            print_json(QueueView(jobs=found, held=held))
+            print_json(QueueView(jobs=found, total=total, held=held))
             return
         for job in found:
             click.echo(_line(job, settings.language))
+        if total > len(found):
+            tell(say("cli.jobs.further", settings.language, count=total - len(found)))
         if held:
             tell(say("cli.queue.held", settings.language))
 

@@ -64,13 +64,7 @@ class Queue:
     def move(self, id: int, to: int | None = None, priority: int | None = None) -> Job:
         """Give a job another priority, and the place `to`, from 1, among the jobs to come that have the same."""
         job = self._change(id, states(Action.UP), **({} if priority is None else {"priority": priority}))
-        if to is None:
-            return job
-        others = [other.id for other in self.waiting() if other.priority == job.priority and other.id != id]
-        if not 1 <= to <= len(others) + 1:
-            raise InputError("error.job.place", job=id, place=to, last=len(others) + 1)
-        self.store.arrange([*others[: to - 1], id, *others[to - 1 :]])
-        return self.store.job(id)
+        return job if to is None else self.store.place(id, to)
 
     def edit(self, id: int, values: Mapping[str, Any]) -> Job:
         """Change options by their dotted keys; of a job that is begun, prompts and pictures of sections to come."""
@@ -316,8 +310,8 @@ class Queue:
     def _shift(self, id: int, by: int) -> Job:
         """A job one place further to the front or the back of those with its priority."""
         job = self._change(id, states(Action.UP))
-        order = [other.id for other in self.waiting() if other.priority == job.priority]
-        return self.move(id, order.index(id) + 1 + by) if id in order else job  # taken meanwhile
+        now, _ = self.store.rank(id)
+        return self.store.place(id, now + by) if now else job  # taken meanwhile
 
     def _leave(self, id: int, action: Action, how: Ask, status: Status) -> Job:
         """Have the worker of a job that runs asked, and put any other into a state at once."""

@@ -88,7 +88,8 @@ jobs = sa.Table(
     sa.Column("overtaken", sa.Integer, nullable=False, server_default="0"),
     sa.Column("node", sa.Text, nullable=False, server_default=""),
     sa.Column("inputs", JsonText),
-    sa.Index("jobs_order", "status", sa.text("priority DESC"), "position", "id"),
+    # What a claim, a count and a list look at without reading a row.
+    sa.Index("jobs_order", "status", sa.text("priority DESC"), "position", "id", "ended", "binned"),
     sa.Index("jobs_pace", "pace_key"),
     sa.Index("jobs_position", "position"),
     sa.Index("jobs_once", "once"),

@@ -76,6 +76,7 @@ Button = Literal["hold", "resume", "stop-section", "stop", "skip", "up", "down",
 
 IDLE = (Status.WAITING, Status.HELD)
 ACTIVE = (Status.RUNNING, Status.STOPPING)
+OPEN = (*ACTIVE, *IDLE)  # what has not ended
 BUILT = (Action.CLONE, Action.REDO)  # what makes a new job of one, whatever becomes of that
 
 # What can be done in which state.
@@ -347,9 +348,10 @@ class JobTold(JobView):
 
 
 class QueueView(View):
-    """All jobs, in the order of `Store.jobs`; `held` says that no worker takes another one."""
+    """Jobs in their order, of `total` that there are; `held` says that no worker takes another one."""
 
     jobs: tuple[JobView, ...]
+    total: int
     held: bool
 
 

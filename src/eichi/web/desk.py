@@ -22,7 +22,6 @@ from eichi.jobs.places import open_place
 from eichi.jobs.queue import Queue, results
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
-from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.store import FOLDER
 from eichi.models.tokens import Meter, find_meter
@@ -97,9 +96,9 @@ class Desk:
     def wake(self) -> None:
         """Start the worker where a job waits and none works, after a start of the server too."""
         self.store.recover()
-        waiting = self.store.jobs((Status.WAITING,))
-        if waiting and not self.store.held:
-            self.submit(waiting[0].id)
+        waiting = self.store.next()
+        if waiting is not None and not self.store.held:
+            self.submit(waiting)
 
     def tidy(self) -> None:
         """Remove what was given long ago and is named by no job and by nothing that is kept in the library."""
