@@ -25,6 +25,7 @@ from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.commands.verify import verify_gpu
 from eichi.commands.worker import worker
+from eichi.commands.workers import workers
 from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError
@@ -61,7 +62,7 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate, worker):
+for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate, worker, workers):
     commands.add_command(family)
 
 
