@@ -38,6 +38,17 @@ def test_a_card_a_worker(
     assert [dict(slot.variables) for slot in slots(settings, environment, lambda: cards)] == expected
 
 
+@pytest.mark.parametrize(
+    ("gpus", "cards", "expected"),
+    [(2, 4, ["0,1", "2,3"]), (2, 5, ["0,1", "2,3"]), (3, 2, ["0,1"]), (4, 4, ["0,1,2,3"])],
+)
+def test_cards_that_compute_one_video_are_one_workers(
+    tmp_path: Path, gpus: int, cards: int, expected: list[str]
+) -> None:
+    made = slots(Settings(home=tmp_path, gpus=gpus), {}, lambda: cards)
+    assert [slot.variables[VISIBLE] for slot in made] == expected
+
+
 def test_workers_on_a_processor_share_its_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     settings = Settings(home=tmp_path, device="cpu", devices="3")

@@ -1,7 +1,8 @@
 """The slots of this machine: what a worker each is started for, so that every device has one and none has two.
 
 NVIDIA's cards are told from each other by a variable that their driver's library reads when a process begins: each
-worker sees one card, as if there were no other, and what is asked of "cuda" is asked of that one. On a processor a slot
+worker sees one card, as if there were no other, and what is asked of "cuda" is asked of that one; or, where several are
+to compute one video, so many. On a processor a slot
 is a share of its cores. All other devices have one slot. Without torch: cards are counted by the driver's program.
 """
 
@@ -49,7 +50,7 @@ def slots(
     chosen = seen if not wanted else [str(number) for number in wanted] if not seen else _among(seen, wanted)
     if len(chosen) < 2 and not wanted:
         return (Slot(variables=_order(environment)),)
-    return tuple(Slot(variables={VISIBLE: card, **_order(environment)}) for card in chosen)
+    return tuple(Slot(variables={VISIBLE: some, **_order(environment)}) for some in _together(chosen, settings.gpus))
 
 
 def physical(index: int, environment: Mapping[str, str] = os.environ) -> str:
@@ -74,6 +75,14 @@ def _among(seen: list[str], wanted: list[int]) -> list[str]:
         if number >= len(seen):
             log.warning("devices: no card %d, there are %d", number, len(seen))
     return [seen[number] for number in dict.fromkeys(wanted) if number < len(seen)] or seen[:1]
+
+
+def _together(cards: list[str], count: int) -> list[str]:
+    """Cards in groups of so many, as the variable names them; fewer than one group are one. The rest has no slot."""
+    groups = [cards[first : first + count] for first in range(0, len(cards), count)]
+    if len(groups) > 1 and len(groups[-1]) < count:
+        log.warning("devices: %d cards are left over where %d compute one video", len(groups.pop()), count)
+    return [",".join(group) for group in groups]
 
 
 def _order(environment: Mapping[str, str]) -> dict[str, str]:
