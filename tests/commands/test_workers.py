@@ -17,7 +17,8 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *w
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
-    return tuple(capsys.readouterr())
+    out, err = capsys.readouterr()
+    return out, err
 
 
 def test_workers_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
