@@ -21,7 +21,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from eichi.errors import EichiError, InputError
 from eichi.files import private
-from eichi.jobs.executors.local import LocalExecutor
+from eichi.jobs.executors import open_executor
 from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
@@ -98,7 +98,7 @@ def serve(
     with _listening(server, port) as listener, logging_to(settings, "page"), Store(settings.store) as store:
         ready()
         log.info("eichi %s: %s:%d", version("framepack-eichi"), server, port)
-        executor = LocalExecutor(store, settings)
+        executor = open_executor(store, settings)
         desk = Desk(settings, store, executor.submit, local=server in LOCAL)
         try:
             hosts = ("*",) if server in EVERYWHERE else (*LOCAL, server)
