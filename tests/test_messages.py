@@ -30,7 +30,8 @@ NAMES = set(
         SDR bf16 diff fp16 fp32 git lfs pull HF_ENDPOINT HF_TOKEN HTTPS_PROXY Hugging Face HTTP API Attention
         HunyuanVideo Image JPEG JSON LLaMA LoRA MB MP4 NaN PNG RAM SQLite SigLIP UTF-8 VAE Web WebP YAML ZIP 4x
         alpha configs cpu cuda eichi false latent null pickle presets rank Seed seed settings token true video
-        webui x x264 Transformer EICHI_OFFLINE Python pip torch uv
+        webui x x264 Transformer EICHI_OFFLINE Python pip torch uv Ray PostgreSQL auto host port install
+        framepack-eichi ray local
         """,
     )
 )

@@ -37,6 +37,8 @@ LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 NOWHERE = "-"  # for a folder: none
+HEAD = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")  # of a Ray cluster, with its port
+LABEL = re.compile(r"(?:[\w.-]+/)?[\w.-]+=[\w.-]*")  # as Ray has them
 AUTO, NOBODY = "auto", "none"  # of devices
 DATABASE = "store"  # as a place for files: the database of the jobs itself
 NUMBERS = re.compile(r"(?:[a-z]+:)?\d{1,3}(?:,(?:[a-z]+:)?\d{1,3})*")  # of devices: 0,1 or cuda:0,cuda:1
@@ -111,8 +113,17 @@ class Settings(Optioned, BaseSettings):
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
     store: str = option("")
+    # Who starts the workers: this program, or a Ray cluster.
+    executor: Literal["local", "ray"] = option("local")
+    # The head of that cluster, host:port, or auto for one that runs here already; without it Ray is started on this
+    # machine alone.
+    ray_address: str = option("")
+    # Which of its nodes work: labels as key=value, a comma between two.
+    ray_labels: str = option("")
     # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
     place: str = option("", group="machine")
+    # Jobs to come that a token, or the password, may have at a time; 0 for any number.
+    quota: int = option(0, group="machine", ge=0)
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
 
     @field_validator("devices")
@@ -129,6 +140,25 @@ class Settings(Optioned, BaseSettings):
     def beside(cls, url: str, info: ValidationInfo) -> str:
         """Jobs are kept in the home folder unless a database is named."""
         return url or f"sqlite:///{info.data.get('home', Path()) / 'jobs.db'}"
+
+    @field_validator("ray_address")
+    @classmethod
+    def heading(cls, address: str) -> str:
+        """Where the head of a cluster is; Ray's own scheme is for clients, which are no part of it."""
+        address = address.strip()
+        if address not in ("", AUTO) and HEAD.fullmatch(address) is None:
+            raise Unfit("reason.ray.address")
+        return address
+
+    @field_validator("ray_labels")
+    @classmethod
+    def labelled(cls, text: str) -> str:
+        """Labels in the one way to write them."""
+        pairs = [part.strip() for part in re.split("[,;、，]", text) if part.strip()]
+        plain = [re.sub(r"\s*=\s*", "=", pair) for pair in pairs]
+        if not all(LABEL.fullmatch(pair) for pair in plain):
+            raise Unfit("reason.ray.labels")
+        return ",".join(plain)
 
     @field_validator("mirror")
     @classmethod

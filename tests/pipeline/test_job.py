@@ -166,6 +166,23 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
     assert (note.values["gpu"], note.values["ram"]) == (45.19, 3.0)
 
 
+def test_several_gpus_without_room_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = small.build(tmp_path / "model")
+    entry = replace(small.entry(folder), anatomy=find("framepack").anatomy)
+    parts = Components(entry, Runtime(ModelFolders(tmp_path), "cpu", gpus=2))
+    monkeypatch.setattr("eichi.pipeline.job.on_gpu", lambda device: True)
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(24 * GIB, 64 * GIB))
+    assert "note.gpus.one" in [note.id for note in arrange(parts, VideoOptions(prompt="a"), Need(640, 640))]
+    with pytest.raises(DeviceError) as caught:
+        list(arrange(parts, VideoOptions(prompt="a"), Need(640, 640), together=True))
+    assert caught.value.id == "error.gpus.room"
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(40 * GIB, 64 * GIB))
+    notes = list(arrange(parts, VideoOptions(prompt="a"), Need(640, 640), together=True))
+    assert notes[0] == Adjusted("note.gpus.shared", {"gpus": 2})
+    assert parts.placement.level == "kept"
+    assert parts.step_down() is None
+
+
 def test_what_needs_cuda_is_said_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     parts.device = torch.device("mps")

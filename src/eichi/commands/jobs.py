@@ -111,12 +111,12 @@ def add(
 @json_flag
 def run(as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        from eichi.jobs.executors.local import LocalExecutor
+        from eichi.jobs.executors import open_executor
         from eichi.jobs.schema import ELSEWHERE
 
         if queue.store.held:
             tell(say("cli.queue.held", settings.language))
-        executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
+        executor, ended, stopped = open_executor(queue.store, settings), dict[int, str](), False
         try:
             with ending():
                 for id in executor.drain():
@@ -126,7 +126,7 @@ def run(as_json: bool) -> None:
                         ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
             stopped = True
-            tell(say("queue.leaving", settings.language))
+            tell(say("queue.lasting" if executor.lasting else "queue.leaving", settings.language))
         finally:
             executor.close()
         if as_json:

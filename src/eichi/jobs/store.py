@@ -20,6 +20,7 @@ from eichi.errors import InputError
 from eichi.events import Changed, Event, Failed, Preparing, Progress, SectionDone, Step, dump
 from eichi.jobs import listing, roster, turn
 from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
+from eichi.jobs.measures import Measures, measure
 from eichi.jobs.nodes import WorkerView
 from eichi.jobs.runner import alive
 from eichi.jobs.schema import Draft, Job, events, jobs, state, told
@@ -93,14 +94,18 @@ class Store:
         batch: str | None = None,
         once: str | None = None,
         owner: str = "",
+        quota: int = 0,
     ) -> list[Job]:
         """New jobs at the end of the queue, in the order given; with `once` those that were added with it before.
 
-        `owner` is the name of who asks for them, nothing for who sits at the machine.
+        `owner` is the name of who asks for them, nothing for who sits at the machine; no more than `quota` of theirs
+        are to come then, where it is any. Raises InputError for more.
         """
         with self.writing(lasting=True) as connection:
             if once is not None and (known := _asked(connection, once)):
                 return known
+            if owner and quota and (waiting := listing.owned(connection, owner)) + len(drafts) > quota:
+                raise InputError("error.job.quota", owner=owner, waiting=waiting, quota=quota)
             last = listing.last(connection)
             rows: list[dict[str, Any]] = []
             for place, draft in enumerate(drafts, start=1):
@@ -160,6 +165,11 @@ class Store:
         """A whole list of jobs, as little of each as is searched."""
         with self.reading() as connection:
             return listing.briefs(connection, asked)
+
+    def measures(self) -> Measures:
+        """What those ask who watch over the queue."""
+        with self.reading() as connection:
+            return measure(connection)
 
     def next(self) -> int | None:
         """The job that is the next for a worker that can run anything."""

@@ -46,6 +46,11 @@ def digest(queue: Queue, id: int) -> str:
 
 
 def test_the_contract(executor: Executor, queue: Queue, picture: Path) -> None:
+    contract(executor, queue, picture)
+
+
+def contract(executor: Executor, queue: Queue, picture: Path) -> None:
+    """What every executor does; it is closed in the end."""
     first, second = add(queue, picture, 0.5), add(queue, picture, 5)
     with pytest.raises(InputError, match="is waiting"):
         executor.cancel(second)

@@ -31,6 +31,8 @@ Taken = tuple["Seat", int | None]
 class LocalExecutor:
     """A worker process for each slot. Importing and using it loads no torch."""
 
+    lasting = False
+
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
         self.settings = settings
