@@ -122,6 +122,8 @@ class Settings(Optioned, BaseSettings):
     ray_labels: str = option("")
     # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
     place: str = option("", group="machine")
+    # Jobs to come that a token, or the password, may have at a time; 0 for any number.
+    quota: int = option(0, group="machine", ge=0)
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
 
     @field_validator("devices")
