@@ -63,9 +63,9 @@ def _value(first: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:
     return _table(found[::2], found[1::2])
 
 
-def _table(keys: list[Any], values: list[Any]) -> dict[str, Any]:
+def _table(keys: list[Any], values: list[Any]) -> dict[str, object]:
     """A table; a key that is there twice says two things, and readers of YAML differ in which of them they take."""
-    table: dict[str, Any] = {}
+    table: dict[str, object] = {}
     for key, value in zip(keys, values, strict=True):
         if not isinstance(key, str | None):
             raise Unfit("reason.form")

@@ -108,8 +108,9 @@ def test_encoders_stay_only_where_there_is_room_for_everything(tmp_path: Path, g
         assert "text_encoder" not in parts._loaded
 
 
-def test_a_part_that_goes_gives_its_memory_back_at_once(tmp_path: Path) -> None:
+def test_a_large_part_that_goes_gives_its_memory_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks tie a network into a circle: a GPU would be full until somebody looked for circles."""
+    monkeypatch.setattr("eichi.models.load.MANY", 1000)
     parts = components(tmp_path)
     parts.placement = Placement("kept", whole=False)
     encoder = weakref.ref(parts.text_encoder)

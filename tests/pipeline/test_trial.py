@@ -15,6 +15,7 @@ from eichi.models.load import Components
 from eichi.models.lorafile import read_lora
 from eichi.models.loramatch import match_lora
 from eichi.models.meter import Peaks
+from eichi.options import LoraOptions, WeightsOptions
 from eichi.pipeline import ways as module
 from eichi.pipeline.report import Memory, Trial
 from eichi.pipeline.trial import Bench, about
@@ -47,8 +48,8 @@ def bench(components: Components, given: Given) -> Bench:
 def test_each_is_told_and_leaves_nothing(components: Components, bench: Bench, tmp_path: Path) -> None:
     lora = example_lora(components.weights.shapes, tmp_path / "example.safetensors")
     plain = bench.try_out(Way("plain", 64))
-    merged = bench.try_out(Way("lora", 64, {"loras": [lora], "fp8": "row"}))
-    missing = bench.try_out(Way("no file", 64, {"loras": [tmp_path / "none"]}))
+    merged = bench.try_out(Way("lora", 64, WeightsOptions(loras=(LoraOptions(file=lora),), fp8="row")))
+    missing = bench.try_out(Way("no file", 64, WeightsOptions(loras=(LoraOptions(file=tmp_path / "none"),))))
     chunked = bench.try_out(Way("chunked", 64, attention="chunked"))
     assert [run.good for run in (plain, merged, missing, chunked)] == [True, True, False, True]
     assert [run.repeats for run in (plain, merged, missing, chunked)] == [True, True, None, True]
@@ -224,8 +225,8 @@ def test_what_is_measured_is_of_one_way(components: Components, bench: Bench, mo
     """Parts are given back where others come, or the same elsewhere; peaks would be those of the way before."""
     gone: list[set[str]] = []
     monkeypatch.setattr(components, "release", lambda *names: gone.append(set(names)))
-    row = {"fp8": "row"}
-    tried = [Way("a", 64), Way("a", 640), Way("b", 64, row), Way("c", 64, {**row, "fp8_math": True})]
+    row = WeightsOptions(fp8="row")
+    tried = [Way("a", 64), Way("a", 640), Way("b", 64, row), Way("c", 64, WeightsOptions(fp8="row", fp8_math=True))]
     for way in [*tried, Way("d", 64, row, card=8), Way("d", 64, compiled=True, card=8)]:
         bench._clear(way)
     assert gone == [set(PARTS), {"transformer"}, set(PARTS), {"transformer"}]

@@ -19,7 +19,7 @@ from eichi.video.latentfile import Latents, save_latents
 from eichi.words import say
 from tests.hub import Fault, Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
-from tests.models.test_download import STANDARD, repositories
+from tests.published import STANDARD, repositories
 from tests.web.browser import DROP, PATIENCE, Server, go, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]

@@ -140,14 +140,14 @@ def _chosen(bench: "Bench", only: tuple[str, ...], own: Path) -> "list[Way]":
         if name not in names:
             raise InputError("error.verify.way", name=name, known=", ".join(names))
     chosen = [way for way in every if not only or way.name in only]
-    if any("loras" in way.weights for way in chosen):
+    if any(way.weights.loras for way in chosen):
         example_lora(parts.weights.shapes, lora)
     return chosen
 
 
 def _sentence(run: "Trial", language: str) -> str:
     """A way's outcome for who waits."""
-    told: dict[str, Any] = {"way": run.way, "side": run.side}
+    told: dict[str, object] = {"way": run.way, "side": run.side}
     if run.left is not None:
         return say("verify.left", language, **told, reason=run.left)
     if run.error is not None:

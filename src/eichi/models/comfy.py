@@ -8,12 +8,11 @@ documents. Nothing of the environment is asked for it. Whatever cannot be read i
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -103,7 +102,7 @@ def _listed(path: Path) -> Iterator[Path]:
             yield from (found for found in _grouped(group, path.parent) if os.path.isdir(found))
 
 
-def _grouped(group: dict[str, Any], beside: Path) -> Iterator[Path]:
+def _grouped(group: Mapping[str, object], beside: Path) -> Iterator[Path]:
     """The folders of one group of a list that lies in `beside`; a line of a text names one."""
     base = _path(beside, str(group.get("base_path") or ""))
     for kind in KINDS:

@@ -215,11 +215,14 @@ class Components:
 
     def release(self, *names: str) -> None:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
-        gone = [self._loaded.pop(name) for name in names if name in self._loaded]
+        held = sum(_size(part) + _size(part, CPU) for name, part in self._networks.items() if name in names)
+        for name in names:
+            self._loaded.pop(name, None)
         self._made = self._loaded.get("transformer") and self._made
-        if gone:
-            del gone
-            gc.collect()  # a network with hooks is in a circle with them, and would keep its memory until then
+        # A network with hooks is in a circle with them, and keeps its memory until somebody looks for circles; that
+        # takes a fifth of a second, for which a small one may wait.
+        if held >= MANY:
+            gc.collect()
         empty_cache(self.device)
 
     def leave(self, *names: str) -> None:

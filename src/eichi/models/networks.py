@@ -27,13 +27,22 @@ from transformers import (
 TOWERS = {"text_encoder": "text_config", "text_encoder_2": "text_config", "image_encoder": "vision_config"}
 
 
+# What gives weights their first numbers, by name.
+DRAWN = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "constant_", "fill_", "zero_"}
+
+
 class Hollow(TorchFunctionMode):
-    """While it is entered, what is only room for weights has none: tensors that are empty at first are on "meta"."""
+    """While it is entered, what is only room for weights has none: tensors that are empty at first are on "meta".
+
+    Nor are numbers drawn for them, which on "meta" takes longer than reading the embedded model's.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         given = dict(kwargs or {})
+        if getattr(func, "__name__", "") in DRAWN and (drawn := args[0] if args else given["tensor"]).is_meta:
+            return drawn
         if func is torch.empty and given.get("device") is None:
             given["device"] = "meta"
         return func(*args, **given)

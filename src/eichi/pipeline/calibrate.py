@@ -68,11 +68,11 @@ class Measured:
 def watched(transformer: HunyuanVideoFramepackTransformer3DModel) -> Iterator[Measured]:
     """Measures while sections are drawn without guidance's second branch and without a cache."""
     found = Measured()
-    last: dict[str, Any] = {}
-    now: dict[str, Any] = {}
+    last: dict[str, Tensor] = {}
+    now: dict[str, Tensor] = {}
 
     def begin(_: Any, __: Any, values: dict[str, Any]) -> None:
-        now["time"] = float(values["timestep"])
+        now["time"] = values["timestep"].reshape(())
 
     def enter(_: Any, values: tuple[Tensor, ...]) -> None:
         now["entry"] = values[0].clone()

@@ -6,7 +6,6 @@ with the same weights stand together, since making others takes time. What a mac
 in silence.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,7 @@ from eichi.models.kernels import PACKAGES
 from eichi.models.load import Components
 from eichi.models.meter import total
 from eichi.models.pool import random_matrix
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FrameOptions, LoraOptions, VideoOptions, WeightsOptions
 from eichi.pipeline.report import Left
 from eichi.plan.memory import CUDA, GIB, SHARE, Machine, choose, forecast, ladder
 from eichi.plan.oneframe import FramePlan
@@ -52,7 +51,7 @@ class Way:
 
     name: str
     side: int
-    weights: Mapping[str, Any] = field(default_factory=dict)
+    weights: WeightsOptions = field(default_factory=WeightsOptions)
     attention: str = "auto"
     kind: Kind = "video"
     seconds: float = ONE
@@ -71,7 +70,7 @@ class Way:
     @property
     def network(self) -> tuple[object, ...]:
         """What of it decides which weights there are."""
-        return repr({name: value for name, value in self.weights.items() if name != "fp8_math"}), self.compiled
+        return self.weights.fp8, self.weights.loras, self.compiled
 
 
 def ways(entry: Entry, lora: Path) -> list[Way]:
@@ -82,7 +81,7 @@ def ways(entry: Entry, lora: Path) -> list[Way]:
     def both(name: str, *sides: int, **others: Any) -> list[Way]:
         return [Way(name, side, **others) for side in dict.fromkeys(sides or (least, most))]
 
-    row: dict[str, Any] = {"fp8": "row"}
+    row, loras = WeightsOptions(fp8="row"), (LoraOptions(file=lora),)
     made = [*both("plain")]
     made += both("two sections", most, least, seconds=TWO)
     for kernel in ("native", *PACKAGES, "chunked"):
@@ -92,11 +91,11 @@ def ways(entry: Entry, lora: Path) -> list[Way]:
     made += both("F1", least, kind="forward") + both("one frame", least, kind="frame")
     made += both("out of memory", least, tight=True)
     made += both("fp8 row", weights=row)
-    made += both("fp8 row multiplied", weights=row | {"fp8_math": True})
+    made += both("fp8 row multiplied", weights=WeightsOptions(fp8="row", fp8_math=True))
     made += [way for gb in (8, 12) if not few for way in both(f"fp8 row {gb} GB", weights=row, card=gb)]
-    made += both("fp8 row lora", weights=row | {"loras": [lora]})
-    made += both("fp8 tensor", weights={"fp8": "tensor"})
-    made += both("lora", weights={"loras": [lora]})
+    made += both("fp8 row lora", weights=WeightsOptions(fp8="row", loras=loras))
+    made += both("fp8 tensor", weights=WeightsOptions(fp8="tensor"))
+    made += both("lora", weights=WeightsOptions(loras=loras))
     if few:
         made += [way for share in (0.5, 1.0) for way in both(f"streamed {share:.0%}", streamed=share)]
     else:
@@ -119,11 +118,11 @@ class Given:
 
     def plan(self, way: Way) -> Plan | FramePlan:
         """The plan of a way."""
-        sampling: dict[str, Any] = {"steps": self.steps, "teacache": bool(way.cache)}
+        sampling: dict[str, object] = {"steps": self.steps, "teacache": bool(way.cache)}
         if way.cache:
             sampling |= {"cache": way.cache, "threshold": EASY}
-        values = {"image": self.picture, "prompt": self.prompt, "seed": 1, "resolution": way.side}
-        values |= {"weights": dict(way.weights), "sampling": sampling}
+        values: dict[str, object] = {"image": self.picture, "prompt": self.prompt, "seed": 1, "resolution": way.side}
+        values |= {"weights": way.weights, "sampling": sampling}
         if way.kind == "frame":
             return make_frame_plan(FrameOptions.parse(values), self.models, self.entry)
         entry = replace(self.entry, direction="forward") if way.kind == "forward" else self.entry
@@ -152,7 +151,7 @@ def unable(way: Way, components: Components) -> Left | None:
         return "card"
     if way.kind != "video" and components.entry.direction == "forward":
         return "forward"
-    if way.weights.get("fp8_math") and not multiplies(device):
+    if way.weights.fp8_math and not multiplies(device):
         return "fp8"
     package = PACKAGES.get(way.attention)  # type: ignore[call-overload]
     return "kernel" if package and find_spec(package) is None else None
