@@ -107,5 +107,4 @@ def _made_of(network: nn.Module) -> Hashable:
 def _kind(given: Any) -> Hashable:
     if isinstance(given, Tensor):
         return Kind.of(given)
-    plain: Hashable = given if isinstance(given, bool | int | float | str | None) else type(given)
-    return plain
+    return given if isinstance(given, bool | int | float | str) else type(given).__qualname__

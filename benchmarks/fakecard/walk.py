@@ -229,7 +229,7 @@ class Life:
             counted={phase: size for phase, size in self.counter.peaks.items() if phase != BEFORE},
             planned={name: sum(phase.values()) - CUDA for name, phase in peaks.phases.items()},
             moved=self.counter.moved["sampling"] / max(1, passes),
-            moved_planned=peaks.moved,
+            moved_planned=peaks.moved / parts.need.branches,
             blocks=self.most,
             words=tuple(event.id for event in events if isinstance(event, Adjusted)),
         )

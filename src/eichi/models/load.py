@@ -318,7 +318,7 @@ class Components:
                 self._place(name, part)
             else:
                 unstream(part)
-                self._loaded[name].give_way(streamed_names(part, placement))
+                self._loaded[name].give_way(streamed_names(part, placement), self._wanted.fp8)
 
     def _place(self, name: str, part: nn.Module) -> None:
         """A part onto its target; hooks of a placement before go."""
