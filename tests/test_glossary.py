@@ -125,6 +125,7 @@ EXEMPT: dict[str, dict[str, tuple[str, ...]]] = {
             "ui.password",
             "cli.ui.",
             "error.api.access",
+            "error.ray.",
             "error.hub.",
             "cli.error.hub.",
             "label.setting.token",

@@ -5,7 +5,7 @@ Each family of commands has a module in `commands/`; what all have around them i
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -21,14 +21,17 @@ from eichi.commands.lora import lora
 from eichi.commands.machine import calibrate
 from eichi.commands.memory import memory
 from eichi.commands.models import models
+from eichi.commands.ray import ray
 from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.commands.verify import verify_gpu
+from eichi.commands.worker import worker
+from eichi.commands.workers import workers
 from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError
 from eichi.events import Event
-from eichi.flags import option_flags, read_request, read_sweep, sweep_flags
+from eichi.flags import option_flags, otherwise, read_request, read_sweep, setting_flag, sweep_flags
 from eichi.library.lorafolders import located
 from eichi.lines import in_terminal
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
@@ -60,7 +63,7 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate):
+for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate, worker, workers, ray):
     commands.add_command(family)
 
 
@@ -84,10 +87,12 @@ def main() -> NoReturn:
 
 @commands.command(help=say("cli.generate"))
 @option_flags(VideoOptions)
+@setting_flag("gpus")
 @out_flag
 @json_flag
-def generate(assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
+def generate(assignments: tuple[str, ...], gpus: int | None, out: Path | None, as_json: bool, **flags: Any) -> None:
     with reporting(as_json) as settings:
+        settings = otherwise(settings, gpus=gpus)
         options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
 
@@ -126,13 +131,15 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
 
 @commands.command(help=say("cli.plan"))
 @option_flags(VideoOptions)
+@setting_flag("gpus")
 @json_flag
-def plan(assignments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
-    from eichi.prepare import make_plan
+def plan(assignments: tuple[str, ...], gpus: int | None, as_json: bool, **flags: Any) -> None:
+    from eichi.prepare import make_plan, shared_plan
 
     with reporting(as_json) as settings:
+        settings = otherwise(settings, gpus=gpus)
         options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
-        show_plans([make_plan(options, settings.model_folders)], as_json, settings)
+        show_plans([shared_plan(make_plan(options, settings.model_folders), settings.runtime)], as_json, settings)
 
 
 @commands.command(help=say("cli.inspect"))
@@ -159,10 +166,12 @@ def inspect(file: Path, as_json: bool) -> None:
 
 @commands.command(help=say("cli.resume"))
 @click.argument("job", required=False)
+@setting_flag("gpus")
 @out_flag
 @json_flag
-def resume(job: str | None, out: Path | None, as_json: bool) -> None:
+def resume(job: str | None, gpus: int | None, out: Path | None, as_json: bool) -> None:
     with reporting(as_json) as settings:
+        settings = otherwise(settings, gpus=gpus)
         from eichi.models.load import Components
         from eichi.pipeline.checkpoint import find
         from eichi.pipeline.generate import generate as run
@@ -170,8 +179,10 @@ def resume(job: str | None, out: Path | None, as_json: bool) -> None:
         places = [out] if out else [settings.outputs, *_known_places(settings)]
         checkpoint = find(job, *dict.fromkeys(place.absolute() for place in places))
         plan = checkpoint.located(settings.loras)
-        components = Components(plan.entry, settings.runtime)
-        with _telling(settings, checkpoint.folder, plan.options) as telling:
+        with (
+            closing(Components(plan.entry, settings.runtime)) as components,
+            _telling(settings, checkpoint.folder, plan.options) as telling,
+        ):
             known, beside = telling is not _alone, checkpoint.folder.parent
             follow(
                 lambda stop: telling(run(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings

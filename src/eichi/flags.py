@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from eichi.declare import OptionField, Plain, at, walk
+from eichi.declare import OptionField, Plain, at, field_of, walk
 from eichi.errors import OptionError
 from eichi.events import Adjusted
 from eichi.library.adapt import adapt
@@ -22,6 +22,7 @@ from eichi.options import MAX_INDEX, FrameOptions, Options, Request, drop, has, 
 from eichi.plan.oneframe import sweep
 from eichi.settings import LORAS, Settings
 from eichi.terminal import tell
+from eichi.usage import Number
 from eichi.words import say, typed
 
 # The flags of `sweep_flags`, read by `read_sweep`.
@@ -43,6 +44,18 @@ def option_flags(*kinds: type[Request]) -> Callable[[Command], Command]:
         return _flags({field.key: field for kind in kinds for field in walk(kind)}.values(), command)
 
     return decorate
+
+
+def setting_flag(key: str) -> Callable[[Command], Command]:
+    """A setting that a command may have otherwise than the machine, None where it is left to that."""
+    field = field_of(Settings, key)
+    assert field.flag is not None, "such a setting is declared with a flag"
+    return click.option(field.flag, key, type=Number(*field.bounds), help=say(typed(field.id)))
+
+
+def otherwise(settings: Settings, **given: int | None) -> Settings:
+    """The settings with what a command was given, as `setting_flag` takes it."""
+    return settings.model_copy(update={key: value for key, value in given.items() if value is not None})
 
 
 def some_flags(kind: type[Options], *keys: str) -> Callable[[Command], Command]:

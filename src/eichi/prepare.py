@@ -5,7 +5,7 @@ line, the page and the store all start a job by this one call. `models` is where
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from eichi.catalog import Entry, ModelFolders, find
 from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted
 from eichi.models.found import named
+from eichi.models.gpus import check_gpus
 from eichi.models.header import few
 from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import read_lora
@@ -29,6 +30,7 @@ from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
 from eichi.plan.plan import Plan
 from eichi.plan.plan import make_plan as resolve
+from eichi.settings import Runtime
 from eichi.text import shorten
 from eichi.video.images import load, measure
 from eichi.video.latentfile import measure_latents
@@ -160,8 +162,22 @@ def weights_notes(entry: Entry, weights: WeightsOptions, models: ModelFolders) -
             )
 
 
-def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
-    """The size of a request with what its options add to it; `in_eight` is a transformer that is kept so in its file.
+def shared_plan(plan: Plan, runtime: Runtime) -> Plan:
+    """A plan with a word on the GPUs that compute it together, where the settings name several. Raises OptionError."""
+    check_gpus(plan.entry, runtime)
+    gpu = runtime.device != "cpu"
+    return plan if runtime.gpus == 1 else replace(plan, notes=(*plan.notes, gpus_note(runtime.gpus, gpu)))
+
+
+def gpus_note(gpus: int, gpu: bool = True) -> Adjusted:
+    """The word on how many GPUs compute a request where the settings name several; `gpu` is whether there are any."""
+    id = "note.gpus.one" if gpus == 1 else "note.gpus.shared" if gpu else "note.gpus.cpu"
+    return Adjusted(id, {} if gpus == 1 else {"gpus": gpus})
+
+
+def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> Need:
+    """The size of a request with what its options add to it; `in_eight` is a transformer that is kept so in its file,
+    `gpus` how many compute it.
 
     Raises LoraError for a file that is not there or that is no LoRA.
     """
@@ -185,12 +201,17 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False) -> Need:
         steps=sampling.steps,
         cached=sampling.teacache,
         kept=need.kept if sampling.teacache else 0,
+        gpus=gpus,
     )
 
 
-def check_run(plan: Plan | FramePlan, folder: Path, models: ModelFolders) -> None:
-    """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable."""
-    locate(plan.entry, models)
+def check_run(plan: Plan | FramePlan, folder: Path, models: ModelFolders, offered: Collection[str] = ()) -> None:
+    """Refuse a plan that this machine cannot run: a model incomplete, a picture damaged, a folder not writable.
+
+    Models that are `offered` others have.
+    """
+    if plan.entry.name not in offered:
+        locate(plan.entry, models)
     for path in set(plan.files):
         load(path)
     check_folder(folder)

@@ -10,6 +10,7 @@ as far as they concern the running of models; nothing below reads them again, so
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,7 @@ from eichi.declare import Optioned, Plain, option, shown
 from eichi.errors import OptionError
 from eichi.files import aside, private, read_file, tighten
 from eichi.reasons import Unfit, unfit
-from eichi.text import json_text
+from eichi.text import figures, json_text
 from eichi.words import ENGLISH, language_of, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
@@ -36,6 +37,11 @@ LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 NOWHERE = "-"  # for a folder: none
+HEAD = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")  # of a Ray cluster, with its port
+LABEL = re.compile(r"(?:[\w.-]+/)?[\w.-]+=[\w.-]*")  # as Ray has them
+AUTO, NOBODY = "auto", "none"  # of devices
+DATABASE = "store"  # as a place for files: the database of the jobs itself
+NUMBERS = re.compile(r"(?:[a-z]+:)?\d{1,3}(?:,(?:[a-z]+:)?\d{1,3})*")  # of devices: 0,1 or cuda:0,cuda:1
 # This machine by its names; what is said to it does not leave it.
 LOCAL = ("localhost", "127.0.0.1", "::1")
 VAE_TILE = 256  # what the VAE was made with: bounds the memory of large pictures, leaves small ones alone
@@ -60,6 +66,7 @@ class Runtime:
     half: bool = False  # on a CPU, in bfloat16
     reproducible: bool = False
     preserve_gb: float | None = None
+    gpus: int = 1
 
 
 class Settings(Optioned, BaseSettings):
@@ -74,6 +81,8 @@ class Settings(Optioned, BaseSettings):
     home: Path = option(..., kind="folder")
     outputs: Path = option(Path("outputs"), group="machine", kind="folder")
     device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda", "xpu", "mps"))
+    # Numbers of NVIDIA cards, a worker for each; on a processor, how many workers share it.
+    devices: str = option(AUTO, group="machine", costs=("time", "memory"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
     # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
@@ -83,6 +92,8 @@ class Settings(Optioned, BaseSettings):
     mirror: str = option("", group="models", kind="line")
     # For what the hub opens to those who agreed to its terms. It is shown to nobody.
     token: SecretStr | None = option(None, group="models")
+    # For one video; they share the tokens of each step. Another number makes the same video, but for rounding.
+    gpus: int = option(1, "--gpus", group="machine", costs=("time", "memory"), ge=1, le=64)
     # As the slider of eichi 1.9 counts: 6 keeps nothing but the headroom, every GiB above it is left to others.
     preserve_gb: float | None = option(
         None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
@@ -102,13 +113,52 @@ class Settings(Optioned, BaseSettings):
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
     vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
     store: str = option("")
+    # Who starts the workers: this program, or a Ray cluster.
+    executor: Literal["local", "ray"] = option("local")
+    # The head of that cluster, host:port, or auto for one that runs here already; without it Ray is started on this
+    # machine alone.
+    ray_address: str = option("")
+    # Which of its nodes work: labels as key=value, a comma between two.
+    ray_labels: str = option("")
+    # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
+    place: str = option("", group="machine")
+    # Jobs to come that a token, or the password, may have at a time; 0 for any number.
+    quota: int = option(0, group="machine", ge=0)
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
+
+    @field_validator("devices")
+    @classmethod
+    def counted(cls, text: str) -> str:
+        """Which cards, or how many workers: AUTO, NOBODY, or numbers with a comma between two."""
+        plain = re.sub(r"\s*[,;、，\s]\s*", ",", figures(text).strip().lower()).strip(",") or AUTO
+        if plain not in (AUTO, NOBODY) and NUMBERS.fullmatch(plain) is None:
+            raise Unfit("reason.devices")
+        return plain
 
     @field_validator("store")
     @classmethod
     def beside(cls, url: str, info: ValidationInfo) -> str:
         """Jobs are kept in the home folder unless a database is named."""
         return url or f"sqlite:///{info.data.get('home', Path()) / 'jobs.db'}"
+
+    @field_validator("ray_address")
+    @classmethod
+    def heading(cls, address: str) -> str:
+        """Where the head of a cluster is; Ray's own scheme is for clients, which are no part of it."""
+        address = address.strip()
+        if address not in ("", AUTO) and HEAD.fullmatch(address) is None:
+            raise Unfit("reason.ray.address")
+        return address
+
+    @field_validator("ray_labels")
+    @classmethod
+    def labelled(cls, text: str) -> str:
+        """Labels in the one way to write them."""
+        pairs = [part.strip() for part in re.split("[,;、，]", text) if part.strip()]
+        plain = [re.sub(r"\s*=\s*", "=", pair) for pair in pairs]
+        if not all(LABEL.fullmatch(pair) for pair in plain):
+            raise Unfit("reason.ray.labels")
+        return ",".join(plain)
 
     @field_validator("mirror")
     @classmethod
@@ -156,6 +206,13 @@ class Settings(Optioned, BaseSettings):
         """Variables beat given values, which are those of the file in the home folder."""
         return env_settings, init_settings
 
+    def given(self, **values: Any) -> "Settings":
+        """These settings with others that a command was given, which win over variables too. Raises OptionError."""
+        try:
+            return Settings(**self.model_dump() | values | {"_env_prefix": f"{PREFIX}NONE_"})
+        except ValidationError as error:
+            raise wrong(error) from error
+
     @property
     def cache(self) -> Path:
         """What can be made again: encoded prompts."""
@@ -197,6 +254,7 @@ class Settings(Optioned, BaseSettings):
             half=self.cpu_precision == "half",
             reproducible=self.reproducible,
             preserve_gb=self.preserve_gb,
+            gpus=self.gpus,
         )
 
 

@@ -76,7 +76,7 @@ def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         (
             (4, 64),
             ["gpu"],
-            ["6.31 GiB are needed and 3.50 GiB can be used. Choose a lower resolution (--resolution) or FP8"],
+            ["5.64 GiB are needed and 3.50 GiB can be used. Choose a lower resolution (--resolution) or FP8"],
         ),
         ((4, 64, "--fp8"), ["gpu"], ["GPU memory", "lower resolution, or close other programs that use the GPU"]),
         ((24, 2), ["ram"], ["RAM: ", "and 2.00 GiB are free. Close other programs."]),
@@ -124,3 +124,13 @@ def test_a_wrong_question_is_one_sentence(eichi: Run, words: list[str], sentence
     code, lines, shown = eichi("memory", "--free-gb", 8, "--ram-gb", 8, *words)
     assert (code, lines) == (2, [])
     assert sentence in shown
+
+
+def test_several_gpus_are_forecast_and_refused_where_they_do_not_fit(eichi: Run) -> None:
+    card = ("--card", "A100", "--ram-gb", 64)
+    one, two = plan(eichi, *card), plan(eichi, *card, "--gpus", 2)
+    assert two["speed"]["step"] < one["speed"]["step"]
+    code, _, shown = eichi("memory", *card, "--gpus", 2)
+    assert (code, "2 GPUs" in shown) == (0, True)
+    code, _, shown = eichi("memory", "--model", "tiny", "--gpus", 3)
+    assert (code, "--gpus" in shown) == (2, True)

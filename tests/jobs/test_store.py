@@ -129,8 +129,8 @@ def test_a_claim_takes_the_next_job_and_no_other(store: Store, drafts: Drafts) -
 
 def test_every_job_has_a_place_of_its_own(store: Store, drafts: Drafts) -> None:
     made = [*store.add(drafts(2)), *store.add(drafts(1))]
-    assert [job.position for job in made] == [1, 2, 3]
-    store.arrange([made[2].id, made[0].id, made[1].id])
+    assert [job.position for job in made] == sorted({job.position for job in made})
+    store.place(made[2].id, to=1)
     taken = [store.claim(new_runner()) for _ in made]
     assert [job.id for job in taken if job is not None] == [made[2].id, made[0].id, made[1].id]
 

@@ -15,8 +15,8 @@ from eichi.models import borrowed
 from tests import small
 
 ROOT = Path(__file__).parents[2]
-# Documented in spite of its name.
-DOCUMENTED = {"_typeshed", "_mapping"}
+# Documented in spite of their names.
+DOCUMENTED = {"_typeshed", "_mapping", "_exit", "_fields"}
 
 
 def test_the_tokens_are_put_together_as_before() -> None:
@@ -37,6 +37,15 @@ def test_the_kernel_is_chosen_as_before() -> None:
         assert processor._attention_backend == "native"
     assert processor._attention_backend is None
     assert "backend=self._attention_backend" in inspect.getsource(HunyuanVideoAttnProcessor2_0.__call__)
+
+
+def test_tokens_are_exchanged_as_before() -> None:
+    processor = HunyuanVideoAttnProcessor2_0()
+    assert processor._parallel_config is None
+    with borrowed.exchanging([processor], "two"):
+        assert processor._parallel_config == "two"
+    assert processor._parallel_config is None
+    assert "parallel_config=self._parallel_config" in inspect.getsource(HunyuanVideoAttnProcessor2_0.__call__)
 
 
 def test_hooks_are_looked_up_as_before() -> None:
@@ -61,7 +70,7 @@ def test_nobody_else_reaches_into_a_library() -> None:
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")}
     found = {path.name: set(private(tree)) - own(tree) - DOCUMENTED for path, tree in trees.items()}
     assert {name: names for name, names in found.items() if names} == {
-        "borrowed.py": {"_attention_backend", "_pack_history_states"}
+        "borrowed.py": {"_attention_backend", "_pack_history_states", "_parallel_config"}
     }
 
 

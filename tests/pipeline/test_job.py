@@ -166,6 +166,23 @@ def test_where_the_weights_go_is_said_with_its_forecast(tmp_path: Path, monkeypa
     assert (note.values["gpu"], note.values["ram"]) == (45.19, 3.0)
 
 
+def test_several_gpus_without_room_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = small.build(tmp_path / "model")
+    entry = replace(small.entry(folder), anatomy=find("framepack").anatomy)
+    parts = Components(entry, Runtime(ModelFolders(tmp_path), "cpu", gpus=2))
+    monkeypatch.setattr("eichi.pipeline.job.on_gpu", lambda device: True)
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(24 * GIB, 64 * GIB))
+    assert "note.gpus.one" in [note.id for note in arrange(parts, VideoOptions(prompt="a"), Need(640, 640))]
+    with pytest.raises(DeviceError) as caught:
+        list(arrange(parts, VideoOptions(prompt="a"), Need(640, 640), together=True))
+    assert caught.value.id == "error.gpus.room"
+    monkeypatch.setattr("eichi.models.load.measure", lambda *_: Machine(40 * GIB, 64 * GIB))
+    notes = list(arrange(parts, VideoOptions(prompt="a"), Need(640, 640), together=True))
+    assert notes[0] == Adjusted("note.gpus.shared", {"gpus": 2})
+    assert parts.placement.level == "kept"
+    assert parts.step_down() is None
+
+
 def test_what_needs_cuda_is_said_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Components(small.entry(small.build(tmp_path / "model")), Runtime(ModelFolders(tmp_path), "cpu"))
     parts.device = torch.device("mps")
@@ -226,9 +243,11 @@ def test_a_kernel_that_is_not_taken_is_said(tmp_path: Path) -> None:
 
 
 def test_a_record_names_every_kernel_that_drew(tmp_path: Path) -> None:
-    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}))
+    parts: Any = SimpleNamespace(kernels=SimpleNamespace(record={"attention": "native"}), gpus=1)
     assert computed({"seed": 1}, parts) == {"seed": 1, "attention": "native"}
     assert computed({"attention": "flash 2.8"}, parts) == {"attention": "flash 2.8, native"}
     assert computed({"attention": "flash 2.8, native"}, parts) == {"attention": "flash 2.8, native"}
     parts.kernels.record = {}  # a CPU's
     assert computed({"seed": 1}, parts) == {"seed": 1}
+    parts.gpus = 2
+    assert computed({"seed": 1}, parts) == {"seed": 1, "gpus": 2}

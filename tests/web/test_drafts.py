@@ -180,6 +180,19 @@ def test_until_then_it_is_what_the_card_promises(
     assert measured.measured
 
 
+def test_what_several_gpus_cannot_share_is_said(
+    desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "settings", desk.settings.model_copy(update={"gpus": 3}))
+    view = drafted(desk, video)
+    assert problems(view) == [("error.gpus.heads", None)]
+    assert view.plan is not None
+    monkeypatch.setattr(desk, "settings", desk.settings.model_copy(update={"gpus": 2}))
+    view = drafted(desk, video)
+    assert not view.problems
+    assert "2 GPUs compute this video together." in view.notes
+
+
 def test_a_batch_is_counted(desk: Desk, video: VideoOptions, picture: Path) -> None:
     pictures = [{"id": str(picture)}, {"id": str(picture), "prompt": "own"}]
     batch = BatchAsked.model_validate({"count": 2, "prompts": "a\nb\nc", "pictures": pictures})

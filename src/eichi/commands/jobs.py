@@ -111,12 +111,12 @@ def add(
 @json_flag
 def run(as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        from eichi.jobs.executors.local import LocalExecutor
+        from eichi.jobs.executors import open_executor
         from eichi.jobs.schema import ELSEWHERE
 
         if queue.store.held:
             tell(say("cli.queue.held", settings.language))
-        executor, ended, stopped = LocalExecutor(queue.store, settings), dict[int, str](), False
+        executor, ended, stopped = open_executor(queue.store, settings), dict[int, str](), False
         try:
             with ending():
                 for id in executor.drain():
@@ -126,7 +126,7 @@ def run(as_json: bool) -> None:
                         ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
             stopped = True
-            tell(say("queue.leaving", settings.language))
+            tell(say("queue.lasting" if executor.lasting else "queue.leaving", settings.language))
         finally:
             executor.close()
         if as_json:
@@ -138,17 +138,22 @@ def run(as_json: bool) -> None:
 
 
 @jobs.command(name="list", help=say("cli.jobs.list"))
+@click.option("--limit", type=Number(1), help=say("cli.jobs.limit"))
 @json_flag
-def list_(as_json: bool) -> None:
+def list_(limit: int | None, as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
+        from eichi.jobs.listing import Listing
         from eichi.jobs.view import QueueView
 
-        found, held = tuple(_view(job, settings.language) for job in queue.store.jobs()), queue.store.held
+        rows, total = queue.store.page(Listing(limit=limit))
+        found, held = tuple(_view(job, settings.language) for job in rows), queue.store.held
         if as_json:
-            print_json(QueueView(jobs=found, held=held))
+            print_json(QueueView(jobs=found, total=total, held=held))
             return
         for job in found:
             click.echo(_line(job, settings.language))
+        if total > len(found):
+            tell(say("cli.jobs.further", settings.language, count=total - len(found)))
         if held:
             tell(say("cli.queue.held", settings.language))
 
@@ -339,12 +344,17 @@ def repair(as_json: bool) -> None:
 def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
     """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""
     with reporting(as_json) as settings:
+        from eichi.jobs.freight import Freight
+        from eichi.jobs.homecoming import Homecoming
+        from eichi.jobs.places import open_place
         from eichi.jobs.queue import Queue
         from eichi.jobs.store import Store
 
         with Store(settings.store) as store:
             store.recover()
-            yield settings, Queue(store, settings.model_folders)
+            freight = Freight(settings, open_place(settings.place, store))
+            with Homecoming(store, freight).watching():
+                yield settings, Queue(store, settings.model_folders, freight)
 
 
 def _batch(flags: Plain, language: str) -> "Batch":

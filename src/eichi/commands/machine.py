@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
         from eichi.pipeline.generate import fitted, sample_latents
         from eichi.pipeline.job import boundary
 
-        components = Components(plan.entry, settings.runtime)
+        components = Components(plan.entry, replace(settings.runtime, gpus=1))
         with boundary(), watched(components.transformer) as measured:
             for event in sample_latents(plan, components, fitted(plan)):
                 if isinstance(event, Step):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eichi.declare import field_of
+from eichi.flags import otherwise, setting_flag
 from eichi.lines import duration, in_terminal
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting, tell
@@ -32,22 +33,37 @@ PRESERVED = Number(*field_of(Settings, "preserve_gb").bounds, whole=False)
 @click.option("--card", help=say("cli.memory.card"))
 @click.option("--ram-gb", type=Number(0.0, whole=False), help=say("cli.memory.ram"))
 @click.option("--preserve-gb", type=PRESERVED, help=say("cli.memory.preserve"))
+@setting_flag("gpus")
 @json_flag
 def memory(
-    model: str, resolution: int | None, fp8: bool, fp8_math: bool, lora_gb: float, as_json: bool, **machine: Any
+    model: str,
+    resolution: int | None,
+    fp8: bool,
+    fp8_math: bool,
+    lora_gb: float,
+    gpus: int | None,
+    as_json: bool,
+    **machine: Any,
 ) -> None:
     from eichi.catalog import find
+    from eichi.models.gpus import check_gpus
+    from eichi.plan.gpus import follower_peak
     from eichi.plan.memory import GIB, Need, plan_memory
 
     with reporting(as_json) as settings:
+        settings = otherwise(settings, gpus=gpus)
         entry = find(model)
+        check_gpus(entry, settings.runtime)
         height, width = _largest(entry, resolution)
-        need = Need(height, width, fp8=fp8 or fp8_math, lora=int(lora_gb * GIB), product=fp8_math)
+        need = Need(height, width, fp8=fp8 or fp8_math, lora=int(lora_gb * GIB), product=fp8_math, gpus=settings.gpus)
         plan = plan_memory(entry, need, _machine(settings, **machine))
         if as_json:
             print_json(plan)
         else:
             _tell(plan, settings.language)
+            if settings.gpus > 1 and plan.placement.level != "cpu":
+                others = follower_peak(entry.anatomy, need) / GIB
+                tell(say("memory.gpus", settings.language, gpus=settings.gpus, others=others))
 
 
 def _largest(entry: "Entry", resolution: int | None) -> tuple[int, int]:

@@ -7,6 +7,7 @@ good.
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,15 +45,16 @@ class Plans:
 
 def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
     """Plan, check, generate; ends the program where the job was stopped."""
-    from eichi.prepare import check_run, make_plan
+    from eichi.prepare import check_run, make_plan, shared_plan
 
     plan = make_plan(options, settings.model_folders)
     check_run(plan, out, settings.model_folders)
+    shared_plan(plan, settings.runtime)
     from eichi.models.load import Components
     from eichi.pipeline.generate import generate
 
-    components = Components(plan.entry, settings.runtime)
-    follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
+    with closing(Components(plan.entry, settings.runtime)) as components:
+        follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
 
 
 def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_json: bool) -> None:

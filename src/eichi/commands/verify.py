@@ -117,7 +117,7 @@ def _bench(asked: Asked, settings: Settings, own: Path) -> Iterator["Bench"]:
     from eichi.pipeline.trial import Bench
     from eichi.pipeline.ways import Given
 
-    runtime = replace(settings.runtime, cache=own / "cache", merged_gb=0.0)
+    runtime = replace(settings.runtime, cache=own / "cache", merged_gb=0.0, gpus=1)
     entry = find(asked.model) if asked.size is None else random_entry(asked.size, own)
     sources = None if asked.size is None else random_sources(entry, pick_device(runtime.device))
     components = Components(entry, runtime, sources=sources)

@@ -5,7 +5,7 @@ forecast from sections that were measured, where any were; nothing is guessed. W
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -33,13 +33,17 @@ class BatchForecast:
     seconds: float | None
 
 
-def draft(options: VideoOptions | FrameOptions, folder: Path, models: ModelFolders) -> Draft:
-    """The job that a request makes, its results in a folder. Raises InputError for what cannot be run here."""
+def draft(
+    options: VideoOptions | FrameOptions, folder: Path, models: ModelFolders, offered: Collection[str] = ()
+) -> Draft:
+    """The job that a request makes, its results in a folder. Raises InputError for what cannot be run: here, or, with a
+    model that is `offered`, elsewhere.
+    """
     settled, place = anchored(options), str(folder.absolute())
     if not encodable(place):
         raise FolderError("error.folder.coding", folder=place)
     plan = make_frame_plan(settled, models) if isinstance(settled, FrameOptions) else make_plan(settled, models)
-    check_run(plan, folder, models)
+    check_run(plan, folder, models, offered)
     return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), place)
 
 

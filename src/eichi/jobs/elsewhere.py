@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from eichi.errors import InputError, StoreError
-from eichi.events import Adjusted, Event, Finished, Stopped, dump
+from eichi.events import Adjusted, Event, Finished, FrameFinished, Stopped, dump
 from eichi.jobs.again import with_ahead
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.options import FrameOptions, VideoOptions
 from eichi.video.jobfolder import JobFolder
-from eichi.video.metadata import read_record
+from eichi.video.metadata import last_part, read_record
 
 
 def finished(job: Job) -> Finished | None:
@@ -36,9 +36,10 @@ def finished(job: Job) -> Finished | None:
     return None
 
 
-def already(last: Finished) -> Adjusted:
+def already(last: Finished | FrameFinished) -> Adjusted:
     """The word on a job that is found finished."""
-    return Adjusted("note.resume.finished", {"path": Path(last.video).name})
+    file = last.video if isinstance(last, Finished) else last.image
+    return Adjusted("note.resume.finished", {"path": last_part(file)})
 
 
 def settle(store: Store, job: Job, last: Finished) -> Job:

@@ -13,12 +13,13 @@ from typing import Any, get_args
 from uuid import uuid4
 
 from eichi.catalog import ModelFolders
-from eichi.errors import FolderError, InputError, OptionError
+from eichi.errors import FolderError, InputError, OptionError, StoreError
 from eichi.events import FrameFinished
 from eichi.files import remove
 from eichi.jobs.again import Source, branched, edited, laid, needed, planned, redone, source_of, with_ahead
 from eichi.jobs.draft import BatchForecast, anchored, draft, forecast
 from eichi.jobs.elsewhere import finished, settle
+from eichi.jobs.freight import Freight
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
 from eichi.jobs.view import IDLE, Action, Ask, Button, Figures, JobSection, Status, first_ahead, possible, states
@@ -34,22 +35,32 @@ log = logging.getLogger(__name__)
 
 
 class Queue:
-    """The jobs of a store in their order. `models` is where the models of this machine are."""
+    """The jobs of a store in their order. `models` is where the models of this machine are, `freight` what brings files
+    to where other machines find them, `quota` how many jobs of one owner may be to come, 0 for any number.
+    """
 
-    def __init__(self, store: Store, models: ModelFolders) -> None:
+    def __init__(self, store: Store, models: ModelFolders, freight: Freight | None = None, quota: int = 0) -> None:
         self.store = store
         self.models = models
+        self.freight = freight
+        self.quota = quota
 
     def prepare(
         self, requests: Sequence[VideoOptions | FrameOptions], folder: Path
     ) -> tuple[list[Draft], BatchForecast]:
         """Jobs for requests, before they are added, and what they come to. Raises InputError for the first bad one."""
-        drafts = [draft(options, folder, self.models) for options in requests]
+        offered = self.offered()
+        drafts = [draft(options, folder, self.models, offered) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
 
-    def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None) -> list[Job]:
-        """Put jobs at the end of those with their priority; several at once become a batch. With `once` only once."""
-        return self.store.add(drafts, priority, uuid4().hex[:12] if len(drafts) > 1 else None, once)
+    def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None, owner: str = "") -> list[Job]:
+        """Put jobs at the end of those with their priority; several at once become a batch. With `once` only once.
+
+        `owner` is the name of who asks for them. Raises InputError for more than may be to come.
+        """
+        packed = drafts if self.freight is None else [self.freight.pack(one) for one in drafts]
+        batch = uuid4().hex[:12] if len(drafts) > 1 else None
+        return self.store.add(packed, priority, batch, once, owner, self.quota)
 
     def waiting(self) -> list[Job]:
         """Who is still to come, in order, with those that are held."""
@@ -58,13 +69,7 @@ class Queue:
     def move(self, id: int, to: int | None = None, priority: int | None = None) -> Job:
         """Give a job another priority, and the place `to`, from 1, among the jobs to come that have the same."""
         job = self._change(id, states(Action.UP), **({} if priority is None else {"priority": priority}))
-        if to is None:
-            return job
-        others = [other.id for other in self.waiting() if other.priority == job.priority and other.id != id]
-        if not 1 <= to <= len(others) + 1:
-            raise InputError("error.job.place", job=id, place=to, last=len(others) + 1)
-        self.store.arrange([*others[: to - 1], id, *others[to - 1 :]])
-        return self.store.job(id)
+        return job if to is None else self.store.place(id, to)
 
     def edit(self, id: int, values: Mapping[str, Any]) -> Job:
         """Change options by their dotted keys; of a job that is begun, prompts and pictures of sections to come."""
@@ -79,9 +84,10 @@ class Queue:
         job = self._whole(id)
         if job.begun or finished(job) is not None:
             raise InputError("error.job.begun", job=id)
-        made = draft(options, Path(job.folder), self.models)
+        made = draft(options, Path(job.folder), self.models, self.offered())
         plan = made.plan.model_dump(mode="json")
-        return self._change(id, states(Action.EDIT), request=made.request, plan=plan, pace_key=made.pace_key)
+        values = {"request": made.request, "plan": plan, "pace_key": made.pace_key, "model": made.model}
+        return self._change(id, states(Action.EDIT), **values, **self._inputs(job, options))
 
     def ahead(self, id: int, options: VideoOptions) -> Job:
         """Give a job that is begun other prompts and pictures for the sections that are not made yet.
@@ -109,7 +115,8 @@ class Queue:
         about = [note for note in job.plan.notes if note.id.startswith("note.lora.")]
         notes = (*plan.notes, *cut_notes(plan.entry, plan.texts, self.models), *about)
         figures = Figures.of(replace(plan, notes=notes)).model_dump(mode="json")
-        return self._change(id, states(Action.AHEAD), request=with_ahead(job.request, plan.options), plan=figures)
+        values = {"request": with_ahead(job.request, plan.options), "plan": figures}
+        return self._change(id, states(Action.AHEAD), **values, **self._inputs(job, plan.options))
 
     def laid(self, id: int, values: Mapping[str, Any]) -> VideoOptions:
         """The request of a job with the options that nested values give, tables and lists as a whole."""
@@ -152,7 +159,8 @@ class Queue:
     def clone(self, id: int) -> Job:
         """The same request again, at the end of the queue."""
         job = self._whole(id)
-        return self.add([draft(job.options, Path(job.folder), self.models)], job.priority)[0]
+        made = draft(job.options, Path(job.folder), self.models, self.offered())
+        return self.add([made], job.priority, owner=job.owner)[0]
 
     def hold(self, id: int) -> Job:
         """Let a job wait until it is resumed. One that runs is paused, and goes on from where it is."""
@@ -178,6 +186,7 @@ class Queue:
             if results(job):
                 return self.clone(id)
             _discard(job)
+            self._unload(job)
         return self._again(id, states(Action.RETRY), checkpoint=None)
 
     def skip(self, id: int) -> Job:
@@ -192,6 +201,7 @@ class Queue:
         """Forget a job that does not run, with what is needed to go on with it. Returns the results deleted."""
         job = self.store.job(id)
         self.store.remove(id)
+        self._unload(job)
         gone = _clear(job, files)
         self._part(job)
         return gone
@@ -217,6 +227,7 @@ class Queue:
         for job in self.store.binned():
             if job.binned is not None and job.binned < before:
                 self.store.remove(job.id)
+                self._unload(job)
                 try:
                     _clear(job, bool(job.binned_files))
                 except FolderError as error:
@@ -254,11 +265,32 @@ class Queue:
         """Let the workers take jobs again."""
         self.store.hold(False)
 
+    def offered(self) -> frozenset[str]:
+        """The models that other machines can run for this one."""
+        if self.freight is None or self.freight.place is None:
+            return frozenset()
+        return frozenset(model for worker in self.store.workers() for model in worker.models)
+
+    def _inputs(self, job: Job, options: VideoOptions | FrameOptions) -> dict[str, Any]:
+        """What changes in the row of a job with the files of its request, once these can be found elsewhere."""
+        if self.freight is None or self.freight.place is None:
+            return {}
+        return {"inputs": {**(job.inputs or {}), **self.freight.inputs(options)}}
+
+    def _unload(self, job: Job) -> None:
+        """Take away what lies where other machines find it, of a job that is not there any more."""
+        if self.freight is not None:
+            try:
+                self.freight.forget(job)
+            except StoreError as error:
+                log.warning("#%d %s", job.id, error)
+
     def _built(self, source: Source, options: VideoOptions) -> Job:
         """A job that is built on another one, at the end of those with its priority."""
         job = source.job
         try:
-            return self.add([draft(options, Path(job.folder), self.models)], job.priority)[0]
+            made = draft(options, Path(job.folder), self.models, self.offered())
+            return self.add([made], job.priority, owner=job.owner)[0]
         except InputError:
             self._part(job)  # nobody needs what was joined for it
             raise
@@ -285,8 +317,8 @@ class Queue:
     def _shift(self, id: int, by: int) -> Job:
         """A job one place further to the front or the back of those with its priority."""
         job = self._change(id, states(Action.UP))
-        order = [other.id for other in self.waiting() if other.priority == job.priority]
-        return self.move(id, order.index(id) + 1 + by) if id in order else job  # taken meanwhile
+        now, _ = self.store.rank(id)
+        return self.store.place(id, now + by) if now else job  # taken meanwhile
 
     def _leave(self, id: int, action: Action, how: Ask, status: Status) -> Job:
         """Have the worker of a job that runs asked, and put any other into a state at once."""

@@ -29,8 +29,8 @@ from eichi.jobs.upgrade import migrate, open_engine, versions
 
 BESIDE = ("-wal", "-shm")  # what SQLite keeps beside a file
 # What knows the rows of a table beside the table itself.
-INDEXES = {"jobs": "jobs_order", "events": "sqlite_autoindex_events_1"}
-TABLES = ("jobs", "events", "state")
+INDEXES = {"jobs": "jobs_order", "events": "sqlite_autoindex_events_1", "pieces": "sqlite_autoindex_pieces_1"}
+TABLES = ("jobs", "events", "state", "workers", "pieces")
 SPAN = 10_000  # rows that are tried even if no index knows them
 
 Row = tuple[object, ...]
@@ -196,6 +196,7 @@ def _rebuild(damaged: sqlite3.Connection, draft: Path, told: Repaired) -> tuple[
         fresh.execute("BEGIN")
         jobs = {job for job, _ in _copy(damaged, fresh, "jobs")}
         events = _copy(damaged, fresh, "events", lambda row: row[0] in jobs)
+        _copy(damaged, fresh, "pieces")  # workers join again
         # What the indexes know of, and what jobs have said, tells what is missing.
         keys = _keys(damaged, f"SELECT job, number FROM events INDEXED BY {INDEXES['events']}") | events
         known = {job for job, *_ in _keys(damaged, f"SELECT id FROM jobs INDEXED BY {INDEXES['jobs']}") | keys}

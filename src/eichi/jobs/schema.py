@@ -1,4 +1,4 @@
-"""What the store keeps: a table of jobs, one of what they said, one row of the queue's own.
+"""What the store keeps: tables of jobs, of what they said, of workers, of pieces of files, one row of the queue's own.
 
 The row of a job is the truth about it; its events tell how it came about. The tables here are those of the newest
 migration; a test compares them. Whatever stands in a row, it becomes a job: what is not as it should be is replaced
@@ -48,6 +48,8 @@ class Truth(sa.Boolean):
 
 
 ELSEWHERE = 0  # no job's number: what a worker says that leaves jobs to another one
+# In the order of its signs, so that keys which begin alike stand together; SQLite knows no other.
+KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 metadata = sa.MetaData()
 
@@ -81,8 +83,21 @@ jobs = sa.Table(
     sa.Column("binned", sa.Float),
     sa.Column("binned_files", Truth),
     sa.Column("once", sa.String(64)),
-    sa.Index("jobs_order", "status", "priority", "position"),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("model", sa.Text, nullable=False, server_default=""),
+    sa.Column("overtaken", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("node", sa.Text, nullable=False, server_default=""),
+    sa.Column("inputs", JsonText),
+    # What a claim, a count and a list look at without reading a row.
+    sa.Index("jobs_order", "status", sa.text("priority DESC"), "position", "id", "ended", "binned"),
     sa.Index("jobs_pace", "pace_key"),
+    sa.Index("jobs_position", "position"),
+    sa.Index("jobs_once", "once"),
+    sa.Index("jobs_batch", "batch"),
+    sa.Index("jobs_runner", "runner"),
+    sa.Index("jobs_started", "started"),
+    sa.Index("jobs_ended", "ended"),
+    sa.Index("jobs_owner", "owner", "status"),
     sqlite_autoincrement=True,  # the number of a removed job is not given again
 )
 
@@ -102,6 +117,28 @@ state = sa.Table(
     sa.Column("held", sa.Boolean, nullable=False),
 )
 
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("runner", sa.Text, primary_key=True),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("body", JsonText, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("beat", sa.Float, nullable=False),
+)
+
+pieces = sa.Table(
+    "pieces",
+    metadata,
+    sa.Column("key", KEY, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("time", sa.Float, nullable=False),
+)
+
 
 Seconds = Annotated[float, Field(ge=0, le=1e11)]  # since 1970, or of a section; no calendar knows more
 Place = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -113,7 +150,8 @@ PartsFolder = Annotated[str, Field(pattern=r"^[^\x00]*[/\\]\.[^/\\\x00]+\.parts$
 class Draft:
     """A job before it is in the store: a request that was found good, and what it comes to.
 
-    Requests of the same `pace_key` take the same time for a section.
+    Requests of the same `pace_key` take the same time for a section. `node` is the machine whose paths it names,
+    nothing where they mean the same on all; `inputs` tells what is in the files of the request, by their paths.
     """
 
     kind: str
@@ -121,6 +159,13 @@ class Draft:
     plan: Figures
     pace_key: str
     folder: str
+    node: str = ""
+    inputs: dict[str, str] | None = None
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for: a name, or where its folder is."""
+        return str(self.request.get("model", ""))
 
 
 @dataclass(frozen=True)
@@ -130,8 +175,11 @@ class Job:
     `runner` is the worker that has the job, `beat` its last sign of life. `checkpoint` is the folder that the job is
     gone on with from, where it is there. `progress` is how far it is, `result` the last event of the run. `said` counts
     the events, `version` the changes of the row. `binned` is when the job was put into the bin, `binned_files` whether
-    its results go with it. `once` is what it was asked for by, if once only. `damaged` are the
-    columns that are not as they should be; what stands here in their place is harmless.
+    its results go with it. `once` is what it was asked for by, if once only. `owner` is the name of who asked for it,
+    nothing for who sits at the machine; `model` what a worker must have to run it, nothing where that is not known;
+    `overtaken` how often a later one was taken before it, see `turn`. `node` is the machine whose paths it names, its
+    home, nothing where they mean the same on all; `inputs` are what is in the files of the request, by their paths.
+    `damaged` are the columns that are not as they should be; what stands here in their place is harmless.
     """
 
     id: int
@@ -161,6 +209,11 @@ class Job:
     binned: Seconds | None
     binned_files: bool | None
     once: str | None
+    owner: str
+    model: str
+    overtaken: NonNegativeInt
+    node: str
+    inputs: dict[str, str] | None
     damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -233,6 +286,10 @@ HARMLESS: dict[str, object] = {
     "attempts": 0,
     "said": 0,
     "version": 0,
+    "owner": "",
+    "model": "",
+    "overtaken": 0,
+    "node": "",
 }
 
 

@@ -12,43 +12,30 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
 from eichi.errors import InputError
 from eichi.events import Changed, Event, Failed, Preparing, Progress, Step, dump
+from eichi.jobs import listing, roster, turn
+from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
+from eichi.jobs.measures import Measures, measure
+from eichi.jobs.nodes import WorkerView
 from eichi.jobs.runner import alive
 from eichi.jobs.schema import Draft, Job, events, jobs, state, told
+from eichi.jobs.turn import BINNED, TURNED, Models
 from eichi.jobs.upgrade import open_engine, reaching
-from eichi.jobs.view import ACTIONS, ACTIVE, Action, Status, Told, states
+from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
 ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
 
-POSITION = sa.cast(jobs.c.position, sa.Integer)  # a number in a damaged row too
-# What a damaged row has instead of a number is greater than every number, and has no place among them.
-NUMBERED = events.c.number <= 2**31 - 1
-
-# In the bin. What a damaged row has there is no time, and hides no job.
-BINNED = sa.func.coalesce(sa.cast(jobs.c.binned, sa.Float), 0) > 0
-# Counted with every change of a row but signs of life and places.
-TURNED: dict[str, Any] = {"version": jobs.c.version + 1}
+NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
 # Of no worker: a damaged state has none either.
 IDLE_ROW = jobs.c.status.not_in([status for status, possible in ACTIONS.items() if Action.REMOVE not in possible])
 
 Reached = Callable[[Job], bool]
-
-
-class Mark(NamedTuple):
-    """What tells that a row has changed, and where it stands in a list."""
-
-    id: int
-    version: int
-    status: str
-    priority: int
-    position: int
-    ended: float | None
 
 
 class Lost(Exception):
@@ -71,6 +58,11 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def url(self) -> sa.URL:
+        """Where the store is; written without its password."""
+        return self._engine.url
+
     def close(self) -> None:
         if self._pulse is not None:
             self._pulse.close()
@@ -81,29 +73,54 @@ class Store:
 
         Where the database cannot tell, it never is. For one thread at a time.
         """
-        if self._engine.dialect.name != "sqlite":
+        # PostgreSQL's is made of the numbers of transactions that write, begun and not ended, on the whole server.
+        told = {"sqlite": "PRAGMA data_version", "postgresql": "SELECT CAST(pg_current_snapshot() AS text)"}
+        if self._engine.dialect.name not in told:
             return object()
         with reaching(self._engine.url):
             self._pulse = self._pulse or self._engine.connect()
-            with self._pulse.begin():
-                return self._pulse.exec_driver_sql("PRAGMA data_version").scalar()
+            try:
+                with self._pulse.begin():
+                    return self._pulse.exec_driver_sql(told[self._engine.dialect.name]).scalar()
+            except sa.exc.DBAPIError:
+                self._pulse.close()
+                self._pulse = None  # a connection that was lost is made anew
+                raise
 
     def add(
-        self, drafts: Sequence[Draft], priority: int = 0, batch: str | None = None, once: str | None = None
+        self,
+        drafts: Sequence[Draft],
+        priority: int = 0,
+        batch: str | None = None,
+        once: str | None = None,
+        owner: str = "",
+        quota: int = 0,
     ) -> list[Job]:
-        """New jobs at the end of the queue, in the order given; with `once` those that were added with it before."""
+        """New jobs at the end of the queue, in the order given; with `once` those that were added with it before.
+
+        `owner` is the name of who asks for them, nothing for who sits at the machine; no more than `quota` of theirs
+        are to come then, where it is any. Raises InputError for more.
+        """
         with self.writing(lasting=True) as connection:
             if once is not None and (known := _asked(connection, once)):
                 return known
-            last = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(POSITION), 0))) or 0
-            rows: list[Job] = []
-            for place, draft in enumerate(drafts, start=last + 1):
+            if owner and quota and (waiting := listing.owned(connection, owner)) + len(drafts) > quota:
+                raise InputError("error.job.quota", owner=owner, waiting=waiting, quota=quota)
+            last = listing.last(connection)
+            rows: list[dict[str, Any]] = []
+            for place, draft in enumerate(drafts, start=1):
                 values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch, "once": once}
-                values |= {"priority": priority, "position": place}
+                values |= {"model": draft.model, "owner": owner, "priority": priority, "position": last + place * GAP}
                 values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1, "version": 1}
-                row = Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
-                rows.append(_say(connection, row, Changed(Status.WAITING)))
-        return rows
+                rows.append(values)
+            if not rows:
+                return []
+            adding = sa.insert(jobs).returning(jobs, sort_by_parameter_order=True)
+            added = [Job.of(row) for row in connection.execute(adding, rows)]
+            said = dump(Changed(Status.WAITING))
+            told = [{"job": job.id, "number": 1, "time": job.created, "body": said} for job in added]
+            connection.execute(sa.insert(events), told)
+            return added
 
     def asked(self, once: str) -> list[Job]:
         """The jobs that were added with this `once`, in their order, also those in the bin."""
@@ -125,20 +142,44 @@ class Store:
         """The rows of these jobs, as far as they are there, in no order."""
         return self._rows(jobs.c.id.in_(ids) & ~BINNED) if ids else []
 
-    def marks(self) -> list[Mark]:
-        """A mark of every job, in no order: to look at a thousand costs about a millisecond."""
-        asked = sa.select(*(jobs.c[name] for name in Mark._fields)).where(~BINNED)
+    def marks(self, wanted: Wanted) -> Marks:
+        """Marks of so many jobs of each kind, however many there are: to look costs next to nothing."""
         with self.reading() as connection:
-            return [Mark(*row) for row in connection.execute(asked)]
+            return listing.marks(connection, wanted)
+
+    def numbers(self, after: int = 0) -> frozenset[int]:
+        """The numbers of all jobs above one."""
+        with self.reading() as connection:
+            return listing.numbers(connection, after)
 
     def jobs(self, statuses: Collection[Status] = tuple(Status), batch: str | None = None) -> list[Job]:
-        """Jobs of these states: who works comes first, then who waits in their order, then who ended last."""
-        chosen: sa.ColumnElement[bool] = jobs.c.status.in_(statuses)
-        if Status.FAILED in statuses:
-            chosen |= jobs.c.status.not_in(tuple(Status))  # a damaged row counts as failed
-        chosen &= ~BINNED
-        found = self._rows(chosen if batch is None else chosen & (jobs.c.batch == batch))
-        return sorted(found, key=_place)
+        """All jobs of these states: who works comes first, then who waits in their order, then who ended last."""
+        return self.page(Listing(statuses, batch))[0]
+
+    def page(self, asked: Listing) -> tuple[list[Job], int]:
+        """A part of a list of jobs, and how many the whole list has."""
+        with self.reading() as connection:
+            return listing.page(connection, asked)
+
+    def briefs(self, asked: Listing) -> list[Brief]:
+        """A whole list of jobs, as little of each as is searched."""
+        with self.reading() as connection:
+            return listing.briefs(connection, asked)
+
+    def measures(self) -> Measures:
+        """What those ask who watch over the queue."""
+        with self.reading() as connection:
+            return measure(connection)
+
+    def next(self) -> int | None:
+        """The job that is the next for a worker that can run anything."""
+        with self.reading() as connection:
+            return connection.scalar(sa.select(jobs.c.id).where(turn.WAITS).order_by(*turn.ORDER).limit(1))
+
+    def rank(self, id: int) -> tuple[int, int]:
+        """The place of a job among those to come that have its priority, from 1, and how many those are; 0 for none."""
+        with self.reading() as connection:
+            return listing.rank(connection, id)
 
     def paces(self, key: str, count: int = 5) -> list[float]:
         """The newest measured section times of jobs with this key, in seconds."""
@@ -159,30 +200,60 @@ class Store:
             if not connection.execute(sa.update(state).values(held=held)).rowcount:  # a damaged store has lost its row
                 connection.execute(sa.insert(state).values(id=1, held=held))
 
-    def claim(self, runner: str) -> Job | None:
-        """Take the next job for a worker, in one statement, so that no two workers take the same one."""
-        queue = (
-            sa.select(jobs.c.id)
-            .where(jobs.c.status == Status.WAITING, ~BINNED, ~sa.exists().where(state.c.held))
-            .order_by(jobs.c.priority.desc(), jobs.c.position, jobs.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has one writer
-        )
-        now = time.time()
-        taken = {"status": Status.RUNNING, "runner": runner, "beat": now, "ask": None, "said": jobs.c.said + 1}
-        taken |= TURNED
-        taken |= {"started": sa.func.coalesce(jobs.c.started, now), "ended": None, "attempts": jobs.c.attempts + 1}
-        mine = (jobs.c.id == queue.scalar_subquery()) & (jobs.c.status == Status.WAITING)
-        with self.writing() as connection:
-            row = connection.execute(sa.update(jobs).where(mine).values(taken).returning(jobs)).first()
-            if row is None:
-                return None
-            return _say(connection, Job.of(row), Changed(Status.RUNNING))
+    def waits(self, models: Models = None, without: Collection[int] = ()) -> bool:
+        """Whether a job waits that a worker with these models could take, were the queue not held; None for any."""
+        with self.reading() as connection:
+            return turn.waits(connection, models, without)
 
-    def beat(self, runner: str) -> None:
-        """A worker's sign of life."""
+    def models_asked(self) -> list[str]:
+        """The models of the jobs that wait; where a row is damaged, what stands there."""
+        with self.reading() as connection:
+            return turn.models_asked(connection)
+
+    def claim(
+        self, runner: str, models: Models = None, holds: str | None = None, without: Collection[int] = ()
+    ) -> Job | None:
+        """Take the next job for a worker that has these models, None for any, and the one that it `holds` in memory;
+        `without` those that it has given back.
+
+        No two workers take the same one. Which is the next says `turn`: that of the highest priority with the earliest
+        place, or one of the next few that have the model held, none of which overtakes another for ever.
+        """
+        if not self.waits(models, without):  # most looks find nothing, and disturb nobody who writes
+            return None
+        with self.writing() as connection:
+            row = turn.take(connection, runner, models, holds, without)
+            return None if row is None else _say(connection, Job.of(row), Changed(Status.RUNNING))
+
+    def join(self, worker: WorkerView) -> None:
+        """List a worker, in place of what was known of it."""
+        with self.writing() as connection:
+            roster.join(connection, worker)
+
+    def tell(self, runner: str, **changes: Any) -> bool:
+        """What has changed of a worker, by the fields of its view; whether it is listed, else it joins again."""
+        with self.writing() as connection:
+            return roster.tell(connection, runner, changes)
+
+    def leave(self, runner: str) -> None:
+        """A worker is gone."""
+        with self.writing() as connection:
+            roster.leave(connection, runner)
+
+    def workers(self) -> list[WorkerView]:
+        """The workers that live, by machine and device, each with the job that it has; dead ones are forgotten."""
+        with self.reading() as connection:
+            found, dead = roster.living(connection)
+        if dead:
+            with self.writing() as connection:
+                roster.sweep(connection, dead)
+        return found
+
+    def beat(self, runner: str) -> bool:
+        """A worker's sign of life; whether it is listed among the workers, else it joins again."""
         with self.writing() as connection:
             connection.execute(sa.update(jobs).where(_of(runner)).values(beat=time.time()))
+            return roster.beat(connection, runner)
 
     def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
         """What happened to a job, told by its worker: values of the row, then the event.
@@ -218,17 +289,17 @@ class Store:
             raise refused(self.job(id), before)
         return row
 
-    def arrange(self, order: Sequence[int]) -> None:
-        """Put waiting jobs in this order: they share out the positions that they have."""
-        mine: sa.BindParameter[int] = sa.bindparam("mine")
+    def place(self, id: int, to: int) -> Job:
+        """Put a job at a place, from 1, among those to come that have its priority. Raises InputError."""
         with self.writing() as connection:
-            asked = sa.select(jobs.c.id, POSITION).where(jobs.c.id.in_(order))
-            known: dict[int, int] = {id: place for id, place in connection.execute(asked)}
-            places = zip((id for id in order if id in known), sorted(known.values()), strict=True)
-            moved = [{"mine": id, "place": place} for id, place in places if known[id] != place]
-            if moved:
-                changed = sa.update(jobs).where(jobs.c.id == mine).values(position=sa.bindparam("place"))
-                connection.execute(changed, moved)
+            now, count = listing.rank(connection, id)
+            if not now:
+                raise refused(self.job(id), IDLE)
+            if not 1 <= to <= count:
+                raise InputError("error.job.place", job=id, place=to, last=count)
+            if to != now and (position := listing.between(connection, id, to)) is not None:
+                connection.execute(sa.update(jobs).where(jobs.c.id == id).values(position=position))
+        return self.job(id)
 
     def remove(self, id: int) -> None:
         """Forget a job that no worker has. Raises InputError."""
@@ -359,15 +430,6 @@ def _asked(connection: sa.Connection, once: str) -> list[Job]:
 
 def _of(runner: str) -> sa.ColumnElement[bool]:
     return (jobs.c.runner == runner) & jobs.c.status.in_(ACTIVE)
-
-
-def _place(job: Job) -> tuple[int, float, float, int]:
-    """Where a job stands in a list for people."""
-    if job.status.active:
-        return 0, 0, 0, job.id
-    if not job.status.terminal:
-        return 1, -job.priority, job.position, job.id
-    return 2, -(job.ended or 0), 0, -job.id
 
 
 def _say(connection: sa.Connection, job: Job, *said: Event) -> Job:

@@ -76,6 +76,7 @@ Button = Literal["hold", "resume", "stop-section", "stop", "skip", "up", "down",
 
 IDLE = (Status.WAITING, Status.HELD)
 ACTIVE = (Status.RUNNING, Status.STOPPING)
+OPEN = (*ACTIVE, *IDLE)  # what has not ended
 BUILT = (Action.CLONE, Action.REDO)  # what makes a new job of one, whatever becomes of that
 
 # What can be done in which state.
@@ -273,9 +274,10 @@ class Told(View):
 class JobView(View):
     """A job as people see it. Times are in seconds since 1970, `pace` in seconds for a section.
 
-    `request` is None where this program cannot read it. `begun` says that there is work on disk to go on from, `made`
-    how many sections are on disk, in the order of generation, for this job or another to go on from. `message` says
-    what went wrong, `actions` what can be done now, `damaged` which columns of the row are not as they should be.
+    `request` is None where this program cannot read it. `owner` is the name of who asked for the job, nothing for who
+    sits at the machine. `begun` says that there is work on disk to go on from, `made` how many sections are on disk, in
+    the order of generation, for this job or another to go on from. `message` says what went wrong, `actions` what can
+    be done now, `damaged` which columns of the row are not as they should be.
     """
 
     id: int
@@ -285,6 +287,7 @@ class JobView(View):
     plan: Figures
     folder: str
     batch: str | None
+    owner: str
     priority: int
     position: int
     created: float
@@ -345,9 +348,10 @@ class JobTold(JobView):
 
 
 class QueueView(View):
-    """All jobs, in the order of `Store.jobs`; `held` says that no worker takes another one."""
+    """Jobs in their order, of `total` that there are; `held` says that no worker takes another one."""
 
     jobs: tuple[JobView, ...]
+    total: int
     held: bool
 
 

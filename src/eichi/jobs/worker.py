@@ -11,13 +11,16 @@ next job begins anew.
 """
 
 import logging
+import math
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,7 +28,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from eichi.catalog import PARTS, Entry
+from eichi.catalog import PARTS, Entry, find
 from eichi.console import console
 from eichi.errors import EichiError, FolderError, OptionError, RunError, StoreError
 from eichi.events import (
@@ -45,25 +48,29 @@ from eichi.events import (
 from eichi.files import aside, private
 from eichi.jobs.again import with_ahead
 from eichi.jobs.elsewhere import already, finished
+from eichi.jobs.freight import Freight
+from eichi.jobs.member import Member
+from eichi.jobs.places import open_place
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
+from eichi.jobs.slots import physical
 from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
 from eichi.lines import done, in_terminal, line
 from eichi.logs import OURS, logging_to
 from eichi.models.device import pick_device
 from eichi.models.load import Components
+from eichi.models.prints import weights_prints
 from eichi.options import FrameOptions, VideoOptions
 from eichi.pace import Pace
-from eichi.pipeline.checkpoint import Checkpoint, checkpoint_beside
+from eichi.pipeline.checkpoint import Checkpoint, new_checkpoint
 from eichi.pipeline.generate import generate
-from eichi.pipeline.job import Stop, free_name
+from eichi.pipeline.job import Stop
 from eichi.pipeline.oneframe import generate_frame
 from eichi.plan.ahead import overtaken, plan_ahead, same_ahead
 from eichi.plan.plan import Plan
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.settings import Settings, load_settings
-from eichi.video.jobfolder import JobFolder
 
 log = logging.getLogger(f"{OURS}.worker")  # the module itself has no name where it is the program
 
@@ -72,6 +79,7 @@ AGAIN = 5.0  # seconds between two tries to reach a store that does not answer
 REST = 300.0  # seconds without a job after which the model's memory and the device are given back
 GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
+CHANGED = "error.resume.changed"  # what says that a job cannot be gone on with here
 FAILED = 1  # the code that says that there was nothing to work with
 LOCKS = "devices"  # a file each, in the home folder
 
@@ -82,7 +90,8 @@ Answer = TypeVar("Answer")
 class Worker:
     """Runs the jobs of a store on this machine's device until `leaving` is set.
 
-    `taken` hears the number of each, and ELSEWHERE where jobs wait and another worker has the device.
+    `taken` hears the number of each, and ELSEWHERE where jobs wait and another worker has the device. Workers that are
+    to share a device have a `number` each.
     """
 
     def __init__(
@@ -91,35 +100,54 @@ class Worker:
         settings: Settings,
         leaving: threading.Event,
         taken: Callable[[int], object] = lambda id: None,
+        number: int = 1,
     ) -> None:
         self.store = store
         self.settings = settings
         self.leaving = leaving
         self.taken = taken
+        self.number = number
         self.rest, self.again = REST, AGAIN
         self.runner = new_runner()
+        place = open_place(settings.place, store)
+        self.freight = Freight(settings, place)
+        self.member = self._member()
+        self._returned: dict[int, float] = {}  # jobs that it gave back, and when
+        self._looked = -math.inf
         self._components: Components | None = None
         self._weights: dict[str, str] = {}
+        self._prints: dict[str, str] = {}  # the same for any machine
+        self._owing = False  # whether what is made of a job is here alone
         self._preview = Path()
         self._shown = 0.0
 
     def work(self, drain: bool = False) -> None:
-        """Run what waits and wait for more; with `drain`, only run what waits.
+        """Run what waits and wait for more; with `drain`, only run what waits. Raises FolderError.
 
         Of several workers for one device one works, and the next takes over where it leaves or dies: two models would
         not fit beside each other.
         """
-        with self._beating(), self._device() as device, suppress(StoreError):  # it leaves before that answers
-            self._take(device, drain)
+        self.member, self._looked = self._member(), -math.inf
+        with self._device() as device, suppress(StoreError):  # it leaves before that answers
+            self._sure(self.member.join)
+            with self._beating():
+                self._take(device, drain)
+
+    def _member(self) -> Member:
+        """This worker among the others of the store."""
+        name = device_name(self.settings, self.number)
+        return Member(self.store, self.settings, self.runner, name, shared=self.freight.place is not None)
 
     def _take(self, device: FileLock, drain: bool) -> None:
         """Take the jobs that wait. Raises StoreError."""
         rested, told = time.monotonic(), False
         while not self.leaving.is_set():
-            self._sure(self.store.recover)
-            waits = device.is_locked or bool(self._sure(self.store.jobs, (Status.WAITING,)))
+            self._sure(self._look)
+            member, without = self.member, tuple(self._returned)
+            waits = device.is_locked or self._sure(self.store.waits, member.models, without)
             mine = waits and _taken(device)
-            job = self._sure(self.store.claim, self.runner) if mine else None
+            what = self.runner, member.models, member.view.holds, without
+            job = self._sure(self.store.claim, *what) if mine else None
             if job is not None:
                 self.taken(job.id)
                 self.run(job)
@@ -135,10 +163,20 @@ class Worker:
                 device.release()
             self.leaving.wait(IDLE)
 
+    def _look(self) -> None:
+        """Find jobs whose worker died, and what may be taken, every now and then. Raises StoreError."""
+        now = time.monotonic()
+        if now < self._looked + BEAT:
+            return
+        self.store.recover()
+        self.member.look()
+        self._looked = now
+        self._returned = {job: when for job, when in self._returned.items() if now < when + REST}
+
     @contextmanager
     def _device(self) -> Iterator[FileLock]:
         """The lock of this worker's device, which is let go in the end. Raises FolderError."""
-        path = self.settings.home / LOCKS / f"{device_name(self.settings)}.lock"
+        path = self.settings.home / LOCKS / f"{device_name(self.settings, self.number)}.lock"
         with _locking(path.parent):
             private(path.parent)
         lock = FileLock(path, timeout=0, thread_local=False)
@@ -157,17 +195,23 @@ class Worker:
         except StoreError:
             raise
         except EichiError as error:
-            self._fail(job, error)
+            if error.id == CHANGED and not self._sure(self.member.alone, job.model):
+                self._return(job, error)
+            else:
+                self._fail(job, error)
         except Exception as error:
             log.exception("job %d", job.id)
             self._fail(job, RunError("error.job.crashed", reason=error))
 
     def _follow(self, job: Job) -> None:
         """Keep what a job says, and do what is asked of it between two events. One that is finished is not run."""
-        if (last := finished(job)) is not None:
-            self._note(job, word := already(last))
+        last = finished(self.freight.here(job))
+        there = self._sure(self.freight.deliver, job, last) if last else self._sure(self.freight.delivered, job)
+        if isinstance(there, Finished | FrameFinished):
+            self._note(job, word := already(there))
             self._sure(self.store.record, job, word)
-            self._sure(self.store.end, job, Status.DONE, last, result=dump(last))
+            self.freight.leave(job)
+            self._sure(self.store.end, job, Status.DONE, there, result=dump(there))
             return
         listener, pace = Listener(job), Pace()
         going: Job | None = job
@@ -194,8 +238,11 @@ class Worker:
                 if listener.ask == Ask.PAUSE or self.leaving.is_set():
                     # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
                     break
-                if isinstance(event, SectionDone) and event.order + 1 < event.sections and _changed(job, row):
-                    return row  # abandoned, too, and gone on with at once
+                if isinstance(event, SectionDone):
+                    self._send(job)
+                    if event.order + 1 < event.sections and _changed(job, row):
+                        return row  # abandoned, too, and gone on with at once
+        self._give_up(job)
         self._sure(self.store.end, job, Status.HELD if listener.ask == Ask.PAUSE else Status.WAITING, attempts=0)
         return None
 
@@ -203,23 +250,32 @@ class Worker:
         """Give a job back with its last event. What was asked for after its last section was begun is forgotten."""
         status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
         made: dict[str, Any] = {"request": job.request} if status == Status.DONE else {}
-        self._sure(self.store.end, job, status, event, result=dump(event), pace=pace.section, **made)
+        told = self._sure(self.freight.deliver, job, event)
+        self._give_up(job)
+        self._sure(self.store.end, job, status, told, result=dump(told), pace=pace.section, **made)
 
     def _start(self, job: Job, stop: Stop) -> tuple[Job, Generator[Event, None, None]]:
         """A job as it is run, and its events; it goes on from its checkpoint where there is one."""
-        folder, options = Path(job.folder), job.options
+        entry = find(job.options.model)
+        components = self._load(entry)
+        self._sure(self.freight.fetch, job, self._prints, self._weights)
+        here = self.freight.here(job)
+        folder, options = Path(here.folder), here.options
+        self._sure(self.member.holds, job.model)
         if isinstance(options, FrameOptions):
-            frame = make_frame_plan(options, self.settings.model_folders)
-            return job, _generator(generate_frame(frame, folder, self._load(frame.entry), stop))
-        made = job.checkpoint is not None
-        checkpoint = Checkpoint(Path(str(job.checkpoint))) if made else checkpoint_beside(free_name(folder, ".mp4"))
-        self._sure(self.store.record, job, checkpoint=str(checkpoint.folder))
-        if checkpoint.begun:
+            frame = make_frame_plan(options, self.settings.model_folders, entry)
+            return job, _generator(generate_frame(frame, folder, components, stop))
+        checkpoint = None if here.checkpoint is None else Checkpoint(Path(here.checkpoint))
+        if checkpoint is not None and checkpoint.begun:
             job, plan = self._ahead(job, checkpoint, options)
         else:
-            plan = make_plan(options, self.settings.model_folders)
-        self._preview = JobFolder(checkpoint.folder).preview
-        return job, _generator(generate(plan, folder, self._load(plan.entry), stop, checkpoint, 1, retire=True))
+            plan = make_plan(options, self.settings.model_folders, entry)
+        if checkpoint is None:
+            checkpoint = new_checkpoint(folder)
+            place = self.freight.path(job, checkpoint.folder)
+            job = replace(job, checkpoint=self._sure(self.store.record, job, checkpoint=place).checkpoint)
+        self._preview = checkpoint.preview
+        return job, _generator(generate(plan, folder, components, stop, checkpoint, 1, retire=True))
 
     def _ahead(self, job: Job, checkpoint: Checkpoint, wished: VideoOptions) -> tuple[Job, Plan]:
         """The plan by which a job goes on, and the job with it: sections that are not made yet are as wished by now."""
@@ -232,7 +288,32 @@ class Worker:
             self._note(job, late)
             self._sure(self.store.record, job, late)
         plan = plan_ahead(plan, wished, made)
-        return self._sure(self.store.record, job, request=with_ahead(job.request, plan.options)), plan
+        options = self.freight.options(job, plan.options)
+        return self._sure(self.store.record, job, request=with_ahead(job.request, options)), plan
+
+    def _send(self, job: Job) -> None:
+        """Let others go on from what is made by now. Where it cannot be sent, it goes with the next section."""
+        try:
+            self.freight.send(job, self._prints)
+            self._owing = False
+        except StoreError as error:
+            self._owing = True
+            log.warning("#%d %s", job.id, in_terminal(error, self.settings.language))
+
+    def _give_up(self, job: Job) -> None:
+        """Give back the space of a job of another machine, before somebody else here may get it."""
+        if not self._owing:
+            self.freight.leave(job)
+
+    def _return(self, job: Job, error: EichiError) -> None:
+        """Leave a job to another worker that can go on with it; this one looks at it again in a while."""
+        self._returned[job.id] = time.monotonic()
+        left = Adjusted("note.job.returned", {"node": self.member.view.node, "what": error.plain["what"]})
+        self._note(job, left)
+        with suppress(Lost):
+            self._sure(self.store.record, job, left)
+            self.freight.leave(job)
+            self._sure(self.store.end, job, Status.WAITING, attempts=max(0, job.attempts - 1))
 
     def _note(self, job: Job, event: Event) -> None:
         """What an event says goes into the log; steps only where everything is wanted."""
@@ -259,6 +340,7 @@ class Worker:
         if self._components is None or self._components.entry != entry or self._weights != weights:
             self._drop()
             self._components, self._weights = components, weights
+            self._prints = weights_prints(components.folders) if self.freight.place is not None else {}
         return self._components
 
     def _drop(self) -> None:
@@ -266,11 +348,14 @@ class Worker:
         if self._components is not None:
             self._components.release(*PARTS)
             self._components = None
+            with suppress(StoreError):
+                self.member.holds(None)
 
     def _fail(self, job: Job, error: EichiError) -> None:
         self._drop()
         log.error("#%d %s", job.id, in_terminal(error, self.settings.language))
         told = Failed(error.id, error.plain)
+        self._give_up(job)
         try:
             self._sure(self.store.end, job, Status.FAILED, told, error={"id": told.id, "values": told.values})
         except Lost:
@@ -300,7 +385,7 @@ class Worker:
         def beat() -> None:
             while not done.wait(BEAT):
                 with suppress(StoreError):  # whoever runs the job says so
-                    self.store.beat(self.runner)
+                    self.member.beat()
 
         thread = threading.Thread(target=beat, name="beat", daemon=True)
         thread.start()
@@ -309,6 +394,8 @@ class Worker:
         finally:
             done.set()
             thread.join()
+            with suppress(StoreError):  # who is silent for long counts as gone
+                self.store.leave(self.runner)
 
 
 class Listener:
@@ -338,12 +425,16 @@ def _changed(job: Job, row: Job) -> bool:
     return False
 
 
-def device_name(settings: Settings) -> str:
-    """What files of a worker are called by: its device, or none where there is none, as each job will say."""
+def device_name(settings: Settings, number: int = 1) -> str:
+    """What files of a worker are called by: its device, and its number among those that share it; none where there is
+    no device, as each job will say.
+    """
     try:
-        return str(pick_device(settings.device)).replace(":", "-")
+        device = pick_device(settings.device)
     except EichiError:
         return "none"
+    kind = f"cuda-{physical(device.index or 0)}" if device.type == "cuda" else str(device)
+    return re.sub(r"[^\w.-]", "-", kind if number == 1 else f"{kind}-{number}")
 
 
 def _taken(device: FileLock) -> bool:
@@ -381,10 +472,12 @@ def main() -> None:
     with console(), os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8") as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         settings = load_settings()
-        with logging_to(settings, f"worker-{device_name(settings)}"):
+        number = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 1)
+        with logging_to(settings, f"worker-{device_name(settings, number)}"):
             try:
                 with Store(settings.store) as store:
-                    Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n")).work(DRAIN in sys.argv)
+                    worker = Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n"), number)
+                    worker.work(DRAIN in sys.argv)
             except EichiError as error:  # the store cannot be opened, the device not taken; the parent tells who waits
                 log.error("%s", in_terminal(error, settings.language))
                 sys.exit(FAILED)

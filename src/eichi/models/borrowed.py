@@ -46,3 +46,20 @@ def attention_backend(processors: Iterable[Any], backend: Any) -> Iterator[None]
     finally:
         for processor, before in kept:
             processor._attention_backend = before
+
+
+@contextmanager
+def exchanging(processors: Iterable[Any], config: Any) -> Iterator[None]:
+    """For a time, a `_parallel_config` in what computes attention: the processes that exchange tokens for heads.
+
+    The public `enable_parallelism` gives it to the part that reads the prompt as well, for good, and counts
+    accelerators, of which a CPU has none. diffusers 0.42.1.
+    """
+    kept = list(processors)
+    for processor in kept:
+        processor._parallel_config = config
+    try:
+        yield
+    finally:
+        for processor in kept:
+            processor._parallel_config = None

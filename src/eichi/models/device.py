@@ -14,6 +14,7 @@ placement. Run on no GPU yet, of whichever maker.
 from typing import Any
 
 import torch
+from torch import distributed
 
 from eichi.errors import DeviceError
 from eichi.models import ram
@@ -34,6 +35,22 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:  # torch's own words for a bad name and for a missing backend
         raise DeviceError("error.device.absent", device=name) from error
     return device
+
+
+def neighbours(device: torch.device, count: int) -> tuple[torch.device, ...]:
+    """So many devices to compute one video, this one first; a CPU is as many as it is asked to be.
+
+    Raises DeviceError where there are fewer, or of a maker whose cards nobody has let do so.
+    """
+    if device.type == "cpu":
+        return (device,) * count
+    if device.type != "cuda" or not distributed.is_available() or not distributed.is_nccl_available():
+        raise DeviceError("error.gpus.kind", device=title(device))
+    first = device.index or 0
+    found = torch.cuda.device_count() - first
+    if found < count:
+        raise DeviceError("error.gpus.few", gpus=count, found=found)
+    return tuple(torch.device("cuda", first + rank) for rank in range(count))
 
 
 def on_gpu(device: torch.device) -> bool:

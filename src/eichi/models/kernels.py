@@ -39,7 +39,7 @@ from eichi.plan.memory import Need
 log = logging.getLogger(__name__)
 
 Why = Literal["asked", "installed", "fused", "none", "exact"]
-Reason = Literal["good", "absent", "fails", "memory", "differs", "nan", "exact"]
+Reason = Literal["good", "absent", "fails", "memory", "differs", "nan", "exact", "shared"]
 
 PACKAGES: dict[Kernel, str] = {"flash": "flash_attn", "xformers": "xformers", "sage": "sageattention"}
 FUSED = [
@@ -137,10 +137,12 @@ class Trust:
 class Kernels:
     """The attention of one model on one device: what is wanted, and what computes it while a job draws."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, wanted: str, exact: bool, trust: Trust) -> None:
-        """`exact` is whether results must repeat to the byte."""
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, wanted: str, exact: bool, trust: Trust, alone: bool = True
+    ) -> None:
+        """`exact` is whether results must repeat to the byte, `alone` whether no other process shares the tokens."""
         self.device, self.dtype, self.trust = device, dtype, trust
-        self.wanted, self.exact = wanted, exact
+        self.wanted, self.exact, self.alone = wanted, exact, alone
         self._now: Attending | None = None
         self._chosen: dict[tuple[str, bool], Choice] = {}
 
@@ -149,7 +151,7 @@ class Kernels:
         """The kernel of the next job."""
         key = self.wanted, self.exact
         if key not in self._chosen:
-            self._chosen[key] = choose(self.device, self.wanted, self.dtype, self.trust, self.exact)
+            self._chosen[key] = choose(self.device, self.wanted, self.dtype, self.trust, self.exact, self.alone)
         return self._chosen[key]
 
     @property
@@ -166,6 +168,11 @@ class Kernels:
                 yield
             finally:
                 self._now = None
+
+    @property
+    def kernel(self) -> Kernel:
+        """What computes attention now, or will in the next job."""
+        return self.choice.kernel if self._now is None else self._now.kernel
 
     @property
     def foreign(self) -> bool:
@@ -212,9 +219,11 @@ def choose(
     dtype: torch.dtype | None = None,
     trust: Trust | None = None,
     exact: bool = False,
+    alone: bool = True,
 ) -> Choice:
     """The kernel to use on a device for numbers of a type, by default what published models compute in there.
 
+    Where tokens are shared out, so not `alone`, diffusers has no way to call xformers.
     On a GPU the packages' kernels know halves only, so a model in float32 uses torch's own whatever was asked for.
     """
     trust, gpu = trust or Trust(), device.type == "cuda"
@@ -224,6 +233,8 @@ def choose(
     if exact and gpu and wanted not in ("native", "chunked"):
         kernel: Kernel = wanted  # type: ignore[assignment]  # the setting has no others
         return Choice(own.kernel, "exact", None if wanted == "auto" else (kernel, "exact"))
+    if wanted == "xformers" and not alone:
+        return Choice(own.kernel, own.why, ("xformers", "shared"))
     if wanted != "auto":
         kernel = wanted  # type: ignore[assignment]
         verdict = trust.verdict(kernel, device)
@@ -236,7 +247,7 @@ def choose(
     if flash.good:
         return Choice("flash", "installed")
     dropped: tuple[Kernel, Reason] | None = None if flash.reason == "absent" else ("flash", flash.reason)
-    if own.kernel == "chunked" and trust.verdict("xformers", device).good:
+    if own.kernel == "chunked" and alone and trust.verdict("xformers", device).good:
         return Choice("xformers", "installed", dropped)
     return Choice(own.kernel, own.why, dropped)
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -35,17 +35,20 @@ from eichi.models.allocator import give_back
 from eichi.models.casting import cast_layers
 from eichi.models.compiled import compile_blocks
 from eichi.models.convolution import apply_convolution
-from eichi.models.device import empty_cache, measure, on_gpu, pick_device
+from eichi.models.device import empty_cache, measure, neighbours, on_gpu, pick_device
 from eichi.models.exactly import repeat
 from eichi.models.formats import file_print, read_config
 from eichi.models.fp8 import TYPE as EIGHT
 from eichi.models.fp8 import check_product, check_stored
+from eichi.models.gpus import check_gpus
 from eichi.models.kernels import Kernels, Trust
 from eichi.models.locate import locate
 from eichi.models.merged import Merged
 from eichi.models.networks import make_network
 from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
 from eichi.models.source import CPU, Done, FileSource, Source, filling
+from eichi.models.stepcache import StepCache
+from eichi.models.team import Team
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Machine, Need, Placement, choose, copied, lower
@@ -84,7 +87,10 @@ class Components:
         slow = BRAIN if runtime.half else FULL
         self.precision = slow if self.device.type == "cpu" else entry.anatomy.precision
         kind = self.transformer_dtype
-        self.kernels = Kernels(self.device, kind, runtime.attention, runtime.reproducible, Trust(cache))
+        self.team = _team(entry, runtime, self.device)
+        alone = self.team is None
+        self.kernels = Kernels(self.device, kind, runtime.attention, runtime.reproducible, Trust(cache), alone)
+        self._together = False  # whether the next job is drawn by several processes
         self.sources = dict(sources or {})
         self.folders = locate(entry, runtime.models, [part for part in parts if part not in self.sources])
         self.placement = Placement("all")
@@ -94,16 +100,29 @@ class Components:
         self._wanted = WeightsOptions()
         self._made: Weights | None = None  # once they are as wanted
 
-    def want(self, weights: WeightsOptions) -> None:
+    def want(self, weights: WeightsOptions, together: bool = False) -> None:
         """What the transformer is to be made of from now on; it is made so when it is next asked for.
 
-        Raises DeviceError for what the device cannot do.
+        `together` is whether the processes that the settings ask for are to share it out. Raises DeviceError for what
+        the device cannot do.
         """
+        self._together = together and self.team is not None
         if weights.fp8 != "off":
             check_stored(self.device)
             if weights.fp8_math:
                 check_product(self.device)
         self._wanted, self._made = weights, None
+
+    @property
+    def gpus(self) -> int:
+        """How many processes draw the next job."""
+        return self.runtime.gpus if self._together else 1
+
+    def shared(self, cache: StepCache | None) -> AbstractContextManager[None]:
+        """For the time of a job, the transformer is called by all processes that draw it, which are ready."""
+        if self.team is None or not self._together:
+            return nullcontext()
+        return self.team.sharing(self.transformer, cache, self.kernels)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -136,7 +155,12 @@ class Components:
             if name not in self._loaded:
                 yield from self._load(name)
             if name == "transformer" and self._made is not self._loaded[name]:
+                team = self.team if self._together else None
+                if team is not None:
+                    team.want(self._wanted, self.need)
                 yield from self._make(self._loaded[name])
+                if team is not None:
+                    team.ready()
 
     @cached_property
     def large(self) -> bool:
@@ -215,6 +239,8 @@ class Components:
 
     def release(self, *names: str) -> None:
         """Give the memory of parts back; they are loaded again if they are asked for again."""
+        if "transformer" in names:
+            self.close()
         held = sum(_size(part) + _size(part, CPU) for name, part in self._networks.items() if name in names)
         for name in names:
             self._loaded.pop(name, None)
@@ -224,6 +250,11 @@ class Components:
         if held >= MANY:
             gc.collect()
         empty_cache(self.device)
+
+    def close(self) -> None:
+        """Let the processes go that drew with this one."""
+        if self.team is not None:
+            self.team.close()
 
     def leave(self, *names: str) -> None:
         """As `release`, unless the placement has room for everything at once."""
@@ -271,8 +302,10 @@ class Components:
         self._settle(need, choose(self.entry.anatomy, need, machine))
 
     def step_down(self) -> Placement | None:
-        """Go to the next smaller placement because memory ran out; None where there is none."""
-        if self.need is None:
+        """Go to the next smaller placement because memory ran out; None where there is none, or not for this process
+        alone to take.
+        """
+        if self.need is None or self._together:
             return None
         placement = lower(self.entry.anatomy, self.need, self.placement)
         if placement is not None:
@@ -328,6 +361,14 @@ class Components:
             place_encoder(part, self.placement, self.device)
         else:
             part.to(self.device)
+
+
+def _team(entry: Entry, runtime: Runtime, device: torch.device) -> Team | None:
+    """The other processes that draw a video with this one, not started yet. Raises OptionError, DeviceError."""
+    if runtime.gpus == 1:
+        return None
+    check_gpus(entry, runtime)
+    return Team(entry, runtime, neighbours(device, runtime.gpus))
 
 
 def _words(name: str, progress: Done) -> Iterator[Preparing]:

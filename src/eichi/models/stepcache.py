@@ -19,10 +19,12 @@ Sources: TeaCache (Liu et al., 2024), whose use of block 0's modulated input fol
 2025); First Block Cache (ParaAttention).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from diffusers.hooks import HookRegistry, ModelHook
 from torch import Tensor, nn
@@ -72,11 +74,16 @@ class CacheState:
 
 @dataclass
 class StepCache:
-    """The cache on one transformer. Set `branch` before each call of the transformer."""
+    """The cache on one transformer. Set `branch` before each call of the transformer.
+
+    Where several processes have a share of the tokens each, `total` adds numbers up over all of them, so that all
+    decide alike.
+    """
 
     config: CacheConfig
     branch: str = "positive"
     states: dict[str, CacheState] = field(default_factory=dict)
+    total: Callable[[Tensor], Tensor] | None = None
 
     @property
     def state(self) -> CacheState:
@@ -108,7 +115,7 @@ class StepCache:
     def _tea(self, state: CacheState, signal: Tensor | None) -> bool:
         """Whether the sum of predicted changes since the last computed step is still under the threshold."""
         if state.signal is not None and signal is not None:
-            state.change += float(np.polyval(self.config.coefficients, _change(state.signal, signal)))
+            state.change += float(np.polyval(self.config.coefficients, self._change(state.signal, signal)))
         return state.change < self.config.threshold
 
     def _mag(self, state: CacheState, _: Tensor | None) -> bool:
@@ -124,7 +131,14 @@ class StepCache:
         """Whether the first block adds nearly what it added at the last computed step."""
         if state.signal is None or signal is None:
             return False
-        return _change(state.signal, signal) <= self.config.threshold and self.config.threshold > 0
+        return self._change(state.signal, signal) <= self.config.threshold and self.config.threshold > 0
+
+    def _change(self, before: Tensor, after: Tensor) -> float:
+        """How much a tensor changed, relative to its size."""
+        if self.total is None:
+            return float(((after - before).abs().mean() / before.abs().mean()).item())
+        changed, whole = self.total(torch.stack([(after - before).abs().sum(), before.abs().sum()]).float()).tolist()
+        return changed / whole if whole else float("nan")
 
 
 class BlockHook(ModelHook):  # type: ignore[misc]  # diffusers is not typed
@@ -171,8 +185,3 @@ def apply_cache(transformer: HunyuanVideoFramepackTransformer3DModel, config: Ca
 def remove_cache(transformer: HunyuanVideoFramepackTransformer3DModel) -> None:
     """Take the cache off; the transformer is as it was. Does nothing where there is none."""
     HookRegistry.check_if_exists_or_initialize(transformer).remove_hook(NAME)
-
-
-def _change(before: Tensor, after: Tensor) -> float:
-    """How much a tensor changed, relative to its size."""
-    return float(((after - before).abs().mean() / before.abs().mean()).item())

@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -44,7 +44,7 @@ from eichi.library.lorafolders import located
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions, files_of, put
-from eichi.pipeline.job import ATTENTION, computed, mark_files
+from eichi.pipeline.job import ATTENTION, computed, free_name, mark_files
 from eichi.plan.ahead import AHEAD, same_ahead, same_past
 from eichi.plan.plan import Plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
@@ -310,6 +310,32 @@ class Checkpoint(JobFolder):
 def checkpoint_beside(result: Path) -> Checkpoint:
     """The checkpoint of the job that makes this video."""
     return Checkpoint(result.parent / f".{result.stem}{ENDING}")
+
+
+def new_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint of a video that is begun now, its folder made: no other process takes its name. Raises
+    DiskError.
+    """
+    while True:
+        checkpoint = checkpoint_beside(free_name(folder, ".mp4"))
+        with _writing(checkpoint.folder), suppress(FileExistsError):
+            checkpoint.folder.mkdir(0o700)
+            return checkpoint
+
+
+@contextmanager
+def named(folder: Path, suffix: str) -> Iterator[Path]:
+    """A name for a result that is made at once, which no other process takes until the end. Raises DiskError."""
+    with ExitStack() as stack:
+        while True:
+            path = free_name(folder, suffix)
+            checkpoint = checkpoint_beside(path)
+            if checkpoint.folder.exists():
+                continue
+            with suppress(InputError):  # taken within the same millisecond
+                stack.enter_context(checkpoint.held())
+                break
+        yield path
 
 
 def sweep(folder: Path) -> None:

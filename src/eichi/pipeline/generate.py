@@ -22,7 +22,7 @@ from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import (
     Checkpoint,
     Original,
-    checkpoint_beside,
+    new_checkpoint,
     picture_file,
     sweep,
     write_latents,
@@ -37,7 +37,6 @@ from eichi.pipeline.job import (
     arrange,
     boundary,
     computed,
-    free_name,
     make_weights,
     retry_steps,
     step_cache,
@@ -74,7 +73,7 @@ def generate(
     """
     if checkpoint is None:
         sweep(Path(folder))
-        checkpoint = checkpoint_beside(free_name(Path(folder), ".mp4"))
+        checkpoint = new_checkpoint(Path(folder))
     fresh = not checkpoint.begun
     if not fresh:
         checkpoint.check(plan, components)
@@ -157,7 +156,7 @@ def sample_latents(
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
     yield from plan.notes
-    yield from arrange(components, plan.options, plan.need)
+    yield from arrange(components, plan.options, plan.need, together=True)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
     given = yield from retry_steps(lambda: _encode(plan, components, pixels), components)

@@ -18,14 +18,14 @@ from eichi.models.load import Components
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
 from eichi.plan.memory import Need, Placement, plan_memory
-from eichi.prepare import Drawn, weigh
+from eichi.prepare import Drawn, gpus_note, weigh
 from eichi.video.metadata import Record
 
 log = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
 
-ATTENTION = "attention"  # what the record calls it
+ATTENTION, GPUS = "attention", "gpus"  # what the record calls them
 
 # What each step cache is tried and found good at; the table in docs/caches.md.
 THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
@@ -42,10 +42,13 @@ def mark_files(options: Options, components: Components) -> dict[str, Plain]:
 
 
 def computed(values: Record, components: Components) -> Record:
-    """A record with the kernels that its result is drawn by, those of before included; a CPU's has none."""
+    """A record with the kernels that its result is drawn by, those of before included; a CPU's has none. With the
+    number of processes that computed it together, where there were several, since they round otherwise.
+    """
     names = [*values.get(ATTENTION, "").split(", "), components.kernels.record.get(ATTENTION, "")]
     told = ", ".join(dict.fromkeys(filter(None, names)))
-    return values | ({ATTENTION: told} if told else {})
+    gpus = {GPUS: components.gpus} if components.gpus > 1 else {}
+    return values | ({ATTENTION: told} if told else {}) | gpus
 
 
 def free_name(folder: Path, suffix: str) -> Path:
@@ -59,11 +62,18 @@ def free_name(folder: Path, suffix: str) -> Path:
 
 @contextmanager
 def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
-    """The transformer as a job draws with it: its attention, and the step cache, None where that is off."""
-    with components.kernels.used(components.transformer):
-        yield from _cached(options, components)
+    """The transformer as a job draws with it: its attention, the step cache, None where that is off, and whoever else
+    computes it.
+    """
+    with (
+        components.kernels.used(components.transformer),
+        _cached(options, components) as cache,
+        components.shared(cache),
+    ):
+        yield cache
 
 
+@contextmanager
 def _cached(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
     if not options.teacache:
         yield None
@@ -79,23 +89,29 @@ def _cached(options: StepOptions, components: Components) -> Iterator[StepCache 
         cache.reset()  # hooks are in circles that keep what they refer to
 
 
-def arrange(components: Components, options: Drawn, need: Need) -> Iterator[Adjusted]:
+def arrange(components: Components, options: Drawn, need: Need, together: bool = False) -> Iterator[Adjusted]:
     """Say what a request wants of the weights and put them where it leaves room for them; `need` is its size.
 
-    A word on where, with the forecast, and on memory that there is too little of. Raises DeviceError, LoraError.
+    `together` is whether several GPUs may compute it. A word on where, with the forecast, and on memory that there is
+    too little of. Raises DeviceError, LoraError.
     """
-    components.want(options.weights)
+    components.want(options.weights, together)
+    if components.runtime.gpus > 1:
+        yield gpus_note(components.gpus, on_gpu(components.device))
     choice = components.kernels.choice  # before the weights: a kernel that nobody tried is tried now
     log.info("attention: %s (%s)", choice.kernel, choice.why)
     if choice.dropped is not None:
         dropped, reason = choice.dropped
         yield Adjusted("note.attention.dropped", {"kernel": dropped, "reason": reason, "taken": choice.kernel})
-    whole, machine = weigh(need, options, components.in_eight), components.machine
+    whole, machine = weigh(need, options, components.in_eight, components.gpus), components.machine
     placement = Placement("cpu", half=machine.half)
     if on_gpu(components.device):
         components.arrange(whole, machine)
         placement = components.placement
     plan = plan_memory(components.entry, whole, machine, placement)
+    if components.gpus > 1 and "gpu" in plan.lacks:
+        device = title(components.device)
+        raise DeviceError("error.gpus.room", gpus=components.gpus, gpu=plan.gpu, usable=plan.usable, device=device)
     if placement.level == "cpu":
         yield Adjusted("note.memory.cpu", {"ram": plan.ram})
     else:

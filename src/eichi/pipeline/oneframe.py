@@ -29,6 +29,7 @@ from eichi.events import (
 )
 from eichi.models.emptyhistory import allow_empty_history
 from eichi.models.load import Components
+from eichi.pipeline.checkpoint import named
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.denoise import denoise_section
@@ -37,7 +38,6 @@ from eichi.pipeline.job import (
     arrange,
     boundary,
     computed,
-    free_name,
     make_weights,
     mark_files,
     retry_call,
@@ -72,11 +72,11 @@ def generate_frame(
 
     Raises RunError; a failed or stopped job leaves no file behind.
     """
-    path, values = free_name(Path(folder), ".png"), record(plan, mark_files(plan.options, components))
+    values = record(plan, mark_files(plan.options, components))
     latents: Latents | None = None
     pictures = [fit_picture(picture, plan) for picture in plan.pictures]
     yield from (fitted.word for fitted in pictures if fitted.word is not None)
-    with boundary():
+    with named(Path(folder), ".png") as path, boundary():
         for event in compute_frame(plan, components, pictures):
             match event:
                 case LatentsReady(_, first, made) if plan.options.output.latents:

@@ -33,8 +33,9 @@ GIB = 2**30
 FLOAT32 = 4
 
 # Bytes at the peak of the transformer's pass in bfloat16, a token and channel: in single blocks the normalising of
-# queries and keys in float32, beside what goes into the inner layer; in double blocks, which are larger, less.
-WORK, DOUBLE = 38, 26
+# queries and keys in float32, beside what goes into the inner layer; in double blocks, which are larger, less; and
+# where several GPUs put all tokens together.
+WORK, DOUBLE, WHOLE = 38, 26, 8
 CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
 # Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has
 # so many tokens with the template; a layer has so many squares of its channels.
@@ -67,7 +68,8 @@ class Need:
     `branches` are the guidance branches: 2 with real CFG. `product` is whether FP8 multiplies, `stored` whether the
     file has those weights in eight bits; `merged` are the parameters of the matrices that FP8 stores which LoRAs
     change, None for all of them, and `besides` all others that they change. `cached` is whether a step cache saves some
-    of the `steps` of each of the `sections`, `kept` what one keeps: numbers a token and channel.
+    of the `steps` of each of the `sections`, `kept` what one keeps: numbers a token and channel. `gpus` share the
+    tokens.
     """
 
     height: int
@@ -85,6 +87,7 @@ class Need:
     stored: bool = False
     merged: int | None = None
     besides: int = 0
+    gpus: int = 1
 
     @property
     def tokens(self) -> int:
@@ -250,7 +253,7 @@ def ladder(anatomy: Anatomy, need: Need, streams: bool = True) -> list[Placement
 
     `streams` as a machine has it: without, nothing is decoded beside sampling.
     """
-    count = anatomy.double.count + anatomy.single.count
+    count = anatomy.double.count + anatomy.single.count if need.gpus == 1 else 1  # several stream nothing
     rungs = [Placement("all"), Placement("kept"), Placement("kept", whole=False)]
     rungs += [Placement("kept", whole=False, beside=False)]
     rungs += [Placement("streamed", streamed, whole=False, beside=False) for streamed in range(1, count)]
@@ -294,8 +297,9 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
     if placement.level == "all":
         resident |= {"encoders": words + number * anatomy.image_encoder}
         words = 0
-    channels = need.tokens * anatomy.width
+    channels = need.tokens * anatomy.width / need.gpus
     work = _turns([sizes[i].whole for i in sorted(streamed)], streamed, anatomy, channels * number / HALF.size)
+    work["work"] = max(work["work"], WHOLE * need.gpus * channels * number / HALF.size)
     cache = {"cache": number * need.kept * channels * need.branches}
     decode = {"decode": _decode(anatomy, need, number)}
     reading = {"work": number * READ * PROMPT * isqrt(anatomy.text_encoder.parameters // LAYER)}
@@ -445,8 +449,8 @@ def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
     transformer = transformer_bytes(anatomy, need, number)
     encoders = max(anatomy.text_encoder.parameters + anatomy.text_encoder_2, anatomy.image_encoder)
     memory: Sum = {
-        "program": PLAIN,
-        "transformer": FLOAT32 * anatomy.head + (transformer.own if half else transformer.whole),
+        "program": need.gpus * PLAIN,
+        "transformer": need.gpus * (FLOAT32 * anatomy.head + (transformer.own if half else transformer.whole)),
         "vae": number * anatomy.vae,
         "work": max(
             number * encoders,

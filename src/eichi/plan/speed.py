@@ -39,7 +39,10 @@ SIDE, OVERLAP, LATENTS, FRAMES = 256, 64, 3, 17  # tiles of the VAE: pixels; lat
 # 4090, 5090 and L20 (docs/memory.md); of larger cards, of which nobody did, they are what is known of torch's kernels:
 # less of a higher peak.
 MOVED = 0.85  # of a memory's bandwidth
-LINKED = 0.8  # of PCIe's
+LINKED = 0.8  # of PCIe's; what connects several GPUs is counted as no more than that
+EXCHANGED = (
+    4  # numbers a token and channel that a block gives away where GPUs share tokens: three go out, one comes back
+)
 EIGHT = 0.8  # of products in FP8, beside those in bfloat16
 SAGE = 2.2  # times as fast as other kernels: 3.5 -> 2 s, 2.85 -> 2.04 s and 11.4 -> 8 s a step were published
 CACHED = 0.52  # of a job's steps are computed with a step cache: 540 s -> 280 s were published
@@ -61,16 +64,19 @@ REACH = {(8, 0): Reach(0.8, 0.65, 0.2), (9, 0): Reach(0.65, 0.4, 0.07), (10, 0):
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds that a block computes: products of matrices, attention, all that only moves memory, FP8's own share."""
+    """Seconds that a block computes: products of matrices, attention, all that only moves memory, FP8's own share; and
+    those of the exchange with other GPUs.
+    """
 
     products: float = 0.0
     attention: float = 0.0
     moving: float = 0.0
     fp8: float = 0.0
+    exchange: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.products + self.attention + self.moving + self.fp8
+        return self.products + self.attention + self.moving + self.fp8 + self.exchange
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,8 @@ def speed(anatomy: Anatomy, need: "Need", placement: "Placement", away: Away, ca
         "fp8": sum(cost.fp8 for cost in costs),
         "waiting": wall - busy,
     }
+    if need.gpus > 1:
+        parts["exchange"] = sum(cost.exchange for cost in costs)
     steps = need.steps * need.branches * (CACHED if need.cached else 1.0)
     decoded = decode_seconds(anatomy, need, card)
     apart = steps * wall + decoded
@@ -146,18 +154,22 @@ def speed(anatomy: Anatomy, need: "Need", placement: "Placement", away: Away, ca
 
 
 def block_costs(anatomy: Anatomy, need: "Need", card: Card, kernel: str) -> Iterator[Cost]:
-    """What every block costs, in order."""
+    """What every block costs, in order, on each of the GPUs that share the tokens."""
     reach, number = REACH.get(card.capability, Reach()), anatomy.precision.size / HALF.size
-    channels = need.tokens * anatomy.width
+    tokens = need.tokens / need.gpus
+    channels = tokens * anatomy.width
     multiplied = need.product and need.fp8 and card.fp8 is not None
     rate = reach.products * TERA * (EIGHT * (card.fp8 or 0.0) if multiplied else card.bf16 / number)
-    attention = attention_seconds(anatomy.width, need.tokens, card, reach, kernel) * number
+    attention = attention_seconds(anatomy.width, need.tokens, card, reach, kernel) * number / need.gpus
     moving = memory_seconds(TRAFFIC * channels * number, card)
+    # Of its share each keeps what it computes itself.
+    given = EXCHANGED * anatomy.precision.size * channels * (1 - 1 / need.gpus)
+    exchange = given / (card.pcie * GIGA * LINKED)
     # A double block has a set of matrices for the picture and one for the words: a token meets one of them.
     for row, sets in ((anatomy.double, 2), (anatomy.single, 1)):
         fp8 = INPUTS * ROUNDED * channels if multiplied else UNPACKED * row.quantised if need.fp8 else 0
-        products = 2 * need.tokens * row.quantised / sets / rate
-        yield from [Cost(products, attention, moving, memory_seconds(fp8, card))] * row.count
+        products = 2 * tokens * row.quantised / sets / rate
+        yield from [Cost(products, attention, moving, memory_seconds(fp8, card), exchange)] * row.count
 
 
 def attention_seconds(width: int, tokens: int, card: Card, reach: Reach, kernel: str) -> float:

@@ -21,10 +21,12 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from eichi.errors import EichiError, InputError
 from eichi.files import private
-from eichi.jobs.executors.local import LocalExecutor
+from eichi.jobs.executors import open_executor
+from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
+from eichi.web import metrics
 from eichi.web.access import Access, Door
 from eichi.web.api import health, routes
 from eichi.web.api.errors import explain, explain_mistake, explain_question, explain_refusal
@@ -66,7 +68,7 @@ def make_app(
         form_limits={"max_files": 1, "max_fields": FIELDS, "max_part_size": QUESTION},
     )
     app.state.refs = desk.refs
-    app.router.routes.extend(routes(desk))
+    app.router.routes.extend([*routes(desk), *metrics.routes(desk.store).routes])
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)
     app.add_exception_handler(HTTPException, explain_refusal)
@@ -96,7 +98,7 @@ def serve(
     with _listening(server, port) as listener, logging_to(settings, "page"), Store(settings.store) as store:
         ready()
         log.info("eichi %s: %s:%d", version("framepack-eichi"), server, port)
-        executor = LocalExecutor(store, settings)
+        executor = open_executor(store, settings)
         desk = Desk(settings, store, executor.submit, local=server in LOCAL)
         try:
             hosts = ("*",) if server in EVERYWHERE else (*LOCAL, server)
@@ -106,7 +108,8 @@ def serve(
             config = uvicorn.Config(
                 app, http=Punctual, log_config=None, log_level="warning", timeout_graceful_shutdown=1
             )
-            Server(config, desk).run([listener])
+            with Homecoming(store, desk.freight).watching():
+                Server(config, desk).run([listener])
         finally:
             desk.downloads.close()
             desk.bench.close()

@@ -17,10 +17,11 @@ import click
 from eichi.catalog import find
 from eichi.errors import EichiError, FolderError
 from eichi.files import read_file
+from eichi.jobs.freight import Freight
+from eichi.jobs.places import open_place
 from eichi.jobs.queue import Queue, results
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
-from eichi.jobs.view import Status
 from eichi.library.imports import Item, import_folder
 from eichi.library.store import FOLDER
 from eichi.models.tokens import Meter, find_meter
@@ -49,7 +50,8 @@ class Desk:
         self.store = store
         self.submit = submit
         self.local = local
-        self.queue = Queue(store, settings.model_folders)
+        self.freight = Freight(settings, open_place(settings.place, store))
+        self.queue = Queue(store, settings.model_folders, self.freight, settings.quota)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
@@ -66,26 +68,29 @@ class Desk:
         """Where pictures are kept that were given in a browser."""
         return self.given.folder
 
-    def start(self, requests: Sequence[VideoOptions | FrameOptions], once: str | None = None) -> list[Job]:
+    def start(
+        self, requests: Sequence[VideoOptions | FrameOptions], once: str | None = None, owner: str = ""
+    ) -> list[Job]:
         """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""
         drafts, _ = self.queue.prepare(requests, self.settings.outputs)
-        jobs = self.queue.add(drafts, once=once)
+        jobs = self.queue.add(drafts, once=once, owner=owner)
         self.wake()
         return jobs
 
     def once(
-        self, key: str | None, kind: str, make: Callable[[], Sequence[VideoOptions | FrameOptions]]
+        self, key: str | None, kind: str, make: Callable[[], Sequence[VideoOptions | FrameOptions]], owner: str = ""
     ) -> tuple[int, ...]:
-        """The numbers of jobs that are started, or were when the same key was given for this kind before.
+        """The numbers of jobs that are started, or were when the same owner gave the same key for this kind before.
 
         The jobs remember it themselves: neither a lost answer nor a restart makes a second one. Raises InputError.
         """
         if key is None:
-            return tuple(job.id for job in self.start(make()))
-        mark = sha256(f"{kind}\0{key}".encode("utf-8", "replace")).hexdigest()
+            return tuple(job.id for job in self.start(make(), owner=owner))
+        named = f"{owner}\0{kind}\0{key}" if owner else f"{kind}\0{key}"
+        mark = sha256(named.encode("utf-8", "replace")).hexdigest()
         with self._starting:  # the second press waits for what becomes of the first
             known = self.store.asked(mark)
-            return tuple(job.id for job in known or self.start(make(), mark))
+            return tuple(job.id for job in known or self.start(make(), mark, owner))
 
     def empty_bin(self) -> None:
         """Remove for good what has lain in the bin for long enough."""
@@ -94,9 +99,9 @@ class Desk:
     def wake(self) -> None:
         """Start the worker where a job waits and none works, after a start of the server too."""
         self.store.recover()
-        waiting = self.store.jobs((Status.WAITING,))
-        if waiting and not self.store.held:
-            self.submit(waiting[0].id)
+        waiting = self.store.next()
+        if waiting is not None and not self.store.held:
+            self.submit(waiting)
 
     def tidy(self) -> None:
         """Remove what was given long ago and is named by no job and by nothing that is kept in the library."""
@@ -117,6 +122,7 @@ class Desk:
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
+        self.queue.quota = settings.quota
         self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
         self.given.settings = self.refs.settings = settings
 

@@ -27,7 +27,7 @@ from eichi.plan.memory import MemoryPlan, plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.request import drawn
-from eichi.prepare import ABSENT, make_frame_plan, make_plan, weigh
+from eichi.prepare import ABSENT, make_frame_plan, make_plan, shared_plan, weigh
 from eichi.video.latentfile import measure_latents
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
@@ -160,6 +160,10 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
     sound = _sound(desk, VideoOptions, asked.options, make, visitor)
     line, view = "", None
     if sound.plan is not None:
+        try:
+            sound.plan = shared_plan(sound.plan, desk.settings.runtime)
+        except EichiError as error:
+            sound.errors.append((error, None))
         plan = sound.plan
         values = {"sections": len(plan.sections), "frames": plan.frames, "seconds": plan.seconds}
         line = Words(visitor.language)("plan.line", width=plan.width, height=plan.height, **values)
@@ -244,7 +248,8 @@ def _sound(
         try:
             sound.transformer = locate(sound.plan.entry, desk.settings.model_folders)["transformer"]
         except EichiError as error:
-            sound.errors.append((error, "model"))
+            if sound.plan.entry.name not in desk.queue.offered():
+                sound.errors.append((error, "model"))
     return sound
 
 
@@ -345,7 +350,8 @@ def _view(
     notes: list[str] = []
     if made is not None:
         machine = desk.probe.look(desk.settings)
-        need = weigh(made.need, made.options, kept_in_eight(sound.transformer))
+        gpus = desk.settings.gpus if isinstance(made, Plan) else 1
+        need = weigh(made.need, made.options, kept_in_eight(sound.transformer), gpus)
         planned = plan_memory(made.entry, need, machine)
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)

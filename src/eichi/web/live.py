@@ -1,9 +1,11 @@
 """What changes by itself, told to every open page: one watcher looks at the store for all of them.
 
-A look reads a mark of every row and then only the rows that changed. What changed is remembered for a while under the
-number of the look, and no page has a queue of its own: each knows the number that it has seen, and is told at once
-what happened since, which for a slow one is more. One that was away for longer gets everything anew, as does one that
-comes from a server before this. Texts are made once for a language, however many listen.
+A look reads marks of the rows that are shown and then only the rows that changed. Shown are the jobs that workers have,
+the next ones to come and those that ended last; of all others a page is told how many they are, and asks for them when
+somebody wants to see them. What changed is remembered for a while under the number of the look, and no page has a queue
+of its own: each knows the number that it has seen, and is told at once what happened since, which for a slow one is
+more. One that was away for longer gets everything anew, as does one that comes from a server before this. Texts are
+made once for a language, however many listen.
 
 Nobody listening, nothing is looked at. Knows no HTTP.
 """
@@ -20,9 +22,10 @@ from typing import Any, Protocol
 from pydantic import ConfigDict
 
 from eichi.errors import EichiError
+from eichi.jobs.listing import Mark, Marks, Wanted
 from eichi.jobs.schema import Job
-from eichi.jobs.store import Mark, Store
-from eichi.jobs.view import ACTIVE, IDLE, View
+from eichi.jobs.store import Store
+from eichi.jobs.view import IDLE, OPEN, View
 from eichi.settings import Settings
 from eichi.web.downloads import Downloads, DownloadView
 from eichi.web.refs import Refs
@@ -34,7 +37,10 @@ from eichi.words import ENGLISH
 PACE = 0.4  # seconds between two looks at the store
 ALIVE = 15.0  # seconds after which a silent stream says that it is there
 MEMORY = 256  # looks that found a change and are remembered
-ENDED = 60  # jobs that have ended and are among those that a new page is told of
+# Jobs that are told by themselves: those that workers have, the next to come, the last that ended, and so many of
+# those that were added since the last look.
+ACTIVE, COMING, ENDED, NEW = 16, 24, 12, 24
+SPARE = 200  # others that pages may still show as if they were to come or ran, and are looked at until they have ended
 APART = 0.05  # the share by which a forecast must differ to be told again
 TEXTS = 64  # texts that are kept for others who listen
 
@@ -53,8 +59,8 @@ class Watched(Protocol):
 class Change(View):
     """What a page is told: everything that is there if `full`, else what changed; what did not is left out.
 
-    `jobs` are the rows that changed, `removed` the numbers of jobs that are no more, `order` those of the jobs to come,
-    the next first. `results` is another number when the folder of results has changed.
+    `jobs` are the rows that changed, `removed` the numbers of jobs that are no more, `order` those of the next jobs to
+    come, `coming` how many are to come in all. `results` is another number when the folder of results has changed.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
@@ -65,6 +71,7 @@ class Change(View):
     jobs: tuple[JobRow, ...] | None = None
     removed: tuple[int, ...] | None = None
     order: tuple[int, ...] | None = None
+    coming: int | None = None
     runs: tuple[RunView, ...] | None = None
     downloads: tuple[DownloadView, ...] | None = None
     results: int | None = None
@@ -89,6 +96,10 @@ class Live:
         self._lock = threading.RLock()
         self._turns: deque[Turn] = deque(maxlen=MEMORY)
         self._marks: dict[int, Mark] = {}
+        self._shown = frozenset[int]()
+        self._ids: frozenset[int] | None = None
+        self._order: tuple[int, ...] = ()
+        self._coming = 0
         self._jobs: dict[int, Job] = {}
         self._seen: dict[int, Seen] = {}
         self._tracks: dict[int, Track] = {}
@@ -109,7 +120,7 @@ class Live:
             if pulse != self._pulse:
                 jobs, removed = self._look_at_jobs()
                 self._pulse = pulse  # read before them, so that no change is missed
-            parts["order"] = tuple(mark.id for mark in sorted(self._marks.values(), key=_place) if mark.status in IDLE)
+            parts |= {"order": self._order, "coming": self._coming}
             changed = frozenset(name for name, value in parts.items() if before.get(name) != value)
             self._parts = parts
             if not (jobs or removed or changed):
@@ -223,20 +234,42 @@ class Live:
 
     def _look_at_jobs(self) -> tuple[frozenset[int], frozenset[int]]:
         """Read the rows that changed; the numbers of those that are shown, and of those that are gone."""
-        before, marks = self._marks, {mark.id: mark for mark in self.desk.store.marks()}
-        ended = sorted((mark for mark in marks.values() if not _open(mark)), key=_late)
-        shown = {mark.id for mark in ended[:ENDED]} | {mark.id for mark in marks.values() if _open(mark)}
-        fresh = {id for id in shown if id not in self._jobs or before[id].version != marks[id].version}
+        before = self._marks
+        new = self._new()
+        spare = [*(id for id, mark in before.items() if mark.status in OPEN), *new][-SPARE:]
+        marks = self.desk.store.marks(Wanted(ACTIVE, COMING, ENDED, spare))
+        shown = (*marks.active, *marks.next, *marks.ended)
+        seen = {mark.id: mark for mark in (*marks.others, *shown)}
+        fresh = {id for id in seen if id not in self._jobs or before[id].version != seen[id].version}
         found = {job.id: job for job in self.desk.store.select(fresh)}
-        for id in self._jobs.keys() - shown:
+        for id in self._jobs.keys() - seen.keys():
             for kept in (self._jobs, self._seen, self._tracks, self._rows):
                 kept.pop(id, None)
         changed = found.keys() | self._retimed(found)
         self._jobs |= found
         for id in changed:
             self._note(self._jobs[id])
-        self._marks = {id: mark for id, mark in marks.items() if id not in fresh or id in found}  # gone meanwhile
-        return frozenset(changed), frozenset(before.keys() - marks.keys())
+        self._marks = {id: mark for id, mark in seen.items() if id not in fresh or id in found}  # gone meanwhile
+        self._shown = frozenset(mark.id for mark in shown) & self._marks.keys()
+        self._order, self._coming = tuple(mark.id for mark in marks.next if mark.id in self._marks), marks.coming
+        return frozenset(changed), self._gone(marks)
+
+    def _new(self) -> list[int]:
+        """The first of the jobs that were added since the last look: who added them wants to see them."""
+        if self._ids is None:
+            self._ids = self.desk.store.numbers()
+            return []
+        new = self.desk.store.numbers(max(self._ids, default=0))
+        self._ids |= new
+        return sorted(new)[:NEW]
+
+    def _gone(self, marks: Marks) -> frozenset[int]:
+        """The numbers of jobs that are no more, be they shown or not: read where the count says that some are gone."""
+        before = self._ids or frozenset()
+        if len(before) == marks.total and self._marks.keys() <= before:
+            return frozenset()
+        self._ids = self.desk.store.numbers()
+        return before - self._ids
 
     def _retimed(self, found: dict[int, Job]) -> set[int]:
         """Jobs to come that will take another time than was told, since one like them has ended."""
@@ -261,7 +294,7 @@ class Live:
     def _change(self, number: int | None, visitor: Visitor) -> Change:
         """What happened after a number that is remembered, or everything."""
         if number is None:
-            jobs, values = frozenset(self._jobs), dict(self._parts)
+            jobs, values = self._shown, dict(self._parts)
         else:
             turns = [turn for turn in self._turns if turn.number > number]
             jobs = frozenset[int]().union(*(turn.jobs for turn in turns)) & self._jobs.keys()
@@ -283,21 +316,3 @@ class Live:
         if visitor not in made:
             made[visitor] = make_row(self._jobs[id], self._seen[id], self.desk.refs, visitor)
         return made[visitor]
-
-
-def _open(mark: Mark) -> bool:
-    """Whether a job has not ended; a damaged state counts as failed."""
-    return mark.status in (*ACTIVE, *IDLE)
-
-
-def _place(mark: Mark) -> tuple[float, float, int]:
-    return -_number(mark.priority), _number(mark.position), mark.id
-
-
-def _late(mark: Mark) -> tuple[float, int]:
-    return -_number(mark.ended), -mark.id
-
-
-def _number(value: object) -> float:
-    """A number of a row; a damaged row may have anything."""
-    return value if isinstance(value, int | float) else 0.0

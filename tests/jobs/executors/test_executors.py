@@ -46,6 +46,11 @@ def digest(queue: Queue, id: int) -> str:
 
 
 def test_the_contract(executor: Executor, queue: Queue, picture: Path) -> None:
+    contract(executor, queue, picture)
+
+
+def contract(executor: Executor, queue: Queue, picture: Path) -> None:
+    """What every executor does; it is closed in the end."""
     first, second = add(queue, picture, 0.5), add(queue, picture, 5)
     with pytest.raises(InputError, match="is waiting"):
         executor.cancel(second)
@@ -72,12 +77,11 @@ def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(queue: Queue, pi
     try:
         entries = executor.submit(first)
         until(entries, SectionDone)
-        killed = executor.pid
-        assert killed is not None
+        (killed,) = executor.pids
         psutil.Process(killed).kill()
         rest = [entry.event for entry in entries]
         list(executor.submit(second))
-        assert executor.pid != killed
+        assert executor.pids != (killed,)
     finally:
         executor.close()
     assert Changed("waiting") in rest

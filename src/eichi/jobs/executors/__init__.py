@@ -1,4 +1,4 @@
-"""Where jobs are run: in a process of this machine.
+"""Where jobs are run: in processes of this machine, or in those that a Ray cluster starts on its own.
 
 What a job is and what it said is in the store in every case; an executor only sees to it that somebody works.
 """
@@ -6,11 +6,18 @@ What a job is and what it said is in the store in every case; an executor only s
 from collections.abc import Iterator
 from typing import Protocol
 
+from eichi.jobs.store import Store
 from eichi.jobs.view import Ask, Told
+from eichi.settings import Settings
 
 
 class Executor(Protocol):
     """Runs the jobs of a store."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether others go on with the work after `close`."""
+        ...
 
     def submit(self, job: int) -> Iterator[Told]:
         """See to it that a job is run, in its turn; what it said and says, until it has ended.
@@ -23,6 +30,21 @@ class Executor(Protocol):
         """Ask for the end of a job that runs. Raises InputError for one that does not."""
         ...
 
-    def close(self) -> None:
-        """End the work. A job that runs is left as it is and waits for the next executor."""
+    def drain(self) -> Iterator[int]:
+        """Run what waits, and no more: the numbers of the jobs as they are taken. Raises RunError."""
         ...
+
+    def close(self) -> None:
+        """End the work. A job that runs is left as it is and waits for the next executor, unless others go on."""
+        ...
+
+
+def open_executor(store: Store, settings: Settings) -> Executor:
+    """The executor that the settings name. Raises InputError where it is not installed."""
+    if settings.executor == "ray":
+        from eichi.jobs.executors.ray import RayExecutor
+
+        return RayExecutor(store, settings)
+    from eichi.jobs.executors.local import LocalExecutor
+
+    return LocalExecutor(store, settings)

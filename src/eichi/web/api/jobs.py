@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from eichi.jobs.listing import Brief, Listing
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import (
+    IDLE,
     Action,
     Button,
     JobRemoved,
@@ -33,6 +36,7 @@ from eichi.web.visitor import Visiting, Visitor
 
 Sort = Literal["newest", "oldest", "longest"]
 HIGHEST = 2**31 - 1  # what every database takes as a number
+PAGE, MOST = 200, 1000  # jobs of one answer, where nothing is said, and at most
 Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
 Number = Annotated[int, Query(ge=0, le=HIGHEST)]
 # What a stream answers, for the schema: a text of events, of which each has one of these as its data.
@@ -61,7 +65,11 @@ class Place(BaseModel):
 
 
 class JobsAsked(BaseModel):
-    """Which jobs: `search` is words of the prompt or a number, `before` a time in seconds since 1970."""
+    """Which jobs: `search` is words of the prompt or a number, `before` a time in seconds since 1970.
+
+    `coming` are those that wait or are held, `ended` those that have ended. Of more than `limit` come the first from
+    `offset` on.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,24 +77,39 @@ class JobsAsked(BaseModel):
     search: str = Field("", max_length=1000)
     status: Status | None = None
     kind: Kind | None = None
+    coming: bool = False
     ended: bool = False
     before: float | None = None
     sort: Sort | None = None
     offset: int = Field(0, ge=0, le=HIGHEST)
-    limit: int | None = Field(None, ge=1, le=HIGHEST)
+    limit: int = Field(PAGE, ge=1, le=MOST)
 
-    @field_validator("status", "kind", "sort", "before", "limit", "id", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def blank(cls, value: object) -> object:
+    def blank(cls, values: Any) -> Any:
         """What a form leaves empty is not asked for."""
-        return None if value == "" else value
+        return {name: value for name, value in values.items() if value != ""} if isinstance(values, dict) else values
+
+    @property
+    def listing(self) -> Listing:
+        """What of it the database can find by itself."""
+        chosen = {
+            status
+            for status in Status
+            if (self.status is None or status == self.status)
+            and (not self.ended or status.terminal)
+            and (not self.coming or status in IDLE)
+        }
+        sort = self.sort if self.sort in ("newest", "oldest") else "queue"
+        listing = Listing(tuple(chosen), kind=self.kind, before=self.before, sort=sort)
+        whole = bool(self.search.split()) or self.sort == "longest"
+        return listing if whole else replace(listing, offset=self.offset, limit=self.limit)
 
 
 class JobsFound(QueueView):
     """Jobs that were asked for; `rows` are the same as a page lists them, `total` counts those on other pages, too."""
 
     rows: tuple[JobRow, ...]
-    total: int
 
 
 class JobsRemoved(View):
@@ -95,34 +118,27 @@ class JobsRemoved(View):
     jobs: tuple[int, ...]
 
 
-def find_jobs(store: Store, asked: JobsAsked) -> list[Job]:
-    """The jobs that are asked for, in the order that is asked for, else that of the queue."""
-    jobs = [job] if asked.id is not None and (job := store.find(asked.id)) else [] if asked.id else store.jobs()
+def find_jobs(store: Store, asked: JobsAsked) -> tuple[list[Job], int]:
+    """The jobs that are asked for, in that order, else in that of the queue; how many there are in all."""
+    if asked.id is not None:
+        job = store.find(asked.id)
+        return ([], 0) if job is None else ([job], 1)
+    listing = asked.listing
+    if listing.limit is not None:
+        return store.page(listing)
     words = asked.search.casefold().split()
-    found = [job for job in jobs if _asked(job, asked) and _said(job, words)]
-    match asked.sort:
-        case "newest":
-            found.sort(key=lambda job: (job.ended or job.created, job.id), reverse=True)
-        case "oldest":
-            found.sort(key=lambda job: (job.ended or job.created, job.id))
-        case "longest":
-            found.sort(key=lambda job: (-(job.plan.seconds or 0), -(job.ended or 0), -job.id))
-    return found
+    found = [one for one in store.briefs(listing) if _said(one, words)]
+    if asked.sort == "longest":
+        found.sort(key=lambda one: (-one.seconds, -one.ended, -one.id))
+    shown = [one.id for one in found[asked.offset : asked.offset + asked.limit]]
+    rows = {job.id: job for job in store.select(shown)}
+    return [rows[id] for id in shown if id in rows], len(found)
 
 
-def _asked(job: Job, asked: JobsAsked) -> bool:
-    return (
-        (asked.status is None or job.status == asked.status)
-        and (asked.kind is None or job.kind == asked.kind)
-        and (not asked.ended or job.status.terminal)
-        and (asked.before is None or (job.ended or job.created) < asked.before)
-    )
-
-
-def _said(job: Job, words: list[str]) -> bool:
+def _said(one: Brief, words: list[str]) -> bool:
     """Whether every word is in a job's prompt, or is its number."""
-    text = str(job.request.get("prompt", "")).casefold()
-    return all(word in text or word.lstrip("#") == str(job.id) for word in words)
+    text = one.prompt.casefold()
+    return all(word in text or word.lstrip("#") == str(one.id) for word in words)
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -134,12 +150,11 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/jobs")
     def list_jobs(visitor: Visiting, asked: Annotated[JobsAsked, Query()]) -> JobsFound:
-        found = find_jobs(store, asked)
-        shown = found[asked.offset : None if asked.limit is None else asked.offset + asked.limit]
+        shown, total = find_jobs(store, asked)
         return JobsFound(
             jobs=tuple(seen(job, visitor) for job in shown),
             rows=tuple(desk.live.row(job, visitor) for job in shown),
-            total=len(found),
+            total=total,
             held=store.held,
         )
 

@@ -10,8 +10,10 @@ const AGAIN = 2000; // milliseconds until a stream that was refused is asked for
 class Live extends EventTarget {
   /** @type {Map<number, JobRow>} */
   jobs = new Map();
-  /** @type {number[]} jobs to come, in their order */
+  /** @type {number[]} the next jobs to come, in their order */
   order = [];
+  /** How many are to come in all. */
+  total = 0;
   held = false;
   /** @type {any[]} */
   runs = [];
@@ -44,7 +46,7 @@ class Live extends EventTarget {
     return over.sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0));
   }
 
-  /** Jobs to come, in order. @returns {JobRow[]} */
+  /** The next jobs to come, in order. @returns {JobRow[]} */
   coming() {
     return this.order.map((id) => this.jobs.get(id)).filter((job) => job !== undefined);
   }
@@ -109,7 +111,8 @@ class Live extends EventTarget {
       this._tell("held");
     }
     if (change.order) this.order = change.order;
-    if (change.full || change.jobs || change.removed || change.order) this._jobs(change);
+    if (change.coming !== undefined) this.total = change.coming;
+    if (change.full || change.jobs || change.removed || change.order || change.coming !== undefined) this._jobs(change);
     for (const name of ["runs", "downloads"]) {
       if (!change[name]) continue;
       this[name] = change[name];

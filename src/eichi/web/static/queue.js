@@ -1,6 +1,6 @@
 // The queue: what runs and what is to come, each with its picture and its time. Rows are kept and changed in place.
 
-import { post, put } from "./api.js";
+import { get, post, put } from "./api.js";
 import { button, el, find, sync } from "./dom.js";
 import { menu } from "./dialog.js";
 import { figures } from "./jobtext.js";
@@ -9,35 +9,64 @@ import { act, home, placeUrl, remove } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
 import { language, say, span } from "./words.js";
+import "./workers.js";
 
 /** @typedef {import("./live.js").JobRow} JobRow */
 
 const ACTIVE = new Set(["running", "stopping"]);
-const list = find("#jobs");
+const PAGE = 100, MOST = 1000, WAIT = 400; // more rows at a time, and at most; milliseconds until they are read again
+const list = find("#jobs"), more = find("#more");
 /** What rows show, so that a long list is not written anew for each job that changes. @type {WeakMap<HTMLElement, string>} */
 const filled = new WeakMap();
 /** The row that is dragged. @type {HTMLElement | null} */
 let dragged = null;
+/** Jobs to come behind those that every page is told of, as far as they are wanted. @type {JobRow[]} */
+let further = [];
+let wanted = PAGE, asking = 0, timer = 0;
+
+/** Jobs to come, in order, as far as they are known here. @returns {JobRow[]} */
+function coming() {
+  const near = new Set(live.order);
+  return [...live.coming(), ...further.filter((job) => !near.has(job.id))];
+}
 
 /** What is shown, in order: jobs that a worker has, then those to come. @returns {JobRow[]} */
 function rows() {
   const active = live.active(), here = new Set(active.map((job) => job.id));
-  return [...active, ...live.coming().filter((job) => !here.has(job.id))];
+  return [...active, ...coming().filter((job) => !here.has(job.id))];
+}
+
+/** Read what is behind those that every page is told of, where there is any. */
+async function reach() {
+  const turn = ++asking, from = live.order.length;
+  const answer = live.total > from ? await saying(() => get(`jobs?coming=true&offset=${from}&limit=${wanted}`)) : { rows: [] };
+  if (!answer || turn !== asking) return;
+  further = answer.rows;
+  show();
+}
+
+function heard() {
+  if (live.total > live.order.length || further.length) {
+    clearTimeout(timer);
+    timer = setTimeout(reach, WAIT);
+  }
+  show();
 }
 
 function show() {
   const jobs = rows();
+  more.hidden = live.total <= live.order.length + wanted || wanted >= MOST;
   find("#none").hidden = jobs.length > 0 || !live.known;
   find("#held").hidden = !live.held;
   if (!dragged) sync(list, jobs, (job) => job.id, make, fill);
-  total(jobs);
+  total(jobs, live.total + live.active().length);
 }
 
-/** How many there are and how long all of them take. @param {JobRow[]} jobs */
-function total(jobs) {
+/** How many there are and how long all of them take. @param {JobRow[]} jobs @param {number} count */
+function total(jobs, count) {
   const times = jobs.map(left), known = times.filter((time) => time !== null);
-  const sum = known.reduce((all, time) => all + time, 0), values = { count: jobs.length, time: span(sum) };
-  const id = known.length === 0 ? "queue.count" : known.length < jobs.length ? "queue.at_least" : "queue.total";
+  const sum = known.reduce((all, time) => all + time, 0), values = { count, time: span(sum) };
+  const id = known.length === 0 ? "queue.count" : known.length < count ? "queue.at_least" : "queue.total";
   find("#total").textContent = jobs.length ? say(id, values) : "";
 }
 
@@ -99,29 +128,35 @@ function offer(node, job) {
   if (node.dataset.offered === key) return;
   node.dataset.offered = key;
   const can = (action) => job.actions.includes(action), nodes = [];
-  const add = (action, name, id) => can(action) && nodes.push(button(name, say(id), () => act(job, action), { quiet: true }));
+  const add = (action, name, id) => can(action) && nodes.push(button(name, say(id), () => change(job, action), { quiet: true }));
   add("resume", "play", "do.resume");
   add("hold", "pause", "do.hold");
   if (ACTIVE.has(job.status)) add("stop", "stop", "do.stop");
   if (can("edit")) nodes.push(button("edit", say("do.edit"), () => (location.href = placeUrl(home(job), { edit: String(job.id) })), { quiet: true }));
-  if (can("remove")) nodes.push(button("trash", say("do.delete"), () => remove(job), { quiet: true }));
+  if (can("remove")) nodes.push(button("trash", say("do.delete"), () => remove(job).then(heard), { quiet: true }));
   const more = button("more", say("do.more"), () => {}, { quiet: true });
   menu(more, () => items(live.jobs.get(job.id) ?? job));
   node.replaceChildren(...nodes, more);
 }
 
+/** Do what a button says; of a job far behind nobody is told by itself. @param {JobRow} job @param {string} action */
+async function change(job, action) {
+  await act(job, action);
+  heard();
+}
+
 /** @param {JobRow} job */
 function items(job) {
-  const found = [], can = (action) => job.actions.includes(action), at = live.order.indexOf(job.id);
-  const last = live.order.length - 1;
+  const found = [], can = (action) => job.actions.includes(action), at = coming().findIndex((one) => one.id === job.id);
+  const last = live.total - 1;
   if (can("up")) {
     found.push({ text: say("queue.first"), icon: "up", run: () => place(job.id, 1), disabled: at === 0 });
-    found.push({ text: say("do.up"), icon: "up", run: () => act(job, "up"), disabled: at === 0 });
-    found.push({ text: say("do.down"), icon: "down", run: () => act(job, "down"), disabled: at === last });
+    found.push({ text: say("do.up"), icon: "up", run: () => change(job, "up"), disabled: at === 0 });
+    found.push({ text: say("do.down"), icon: "down", run: () => change(job, "down"), disabled: at === last });
   }
-  if (can("stop-section")) found.push({ text: say("do.stop_section"), icon: "check", run: () => act(job, "stop-section") });
-  if (can("clone")) found.push({ text: say("do.clone"), icon: "copy", run: () => act(job, "clone") });
-  if (can("skip") && !ACTIVE.has(job.status)) found.push({ text: say("do.skip"), icon: "right", run: () => act(job, "skip") });
+  if (can("stop-section")) found.push({ text: say("do.stop_section"), icon: "check", run: () => change(job, "stop-section") });
+  if (can("clone")) found.push({ text: say("do.clone"), icon: "copy", run: () => change(job, "clone") });
+  if (can("skip") && !ACTIVE.has(job.status)) found.push({ text: say("do.skip"), icon: "right", run: () => change(job, "skip") });
   found.push({ text: say("queue.look"), icon: "image", run: () => (location.href = placeUrl("create", { job: String(job.id) })) });
   return found;
 }
@@ -155,15 +190,16 @@ function shift(row, event) {
   const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (!by) return;
   event.preventDefault();
-  const id = Number(row.dataset.id), to = live.order.indexOf(id) + 1 + by;
-  if (to >= 1 && to <= live.order.length) place(id, to).then(() => find("[data-grip]", row)?.focus());
+  const id = Number(row.dataset.id), to = coming().findIndex((job) => job.id === id) + 1 + by;
+  if (to >= 1 && to <= live.total) place(id, to).then(() => find("[data-grip]", row)?.focus());
 }
 
 /** Give a job another place, from 1. @param {number} id @param {number} to */
 async function place(id, to) {
-  const equal = live.coming().filter((job) => job.priority === live.jobs.get(id)?.priority).length;
+  const all = coming(), mine = all.find((job) => job.id === id)?.priority;
+  const equal = all.length < live.total ? to : all.filter((job) => job.priority === mine).length;
   await saying(() => put(`jobs/${id}/place`, { to: Math.min(Math.max(1, to), Math.max(1, equal)) }));
-  show();
+  heard();
 }
 
 /** What concerns the whole queue. */
@@ -181,10 +217,14 @@ async function clearAll() {
   toast(say("undo.deleted_jobs", { count: ids.length }), { undo: () => saying(() => Promise.all(ids.map((id) => post(`jobs/${id}/restore`)))) });
 }
 
-live.addEventListener("jobs", show);
+more.addEventListener("click", () => {
+  wanted = Math.min(wanted + PAGE, MOST);
+  reach();
+});
+live.addEventListener("jobs", heard);
 live.addEventListener("held", whole);
 document.addEventListener("words", () => {
   whole();
-  show();
+  heard();
 });
 await begin(whole);

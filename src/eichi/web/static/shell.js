@@ -56,7 +56,7 @@ function dress(scheme) {
 
 /** How many jobs are to come or being made. */
 function badge() {
-  const count = live.coming().length + live.active().filter((job) => !live.order.includes(job.id)).length;
+  const count = live.total + live.active().filter((job) => !live.order.includes(job.id)).length;
   const node = find("#queue-count");
   if (node.textContent === String(count)) return;
   node.hidden = !count;

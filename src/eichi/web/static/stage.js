@@ -165,7 +165,8 @@ export class JobStage extends HTMLElement {
 
   /** What a job waits for. @param {JobRow} job */
   waiting(job) {
-    const before = live.order.indexOf(job.id) + live.active().length;
+    const at = live.order.indexOf(job.id), before = (at < 0 ? live.order.length : at) + live.active().length;
+    if (!live.held && at < 0) return say("stage.waiting_more", { before });
     return live.held ? say("stage.held_queue") : before > 0 ? say("stage.waiting", { before }) : say("stage.queued");
   }
 

@@ -1,0 +1,46 @@
+"""`eichi worker`: the cards of this machine work for a store that others add jobs to.
+
+It starts a worker for each slot, as the page does for itself, and tells what they take. Models are loaded by them.
+"""
+
+import sys
+
+import click
+
+from eichi.terminal import STOPPED, ending, json_flag, print_json, reporting, tell
+from eichi.usage import Command
+from eichi.words import say
+
+
+@click.command(cls=Command, help=say("cli.worker"))
+@click.option("--store", metavar="URL", help=say("cli.worker.store"))
+@click.option("--place", metavar="URL", help=say("cli.worker.place"))
+@click.option("--devices", metavar="NUMBERS", help=say("cli.worker.devices"))
+@click.option("--drain", is_flag=True, help=say("cli.worker.drain"))
+@json_flag
+def worker(store: str | None, place: str | None, devices: str | None, drain: bool, as_json: bool) -> None:
+    with reporting(as_json) as found:
+        from eichi.jobs.executors.local import LocalExecutor
+        from eichi.jobs.schema import ELSEWHERE
+        from eichi.jobs.store import Store
+
+        told = {"store": store, "place": place, "devices": devices}
+        settings = found.given(**{key: value for key, value in told.items() if value is not None})
+        with Store(settings.store) as opened:
+            executor = LocalExecutor(opened, settings)
+            tell(say("worker.ready", settings.language, store=settings.store.rsplit("@")[-1]))
+            try:
+                with ending():
+                    for job in executor.drain() if drain else executor.serve():
+                        if job == ELSEWHERE:
+                            tell(say("queue.elsewhere", settings.language))
+                        elif as_json:
+                            print_json({"taken": job})
+                        else:
+                            click.echo(say("worker.taken", settings.language, job=job))
+            except KeyboardInterrupt:
+                tell(say("worker.leaving", settings.language))
+                executor.close()
+                sys.exit(STOPPED)
+            finally:
+                executor.close()

@@ -1,0 +1,72 @@
+"""One contract for every place for files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from eichi.errors import InputError, StoreError
+from eichi.jobs.pieces import Pieces
+from eichi.jobs.places import PIECE, FarPlace, Place, StorePlace, open_place
+from eichi.jobs.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path / 'jobs.db'}") as store:
+        yield store
+
+
+@pytest.fixture(params=["folder", "file", "far", "store"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, store: Store) -> Place:
+    folder = tmp_path / "shared"
+    address = {"folder": str(folder), "file": folder.as_uri(), "far": f"memory://{uuid4().hex}/x", "store": "store"}
+    made = open_place(address[request.param], store)
+    assert made is not None
+    return made
+
+
+def test_a_file_is_there_as_it_was_put_until_it_is_removed(place: Place, tmp_path: Path) -> None:
+    small, large, back = tmp_path / "small", tmp_path / "large", tmp_path / "back"
+    small.write_bytes(b"")
+    large.write_bytes(bytes(range(256)) * (PIECE // 200))
+    assert (place.keys("jobs/"), place.get("jobs/1/a", back), back.exists()) == ([], False, False)
+    for key, file in (("jobs/1/a", large), ("jobs/1/b/c.png", small), ("jobs/11/a", small), ("jobs/1/a", large)):
+        place.put(key, file)
+    assert place.keys("jobs/1/") == ["jobs/1/a", "jobs/1/b/c.png"]
+    assert place.get("jobs/1/a", back)
+    assert back.read_bytes() == large.read_bytes()
+    place.put("jobs/1/a", small)  # in place of the one before
+    assert place.get("jobs/1/a", back)
+    assert back.read_bytes() == b""
+    place.remove("jobs/1/a")
+    place.remove("jobs/1/a")
+    assert not place.get("jobs/1/a", back)
+    assert place.keys("jobs/") == ["jobs/1/b/c.png", "jobs/11/a"]
+
+
+def test_a_folder_that_cannot_be_written_may_be_another_time(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    place = open_place(str(tmp_path / "file"), store)
+    assert place is not None
+    with pytest.raises(StoreError, match="does not answer correctly"):
+        place.put("a/b", tmp_path / "file")
+
+
+def test_of_a_file_in_pieces_the_last_that_is_written_makes_it_there(tmp_path: Path, store: Store) -> None:
+    file, back = tmp_path / "file", tmp_path / "back"
+    file.write_bytes(b"x" * (PIECE + 1))
+    place = StorePlace(store)
+    place.put("a", file)
+    Pieces(store).put("a|", 2, b"y")  # of somebody who puts another one now
+    with pytest.raises(StoreError):
+        place.get("a", back)
+    assert not back.exists()
+
+
+def test_what_nobody_reaches_is_refused(store: Store) -> None:
+    with pytest.raises(InputError, match="Shared files"):
+        open_place("nowhere://bucket/x", store)
+    assert open_place("", store) is None
+    assert FarPlace("memory://me:secret@bucket").url == "bucket"
