@@ -26,6 +26,7 @@ from eichi.commands.run import draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.commands.verify import verify_gpu
 from eichi.commands.worker import worker
+from eichi.commands.workers import workers
 from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError
@@ -62,7 +63,7 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate, worker, ray):
+for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate, worker, workers, ray):
     commands.add_command(family)
 
 

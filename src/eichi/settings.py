@@ -89,7 +89,7 @@ class Settings(Optioned, BaseSettings):
     comfy: str = option("", group="machine")
     offline: bool = option(False)
     # In place of the hub, for model files: only what is fetched is named to it.
-    mirror: str = option("", group="models")
+    mirror: str = option("", group="models", kind="line")
     # For what the hub opens to those who agreed to its terms. It is shown to nobody.
     token: SecretStr | None = option(None, group="models")
     # For one video; they share the tokens of each step. Another number makes the same video, but for rounding.
@@ -122,6 +122,8 @@ class Settings(Optioned, BaseSettings):
     ray_labels: str = option("")
     # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
     place: str = option("", group="machine")
+    # Jobs to come that a token, or the password, may have at a time; 0 for any number.
+    quota: int = option(0, group="machine", ge=0)
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
 
     @field_validator("devices")

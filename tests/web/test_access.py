@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from eichi.errors import StoreError
+from eichi.errors import InputError, StoreError
 from eichi.jobs.store import Store
 from eichi.web import access as accesses
 from eichi.web.access import FREE, LONGEST, QUEUE, Access, Door, Entry, Verdict, neighbourhood
@@ -43,6 +43,26 @@ def test_a_password_and_a_token_are_shown_once_and_can_be_changed(tmp_path: Path
     assert Access(tmp_path).allows(basic(again))
     access.path.write_text("{", encoding="utf-8")
     assert not Access(tmp_path).allows(basic(again))
+
+
+def test_a_token_has_a_name_and_goes_alone(tmp_path: Path) -> None:
+    access = Access(tmp_path)
+    first = access.give("studio")
+    assert not access.known  # a password is still to be made
+    _, token = access.renew()
+    assert access.allows(f"Bearer {first}") is None
+    tokens = {name: access.give(name) for name in ("studio", "büro-2")}
+    assert {name: access.allows(f"Bearer {one}") for name, one in tokens.items()} == {name: name for name in tokens}
+    assert access.allows(f"Bearer {token}") == "token"
+    assert access.allows(basic(tokens["studio"])) is None
+    access.take("studio")
+    assert [access.allows(f"Bearer {one}") for one in tokens.values()] == [None, "büro-2"]
+    for name in ("studio", "password", "a b", ""):
+        with pytest.raises(InputError):
+            access.take(name)
+        if name != "studio":
+            with pytest.raises(InputError):
+                access.give(name)
 
 
 def test_a_page_for_others_asks_for_the_password(desk: Desk) -> None:
@@ -98,9 +118,9 @@ def test_who_guesses_waits_longer_each_time(tmp_path: Path, caplog: pytest.LogCa
 
     async def others() -> None:
         assert await door.ask(basic(password), "10.0.0.1") == Entry(Verdict.THROTTLED, int(LONGEST))
-        assert await door.ask(basic(password), "10.0.0.2") == Entry(Verdict.RIGHT)
+        assert await door.ask(basic(password), "10.0.0.2") == Entry(Verdict.RIGHT, name="password")
         # Who was right once is let in from everywhere: that is no guess.
-        assert await door.ask(basic(password), "10.0.0.1") == Entry(Verdict.RIGHT)
+        assert await door.ask(basic(password), "10.0.0.1") == Entry(Verdict.RIGHT, name="password")
         assert await door.ask("", "10.0.0.3") == Entry(Verdict.ASKED)
 
     waited = asyncio.run(guess())
@@ -131,10 +151,9 @@ def test_as_many_addresses_as_there_are_do_not_fill_the_memory(tmp_path: Path, m
 def test_three_hundred_at_once_delay_nobody_who_was_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access, going, asked = Access(tmp_path), threading.Event(), list[str]()
 
-    def slow(header: str) -> bool:
+    def slow(header: str) -> None:
         asked.append(header)
         going.wait(30)
-        return False
 
     _, token = access.renew()
     assert access.allows(f"Bearer {token}")
@@ -145,7 +164,7 @@ def test_three_hundred_at_once_delay_nobody_who_was_right(tmp_path: Path, monkey
         guesses = [asyncio.ensure_future(door.ask(f"Bearer {n}", f"10.0.{n // 100}.{n % 100}")) for n in range(300)]
         page = [asyncio.ensure_future(door.ask("Bearer 0", "10.0.0.0")) for _ in range(20)]
         await asyncio.sleep(0)  # all of them begin
-        assert await door.ask(f"Bearer {token}", "10.0.0.0") == Entry(Verdict.RIGHT)
+        assert await door.ask(f"Bearer {token}", "10.0.0.0") == Entry(Verdict.RIGHT, name="token")
         assert sum(not one.done() for one in guesses) == QUEUE
         going.set()
         assert {(await one).verdict for one in page} == {Verdict.ASKED}  # one question, asked twenty times

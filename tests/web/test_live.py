@@ -244,3 +244,25 @@ def test_what_there_is_can_be_asked_for(desk: Desk, video: VideoOptions) -> None
     with TestClient(make_app(desk), base_url="http://localhost") as client:
         now = client.get("/api/v1/now").json()
     assert (now["full"], [row["id"] for row in now["jobs"]], now["order"]) == (True, [job.id], [job.id])
+
+
+def test_of_a_long_queue_the_next_are_told_and_who_added_one_hears_of_it(
+    desk: Desk, video: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMING", 2)
+    ids = [job.id for job in desk.start([video] * 4)]
+    desk.live.look()
+    first = told(desk, None)
+    assert ([row["id"] for row in first["jobs"]], first["order"], first["coming"]) == (ids[:2], ids[:2], 4)
+    new = desk.start([video])[0].id
+    change = looked(desk)
+    assert ([row["id"] for row in change["jobs"]], change["coming"], "order" in change) == ([new], 5, False)
+    desk.queue.hold(new)  # and of what becomes of it
+    assert [(row["id"], row["status"]) for row in looked(desk)["jobs"]] == [(new, "held")]
+    desk.queue.move(ids[0], to=5)
+    assert looked(desk)["order"] == ids[1:3]
+    desk.queue.skip(ids[0])  # pages may still show it
+    change = looked(desk)
+    assert [(row["id"], row["status"]) for row in change["jobs"]] == [(ids[0], "stopped")]
+    desk.queue.bin(ids[3])  # it was never told of
+    assert looked(desk)["removed"] == [ids[3]]

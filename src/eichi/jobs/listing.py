@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from eichi.jobs.schema import Job, jobs
+from eichi.jobs.schema import Job, jobs, state
 from eichi.jobs.turn import BINNED, ORDER
 from eichi.jobs.view import ACTIVE, IDLE, OPEN, Kind, Status
 
@@ -177,6 +177,12 @@ def rank(connection: sa.Connection, id: int) -> tuple[int, int]:
 def numbers(connection: sa.Connection, after: int) -> frozenset[int]:
     """The numbers of all jobs above one."""
     return frozenset(connection.scalars(sa.select(jobs.c.id).where(jobs.c.id > after, ~BINNED)))
+
+
+def owned(connection: sa.Connection, owner: str) -> int:
+    """How many jobs of somebody are to come; nobody else adds any meanwhile."""
+    connection.execute(sa.select(state.c.id).with_for_update())  # on databases with row locks; SQLite has one writer
+    return connection.scalar(sa.select(sa.func.count()).where(COMING, jobs.c.owner == owner)) or 0
 
 
 def last(connection: sa.Connection) -> int:

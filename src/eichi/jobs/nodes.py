@@ -6,10 +6,12 @@ the metrics show it. A list of workers is no truth about jobs: those know who ha
 
 import time
 from collections.abc import Mapping
+from typing import Self
 
 from pydantic import Field
 
 from eichi.jobs.view import Problem, View
+from eichi.words import ENGLISH
 
 
 class WorkerView(View):
@@ -17,7 +19,8 @@ class WorkerView(View):
 
     `node` is the machine's name, `device` what it works on there, `card` that device's own name. `models` are the
     names of the models that it can run, each with the fingerprint of its weights. `holds` is the model in memory,
-    `job` the one that it has, read from the jobs and not told. `waits` says why it takes no job that it might.
+    `job` the one that it has, read from the jobs and not told. `waits` says why it takes no job that it might,
+    `message` the same in words.
     """
 
     runner: str
@@ -31,8 +34,13 @@ class WorkerView(View):
     holds: str | None = None
     job: int | None = None
     waits: Problem | None = None
+    message: str | None = None
     since: float = Field(default_factory=time.time)
     beat: float = Field(default_factory=time.time)
+
+    def told(self, language: str = ENGLISH) -> Self:
+        """The worker as people see it, in their language."""
+        return self.model_copy(update={"message": None if self.waits is None else self.waits.say(language)})
 
 
 class WorkersView(View):

@@ -36,13 +36,14 @@ log = logging.getLogger(__name__)
 
 class Queue:
     """The jobs of a store in their order. `models` is where the models of this machine are, `freight` what brings files
-    to where other machines find them.
+    to where other machines find them, `quota` how many jobs of one owner may be to come, 0 for any number.
     """
 
-    def __init__(self, store: Store, models: ModelFolders, freight: Freight | None = None) -> None:
+    def __init__(self, store: Store, models: ModelFolders, freight: Freight | None = None, quota: int = 0) -> None:
         self.store = store
         self.models = models
         self.freight = freight
+        self.quota = quota
 
     def prepare(
         self, requests: Sequence[VideoOptions | FrameOptions], folder: Path
@@ -52,10 +53,14 @@ class Queue:
         drafts = [draft(options, folder, self.models, offered) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
 
-    def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None) -> list[Job]:
-        """Put jobs at the end of those with their priority; several at once become a batch. With `once` only once."""
+    def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None, owner: str = "") -> list[Job]:
+        """Put jobs at the end of those with their priority; several at once become a batch. With `once` only once.
+
+        `owner` is the name of who asks for them. Raises InputError for more than may be to come.
+        """
         packed = drafts if self.freight is None else [self.freight.pack(one) for one in drafts]
-        return self.store.add(packed, priority, uuid4().hex[:12] if len(drafts) > 1 else None, once)
+        batch = uuid4().hex[:12] if len(drafts) > 1 else None
+        return self.store.add(packed, priority, batch, once, owner, self.quota)
 
     def waiting(self) -> list[Job]:
         """Who is still to come, in order, with those that are held."""
@@ -154,7 +159,8 @@ class Queue:
     def clone(self, id: int) -> Job:
         """The same request again, at the end of the queue."""
         job = self._whole(id)
-        return self.add([draft(job.options, Path(job.folder), self.models, self.offered())], job.priority)[0]
+        made = draft(job.options, Path(job.folder), self.models, self.offered())
+        return self.add([made], job.priority, owner=job.owner)[0]
 
     def hold(self, id: int) -> Job:
         """Let a job wait until it is resumed. One that runs is paused, and goes on from where it is."""
@@ -283,7 +289,8 @@ class Queue:
         """A job that is built on another one, at the end of those with its priority."""
         job = source.job
         try:
-            return self.add([draft(options, Path(job.folder), self.models, self.offered())], job.priority)[0]
+            made = draft(options, Path(job.folder), self.models, self.offered())
+            return self.add([made], job.priority, owner=job.owner)[0]
         except InputError:
             self._part(job)  # nobody needs what was joined for it
             raise

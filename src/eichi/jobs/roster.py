@@ -69,7 +69,7 @@ def sweep(connection: sa.Connection, dead: list[tuple[str, float]]) -> None:
 
 def _row(worker: WorkerView) -> dict[str, Any]:
     values = worker.model_dump(mode="json")
-    return {name: values.pop(name) for name in OWN} | {"body": values | {"job": None}}
+    return {name: values.pop(name) for name in OWN} | {"body": values | {"job": None, "message": None}}
 
 
 def _view(row: sa.Row[Any]) -> WorkerView | None:

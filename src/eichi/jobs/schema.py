@@ -95,6 +95,7 @@ jobs = sa.Table(
     sa.Index("jobs_once", "once"),
     sa.Index("jobs_batch", "batch"),
     sa.Index("jobs_runner", "runner"),
+    sa.Index("jobs_started", "started"),
     sa.Index("jobs_ended", "ended"),
     sa.Index("jobs_owner", "owner", "status"),
     sqlite_autoincrement=True,  # the number of a removed job is not given again

@@ -1,6 +1,6 @@
-"""Who may use a page that others can reach: a password for people, a token for programs.
+"""Who may use a page that others can reach: a password for people, a token for programs, more tokens under names.
 
-Both are generated here, shown once, and kept as hashes in the home folder; making new ones is how they are changed. A
+All are generated here, shown once, and kept as hashes in the home folder; making new ones is how they are changed. A
 browser asks for the password itself (HTTP Basic, any user name), a program sends `Authorization: Bearer TOKEN`. Whoever
 was right once is remembered for as long as the server runs, since a good hash is slow. Whoever is wrong often waits
 longer each time, and hashing has threads of its own, so that those who are right notice nothing of it. Knows no page.
@@ -10,11 +10,12 @@ import asyncio
 import binascii
 import json
 import logging
+import re
 import secrets
 import time
 from base64 import b64decode
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -23,12 +24,16 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from math import ceil
 from pathlib import Path
+from typing import Any
 
+from eichi.errors import InputError
 from eichi.files import aside, private
 
 log = logging.getLogger(__name__)
 
 FILE = "access.json"
+PASSWORD, TOKEN, NAMED = "password", "token", "tokens"  # what there is one of, and those that have names
+NAME = re.compile(r"[\w.-]{1,60}")
 LENGTH = 15  # random bytes of each secret: nobody guesses them
 KNOWN = 1000  # headers that were right and are remembered: any user name goes with the password
 FREE, LONGEST = 4, 300.0  # wrong ones without a wait, and the seconds that are waited at most
@@ -42,52 +47,86 @@ class Access:
 
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
-        self._right: set[bytes] = set()
+        self._right: dict[bytes, str] = {}
 
     @property
     def known(self) -> bool:
-        """Whether there is a password."""
-        return self.path.is_file()
+        """Whether there is a password, or a file of which nobody can tell."""
+        values = self._values()
+        return self.path.is_file() and (not values or PASSWORD in values)
 
     def renew(self) -> tuple[str, str]:
-        """A new password and a new token in place of those before; only their hashes are kept."""
+        """A new password and a new token in place of all those before; only their hashes are kept."""
         password, token = secrets.token_urlsafe(LENGTH), secrets.token_urlsafe(LENGTH)
         salt = secrets.token_hex(16)
-        values = {"salt": salt, "password": _hash(password, salt), "token": _hash(token, salt)}
+        self._write({"salt": salt, PASSWORD: _hash(password, salt), TOKEN: _hash(token, salt)})
+        return password, token
+
+    def give(self, name: str) -> str:
+        """A new token under a name, in place of the one that it had. Raises InputError for what is no name."""
+        if NAME.fullmatch(name) is None or name in (PASSWORD, TOKEN):
+            raise InputError("error.access.taken", name=name)
+        values, token = self._values(), secrets.token_urlsafe(LENGTH)
+        salt = values.setdefault("salt", secrets.token_hex(16))
+        self._write(values | {NAMED: values.get(NAMED, {}) | {name: _hash(token, salt)}})
+        return token
+
+    def take(self, name: str) -> None:
+        """Let nobody in any more with the token of a name; a server that runs knows it at its next start.
+
+        Raises InputError for a name that has none.
+        """
+        values = self._values()
+        named = values.get(NAMED, {})
+        if name not in named:
+            raise InputError("error.access.name", name=name, known=", ".join(sorted(named)) or "–")
+        self._write(values | {NAMED: {one: kept for one, kept in named.items() if one != name}})
+
+    def remembers(self, header: str) -> str | None:
+        """Whose an Authorization header is that was right before, None for another; that costs nothing to say."""
+        return self._right.get(_mark(header))
+
+    def allows(self, header: str) -> str | None:
+        """Whose an Authorization header is: the name of the token in it, PASSWORD, or None for a wrong one."""
+        if (name := self.remembers(header)) is not None:
+            return name
+        kind, _, given = header.partition(" ")
+        match kind.lower():
+            case "basic":
+                name = self._whose(_password(given), (PASSWORD,))
+            case "bearer":
+                name = self._whose(given.strip(), (TOKEN, NAMED))
+        if name is not None:
+            if len(self._right) >= KNOWN:
+                self._right.clear()
+            self._right[_mark(header)] = name
+        return name
+
+    def _whose(self, given: str, kinds: tuple[str, ...]) -> str | None:
+        """The name of the secret of these kinds that was given; one hash, however many there are."""
+        try:
+            values = json.loads(self.path.read_text(encoding="utf-8"))
+            secret = _hash(given, values["salt"])
+            known = {kind: values[kind] for kind in kinds if kind in values and kind != NAMED}
+            known |= values.get(NAMED, {}) if NAMED in kinds else {}
+            found = [name for name, kept in known.items() if compare_digest(kept, secret)]
+            return found[0] if given and found else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None  # without a readable file nobody is let in
+
+    def _values(self) -> dict[str, Any]:
+        """What is kept, nothing where there is no file that can be read: nobody would be let in by it."""
+        try:
+            values = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+    def _write(self, values: Mapping[str, Any]) -> None:
         private(self.path.parent)
         with aside(self.path, private=True) as draft:
             draft.write_text(json.dumps(values), encoding="utf-8")
         self._right.clear()
-        return password, token
-
-    def remembers(self, header: str) -> bool:
-        """Whether an Authorization header was right before; that costs nothing to say."""
-        return _mark(header) in self._right
-
-    def allows(self, header: str) -> bool:
-        """Whether an Authorization header carries the password or the token."""
-        if self.remembers(header):
-            return True
-        kind, _, given = header.partition(" ")
-        match kind.lower():
-            case "basic":
-                right = self._is("password", _password(given))
-            case "bearer":
-                right = self._is("token", given.strip())
-            case _:
-                return False
-        if right:
-            if len(self._right) >= KNOWN:
-                self._right.clear()
-            self._right.add(_mark(header))
-        return right
-
-    def _is(self, name: str, given: str) -> bool:
-        try:
-            values = json.loads(self.path.read_text(encoding="utf-8"))
-            return bool(given) and compare_digest(values[name], _hash(given, values["salt"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return False  # without a readable file nobody is let in
 
 
 class Verdict(Enum):
@@ -101,10 +140,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A verdict, and the seconds to wait with one that asks for it."""
+    """A verdict, the seconds to wait with one that asks for it, whose secret it was with one that lets in."""
 
     verdict: Verdict
     seconds: int = 0
+    name: str = ""
 
 
 @dataclass
@@ -121,13 +161,13 @@ class Door:
     def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
         self.access, self.clock = access, clock
         self._wrong: OrderedDict[str, Wrong] = OrderedDict()
-        self._checking: dict[tuple[str, bytes], asyncio.Future[bool]] = {}
+        self._checking: dict[tuple[str, bytes], asyncio.Future[str | None]] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="door")
 
     async def ask(self, header: str, address: str) -> Entry:
         """What becomes of a request with this Authorization header from this address."""
-        if self.access.remembers(header):
-            return Entry(Verdict.RIGHT)
+        if (name := self.access.remembers(header)) is not None:
+            return Entry(Verdict.RIGHT, name=name)
         if not header:  # as a browser begins
             return Entry(Verdict.ASKED)
         place = neighbourhood(address)
@@ -142,15 +182,16 @@ class Door:
             check = asyncio.ensure_future(self._check(header, place))
             self._checking[key] = check
             check.add_done_callback(lambda _: self._checking.pop(key))
-        return Entry(Verdict.RIGHT if await asyncio.shield(check) else Verdict.ASKED)
+        name = await asyncio.shield(check)
+        return Entry(Verdict.ASKED) if name is None else Entry(Verdict.RIGHT, name=name)
 
-    async def _check(self, header: str, place: str) -> bool:
-        right = await asyncio.get_running_loop().run_in_executor(self._pool, self.access.allows, header)
-        if right:
+    async def _check(self, header: str, place: str) -> str | None:
+        name = await asyncio.get_running_loop().run_in_executor(self._pool, self.access.allows, header)
+        if name is not None:
             self._wrong.pop(place, None)
         else:
             self._note(place)
-        return right
+        return name
 
     def _note(self, place: str) -> None:
         """Remember a wrong one: each costs twice the time of the one before."""

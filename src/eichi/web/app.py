@@ -26,6 +26,7 @@ from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.store import Store
 from eichi.logs import logging_to
 from eichi.settings import Settings
+from eichi.web import metrics
 from eichi.web.access import Access, Door
 from eichi.web.api import health, routes
 from eichi.web.api.errors import explain, explain_mistake, explain_question, explain_refusal
@@ -67,7 +68,7 @@ def make_app(
         form_limits={"max_files": 1, "max_fields": FIELDS, "max_part_size": QUESTION},
     )
     app.state.refs = desk.refs
-    app.router.routes.extend(routes(desk))
+    app.router.routes.extend([*routes(desk), *metrics.routes(desk.store).routes])
     app.add_exception_handler(EichiError, explain)
     app.add_exception_handler(RequestValidationError, explain_question)
     app.add_exception_handler(HTTPException, explain_refusal)

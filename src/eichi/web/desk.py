@@ -51,7 +51,7 @@ class Desk:
         self.submit = submit
         self.local = local
         self.freight = Freight(settings, open_place(settings.place, store))
-        self.queue = Queue(store, settings.model_folders, self.freight)
+        self.queue = Queue(store, settings.model_folders, self.freight, settings.quota)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
@@ -68,26 +68,29 @@ class Desk:
         """Where pictures are kept that were given in a browser."""
         return self.given.folder
 
-    def start(self, requests: Sequence[VideoOptions | FrameOptions], once: str | None = None) -> list[Job]:
+    def start(
+        self, requests: Sequence[VideoOptions | FrameOptions], once: str | None = None, owner: str = ""
+    ) -> list[Job]:
         """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""
         drafts, _ = self.queue.prepare(requests, self.settings.outputs)
-        jobs = self.queue.add(drafts, once=once)
+        jobs = self.queue.add(drafts, once=once, owner=owner)
         self.wake()
         return jobs
 
     def once(
-        self, key: str | None, kind: str, make: Callable[[], Sequence[VideoOptions | FrameOptions]]
+        self, key: str | None, kind: str, make: Callable[[], Sequence[VideoOptions | FrameOptions]], owner: str = ""
     ) -> tuple[int, ...]:
-        """The numbers of jobs that are started, or were when the same key was given for this kind before.
+        """The numbers of jobs that are started, or were when the same owner gave the same key for this kind before.
 
         The jobs remember it themselves: neither a lost answer nor a restart makes a second one. Raises InputError.
         """
         if key is None:
-            return tuple(job.id for job in self.start(make()))
-        mark = sha256(f"{kind}\0{key}".encode("utf-8", "replace")).hexdigest()
+            return tuple(job.id for job in self.start(make(), owner=owner))
+        named = f"{owner}\0{kind}\0{key}" if owner else f"{kind}\0{key}"
+        mark = sha256(named.encode("utf-8", "replace")).hexdigest()
         with self._starting:  # the second press waits for what becomes of the first
             known = self.store.asked(mark)
-            return tuple(job.id for job in known or self.start(make(), mark))
+            return tuple(job.id for job in known or self.start(make(), mark, owner))
 
     def empty_bin(self) -> None:
         """Remove for good what has lain in the bin for long enough."""
@@ -119,6 +122,7 @@ class Desk:
 
     def adjust(self, settings: Settings) -> None:
         """Go on with other settings."""
+        self.queue.quota = settings.quota
         self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
         self.given.settings = self.refs.settings = settings
 

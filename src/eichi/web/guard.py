@@ -102,6 +102,7 @@ class Guard:
             if entry.verdict is not Verdict.RIGHT:
                 status, id = REFUSED[entry.verdict]
                 return refused(request, status, id, seconds=entry.seconds)
+            request.state.owner = entry.name
         most, limit = (BODY, LARGEST) if headers.get("content-type", "").startswith(FORM) else (QUESTION, QUESTION)
         if length.isdecimal() and int(length) > most:
             return refused(request, 413, "error.api.large", limit=limit // 2**20)

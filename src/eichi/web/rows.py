@@ -76,6 +76,7 @@ class JobRow(View):
     kept: int
     seed: int | None
     batch: str | None
+    owner: str
     priority: int
     created: float
     started: float | None
@@ -152,6 +153,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         kept=job.plan.kept,
         seed=view.seed,
         batch=job.batch,
+        owner=job.owner,
         priority=job.priority,
         created=job.created,
         started=job.started,

@@ -4,7 +4,7 @@ A tab says its language with every request, since two tabs may be in two of them
 browser's way: a cookie, then Accept-Language. Knows no page.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,10 +17,15 @@ HEADER, QUERY = "eichi-language", "language"
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks; `local` says that machine settings and paths are theirs."""
+    """Who asks; `local` says that machine settings and paths are theirs.
+
+    `owner` is whose their jobs are: the name of the token that they were let in with, nothing for who sits at this
+    machine. What they see does not depend on it.
+    """
 
     language: str
     local: bool
+    owner: str = field(default="", compare=False)
 
 
 def spoken(request: Request) -> str:
@@ -31,7 +36,8 @@ def spoken(request: Request) -> str:
 
 def visiting(request: Request) -> Visitor:
     """Who asks, as the guard has seen them."""
-    return Visitor(spoken(request), bool(getattr(request.state, "local", False)))
+    local = bool(getattr(request.state, "local", False))
+    return Visitor(spoken(request), local, "" if local else getattr(request.state, "owner", ""))
 
 
 def at_machine(visitor: Visitor, otherwise: str) -> None:

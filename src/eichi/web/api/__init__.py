@@ -27,6 +27,7 @@ from eichi.web.api import (
     starts,
     tools,
     words,
+    workers,
 )
 from eichi.web.desk import Desk
 
@@ -49,6 +50,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         settings,
         starts,
         tools,
+        workers,
         jobs,  # the last: addresses of the same form as its buttons are others'
     )
     found = [route for place in places for route in place.routes(desk).routes]

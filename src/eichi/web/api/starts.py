@@ -51,7 +51,7 @@ def routes(desk: Desk) -> APIRouter:
 
     def start(options: VideoOptions | FrameOptions, visitor: Visitor, once: str | None) -> JobView:
         """One job, made once."""
-        (id,) = desk.once(once, options.kind, lambda: [refs.resolve(options, visitor)])
+        (id,) = desk.once(once, options.kind, lambda: [refs.resolve(options, visitor)], visitor.owner)
         return refs.seen(desk.store.job(id).view(visitor.language), visitor)
 
     @router.post("/plan")
@@ -81,7 +81,7 @@ def routes(desk: Desk) -> APIRouter:
                 raise InputError("error.batch.jobs", limit=LIMIT, count=count_jobs(batch))
             return expand(options, batch)
 
-        return JobsStarted(jobs=desk.once(once, "batch", make))
+        return JobsStarted(jobs=desk.once(once, "batch", make, visitor.owner))
 
     @router.put("/jobs/{id}")
     def edit_job(id: Id, asked: OptionsAsked, visitor: Visiting) -> JobView:

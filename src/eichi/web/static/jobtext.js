@@ -11,6 +11,7 @@ export function figures(job) {
   const parts = [`#${job.id}`, length, `${job.width} × ${job.height}`, modelName(job)];
   if (job.seed !== null) parts.push(say("page.seed", { seed: job.seed }));
   if (job.priority) parts.push(say("queue.priority", { priority: number(job.priority) }));
+  if (job.owner) parts.push(job.owner);
   return parts.join(" · ");
 }
 

@@ -9,6 +9,7 @@ import { act, home, placeUrl, remove } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
 import { language, say, span } from "./words.js";
+import "./workers.js";
 
 /** @typedef {import("./live.js").JobRow} JobRow */
 

@@ -22,7 +22,7 @@ def upgrade() -> None:
             connection.execute(sa.update(JOBS).where(JOBS.c.id == id).values(model=model))
     op.drop_index("jobs_order", "jobs")
     op.create_index("jobs_order", "jobs", ["status", sa.text("priority DESC"), "position", "id", "ended", "binned"])
-    for name in ("position", "once", "batch", "runner", "ended"):
+    for name in ("position", "once", "batch", "runner", "started", "ended"):
         op.create_index(f"jobs_{name}", "jobs", [name])
     op.create_index("jobs_owner", "jobs", ["owner", "status"])
     op.create_table(
