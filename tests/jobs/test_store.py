@@ -306,6 +306,23 @@ def test_a_job_that_kills_its_workers_has_failed(store: Store, url: str, drafts:
     assert row.error is not None and row.error.say() == str(InputError("error.job.died", attempts=ATTEMPTS))
 
 
+def test_a_job_that_gets_on_may_lose_any_number_of_workers(store: Store, drafts: Drafts) -> None:
+    id = store.add(drafts(1))[0].id
+    for order in range(2 * ATTEMPTS):
+        job = store.claim("elsewhere/1/0/x")
+        assert job is not None
+        store.record(job, SectionDone(order, order, 9, 25, 0))
+        store.change(id, (Status.RUNNING,), beat=0.0)
+        store.recover()
+    assert store.job(id).status == Status.WAITING
+    for _ in range(ATTEMPTS):
+        job = store.claim("elsewhere/1/0/x")
+        assert job is not None
+        store.record(job, SectionDone(0, 0, 9, 0, 0), beat=0.0)  # made before, and found again
+        store.recover()
+    assert store.job(id).status == Status.FAILED
+
+
 def test_a_dead_worker_that_was_to_stop_has_stopped(store: Store, url: str, drafts: Drafts) -> None:
     id = store.add(drafts(1))[0].id
     claimed_and_died(url)

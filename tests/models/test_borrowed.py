@@ -16,7 +16,7 @@ from tests import small
 
 ROOT = Path(__file__).parents[2]
 # Documented in spite of their names.
-DOCUMENTED = {"_typeshed", "_mapping", "_exit"}
+DOCUMENTED = {"_typeshed", "_mapping", "_exit", "_fields"}
 
 
 def test_the_tokens_are_put_together_as_before() -> None:

@@ -17,7 +17,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Preparing, Progress, Step, dump
+from eichi.events import Changed, Event, Failed, Preparing, Progress, SectionDone, Step, dump
 from eichi.jobs import listing, roster, turn
 from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
 from eichi.jobs.measures import Measures, measure
@@ -29,7 +29,7 @@ from eichi.jobs.upgrade import open_engine, reaching
 from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
-ATTEMPTS = 3  # times that a job may lose its worker before it counts as failed
+ATTEMPTS = 3  # times that a job may lose its worker in one section before it counts as failed
 
 NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
 # Of no worker: a damaged state has none either.
@@ -258,9 +258,12 @@ class Store:
     def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
         """What happened to a job, told by its worker: values of the row, then the event.
 
-        How far it is is kept as the row's progress only, the latest in place of the one before it. Raises Lost.
+        How far it is is kept as the row's progress only, the latest in place of the one before it. A job that gets on
+        by a section is not what its workers died of. Raises Lost.
         """
         assert job.runner is not None
+        if isinstance(event, SectionDone) and event.computed:
+            values |= {"attempts": 0}
         if isinstance(event, Step | Preparing):
             values, event = {**values, "progress": dump(event)}, None
         row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, [] if event is None else [event])
@@ -336,7 +339,10 @@ class Store:
 
         A job that takes its worker with it again and again has failed, one that was to be stopped has stopped.
         """
-        found = [job for job in self.jobs(ACTIVE) if not self._alive(job)]
+        asked = sa.select(jobs.c.id, jobs.c.runner, jobs.c.beat).where(jobs.c.status.in_(ACTIVE), ~BINNED)
+        with self.reading() as connection:  # of a thousand jobs that run, only what tells who is dead
+            dead = [id for id, runner, beat in connection.execute(asked) if not _lives(runner, beat)]
+        found = [job for job in self.select(dead) if job.status.active and not self._alive(job)]
         return [row for job in found if (row := self._bury(job)) is not None]
 
     def events(self, id: int, after: int = 0) -> list[Told]:
@@ -430,6 +436,11 @@ def _asked(connection: sa.Connection, once: str) -> list[Job]:
 
 def _of(runner: str) -> sa.ColumnElement[bool]:
     return (jobs.c.runner == runner) & jobs.c.status.in_(ACTIVE)
+
+
+def _lives(runner: object, beat: object) -> bool:
+    """The same as of a job, by columns as they are."""
+    return isinstance(runner, str) and alive(runner, beat if isinstance(beat, float) else None)
 
 
 def _say(connection: sa.Connection, job: Job, *said: Event) -> Job:

@@ -48,7 +48,9 @@ class RayCluster:
             else:
                 ray.init(address=OWN, **given, **self._instance())
         except (ConnectionError, OSError, RayError, RuntimeError, ValueError) as error:
-            raise InputError("error.ray.reach", address=address or OWN, reason=error) from error
+            unknown = isinstance(error, ConnectionError) and error.errno is None  # Ray's own, also for a wrong token
+            reason = "reason.os.refused" if unknown else error
+            raise InputError("error.ray.reach", address=address or OWN, reason=reason) from error
         return self
 
     def __exit__(

@@ -1,0 +1,1 @@
+"""Several machines on one, whose processes are killed at random: every job is made once, and in the same bytes."""

@@ -1,0 +1,85 @@
+"""What is done to the machines: something dies, by the seed, after so many lines of the diary.
+
+A worker, a whole machine's command, the page, the connections to the database, its server. A job that loses its worker
+three times counts as one that kills workers, and has failed; so nobody is killed who has a job that lost two.
+"""
+
+import os
+import random
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Literal
+
+import psutil
+import psycopg
+
+from benchmarks.cluster.disguise import Diary, Line, keep
+from benchmarks.cluster.machines import Machine
+from benchmarks.postgres import Server
+from eichi.jobs.store import ATTEMPTS
+
+KILL = 9  # SIGKILL, a name that Windows lacks
+Kind = Literal["worker", "machine", "page", "connection", "connections", "server"]
+WEIGHTS: dict[Kind, int] = {"worker": 8, "machine": 3, "page": 4, "connection": 3, "connections": 2, "server": 1}
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() ORDER BY pid"
+
+
+class Killer:
+    """Kills, and remembers whom: `dead` are processes and when they died, by the clock of the diary."""
+
+    def __init__(self, seed: int, server: Server, database: str, machines: list[Machine], diary: Diary) -> None:
+        self.seed, self.chance = seed, random.Random(seed)
+        self.server, self.database, self.machines, self.diary = server, database, machines, diary
+        self.done: Counter[Kind] = Counter()
+
+    def strike(self) -> str:
+        """Kill something; what it was, nothing where nothing of the kind is there."""
+        kind = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        hit = {
+            "worker": self._worker,
+            "machine": lambda: self._command(self.chance.choice(self.machines[1:])),
+            "page": lambda: self._command(self.machines[0]),
+            "connection": lambda: self._connections(1),
+            "connections": lambda: self._connections(1000),
+            "server": self._crash,
+        }[kind]()
+        self.done[kind] += bool(hit)
+        return f"{kind} {hit}" if hit else ""
+
+    def _worker(self) -> str:
+        """One of the processes that take jobs."""
+        names = {line.process: line.runner for line in self.diary.lines if line.what == "claim"}
+        living = [process for process in names if psutil.pid_exists(process) and not self._worn(names[process])]
+        return self._kill(self.chance.choice(sorted(living))) if living else ""
+
+    def _worn(self, runner: str) -> bool:
+        """Whether a worker has a job that lost its worker too often already."""
+        with self._reached() as connection:
+            found = connection.execute("SELECT max(attempts) FROM jobs WHERE runner = %s", (runner,)).fetchone()
+        return found is not None and int(str(found[0] or 0)) >= ATTEMPTS - 1
+
+    def _command(self, machine: Machine) -> str:
+        return self._kill(machine.process.pid) if machine.process.poll() is None else ""
+
+    def _connections(self, most: int) -> str:
+        with self._reached() as connection:
+            there = [int(str(row[0])) for row in connection.execute(BACKENDS, (self.database,)).fetchall()]
+            chosen = self.chance.sample(there, min(most, len(there)))
+            for process in chosen:
+                connection.execute("SELECT pg_terminate_backend(%s)", (process,))
+        return f"{len(chosen)} of {len(there)}" if chosen else ""
+
+    def _crash(self) -> str:
+        self.server.crash()
+        return "crashed"
+
+    def _reached(self) -> psycopg.Connection[tuple[object, ...]]:
+        return self.server.connect(self.database)
+
+    def _kill(self, process: int) -> str:
+        with suppress(ProcessLookupError):
+            os.kill(process, KILL)
+            keep(self.diary.path, Line("killed", process, "", 0, time.monotonic()))
+            return str(process)
+        return ""
