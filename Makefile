@@ -92,4 +92,4 @@ behaviour: .venv/ready-dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-cuda build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv.lock .venv-cuda build .mypy_cache .ruff_cache .pytest_cache .hypothesis
