@@ -18,6 +18,7 @@ from eichi.catalog import find, known
 from eichi.declare import walk
 from eichi.errors import EichiError
 from eichi.events import Values
+from eichi.models.found import complaints
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
@@ -178,6 +179,8 @@ def _there(folder: Path) -> Path:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
+    for place, reason in complaints(find("framepack"), settings.model_folders):
+        yield Finding("doctor.comfy", "warn", reason | {"folder": str(place)})
     if settings.offline:
         yield Finding("doctor.offline")
     for name in known():
