@@ -16,7 +16,7 @@ def ends(monkeypatch: pytest.MonkeyPatch, *arguments: str, error: ImportError) -
         def __getattr__(self, name: str) -> None:
             raise error
 
-    monkeypatch.setitem(sys.modules, "eichi.cli", Broken())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "eichi.cli", Broken())
     monkeypatch.setattr("sys.argv", ["eichi", *arguments])
     begin.main()
 
