@@ -66,7 +66,7 @@ def test_all_that_click_is_told_has_an_id() -> None:
         (("ui", "--port", "99999"), "--port: значение 99999 вне диапазона. Используйте значение от 1 до 65535."),
         (
             ("verify-gpu", "--size", "x"),
-            "--size принимает одно из этих значений: small, full. См. eichi verify-gpu --help.",
+            "--size принимает одно из этих значений: small, full. См.",
         ),
         (("memory", "--lora-gb", "x"), "--lora-gb: значение 'x' не подходит (нужно число)."),
     ],

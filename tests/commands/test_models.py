@@ -262,8 +262,8 @@ def test_the_files_of_comfyui_are_not_to_be_imported(
     root = trees.checkpoint(tmp_path / "model")
     place = tmp_path / "ComfyUI"
     trees.split(root, place)
-    plain = catalog._entries()
-    monkeypatch.setattr(catalog, "_entries", lambda: plain | {"framepack": trees.known(root)})
+    made = catalog._entries() | {"framepack": trees.known(root)}
+    monkeypatch.setattr(catalog, "_entries", lambda: made)
     code, _, shown = eichi("models", "import", place, "framepack")
     assert (code, "EICHI_COMFY" in shown) == (2, True)
 

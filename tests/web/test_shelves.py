@@ -62,7 +62,7 @@ def test_where_parts_are_and_what_is_not_used(server: Server, browser: Browser, 
     with visiting(browser, server.address, "en", "models") as page:
         row = page.locator("#models > li").filter(has=page.get_by_role("heading", name="FramePack", exact=True))
         row.locator(".parts summary").click()
-        expect(row.locator(".parts li").first).to_contain_text("to download, about 25.7 GB")
+        expect(row.locator(".parts li").first).to_contain_text("to download, about 26 GB")
         expect(page.locator("#spare")).to_contain_text("FramePack.safetensors: the file is empty")
         expect(page.locator("#odd")).to_contain_text("gone: it does not exist")
         hub.faults[STANDARD] = [Fault(503)] * 9

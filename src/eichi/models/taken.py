@@ -40,7 +40,8 @@ def take(
 ) -> Generator[Fetching, None, tuple[str, ...]]:
     """Copy what a model lacks and a folder has; returns the parts that are still missing.
 
-    Raises ModelError where the folder has nothing of it, or only as ComfyUI has it, FolderError, and RunError for a damaged file.
+    Raises ModelError where the folder has nothing of it, or only as ComfyUI has it, FolderError, and RunError for a
+    damaged file.
     """
     try:
         os.scandir(folder).close()

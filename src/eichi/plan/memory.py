@@ -99,8 +99,8 @@ class Machine:
 
     `streams` is whether the GPU does one thing beside another, as CUDA does: decode beside sampling, fetch ahead.
     `card` is what is known of the GPU's speed, `kernel` the setting for attention; `half` is whether a CPU is to
-    compute in bfloat16; `pinnable` is how much RAM may be pinned where the system has a limit of its own, `total` all RAM
-    of the machine, None where it is only described.
+    compute in bfloat16; `pinnable` is how much RAM may be pinned where the system has a limit of its own, `total` all
+    RAM of the machine, None where it is only described.
     """
 
     gpu: float | None
