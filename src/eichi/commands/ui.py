@@ -1,5 +1,7 @@
 """`eichi ui`: the page in a browser. Models are loaded by the worker that it starts."""
 
+import webbrowser
+
 import click
 
 from eichi.declare import shown
@@ -22,7 +24,7 @@ def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser:
     with reporting(False) as settings:
         from eichi.prepare import check_folder
         from eichi.web.access import Access
-        from eichi.web.app import EVERYWHERE, serve
+        from eichi.web.listening import Already, listen, reached
 
         check_folder(settings.home)  # with a container's first start it may be somebody else's
         chosen = None if lang is None else _known(lang)
@@ -33,9 +35,19 @@ def ui(port: int, server: str, open_to_all: bool, new_password: bool, inbrowser:
             tell(say("ui.password", language, password=password, token=token))
         if open_to_all and server not in LOCAL:
             tell(say("ui.open", language))
-        address = say("ui.address", language, server=LOCAL[0] if server in EVERYWHERE else server, port=port)
-        with ending():
-            serve(settings, server, port, inbrowser, chosen, lambda: tell(address), access)
+        at = {"server": reached(server), "port": port}
+        try:
+            listener = listen(server, port)
+        except Already:
+            tell(say("ui.already", language, **at))
+            if inbrowser:
+                webbrowser.open("http://{server}:{port}/".format(**at))
+            return
+        with listener, ending():
+            from eichi.web.app import serve
+
+            address = say("ui.address", language, **at)
+            serve(settings, listener, server, port, inbrowser, chosen, lambda: tell(address), access)
 
 
 def _known(lang: str) -> str:
