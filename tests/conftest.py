@@ -1,6 +1,7 @@
 """What every test stands on: a home and a working folder of its own, nothing from the developer's machine."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from tests.hub import Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
+from tests.published import repositories
 
 # Deadlines would time the machine, a database would write beside the tests.
 settings.register_profile("eichi", deadline=None, database=None, derandomize=True, max_examples=50)
@@ -65,3 +68,11 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.png"
     Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
     return path
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub of this machine with the published repositories, small, which the hub library asks."""
+    with serve(repositories()) as hub:
+        use(hub, monkeypatch)
+        yield hub

@@ -10,7 +10,8 @@ from eichi.catalog import ModelFolders, find
 from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
 from eichi.events import Values
 from eichi.models.shapes import transformer_shapes
-from eichi.prepare import check_folder, check_run, read_tokens
+from eichi.plan.memory import Need
+from eichi.prepare import check_folder, check_run, read_tokens, weigh
 from tests import loras
 
 
@@ -101,6 +102,21 @@ def test_one_file_of_a_lora_of_several_is_told(
     plan = make_plan(VideoOptions.parse({"image": picture, "prompt": "p", "weights": {"loras": [path]}}))
     found = [note.values for note in plan.notes if note.id == "note.lora.piece"]
     assert [(values["number"], values["count"]) for values in found] == told
+
+
+def test_what_loras_change_is_weighed_by_their_files(picture: Path, tmp_path: Path) -> None:
+    """Every matrix of the blocks and the modulation beside them; one of strength 0 is not looked at."""
+    entry = find("tiny")
+    path = loras.build(tmp_path / "all.safetensors", "diffusers", transformer_shapes(entry, ModelFolders(tmp_path)))
+    weights = {"loras": [path, {"file": tmp_path / "none.safetensors", "strength": 0}]}
+    options = VideoOptions.parse({"image": picture, "prompt": "p", "weights": weights})
+    rows = entry.anatomy.double, entry.anatomy.single
+    need = weigh(Need(64, 64), options, in_eight=True)
+    assert need.merged == sum(row.count * row.quantised for row in rows)
+    assert 0 < need.besides < sum(row.count * (row.parameters - row.quantised) for row in rows)
+    assert (need.lora, need.fp8, need.stored) == (path.stat().st_size, True, True)
+    plain = weigh(Need(64, 64), VideoOptions.parse({"image": picture, "prompt": "p"}))
+    assert (plain.lora, plain.merged, plain.besides, plain.stored) == (0, 0, 0, False)
 
 
 def test_a_lora_of_another_family_is_refused_and_one_of_an_unknown_told(picture: Path, tmp_path: Path) -> None:

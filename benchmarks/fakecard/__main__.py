@@ -9,9 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.fakecard.once import Once
 from benchmarks.fakecard.others import others
 from benchmarks.fakecard.page import page
-from benchmarks.fakecard.walk import Life, Tiles
+from benchmarks.fakecard.walk import Life
 from benchmarks.fakecard.walked import Walked, keep, kept
 from benchmarks.fakecard.ways import CARDS, FEW, LARGER, PLACED, SIDE, WAYS, write_lora
 from benchmarks.printing import printing
@@ -43,22 +44,22 @@ def walk_all(cards: tuple[float, ...], walks: Walks, folder: Path) -> None:
     picture = folder / "picture.png"
     Image.new("RGB", (64, 64)).save(picture)
     lora = write_lora(find("framepack").published["transformer"].shapes, folder / "lora.safetensors")
-    tiles: Tiles = {}
+    once = Once()
     for card in cards:
         for side, ways in ((SIDE, WAYS), (LARGER, tuple(way for way in WAYS if way.name in FEW))):
-            with Life(folder, card, tiles) as life:
+            with Life(folder, card, once) as life:
                 for way in ways:
                     if walks.lacks("way", way.name, side, card):
                         walks.add(life.run("way", way, side, picture, lora))
         if walks.lacks("told", WAYS[0].name, SIDE, card) and card != max(CARDS):
-            with Life(folder, card, tiles, told=max(CARDS)) as life:
+            with Life(folder, card, once, told=max(CARDS)) as life:
                 walks.add(life.run("told", WAYS[0], SIDE, picture, lora))
     if max(CARDS) in cards:
-        with Life(folder, max(CARDS), tiles) as life:
+        with Life(folder, max(CARDS), once) as life:
             for way in PLACED:
                 if walks.lacks("placed", way.name, SIDE, max(CARDS)):
                     walks.add(life.run("placed", way, SIDE, picture, lora))
-        for walk in others(folder, tiles, picture):
+        for walk in others(folder, once, picture):
             walks.add(walk)
 
 

@@ -8,6 +8,7 @@ Everything here is a stand-in, listed in one place and taken away again:
     the decode thread  its work is done where it is handed over, and counts beside what comes after it
     memory             what the card has less what lives there; 64 GiB of RAM
     name               that of a card of its size, by which times are forecast
+    what is no number  is not looked for, where weights are read
     trying kernels     torch's fused ones are there or not, as it is said: numbers are not compared
     `param.data = …`   moves a fake tensor with its storage, so that streamed blocks are moved by diffusers itself
     `.numpy()`         zeros
@@ -171,6 +172,8 @@ def card(counter: Counter, free: Callable[[], float], title: str = "RTX 4090", f
         stack.enter_context(patch.object(torch.inference_mode, "__exit__", _leave))
         for name in ("PIECE", "LARGE_PIECE"):  # nothing is computed here, so fewer pieces than there are
             stack.enter_context(patch(f"eichi.models.fp8.{name}", PIECE))
+        for place in ("source", "weights"):
+            stack.enter_context(patch(f"eichi.models.{place}.finite", lambda whole: True))
         stack.enter_context(patch("eichi.models.kernels._tried", tried))
         stack.enter_context(patch("psutil.virtual_memory", lambda: SimpleNamespace(available=RAM, total=RAM)))
         stack.enter_context(patch("eichi.models.deltas.safe_open", _Opened))

@@ -12,8 +12,9 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.fakecard.once import Once
 from benchmarks.fakecard.parts import at_hand, make_parts
-from benchmarks.fakecard.walk import ROOMY, Fault, Life, Tiles
+from benchmarks.fakecard.walk import ROOMY, Fault, Life
 from benchmarks.fakecard.walked import Walked
 from benchmarks.fakecard.ways import CHUNKED, EMBEDDED, PROMPT, SIDE, STEPS, WAYS
 from eichi.catalog import Entry, ModelFolders
@@ -34,17 +35,17 @@ MODEL = WAYS[0].model
 CLIP = 7  # latents of a file
 
 
-def others(folder: Path, tiles: Tiles, picture: Path) -> Iterator[Walked]:
+def others(folder: Path, once: Once, picture: Path) -> Iterator[Walked]:
     """All of it, on a card of 24 GB."""
-    with Life(folder, ROOMY, tiles, fused=False) as life:
+    with Life(folder, ROOMY, once, fused=False) as life:
         yield life.run("other", CHUNKED, SIDE, picture)
-    with Life(folder, ROOMY, tiles) as life:
+    with Life(folder, ROOMY, once) as life:
         for way in EMBEDDED:
             yield life.run("other", way, SIDE, picture)
         entry = at_hand(MODEL, folder)
         for name, job in jobs(folder, picture, entry).items():
             yield life.walk(Walked("other", name, SIDE, ROOMY), entry, job)
-    with Life(folder, ROOMY, tiles) as life:
+    with Life(folder, ROOMY, once) as life:
         yield life.try_out(
             Walked("other", "a worker: two videos, a frame, another model", SIDE, ROOMY), worker(folder, picture)
         )

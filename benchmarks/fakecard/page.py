@@ -13,6 +13,8 @@ published size: encoders, weights, LoRA, FP8, placements, step caches, drawing, 
 ends a walk at once. In what numbers are multiplied, where weights lie after the job, that all frames come and how many
 streamed blocks are on the card at once is checked. **Nothing here was run on a GPU.**
 
+Layers of one kind, and tiles, are walked once: the others are given what the first one took and gave back.
+
 Bytes of living tensors are counted at every moment; the table has the largest sum of a job in GiB beside the forecast
 (`src/eichi/plan/memory.py`), both without what CUDA takes for itself. Of a card, 4 % count as taken by the system, and
 0.7 GiB as CUDA's; a tensor that does not fit beside the others raises torch's own error. Where decoding goes on beside

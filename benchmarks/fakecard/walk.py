@@ -20,11 +20,18 @@ from unittest.mock import patch
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from diffusers.hooks.group_offloading import ModuleGroup
-from torch import Tensor, nn
+from diffusers.models.transformers.transformer_hunyuan_video import (
+    HunyuanVideoSingleTransformerBlock,
+    HunyuanVideoTransformerBlock,
+)
+from torch import nn
 from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+from transformers.models.siglip.modeling_siglip import SiglipEncoderLayer
 
 from benchmarks.fakecard.count import Counter
 from benchmarks.fakecard.cuda import card
+from benchmarks.fakecard.once import Once
 from benchmarks.fakecard.parts import at_hand, make_parts
 from benchmarks.fakecard.walked import Kind, Walked
 from benchmarks.fakecard.ways import Way
@@ -48,8 +55,18 @@ PHASES: tuple[tuple[Any, str, str], ...] = (
     (CLIPTextModel, "forward", "words"),
     (SiglipVisionModel, "forward", "vision"),
     (AutoencoderKLHunyuanVideo, "encode", "pictures"),
+    (AutoencoderKLHunyuanVideo, "decode", "decoding"),
     (Weights, "changing", "weights"),
     (HunyuanVideoFramepackTransformer3DModel, "forward", "sampling"),
+)
+# What there are many of.
+LAYERS: tuple[tuple[Any, str], ...] = (
+    (HunyuanVideoTransformerBlock, "forward"),
+    (HunyuanVideoSingleTransformerBlock, "forward"),
+    (LlamaDecoderLayer, "forward"),
+    (SiglipEncoderLayer, "forward"),
+    (AutoencoderKLHunyuanVideo, "_decode"),
+    (AutoencoderKLHunyuanVideo, "_encode"),
 )
 BEFORE = "before"
 ROOMY = 24  # GB of a card that may have room to decode beside sampling
@@ -70,20 +87,14 @@ class Fault(Exception):
 FAULTS = (Fault, EichiError, RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError)
 
 
-# What decoding a tile takes, and the shape of its frames, by that of its latents.
-Tiles = dict[tuple[Any, ...], tuple[int, tuple[int, ...]]]
-
-
 class Life:
     """A program on a card of `size` GiB, from its start to its end: one model after another, job after job.
 
-    `told` is how large the card seems when it is asked, where that is another. `tiles` is what is known of them.
+    `told` is how large the card seems when it is asked, where that is another. `once` has the layers that were walked.
     """
 
-    def __init__(
-        self, folder: Path, size: float, tiles: Tiles, *, told: float | None = None, fused: bool = True
-    ) -> None:
-        self.folder, self.size, self.tiles = folder, size, tiles
+    def __init__(self, folder: Path, size: float, once: Once, *, told: float | None = None, fused: bool = True) -> None:
+        self.folder, self.size, self.once = folder, size, once
         self.counter = Counter("cuda", size * FREE * GIB - CUDA)
         self.told = (told or size) * FREE * GIB
         self.here: set[nn.Module] = set()  # streamed blocks
@@ -95,8 +106,9 @@ class Life:
     def __enter__(self) -> "Life":
         for owner, name, phase in PHASES:
             self._stack.enter_context(patch.object(owner, name, self._phased(getattr(owner, name), phase)))
-        decode = self._decode(AutoencoderKLHunyuanVideo.decode)
-        self._stack.enter_context(patch.object(AutoencoderKLHunyuanVideo, "decode", decode))
+        for owner, name in LAYERS:
+            walked = self.once.wrap(getattr(owner, name), self.counter, self._fused)
+            self._stack.enter_context(patch.object(owner, name, walked))
         self._stack.enter_context(patch.object(ModuleGroup, "onload_", self._come(ModuleGroup.onload_)))
         self._stack.enter_context(patch.object(ModuleGroup, "offload_", self._go(ModuleGroup.offload_)))
         self._stack.enter_context(card(self.counter, self._free, NAMES.get(self.size, "?"), self._fused))
@@ -217,7 +229,7 @@ class Life:
             counted={phase: size for phase, size in self.counter.peaks.items() if phase != BEFORE},
             planned={name: sum(phase.values()) - CUDA for name, phase in peaks.phases.items()},
             moved=self.counter.moved["sampling"] / max(1, passes),
-            moved_planned=peaks.moved,
+            moved_planned=peaks.moved / parts.need.branches,
             blocks=self.most,
             words=tuple(event.id for event in events if isinstance(event, Adjusted)),
         )
@@ -231,23 +243,6 @@ class Life:
             return call(*args, **kwargs)
 
         return phased
-
-    def _decode(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The VAE's decoding. A tile of one kind is walked once: it takes as much whatever else is on the card."""
-
-        def decode(vae: AutoencoderKLHunyuanVideo, latents: Tensor, **named: Any) -> Any:
-            self.counter.phase = "decoding"
-            key = (tuple(latents.shape), latents.dtype, vae.use_tiling)
-            if key not in self.tiles:
-                with self.counter.measured() as more:
-                    made = call(vae, latents, **named)
-                self.tiles[key] = more[0], tuple(made[0].shape)
-                return made
-            size, shape = self.tiles[key]
-            self.counter.take(size)
-            return (torch.empty(shape, dtype=latents.dtype, device=latents.device),)
-
-        return wraps(call)(decode)
 
     def _come(self, call: Callable[[ModuleGroup], None]) -> Callable[[ModuleGroup], None]:
         """Blocks that come to the card, counted."""

@@ -42,13 +42,16 @@ def main() -> None:
         if way.limit_gib is not None and not can_limit():
             tell(f"{way.name}: left out, memory cannot be limited here")
             continue
+        if way.room_gib > memory():
+            tell(f"{way.name}: left out, needs {way.room_gib:g} GiB of RAM")
+            continue
         prepare(way, checkpoint)
         tell(f"{way.name} …")
         found[way.name] = run_way(way, checkpoint, args.folder / "out")
         tell(f"{json.dumps(as_plain(found[way.name]))}")
         kept.write_text(json.dumps([as_plain(one) for one in found.values()], indent=1), encoding="utf-8")
     results = [found[way.name] for way in ways(checkpoint) if way.name in found]
-    publish(results, args.write)
+    publish(results, [way for way in ways(checkpoint) if way.room_gib > memory()], args.write)
     if args.remove:
         shutil.rmtree(args.folder)
 
@@ -75,14 +78,19 @@ def prepare(way: Way, checkpoint: Checkpoint) -> None:
         checkpoint.write(layout, tell)
 
 
-def publish(results: list[Result], path: Path | None) -> None:
+def memory() -> float:
+    """GiB of RAM of this machine."""
+    return float(psutil.virtual_memory().total / 2**30)
+
+
+def publish(results: list[Result], left: list[Way], path: Path | None) -> None:
     """The document, printed or in its place; what is written by hand below a mark stays."""
-    memory = psutil.virtual_memory().total / 2**30
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = (
-        f"Here: {cores} cores of {platform.machine()} ({torch.backends.cpu.get_cpu_capability()}), {memory:.0f} GiB of "
-        f"RAM, torch {torch.__version__}."
+        f"Here: {cores} cores of {platform.machine()} ({torch.backends.cpu.get_cpu_capability()}), {memory():.0f} GiB "
+        f"of RAM, torch {torch.__version__}."
     )
+    machine += "".join(f" Left out, since it needs {way.room_gib:g} GiB: {way.name}." for way in left)
     before = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
     after = MARK + before.partition(MARK)[2] if MARK in before else MARK
     text = document(results, machine, after)

@@ -28,6 +28,7 @@ class Way:
 
     `again` is what is changed for a second job in the same process, `killed` whether it is killed after its first
     section and resumed; `cold` files are read from the disk, not from the system's cache.
+    `room_gib` is the RAM without which it is not tried: the machine would do nothing else any more.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Way:
     offline: bool = False
     cold: bool = False
     precision: str = "half"
+    room_gib: float = 0.0
 
 
 @dataclass
@@ -75,7 +77,7 @@ def ways(checkpoint: Checkpoint) -> list[Way]:
         Way(
             "its strength changed in the same process", flags=("--fp8", "row", *lora), again=(f"{checkpoint.lora}:0.4",)
         ),
-        Way("bfloat16 and the LoRA", flags=lora),
+        Way("bfloat16 and the LoRA", flags=lora, room_gib=30),
         Way(f"bfloat16, {LIMIT_GIB:g} GiB of memory allowed", limit_gib=LIMIT_GIB, cold=True),
         Way("killed after a section, resumed", flags=("--fp8", "row"), seconds=2.0, killed=True),
         Way("--offline, without a network", flags=("--fp8", "row"), offline=True),

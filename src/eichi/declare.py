@@ -44,7 +44,7 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 # What a change of the option changes: the time of a section, the memory that is needed.
 Cost = Literal["time", "memory"]
 # What lies at a path.
-Kind = Literal["picture", "latents", "lora", "folder"]
+Kind = Literal["picture", "latents", "lora", "folder", "line"]
 Unit = Literal["seconds", "percent", "pixels", "gigabytes"]
 
 FINE = 0.01  # the step of a number that says no other
@@ -71,7 +71,7 @@ class Facts(TypedDict, total=False):
     step: float  # a value is a multiple of it
     form: str  # how it is written in a flag, where that needs showing
     unit: Unit
-    kind: Kind  # of a path that is no picture
+    kind: Kind  # of a path that is no picture; of a text that has one line
 
 
 class Declared(Facts, total=False):

@@ -19,6 +19,7 @@ from eichi.models.header import few
 from eichi.models.locate import locate, locate_part
 from eichi.models.lorafile import read_lora
 from eichi.models.loramatch import match_lora
+from eichi.models.lorasize import Changes, changes
 from eichi.models.shapes import kept_in_eight, shapes_at
 from eichi.models.tokens import Reading, find_meter
 from eichi.options import FillOptions, FrameOptions, Request, VideoOptions, WeightsOptions
@@ -178,12 +179,13 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> 
     """The size of a request with what its options add to it; `in_eight` is a transformer that is kept so in its file,
     `gpus` how many compute it.
 
-    Raises LoraError for a file that is not there.
+    Raises LoraError for a file that is not there or that is no LoRA.
     """
     weights = options.weights
     files = {lora.file for lora in weights.loras if lora.strength != 0}
     try:
         lora = sum(file.stat().st_size for file in files)
+        changed = sum(map(changes, files), Changes())
     except OSError as error:
         raise LoraError("error.lora.missing", path=error.filename) from error
     sampling = options.sampling
@@ -192,6 +194,9 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> 
         branches=1 if sampling.cfg == 1.0 else 2,
         fp8=in_eight or weights.fp8 != "off",
         lora=lora,
+        stored=in_eight,
+        merged=changed.matrices,
+        besides=changed.others,
         product=weights.fp8_math,
         steps=sampling.steps,
         cached=sampling.teacache,

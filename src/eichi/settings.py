@@ -89,7 +89,7 @@ class Settings(Optioned, BaseSettings):
     comfy: str = option("", group="machine")
     offline: bool = option(False)
     # In place of the hub, for model files: only what is fetched is named to it.
-    mirror: str = option("", group="models")
+    mirror: str = option("", group="models", kind="line")
     # For what the hub opens to those who agreed to its terms. It is shown to nobody.
     token: SecretStr | None = option(None, group="models")
     # For one video; they share the tokens of each step. Another number makes the same video, but for rounding.

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from eichi import catalog
 from eichi.cli import main
 from eichi.words import languages
 from tests import trees
-from tests.hub import Fault, Hub, serve, use
-from tests.models.test_download import STANDARD, repositories
+from tests.hub import Fault, Hub, serve
+from tests.published import STANDARD, repositories
 
 Run = Callable[..., tuple[int, list[str], str]]
 
@@ -33,13 +33,6 @@ def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return end.value.code, out.splitlines(), err
 
     return run
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serve(repositories()) as hub:
-        use(hub, monkeypatch)
-        yield hub
 
 
 def told(lines: list[str]) -> dict[str, Any]:

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eichi.events import Finished, SectionDone
+from eichi.errors import InputError
+from eichi.events import Adjusted, Finished, FrameFinished, SectionDone
 from eichi.jobs.freight import Freight
 from eichi.jobs.homecoming import Homecoming
+from eichi.jobs.nodes import WorkerView
 from eichi.jobs.places import FolderPlace, Place
 from eichi.jobs.queue import Queue
-from eichi.jobs.schema import Job
+from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
-from eichi.jobs.view import Status
+from eichi.jobs.view import Figures, Status
 from eichi.jobs.worker import Worker
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings
@@ -123,3 +125,109 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     assert store.job(job.id).made == row.plan.sections  # others can be built on it
     assert [path for path in (tmp_path / "place").rglob("*") if path.is_file() and "inputs" not in path.parts] == []
     assert Homecoming(store, at_home).look() == []
+
+
+def test_a_job_whose_results_are_at_the_place_is_not_made_again(
+    worker: Worker, queue: Queue, settings: Settings, video: VideoOptions, tmp_path: Path
+) -> None:
+    """Its worker died between bringing them and saying so."""
+    job = add(queue, settings, video)
+    end = queue.store.end
+
+    def dies(job: Job, status: Status, *rest: Any, **values: Any) -> Job:
+        raise KeyboardInterrupt
+
+    queue.store.end = dies  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        work(worker, "near", tmp_path / "near")
+    queue.store.end = end  # type: ignore[method-assign]
+    queue.store.end(queue.store.job(job.id), Status.WAITING)
+    work(worker, "far", tmp_path / "far")
+    row = queue.store.job(job.id)
+    said = [entry.event for entry in queue.store.events(job.id)]
+    assert row.status == Status.DONE
+    assert [event.id for event in said if isinstance(event, Adjusted)][-1] == "note.resume.finished"
+    assert len([event for event in said if isinstance(event, SectionDone)]) == row.plan.sections
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_inputs_go_by_their_content_those_of_a_folder_together(
+    queue: Queue, settings: Settings, place: Place, video: VideoOptions, tmp_path: Path, there: bool
+) -> None:
+    """What lies beside a LoRA counts, too."""
+    folder = tmp_path / "loras" / "one"
+    folder.mkdir(parents=True)
+    lora, config = folder / "adapter_model.safetensors", folder / "adapter_config.json"
+    lora.write_bytes(b"lora")
+    config.write_text("{}")
+    options = VideoOptions.parse({**video.dump(), "weights": {"loras": [str(lora)]}})
+    draft = Draft("video", options.dump(), Figures(model="tiny", width=64, height=64, sections=1, kept=0), "", "out")
+    (job,) = queue.add([draft])
+    elsewhere = Freight(settings.given(home=tmp_path / "far"), place, "far")
+    if not there:
+        for key in place.keys("inputs/"):
+            place.remove(key)
+        with pytest.raises(InputError, match="computers exchange files"):
+            elsewhere.fetch(job, {}, {})
+        return
+    elsewhere.fetch(job, {}, {})
+    asked = elsewhere.here(job).options
+    assert isinstance(asked, VideoOptions)
+    (one,) = asked.weights.loras
+    assert one.file.is_relative_to(tmp_path / "far")
+    assert (one.file.read_bytes(), one.file.with_name(config.name).read_text()) == (b"lora", "{}")
+    assert asked.image is not None
+    assert (asked.image.name, asked.image.parent != one.file.parent) == ("start.png", True)
+    assert elsewhere.options(job, asked) == options  # what the row says of it is the home's
+
+
+def test_a_result_whose_name_is_another_s_gets_one_of_its_own(
+    worker: Worker, queue: Queue, settings: Settings, at_home: Freight, video: VideoOptions, tmp_path: Path
+) -> None:
+    frame = FrameOptions.parse({"image": video.image, "seed": 1, "sampling": {"steps": 1}})
+    job = add(queue, settings, frame)
+    work(worker, "near", tmp_path / "near")
+    made = queue.store.job(job.id).result
+    assert isinstance(made, FrameFinished)
+    settings.outputs.mkdir(exist_ok=True)
+    Path(made.image).write_bytes(b"mine")
+    assert Homecoming(queue.store, at_home).look() == [job.id]
+    come = queue.store.job(job.id).result
+    assert isinstance(come, FrameFinished)
+    assert Path(made.image).read_bytes() == b"mine"
+    assert Path(come.image).name == f"{Path(made.image).stem}_{job.id}.png"
+    assert Path(come.image).read_bytes()[1:4] == b"PNG"
+
+
+def test_a_job_that_was_made_otherwise_is_left_to_who_can_go_on_with_it(
+    worker: Worker, queue: Queue, settings: Settings, video: VideoOptions, tmp_path: Path
+) -> None:
+    job = add(queue, settings, video)
+    work(worker, "near", tmp_path / "near", leaves=True)
+    # It joins later than this one, whose word on versions and weights counts.
+    other = WorkerView(runner="elsewhere/1/1/a", node="near", device="cpu", models={"tiny": "x"}, since=4e9)
+    queue.store.join(other)
+    worker.settings = settings.given(vae_tile=96)
+    worker._drop()
+    work(worker, "far", tmp_path / "far")
+    row = queue.store.job(job.id)
+    last = [entry.event for entry in queue.store.events(job.id) if isinstance(entry.event, Adjusted)][-1]
+    assert (row.status, row.attempts) == (Status.WAITING, 0)
+    assert (last.id, "vae_tile 256 → 96" in str(last.values["what"])) == ("note.job.returned", True)
+    queue.store.leave(other.runner)  # there is nobody left to wait for
+    worker._returned.clear()
+    work(worker, "far", tmp_path / "far")
+    assert queue.store.job(job.id).status == Status.FAILED
+
+
+def test_what_a_dead_worker_left_of_others_jobs_goes(
+    queue: Queue, settings: Settings, place: Place, video: VideoOptions, tmp_path: Path
+) -> None:
+    running, over = add(queue, settings, video), add(queue, settings, video)
+    here = Freight(settings.given(home=tmp_path / "far"), place, "far")
+    for job in (running, over):
+        here.fetch(job, {}, {})
+    (tmp_path / "far" / "away" / "999-1").mkdir()
+    queue.remove(over.id)
+    here.tidy(queue.store)
+    assert [path.name.partition("-")[0] for path in (tmp_path / "far" / "away").iterdir()] == [str(running.id)]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,72 +11,17 @@ from eichi.catalog import ModelFolders, find
 from eichi.errors import FolderError, ModelError, RunError
 from eichi.models import download as module
 from eichi.models.download import Fetching, Rate, Stalled, download, order
-from eichi.models.fetched import KINDS, LOCK, alone, pinned
+from eichi.models.fetched import KINDS, alone, pinned
 from eichi.models.hub import TRIES, Server
-from eichi.models.locate import LIST, MARKS, present
+from eichi.models.locate import LIST, present
 from eichi.reasons import Reason
-from tests.hub import COMMIT, Fault, Hub, serve, use
-
-F1 = "lllyasviel/FramePack_F1_I2V_HY_20250503"
-STANDARD = "lllyasviel/FramePackI2V_HY"
-SHARED = "hunyuanvideo-community/HunyuanVideo"
-VISION = "lllyasviel/flux_redux_bfl"
-
-
-def weights(seed: int) -> bytes:
-    """A small but real safetensors file."""
-    data = bytes((seed + i) % 251 for i in range(4000))
-    header = json.dumps({"a": {"dtype": "U8", "shape": [4000], "data_offsets": [0, 4000]}}).encode()
-    return len(header).to_bytes(8, "little") + header + data
-
-
-def repositories() -> dict[str, dict[str, bytes]]:
-    """The repositories of both published models, with what else lies in them."""
-    index = {"weight_map": {"a": "diffusion-1.safetensors", "b": "diffusion-2.safetensors"}}
-    tables: dict[str, dict[str, bytes]] = {
-        name: {"README.md": b"#", "other/model.safetensors": weights(9)} for name in (F1, STANDARD, SHARED, VISION)
-    }
-    for name, seed in ((F1, 1), (STANDARD, 2)):
-        tables[name] |= {
-            "config.json": b"{}",
-            "diffusion.safetensors.index.json": json.dumps(index).encode(),
-            "diffusion-1.safetensors": weights(seed),
-            "diffusion-2.safetensors": weights(seed + 10),
-        }
-    for seed, (part, source) in enumerate(find("framepack").parts.items(), start=20):
-        if part == "transformer":
-            continue
-        folder = tables[str(source.repository)]
-        folder[f"{source.folder}/{MARKS.get(part, 'config.json')}"] = b'{"b": 1}'
-        if part in MARKS:
-            folder[f"{source.folder}/vocab.txt"] = b"words"
-        else:
-            folder[f"{source.folder}/model.safetensors"] = weights(seed)
-            folder[f"{source.folder}/model.bin"] = b"pickle"
-    return tables
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serve(repositories()) as hub:
-        use(hub, monkeypatch)
-        yield hub
+from tests.hub import COMMIT, Fault, Hub, serve
+from tests.published import F1, SHARED, STANDARD, VISION, bring, files, repositories, weights
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
-
-
-def bring(name: str, models: Path) -> list[Fetching]:
-    """Fetch a model; what was told of how it came."""
-    told = download(find(name), ModelFolders(models), wait=lambda seconds: None)
-    return [one for one in told if isinstance(one, Fetching)]
-
-
-def files(models: Path) -> set[str]:
-    """All there is, but for what keeps two from fetching at once."""
-    return {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file() and path.name != LOCK}
 
 
 def test_a_model_is_fetched_and_nothing_else(hub: Hub, models: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,8 @@ from eichi.models.download import download, order
 from eichi.models.fetched import Checked, Checking, alone, discard, pinned, remove, verify
 from eichi.models.hub import TRIES
 from eichi.models.locate import LIST, MARKS, locate, present
-from tests.hub import Fault, Hub, checksum, serve, use
-from tests.models.test_download import SHARED, STANDARD, bring, files, repositories, weights
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serve(repositories()) as hub:
-        use(hub, monkeypatch)
-        yield hub
+from tests.hub import Fault, Hub, checksum
+from tests.published import SHARED, STANDARD, bring, files, repositories, weights
 
 
 @pytest.fixture

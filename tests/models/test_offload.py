@@ -13,7 +13,8 @@ from eichi.catalog import ModelFolders
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.load import Components
 from eichi.models.offload import place_encoder, place_transformer, stream, unstream
-from eichi.plan.memory import GIB, Machine, Need, Placement, loose_blocks, streamed_blocks
+from eichi.plan.blocks import loose_blocks, streamed_blocks
+from eichi.plan.memory import GIB, Machine, Need, Placement
 from eichi.settings import Runtime
 from tests import small
 

@@ -13,7 +13,7 @@ from eichi.models.fetched import Checked, verify
 from eichi.models.locate import LIST, present
 from eichi.models.taken import take
 from tests.hub import Hub, serve, use
-from tests.models.test_download import SHARED, STANDARD, bring, files, repositories, weights
+from tests.published import SHARED, STANDARD, bring, files, repositories, weights
 
 ENTRY = find("framepack")
 

@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from eichi.catalog import ModelFolders
 from eichi.errors import DeviceError, LoraError, ModelError
+from eichi.models import fp8
 from eichi.models.head import kept_in
 from eichi.models.load import Components
 from eichi.models.merged import Found, Merged
-from eichi.models.offload import streamed_names
+from eichi.models.offload import CPU, streamed_names
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Need, Placement
@@ -198,12 +199,28 @@ def test_nothing_comes_to_the_device_that_is_made_anew(folder: Path, monkeypatch
     assert sent and all(name.startswith(blocks) for name in sent)
 
 
+def test_what_will_be_rounded_goes_before_prompts_are_read(folder: Path) -> None:
+    """It is twice as large; and it comes back, whatever is wanted then."""
+    weights = Weights("small", *small.source(folder / "transformer"), torch.float32, CPU)
+    weights.change(WeightsOptions())
+    before = weights.transformer.state_dict()
+    weights.give_way((), "row")
+    hollow = {name for name, tensor in weights.transformer.state_dict().items() if tensor.is_meta}
+    assert hollow == {name for name, tensor in before.items() if fp8.eligible(name, tensor.ndim)}
+    weights.change(WeightsOptions())
+    assert weights.made == len(hollow)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights.transformer.state_dict().items())
+    weights.change(WeightsOptions(fp8="row"))
+    weights.give_way((), "row")
+    assert not any(tensor.is_meta for tensor in weights.transformer.state_dict().values())
+
+
 def test_a_transformer_gives_way_before_it_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prompts of the next job are read beside as much of it as is planned for that job."""
     components = Components(small.entry(folder), Runtime(ModelFolders(folder), "cpu"))
     weights = components.weights
-    given: list[tuple[str, ...]] = []
-    monkeypatch.setattr(weights, "give_way", given.append)
+    given: list[tuple[object, ...]] = []
+    monkeypatch.setattr(weights, "give_way", lambda *told: given.append(told))
     components.want(WeightsOptions(fp8="row"))
     components._settle(Need(64, 64), Placement("streamed", 2, whole=False, beside=False))
-    assert given == [streamed_names(weights.transformer, components.placement)]
+    assert given == [(streamed_names(weights.transformer, components.placement), "row")]

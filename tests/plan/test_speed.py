@@ -166,7 +166,7 @@ def test_where_nothing_is_known_of_the_card_all_is_as_before() -> None:
 
 def test_time_decides_where_the_card_is_known() -> None:
     """With little RAM so much is waited for that decoding meanwhile is worth more streamed blocks."""
-    machine = Machine(16 * GIB, 18 * GIB)
+    machine = Machine(12 * GIB, 18 * GIB)
     before = choose(FULL, NEED, machine)
     made = choose(FULL, NEED, replace(machine, card=card("RTX 3060")))
     assert not before.beside

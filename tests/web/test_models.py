@@ -19,18 +19,11 @@ from eichi.web.desk import Desk
 from eichi.web.downloads import Download, Downloads, view
 from eichi.web.i18n import Words
 from eichi.web.visitor import Visitor
-from tests.hub import Fault, Hub, serve, use
-from tests.models.test_download import STANDARD, repositories, weights
+from tests.hub import Fault, Hub, serve
+from tests.published import STANDARD, repositories, weights
 
 TERMS = ("hunyuan", "llama", "flux")
 AGREED = {"agreed": TERMS}
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serve(repositories()) as hub:
-        use(hub, monkeypatch)
-        yield hub
 
 
 @pytest.fixture

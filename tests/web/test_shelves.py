@@ -19,7 +19,7 @@ from eichi.video.latentfile import Latents, save_latents
 from eichi.words import say
 from tests.hub import Fault, Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
-from tests.models.test_download import STANDARD, repositories
+from tests.published import STANDARD, repositories
 from tests.web.browser import DROP, PATIENCE, Server, go, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
@@ -202,16 +202,32 @@ def test_settings_are_changed_where_the_machine_is(server: Server, browser: Brow
         page.locator("#settings-device").select_option("cpu")
         page.locator("#save").click()
         expect(page.locator("#toasts")).to_contain_text(say("setting.saved", "ja"))
-        for tick in ("#sound", "#notify"):
-            page.locator(tick).check()
+        page.locator("#sound").check()
+        page.locator("#notify").click()
+        shown = page.evaluate("Notification.permission") == "granted"  # a browser without a window shows none
         page.reload()
         page.wait_for_selector("body[data-ready]")
         expect(page.locator("#settings-device")).to_have_value("cpu")
-        for tick in ("#sound", "#notify"):
-            expect(page.locator(tick)).to_be_checked()
+        expect(page.locator("#sound")).to_be_checked()
+        expect(page.locator("#notify")).to_be_checked(checked=shown)
         page.locator("#settings-device").select_option("auto")
         page.locator("#save").click()
         expect(page.locator("#toasts")).to_contain_text(say("setting.saved", "ja"))
+
+
+def test_settings_that_are_not_saved_are_there_when_one_comes_back(server: Server, browser: Browser) -> None:
+    with visiting(browser, server.address, "zh-TW", "settings") as page:
+        expect(page.locator("#settings-device option")).not_to_have_count(0)
+        mirror, token = page.locator("[name=mirror]"), page.locator("[name=token]")
+        mirror.fill("https://mirror.example")
+        token.fill("hf_abc")
+        go(page, "models")
+        go(page, "settings")
+        expect(mirror).to_have_value("https://mirror.example")
+        expect(token).to_have_value("")  # a secret is kept nowhere else
+        expect(page.locator("#unsaved")).to_have_text(say("setting.unsaved", "zh-TW"))
+        mirror.fill("")
+        expect(page.locator("#unsaved")).to_be_hidden()
 
 
 def test_who_comes_from_elsewhere_sees_no_settings_of_the_machine(server: Server, browser: Browser) -> None:

@@ -21,6 +21,9 @@ from eichi.words import say
 def worker(store: str | None, place: str | None, devices: str | None, drain: bool, as_json: bool) -> None:
     with reporting(as_json) as found:
         from eichi.jobs.executors.local import LocalExecutor
+        from eichi.jobs.freight import Freight
+        from eichi.jobs.homecoming import Homecoming
+        from eichi.jobs.places import open_place
         from eichi.jobs.schema import ELSEWHERE
         from eichi.jobs.store import Store
 
@@ -28,9 +31,10 @@ def worker(store: str | None, place: str | None, devices: str | None, drain: boo
         settings = found.given(**{key: value for key, value in told.items() if value is not None})
         with Store(settings.store) as opened:
             executor = LocalExecutor(opened, settings)
+            home = Homecoming(opened, Freight(settings, open_place(settings.place, opened)))
             tell(say("worker.ready", settings.language, store=settings.store.rsplit("@")[-1]))
             try:
-                with ending():
+                with ending(), home.watching():
                     for job in executor.drain() if drain else executor.serve():
                         if job == ELSEWHERE:
                             tell(say("queue.elsewhere", settings.language))

@@ -29,6 +29,7 @@ from eichi.events import Finished, FrameFinished, Json, Message, Result, Stopped
 from eichi.files import digest, private, remove
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
+from eichi.jobs.store import Store
 from eichi.models.lorasettings import config_beside
 from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
 from eichi.settings import Settings
@@ -173,6 +174,15 @@ class Freight:
         if not self.mine(job):
             with suppress(OSError):
                 remove(self._away(job))
+
+    def tidy(self, store: Store) -> None:
+        """Give back the space of jobs of other machines that a dead worker has left here. Raises StoreError."""
+        for folder in (self.settings.home / AWAY).glob("*-*"):
+            id = folder.name.partition("-")[0]
+            job = store.find(int(id)) if id.isdecimal() else None
+            if job is None or job.status.terminal or _key(job) != folder.name:
+                with suppress(OSError):
+                    remove(folder)
 
     # Where it was added, once more
 

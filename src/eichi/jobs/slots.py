@@ -2,8 +2,8 @@
 
 NVIDIA's cards are told from each other by a variable that their driver's library reads when a process begins: each
 worker sees one card, as if there were no other, and what is asked of "cuda" is asked of that one; or, where several are
-to compute one video, so many. On a processor a slot
-is a share of its cores. All other devices have one slot. Without torch: cards are counted by the driver's program.
+to compute one video, so many. On a processor a slot is a share of its cores. All other devices have one slot. Without
+torch: cards are counted by the driver's program.
 """
 
 import logging

@@ -293,7 +293,7 @@ class Components:
         here = sum(_size(part) for part in networks.values())
         own = 0.0
         if "transformer" in networks and self.need is not None:
-            own = _size(networks["transformer"], CPU) * copied(self.need, self.placement)
+            own = _size(networks["transformer"], CPU) * copied(self.entry.anatomy, self.need, self.placement)
         limit = float("inf") if self.limit is None else self.limit
         return replace(now, gpu=min(now.gpu + here, limit), ram=now.ram + own)
 
@@ -351,7 +351,7 @@ class Components:
                 self._place(name, part)
             else:
                 unstream(part)
-                self._loaded[name].give_way(streamed_names(part, placement))
+                self._loaded[name].give_way(streamed_names(part, placement), self._wanted.fp8)
 
     def _place(self, name: str, part: nn.Module) -> None:
         """A part onto its target; hooks of a placement before go."""

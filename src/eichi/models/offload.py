@@ -25,7 +25,8 @@ from torch import nn
 
 from eichi.models.borrowed import GROUP_OFFLOADING
 from eichi.models.device import side_stream
-from eichi.plan.memory import Placement, loose_blocks, streamed_blocks
+from eichi.plan.blocks import loose_blocks, streamed_blocks
+from eichi.plan.memory import Placement
 
 CPU = torch.device("cpu")
 

@@ -105,11 +105,23 @@ class Weights:
         yield from self._change(options)
         self._done = wanted
 
-    def give_way(self, away: tuple[str, ...]) -> None:
-        """Put into RAM what will lie there, and bring nothing: for the time until the weights are changed."""
+    def give_way(self, away: tuple[str, ...], kind: str = "off") -> None:
+        """Put into RAM what will lie there, and bring nothing: for the time until the weights are changed.
+
+        What will be rounded to eight bits of some `kind` goes: it is read again then, and is twice as large until then.
+        """
         self._away = away
+        gone = [name for name, recipe in self.recipes.items() if recipe.fp8 == "off" != self._later(name, kind)]
         with _plainly():
+            for name in gone:
+                del self.recipes[name]
+                self._done = None
+                put(self.transformer, name, torch.empty(self._names[name], dtype=self.dtype, device="meta"))
             self._leave(self.recipes)
+
+    def _later(self, name: str, kind: str) -> str:
+        """How a tensor will be kept where LoRAs do not matter."""
+        return self._kept(name, self._names[name], kind, False)
 
     def _change(self, options: WeightsOptions) -> Done:
         loras = open_loras(options.loras, self.shapes, self.name)

@@ -13,26 +13,29 @@ every addend is kept, so that a table can show the arithmetic. Weights are two b
 computes in float32 and in the transformer's head, one where FP8 stores them. Working memory was counted on torch's
 `meta` device, tensor by tensor over a whole pass of the full-size network (the tests count again); what CUDA takes for
 itself is an assumption. LoRA is merged into the weights: it costs RAM while that is done and nothing afterwards.
-Weights read from mapped files count as RAM only where they are copied: the rest is the system's file cache, which it
-gives up when asked. Where the cache has no room for them they are read from the disk again at every step.
+Weights read from mapped files count as RAM only where they are copied (`ram`): the rest is the system's file cache,
+which it gives up when asked. Where the cache has no room for them they are read from the disk again at every step.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, isqrt
 from typing import Literal
 
 from eichi.catalog import BRAIN, HALF, Anatomy, Blocks, Entry
 from eichi.events import Adjusted
+from eichi.plan.blocks import loose_blocks, streamed_blocks
 from eichi.plan.cards import Card
+from eichi.plan.ram import Bytes, beside_gpu, block_bytes, transformer_bytes, turn
 from eichi.plan.speed import DISK, HOST, Away, Speed, rounded, speed
 
 GIB = 2**30
 FLOAT32 = 4
 
-# Bytes at the peak of the transformer's pass in bfloat16, a token and channel: the normalising of queries and keys in
-# float32; and where several GPUs put all tokens together.
-WORK, WHOLE = 38, 8
+# Bytes at the peak of the transformer's pass in bfloat16, a token and channel: in single blocks the normalising of
+# queries and keys in float32, beside what goes into the inner layer; in double blocks, which are larger, less; and
+# where several GPUs put all tokens together.
+WORK, DOUBLE, WHOLE = 38, 26, 8
 CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
 # Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has
 # so many tokens with the template; a layer has so many squares of its channels.
@@ -44,7 +47,7 @@ HELD = 2 * 3  # the same of the frames before, which are blended with them
 FRAMES = 17  # frames of five latents
 CUDA = 0.7 * GIB  # assumption: the context, kernels and workspaces
 PROGRAM = 3.0 * GIB  # assumption: Python, libraries and CUDA's part in RAM
-PLAIN = 0.7 * GIB  # the same without CUDA, as it was measured with the embedded model
+PLAIN = 0.5 * GIB  # the same without CUDA: 0.4 were measured with the embedded model
 SLACK = 4.0 * GIB  # RAM beyond the need, for weights to be pinned
 RESERVED = 0.04  # assumption: share of a card that the system has taken before we start
 CLEARLY = 0.98  # of a placement's time is a faster one's at the most
@@ -62,8 +65,11 @@ Sum = dict[str, float]
 class Need:
     """What a request asks of memory and time. `clean` counts given latents at full resolution, `lora` bytes of LoRAs.
 
-    `branches` are the guidance branches: 2 with real CFG. `product` is whether FP8 multiplies; `cached` whether a step
-    cache saves `steps` of the `sections`, `kept` what it keeps: numbers a token and channel. `gpus` share the tokens.
+    `branches` are the guidance branches: 2 with real CFG. `product` is whether FP8 multiplies, `stored` whether the
+    file has those weights in eight bits; `merged` are the parameters of the matrices that FP8 stores which LoRAs
+    change, None for all of them, and `besides` all others that they change. `cached` is whether a step cache saves some
+    of the `steps` of each of the `sections`, `kept` what one keeps: numbers a token and channel. `gpus` share the
+    tokens.
     """
 
     height: int
@@ -78,6 +84,9 @@ class Need:
     sections: int = 4
     cached: bool = False
     kept: int = CACHED
+    stored: bool = False
+    merged: int | None = None
+    besides: int = 0
     gpus: int = 1
 
     @property
@@ -184,10 +193,10 @@ def time(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -
     if machine.card is None or placement.level == "cpu":
         return None
     sizes = _blocks(anatomy, need)
-    away = {i: sizes[i] for i in streamed_blocks(len(sizes), placement.streamed)}
+    away = {i: sizes[i].whole for i in streamed_blocks(len(sizes), placement.streamed)}
     loose = frozenset(loose_blocks(away)[: placement.loose]) if placement.pinned else frozenset(away)
     # Mapped weights are in RAM where the system's cache has room for all of them.
-    cached = changed(need) or machine.ram >= PROGRAM + sum(away.values())
+    cached = not any(sizes[i].mapped for i in away) or machine.ram >= PROGRAM + sum(away.values())
     return speed(anatomy, need, placement, Away(away, loose, HOST if cached else DISK), machine.card, machine.kernel)
 
 
@@ -198,22 +207,23 @@ def _pinned(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement
     sizes = _blocks(anatomy, need)
     away = streamed_blocks(len(sizes), placement.streamed)
     limit = float("inf") if machine.pinnable is None else machine.pinnable
-    taken = sum(sizes[i] for i in away)
+    pinned = sum((sizes[i] for i in away), Bytes())
     room = machine.ram - SLACK - forecast(anatomy, need, placement).ram
+    moved = [sizes[i] for i in away]
     for loose, block in enumerate(loose_blocks(away)):
-        pinned = replace(placement, pinned=True, loose=loose)
         # What was changed is in RAM already; what is mapped comes on top of what is counted for it.
-        more = 0 if changed(need) else taken - (0 if loose else max(sizes[i] for i in away))
-        if taken <= limit and more <= room:
-            return pinned
-        taken -= sizes[block]
+        more = pinned.mapped + turn(moved, loose == 0) - turn(moved, False)
+        if pinned.whole <= limit and more <= room:
+            return replace(placement, pinned=True, loose=loose)
+        pinned = Bytes(pinned.whole - sizes[block].whole, pinned.own - sizes[block].own)
     return placement
 
 
-def _blocks(anatomy: Anatomy, need: Need) -> list[int]:
+def _blocks(anatomy: Anatomy, need: Need) -> list[Bytes]:
     """Bytes of every block, in order."""
     number = anatomy.precision.size
-    return [size for row in (anatomy.double, anatomy.single) for size in [_block(row, need.fp8, number)] * row.count]
+    rows = (anatomy.double, anatomy.single)
+    return [size for row in rows for size in [block_bytes(anatomy, row, need, number)] * row.count]
 
 
 def lacks(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement) -> tuple[Memory, ...]:
@@ -257,30 +267,17 @@ def ladder(anatomy: Anatomy, need: Need, streams: bool = True) -> list[Placement
     return kept
 
 
-def streamed_blocks(count: int, streamed: int) -> frozenset[int]:
-    """Which of `count` blocks are streamed, spread evenly; more streamed blocks include those of fewer.
-
-    The first block always stays: the step cache looks into it before it runs.
-    """
-    return frozenset(sorted(range(1, count), key=_reversed)[:streamed])
-
-
-def loose_blocks(away: Collection[int]) -> list[int]:
-    """The streamed blocks in the order in which they are left unpinned, so that those that are lie far apart."""
-    order = sorted(away)
-    return [order[i] for i in sorted(range(len(order)), key=_reversed)]
-
-
-def changed(need: Need) -> bool:
-    """Whether weights are no longer what is in their files."""
-    return need.fp8 or need.lora > 0
-
-
-def copied(need: Need, placement: Placement) -> float:
+def copied(anatomy: Anatomy, need: Need, placement: Placement) -> float:
     """The share of the streamed blocks that lie in RAM of the program's own, changed or pinned, and not mapped."""
-    if changed(need):
-        return 1.0
-    return (placement.streamed - placement.loose) / placement.streamed if placement.pinned else 0.0
+    sizes = _blocks(anatomy, need)
+    away = streamed_blocks(len(sizes), placement.streamed)
+    mapped = sum(sizes[i].mapped for i in _unpinned(away, placement))
+    return 1.0 - mapped / sum(sizes[i].whole for i in away) if away else 0.0
+
+
+def _unpinned(away: frozenset[int], placement: Placement) -> list[int]:
+    """The streamed blocks that are not pinned."""
+    return loose_blocks(away)[: placement.loose] if placement.pinned else list(away)
 
 
 def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForecast:
@@ -289,28 +286,31 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         return _cpu(anatomy, need, placement.half)
     number, sizes = anatomy.precision.size, _blocks(anatomy, need)
     streamed = streamed_blocks(len(sizes), placement.streamed)
-    away = [sizes[i] for i in streamed]
-    # One block computes while the next one comes.
-    buffers = min(len(away), 2) * max(away, default=0)
+    away = sum(sizes[i].whole for i in streamed)
     around = number * anatomy.rest + (FLOAT32 - number) * anatomy.head
-    resident: Sum = {"cuda": CUDA, "transformer": around + sum(sizes) - sum(away), "vae": number * anatomy.vae}
+    resident: Sum = {
+        "cuda": CUDA,
+        "transformer": around + sum(size.whole for size in sizes) - away,
+        "vae": number * anatomy.vae,
+    }
     words = number * (anatomy.text_encoder_2 + _llama(anatomy.text_encoder, anatomy.words, placement.whole))
     if placement.level == "all":
         resident |= {"encoders": words + number * anatomy.image_encoder}
         words = 0
     channels = need.tokens * anatomy.width / need.gpus
-    most = max(WORK, WHOLE * need.gpus)
-    work = {"work": most * channels * number / HALF.size, "cache": number * need.kept * channels * need.branches}
+    work = _turns([sizes[i].whole for i in sorted(streamed)], streamed, anatomy, channels * number / HALF.size)
+    work["work"] = max(work["work"], WHOLE * need.gpus * channels * number / HALF.size)
+    cache = {"cache": number * need.kept * channels * need.branches}
     decode = {"decode": _decode(anatomy, need, number)}
     reading = {"work": number * READ * PROMPT * isqrt(anatomy.text_encoder.parameters // LAYER)}
     phases = {
         "words": resident | {"encoders": resident.get("encoders", 0.0) + words} | reading,
-        "sampling": resident | {"blocks": buffers} | work | (decode if placement.beside else {}),
-        "decoding": resident | {"cache": work["cache"]} | decode,
+        "sampling": resident | work | cache | (decode if placement.beside else {}),
+        "decoding": resident | cache | decode,
     }
-    loose = sum(sizes[i] for i in loose_blocks(streamed)[: placement.loose])
-    mapped = 0 if changed(need) else loose if placement.pinned else sum(away)
-    return MemoryForecast(phases, _memory(away, loose, need, placement), sum(away) * need.branches, mapped)
+    loose = [sizes[i] for i in _unpinned(streamed, placement)]
+    memory = {"program": PROGRAM} | beside_gpu([sizes[i] for i in streamed], loose, need, placement)
+    return MemoryForecast(phases, memory, away * need.branches, sum(block.mapped for block in loose))
 
 
 @dataclass(frozen=True)
@@ -422,9 +422,15 @@ def parameters(anatomy: Anatomy) -> dict[str, int]:
     }
 
 
-def _block(row: Blocks, fp8: bool, number: int) -> int:
-    """Bytes of one block whose numbers have `number` bytes."""
-    return number * row.parameters - ((number - 1) * row.quantised if fp8 else 0)
+def _turns(away: Sequence[int], places: Collection[int], anatomy: Anatomy, channels: float) -> Sum:
+    """The streamed blocks that are there at once, one that computes and the next one, with what a pass takes beside
+    them: the larger sum of double and of single blocks. `away` are the bytes of the blocks in these `places`.
+    """
+    doubles = sum(place < anatomy.double.count for place in places)
+    # Whatever follows a double block may be there beside it; after the last one there are single blocks alone.
+    found = [(sorted(away[doubles:]), WORK), (sorted(away) if doubles else [], DOUBLE)]
+    blocks, work = max(((sum(sizes[-2:]), work * channels) for sizes, work in found), key=sum)
+    return {"blocks": blocks, "work": work}
 
 
 def _llama(layers: Blocks, rest: int, whole: bool) -> int:
@@ -432,40 +438,19 @@ def _llama(layers: Blocks, rest: int, whole: bool) -> int:
     return rest + layers.parameters * (layers.count if whole else 2)
 
 
-def _memory(away: list[int], loose: int, need: Need, placement: Placement) -> Sum:
-    """The addends of RAM. What is streamed from mapped files is the system's cache, unless it was changed or pinned.
-
-    What stays on the GPU is made there tensor by tensor, from the files.
-    """
-    memory: Sum = {"program": PROGRAM}
-    if placement.streamed:
-        if changed(need):
-            memory["transformer"] = sum(away) + max(away)
-        elif placement.pinned:
-            memory["transformer"] = sum(away) - loose + (2 if loose else 1) * max(away)
-        else:
-            memory["transformer"] = 2 * max(away)
-    if need.lora:
-        memory["lora"] = need.lora
-    return memory
-
-
 def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
     """RAM where everything computes there.
 
-    In float32 all weights are copied; in bfloat16 the transformer stays in its files where they hold it so, but for the
-    head, and but for everything where a LoRA may change it. LLaMA stays in its files always, and a layer at a time is
-    copied when its turn comes.
+    In float32 all weights are copied; in bfloat16 those of the transformer that are as in their files stay there, but
+    for the head. LLaMA stays in its files always, and a layer at a time is copied when its turn comes.
     """
     number = BRAIN.size if half else FLOAT32
     channels = need.tokens * anatomy.width
-    eight = sum(row.count * row.quantised for row in (anatomy.double, anatomy.single)) if need.fp8 else 0
-    rest = anatomy.transformer - eight - anatomy.head
-    anew = not half or need.lora > 0
+    transformer = transformer_bytes(anatomy, need, number)
     encoders = max(anatomy.text_encoder.parameters + anatomy.text_encoder_2, anatomy.image_encoder)
     memory: Sum = {
         "program": need.gpus * PLAIN,
-        "transformer": need.gpus * (eight + FLOAT32 * anatomy.head + (number * rest if anew else 0)),
+        "transformer": need.gpus * (FLOAT32 * anatomy.head + (transformer.own if half else transformer.whole)),
         "vae": number * anatomy.vae,
         "work": max(
             number * encoders,
@@ -474,7 +459,7 @@ def _cpu(anatomy: Anatomy, need: Need, half: bool) -> MemoryForecast:
         ),
         "lora": need.lora,
     }
-    return MemoryForecast({}, memory, 0, 0 if anew else number * rest)
+    return MemoryForecast({}, memory, 0, transformer.mapped if half else 0)
 
 
 def _turn(anatomy: Anatomy, need: Need, number: int) -> int:
@@ -486,14 +471,6 @@ def _decode(anatomy: Anatomy, need: Need, number: int) -> float:
     """Bytes for decoding a tile, and for the frames that are put together of tiles."""
     pixels = need.height * need.width
     return number * (anatomy.tile / HALF.size * min(1.0, pixels / SQUARE) + (DECODED + HELD) * FRAMES * pixels)
-
-
-def _reversed(index: int) -> float:
-    """The digits of an index in base 2 read backwards, as a fraction: 1/2, 1/4, 3/4, 1/8 …"""
-    value, digit = 0.0, 0.5
-    while index:
-        value, index, digit = value + digit * (index & 1), index >> 1, digit / 2
-    return value
 
 
 def _gib(size: float) -> float:

@@ -16,7 +16,19 @@ from eichi.declare import GROUPS, Cost, Group, OptionField, Shown, walk
 
 # `table` is values by section number, `list` several values; what one of them is, the request's schema says.
 Control = Literal[
-    "tick", "choice", "slider", "number", "text", "secret", "picture", "latents", "lora", "folder", "table", "list"
+    "tick",
+    "choice",
+    "slider",
+    "number",
+    "text",
+    "line",
+    "secret",
+    "picture",
+    "latents",
+    "lora",
+    "folder",
+    "table",
+    "list",
 ]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -116,6 +128,6 @@ def _control(field: OptionField) -> Control:
     if field.type is Path:
         return field.kind or "picture"
     if not field.number:
-        return "text"
+        return "line" if field.kind == "line" else "text"
     low, high = field.bounds
     return "number" if low is None or high is None or high - low > SPAN else "slider"

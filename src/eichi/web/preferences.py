@@ -56,7 +56,7 @@ def places(settings: Settings) -> dict[str, str]:
         "models": str(settings.models.absolute()),
         "lora_folders": str(settings.loras[0].absolute()),
         "store": settings.store.rsplit("@")[-1],
-        "log": str(settings.logs.absolute()),
+        "logs": str(settings.logs.absolute()),
     }
 
 

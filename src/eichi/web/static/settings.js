@@ -5,10 +5,13 @@ import { el, find } from "./dom.js";
 import { bind, mark } from "./form.js";
 import { loud, notices, setLoud, setNotices } from "./alarm.js";
 import { begin } from "./shell.js";
+import { tabOnly } from "./storage.js";
 import { saying, toast } from "./toast.js";
 import { pick, say } from "./words.js";
 
-/** The settings as the form has them; what is saved is what is not as it was. */
+const UNSAVED = "eichi.settings";
+
+/** The settings as the form has them; what is saved is what is not as it was, and until then it belongs to the tab. */
 class Values extends EventTarget {
   /** @type {Record<string, any>} */
   values = {};
@@ -23,20 +26,37 @@ class Values extends EventTarget {
   /** @param {string} key @param {any} value */
   set(key, value) {
     this.values = { ...this.values, [key]: value };
+    this.keep();
   }
 
-  /** @param {Record<string, any>} values */
-  read(values) {
+  /** What is not saved yet; a secret is written down nowhere else than where it belongs. */
+  keep() {
+    const changed = this.changed, open = Object.entries(changed).filter(([key]) => field(key)?.type !== "password");
+    find("#unsaved").hidden = !Object.keys(changed).length;
+    if (open.length) tabOnly.setItem(UNSAVED, JSON.stringify(Object.fromEntries(open)));
+    else tabOnly.removeItem(UNSAVED);
+  }
+
+  /** @param {Record<string, any>} values @param {Record<string, any>} [typed] what was typed and not saved */
+  read(values, typed = {}) {
     this.saved = { ...values };
-    this.values = { ...values };
+    const known = Object.entries(typed).filter(([key]) => key in values);
+    this.values = { ...values, ...Object.fromEntries(known) };
     this.dispatchEvent(new CustomEvent("change"));
+    this.keep();
   }
 
   get changed() {
-    const keys = Object.keys(this.saved).filter((key) => JSON.stringify(this.values[key] ?? null) !== JSON.stringify(this.saved[key] ?? null));
+    const keys = Object.keys(this.saved).filter((key) => said(key, this.values[key]) !== said(key, this.saved[key]));
     return Object.fromEntries(keys.map((key) => [key, this.values[key] ?? null]));
   }
 }
+
+/** What a setting comes to: nothing is its default. @param {string} key @param {any} value */
+const said = (key, value) => JSON.stringify(value ?? told?.fields.find((/** @type {any} */ one) => one.key === key)?.default ?? null);
+
+/** The control of a setting. @param {string} key @returns {HTMLInputElement | null} */
+const field = (key) => form.querySelector(`[name="${key}"]`);
 
 const values = new Values(), form = find("#machine"), old = find("#import");
 /** @type {any} */
@@ -49,7 +69,7 @@ async function load() {
   find("#away").hidden = told.local;
   find("#old").hidden = find("#folder").hidden = !told.local;
   devices();
-  values.read(told.values);
+  values.read(told.values, JSON.parse(tabOnly.getItem(UNSAVED) ?? "{}"));
   dress();
 }
 
