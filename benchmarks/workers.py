@@ -54,7 +54,7 @@ def throughput(workers: int, count: int, folder: Path) -> tuple[float, float]:
 def _worked(executor: LocalExecutor) -> float:
     """Seconds of a processor that the workers have had."""
     times = [psutil.Process(pid).cpu_times() for pid in executor.pids]
-    return sum(one.user + one.system for one in times)
+    return float(sum(one.user + one.system for one in times))
 
 
 def _rate(spans: Sequence[tuple[float, float]], workers: int) -> float:
