@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 
 from benchmarks.printing import printing
 from eichi.jobs.executors.local import LocalExecutor
@@ -59,14 +60,14 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(words)
     os.environ["OMP_NUM_THREADS"] = "1"
     with printing(), tempfile.TemporaryDirectory() as folder:
-        click.echo(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        click.echo(f"load before: {psutil.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         one = throughput(1, asked.jobs, Path(folder) / "one")
         many = throughput(asked.workers, asked.jobs, Path(folder) / "many")
         share = many / one / asked.workers
         click.echo(
             f"1 worker: {one:.3f} jobs/s; {asked.workers} workers: {many:.3f} jobs/s = {share:.2f} x {asked.workers}"
         )
-        click.echo(f"load after: {os.getloadavg()[0]:.1f}")
+        click.echo(f"load after: {psutil.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
