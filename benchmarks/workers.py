@@ -72,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(words)
     os.environ["OMP_NUM_THREADS"] = "1"
     with printing(), tempfile.TemporaryDirectory() as folder:
-        click.echo(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        click.echo(f"load before: {psutil.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         one, alone = throughput(1, asked.jobs, Path(folder) / "one")
         many, beside = throughput(asked.workers, asked.jobs, Path(folder) / "many")
         share = many / one / asked.workers
@@ -80,7 +80,7 @@ def main(words: Sequence[str] | None = None) -> None:
             f"1 worker: {one:.3f} jobs/s; {asked.workers} workers: {many:.3f} jobs/s = {share:.2f} x {asked.workers}"
         )
         click.echo(f"seconds of the processor a job: {alone:.2f} and {beside:.2f}")
-        click.echo(f"load after: {os.getloadavg()[0]:.1f}")
+        click.echo(f"load after: {psutil.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

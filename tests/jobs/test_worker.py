@@ -38,7 +38,7 @@ from eichi.jobs.view import Ask, Status
 from eichi.jobs.worker import Worker
 from eichi.logs import OURS, logging_to, read_logs
 from eichi.options import FrameOptions, VideoOptions
-from eichi.settings import load_settings
+from eichi.settings import load_settings, write_settings
 from eichi.video.jobfolder import JobFolder
 from tests.jobs.damage import WAYS, write
 
@@ -367,6 +367,24 @@ def test_a_worker_s_own_settings_count(
     assert parts is not None and parts.runtime == own.runtime
     assert (parts.vae.tile_sample_min_height, parts.kernels.wanted) == (192, "chunked")
     assert list((home / "cache").rglob("*.safetensors"))
+
+
+def test_settings_that_change_between_two_jobs_count_from_the_next(
+    worker: Worker, queue: Queue, store: Asking, video: VideoOptions, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "settings_now", load_settings)
+    first = add(queue, video.model_copy(update={"seconds": 0.5}))[0]
+    worker.work(drain=True)
+    before = worker._components
+    write_settings(home, {"attention": "chunked"})
+    second = add(queue, video.model_copy(update={"seconds": 0.5}))[0]
+    worker.work(drain=True)
+    assert worker._components is not before
+    assert worker.settings.attention == worker.member.settings.attention == "chunked"
+    (home / "settings.json").write_text("{")  # in the middle of being written by hand
+    third = add(queue, video.model_copy(update={"seconds": 0.5}))[0]
+    worker.work(drain=True)
+    assert {store.job(id).status for id in (first, second, third)} == {Status.DONE}
 
 
 def test_who_is_paused_has_lost_no_worker(worker: Worker, queue: Queue, store: Asking, video: VideoOptions) -> None:

@@ -146,9 +146,9 @@ def marks(connection: sa.Connection, wanted: Wanted) -> Marks:
     over = jobs.c.status.not_in(OPEN) & ~BINNED
 
     def of(where: sa.ColumnElement[bool], limit: int, *order: sa.ColumnElement[Any]) -> tuple[Mark, ...]:
-        return tuple(
-            Mark(*row) for row in connection.execute(named.where(where, ~BINNED).order_by(*order).limit(limit))
-        )
+        # Found and put in order in the index; only these rows are read.
+        ids = sa.select(jobs.c.id).where(where, ~BINNED).order_by(*order).limit(limit)
+        return tuple(Mark(*row) for row in connection.execute(named.where(jobs.c.id.in_(ids)).order_by(*order)))
 
     def count(where: sa.ColumnElement[bool]) -> int:
         return connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(where)) or 0
@@ -157,7 +157,7 @@ def marks(connection: sa.Connection, wanted: Wanted) -> Marks:
         of(jobs.c.status.in_(ACTIVE), wanted.active, sa.func.coalesce(jobs.c.started, 0).desc(), jobs.c.id),
         of(COMING, wanted.coming, *ORDER),
         of(over, wanted.ended, sa.func.coalesce(jobs.c.ended, 0).desc(), jobs.c.id.desc()),
-        of(jobs.c.id.in_(wanted.others), len(wanted.others)) if wanted.others else (),
+        of(jobs.c.id.in_(wanted.others), len(wanted.others), jobs.c.id) if wanted.others else (),
         count(COMING),
         count(~BINNED),
     )

@@ -13,7 +13,6 @@ next job begins anew.
 import logging
 import math
 import os
-import re
 import signal
 import sys
 import threading
@@ -25,12 +24,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from PIL import Image
 
 from eichi.catalog import PARTS, Entry, find
 from eichi.console import console
-from eichi.errors import EichiError, FolderError, OptionError, RunError, StoreError
+from eichi.errors import EichiError, OptionError, RunError, StoreError
 from eichi.events import (
     Adjusted,
     Event,
@@ -45,20 +44,19 @@ from eichi.events import (
     Stopped,
     dump,
 )
-from eichi.files import aside, private
+from eichi.files import aside
 from eichi.jobs.again import with_ahead
+from eichi.jobs.devices import device_name, locked, take
 from eichi.jobs.elsewhere import already, finished
 from eichi.jobs.freight import Freight
 from eichi.jobs.member import Member
 from eichi.jobs.places import open_place
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
-from eichi.jobs.slots import physical
 from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
 from eichi.lines import done, in_terminal, line
 from eichi.logs import OURS, logging_to
-from eichi.models.device import pick_device
 from eichi.models.load import Components
 from eichi.models.prints import weights_prints
 from eichi.options import FrameOptions, VideoOptions
@@ -81,7 +79,6 @@ GLANCE = 0.4  # seconds between two previews
 DRAIN = "--drain"
 CHANGED = "error.resume.changed"  # what says that a job cannot be gone on with here
 FAILED = 1  # the code that says that there was nothing to work with
-LOCKS = "devices"  # a file each, in the home folder
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -101,9 +98,11 @@ class Worker:
         leaving: threading.Event,
         taken: Callable[[int], object] = lambda id: None,
         number: int = 1,
+        settings_now: Callable[[], Settings] | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
+        self.settings_now = settings_now
         self.leaving = leaving
         self.taken = taken
         self.number = number
@@ -128,7 +127,7 @@ class Worker:
         not fit beside each other.
         """
         self.member, self._looked = self._member(), -math.inf
-        with self._device() as device, suppress(StoreError):  # it leaves before that answers
+        with locked(self.settings, self.number) as device, suppress(StoreError):  # it leaves before that answers
             self._sure(self.member.join)
             self._sure(self.freight.tidy, self.store)
             with self._beating():
@@ -146,7 +145,9 @@ class Worker:
             self._sure(self._look)
             member, without = self.member, tuple(self._returned)
             waits = device.is_locked or self._sure(self.store.waits, member.models, without)
-            mine = waits and _taken(device)
+            mine = waits and take(device)
+            if mine:
+                self._renew()
             what = self.runner, member.models, member.view.holds, without
             job = self._sure(self.store.claim, *what) if mine else None
             if job is not None:
@@ -164,27 +165,27 @@ class Worker:
                 device.release()
             self.leaving.wait(IDLE)
 
+    def _renew(self) -> None:
+        """Go on with settings that were changed since the job before; the model is loaded by them, too."""
+        try:
+            settings = self.settings if self.settings_now is None else self.settings_now()
+        except EichiError as error:  # damaged, perhaps for this moment: those before are still good
+            log.warning("%s", in_terminal(error, self.settings.language))
+            return
+        if settings != self.settings:
+            self.settings = self.member.settings = self.freight.settings = settings
+            self._drop()
+
     def _look(self) -> None:
         """Find jobs whose worker died, and what may be taken, every now and then. Raises StoreError."""
         now = time.monotonic()
         if now < self._looked + BEAT:
             return
+        self._renew()
         self.store.recover()
         self.member.look()
         self._looked = now
         self._returned = {job: when for job, when in self._returned.items() if now < when + REST}
-
-    @contextmanager
-    def _device(self) -> Iterator[FileLock]:
-        """The lock of this worker's device, which is let go in the end. Raises FolderError."""
-        path = self.settings.home / LOCKS / f"{device_name(self.settings, self.number)}.lock"
-        with _locking(path.parent):
-            private(path.parent)
-        lock = FileLock(path, timeout=0, thread_local=False)
-        try:
-            yield lock
-        finally:
-            lock.release()
 
     def run(self, job: Job) -> None:
         """Run a job that was claimed, whatever comes of it. Raises StoreError where the worker is to leave."""
@@ -426,35 +427,6 @@ def _changed(job: Job, row: Job) -> bool:
     return False
 
 
-def device_name(settings: Settings, number: int = 1) -> str:
-    """What files of a worker are called by: its device, and its number among those that share it; none where there is
-    no device, as each job will say.
-    """
-    try:
-        device = pick_device(settings.device)
-    except EichiError:
-        return "none"
-    kind = f"cuda-{physical(device.index or 0)}" if device.type == "cuda" else str(device)
-    return re.sub(r"[^\w.-]", "-", kind if number == 1 else f"{kind}-{number}")
-
-
-def _taken(device: FileLock) -> bool:
-    """Take a device unless it is ours or somebody else's; whether it is ours. Raises FolderError."""
-    with _locking(Path(device.lock_file).parent), suppress(Timeout):
-        if not device.is_locked:
-            device.acquire()
-    return device.is_locked
-
-
-@contextmanager
-def _locking(folder: Path) -> Iterator[None]:
-    """The one place where the system's complaints about the folder of locks become ours."""
-    try:
-        yield
-    except OSError as error:
-        raise FolderError("error.folder.write", folder=folder, reason=error) from error
-
-
 def _generator(events: Iterator[Event]) -> Generator[Event, None, None]:
     """The pipeline's events as what they are: a generator, which can be closed."""
     assert isinstance(events, Generator)
@@ -477,7 +449,7 @@ def main() -> None:
         with logging_to(settings, f"worker-{device_name(settings, number)}"):
             try:
                 with Store(settings.store) as store:
-                    worker = Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n"), number)
+                    worker = Worker(store, settings, leaving, lambda id: parent.write(f"{id}\n"), number, load_settings)
                     worker.work(DRAIN in sys.argv)
             except EichiError as error:  # the store cannot be opened, the device not taken; the parent tells who waits
                 log.error("%s", in_terminal(error, settings.language))

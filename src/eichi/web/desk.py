@@ -125,6 +125,7 @@ class Desk:
         self.queue.quota = settings.quota
         self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
         self.given.settings = self.refs.settings = settings
+        self.queue.models = settings.model_folders
 
     def open_folder(self, job: Job | None = None) -> Path:
         """Show the folder of results, or that of a job's, in the system's own window. Raises FolderError."""
