@@ -20,7 +20,7 @@ COPY install install
 # All but torch by hashes; then torch itself, and from the first index what that build wants beside it.
 RUN --mount=type=cache,target=/root/.cache/uv \
     /opt/uv/bin/uv venv --quiet --python "$(command -v python)" /opt/eichi \
- && install="/opt/uv/bin/uv pip install --quiet --python /opt/eichi --no-build" \
+ && install="/opt/uv/bin/uv pip install --python /opt/eichi --no-build" \
  && $install --no-deps --require-hashes --requirements install/lock.txt \
  && $install --no-deps --constraints constraints.txt --default-index "$TORCH_INDEX" torch \
  && $install --constraints constraints.txt torch

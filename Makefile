@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Not --quiet, since it takes minutes.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 # What another system lacks is missing from the standard library. The other libraries need not be read for that, which
 # takes nine tenths of the time, but for those without whose types there would be errors.
 ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decorators --no-warn-return-any \
@@ -55,7 +56,7 @@ fakecard: .venv-cuda/ready
 
 .venv-cuda/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-cuda
-	.venv-cuda/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	.venv-cuda/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt \
 		"$$(sed -n 's/^torch==/torch===/p' constraints.txt)" --editable .
 	touch $@
 
@@ -81,6 +82,7 @@ behaviour: .venv/ready-dev
 	$(BIN)/python -m training report
 
 .venv/bin/python:
+	@echo "Setting up in .venv: some minutes, 1.2 GB with the torch for the CPU, about 5 GB with that for a card."
 	$(PYTHON) -m venv .venv
 
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt install/lock.txt
@@ -92,4 +94,4 @@ behaviour: .venv/ready-dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-cuda build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv.lock .venv-cuda build .mypy_cache .ruff_cache .pytest_cache .hypothesis

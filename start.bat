@@ -9,10 +9,15 @@ set "code=1"
 "%python%" start.py check %* >nul 2>&1
 if "%errorlevel%"=="0" goto :open
 call :find
-if not defined uv call :language %*
+call :language %*
+rem The set-up's lock: where it cannot be made, nothing can.
+set "why=start.uv.folder"
+(type nul >>.venv.lock) 2>nul
+if not exist .venv.lock goto :untold
+set "why=start.uv.failed"
 if not defined uv call :fetch
-if not defined uv call :say start.uv.failed
-if not defined uv goto :failed
+if not defined uv call :room
+if not defined uv goto :untold
 "%uv%" run --quiet --script start.py prepare %*
 set "code=%errorlevel%"
 if not "%code%"=="0" goto :failed
@@ -23,6 +28,8 @@ if not "%code%"=="0" goto :failed
 popd
 exit /b 0
 
+:untold
+call :say %why%
 :failed
 popd
 rem A window that was opened for this would close on what it says.
@@ -62,6 +69,15 @@ set "UV_UNMANAGED_INSTALL=%cd%\.uv"
 powershell -NoProfile -ExecutionPolicy Bypass -Command "irm https://astral.sh/uv/%version%/install.ps1 | iex"
 set "UV_UNMANAGED_INSTALL="
 call :find
+exit /b
+
+rem Whether what kept uv away is a full disk: 64 million bytes, in tenths of a million.
+:room
+set "free="
+for /f "tokens=3" %%a in ('dir /-c .') do set "free=%%a"
+set "free=%free:~0,-6%"
+for /f "delims=0123456789" %%a in ("%free%") do exit /b
+if %free%0 lss 640 set "why=start.uv.room"
 exit /b
 
 rem An alias of the Store's stands for python.exe where there is none; it has no pip.

@@ -20,18 +20,32 @@ find_uv() { # the program's own, else the user's, if it is new enough
     return 1
 }
 
-fetch_uv() { # into this folder: by a pip that is there, else by its own installer
+fetch_uv() { # into this folder: by a pip that is there, else by its own installer; what goes wrong they say
     say start.uv
+    why=start.uv.tools
     for pip in python3 python; do
         "$pip" -m pip --version >/dev/null 2>&1 || continue
-        "$pip" -m pip install --quiet --disable-pip-version-check --upgrade --target .uv --only-binary :all: \
-            --require-hashes --requirement install/uv.txt && find_uv && return
+        why=start.uv.failed
+        PIP_ROOT_USER_ACTION=ignore "$pip" -m pip install --quiet --disable-pip-version-check --upgrade --target .uv \
+            --only-binary :all: --require-hashes --requirement install/uv.txt && find_uv && return
     done
     while IFS='= ' read -r name _ version _; do [ "$name" = uv ] && break; done <install/uv.txt
     installer=https://astral.sh/uv/$version/install.sh
     mkdir -p .uv
-    { curl -LsSf --output .uv/install.sh "$installer" || wget -qO .uv/install.sh "$installer"; } 2>/dev/null &&
-        UV_UNMANAGED_INSTALL=$PWD/.uv sh .uv/install.sh && find_uv
+    for get in 'curl -LsSf --output' 'wget -O'; do
+        command -v "${get%% *}" >/dev/null || continue
+        why=start.uv.failed
+        $get .uv/install.sh "$installer" && UV_UNMANAGED_INSTALL=$PWD/.uv sh .uv/install.sh && find_uv && return
+    done
+    find_uv # another start may have brought it meanwhile
+}
+
+has_room() { # for uv; a limit on the size of files counts as well
+    command -v dd >/dev/null || return 0
+    (dd if=/dev/zero of=.uv/room bs=1048576 count=64) >/dev/null 2>&1
+    full=$?
+    rm -f .uv/room
+    return $full
 }
 
 if ! "$python" start.py check "$@" 2>/dev/null; then
@@ -42,7 +56,9 @@ if ! "$python" start.py check "$@" 2>/dev/null; then
         before=$one
     done
     case $code in ja*) language=ja ;; ru*) language=ru ;; zh*) language=zh-TW ;; *) language=en ;; esac
-    find_uv || fetch_uv || { say start.uv.failed; exit 1; }
+    # The set-up's lock: where it cannot be made, nothing can.
+    (true >>.venv.lock) 2>/dev/null || { say start.uv.folder; exit 1; }
+    find_uv || fetch_uv || { has_room || why=start.uv.room; say "$why"; exit 1; }
     case $uv in
     .uv/*) # with it, what it keeps lies in this folder as well
         export UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.uv/cache}" UV_PYTHON_INSTALL_DIR="${UV_PYTHON_INSTALL_DIR:-$PWD/.uv/python}"

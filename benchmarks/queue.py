@@ -127,4 +127,4 @@ def _work() -> float:
         return time.process_time()
     times = server.cpu_times()
     ended = times.children_user + times.children_system
-    return time.process_time() + ended + sum(sum(one.cpu_times()[:2]) for one in (server, *server.children()))
+    return time.process_time() + float(ended) + sum(sum(one.cpu_times()[:2]) for one in (server, *server.children()))

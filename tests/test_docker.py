@@ -157,8 +157,30 @@ def test_every_variable_is_known(lines: list[tuple[str, str]], compose: dict[str
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]+\b", text)) | {key for key in assigned(lines, "ENV") if PREFIX in key}
     assert named - COMPOSE <= known
     assert {name for name, _ in VALUE.findall(text)} <= COMPOSE
+    set_by_the_image = {name for name in assigned(lines, "ENV") if PREFIX in name}
     for name in SERVICES:
-        assert all(value is None for value in compose["services"][name]["environment"].values())
+        handed = compose["services"][name]["environment"]
+        assert all(value is None for value in handed.values())
+        assert known - set_by_the_image <= handed.keys()
+        assert {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "HF_TOKEN", "HF_ENDPOINT"} <= handed.keys()
+
+
+def test_a_command_of_the_document_names_its_service() -> None:
+    """Without a name it means what has no profile, and starts that beside the other, on the same port."""
+    text = (ROOT / "docs" / "docker.md").read_text(encoding="utf-8")
+    after = text.partition("so one runs at a time")[2]
+    commands = re.findall(r"docker compose ([^&`\n]+)", after)
+    assert len(commands) > 5
+    assert all(set(command.split()) & set(SERVICES) for command in commands)
+
+
+def test_what_compose_writes_to_is_not_taken_for_the_program_s(compose: dict[str, Any]) -> None:
+    rules = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    folders = {source.removeprefix(".") + "/" for source in targets(compose["services"]["cpu"]).values()}
+    assert {f"/{folder.strip('/')}/" for folder in folders} | {"/.env", "/compose.override.yml"} <= {
+        f"/{rule.lstrip('/')}" for rule in rules
+    }
+    assert "models/" not in rules and "data/" not in rules  # the program has folders of these names
 
 
 def test_the_builds_are_told_apart(compose: dict[str, Any]) -> None:

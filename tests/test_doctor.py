@@ -1,12 +1,13 @@
 """The report on the machine; torch's part is left to the runs that need torch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from eichi.doctor import Report, _attention, _build, _device, examine
+from eichi.doctor import Finding, Report, _attention, _build, _device, examine
 from eichi.settings import Settings
 from eichi.setup.builds import Build
 from eichi.setup.cards import Card
@@ -129,6 +130,30 @@ def test_a_folder_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
     assert states(examine(Settings(outputs=tmp_path / "file" / "out")), "error.folder.write") == ["bad"]
 
 
-def test_a_missing_library_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eichi.doctor.LIBRARIES", ("no-such-library",))
-    assert states(examine(Settings()), "doctor.library_missing") == ["bad"]
+@pytest.mark.parametrize("name", ["torch", "av", "transformers", "starlette"])
+def test_a_library_that_is_gone_is_bad_and_the_rest_is_looked_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("eichi.doctor.gaps", lambda: (name,))
+    monkeypatch.setattr("eichi.doctor._device", lambda settings: pytest.fail("it is gone") if name == "torch" else [])
+    monkeypatch.setattr("eichi.doctor._codec", lambda: pytest.fail("it is gone") if name == "av" else [])
+    report = examine(Settings())
+    assert states(report, "doctor.library_missing") == ["bad"]
+    assert name not in {one.values["name"] for one in report.findings if one.id == "doctor.library"}
+    assert states(report, "doctor.memory")
+
+
+@pytest.mark.parametrize("error", [ImportError("DLL load failed"), OSError("libcudnn.so.9: cannot open")])
+def test_a_library_that_cannot_be_loaded_ends_no_report(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(settings: Settings) -> Iterator[Finding]:
+        raise error
+        yield
+
+    monkeypatch.setattr("eichi.doctor._device", fails)
+    (found,) = (one for one in examine(Settings()).findings if one.id == "doctor.unloadable")
+    assert found.values == {"reason": str(error)} and found.state == "bad"
+
+
+def test_a_look_makes_no_folders(tmp_path: Path) -> None:
+    settings = Settings(outputs=Path("results") / "deep")
+    before = set(tmp_path.rglob("*"))
+    assert len(states(examine(settings), "doctor.folder")) == 3
+    assert set(tmp_path.rglob("*")) == before

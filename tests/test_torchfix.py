@@ -78,7 +78,7 @@ def test_the_start_scripts_mark_is_away_meanwhile(machine: Machine) -> None:
 
 def test_a_replacement_that_fails_leaves_the_mark(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     (machine.folder / "ready").touch()
-    monkeypatch.setattr(Answering, "run", lambda self, *arguments, quiet=False: False)
+    monkeypatch.setattr(Answering, "run", lambda self, *arguments, quiet=False: 1)
     with pytest.raises(DeviceError):
         machine.fix()
     assert (machine.folder / "begun").exists()

@@ -51,7 +51,7 @@ def main() -> None:
         tell(f"{json.dumps(as_plain(found[way.name]))}")
         kept.write_text(json.dumps([as_plain(one) for one in found.values()], indent=1), encoding="utf-8")
     results = [found[way.name] for way in ways(checkpoint) if way.name in found]
-    publish(results, [way for way in ways(checkpoint) if way.room_gib > memory()], args.write)
+    publish(results, [way for way in ways(checkpoint) if way.room_gib > memory()], args.write, checkpoint.full)
     if args.remove:
         shutil.rmtree(args.folder)
 
@@ -83,7 +83,7 @@ def memory() -> float:
     return float(psutil.virtual_memory().total / 2**30)
 
 
-def publish(results: list[Result], left: list[Way], path: Path | None) -> None:
+def publish(results: list[Result], left: list[Way], path: Path | None, full: bool) -> None:
     """The document, printed or in its place; what is written by hand below a mark stays."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = (
@@ -93,7 +93,7 @@ def publish(results: list[Result], left: list[Way], path: Path | None) -> None:
     machine += "".join(f" Left out, since it needs {way.room_gib:g} GiB: {way.name}." for way in left)
     before = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
     after = MARK + before.partition(MARK)[2] if MARK in before else MARK
-    text = document(results, machine, after)
+    text = document(results, machine, after, full)
     if path is None:
         print(text)  # noqa: T201
     else:

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 from benchmarks.rehearsal.ways import Result
 
-HEAD = """# A rehearsal at full size
+FULL = """# A rehearsal at full size
 
 A checkpoint of random numbers, as large as the published one and in the layouts that people have, written and run
 without a GPU by `make rehearsal`: 12.87 billion parameters of the transformer, 7.5 of LLaMA, CLIP-L, SigLIP and the
-VAE, 42 GB. Every way is the program's own command line in a process of its own: one section of 64x64 in two steps, in
+VAE, 42 GB."""
+SMALL = """# A rehearsal at the size of the embedded model
+
+A checkpoint of random numbers in the layouts that people have, with the networks of the embedded model: it shows that
+every way comes out, and nothing of memory and time at full size."""
+BODY = """Every way is the program's own command line in a process of its own: one section of 64x64 in two steps, in
 bfloat16, which a setting asks for (`cpu_precision`), since float32 would not fit. What comes out is noise; what is
 measured is whether it comes out, what it needs, how long it takes and whether it says what it is doing.
 
@@ -31,15 +36,15 @@ COLUMNS = ("way", "forecast", "peak", "ratio", "mapped", *MEANING, "all", "silen
 WORDS = {"text_encoder": "LLaMA", "image_encoder": "SigLIP", "text_encoder_2": "CLIP", "vae": "VAE"}
 
 
-def document(results: Sequence[Result], machine: str, after: str) -> str:
-    """The document: the table, then what is written by hand."""
+def document(results: Sequence[Result], machine: str, after: str, full: bool = True) -> str:
+    """The document, on a checkpoint of full size or on a small one: the table, then what is written by hand."""
     rows = [_row(COLUMNS), _row(["---"] * len(COLUMNS)), *(_row(_cells(result)) for result in results)]
     changed = [
         f"* {result.way}: " + ", ".join(f"{name} {seconds:g} s" for name, seconds in result.phases.items())
         for result in results
         if any(name.startswith("job") or "kill" in name for name in result.phases)
     ]
-    return "\n".join([HEAD, machine, "", *rows, "", *changed, "", after])
+    return "\n".join([f"{FULL if full else SMALL} {BODY}", machine, "", *rows, "", *changed, "", after])
 
 
 def _row(cells: Sequence[str]) -> str:

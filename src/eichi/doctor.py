@@ -6,9 +6,10 @@ language; `warn` is worth knowing, `bad` keeps the program from working.
 
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psutil
@@ -17,12 +18,14 @@ from eichi.catalog import find, known
 from eichi.declare import walk
 from eichi.errors import EichiError
 from eichi.events import Values
+from eichi.models.found import complaints
 from eichi.models.locate import present
 from eichi.prepare import check_folder
 from eichi.settings import Settings
 from eichi.setup.builds import build_in, own_packages
 from eichi.setup.cards import backends, best, dotted, driver_name, usable
 from eichi.setup.torches import misfit, unfit
+from eichi.setup.whole import gaps
 from eichi.video.metadata import LIBRARIES
 from eichi.words import say
 
@@ -51,17 +54,29 @@ class Report:
 
 def examine(settings: Settings) -> Report:
     """Look at the machine."""
-    here = [*_versions(), *_device(settings), *_set_up(settings), *_memory(), *_codec()]
+    gone = gaps()
+    device = [] if "torch" in gone else list(_loading(_device(settings)))
+    codec = [] if "av" in gone else list(_loading(_codec()))
+    here = [*_versions(gone), *device, *_set_up(settings), *_memory(), *codec]
     return Report((*here, *_folders(settings), *_models(settings)))
 
 
-def _versions() -> Iterator[Finding]:
+def _loading(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What a check found, and what kept it from being finished where a library of its cannot be loaded."""
+    try:
+        yield from findings
+    except (ImportError, OSError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        yield Finding("doctor.unloadable", "bad", {"reason": lines[0]})
+
+
+def _versions(gone: Collection[str]) -> Iterator[Finding]:
     yield Finding("doctor.python", values={"version": platform.python_version(), "system": platform.platform()})
     for name in LIBRARIES:
-        try:
+        if name not in gone:
             yield Finding("doctor.library", values={"name": name, "version": version(name)})
-        except PackageNotFoundError:
-            yield Finding("doctor.library_missing", "bad", {"name": name})
+    for name in gone:
+        yield Finding("doctor.library_missing", "bad", {"name": name})
 
 
 def _device(settings: Settings) -> Iterator[Finding]:
@@ -147,17 +162,25 @@ def _codec() -> Iterator[Finding]:
 
 def _folders(settings: Settings) -> Iterator[Finding]:
     for folder in (settings.home, settings.outputs, settings.models):
+        there = _there(folder)  # a look makes no folders
         try:
-            check_folder(folder)
+            check_folder(there)
         except EichiError as error:
-            yield Finding(error.id, "bad", error.plain)
+            yield Finding(error.id, "bad", error.plain | {"folder": str(folder)})
             continue
-        free = shutil.disk_usage(folder).free / 2**30
+        free = shutil.disk_usage(there).free / 2**30
         state: Literal["good", "warn"] = "good" if free >= ROOM_GB else "warn"
         yield Finding("doctor.folder", state, {"folder": str(folder.resolve()), "free": free})
 
 
+def _there(folder: Path) -> Path:
+    """A folder, or where it is not there yet the one that it would be made in."""
+    return next(one for one in (folder, *folder.absolute().parents) if one.exists() or one == one.parent)
+
+
 def _models(settings: Settings) -> Iterator[Finding]:
+    for place, reason in complaints(find("framepack"), settings.model_folders):
+        yield Finding("doctor.comfy", "warn", reason | {"folder": str(place)})
     if settings.offline:
         yield Finding("doctor.offline")
     for name in known():

@@ -4,6 +4,7 @@ The same for the command line's `--json` and the HTTP interface. A view holds pa
 somebody elsewhere takes them out. Knows no page.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,13 @@ from eichi.files import size_of
 from eichi.jobs.view import View
 from eichi.models.download import ROOM, Order, free
 from eichi.models.fetched import Checked, pinned, removable
-from eichi.models.found import Found, look, precision, published_name
+from eichi.models.found import Found, complaints, look, precision, published_name
 from eichi.models.licences import Licence, licences
 from eichi.models.locate import lacking, places
 from eichi.words import say, table
+
+LIKE = "framepack"  # the model that files of others are looked for; all have the same parts
+SAID = "models.why"
 
 
 class ResolutionView(View):
@@ -53,7 +57,10 @@ class PartView(View):
 
 
 class SpareView(View):
-    """A file in other programs' folders that is a part of a model, or nearly, and not used: `why` is said."""
+    """A file in other programs' folders that is a part of a model, or nearly, and not used: `why` is said.
+
+    Whose part it is that cannot be read its name tells; `part` is "unknown" where it does not.
+    """
 
     part: str
     label: str
@@ -61,7 +68,13 @@ class SpareView(View):
     precision: str
     size: int
     known: str
-    lacks: str
+    why: str
+
+
+class PlaceView(View):
+    """A folder or list that is looked through for files of other programs, and why nothing comes of it."""
+
+    place: Path
     why: str
 
 
@@ -92,11 +105,12 @@ class ModelView(View):
 class ModelsView(View):
     """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk.
 
-    `spare` are files in other programs' folders that no model uses.
+    `spare` are files in other programs' folders that no model uses, `odd` such folders that are not as they should be.
     """
 
     models: tuple[ModelView, ...]
     spare: tuple[SpareView, ...]
+    odd: tuple[PlaceView, ...]
     folder: Path
     room: int
 
@@ -217,10 +231,21 @@ def model_view(entry: Entry, models: ModelFolders, language: str, agreed: frozen
 def models_view(models: ModelFolders, language: str) -> ModelsView:
     """All models as they are on this machine."""
     views = tuple(model_view(find(name), models, language) for name in known())
+    spare, odd = spares(views, models, language), places_view(models, language)
+    return ModelsView(models=views, spare=spare, odd=odd, folder=models.own.absolute(), room=free(models))
+
+
+def spares(views: Iterable[ModelView], models: ModelFolders, language: str) -> tuple[SpareView, ...]:
+    """The files in other programs' folders that none of these models uses, and why."""
     used = {part.place for view in views for part in view.parts}
-    seen = [one for one in look(find("framepack"), models) if one.place not in used]  # both have the same parts
-    spare = tuple(_spare(one, language) for one in seen)
-    return ModelsView(models=views, spare=spare, folder=models.own.absolute(), room=free(models))
+    seen = look(find(LIKE), models)
+    return tuple(_spare(one, language) for one in seen if one.place not in used)
+
+
+def places_view(models: ModelFolders, language: str) -> tuple[PlaceView, ...]:
+    """The folders that are looked through and are not as they should be, and why."""
+    told = complaints(find(LIKE), models)
+    return tuple(PlaceView(place=place, why=say(SAID, language, **reason)) for place, reason in told)
 
 
 def order_view(asked: Order, language: str, agreed: frozenset[str] = frozenset()) -> OrderView:
@@ -281,8 +306,8 @@ def _part(entry: Entry, part: str, place: Path | None, language: str) -> PartVie
 
 
 def _spare(found: Found, language: str) -> SpareView:
-    if found.lacks:
-        why = say("models.lacks", language, lacks=found.lacks)
+    if found.wrong is not None:
+        why = say(SAID, language, **found.wrong)
     else:
         nameless = found.part == "transformer" and found.direction is None
         why = say("models.which" if nameless else "models.spare", language)
@@ -293,7 +318,6 @@ def _spare(found: Found, language: str) -> SpareView:
         precision=found.precision,
         size=found.size,
         known=found.name,
-        lacks=found.lacks,
         why=why,
     )
 

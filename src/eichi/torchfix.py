@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eichi.errors import DeviceError, InputError
+from eichi.errors import DeviceError, InputError, RunError
 from eichi.settings import Settings
+from eichi.setup.alone import alone
 from eichi.setup.builds import Build, build_in, own_packages
 from eichi.setup.cards import Card, backends, best
 from eichi.setup.steps import BEGUN, READY, TRIED
 from eichi.setup.torches import Tell, Trouble, choose, misfit, put, unfit, ways
-from eichi.setup.uv import find
+from eichi.setup.uv import ended, find
+from eichi.setup.whole import gaps
 
 SERVER = "https://download.pytorch.org/whl"
 
@@ -34,7 +36,10 @@ class Fixed:
 
 
 def fix(settings: Settings, tell: Tell) -> Fixed:
-    """Put the right torch in, where another would be better. Raises InputError, DeviceError."""
+    """Put the right torch in, where another would be better. Raises InputError, RunError."""
+    gone = [name for name in gaps() if name != "torch"]
+    if gone:  # what mends torch mends nothing else
+        raise RunError("error.gaps", names=", ".join(gone))
     card, build = best(), build_in(own_packages())
     before = None if build is None else str(build)
     wrong = misfit(build, card)
@@ -76,15 +81,18 @@ def program() -> Path:
 
 
 @contextmanager
-def _marked() -> Iterator[None]:
-    """What lets an environment of the start scripts count as set up only when it came to its end."""
+def _marked(tell: Tell) -> Iterator[None]:
+    """What lets an environment of the start scripts count as set up only when it came to its end, and none set it up
+    meanwhile.
+    """
     begun = Path(sys.prefix) / BEGUN
     if not (Path(sys.prefix) / READY).is_file():
         yield
         return
-    begun.touch()
-    yield
-    begun.unlink()
+    with alone(Path(sys.prefix), lambda: tell("start.other")):
+        begun.touch()
+        yield
+        begun.unlink()
 
 
 def _own() -> bool:
@@ -104,7 +112,7 @@ def _replace(wanted: str, card: Card | None, tell: Tell) -> None:
         if misfit(way.promise, card) is not None:
             raise DeviceError("error.fix.registry", build=way.build)
         tell("fix.command", command=" ".join((uv.program, "pip", "install", *flags, *way.arguments)))
-        with _marked():
+        with _marked(tell):
             put(uv, flags, way, tell)
     except Trouble as trouble:
         raise DeviceError(trouble.id, **trouble.values) from trouble
@@ -121,7 +129,7 @@ def _by_pip(wanted: str, card: Card | None, tell: Tell) -> None:
         if tried.returncode != 0:
             continue
         tell("fix.command", command=" ".join(command))
-        with _marked():
+        with _marked(tell):
             if subprocess.run(command, stdout=sys.stderr).returncode != 0:
                 raise DeviceError("error.fix.failed")
         return
@@ -132,6 +140,7 @@ def _try(build: Build) -> None:
     """Let the new torch be imported, in a process of its own. Raises DeviceError."""
     made = subprocess.run([sys.executable, "-c", TRIED], capture_output=True, encoding="utf-8", errors="replace")
     if made.returncode != 0:
-        raise DeviceError("start.torch.broken", reason=(made.stderr.strip().splitlines() or [""])[-1])
+        said = made.stderr.strip().splitlines() or [ended(made.returncode)]
+        raise DeviceError("start.torch.broken", reason=said[-1])
     if build.kind == "cuda" and made.stdout.strip() != "True":
         raise DeviceError("error.fix.silent", build=str(build))

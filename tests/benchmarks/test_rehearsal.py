@@ -99,6 +99,8 @@ def test_the_document_has_a_row_for_every_way() -> None:
         Result("two", False, error="no"),
     ]
     text = document(results, "Here.", "By hand.")
+    small = document(results, "Here.", "By hand.", full=False)
+    assert "42 GB" in text and "42 GB" not in small and "as large as" not in small
     assert "| one | 10.00 | 10.50 | 1.05 | 0.0 | 2.0 |  |  | 7.0 | 0 | 12 (prompts) |" in text
     assert "two: **failed**" in text
     assert json.loads(json.dumps(vars(results[0])))["way"] == "one"

@@ -6,6 +6,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from eichi.jobs.devices import locked
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import ELSEWHERE
 from eichi.jobs.store import Store
@@ -28,9 +29,8 @@ def video(picture: Path) -> VideoOptions:
 def test_of_two_workers_for_a_device_one_works(queue: Queue, store: Store, video: VideoOptions, tmp_path: Path) -> None:
     (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
     said: SimpleQueue[int] = SimpleQueue()
-    first = Worker(store, load_settings(), threading.Event())
     second = Worker(store, load_settings(), threading.Event(), said.put)
-    with first._device() as device:
+    with locked(load_settings(), 1) as device:
         device.acquire()
         waiting = threading.Thread(target=second.work, args=(True,))
         waiting.start()
@@ -61,13 +61,13 @@ def test_a_worker_without_work_gives_the_device_and_its_memory_back(
 ) -> None:
     (job,) = queue.add(queue.prepare([video], tmp_path / "out")[0])
     leaving = threading.Event()
-    worker, other = Worker(store, load_settings(), leaving), Worker(store, load_settings(), threading.Event())
+    worker = Worker(store, load_settings(), leaving)
     worker.rest = 0.0
     working = threading.Thread(target=worker.work)
     working.start()
     try:
         list(store.follow(job.id))
-        with other._device() as device:
+        with locked(load_settings(), 1) as device:
             device.acquire(timeout=60)
             assert worker._components is None
     finally:

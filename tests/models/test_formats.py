@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.catalog import NETWORKS
+from eichi.catalog import NETWORKS, Shapes
 from eichi.models import fp8
-from eichi.models.formats import INDEX, Layout, arrange, layouts
+from eichi.models.formats import INDEX, Layout, arrange, layouts, misfit
 from eichi.models.header import HeaderError
 from eichi.models.source import FileSource
 from eichi.models.weights import Weights
 from eichi.options import WeightsOptions
-from eichi.reasons import Unfit
+from eichi.reasons import Reason, Unfit
 from tests import loras, small, trees
 from tests.trees import Tensors
 
@@ -91,22 +91,39 @@ def test_a_scale_is_multiplied_out(root: Path, tmp_path: Path) -> None:
         FileSource("text_encoder", path).read(name)
 
 
+def lacks(layout: Layout, wanted: Shapes) -> Reason:
+    found = layout.lacks(wanted)
+    assert found is not None
+    return found.reason
+
+
 def test_what_cannot_be_read_is_lacking(root: Path, tmp_path: Path) -> None:
     """Weights as whole numbers are of ways to quantise that are not known here."""
     tensors = trees.parts(root)["text_encoder"]
     name = "layers.1.mlp.up_proj.weight"
     path = trees.write(tmp_path / "x.safetensors", tensors | {name: torch.ones(tensors[name].shape, dtype=torch.int8)})
     wanted = trees.known(root).published["text_encoder"].shapes
-    assert arrange("text_encoder", path).lacks(wanted) == name
+    assert lacks(arrange("text_encoder", path), wanted) == {"reason": "reason.types", "types": "I8"}
+
+
+def test_a_wrong_shape_is_not_called_missing(root: Path, tmp_path: Path) -> None:
+    tensors = trees.parts(root)["text_encoder"]
+    wanted, name = trees.known(root).published["text_encoder"].shapes, "layers.1.mlp.up_proj.weight"
+    rows, columns = wanted[name]
+    path = trees.write(tmp_path / "x.safetensors", tensors | {name: torch.ones(rows, columns - 1)})
+    told = {"name": name, "shape": f"{rows}×{columns - 1}", "expected": f"{rows}×{columns}"}
+    assert lacks(arrange("text_encoder", path), wanted) == {"reason": "reason.shapes", **told}
+    assert misfit({}, {name: (1,)}) is not None
+    assert misfit(wanted, wanted) is None
 
 
 def test_hunyuanvideo_s_own_transformer_is_not_framepack_s(root: Path, tmp_path: Path) -> None:
     tensors = trees.parts(root)["transformer"]
     plain = {name: tensor for name, tensor in tensors.items() if not name.startswith("clean_x_embedder")}
     path = trees.write(tmp_path / "FramePackI2V_HY_bf16.safetensors", plain)
-    assert "clean_x_embedder.proj.weight" in layouts(path)["transformer"].lacks(
-        trees.known(root).published["transformer"].shapes
-    )
+    told = lacks(layouts(path)["transformer"], trees.known(root).published["transformer"].shapes)
+    assert told["reason"] == "reason.lacks"
+    assert "clean_x_embedder.proj.weight" in str(told["lacks"])
 
 
 def test_one_file_may_be_several_parts(root: Path, tmp_path: Path) -> None:

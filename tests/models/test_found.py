@@ -1,5 +1,6 @@
 """What lies in ComfyUI's folders and in others' is found, with nothing but the names of folders to go by."""
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -13,8 +14,10 @@ from eichi.errors import ModelError
 from eichi.models import comfy, found
 from eichi.models.download import lacking_parts
 from eichi.models.formats import Layout, layouts
-from eichi.models.found import look
+from eichi.models.found import best, complaints, look
 from eichi.models.locate import lacking, locate, locate_part, present
+from eichi.settings import load_settings
+from eichi.words import languages, resay
 from tests import trees
 
 
@@ -91,7 +94,7 @@ def test_a_transformer_without_a_name_is_shown_and_not_used(root: Path, tmp_path
     path = trees.write(place / "video.safetensors", trees.parts(root)["transformer"])
     models = ModelFolders(tmp_path / "models", (place,))
     (seen,) = look(trees.known(root), models)
-    assert (seen.part, seen.place, seen.direction, seen.lacks) == ("transformer", path, None, "")
+    assert (seen.part, seen.place, seen.direction, seen.wrong) == ("transformer", path, None, None)
     assert locate_part(trees.known(root), "transformer", models) is None
     with pytest.raises(ModelError) as caught:
         find(str(path))
@@ -115,7 +118,8 @@ def test_nearly_a_part_is_shown_with_what_it_lacks(root: Path, tmp_path: Path) -
     trees.write(place / "x.safetensors", tensors)
     trees.write(place / "other.safetensors", {"embed_tokens.weight": torch.ones(3, 3)})  # another program's
     (seen,) = look(trees.known(root), ModelFolders(tmp_path, (place,)))
-    assert (seen.part, seen.lacks) == ("text_encoder", "layers.1.mlp.up_proj.weight")
+    assert seen.part == "text_encoder"
+    assert seen.wrong == {"reason": "reason.lacks", "lacks": "layers.1.mlp.up_proj.weight"}
 
 
 def test_what_cannot_be_read_is_passed_over(root: Path, tmp_path: Path) -> None:
@@ -139,6 +143,55 @@ def test_what_cannot_be_read_is_passed_over(root: Path, tmp_path: Path) -> None:
     assert present(trees.known(root), ModelFolders(tmp_path / "models", (place,)))
 
 
+def damaged(root: Path, place: Path) -> dict[str, str]:
+    """Files that are parts by their names and cannot be used, and why."""
+    tensors = trees.parts(root)["transformer"]
+    whole = trees.write(place / "cut FramePack.safetensors", tensors)
+    os.truncate(whole, whole.stat().st_size - 1)
+    (place / "FramePack empty.safetensors").touch()
+    (place / "clip_l.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    (place / "llava_llama3_fp16.safetensors").write_bytes(b"\n<!DOCTYPE html><html>Log in</html>")
+    (place / "FramePackI2V_HY-Q4.gguf").write_bytes(b"GGUF\3\0\0\0")
+    (place / "hunyuan_video_vae.pt").write_bytes(b"PK\3\4 and so on")
+    (place / "noise.safetensors").write_bytes(b"\xff" * 30)
+    trees.write(place / "framepack.sft", tensors)
+    trees.write(place / "sigclip other.safetensors", {"a": torch.ones(1)})
+    trees.write(place / "int8 framepack.safetensors", {name: one.to(torch.int8) for name, one in tensors.items()})
+    names = list(tensors)
+    trees.write(place / "two" / "FramePack-1.safetensors", {key: tensors[key] for key in names[::2]})
+    table = {key: f"FramePack-{1 + i % 2}.safetensors" for i, key in enumerate(names)}
+    (place / "two" / "x.safetensors.index.json").write_text(json.dumps({"weight_map": table}), encoding="utf-8")
+    (place / "wan.gguf").write_bytes(b"GGUF")  # another program's
+    return {
+        "cut FramePack.safetensors": "transformer reason.cut",
+        "FramePack empty.safetensors": "transformer reason.no_bytes",
+        "clip_l.safetensors": "text_encoder_2 reason.pointer",
+        "llava_llama3_fp16.safetensors": "text_encoder reason.page",
+        "FramePackI2V_HY-Q4.gguf": "transformer reason.gguf",
+        "hunyuan_video_vae.pt": "vae reason.pickle",
+        "noise.safetensors": "unknown reason.no_header",
+        "framepack.sft": "transformer reason.ending",
+        "sigclip other.safetensors": "image_encoder reason.no_part",
+        "int8 framepack.safetensors": "transformer reason.types",
+        "two": "unknown reason.within",
+    }
+
+
+def test_what_cannot_be_used_is_found_with_the_reason(root: Path, tmp_path: Path) -> None:
+    """Told in every language, and nothing of it is taken for a part."""
+    place = tmp_path / "files"
+    reasons = damaged(root, place)
+    entry, models = trees.known(root), ModelFolders(tmp_path / "models", (place,))
+    seen = look(entry, models)
+    told = {one.place.name: f"{one.part} {(one.wrong or {}).get('reason')}" for one in seen}
+    assert told == reasons
+    assert best(seen, "transformer", "reverse") is None
+    for language in languages():
+        assert all("{" not in resay("models.why", language, one.wrong) for one in seen if one.wrong is not None)
+    (within,) = (one.wrong for one in seen if one.place.name == "two" and one.wrong)
+    assert resay("models.why", "en", within) == "FramePack-2.safetensors: it does not exist"
+
+
 def test_folders_are_walked_within_bounds(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "files"
     path = trees.write(place / "a" / "b" / "x.safetensors", trees.parts(root)["vae"])
@@ -148,6 +201,8 @@ def test_folders_are_walked_within_bounds(root: Path, tmp_path: Path, monkeypatc
         with monkeypatch.context() as patch:
             patch.setattr(found, bound, most)
             assert locate_part(entry, "vae", models) is None
+            told = [reason["reason"] for _, reason in complaints(entry, models)]
+            assert told == ["reason.nothing"] + ["reason.bounds"] * (bound != "DEPTH")
 
 
 def test_a_header_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +249,36 @@ two:
     assert present(trees.known(root), ModelFolders(tmp_path / "models", (given,)))  # the list alone
     given.write_text(f"a: {{base_path: {elsewhere}/models, all_model_folders: true}}", encoding="utf-8")
     assert locate_part(trees.known(root), "vae", ModelFolders(tmp_path / "models", (given,))) is not None
+
+
+def test_a_folder_that_gives_nothing_is_said(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is not there, has nothing, is a list of none or a damaged one; what is good is not."""
+    entry, good = trees.known(root), tmp_path / "good"
+    trees.flat(root, good)
+    empty, gone = tmp_path / "empty", tmp_path / "gone"
+    empty.mkdir()
+    bad, nowhere = tmp_path / "bad.yaml", tmp_path / "nowhere.yaml"
+    bad.write_text("a: [", encoding="utf-8")
+    nowhere.write_text("a: {base_path: /nowhere, vae: models/vae}", encoding="utf-8")
+    (good / "extra_model_paths.yaml").write_text("- a", encoding="utf-8")
+    monkeypatch.setenv("EICHI_COMFY", ";".join(map(str, (gone, good, empty, bad, nowhere))))
+    settings = load_settings()
+    told = {place: str(reason["reason"]) for place, reason in complaints(entry, settings.model_folders)}
+    assert told == {
+        gone: "reason.os.missing",
+        good / "extra_model_paths.yaml": "reason.table",
+        empty: "reason.nothing",
+        bad: "reason.yaml_at",
+        nowhere: "reason.nowhere",
+    }
+    assert complaints(entry, ModelFolders(tmp_path / "models")) == []
+
+
+def test_a_file_may_be_named_itself(root: Path, tmp_path: Path) -> None:
+    path = trees.write(tmp_path / "a" / "x.safetensors", trees.parts(root)["vae"])
+    models = ModelFolders(tmp_path / "models", (path,))
+    assert locate_part(trees.known(root), "vae", models) == path
+    assert complaints(trees.known(root), models) == []
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,38 @@ def test_what_a_header_cannot_be(tmp_path: Path, wrong: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "id"),
+    [
+        (b"", "no_bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer"),
+        (b" <html>", "page"),
+        (b"PK\x03\x04", "pickle"),
+        (b"GGUF\3\0\0\0", "gguf"),
+        (b"\0" * 100, "no_header"),
+        (b"abc", "no_header"),
+    ],
+)
+def test_what_else_a_file_is(tmp_path: Path, content: bytes, id: str) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(HeaderError) as caught:
+        read_header(path)
+    assert caught.value.reason == {"reason": f"reason.{id}"}
+
+
+def test_a_file_that_is_cut_or_has_more(tmp_path: Path) -> None:
+    """In its numbers, in its header; or with something behind."""
+    path = tmp_path / "a.safetensors"
+    save_file({"a": torch.arange(640, dtype=torch.uint8)}, path)
+    whole = path.read_bytes()
+    for content, id in ((whole[:-1], "cut"), (whole[:20], "cut"), (whole + b"\0", "longer")):
+        path.write_bytes(content)
+        with pytest.raises(HeaderError) as caught:
+            read_header(path)
+        assert caught.value.reason == {"reason": f"reason.{id}"}
+
+
 def test_thousands_of_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_file({f"a.{number}": torch.ones(3, 2) for number in range(4)}, path, {"told": "something"})

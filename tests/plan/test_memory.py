@@ -145,8 +145,8 @@ def test_what_fills_the_memory_without_a_gpu_is_told_part_by_part() -> None:
         (Need(64, 64), 0, 25.6),  # all of it stays in its file
         (Need(64, 64, fp8=True), 9.06, 7.5),
         (Need(64, 64, fp8=True, lora=1), 9.06, 7.5),  # a LoRA changes what is rounded anyway
-        (Need(64, 64, fp8=True, stored=True), 0, 16.6),  # eight bits of the file
-        (Need(64, 64, fp8=True, stored=True, lora=1), 9.06, 7.5),
+        (Need(64, 64, fp8=True, stored=True), 0.79, 15.8),  # eight bits of the file; around the blocks they are cast
+        (Need(64, 64, fp8=True, stored=True, lora=1), 9.85, 6.8),
         (Need(64, 64, lora=1), 18.1, 7.5),
         (Need(64, 64, lora=1, merged=10**9, besides=10**8), 2.2, 23.4),  # it changes few
         (Need(64, 64, lora=1, besides=10**11), 25.7, 0),  # it changes all

@@ -95,8 +95,8 @@ def windows(path: Path) -> str:
     return "Z:" + str(path).replace("/", "\\")
 
 
-def said_in(language: str) -> list[str]:
-    return [f"{id} in {language}" for id in SCRIPTS]
+def said_in(language: str, *ids: str) -> list[str]:
+    return [f"{id} in {language}" for id in ids or ("start.uv", "start.uv.failed")]
 
 
 def _write(path: Path, text: str) -> None:
@@ -196,6 +196,15 @@ def test_uvs_own_installer_is_the_last_way(machine: Machine) -> None:
     assert (code, said) == (0, said_in("en")[:1])
     version = (ROOT / "install" / "uv.txt").read_text(encoding="utf-8").split("uv==")[1].split()[0]
     assert f"irm https://astral.sh/uv/{version}/install.ps1 | iex" in calls[1]
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_fetched(machine: Machine) -> None:
+    # For root, who may write anywhere: a link that leads nowhere.
+    (machine.folder / ".venv.lock").symlink_to(machine.folder / "nowhere" / "lock")
+    machine.has("uv", UV)
+    code, calls, said = machine.start("--lang ru")
+    assert (code, said) == (1, [*said_in("ru", "start.uv.folder"), WAITS])
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(

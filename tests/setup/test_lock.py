@@ -8,7 +8,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from eichi.setup.steps import EXTRAS
+from eichi.setup.steps import EXTRAS, room
+from eichi.words import say
 
 ROOT = Path(__file__).parents[2]
 CARD = re.compile(r"torch|triton|nvidia|cuda")  # what a card decides on; named in the lock by none
@@ -83,3 +84,18 @@ def test_scripts_and_the_lock_are_for_one_python() -> None:
     assert f"--python-version {asked}" in text("Makefile")
     project = tomllib.loads(text("pyproject.toml"))
     assert project["tool"]["mypy"]["python_version"] == asked
+
+
+def test_what_a_set_up_takes_is_the_same_everywhere() -> None:
+    """The document says what the set-up asks of the disk."""
+    least, card = room()["least"], room()["card"]
+    assert f"at least {least} GiB free while it sets up, for an NVIDIA card about {card}" in text("docs/install.md")
+    assert f"at least {least}, for an NVIDIA card about {card}." in say("start.room", folder="x", free=1.0, **room())
+
+
+def test_what_takes_minutes_is_not_silent() -> None:
+    """Pip under `make`, uv in the image; that uv is fetched by pip in seconds."""
+    pip = [line for line in text("Makefile").splitlines() if "-m pip install" in line]
+    assert pip and not any("--quiet" in line for line in pip)
+    image = text("Dockerfile").partition("FROM libraries AS program")[0]
+    assert "uv pip install" in image and "pip install --quiet" not in image

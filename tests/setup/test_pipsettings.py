@@ -85,9 +85,9 @@ def test_what_uv_is_run_with(monkeypatch: pytest.MonkeyPatch) -> None:
         return CompletedProcess(command, 0, "out", "err")
 
     monkeypatch.setattr("subprocess.run", run)
-    assert Uv("uv").run("pip", "install", "x", quiet=True)
+    assert Uv("uv").run("pip", "install", "x", quiet=True) == 0
     assert Uv("uv", {"UV_NO_INDEX": "1"}).ask("pip", "install", "x") == (True, "outerr")
-    assert Uv("uv", {"UV_NO_INDEX": "1"}).run("venv", "x")
+    assert Uv("uv", {"UV_NO_INDEX": "1"}).run("venv", "x") == 0
     assert ran == [
         ["uv", "pip", "install", "x", "--quiet"],
         ["uv", "pip", "install", "x", "--no-index", "--no-progress"],

@@ -64,7 +64,7 @@ def machine(tmp_path: Path) -> Machine:
     machine = Machine(folder, tmp_path / "programs")
     machine.programs.mkdir()
     machine.ready(1)
-    for name in ("mkdir", "chmod"):
+    for name in ("mkdir", "chmod", "rm"):
         (machine.programs / name).symlink_to(str(shutil.which(name)))
     return machine
 
@@ -115,8 +115,8 @@ def test_an_old_uv_is_not_taken(machine: Machine) -> None:
     machine.has("uv", NOTE)
     code, calls, said = machine.start()
     assert code == 1
-    assert said.splitlines() == [say(id) for id in SCRIPTS]
-    assert calls == ["python [start.py] [check]", "uv [pip] [install] [--help]"]
+    assert said.splitlines() == [say("start.uv"), say("start.uv.tools")]
+    assert set(calls) == {"python [start.py] [check]", "uv [pip] [install] [--help]"}
 
 
 @pytest.mark.parametrize("name", ["python3", "python"])
@@ -141,6 +141,36 @@ def test_uvs_own_installer_is_the_last_way(machine: Machine, name: str) -> None:
     assert f"installed in {machine.folder}/.uv" in calls
 
 
+@pytest.mark.parametrize("name", ["python3", "curl", "wget"])
+def test_what_kept_uv_away_is_left_to_who_tried(machine: Machine, name: str) -> None:
+    machine.has(name, NOTE + 'case "$*" in *--version*) exit;; esac\necho why >&2; exit 6\n')
+    code, _, said = machine.start()
+    assert (code, said.splitlines()) == (1, [say("start.uv"), "why", say("start.uv.failed")])
+
+
+def test_pip_says_nothing_of_root(machine: Machine) -> None:
+    machine.has(
+        "python3", '#!/bin/sh\ncase "$*" in *--version*) exit;; esac\necho "$PIP_ROOT_USER_ACTION" >&2; exit 1\n'
+    )
+    assert machine.start()[2].splitlines()[1] == "ignore"
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_fetched(machine: Machine) -> None:
+    (machine.folder / ".venv.lock").mkdir()  # root may write anywhere
+    machine.has("python3", NOTE)
+    machine.has("uv", UV)
+    code, calls, said = machine.start("--lang", "ru")
+    assert (code, said) == (1, say("start.uv.folder", "ru") + "\n")
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("code", "id"), [(1, "start.uv.room"), (0, "start.uv.failed")])
+def test_a_full_disk_is_told_from_other_causes(machine: Machine, code: int, id: str) -> None:
+    machine.has("curl", NOTE + "exit 23\n")
+    machine.has("dd", f"#!/bin/sh\nexit {code}\n")
+    assert machine.start()[2].splitlines()[1] == say(id)
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "language"),
     [
@@ -155,7 +185,7 @@ def test_the_users_language(
     machine: Machine, arguments: tuple[str, ...], variables: dict[str, str], language: str
 ) -> None:
     code, _, said = machine.start(*arguments, **variables)
-    assert (code, said) == (1, "".join(say(id, language) + "\n" for id in SCRIPTS))
+    assert (code, said) == (1, "".join(say(id, language) + "\n" for id in ("start.uv", "start.uv.tools")))
 
 
 def test_what_the_scripts_say_is_free_of_their_own_signs() -> None:

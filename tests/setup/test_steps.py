@@ -1,7 +1,9 @@
 """The set-up from its first mark to its last, with a uv and a Python that only write down what they are told."""
 
+import errno
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from eichi.setup import start, steps
+from eichi.setup.alone import alone
 from eichi.setup.cards import Card
 from eichi.setup.steps import Place, set_up
 from eichi.setup.torches import Trouble
@@ -26,19 +29,20 @@ class Noting(Uv):
     fails: str = ""
     calls: list[str] = field(default_factory=list)
     build: str = "cuda: Optional[str] = '13.0'"
+    code: int = 2  # that it fails with
 
-    def run(self, *arguments: str, quiet: bool = False) -> bool:
+    def run(self, *arguments: str, quiet: bool = False) -> int:
         line = " ".join(arguments)
-        self.calls.append(line)
+        self.calls.append(line + " --quiet" * quiet)
         if self.fails and self.fails in line:
-            return False
+            return self.code
         if arguments[0] == "venv":
             self._environment(Path(arguments[-1]))
         if any(one.startswith("torch==") for one in arguments):
             version = Path(arguments[3]).parents[1] / "lib" / "python3.11" / "site-packages" / "torch" / "version.py"
             version.parent.mkdir(parents=True, exist_ok=True)
             version.write_text(f"__version__ = '2.13.0'\n{self.build}\n")
-        return True
+        return 0
 
     def ask(self, *arguments: str) -> tuple[bool, str]:
         return True, " + torch==2.13.0+cu130\n"
@@ -47,8 +51,8 @@ class Noting(Uv):
         python = python_of(folder)
         python.parent.mkdir(parents=True, exist_ok=True)
         # Imports of torch and of the program succeed; all else is Python's own.
-        known = '*"import torch"*|*"import eichi"*'
-        python.write_text(f'#!/bin/sh\ncase "$*" in {known}) echo True;; *) exec {BASE} "$@";; esac\n')
+        gone = f'*"import eichi"*) cat "{folder}/gone" 2>/dev/null; exit 0;;'
+        python.write_text(f'#!/bin/sh\ncase "$*" in *"import torch"*) echo True;; {gone} *) exec {BASE} "$@";; esac\n')
         python.chmod(0o755)
 
 
@@ -86,7 +90,7 @@ def test_a_set_up_from_nothing(place: Place) -> None:
     assert place.ready
     assert not (place.environment / "begun").exists()
     venv, libraries, torch, program = uv.calls
-    assert venv.startswith("venv --clear --python")
+    assert venv.startswith("venv --clear --python") and "--quiet" not in libraries + torch
     assert "--no-deps --require-hashes" in libraries and libraries.endswith("install/lock.txt")
     assert torch.endswith("torch==2.13.0 --torch-backend=auto")
     assert "--no-deps --no-build-isolation --editable" in program
@@ -103,6 +107,40 @@ def test_what_fails_on_its_way_is_begun_anew(place: Place, step: str) -> None:
     assert place.ready
     assert uv.calls[0].startswith("venv --clear")
     assert ("start.anew" in said) == (step != "venv")
+
+
+@pytest.mark.parametrize(("code", "cause"), [(-9, "SIGKILL"), (-25, "SIGXFSZ"), (0xC0000005, "0xC0000005")])
+@pytest.mark.parametrize("step", ["venv", "--require-hashes", "torch==", "--editable"])
+def test_what_the_system_ended_is_named(place: Place, step: str, code: int, cause: str) -> None:
+    with pytest.raises(Trouble) as raised:
+        run(place, Noting("uv", fails=step, code=code))
+    assert raised.value.id == "start.killed" and raised.value.values["cause"] == cause
+
+
+def test_an_extra_that_the_system_ended_is_named(place: Place) -> None:
+    said: list[str] = []
+    with pytest.raises(Trouble):
+        set_up(place, Noting("uv", fails="[sage]", code=-9), BASE, ("sage",), lambda id, **values: said.append(id))
+    assert "start.killed" in said and place.ready
+
+
+def test_what_lost_a_library_is_made_anew(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(place, Noting("uv"))
+    (place.environment / "gone").write_text("av numpy\n")
+    assert place.gaps == ("av", "numpy")
+    assert started(place, monkeypatch, "check")[0] == 1
+    said: list[dict[str, object]] = []
+    uv = Noting("uv")
+    set_up(place, uv, BASE, (), lambda id, **values: said.append({"id": id, **values}))
+    assert said[2] == {"id": "start.gaps", "names": "av, numpy"}
+    assert uv.calls[0].startswith("venv --clear")
+
+
+def test_a_torch_that_died_without_a_word_is_told_by_its_signal(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.run", lambda *given, **named: subprocess.CompletedProcess([], -4, "", ""))
+    with pytest.raises(Trouble) as raised:
+        steps._try(place, None, lambda id, **values: None)
+    assert raised.value.values == {"reason": "SIGILL"}
 
 
 def test_an_update_goes_on_with_what_is_there(place: Place) -> None:
@@ -205,7 +243,11 @@ def test_the_verbs(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_stop_and_a_full_disk_are_said(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for error, code, id in ((KeyboardInterrupt, 130, "start.stopped"), (OSError(28, "No space"), 1, "start.disk")):
+    for error, code, id in (
+        (KeyboardInterrupt, 130, "start.stopped"),
+        (OSError(28, "No space"), 1, "start.disk"),
+        (OSError(errno.EROFS, "Read-only"), 1, "start.uv.folder"),
+    ):
 
         def fail(*given: object, error: Any = error) -> None:
             raise error
@@ -213,6 +255,47 @@ def test_a_stop_and_a_full_disk_are_said(
         monkeypatch.setattr(start, "set_up", fail)
         assert started(place, monkeypatch, "prepare", uv=Noting("uv"))[0] == code
         assert capsys.readouterr().err.startswith(say(id, reason="")[:10])
+
+
+def test_a_second_start_waits_for_the_first_and_has_nothing_left_to_do(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.root.mkdir(exist_ok=True)
+    waited: list[float] = []
+    uv = Noting("uv")
+    with ExitStack() as first:
+        first.enter_context(alone(place.environment, lambda: None))
+        (place.environment).mkdir()
+        (place.environment / "begun").touch()
+
+        def goes_on(seconds: float) -> None:
+            """The first comes to its end while the second sleeps."""
+            waited.append(seconds)
+            run(place, Noting("uv"))
+            first.close()
+
+        monkeypatch.setattr("time.sleep", goes_on)
+        assert started(place, monkeypatch, "prepare", uv=uv)[0] == 0
+    assert len(waited) == 1 and uv.calls == []
+    assert capsys.readouterr().err == say("start.other") + "\n"
+
+
+def test_a_start_goes_on_where_the_one_it_waited_for_failed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = Noting("uv")
+    with ExitStack() as first:
+        first.enter_context(alone(place.environment, lambda: None))
+        monkeypatch.setattr("time.sleep", lambda seconds: first.close())
+        assert started(place, monkeypatch, "prepare", uv=uv)[0] == 0
+    assert uv.calls[0].startswith("venv --clear") and place.ready
+
+
+def test_a_disk_that_knows_no_locks_keeps_nobody_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(file: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("eichi.setup.alone._lock", unknown)
+    with alone(place.environment, lambda: pytest.fail("it waits")):
+        pass
 
 
 def test_the_language_of_who_sits_there() -> None:

@@ -31,9 +31,9 @@ class Answering(Uv):
     def ask(self, *arguments: str) -> tuple[bool, str]:
         return self.answers[self._backend(arguments)]
 
-    def run(self, *arguments: str, quiet: bool = False) -> bool:
+    def run(self, *arguments: str, quiet: bool = False) -> int:
         self.asked.append(arguments)
-        return True
+        return 0
 
 
 def told() -> tuple[list[str], Any]:

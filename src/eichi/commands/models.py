@@ -176,6 +176,8 @@ def _show(as_json: bool) -> None:
         for one in view.spare:
             kept = pad(one.precision, KEPT)
             click.echo(f"  {pad(one.label, column)}{kept}{one.place}{_known(one.known)}: {one.why}")
+        for place in view.odd:
+            click.echo(say("models.odd", language, folder=place.place, why=place.why))
         click.echo(say("models.folder", language, folder=settings.models))
 
 

@@ -1,5 +1,6 @@
 """`eichi ui`: the page in a browser. Models are loaded by the worker that it starts."""
 
+import webbrowser
 from typing import TYPE_CHECKING
 
 import click
@@ -38,7 +39,7 @@ def ui(
     with reporting(False) as settings:
         from eichi.prepare import check_folder
         from eichi.web.access import Access
-        from eichi.web.app import EVERYWHERE, serve
+        from eichi.web.listening import Already, listen, reached
 
         check_folder(settings.home)  # with a container's first start it may be somebody else's
         chosen = None if lang is None else _known(lang)
@@ -52,9 +53,19 @@ def ui(
             tell(say("ui.password", language, password=password, token=token))
         if open_to_all and server not in LOCAL:
             tell(say("ui.open", language))
-        address = say("ui.address", language, server=LOCAL[0] if server in EVERYWHERE else server, port=port)
-        with ending():
-            serve(settings, server, port, inbrowser, chosen, lambda: tell(address), access)
+        at = {"server": reached(server), "port": port}
+        try:
+            listener = listen(server, port)
+        except Already:
+            tell(say("ui.already", language, **at))
+            if inbrowser:
+                webbrowser.open("http://{server}:{port}/".format(**at))
+            return
+        with listener, ending():
+            from eichi.web.app import serve
+
+            address = say("ui.address", language, **at)
+            serve(settings, listener, server, port, inbrowser, chosen, lambda: tell(address), access)
 
 
 def _tokens(access: "Access", new: str | None, drop: str | None, language: str) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from eichi.catalog import ModelFolders
+from eichi.catalog import WEIGHTS, ModelFolders
 from eichi.files import read_file
 from eichi.reading import decode
-from eichi.reasons import Unfit
+from eichi.reasons import Reason, Unfit, because
 from eichi.yamltext import LIMIT, parse_yaml
 
 # Where below its models a folder of ComfyUI has parts of ours: in its own words and those of the nodes for FramePack.
@@ -27,6 +27,7 @@ KINDS = ("diffusion_models", "unet", "text_encoders", "clip", "clip_vision", "va
 # Below the folder of ComfyUI itself: tokenizers that it ships.
 SHIPPED = ("comfy/text_encoders/llama_tokenizer", "comfy/sd1_tokenizer")
 LISTS = ("extra_model_paths.yaml", "extra_models_config.yaml")
+UNREADABLE = (OSError, ValueError, yaml.YAMLError)  # what a list may raise that is none
 # What such folders are called, below the places where they are looked for.
 COMFY = (
     "ComfyUI",
@@ -82,6 +83,34 @@ def folders(place: Path) -> Iterator[Path]:
         yield from _listed(root / name)
 
 
+def troubles(models: ModelFolders) -> Iterator[tuple[Path, Reason]]:
+    """What of the folders and lists that are looked through cannot be, and why."""
+    for place in comfy_places(models):
+        try:
+            if place.is_dir():
+                os.scandir(place).close()
+            elif place.suffix != WEIGHTS:
+                place.stat()
+        except OSError as error:
+            yield place, because(error)
+            continue
+        root = place.parent if place.name == "models" else place
+        for path in (root / name for name in LISTS) if place.is_dir() else (place,):
+            if path.is_file() and path.suffix != WEIGHTS:
+                yield from ((path, reason) for reason in _wrong(path))
+
+
+def _wrong(path: Path) -> Iterator[Reason]:
+    """What is wrong with a list: none of ours, or it names nothing that there is."""
+    try:
+        named = list(_read(path))
+    except UNREADABLE as error:
+        yield because(error)
+        return
+    if named and not any(map(os.path.isdir, named)):
+        yield {"reason": "reason.nowhere"}
+
+
 @cache
 def _usual(bases: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     """The folders of ComfyUI, or lists, and the caches that lie below these; looked for once in a process."""
@@ -92,14 +121,19 @@ def _usual(bases: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]
 
 
 def _listed(path: Path) -> Iterator[Path]:
-    """The folders that a list of ComfyUI's names: in groups, each with a folder that the others are relative to."""
-    try:
-        groups = parse_yaml(decode(read_file(path, LIMIT))[0], Unfit("reason.form"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return
-    for group in groups.values() if isinstance(groups, dict) else ():
+    """The folders that a list of ComfyUI's names, those that there are."""
+    with suppress(*UNREADABLE):
+        yield from filter(os.path.isdir, _read(path))
+
+
+def _read(path: Path) -> Iterator[Path]:
+    """What a list names: in groups, each with a folder that the others are relative to. Raises `UNREADABLE`."""
+    groups = parse_yaml(decode(read_file(path, LIMIT))[0], Unfit("reason.form"))
+    if groups is not None and not isinstance(groups, dict):
+        raise Unfit("reason.table")
+    for group in (groups or {}).values():
         if isinstance(group, dict):
-            yield from (found for found in _grouped(group, path.parent) if os.path.isdir(found))
+            yield from _grouped(group, path.parent)
 
 
 def _grouped(group: Mapping[str, object], beside: Path) -> Iterator[Path]:

@@ -19,8 +19,9 @@ from typing import Any
 
 from eichi.catalog import WEIGHTS, Shapes
 from eichi.files import read_file
-from eichi.models.header import BITS, HeaderError, few, read_header
+from eichi.models.header import BITS, Header, HeaderError, few, read_header
 from eichi.models.vaenames import our_names
+from eichi.reasons import Unfit, because
 
 CONFIG = "config.json"
 INDEX = f"{WEIGHTS}.index.json"  # how the name of a file ends that says which tensor is where
@@ -80,9 +81,27 @@ class Layout:
             return "fp8 scaled" if any(piece.scale for piece in self.pieces.values()) else "fp8"
         return TYPES.get(max(bits, key=lambda kind: bits[kind], default=""), "?")
 
-    def lacks(self, wanted: Shapes) -> str:
-        """The tensors that a network wants and this has not, or not so, for a sentence; empty where it has all."""
-        return few(name for name, shape in wanted.items() if self.shapes.get(name) != shape)
+    def lacks(self, wanted: Shapes) -> Unfit | None:
+        """What keeps this from being a network that wants these tensors; None where nothing does."""
+        types = sorted({piece.dtype for name, piece in self.pieces.items() if name in wanted} - TYPES.keys())
+        if types:
+            return Unfit("reason.types", types=", ".join(types))
+        return misfit({name: piece.shape for name, piece in self.pieces.items()}, wanted)
+
+
+def misfit(shapes: Shapes, wanted: Shapes) -> Unfit | None:
+    """What of tensors that are wanted is not there, or else not in the right shape; None where all is as wanted."""
+    missing = few(wanted.keys() - shapes.keys())
+    if missing:
+        return Unfit("reason.lacks", lacks=missing)
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            return Unfit("reason.shapes", name=name, shape=_sides(shapes[name]), expected=_sides(shape))
+    return None
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "1"
 
 
 def arrange(part: str, place: Path) -> Layout:
@@ -154,10 +173,22 @@ def _pieces(place: Path) -> dict[str, Piece]:
     table = _table(place)
     found = {}
     for path in _files(place, table):
-        for name, entry in read_header(path).tensors.items():
+        for name, entry in _header(path, place).tensors.items():
             if table is None or table.get(name) == path.name:
                 found[name] = Piece(path, name, entry.dtype, entry.shape, entry.first)
     return found
+
+
+def _header(path: Path, place: Path) -> Header:
+    """What a file says; of one among several, what is wrong with it names it. Raises OSError, HeaderError."""
+    try:
+        return read_header(path)
+    except (OSError, HeaderError) as error:
+        if path == place:
+            raise
+        within = because(error)
+        values: dict[str, Any] = {name: value for name, value in within.items() if name != "reason"}
+        raise HeaderError(id="reason.within", file=path.name, within=within["reason"], **values) from error
 
 
 def _table(place: Path) -> dict[str, str] | None:

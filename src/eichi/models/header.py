@@ -22,6 +22,7 @@ from eichi.text import shorten
 
 # A header's bytes: trainers put the words of their pictures into it, some megabytes at the most.
 LARGEST = 16 * 2**20
+FIRST = 512  # bytes that tell what a file is
 # Bits of a number of each type that the format knows.
 BITS = {
     **dict.fromkeys(("C64", "F64", "I64", "U64"), 64),
@@ -44,15 +45,30 @@ NO_NUMBER = {
 PLAIN = {"F64": "<f8", "F32": "<f4", "F16": "<f2"} | {
     f"{kind}{bits}": f"<{kind.lower()}{bits // 8}" for kind in "IU" for bits in (8, 16, 32, 64)
 }
+# What is often taken for such a file, by how it begins.
+OTHERS = {
+    "pickle": (b"PK\x03\x04", b"\x80\x02", b"\x80\x04"),  # zip or a bare pickle, both of torch.save
+    "gguf": (b"GGUF",),
+    "pointer": (b"version https://git-lfs",),
+    "page": (b"<!doctype", b"<html", b"<?xml", b'{"error', b'{"message', b'{"detail'),
+}
 PIECE = 2**22  # bytes that are looked at together
 FEW = 2**16  # numbers that are taken out of a file one by one
 
 
 class HeaderError(Unfit):
-    """A header that is not one, or that says what cannot be; the text is the place in it, in no language."""
+    """A header that is not one, or that says what cannot be: a reason, or the place in it, in no language."""
 
-    def __init__(self, place: str) -> None:
-        super().__init__("reason.detail", detail=place)
+    def __init__(self, place: str = "", id: str = "reason.detail", **values: Any) -> None:
+        super().__init__(id, **({"detail": place} if place else {}), **values)
+
+
+class OtherKind(HeaderError):
+    """A file of another kind, one of `OTHERS`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(id=f"reason.{kind}")
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -108,11 +124,9 @@ def read_header(path: Path) -> Header:
     """What a file says of itself. Raises HeaderError and OSError."""
     with path.open("rb") as file:
         size = path.stat().st_size - 8
-        length = int.from_bytes(file.read(8), "little")
-        if size < 0 or length > size:
-            raise HeaderError(f"header: 8 + {length} > {8 + size} B")
-        if length > LARGEST:
-            raise HeaderError(f"header: {length} > {LARGEST} B")
+        first = file.read(FIRST)
+        length = _length(first, size)
+        file.seek(8)
         text = file.read(length)
     try:
         values = json.loads(text.decode("utf-8"), object_pairs_hook=_once)
@@ -126,6 +140,26 @@ def read_header(path: Path) -> Header:
     tensors = {name: _entry(name, value, 8 + length) for name, value in values.items()}
     _check_places(tensors, 8 + length, 8 + size)
     return Header(path, tensors, told)
+
+
+def _length(first: bytes, size: int) -> int:
+    """Bytes of the header of a file that begins so, with so many bytes after the eight that tell it.
+
+    Raises HeaderError, also for files that are of another format.
+    """
+    if not first:
+        raise HeaderError(id="reason.no_bytes")
+    if first[4:9] != b"\0\0\0\0{":  # the length of a header can begin as a pickle does
+        for kind, signs in OTHERS.items():
+            if first.startswith(signs) or first.lstrip().lower().startswith(signs):
+                raise OtherKind(kind)
+        raise HeaderError(id="reason.no_header")
+    length = int.from_bytes(first[:8], "little")
+    if length > LARGEST:
+        raise HeaderError(f"header: {length} > {LARGEST} B")
+    if length > size:
+        raise HeaderError(id="reason.cut")
+    return length
 
 
 def short(name: str, most: int = 120) -> str:
@@ -175,6 +209,9 @@ def _entry(name: str, value: Any, start: int) -> Entry:
 def _check_places(tensors: dict[str, Entry], start: int, end: int) -> None:
     """The tensors must fill the file, none over another. Raises HeaderError."""
     places = sorted((entry.first, entry.last) for entry in tensors.values())
+    last = places[-1][1] if places else start
+    if last != end:
+        raise HeaderError(id="reason.cut" if last > end else "reason.longer")
     ends = [(start, start), *places, (end, end)]
     if any(before[1] != after[0] for before, after in pairwise(ends)):
         raise HeaderError("data_offsets")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from eichi.errors import LoraError
 from eichi.files import digest
-from eichi.models.header import Entry, Header, HeaderError, few, read_header, short
+from eichi.models.header import Entry, Header, HeaderError, OtherKind, few, read_header, short
 from eichi.models.layers import ORIGINAL, flat
 from eichi.models.loraforms import TYPES, Misshapen, Size, by_columns, measure
 from eichi.models.loranames import Tensor, other_kind, read_name, split_prefix
@@ -141,28 +141,14 @@ def _content(path: Path, *state: int) -> str:
     return digest(path)
 
 
-# Files that are often taken for a LoRA, by how they begin.
-STARTS = (
-    ((b"PK\x03\x04", b"\x80\x02", b"\x80\x04"), "error.lora.pickle"),  # zip or a bare pickle, both of torch.save
-    ((b"GGUF",), "error.lora.gguf"),
-    ((b"version https://git-lfs",), "error.lora.pointer"),
-    ((b"<!doctype", b"<html", b"<?xml", b'{"error', b'{"message', b'{"detail'), "error.lora.page"),
-)
-
-
 def _header(path: Path) -> Header:
     """The header of a file. Raises LoraError, saying what a file is that is often taken for a LoRA."""
     if not os.path.isfile(path):  # also false for a name that no file can have
         raise LoraError("error.lora.missing", path=path)
     try:
-        with path.open("rb") as file:
-            start = file.read(512)
-        # The length of a header can begin as a pickle does.
-        likely = start[4:9] == b"\0\0\0\0{"
-        for signs, id in () if likely else STARTS:
-            if start.startswith(signs) or start.lstrip().lower().startswith(signs):
-                raise LoraError(id, path=path)
         return read_header(path)
+    except OtherKind as error:
+        raise LoraError(f"error.lora.{error.kind}", path=path) from error
     except (OSError, HeaderError) as error:
         raise LoraError("error.lora.damaged", path=path, reason=error) from error
 

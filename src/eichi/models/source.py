@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from eichi.catalog import Shapes
-from eichi.models.formats import Layout, Piece, arrange
+from eichi.models.formats import Layout, Piece, arrange, misfit
 from eichi.models.fp8 import TYPE, spans
 from eichi.models.header import HeaderError
 from eichi.models.mapped import map_tensor
@@ -96,9 +96,9 @@ def _mapped(piece: Piece) -> Tensor:
 def check(network: nn.Module, source: Source) -> Shapes:
     """The shapes of all that a network wants, which the source must have. Raises ValueError for what it has not."""
     wanted: Shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    for name, shape in wanted.items():
-        if source.shapes.get(name) != shape:
-            raise ValueError(f"{name}: {source.shapes.get(name)}, expected {shape}")
+    wrong = source.layout.lacks(wanted) if isinstance(source, FileSource) else misfit(source.shapes, wanted)
+    if wrong is not None:
+        raise wrong
     return wanted
 
 

@@ -47,7 +47,8 @@ def transformer_bytes(anatomy: Anatomy, need: "Need", number: int) -> Bytes:
     """All of it without its head, which is in float32 always and copied."""
     blocks = sum((_times(block_bytes(anatomy, row, need, number), row.count) for row in _rows(anatomy)), Bytes())
     around = number * (anatomy.rest - anatomy.head)
-    return blocks + Bytes(around, round(around * _changed(anatomy, need)[1]))
+    # A file in eight bits has the matrices around the blocks so, too: those are cast.
+    return blocks + Bytes(around, around if need.stored else round(around * _changed(anatomy, need)[1]))
 
 
 def beside_gpu(away: list[Bytes], loose: list[Bytes], need: "Need", placement: "Placement") -> dict[str, float]:

@@ -8,6 +8,7 @@ What stands after the verb is for `eichi ui`, but for `--with NAME,…`, which s
 language of who sits there. Exit codes as everywhere: 0 done, 1 failed, 2 wrong input, 130 stopped.
 """
 
+import errno
 import locale
 import os
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from eichi.setup.alone import alone
 from eichi.setup.steps import EXTRAS, Place, set_up
 from eichi.setup.torches import Trouble
 from eichi.setup.uv import find
@@ -23,7 +25,9 @@ from eichi.words import ENGLISH, language_of, say
 
 FAILED, WRONG_INPUT, STOPPED = 1, 2, 130
 WITH = "--with"
-SCRIPTS = ("start.uv", "start.uv.failed")  # said by the scripts, before there is a Python
+# Said by the scripts, before there is a Python.
+SCRIPTS = ("start.uv", "start.uv.failed", "start.uv.folder", "start.uv.room", "start.uv.tools")
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # a folder that is not to be written to
 
 
 def main(root: Path, arguments: list[str]) -> int:
@@ -33,11 +37,15 @@ def main(root: Path, arguments: list[str]) -> int:
     place = Place(root)
     match verb:
         case "check":
-            return 0 if place.ready and not set(extras) - set(place.extras) else FAILED
+            return 0 if _all_there(place, extras) else FAILED
         case "prepare":
             return _prepare(place, extras, language_for(given, os.environ))
         case _:
             return _page(place, kept)
+
+
+def _all_there(place: Place, extras: list[str]) -> bool:
+    return place.ready and not set(extras) - set(place.extras)
 
 
 def _prepare(place: Place, extras: list[str], language: str) -> int:
@@ -55,11 +63,15 @@ def _prepare(place: Place, extras: list[str], language: str) -> int:
     try:
         if uv is None:
             raise Trouble(SCRIPTS[1])
-        set_up(place, uv, _base(), tuple(extras), tell)
+        with alone(place.environment, lambda: tell("start.other")):
+            if not _all_there(place, extras):  # else the one that was waited for has done it
+                set_up(place, uv, _base(), tuple(extras), tell)
     except Trouble as trouble:
         tell(trouble.id, **trouble.values)
         return FAILED
     except OSError as error:
+        if error.errno in REFUSED:
+            tell("start.uv.folder")
         tell("start.disk", reason=error)
         return FAILED
     except KeyboardInterrupt:

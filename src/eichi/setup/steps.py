@@ -2,7 +2,8 @@
 
 `.venv/begun` lies there from the first step on, `.venv/ready`, a copy of the lock, after the last. What is found with
 the first mark alone was interrupted: a library may lie there by half, and nothing tells which. So it is made anew, from
-uv's cache, which takes seconds. A second start finds the second mark and asks nobody.
+uv's cache, which takes seconds; and so is one in which a library has been lost since. A second start finds the second
+mark, looks whether all is there and asks nobody. Whoever sets up holds the lock of `alone`.
 """
 
 import os
@@ -14,16 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eichi.setup.cards import Card, best
-from eichi.setup.torches import Tell, Trouble, in_environment, install, look, misfit
-from eichi.setup.uv import Uv, python_of
+from eichi.setup.torches import Tell, Trouble, failed, in_environment, install, look, misfit
+from eichi.setup.uv import Uv, cut_off, ended, python_of
 
 ENVIRONMENT, BEGUN, READY, WITH = ".venv", "begun", "ready", "with"
 LOCK, CONSTRAINTS = Path("install") / "lock.txt", "constraints.txt"
 EXTRAS = ("sage", "triton")
 # SageAttention 2 is on no registry: its builds for Windows are on this page, for Linux it is built by who wants it.
 PLACES = {"sage": "https://github.com/woct0rdho/SageAttention/releases/expanded_assets/v2.2.0-windows.post4"}
-ROOM = 3 * 2**30  # bytes that the smallest build takes with the cache
-HERE = "import eichi, os, sys; sys.exit(not os.path.samefile(eichi.__path__[0], sys.argv[1] + '/src/eichi'))"
+ROOM, CARD_ROOM = 3 * 2**30, 8 * 2**30  # bytes that the smallest build takes with the cache, and that for a card
+# Whether the program is this folder's, and what it wants and is gone.
+HERE = """
+import eichi, os, sys
+os.path.samefile(eichi.__path__[0], sys.argv[1] + "/src/eichi") or sys.exit(1)
+from eichi.setup.whole import gaps
+print(*gaps())
+"""
 TRIED = "import torch; print(torch.cuda.is_available())"
 
 
@@ -52,13 +59,22 @@ class Place:
 
     @property
     def ready(self) -> bool:
-        """Whether all of the lock is in the environment, and the program in it is this folder's: none was moved."""
+        """Whether all of the lock is in the environment and whole, and the program in it is this folder's."""
         if not self.python.exists() or (self.environment / BEGUN).exists():
             return False
         if _read(self.environment / READY) != _read(self.lock):
             return False
-        made = subprocess.run([str(self.python), "-I", "-c", HERE, str(self.root)], capture_output=True)
-        return made.returncode == 0
+        return self.gaps == ()
+
+    @property
+    def gaps(self) -> tuple[str, ...] | None:
+        """Libraries that were set up and are gone; None where the program is not this folder's, or Python fails."""
+        command = [str(self.python), "-I", "-c", HERE, str(self.root)]
+        try:
+            made = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+        except OSError:  # what lies there is no program
+            return None
+        return tuple(made.stdout.split()) if made.returncode == 0 else None
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -78,7 +94,7 @@ def set_up(place: Place, uv: Uv, base: str, extras: tuple[str, ...], tell: Tell)
     wanted = tuple(name for name in EXTRAS if name in (*place.extras, *extras))
     tell("start.begin", folder=place.root)
     if shutil.disk_usage(place.root).free < ROOM:
-        raise Trouble("start.room", folder=place.root, free=shutil.disk_usage(place.root).free / 2**30)
+        raise Trouble("start.room", folder=place.root, free=shutil.disk_usage(place.root).free / 2**30, **room())
     card = best()
     look(card, tell)
     if uv.borrowed:
@@ -106,16 +122,17 @@ def _environment(place: Place, uv: Uv, base: str, tell: Tell) -> None:
         why = _unfit(place, base)
         if why is None:
             return
-        tell(why)
-    if not uv.run("venv", "--clear", "--python", base, str(place.environment), quiet=True):
-        raise Trouble("start.failed")
+        tell(why, names=", ".join(place.gaps or ()))
+    _run(uv, "venv", "--clear", "--python", base, str(place.environment), quiet=True)
 
 
 def _unfit(place: Place, base: str) -> str | None:
     """Why an environment that is there cannot be gone on with, as the id of a sentence."""
     if (place.environment / BEGUN).exists() or not place.python.exists():
         return "start.anew"
-    return None if _version(str(place.python)) == _version(base) else "start.python"
+    if _version(str(place.python)) != _version(base):
+        return "start.python"
+    return "start.gaps" if place.gaps else None
 
 
 def _version(python: str) -> str:
@@ -132,15 +149,20 @@ def _libraries(place: Place, uv: Uv, tell: Tell) -> None:
     count = sum("==" in line for line in _read(place.lock).splitlines())
     tell("start.libraries", count=count)
     flags = ("--no-deps", "--require-hashes", "--no-build", "--requirements", str(place.lock))
-    if not uv.run("pip", "install", "--python", str(place.python), *flags, quiet=not _terminal()):
-        raise Trouble("start.failed")
+    _run(uv, "pip", "install", "--python", str(place.python), *flags)
 
 
 def _program(place: Place, uv: Uv) -> None:
     """The program itself, by what the lock brought for that."""
     flags = ("--no-deps", "--no-build-isolation", "--editable", str(place.root))
-    if not uv.run("pip", "install", "--python", str(place.python), *flags, quiet=True):
-        raise Trouble("start.failed")
+    _run(uv, "pip", "install", "--python", str(place.python), *flags, quiet=True)
+
+
+def _run(uv: Uv, *arguments: str, quiet: bool = False) -> None:
+    """Run uv to its end. Raises Trouble."""
+    code = uv.run(*arguments, quiet=quiet)
+    if code:
+        raise failed(code)
 
 
 def _extras(place: Place, uv: Uv, wanted: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
@@ -150,8 +172,11 @@ def _extras(place: Place, uv: Uv, wanted: tuple[str, ...], tell: Tell) -> tuple[
         tell("start.extras", names=name)
         flags = ("--python", str(place.python), "--constraints", str(place.root / CONSTRAINTS), "--no-build-isolation")
         where = ("--find-links", PLACES[name]) if name in PLACES and sys.platform == "win32" else ()
-        if uv.run("pip", "install", *flags, *where, f"{place.root}[{name}]"):
+        code = uv.run("pip", "install", *flags, *where, f"{place.root}[{name}]")
+        if code == 0:
             kept.append(name)
+        elif cut_off(code):
+            tell("start.killed", cause=ended(code))
     return tuple(kept)
 
 
@@ -160,7 +185,7 @@ def _try(place: Place, card: Card | None, tell: Tell) -> None:
     made = subprocess.run([str(place.python), "-c", TRIED], capture_output=True, encoding="utf-8", errors="replace")
     if made.returncode != 0:
         lines = made.stderr.strip().splitlines()
-        last = lines[-1] if lines else ""
+        last = lines[-1] if lines else ended(made.returncode)
         raise Trouble("start.torch.windows" if os.name == "nt" and "DLL" in last else "start.torch.broken", reason=last)
     build = in_environment(place.environment)
     wrong = misfit(build, card)
@@ -175,8 +200,9 @@ def _size(folder: Path) -> int:
     return sum(os.lstat(os.path.join(here, name)).st_size for here, _, names in os.walk(folder) for name in names)
 
 
-def _terminal() -> bool:
-    return os.isatty(2)
+def room() -> dict[str, str]:
+    """What a set-up takes of the disk while it runs, in GiB, for the sentence that says it."""
+    return {"least": f"{ROOM / 2**30:.0f}", "card": f"{CARD_ROOM / 2**30:.0f}"}
 
 
 def _read(path: Path) -> str:

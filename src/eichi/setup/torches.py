@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eichi.setup.builds import Build, build_in
 from eichi.setup.cards import BACKENDS, Card, backends, dotted, driver_name, has_code, needed, runs
-from eichi.setup.uv import ALONE, Uv, wheels
+from eichi.setup.uv import ALONE, Uv, cut_off, ended, wheels
 
 Tell = Callable[..., None]  # the id of a sentence, and what fills it
 
@@ -29,6 +29,11 @@ class Trouble(Exception):
     def __init__(self, id: str, **values: object) -> None:
         super().__init__(id)
         self.id, self.values = id, values
+
+
+def failed(code: int) -> Trouble:
+    """uv did not come to its end: it has said why, or the system has ended it, which says nothing."""
+    return Trouble("start.killed" if cut_off(code) else "start.failed", cause=ended(code), code=code)
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,9 @@ def put(uv: Uv, flags: Iterable[str], way: Way, tell: Tell) -> None:
         tell("start.torch", build=way.build)
         if way.promise.kind == "cuda":
             tell("start.torch.size")
-    if not uv.run("pip", "install", *flags, *way.arguments):
-        raise Trouble("start.failed")
+    code = uv.run("pip", "install", *flags, *way.arguments)
+    if code:
+        raise failed(code)
 
 
 def choose(uv: Uv, flags: Iterable[str], backends: Iterable[str], tell: Tell) -> Way:

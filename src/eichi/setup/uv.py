@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ FILES = ("uv", "uv.exe", "bin/uv", "bin/uv.exe")  # in there, by who put it ther
 # Of the user's, what would make uv install elsewhere than it is told here.
 ASIDE = ("UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "PYTHONPATH")
 ALONE = "UV_NO_INDEX"
+CRASHED = 0xC0000000  # from here on a code is Windows' own, of a program that it has ended
 SECRET = re.compile(r"//[^/@\s]*@")  # a name and a password in an address
 
 
@@ -26,10 +28,10 @@ class Uv:
     environ: Mapping[str, str] = field(default_factory=dict)
     borrowed: tuple[str, ...] = ()  # places of packages that pip is told of, and uv is not
 
-    def run(self, *arguments: str, quiet: bool = False) -> bool:
-        """Run it, its words and its progress being the user's to see; whether it came to its end."""
+    def run(self, *arguments: str, quiet: bool = False) -> int:
+        """Run it, its words and its progress being the user's to see; the code it ended with, 0 where all is done."""
         command = [*self._command(arguments), *(("--quiet",) if quiet else ())]
-        return subprocess.run(command, env=dict(self.environ)).returncode == 0
+        return subprocess.run(command, env=dict(self.environ)).returncode
 
     def ask(self, *arguments: str) -> tuple[bool, str]:
         """Run it for what it says; whether it came to its end, and that."""
@@ -40,12 +42,25 @@ class Uv:
             encoding="utf-8",
             errors="replace",
         )
-        return made.returncode == 0, made.stdout + made.stderr
+        return made.returncode == 0, made.stdout + made.stderr or ended(made.returncode)
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         """As it is run: folders of wheels alone are a flag of uv's, which has no variable."""
         alone = arguments[:2] == ("pip", "install") and self.environ.get(ALONE)
         return [self.program, *arguments, *(("--no-index",) if alone else ())]
+
+
+def ended(code: int) -> str:
+    """What a program ended with, for who is to know why: the signal, Windows' own code, else the exit code."""
+    if cut_off(code):
+        known = {-one.value: one.name for one in signal.Signals}
+        return known.get(code, f"0x{code:X}" if code > 0 else f"signal {-code}")
+    return f"exit code {code}"
+
+
+def cut_off(code: int) -> bool:
+    """Whether a program was ended by the system, and had no time for a word."""
+    return code < 0 or code >= CRASHED
 
 
 def find(root: Path, environ: Mapping[str, str]) -> Uv | None:

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from eichi.errors import EichiError, InputError
+from eichi.errors import EichiError
 from eichi.files import private
 from eichi.jobs.executors import open_executor
 from eichi.jobs.homecoming import Homecoming
@@ -34,12 +34,12 @@ from eichi.web.api.operations import named
 from eichi.web.connections import Punctual
 from eichi.web.desk import Desk
 from eichi.web.guard import QUESTION, Guard
+from eichi.web.listening import EVERYWHERE, reached
 from eichi.web.pages import Pages
 
 log = logging.getLogger(__name__)
 
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
-EVERYWHERE = ("0.0.0.0", "::")
 SMALL = 1000  # bytes that are not worth packing
 FIELDS = 4  # of a form, beside its file
 
@@ -84,6 +84,7 @@ def make_app(
 
 def serve(
     settings: Settings,
+    listener: socket.socket,
     server: str,
     port: int,
     inbrowser: bool,
@@ -93,9 +94,9 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C, to everybody or to those whom `access` allows; `ready` is called once pages can be asked for.
 
-    The job that runs at the end is left as it is and goes on at the next start. Raises InputError.
+    The job that runs at the end is left as it is and goes on at the next start. Raises EichiError.
     """
-    with _listening(server, port) as listener, logging_to(settings, "page"), Store(settings.store) as store:
+    with logging_to(settings, "page"), Store(settings.store) as store:
         ready()
         log.info("eichi %s: %s:%d", version("framepack-eichi"), server, port)
         executor = open_executor(store, settings)
@@ -104,7 +105,7 @@ def serve(
             hosts = ("*",) if server in EVERYWHERE else (*LOCAL, server)
             app = make_app(desk, language, hosts, access)
             if inbrowser:
-                threading.Timer(1.0, webbrowser.open, [f"http://{LOCAL[0]}:{port}/"]).start()
+                threading.Timer(1.0, webbrowser.open, [f"http://{reached(server)}:{port}/"]).start()
             config = uvicorn.Config(
                 app, http=Punctual, log_config=None, log_level="warning", timeout_graceful_shutdown=1
             )
@@ -126,11 +127,3 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.desk.live.end()
         await super().shutdown(sockets)
-
-
-def _listening(server: str, port: int) -> socket.socket:
-    """The place where pages are asked for, taken before anything else is begun. Raises InputError."""
-    try:
-        return socket.create_server((server, port), family=socket.AF_INET6 if ":" in server else socket.AF_INET)
-    except OSError as error:
-        raise InputError("error.ui.port", server=server, port=port, reason=error) from error

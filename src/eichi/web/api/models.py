@@ -9,7 +9,17 @@ from eichi.catalog import Entry, find, known
 from eichi.errors import ModelError
 from eichi.jobs.view import View
 from eichi.models.download import free
-from eichi.modelview import ModelView, OrderView, Removed, model_view, order_view
+from eichi.modelview import (
+    ModelView,
+    OrderView,
+    PlaceView,
+    Removed,
+    SpareView,
+    model_view,
+    order_view,
+    places_view,
+    spares,
+)
 from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.downloads import DownloadView
@@ -23,9 +33,14 @@ class ModelState(ModelView):
 
 
 class ModelList(View):
-    """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk."""
+    """All models that can be asked for by name, the folder of those that are fetched, and free bytes of its disk.
+
+    `spare` are files in other programs' folders that no model uses, `odd` such folders that are not as they should be.
+    """
 
     models: tuple[ModelState, ...]
+    spare: tuple[SpareView, ...]
+    odd: tuple[PlaceView, ...]
     folder: Path
     room: int
 
@@ -46,7 +61,14 @@ def routes(desk: Desk) -> APIRouter:
     def list_models(visitor: Visiting) -> ModelList:
         folders = desk.settings.model_folders
         states = tuple(_state(desk, find(name), visitor) for name in known())
-        return desk.refs.seen(ModelList(models=states, folder=folders.own.absolute(), room=free(folders)), visitor)
+        told = ModelList(
+            models=states,
+            spare=spares(states, folders, visitor.language),
+            odd=places_view(folders, visitor.language),
+            folder=folders.own.absolute(),
+            room=free(folders),
+        )
+        return desk.refs.seen(told, visitor)
 
     @router.get("/models/{name}/download")
     def plan_download(name: str, visitor: Visiting) -> OrderView:
