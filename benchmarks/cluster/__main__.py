@@ -18,10 +18,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.cluster.checks import check_alone, check_done, check_nothing_left, check_once, check_same, digests, stem
+from benchmarks.cluster.checks import (
+    check_alone,
+    check_done,
+    check_nothing_left,
+    check_once,
+    check_same,
+    digests,
+    exchanged,
+    stem,
+)
 from benchmarks.cluster.disguise import Diary
 from benchmarks.cluster.kills import Killer, Kind
-from benchmarks.cluster.machines import Machine, Page, machines
+from benchmarks.cluster.machines import Machine, Page, Shape, machines
 from benchmarks.postgres import postgres
 from benchmarks.printing import printing
 from eichi.jobs.store import Store
@@ -71,7 +80,7 @@ def undisturbed(folder: Path, say: Say) -> dict[str, dict[str, str]]:
     """What a job of each kind leaves on one machine, in peace."""
     folder.mkdir()
     url = f"sqlite:///{folder / 'jobs.db'}"
-    with machines(folder, url, folder / "diary", 1, "") as (made, page), Store(url) as store:
+    with machines(folder, url, folder / "diary", Shape(1)) as (made, page), Store(url) as store:
         asker, ended = Asker(page, len(KINDS)), 0
         until = time.monotonic() + QUIET
         while ended < len(KINDS):
@@ -86,7 +95,7 @@ def undisturbed(folder: Path, say: Say) -> dict[str, dict[str, str]]:
     return {asker.jobs[job.id]: left[stem(job)] for job in jobs}
 
 
-def torture(jobs: int, kills: int, seed: int, folder: Path, workers: int, place: str, say: Say) -> Counter[Kind]:
+def torture(jobs: int, kills: int, seed: int, folder: Path, shape: Shape, say: Say) -> Counter[Kind]:
     """Have jobs made while things are killed; what was killed, by kind. Raises AssertionError."""
     say(f"seed {seed}")
     whole = undisturbed(folder / "whole", say)
@@ -95,14 +104,15 @@ def torture(jobs: int, kills: int, seed: int, folder: Path, workers: int, place:
     diary = Diary(here / "diary")
     with postgres(folder / "server") as server:
         url = server.database()
-        with machines(here, url, diary.path, workers, place) as (made, page):
+        with machines(here, url, diary.path, shape) as (made, page):
             asker = Asker(page, jobs)
             killer = Killer(seed, server, str(sa.make_url(url).database), made, diary)
             rest(made, asker, killer, kills, say)
+            fetched(url, made)
         diary.look()
         with Store(url) as store:
             done = check_done(store, asker.jobs)
-            check_nothing_left(store)
+            check_nothing_left(store, [machine.home for machine in made])
     check_same(done, asker.jobs, here / "outputs", whole)
     check_once(diary.lines, asker.jobs)
     moved = check_alone(diary.lines)
@@ -136,6 +146,17 @@ def rest(made: list[Machine], asker: Asker, killer: Killer, kills: int, say: Say
         time.sleep(LOOK)
 
 
+def fetched(url: str, made: list[Machine]) -> None:
+    """Wait until the first machine has fetched what the others made."""
+    until = time.monotonic() + QUIET
+    with Store(url) as store:
+        while left := exchanged(store):
+            assert time.monotonic() < until, f"not fetched: {left}, {told(made)}"
+            for machine in made:
+                machine.mend()
+            time.sleep(LOOK)
+
+
 def told(made: list[Machine]) -> str:
     """The last that the machines said."""
     return "\n".join((machine.folder / "said.txt").read_text(encoding="utf-8")[-2000:] for machine in made)
@@ -146,13 +167,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--place", default="", help="where files are exchanged; the folder that all share if empty")
+    parser.add_argument("--place", default="", help="where files are exchanged: store; one folder for all if empty")
+    parser.add_argument("--ray", action="store_true", help="the first machine's worker is started by Ray")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server is somebody else
-        torture(given.jobs, given.kills, given.seed, folder, given.workers, given.place, say)
+        shape = Shape(given.workers, given.place, given.ray)
+        torture(given.jobs, given.kills, given.seed, folder, shape, say)
 
 
 def say(text: str) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from benchmarks.cluster.disguise import Line
 from eichi.events import Finished
+from eichi.jobs.freight import AWAY
 from eichi.jobs.schema import Job, pieces, workers
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
@@ -88,10 +89,18 @@ def check_once(lines: Iterable[Line], asked: Mapping[int, str]) -> None:
     assert not wrong, f"finished so many times: {wrong}"
 
 
-def check_nothing_left(store: Store) -> None:
-    """No worker is listed that is not there, and no pieces of files lie about."""
+def check_nothing_left(store: Store, homes: Iterable[Path]) -> None:
+    """No worker is listed that is not there, and no files lie about where machines exchange them or work for others."""
     with store.reading() as connection:
         listed = connection.scalars(sa.select(workers.c.runner)).all()
-        kept = connection.scalars(sa.select(pieces.c.key)).all()
     assert not listed, f"still listed: {listed}"
-    assert not kept, f"pieces of files: {sorted(set(kept))}"
+    assert not (kept := exchanged(store)), f"pieces of files: {kept}"
+    away = [path for home in homes for path in (home / AWAY).rglob("*") if path.is_file()]
+    assert not away, f"of other machines' jobs: {away}"
+
+
+def exchanged(store: Store) -> list[str]:
+    """The files in the database, without those of requests, which stay."""
+    with store.reading() as connection:
+        keys = connection.scalars(sa.select(pieces.c.key).distinct().order_by(pieces.c.key)).all()
+    return [key for key in keys if not key.startswith("inputs/")]

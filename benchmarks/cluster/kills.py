@@ -1,7 +1,8 @@
 """What is done to the machines: something dies, by the seed, after so many lines of the diary.
 
-A worker, a whole machine's command, the page, the connections to the database, its server. A job that loses its worker
-three times counts as one that kills workers, and has failed; so nobody is killed who has a job that lost two.
+A worker, a machine's command, the page, the connections to the database, its server, Ray's head. A job that loses its
+worker three times in one section counts as one that kills workers, and has failed; so nobody is killed who has a job
+that lost two.
 """
 
 import os
@@ -20,8 +21,9 @@ from benchmarks.postgres import Server
 from eichi.jobs.store import ATTEMPTS
 
 KILL = 9  # SIGKILL, a name that Windows lacks
-Kind = Literal["worker", "machine", "page", "connection", "connections", "server"]
+Kind = Literal["worker", "machine", "page", "connection", "connections", "server", "head"]
 WEIGHTS: dict[Kind, int] = {"worker": 8, "machine": 3, "page": 4, "connection": 3, "connections": 2, "server": 1}
+HEAD, HEADS = "gcs_server", 4  # the process of Ray's head, and its weight where there is one
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() ORDER BY pid"
 
 
@@ -29,13 +31,15 @@ class Killer:
     """Kills, and remembers whom: `dead` are processes and when they died, by the clock of the diary."""
 
     def __init__(self, seed: int, server: Server, database: str, machines: list[Machine], diary: Diary) -> None:
+        ray = any(machine.variables.get("EICHI_EXECUTOR") == "ray" for machine in machines)
+        self.weights: dict[Kind, int] = {**WEIGHTS, "head": HEADS if ray else 0}
         self.seed, self.chance = seed, random.Random(seed)
         self.server, self.database, self.machines, self.diary = server, database, machines, diary
         self.done: Counter[Kind] = Counter()
 
     def strike(self) -> str:
         """Kill something; what it was, nothing where nothing of the kind is there."""
-        kind = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        kind = self.chance.choices(list(self.weights), list(self.weights.values()))[0]
         hit = {
             "worker": self._worker,
             "machine": lambda: self._command(self.chance.choice(self.machines[1:])),
@@ -43,6 +47,7 @@ class Killer:
             "connection": lambda: self._connections(1),
             "connections": lambda: self._connections(1000),
             "server": self._crash,
+            "head": self._head,
         }[kind]()
         self.done[kind] += bool(hit)
         return f"{kind} {hit}" if hit else ""
@@ -61,6 +66,10 @@ class Killer:
 
     def _command(self, machine: Machine) -> str:
         return self._kill(machine.process.pid) if machine.process.poll() is None else ""
+
+    def _head(self) -> str:
+        heads = [process.pid for process in self.machines[0].processes() if process.name() == HEAD]
+        return self._kill(heads[0]) if heads else ""
 
     def _connections(self, most: int) -> str:
         with self._reached() as connection:

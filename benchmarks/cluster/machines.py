@@ -62,14 +62,29 @@ class Machine:
         with suppress(subprocess.TimeoutExpired, psutil.TimeoutExpired):
             self.process.wait(PATIENCE)
 
+    @property
+    def home(self) -> Path:
+        return Path(self.variables["EICHI_HOME"])
+
     def processes(self) -> list[psutil.Process]:
-        """Its processes that live, those that it has started first."""
+        """Its processes that live, also those that have lost their parents."""
         found: list[psutil.Process] = []
         for process in psutil.process_iter(["environ"]):
             there = process.info["environ"] or {}
             if there.get(NAME) == self.name and there.get(DIARY) == self.variables[DIARY]:
                 found.append(process)
         return found
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many machines there are, where they exchange files (nowhere: all have one folder), and whether Ray starts
+    the worker of the first one.
+    """
+
+    workers: int = 3
+    place: str = ""
+    ray: bool = False
 
 
 class Page:
@@ -95,21 +110,23 @@ class Page:
 
 
 @contextmanager
-def machines(folder: Path, store: str, diary: Path, workers: int, place: str) -> Iterator[tuple[list[Machine], Page]]:
+def machines(folder: Path, store: str, diary: Path, shape: Shape) -> Iterator[tuple[list[Machine], Page]]:
     """A machine with the page and its worker, and others with a worker each, until the end."""
     site = folder / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(START, encoding="utf-8")
     port = free_port()
     made: list[Machine] = []
-    for number in range(workers):
+    for number in range(shape.workers):
         name = f"node{number}"
         home = folder / name
         home.mkdir()
         variables = {"PYTHONPATH": os.pathsep.join((str(site), *PATHS))}
         variables |= {NAME: name, DIARY: str(diary), "EICHI_HOME": str(home / "home"), "EICHI_STORE": store}
-        variables |= {"EICHI_OUTPUTS": str(folder / "outputs"), "EICHI_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
-        variables |= {"EICHI_PLACE": place} if place else {}
+        shared = not (number and shape.place)
+        variables |= {"EICHI_OUTPUTS": str((folder if shared else home) / "outputs"), "EICHI_PLACE": shape.place}
+        variables |= {"EICHI_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+        variables |= {"EICHI_EXECUTOR": "ray"} if shape.ray and not number else {}
         words = ("worker",) if number else ("ui", "--port", str(port))
         made.append(Machine(name, words, home, variables))
     for machine in made:

@@ -207,12 +207,13 @@ class Pretender:
             seconds = varied if step < STEPS else own.rest
             yield seconds
             begun += seconds
+            self.made.useful += seconds
             if self.clock.now >= self.end:
+                self.made.useful -= begun
                 self.made.lost += begun
             self._last()
             if step < STEPS:
                 yield from self._tell(job, Step(order, job.plan.sections, step + 1, STEPS))
-        self.made.useful += begun
 
     def _tell(self, job: Job, event: Event | None = None, **values: str) -> Life:
         """What happened. It changes nothing for anybody else; whether the job is lost shows in the end."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from benchmarks.scale.clock import Clock, Meter, Tally
 from benchmarks.scale.crowd import Crowd, Made
 from benchmarks.scale.load import drafts, mean_job
 from eichi.jobs import roster, runner, store, turn
+from eichi.jobs.schema import events, jobs
 from eichi.jobs.store import Store
 
 AT_ONCE = 1000  # jobs that are added together
@@ -114,20 +116,41 @@ class Databases:
 
 
 def fill(url: str, count: int) -> None:
-    """A store with so many jobs that wait."""
+    """A store with so many jobs that wait: the first ones as they are added, the others like them."""
     with Store(url) as full:
-        asked = drafts(count)
-        for first in range(0, count, AT_ONCE):
-            full.add(asked[first : first + AT_ONCE])
+        first = full.add(drafts(min(AT_ONCE, count)))
+        last = max(job.position for job in first)
+        with full.writing() as connection:
+            for turn_of in range(1, ceil(count / AT_ONCE)):
+                least = turn_of * AT_ONCE
+                some = jobs.c.id <= min(AT_ONCE, count - least)
+                moved = {"id": jobs.c.id + least, "position": jobs.c.position + turn_of * last}
+                _copied(connection, jobs, moved, some)
+                _copied(
+                    connection,
+                    events,
+                    {"job": events.c.job + least},
+                    events.c.job.in_(sa.select(jobs.c.id).where(some)),
+                )
+
+
+def _copied(
+    connection: sa.Connection, table: sa.Table, moved: dict[str, sa.ColumnElement[int]], some: sa.ColumnElement[bool]
+) -> None:
+    """Rows like some that are there, with other numbers."""
+    columns = [moved.get(column.name, column) for column in table.c]
+    connection.execute(
+        sa.insert(table).from_select([column.name for column in table.c], sa.select(*columns).where(some))
+    )
 
 
 def measure(database: Database, case: Case) -> Found:
     """Let a crowd work until its jobs are done."""
     begun = time.perf_counter()
-    with database.fresh(case.load is None) as url, Store(url) as jobs:
-        clock = Clock(Meter(jobs._engine), database.lanes, database.network)
+    with database.fresh(case.load is None) as url, Store(url) as opened:
+        clock = Clock(Meter(opened._engine), database.lanes, database.network)
         waiting = 0 if case.load is not None else database.count
-        crowd = Crowd(jobs, clock, case.workers, case.deaths, case.seed, case.sorting, waiting)
+        crowd = Crowd(opened, clock, case.workers, case.deaths, case.seed, case.sorting, waiting)
         if case.load is not None:
             crowd.arrive(drafts(AT_ONCE), case.load * case.workers / mean_job(crowd.cards))
         with lived(clock.time):
