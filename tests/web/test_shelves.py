@@ -73,7 +73,7 @@ def test_where_parts_are_and_what_is_not_used(server: Server, browser: Browser, 
         page.get_by_role("button", name=say("do.close")).last.click()
         page.locator("#to-comfy").click()
         page.wait_for_selector("body[data-ready] main[data-place=settings]")
-        expect(page.locator("#settings-comfy")).to_be_focused()
+        expect(page.locator("#settings-setting-comfy")).to_be_focused()
 
 
 def test_a_model_is_fetched_stopped_and_gone_on_with(server: Server, browser: Browser, hub: Hub) -> None:
