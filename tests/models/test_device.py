@@ -97,7 +97,7 @@ def test_a_card_of_intel_that_does_not_tell_what_is_free(monkeypatch: pytest.Mon
 def test_apples_memory_is_the_computers(free: int, found: int, monkeypatch: pytest.MonkeyPatch) -> None:
     device, maker = torch.device("mps"), apple()
     monkeypatch.setattr(torch, "mps", maker)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free * GIB))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free * GIB, total=64 * GIB))
     machine = measure(device)
     assert (machine.gpu, machine.ram, machine.streams) == (found * GIB, free * GIB, False)
     assert (title(device), peak(device)) == ("mps", None)

@@ -65,10 +65,10 @@ def test_where_parts_are_and_what_is_not_used(server: Server, browser: Browser, 
         expect(row.locator(".parts li").first).to_contain_text("to download, about 26 GB")
         expect(page.locator("#spare")).to_contain_text("FramePack.safetensors: the file is empty")
         expect(page.locator("#odd")).to_contain_text("gone: it does not exist")
-        hub.faults[STANDARD] = [Fault(503)] * 9
+        hub.faults[STANDARD] = [Fault(404)] * 9
         row.get_by_role("button", name=say("models.download"), exact=True).click()
         expect(page.locator("dialog .order")).to_contain_text("Tencent Hunyuan Community License")
-        expect(page.locator("dialog .order .wrong")).to_contain_text("503")
+        expect(page.locator("dialog .order .wrong")).to_contain_text("404")
         hub.faults.clear()
         page.get_by_role("button", name=say("do.close")).last.click()
         page.locator("#to-comfy").click()
