@@ -75,8 +75,9 @@ rem Whether what kept uv away is a full disk: 64 million bytes, in tenths of a m
 :room
 set "free="
 for /f "tokens=3" %%a in ('dir /-c .') do set "free=%%a"
-set "free=%free:~0,-6%"
+if not defined free exit /b
 for /f "delims=0123456789" %%a in ("%free%") do exit /b
+set "free=%free:~0,-6%"
 if %free%0 lss 640 set "why=start.uv.room"
 exit /b
 

@@ -74,6 +74,7 @@ inspect none.png
 lora inspect none
 import none
 latents join good.latents.safetensors
+verify-gpu --size medium
 latents extend good.latents.safetensors
 latents to-mp4 good.latents.safetensors --model nobody
 latents trim good.latents.safetensors --start 1 --out there.safetensors

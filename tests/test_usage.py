@@ -64,6 +64,10 @@ def test_all_that_click_is_told_has_an_id() -> None:
         (("jobs", "show", "x"), "JOB: значение 'x' не подходит (нужно целое число)."),
         (("jobs", "add", "--count", "0"), "--count: значение 0 не подходит (нужно не меньше 1)."),
         (("ui", "--port", "99999"), "--port: значение 99999 вне диапазона. Используйте значение от 1 до 65535."),
+        (
+            ("verify-gpu", "--size", "x"),
+            "--size принимает одно из этих значений: small, full. См.",
+        ),
         (("memory", "--lora-gb", "x"), "--lora-gb: значение 'x' не подходит (нужно число)."),
     ],
 )
@@ -82,4 +86,5 @@ def test_whatever_else_click_says_is_marked_as_a_detail() -> None:
     class Odd(click.UsageError):
         pass
 
+    assert "BadParameter" not in explain(click.BadParameter("what", param=click.Option(["--it"]))).say()
     assert "подробности: Odd: what" in explain(Odd("what")).say("ru")

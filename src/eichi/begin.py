@@ -7,14 +7,13 @@ what cannot be loaded then.
 import json
 import os
 import sys
-from typing import NoReturn
 
 from eichi.setup.start import FAILED, language_for
 from eichi.setup.whole import gaps
 from eichi.words import say
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line."""
     try:
         from eichi.cli import main as run

@@ -82,7 +82,8 @@ class ModelView(View):
     """A model that can be asked for by name.
 
     `size` are the bytes that are still to be fetched, near enough, `here` those that have come of parts that are not
-    whole. `interrupted` says that a download was begun and has not ended; `removable` are bytes that removing frees.
+    whole. `interrupted` says that a download was begun and has not ended; `removable` are bytes that removing frees,
+    `short` those that the disk has too few for a download.
     """
 
     name: str
@@ -95,6 +96,7 @@ class ModelView(View):
     here: int
     interrupted: bool
     removable: int
+    short: int
     parts: tuple[PartView, ...]
     licences: tuple[LicenceView, ...]
     resolutions: tuple[ResolutionView, ...]
@@ -218,6 +220,7 @@ def model_view(entry: Entry, models: ModelFolders, language: str, agreed: frozen
         here=come,
         interrupted=begun is not None,
         removable=sum(map(size_of, removable(entry, models))),
+        short=max(0, left + ROOM - free(models)) if left else 0,
         parts=parts,
         licences=_licences(licences(entry.parts, entry.parts), language, agreed),
         resolutions=tuple(

@@ -146,6 +146,12 @@ def explain(error: click.UsageError) -> InputError:
         case click.BadOptionUsage():
             flag = _is_flag(error)
             return InputError(f"error.usage.{'no_value' if flag else 'value'}", name=error.option_name, command=command)
+        case click.BadParameter():
+            named, kind = _named(error.param), error.param and error.param.type
+            if isinstance(kind, click.Choice):
+                choices = ", ".join(map(str, kind.choices))
+                return InputError("error.usage.choice", name=named, choices=choices, command=command)
+            return InputError("error.usage.bad", name=named, command=command)
     if error.ctx is not None and isinstance(error.ctx.command, click.Group):
         return InputError("error.usage.choose", command=command)
     words = re.search(r"\((.*)\)$", error.format_message(), re.DOTALL)  # the arguments that nothing takes

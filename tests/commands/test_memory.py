@@ -51,7 +51,7 @@ def test_a_described_card_has_its_speed(eichi: Run, monkeypatch: pytest.MonkeyPa
     speed = told["speed"]
     assert speed["card"] == "RTX 4070"
     assert speed["step"] == pytest.approx(sum(speed["parts"].values()), abs=0.05)
-    assert [note["id"] for note in told["advice"]] == ["memory.advice.fp8", "memory.advice.ram"]
+    assert [note["id"] for note in told["advice"]] == ["memory.advice.fp8", "memory.advice.more"]
     assert plan(eichi, "--card", "RTX 4070", "--free-gb", 8, "--ram-gb", 24)["usable"] == 7.0
     assert plan(eichi, "--free-gb", 12, "--ram-gb", 20)["speed"] is None
     parts = plan(eichi, "--card", "RTX 4070", "--ram-gb", 20, "--fp8-math")["speed"]["parts"]

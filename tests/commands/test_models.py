@@ -237,3 +237,48 @@ def test_the_files_of_comfyui_are_named(
     assert any("bf16" in line and "hunyuan_video_vae_bf16" in line for line in lines)
     assert any("tokenizer" in line and "9.1 MB" in line for line in lines) != tokenizers
     assert any("video.safetensors" in line and "F1" in line for line in lines)
+
+
+def test_files_and_folders_of_no_use_are_named(eichi: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, gone = tmp_path / "files", tmp_path / "gone"
+    place.mkdir()
+    empty = place / "FramePackI2V_HY.safetensors"
+    empty.touch()
+    monkeypatch.setenv("EICHI_COMFY", f"{place};{gone}")
+    listed = told(eichi("models", "--json")[1])
+    assert [(one["part"], one["place"], one["why"]) for one in listed["spare"]] == [
+        ("transformer", str(empty), "the file is empty")
+    ]
+    assert listed["odd"] == [{"place": str(gone), "why": "it does not exist"}]
+    said = "\n".join(eichi("models")[1])
+    assert f"{empty}: the file is empty" in said
+    assert f"{gone}: it does not exist" in said
+    assert "EICHI_COMFY" in eichi("doctor")[2] + "\n".join(eichi("doctor")[1])
+
+
+def test_the_files_of_comfyui_are_not_to_be_imported(
+    eichi: Run, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = trees.checkpoint(tmp_path / "model")
+    place = tmp_path / "ComfyUI"
+    trees.split(root, place)
+    made = catalog._entries() | {"framepack": trees.known(root)}
+    monkeypatch.setattr(catalog, "_entries", lambda: made)
+    code, _, shown = eichi("models", "import", place, "framepack")
+    assert (code, "EICHI_COMFY" in shown) == (2, True)
+
+
+def test_an_import_from_nowhere(eichi: Run, tmp_path: Path) -> None:
+    code, _, shown = eichi("models", "import", tmp_path / "gone", "framepack")
+    assert (code, "it does not exist" in shown, "BadParameter" in shown) == (2, True, False)
+
+
+def test_a_plan_without_a_network(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the package is told all the same; the variable that is to blame is named."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("EICHI_MIRROR", "http://127.0.0.1:9")
+    code, lines, shown = eichi("models", "download", "framepack", "--plan")
+    said = "\n".join(lines)
+    assert (code, "South Korea" in said, "25.7 GB" in said) == (1, True, True)
+    assert ("EICHI_MIRROR" in shown, "HF_ENDPOINT" in shown) == (True, False)
+    assert "licences" in json.loads(eichi("models", "download", "framepack", "--plan", "--json")[1][0])

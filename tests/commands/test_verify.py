@@ -62,6 +62,8 @@ def test_what_is_wrong_is_said_before_anything_runs(eichi: Run, tmp_path: Path) 
     code, lines, _ = eichi(*SMALL, "--way", "plian", "--json")
     assert code == 2 and json.loads(lines[-1])["error"] == "error.verify.way"
     other = tmp_path / "other.json"
+    code, lines, _ = eichi("verify-gpu", "--compare", other, other, "--json")
+    assert code == 2 and "it does not exist" in json.loads(lines[-1])["message"]
     other.write_text("{}", encoding="utf-8")
     code, lines, _ = eichi("verify-gpu", "--compare", other, other, "--json")
     assert code == 2 and json.loads(lines[-1])["error"] == "error.verify.report"

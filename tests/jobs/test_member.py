@@ -58,9 +58,9 @@ def test_weights_are_known_again_on_any_machine(tmp_path: Path) -> None:
         return [one_print(weights_prints({"vae": folder})) for folder in (here, there)]
 
     assert len(set(prints())) == 1
-    with (there / "a.safetensors").open("r+b") as changed:
-        changed.seek(SAMPLES * SAMPLE - SAMPLE // 2)  # in the middle
-        changed.write(b"x" * 2 * SAMPLE)
+    with (there / "a.safetensors").open("r+b") as other:
+        other.seek(SAMPLES * SAMPLE - SAMPLE // 2)  # in the middle
+        other.write(b"x" * 2 * SAMPLE)
     assert len(set(prints())) == 2
 
 
@@ -71,7 +71,8 @@ def store(home: Path) -> Iterator[Store]:
 
 
 def listed(store: Store) -> list[tuple[str, list[str], str | None]]:
-    return [(one.device, sorted(one.models), None if one.waits is None else one.waits.id) for one in store.workers()]
+    found = store.workers()
+    return [(one.device, sorted(one.models), None if one.waits is None else one.waits.id) for one in found]
 
 
 def test_a_worker_is_listed_while_it_works(store: Store) -> None:

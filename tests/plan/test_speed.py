@@ -197,16 +197,18 @@ def test_no_placement_that_fits_is_clearly_faster(name: str, gpu: int, ram: int,
 
 
 @pytest.mark.parametrize(
-    ("gpu", "ram", "fp8", "said"),
+    ("gpu", "ram", "total", "fp8", "said"),
     [
-        (16, 14, False, ["memory.advice.fp8", "memory.advice.ram"]),
-        (16, 64, False, []),
-        (16, 64, True, ["memory.advice.plain"]),
-        (80, 64, False, []),
+        (16, 14, 64, False, ["memory.advice.fp8", "memory.advice.ram"]),
+        (16, 14, 16, False, ["memory.advice.fp8", "memory.advice.more"]),  # no program to be closed takes the rest
+        (16, 14, 0, False, ["memory.advice.fp8", "memory.advice.more"]),  # nobody knows whether any does
+        (16, 64, 64, False, []),
+        (16, 64, 64, True, ["memory.advice.plain"]),
+        (80, 64, 64, False, []),
     ],
 )
-def test_what_would_be_faster_is_said(gpu: int, ram: int, fp8: bool, said: list[str]) -> None:
-    machine = Machine(gpu * GIB, ram * GIB, card=card("RTX 4080"))
+def test_what_would_be_faster_is_said(gpu: int, ram: int, total: int, fp8: bool, said: list[str]) -> None:
+    machine = Machine(gpu * GIB, ram * GIB, card=card("RTX 4080"), total=total * GIB or None)
     plan = plan_memory(find("framepack"), replace(NEED, fp8=fp8), machine)
     assert [note.id for note in plan.advice] == said
     for note in plan.advice:

@@ -52,6 +52,31 @@ def test_models_are_listed_with_what_they_need(client: TestClient) -> None:
     assert (full["interrupted"], full["removable"], tiny["licences"]) == (False, 0, [])
 
 
+def test_what_is_found_elsewhere_and_not_used_is_listed(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `eichi models` does; and that the disk has no room for a download."""
+    place = tmp_path / "files"
+    place.mkdir()
+    (place / "FramePack.safetensors").touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**31))
+    desk.settings = desk.settings.model_copy(update={"comfy": f"{place};{tmp_path / 'gone'}"})
+    with TestClient(make_app(desk), "http://localhost", client=("127.0.0.1", 5000)) as client:
+        told = client.get("/api/v1/models").json()
+    (spare,), (odd,) = told["spare"], told["odd"]
+    assert (spare["place"], spare["why"]) == (str(place / "FramePack.safetensors"), "the file is empty")
+    assert odd == {"place": str(tmp_path / "gone"), "why": "it does not exist"}
+    models = {model["name"]: model for model in told["models"]}
+    assert models["tiny"]["short"] == 0
+    assert models["framepack"]["short"] == models["framepack"]["size"] - 2**30
+
+
+def test_a_download_begins_with_what_it_will_bring(desk: Desk, hub: Hub) -> None:
+    asked = desk.downloads.order("framepack")
+    told = view(Download(asked.entry, asked=asked), Words("en"))
+    assert (told.done, told.size) == (0, asked.size)
+
+
 def test_a_model_is_fetched_and_told_of(client: TestClient, desk: Desk, hub: Hub) -> None:
     answer = client.post("/api/v1/models/framepack/download", json=AGREED)
     assert (answer.status_code, answer.json()["name"]) == (202, "framepack")

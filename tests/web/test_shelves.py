@@ -37,6 +37,9 @@ def hub() -> Iterator[Hub]:
 def server(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Server]:
     """A server that fetches from the hub of the tests, and was told on its start how much memory to leave."""
     asked = {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "EICHI_PRESERVE_GB": "8"}
+    files = tmp_path_factory.mktemp("files")
+    (files / "FramePack.safetensors").touch()
+    asked["EICHI_COMFY"] = f"{files};{files / 'gone'}"
     with serving(tmp_path_factory.mktemp("machine"), **asked) as server:
         yield server
 
@@ -52,6 +55,25 @@ def latents(path: Path) -> Path:
     record = {"kind": "video", "model": "tiny", "request": {"prompt": "a ball"}}
     save_latents(path, Latents(np.zeros((1, 16, 10, 6, 10), dtype=np.float32), 0), record)
     return path
+
+
+def test_where_parts_are_and_what_is_not_used(server: Server, browser: Browser, hub: Hub) -> None:
+    """Without asking the server of models anything; when it does not answer, what is known is shown all the same."""
+    with visiting(browser, server.address, "en", "models") as page:
+        row = page.locator("#models > li").filter(has=page.get_by_role("heading", name="FramePack", exact=True))
+        row.locator(".parts summary").click()
+        expect(row.locator(".parts li").first).to_contain_text("to download, about 26 GB")
+        expect(page.locator("#spare")).to_contain_text("FramePack.safetensors: the file is empty")
+        expect(page.locator("#odd")).to_contain_text("gone: it does not exist")
+        hub.faults[STANDARD] = [Fault(503)] * 9
+        row.get_by_role("button", name=say("models.download"), exact=True).click()
+        expect(page.locator("dialog .order")).to_contain_text("Tencent Hunyuan Community License")
+        expect(page.locator("dialog .order .wrong")).to_contain_text("503")
+        hub.faults.clear()
+        page.get_by_role("button", name=say("do.close")).last.click()
+        page.locator("#to-comfy").click()
+        page.wait_for_selector("body[data-ready] main[data-place=settings]")
+        expect(page.locator("#settings-setting-comfy")).to_be_focused()
 
 
 def test_a_model_is_fetched_stopped_and_gone_on_with(server: Server, browser: Browser, hub: Hub) -> None:

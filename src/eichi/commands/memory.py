@@ -99,6 +99,7 @@ def _machine(
         card=described or (here.card if free_gb is None else None),
         kernel=settings.attention,
         half=settings.runtime.half,
+        total=here.total if ram_gb is None else None,
     )
 
 

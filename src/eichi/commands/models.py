@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from eichi.errors import ModelError, RunError
 from eichi.lines import duration
 from eichi.terminal import FAILED, json_flag, print_json, reporting, tell
 from eichi.text import pad
@@ -61,7 +62,12 @@ def download(name: str, only_plan: bool, as_json: bool) -> None:
 
     with reporting(as_json) as settings:
         entry = find(name)
-        asked = order(entry, settings.model_folders, Server.of(settings))
+        try:
+            asked = order(entry, settings.model_folders, Server.of(settings))
+        except (ModelError, RunError):
+            if only_plan:
+                _tell_rough(entry, settings, as_json)
+            raise
         view = order_view(asked, settings.language)
         if only_plan or asked.files:
             if as_json:
@@ -75,7 +81,7 @@ def download(name: str, only_plan: bool, as_json: bool) -> None:
 
 
 @models.command(name="import", help=say("cli.models.import"))
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("name")
 @json_flag
 def import_(folder: Path, name: str, as_json: bool) -> None:
@@ -211,6 +217,19 @@ def _tell_order(view: "OrderView", language: str, tell: Callable[[str], object],
         if repository.licence:
             told = {"repository": repository.name, "licence": repository.licence, "link": repository.link}
             tell(say("models.card", language, **told).rstrip())
+
+
+def _tell_rough(entry: "Entry", settings: "Settings", as_json: bool) -> None:
+    """What is known of a download of which the server tells nothing: rough sizes, and the terms."""
+    from eichi.modelview import model_view
+
+    view = model_view(entry, settings.model_folders, settings.language)
+    if as_json:
+        print_json(view)
+        return
+    _tell_parts(view, settings.language)
+    for one in view.licences:
+        click.echo(f"{one.text} {one.url}")
 
 
 def _complete(entry: "Entry", settings: "Settings", as_json: bool) -> None:

@@ -117,9 +117,11 @@ def measure(device: torch.device, preserve_gb: float | None = None, half: bool =
     """What is free beside a device now."""
     here, found = ram.free(), room(device)
     if found is None:
-        return Machine(None, here, preserve_gb, half=half)
+        return Machine(None, here, preserve_gb, half=half, total=ram.total())
     free = min(found[0], here) if device.type == "mps" else found[0]
-    return Machine(free, here, preserve_gb, streams(device), card_of(device), pinnable=ram.pinnable())
+    return Machine(
+        free, here, preserve_gb, streams(device), card_of(device), pinnable=ram.pinnable(), total=ram.total()
+    )
 
 
 def synchronise(device: torch.device) -> None:

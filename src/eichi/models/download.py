@@ -188,7 +188,7 @@ def order(entry: Entry, models: ModelFolders, server: Server | None = None, agai
     commits = {} if begun is None else begun.commits
     names = dict.fromkeys(str(source.repository) for source in lacking.values())
     repositories = [_look(name, server, commits.get(name)) for name in names]
-    files = [wanted for repository in repositories for wanted in _wanted(repository, lacking, models)]
+    files = [wanted for repository in repositories for wanted in _wanted(repository, lacking, models, server)]
     marks = {f"{source.folder}/{MARKS.get(part, 'config.json')}".lstrip("/") for part, source in lacking.items()}
     return Order(
         entry,
@@ -282,7 +282,9 @@ def _look(name: str, server: Server, commit: str | None) -> Repository:
     return look(name, server)
 
 
-def _wanted(repository: Repository, lacking: dict[str, PartSource], models: ModelFolders) -> Iterator[Wanted]:
+def _wanted(
+    repository: Repository, lacking: dict[str, PartSource], models: ModelFolders, server: Server
+) -> Iterator[Wanted]:
     """The files of a repository that parts need. Raises ModelError where it has none, or none that can be trusted."""
     parts = {source.folder: part for part, source in lacking.items() if source.repository == repository.name}
     found = set()
@@ -293,7 +295,7 @@ def _wanted(repository: Repository, lacking: dict[str, PartSource], models: Mode
             found.add(file.folder)
             yield Wanted(parts[file.folder], file, _place(file, models), _here(file, models))
     for folder in parts.keys() - found:
-        raise ModelError("error.hub.empty", repository=repository.name, folder=folder or "/")
+        raise ModelError("error.hub.empty", repository=repository.name, folder=folder or "/", **server.named)
 
 
 def _lacking(

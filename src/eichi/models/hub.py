@@ -82,6 +82,15 @@ class Server:
             return self.token.get_secret_value()
         return None if self.url.rstrip("/") == constants.ENDPOINT.rstrip("/") else False
 
+    @property
+    def named(self) -> dict[str, str]:
+        """The variables that a server and its token are set by, for a sentence: ours, or the hub library's."""
+        own = self.address or self.token is not None
+        return {
+            "mirror": "EICHI_MIRROR" if self.address else "HF_ENDPOINT",
+            "secret": "EICHI_TOKEN" if own else "HF_TOKEN",
+        }
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -370,7 +379,7 @@ def boundary(what: str, server: Server) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise _refusal(what, error, server) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise RunError("error.hub.network", what=what, server=server.url, reason=error) from error
+        raise RunError("error.hub.network", what=what, server=server.url, reason=error, **server.named) from error
     except OSError as error:
         raise FolderError("error.hub.write", what=what, reason=error) from error
 
@@ -378,7 +387,7 @@ def boundary(what: str, server: Server) -> Iterator[None]:
 def _refusal(what: str, error: HfHubHTTPError, server: Server) -> EichiError:
     """The error for an HTTP status that is none of success."""
     status = error.response.status_code
-    values = {"what": what, "server": server.url, "status": status}
+    values = {"what": what, "server": server.url, "status": status} | server.named
     if isinstance(error, GatedRepoError):
         page = f"{server.url}/{'/'.join(what.split('/')[:2])}"
         return ModelError("error.hub.gated", page=page, **values)

@@ -10,6 +10,11 @@ def free() -> float:
     return float(psutil.virtual_memory().available)
 
 
+def total() -> float:
+    """All bytes of this machine's RAM."""
+    return float(psutil.virtual_memory().total)
+
+
 def pinnable() -> float | None:
     """Bytes that may be pinned for a GPU, None where the system has no limit: Windows lets half of all RAM be."""
-    return psutil.virtual_memory().total / 2 if sys.platform == "win32" else None
+    return total() / 2 if sys.platform == "win32" else None

@@ -6,6 +6,7 @@ checksum of, weights must be as long as their header says; theirs is noted, so t
 network. Has no torch.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Generator
@@ -18,6 +19,7 @@ from eichi.errors import FolderError, ModelError, RunError
 from eichi.files import private, settle
 from eichi.models.download import ROOM, Clock, Fetching, Rate, free, lacking_parts
 from eichi.models.fetched import alone, files_of, known_sum, note, whole
+from eichi.models.found import best, look
 from eichi.models.hub import CHUNK, MARK, RemoteFile, Summing
 from eichi.models.locate import MARKS, locate_part
 
@@ -38,13 +40,21 @@ def take(
 ) -> Generator[Fetching, None, tuple[str, ...]]:
     """Copy what a model lacks and a folder has; returns the parts that are still missing.
 
-    Raises ModelError where the folder has nothing of it, FolderError, and RunError for a damaged file.
+    Raises ModelError where the folder has nothing of it, or only as ComfyUI has it, FolderError, and RunError for a
+    damaged file.
     """
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise FolderError("error.model.import_folder", folder=folder, reason=error) from error
     there = ModelFolders(folder, hubs=(folder,))
     wanted = lacking_parts(entry, models)
     found = {part: place for part in wanted if (place := locate_part(entry, part, there)) is not None}
     sources = [one for part, place in found.items() for one in _sources(entry, part, place, there)]
     if wanted and not sources:
+        seen = look(entry, ModelFolders(models.own, comfy=(folder,)))
+        if any(best(seen, part, entry.direction) for part in wanted):
+            raise ModelError("error.model.import_comfy", model=entry.name, folder=folder)
         raise ModelError("error.model.import", model=entry.name, folder=folder)
     size, done, rate = sum(one.size for one in sources), 0, Rate(clock)
     if size and size + ROOM > free(models):

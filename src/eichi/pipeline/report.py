@@ -101,10 +101,12 @@ class GpuReport:
 
 
 def read_report(path: Path) -> GpuReport:
-    """A report from its file. Raises InputError for any other."""
+    """A report from its file. Raises InputError for any other, and for one that cannot be read."""
     try:
         return TypeAdapter(GpuReport).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+    except OSError as error:
+        raise InputError("error.verify.read", path=path, reason=error) from error
+    except ValidationError as error:
         raise InputError("error.verify.report", path=path) from error
 
 

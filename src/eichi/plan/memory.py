@@ -102,7 +102,8 @@ class Machine:
 
     `streams` is whether the GPU does one thing beside another, as CUDA does: decode beside sampling, fetch ahead.
     `card` is what is known of the GPU's speed, `kernel` the setting for attention; `half` is whether a CPU is to
-    compute in bfloat16; `pinnable` is how much RAM may be pinned where the system has a limit of its own.
+    compute in bfloat16; `pinnable` is how much RAM may be pinned where the system has a limit of its own, `total` all
+    RAM of the machine, None where it is only described.
     """
 
     gpu: float | None
@@ -113,6 +114,7 @@ class Machine:
     kernel: str = "auto"
     half: bool = False
     pinnable: float | None = None
+    total: float | None = None
 
     @property
     def usable(self) -> float:
@@ -408,7 +410,8 @@ def _advice(anatomy: Anatomy, need: Need, machine: Machine, placement: Placement
     if placement.streamed and machine.streams and then is not None and then.section < now.section * WORTH:
         ram = _gib(forecast(anatomy, need, pinned).ram + SLACK)
         values = {"ram": ram, "before": round(now.step, 2), "after": round(then.step, 2)}
-        yield Adjusted("memory.advice.ram", values)
+        enough = machine.total is not None and ram * GIB <= machine.total
+        yield Adjusted("memory.advice.ram" if enough else "memory.advice.more", values)
 
 
 def parameters(anatomy: Anatomy) -> dict[str, int]:

@@ -65,7 +65,7 @@ class Access:
     def give(self, name: str) -> str:
         """A new token under a name, in place of the one that it had. Raises InputError for what is no name."""
         if NAME.fullmatch(name) is None or name in (PASSWORD, TOKEN):
-            raise InputError("error.access.taken", name=name)
+            raise InputError("error.access.taken", name=name, known=", ".join((PASSWORD, TOKEN)))
         values, token = self._values(), secrets.token_urlsafe(LENGTH)
         salt = values.setdefault("salt", secrets.token_hex(16))
         self._write(values | {NAMED: values.get(NAMED, {}) | {name: _hash(token, salt)}})

@@ -274,7 +274,8 @@ class Downloads:
 def view(run: Download, words: Words) -> DownloadView:
     """A task as it is seen from outside."""
     told, moving = run.told, run.status is Status.RUNNING and run.stalled is None
-    done, size = (0, 0) if told is None else (told.done, told.size)
+    planned = (0, 0) if run.asked is None else (run.asked.here, run.asked.size)
+    done, size = planned if told is None else (told.done, told.size)
     fetching = told if told is not None and told.kind == "fetching" else None
     return DownloadView(
         name=run.entry.name,

@@ -59,7 +59,9 @@ class Probe:
         names = self.names()
         card = find_card(names[number]) if number < len(names) else None
         free, kernel, limit = cards[number], settings.attention, ram.pinnable()
-        return Machine(free, here, settings.preserve_gb, card=card, kernel=kernel, half=half, pinnable=limit)
+        return Machine(
+            free, here, settings.preserve_gb, card=card, kernel=kernel, half=half, pinnable=limit, total=ram.total()
+        )
 
     def names(self) -> list[str]:
         """What the cards of this machine are called, in the order of their numbers."""

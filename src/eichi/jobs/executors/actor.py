@@ -62,6 +62,6 @@ class WorkerActor:
             with logging_to(settings, name), Store(settings.store) as store:
                 from eichi.jobs.worker import Worker
 
-                Worker(store, settings, self._leaving, number=number).work()
+                Worker(store, settings, self._leaving, number=number, settings_now=load_settings).work()
         except EichiError as error:  # the store cannot be opened, the device not taken; its keeper tells who waits
             self._problem = Problem(id=error.id, values=error.plain)

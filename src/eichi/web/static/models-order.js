@@ -3,16 +3,16 @@
 import { get, post } from "./api.js";
 import { button, el } from "./dom.js";
 import { open } from "./dialog.js";
-import { saying } from "./toast.js";
 import { number, say, size } from "./words.js";
 
 /**
  * Show what a model's download comes to, and begin it when somebody says so.
  * @param {any} model
+ * @param {number} free
  * @param {() => void} begun
  */
-export async function offerDownload(model, begun) {
-  const order = await saying(() => get(`models/${model.name}/download`));
+export async function offerDownload(model, free, begun) {
+  const order = await get(`models/${model.name}/download`).catch((error) => unasked(model, free, error));
   if (!order) return;
   const asked = order.licences.filter((one) => one.asked && !one.agreed);
   const agree = asked.length ? /** @type {HTMLInputElement} */ (el("input", { type: "checkbox", id: "agree" })) : null;
@@ -47,6 +47,27 @@ export async function offerDownload(model, begun) {
   }
 }
 
+/**
+ * What is known of a download that the server tells nothing of: rough sizes, and the terms.
+ * @param {any} model
+ * @param {number} free
+ * @param {any} error
+ */
+function unasked(model, free, error) {
+  if (error.status === undefined) throw error; // no answer of ours: a fault of the page
+  const missing = model.parts.filter((part) => !part.place);
+  const rows = missing.map((part) => el("li", {}, el("span", { class: "grow", text: part.label }), el("span", { text: say("models.nowhere", { size: size(part.size) }) })));
+  const close = open(
+    el("div", { class: "ask-box order" },
+      el("p", { class: "wrong", role: "alert", text: error.message }),
+      el("p", { text: say("models.fetch", { size: size(model.size), room: size(free) }) }),
+      el("ul", { class: "order-files" }, ...rows),
+      terms({ licences: model.licences, repositories: [] }),
+      el("div", { class: "row end" }, button("", say("do.close"), () => close()))),
+    { title: model.label },
+  );
+}
+
 /** @param {any} order */
 function room(order) {
   if (order.fits) return say("models.after", { free: size(order.free), after: size(order.after) });
@@ -69,7 +90,7 @@ const folded = (title, rows) => el("details", {}, el("summary", { text: title })
 /** The licences, each with what it is about and where it stands, and what the sources say themselves. @param {any} order */
 function terms(order) {
   const rows = order.licences.map((one) => el("li", {}, el("span", { text: one.text }), " ", link(one.url, say("models.read", { name: one.name }))));
-  const cards = order.repositories.filter((one) => one.licence).map((one) => el("li", {}, `${one.name}: `, one.link ? link(one.link, one.licence) : one.licence));
+  const cards = order.repositories.filter((one) => one.licence).map((one) => el("li", {}, say("models.card", { repository: one.name, licence: one.licence, link: "" }), one.link && link(one.link, say("models.read", { name: one.licence }))));
   return el("section", {}, el("h3", { text: say("models.licences") }), el("ul", { class: "notes" }, ...rows, ...cards));
 }
 

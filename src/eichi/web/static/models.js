@@ -13,15 +13,37 @@ import { language, number, say, size, span } from "./words.js";
 /** @type {any[]} */
 let models = [];
 let room = 0;
+/** @type {any[]} */
+let spare = [];
+/** @type {any[]} */
+let odd = [];
 
 async function load() {
   const told = await saying(() => get("models"));
-  if (told) ({ models, room } = told);
+  if (told) ({ models, room, spare, odd } = told);
   show();
 }
 
 function show() {
   sync(find("#models"), models, (model) => model.name, make, fill);
+  find("#odd").replaceChildren(...odd.map((one) => el("li", { text: `${one.place}: ${one.why}` })));
+  find("#odd").hidden = !odd.length;
+  find("#spare").replaceChildren(...spare.map((one) => row(kept(one), `${one.place}: ${one.why}`)));
+  find("#unused").hidden = !spare.length;
+}
+
+/** A part in a list, and where it is. @param {string} part @param {string} where */
+const row = (part, where) => el("li", {}, el("span", { text: part }), el("span", { class: "grow", text: where }));
+
+/** What a part is, and what it is kept in. @param {any} part */
+const kept = (part) => [part.label, part.precision, part.known].filter(Boolean).join(" · ");
+
+/** Where the parts of a model are. @param {HTMLElement} node @param {any} model */
+function parts(node, model) {
+  node.hidden = model.embedded;
+  const here = model.parts.filter((part) => part.place).length;
+  find("summary", node).textContent = say("models.parts", { here: number(here), all: number(model.parts.length) });
+  find("ul", node).replaceChildren(...model.parts.map((part) => row(kept(part), part.place ?? say("models.nowhere", { size: size(part.size) }))));
 }
 
 /** The latest task with a model. @param {any} model */
@@ -36,7 +58,8 @@ function make(model) {
   const more = button("more", say("do.more"), () => {}, { quiet: true, class: "more" });
   menu(more, () => items(models.find((one) => one.name === model.name) ?? model));
   return el("li", {},
-    el("div", { class: "grow" }, el("h3"), el("small"), el("p", { class: "how soft" }), el("p", { class: "stalled", role: "status" }), bar, el("p", { class: "wrong", role: "alert" })),
+    el("div", { class: "grow" }, el("h3"), el("small"), el("p", { class: "how soft" }), el("p", { class: "stalled", role: "status" }), bar, el("p", { class: "wrong", role: "alert" }),
+      el("details", { class: "parts" }, el("summary"), el("ul", { class: "order-files" }))),
     el("div", { class: "row acts" }), more);
 }
 
@@ -53,12 +76,13 @@ function fill(node, model) {
   bar.setAttribute("aria-label", model.label);
   stalled.textContent = open ? task.stalled : "";
   stalled.hidden = !stalled.textContent;
-  wrong.textContent = open ? "" : damage(task);
+  wrong.textContent = open ? "" : damage(task) || tight(model);
   wrong.hidden = !wrong.textContent;
   const more = find(".more", node);
   more.hidden = open || !items(model).length;
   more.setAttribute("aria-label", `${say("do.more")}: ${model.label}`);
   offer(find(".acts", node), model, task);
+  parts(find(".parts", node), model);
 }
 
 /** What is to be said of a model that nothing is done with. @param {any} model @param {any} task */
@@ -68,6 +92,9 @@ function state(model, task) {
   return whole ? `${say("models.here")} · ${say("models.good", { count: number(task.good) })}` : say("models.here");
 }
 
+/** That a download cannot come to its end. @param {any} model */
+const tight = (model) => (model.short ? say("models.tight", { free: size(room), missing: size(model.short) }) : "");
+
 /** @param {any} task */
 function damage(task) {
   if (!task?.bad.length) return task?.said ?? "";
@@ -76,11 +103,12 @@ function damage(task) {
 
 /** @param {any} task */
 function progress(task) {
-  const parts = [task.status_text, say("models.of", { done: size(task.done), all: size(task.size) })];
-  if (task.speed) parts.push(say("models.speed", { speed: size(task.speed) }));
-  if (task.left !== null && task.left !== undefined) parts.push(say("stage.left", { time: span(task.left) }));
-  if (task.files > 1) parts.push(say("models.file", { index: number(task.index), files: number(task.files) }));
-  return parts.join(" · ");
+  const said = [task.status_text];
+  if (task.size) said.push(say("models.of", { done: size(task.done), all: size(task.size) }));
+  if (task.speed) said.push(say("models.speed", { speed: size(task.speed) }));
+  if (task.left !== null && task.left !== undefined) said.push(say("stage.left", { time: span(task.left) }));
+  if (task.files > 1) said.push(say("models.file", { index: number(task.index), files: number(task.files) }));
+  return said.join(" · ");
 }
 
 /** The one thing that is done next with a model. @param {HTMLElement} node @param {any} model @param {any} task */
@@ -92,7 +120,7 @@ function offer(node, model, task) {
   if (open) node.replaceChildren(button("stop", say("models.stop"), () => act(() => del(`models/${model.name}/download`))));
   else if (bad) node.replaceChildren(button("download", say("models.mend"), () => act(() => post(`models/${model.name}/mend`)), { class: "primary" }));
   else if (model.present) node.replaceChildren(button("", say("models.use"), () => (location.href = placeUrl("create", { model: model.name }))));
-  else node.replaceChildren(button("download", say(model.interrupted ? "models.resume" : "models.download"), () => offerDownload(current(model), load), { class: "primary" }));
+  else node.replaceChildren(button("download", say(model.interrupted ? "models.resume" : "models.download"), () => offerDownload(current(model), room, load), { class: "primary" }));
 }
 
 /** What else can be done with a model. @param {any} model */
