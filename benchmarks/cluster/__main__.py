@@ -41,9 +41,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "forward": {"model": "tiny-f1", "output": {"frames": "last"}},
     "loop": {"model": "tiny", "keyframes": {"loop": "seamless"}},
 }
-COMMON = {"prompt": "star", "seconds": 1, "section_size": 0.5, "seed": 1, "sampling": {"steps": 2}}
+COMMON = {"prompt": "star", "seconds": 2, "section_size": 0.5, "seed": 1, "sampling": {"steps": 2}}
 ENDED = tuple(status for status in Status if status.terminal)
-LINES = 12  # of the diary for a job that nobody disturbs
+LINES = 16  # of the diary for a job that nobody disturbs
 SPACING = 1.8  # a kill comes after up to so many times the lines that there are for one
 WAITING = 20  # jobs that are asked for and not done, at the most
 QUIET = 900  # seconds in which something has to happen
