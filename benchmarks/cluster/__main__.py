@@ -7,6 +7,7 @@ that it leaves when nobody disturbs it, and nothing else may be left. Takes half
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="the first machine's worker is started by Ray")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # so that nothing is left running
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server is somebody else

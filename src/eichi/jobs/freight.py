@@ -182,8 +182,8 @@ class Freight:
             self._clear(_parts(job))
 
     def tidy(self, store: Store) -> None:
-        """Give back the space that a dead worker has left taken: here by jobs of other machines, in the place by jobs of
-        this one that are finished. Raises StoreError.
+        """Give back the space that a dead worker has left taken: here by jobs of other machines, in the place by those
+        of this one that are finished. Raises StoreError.
         """
         self._sweep(store)
         for folder in (self.settings.home / AWAY).glob("*-*"):
