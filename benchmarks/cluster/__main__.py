@@ -7,6 +7,7 @@ that it leaves when nobody disturbs it, and nothing else may be left. Takes half
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -41,9 +42,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "forward": {"model": "tiny-f1", "output": {"frames": "last"}},
     "loop": {"model": "tiny", "keyframes": {"loop": "seamless"}},
 }
-COMMON = {"prompt": "star", "seconds": 1, "section_size": 0.5, "seed": 1, "sampling": {"steps": 2}}
+COMMON = {"prompt": "star", "seconds": 2, "section_size": 0.5, "seed": 1, "sampling": {"steps": 2}}
 ENDED = tuple(status for status in Status if status.terminal)
-LINES = 12  # of the diary for a job that nobody disturbs
+LINES = 16  # of the diary for a job that nobody disturbs
 SPACING = 1.8  # a kill comes after up to so many times the lines that there are for one
 WAITING = 20  # jobs that are asked for and not done, at the most
 QUIET = 900  # seconds in which something has to happen
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="the first machine's worker is started by Ray")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # so that nothing is left running
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server is somebody else

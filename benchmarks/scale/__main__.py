@@ -24,10 +24,10 @@ EACH = 10  # of these, for each worker
 Say = Callable[[str], object]
 
 
-def crowds(counts: Sequence[int], jobs: int) -> Iterator[Case]:
-    """Crowds of every size at a queue with all the jobs; the largest does them all."""
+def crowds(counts: Sequence[int], jobs: int, done: int) -> Iterator[Case]:
+    """Crowds of every size at a queue with all the jobs; the largest does so many as are to be `done`."""
     for workers in counts:
-        yield Case(workers, jobs if workers == max(WORKERS) else enough(workers, jobs))
+        yield Case(workers, min(done, jobs) if workers == max(WORKERS) else enough(workers, jobs))
 
 
 def troubled(workers: int, jobs: int) -> Iterator[Case]:
@@ -59,6 +59,7 @@ def run(database: Database, cases: Iterator[Case], say: Say) -> list[Found]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--done", type=int, default=100_000, help="of these, by the largest crowd")
     parser.add_argument("--most", type=int, default=max(WORKERS), help="workers")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     arguments = parser.parse_args()
@@ -72,14 +73,15 @@ def main() -> None:
         folder.chmod(0o755)  # the server is somebody else
         if "postgresql" in asked:
             with postgres(folder / "server") as server:
-                _tables(Databases(server, arguments.jobs), counts, arguments.jobs)
+                _tables(Databases(server, arguments.jobs), counts, arguments.done)
         if "sqlite" in asked:
-            _tables(Files(folder, arguments.jobs), counts, arguments.jobs)
+            _tables(Files(folder, arguments.jobs), counts, arguments.done)
 
 
-def _tables(database: Database, counts: Sequence[int], jobs: int) -> None:
+def _tables(database: Database, counts: Sequence[int], done: int) -> None:
+    jobs = database.count
     _say(f"\n{database.name}, {jobs} jobs to come\n")
-    found = run(database, crowds(counts, jobs), _say)
+    found = run(database, crowds(counts, jobs, done), _say)
     _say(f"What {found[-1].case.workers} workers asked\n")
     _say(calls(found[-1]))
     for workers in (8, 64, 512):

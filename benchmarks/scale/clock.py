@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-EVERY, KNOWN = 200, 25  # calls of a kind until one is made again; how many of the last are gone by
+EVERY, KNOWN = 200, 51  # calls of a kind until one is made again; how many of the last are gone by
 Life = Generator[float, None, None]
 Answer = TypeVar("Answer")
 
@@ -74,6 +74,7 @@ class Tally:
     statements: int = 0
     database: float = 0.0
     beside: float = 0.0
+    waited: float = 0.0  # for a lane
 
 
 @dataclass(order=True)
@@ -150,5 +151,6 @@ class Clock:
         tally.beside += cost.beside
         self.busy += cost.database
         begun = max(heapq.heappop(self._lanes), self.now)
+        tally.waited += begun - self.now
         heapq.heappush(self._lanes, begun + cost.database)
         return begun + cost.database + cost.beside + cost.statements * self.network - self.now

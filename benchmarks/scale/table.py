@@ -8,7 +8,15 @@ COLUMNS = (
     *("workers", "case", "jobs", "efficiency", "loading", "lost", "jobs an hour", "waited", "slowest 5 %"),
     *("statements a second", "database busy", "deaths", "failed", "taken while alive", "simulated in"),
 )
-CALLS = ("call", "calls", "statements each", "ms in the database", "ms beside it", "share of the database")
+CALLS = (
+    "call",
+    "calls",
+    "statements each",
+    "ms in the database",
+    "ms beside it",
+    "ms waited for it",
+    "share of the database",
+)
 
 
 def table(columns: Sequence[str]) -> str:
@@ -36,7 +44,7 @@ def calls(found: Found) -> str:
         each = 1000 / tally.calls
         cells = (
             *(kind, f"{tally.calls}", f"{tally.statements / tally.calls:.1f}", f"{tally.database * each:.2f}"),
-            *(f"{tally.beside * each:.2f}", f"{tally.database / whole:.0%}"),
+            *(f"{tally.beside * each:.2f}", f"{tally.waited * each:.2f}", f"{tally.database / whole:.0%}"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

@@ -99,6 +99,7 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     work(worker, "desk", tmp_path / "home")
     expected = results(settings.outputs)
     assert len(expected) == 2
+    assert FolderPlace(tmp_path / "place").keys("parts/") == []
     queue.remove(undisturbed.id, files=True)
 
     job = add(queue, settings, video)
@@ -231,3 +232,15 @@ def test_what_a_dead_worker_left_of_others_jobs_goes(
     queue.remove(over.id)
     here.tidy(queue.store)
     assert [path.name.partition("-")[0] for path in (tmp_path / "far" / "away").iterdir()] == [str(running.id)]
+
+
+def test_what_a_dead_worker_left_of_a_finished_job_in_the_place_goes(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, video: VideoOptions, tmp_path: Path
+) -> None:
+    waiting, done = add(queue, settings, video), add(queue, settings, video)
+    (tmp_path / "section").write_text("latents")
+    for job in (waiting, done):
+        place.put(f"parts/{job.id}-{round(job.created * 1000)}/section", tmp_path / "section")
+    queue.store.change(done.id, (Status.WAITING,), status=Status.DONE)
+    at_home.tidy(queue.store)
+    assert [key.split("/")[1].partition("-")[0] for key in place.keys("parts/")] == [str(waiting.id)]

@@ -30,6 +30,7 @@ from eichi.files import digest, private, remove
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
+from eichi.jobs.view import Status
 from eichi.models.lorasettings import config_beside
 from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
 from eichi.settings import Settings
@@ -175,14 +176,35 @@ class Freight:
             with suppress(OSError):
                 remove(self._away(job))
 
+    def over(self, job: Job, event: Result) -> None:
+        """Clear the place of a job that is finished at its home, and gone on with by nobody. Raises StoreError."""
+        if self.place is not None and self.mine(job) and isinstance(event, Finished):
+            self._clear(_parts(job))
+
     def tidy(self, store: Store) -> None:
-        """Give back the space of jobs of other machines that a dead worker has left here. Raises StoreError."""
+        """Give back the space that a dead worker has left taken: here by jobs of other machines, in the place by those
+        of this one that are finished. Raises StoreError.
+        """
+        self._sweep(store)
         for folder in (self.settings.home / AWAY).glob("*-*"):
             id = folder.name.partition("-")[0]
             job = store.find(int(id)) if id.isdecimal() else None
             if job is None or job.status.terminal or _key(job) != folder.name:
                 with suppress(OSError):
                     remove(folder)
+
+    def _sweep(self, store: Store) -> None:
+        """Clear the place of what was made of jobs that are finished here, at their home."""
+        if self.place is None:
+            return
+        coming = self.arrived()
+        for start in {key.rpartition("/")[0] for key in self.place.keys("parts/")}:
+            id = start.rpartition("/")[2].partition("-")[0]
+            job = store.find(int(id)) if id.isdecimal() else None
+            if job is None or job.status != Status.DONE or job.id in coming or not self.mine(job):
+                continue
+            if _parts(job) == f"{start}/":
+                self._clear(_parts(job))
 
     # Where it was added, once more
 

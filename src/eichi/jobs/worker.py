@@ -214,6 +214,7 @@ class Worker:
             self._sure(self.store.record, job, word)
             self.freight.leave(job)
             self._sure(self.store.end, job, Status.DONE, there, result=dump(there))
+            self._sure(self.freight.over, job, there)
             return
         listener, pace = Listener(job), Pace()
         going: Job | None = job
@@ -255,6 +256,7 @@ class Worker:
         told = self._sure(self.freight.deliver, job, event)
         self._give_up(job)
         self._sure(self.store.end, job, status, told, result=dump(told), pace=pace.section, **made)
+        self._sure(self.freight.over, job, told)
 
     def _start(self, job: Job, stop: Stop) -> tuple[Job, Generator[Event, None, None]]:
         """A job as it is run, and its events; it goes on from its checkpoint where there is one."""
