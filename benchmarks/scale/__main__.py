@@ -5,6 +5,7 @@ be installed; it is started in a folder of its own.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=max(WORKERS), help="workers")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # so that no server is left running
     counts = [count for count in WORKERS if count <= arguments.most]
     asked = arguments.database or ["postgresql", "sqlite"]
     for card in dict.fromkeys(CARDS):
