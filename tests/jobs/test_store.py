@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -355,3 +356,26 @@ def test_sqlite_is_set_up_for_many(tmp_path: Path) -> None:
         pragmas = ("journal_mode", "foreign_keys", "busy_timeout")
         found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
     assert found == ["wal", 1, 30_000]
+
+
+def test_what_is_written_anew_within_seconds_is_not_waited_for(store: Store, drafts: Drafts) -> None:
+    """On a server; all else is on its disk before anybody goes on."""
+    if store.url.get_backend_name() == "sqlite":
+        return
+    asked, told = store.writing, list[tuple[str, bool]]()
+
+    @contextmanager
+    def writing(*given: bool, **named: bool) -> Iterator[sa.Connection]:
+        with asked(*given, **named) as connection:
+            told.append((connection.scalar(sa.text("SHOW synchronous_commit")), bool(named.get("passing"))))
+            yield connection
+
+    store.writing = writing  # type: ignore[method-assign]
+    store.add(drafts(1))
+    job = store.claim(new_runner())
+    assert job is not None
+    store.record(job, Step(0, 1, 1, 2))
+    store.beat(str(job.runner))
+    store.record(job, SectionDone(0, 0, 1, 2, 0))
+    store.record(job, checkpoint="out/.x.parts")
+    assert told == [("on", False)] * 2 + [("off", True)] * 2 + [("on", False)] * 2

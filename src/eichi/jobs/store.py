@@ -251,7 +251,7 @@ class Store:
 
     def beat(self, runner: str) -> bool:
         """A worker's sign of life; whether it is listed among the workers, else it joins again."""
-        with self.writing() as connection:
+        with self.writing(passing=True) as connection:
             connection.execute(sa.update(jobs).where(_of(runner)).values(beat=time.time()))
             return roster.beat(connection, runner)
 
@@ -380,14 +380,15 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self, lasting: bool = False) -> Iterator[sa.Connection]:
+    def writing(self, lasting: bool = False, passing: bool = False) -> Iterator[sa.Connection]:
         """A transaction of its own; on SQLite it is the only writer from its beginning on.
 
         A `lasting` one outlasts a power cut from its end on, and others once there was such a one or some time later.
+        On a server, whose crash workers live through, all do but `passing` ones, which are written anew within seconds.
         """
         with (
             reaching(self._engine.url),
-            self._engine.connect().execution_options(writing=True, lasting=lasting) as connection,
+            self._engine.connect().execution_options(writing=True, lasting=lasting, passing=passing) as connection,
             connection.begin(),
         ):
             yield connection
@@ -399,7 +400,7 @@ class Store:
     def _turn(self, where: sa.ColumnElement[bool], values: Mapping[str, Any], said: Sequence[Event]) -> Job | None:
         """Change the row that is meant, then say so; None where it is not as it was meant."""
         new = {**values, **TURNED, "said": jobs.c.said + len(said)}
-        with self.writing(lasting="status" in values) as connection:
+        with self.writing("status" in values, passing=values.keys() == {"progress"}) as connection:
             row = connection.execute(sa.update(jobs).where(where).values(new).returning(jobs)).first()
             if row is None:
                 return None

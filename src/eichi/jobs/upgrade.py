@@ -38,6 +38,8 @@ def open_engine(url: str) -> sa.Engine:
         raise InputError("error.store.url", url=url, reason=error) from error
     if engine.dialect.name == "sqlite":
         _tune(engine)
+    elif engine.dialect.name == "postgresql":
+        _ease(engine)
     try:
         if engine.dialect.name == "sqlite":
             _make(engine.url.database or "")
@@ -137,6 +139,15 @@ def _tune(engine: sa.Engine) -> None:
         if writing:
             connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _ease(engine: sa.Engine) -> None:
+    """What is written anew within seconds is not waited for until it is on the server's disk: that is most of it."""
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("passing", False):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
 
 def _damaged(error: Exception) -> bool:
