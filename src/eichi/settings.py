@@ -82,7 +82,7 @@ class Settings(Optioned, BaseSettings):
     outputs: Path = option(Path("outputs"), group="machine", kind="folder")
     device: str = option("auto", group="machine", costs=("time",), suggestions=("auto", "cpu", "cuda", "xpu", "mps"))
     # Numbers of NVIDIA cards, a worker for each; on a processor, how many workers share it.
-    devices: str = option(AUTO, group="machine", costs=("time", "memory"))
+    devices: str = option(AUTO, group="machine", kind="line", costs=("time", "memory"))
     # Folders with LoRA files beside the program's own, a semicolon between two.
     lora_folders: str = option("", group="machine")
     # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
@@ -121,7 +121,7 @@ class Settings(Optioned, BaseSettings):
     # Which of its nodes work: labels as key=value, a comma between two.
     ray_labels: str = option("")
     # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
-    place: str = option("", group="machine")
+    place: str = option("", group="machine", kind="line")
     # Jobs to come that a token, or the password, may have at a time; 0 for any number.
     quota: int = option(0, group="machine", ge=0)
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")

@@ -67,3 +67,8 @@ def test_lengths_are_offered_by_direction() -> None:
     assert offered["reverse"] == (*range(1, 21), 30, 40)
     assert offered["forward"] == (*offered["reverse"], 60, 120)
     assert VIDEO["sampling.steps"].suggestions == {}
+
+
+def test_a_text_has_one_line_where_it_is_an_address() -> None:
+    found = fields(Settings)
+    assert [found[key].control for key in ("mirror", "place", "devices", "comfy")] == ["line", "line", "line", "text"]

@@ -128,6 +128,6 @@ def _control(field: OptionField) -> Control:
     if field.type is Path:
         return field.kind or "picture"
     if not field.number:
-        return "line" if field.kind == "line" else "text"
+        return "line" if field.fact("kind") == "line" else "text"
     low, high = field.bounds
     return "number" if low is None or high is None or high - low > SPAN else "slider"
