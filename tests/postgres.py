@@ -33,6 +33,15 @@ def programs() -> Path | None:
     return next((place for place in inside if (place / "initdb").is_file()), None)
 
 
+def _reached(found: Path, user: str) -> bool:
+    """Whether a user may run the programs of a folder."""
+    asked = [str(found / "initdb"), "--version"]
+    try:
+        return subprocess.run(asked, user=user, cwd="/", stdout=subprocess.DEVNULL).returncode == 0
+    except PermissionError:
+        return False
+
+
 @contextmanager
 def postgres(found: Path, *settings: str) -> Iterator[Database]:
     """Makes databases on a server that listens on a socket in a folder and lives as long as it is needed."""
@@ -42,6 +51,8 @@ def postgres(found: Path, *settings: str) -> Iterator[Database]:
 
         user = next(name for name in USERS if name in {one.pw_name for one in pwd.getpwall()})
         shutil.chown(folder, user)
+        if not _reached(found, user):  # below a folder that is for its owner alone
+            found = shutil.copytree(found.parent, folder / "programs", symlinks=True) / found.name
 
     def call(program: str, *words: str) -> None:
         command = [str(found / program), "-D", str(folder / "data"), *words]
