@@ -35,7 +35,6 @@ from benchmarks.cluster.machines import Machine, Page, Shape, machines
 from benchmarks.postgres import postgres
 from benchmarks.printing import printing
 from eichi.jobs.store import Store
-from eichi.jobs.view import Status
 
 KINDS: dict[str, dict[str, Any]] = {
     "reverse": {"model": "tiny", "output": {"latents": True, "stills": True}},
@@ -43,7 +42,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "loop": {"model": "tiny", "keyframes": {"loop": "seamless"}},
 }
 COMMON = {"prompt": "star", "seconds": 2, "section_size": 0.5, "seed": 1, "sampling": {"steps": 2}}
-ENDED = tuple(status for status in Status if status.terminal)
 LINES = 16  # of the diary for a job that nobody disturbs
 SPACING = 1.8  # a kill comes after up to so many times the lines that there are for one
 WAITING = 20  # jobs that are asked for and not done, at the most
@@ -136,7 +134,7 @@ def rest(made: list[Machine], asker: Asker, killer: Killer, kills: int, say: Say
             asker.ask()
         if (now := diary.look()) > lines:
             lines, news = now, time.monotonic()
-            finished = sum(line.what == "end" and line.kind in ENDED for line in diary.lines)
+        finished = max(finished, killer.ended())
         assert time.monotonic() < news + QUIET, f"nothing happens: {told(made)}"
         left = kills - killer.done.total()
         if left and lines >= after and (hit := killer.strike()):

@@ -19,11 +19,13 @@ from benchmarks.cluster.disguise import Diary, Line, keep
 from benchmarks.cluster.machines import Machine
 from benchmarks.postgres import Server
 from eichi.jobs.store import ATTEMPTS
+from eichi.jobs.view import Status
 
 KILL = 9  # SIGKILL, a name that Windows lacks
 Kind = Literal["worker", "machine", "page", "connection", "connections", "server", "head"]
 WEIGHTS: dict[Kind, int] = {"worker": 8, "machine": 3, "page": 4, "connection": 3, "connections": 2, "server": 1}
 HEAD, HEADS = "gcs_server", 4  # the process of Ray's head, and its weight where there is one
+ENDED = [status.value for status in Status if status.terminal]
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() ORDER BY pid"
 
 
@@ -59,17 +61,26 @@ class Killer:
         return self._kill(self.chance.choice(sorted(living))) if living else ""
 
     def _worn(self, runner: str) -> bool:
-        """Whether a worker has a job that lost its worker too often already."""
+        """Whether a worker, or one of a machine, has a job that lost its worker too often already."""
         with self._reached() as connection:
-            found = connection.execute("SELECT max(attempts) FROM jobs WHERE runner = %s", (runner,)).fetchone()
+            asked = "SELECT max(attempts) FROM jobs WHERE starts_with(runner, %s)"
+            found = connection.execute(asked, (runner,)).fetchone()
         return found is not None and int(str(found[0] or 0)) >= ATTEMPTS - 1
 
     def _command(self, machine: Machine) -> str:
         return self._kill(machine.process.pid) if machine.process.poll() is None else ""
 
     def _head(self) -> str:
-        heads = [process.pid for process in self.machines[0].processes() if process.name() == HEAD]
-        return self._kill(heads[0]) if heads else ""
+        machine = self.machines[0]
+        heads = [process.pid for process in machine.processes() if process.name() == HEAD]
+        return self._kill(heads[0]) if heads and not self._worn(f"{machine.name}/") else ""
+
+    def ended(self) -> int:
+        """How many jobs have ended, 0 while nobody can say."""
+        with suppress(psycopg.Error), self._reached() as connection:
+            found = connection.execute("SELECT count(*) FROM jobs WHERE status = ANY(%s)", (ENDED,)).fetchone()
+            return 0 if found is None else int(str(found[0]))
+        return 0
 
     def _connections(self, most: int) -> str:
         with self._reached() as connection:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eichi.errors import InputError
-from eichi.events import Adjusted, Finished, FrameFinished, SectionDone
+from eichi.errors import InputError, StoreError
+from eichi.events import Adjusted, Finished, FrameFinished, SectionDone, dump
 from eichi.jobs.freight import Freight
 from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.nodes import WorkerView
@@ -244,3 +244,22 @@ def test_what_a_dead_worker_left_of_a_finished_job_in_the_place_goes(
     queue.store.change(done.id, (Status.WAITING,), status=Status.DONE)
     at_home.tidy(queue.store)
     assert [key.split("/")[1].partition("-")[0] for key in place.keys("parts/")] == [str(waiting.id)]
+
+
+def test_results_that_cannot_be_fetched_keep_no_others_away(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, video: VideoOptions, tmp_path: Path
+) -> None:
+    spoilt, whole = add(queue, settings, video), add(queue, settings, video)
+    there, away = tmp_path / "there", Freight(settings.given(home=tmp_path / "far"), place, "far")
+    there.mkdir()
+    for job in (spoilt, whole):
+        (there / f"{job.id}.mp4").write_text("video")
+        event = Finished(str(there / f"{job.id}.mp4"), str(there / f"{job.id}.png"), 1, 37, 1.2, 2)
+        away.deliver(job, event)
+        queue.store.change(job.id, (Status.WAITING,), status=Status.DONE, result=dump(event))
+    for key in place.keys("results/"):
+        if f"/{spoilt.id}-" in key:
+            place.remove(key)
+    with pytest.raises(StoreError):
+        Homecoming(queue.store, at_home).look()
+    assert at_home.arrived() == [spoilt.id]

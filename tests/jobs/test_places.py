@@ -54,12 +54,16 @@ def test_a_folder_that_cannot_be_written_may_be_another_time(tmp_path: Path, sto
         place.put("a/b", tmp_path / "file")
 
 
-def test_of_a_file_in_pieces_the_last_that_is_written_makes_it_there(tmp_path: Path, store: Store) -> None:
+def test_of_a_file_in_pieces_none_is_another_s(tmp_path: Path, store: Store) -> None:
     file, back = tmp_path / "file", tmp_path / "back"
     file.write_bytes(b"x" * (PIECE + 1))
-    place = StorePlace(store)
+    place, kept = StorePlace(store), Pieces(store)
     place.put("a", file)
-    Pieces(store).put("a|", 2, b"y")  # of somebody who puts another one now
+    head, first = kept.get("a|", 0), kept.get("a|", 1)
+    with kept.replacing("a|") as put:
+        put(0, head or b"")
+        put(1, first or b"")
+        put(2, b"y")
     with pytest.raises(StoreError):
         place.get("a", back)
     assert not back.exists()

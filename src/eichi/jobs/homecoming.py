@@ -36,18 +36,25 @@ class Homecoming:
         self._told = ""
 
     def look(self) -> list[int]:
-        """Fetch what is there; the jobs whose results have come. Raises StoreError, DiskError."""
+        """Fetch what is there; the jobs whose results have come. Raises StoreError, DiskError, when all others have."""
         if self.freight.place is None:
             return []
         come: list[int] = []
+        failed: EichiError | None = None
         with suppress(Timeout), self._alone():
             for id in self.freight.arrived():
                 job = self.store.find(id)
-                if job is not None and job.status.terminal and self._received(job):
-                    come.append(id)
+                try:
+                    if job is not None and job.status.terminal and self._received(job):
+                        log.info("#%d: results have come", id)
+                        come.append(id)
+                except EichiError as error:  # of one job, which keeps no other away
+                    failed = error
             for job in self.store.jobs(ACTIVE):
                 if job.runner is not None and job.runner.split("/")[0] != self.freight.node:
                     self.freight.mirror(job)
+        if failed is not None:
+            raise failed
         return come
 
     @contextmanager
@@ -74,8 +81,7 @@ class Homecoming:
     def _try(self) -> None:
         """Look, and leave what does not answer for another time."""
         try:
-            for id in self.look():
-                log.info("#%d: results have come", id)
+            self.look()
             self._told = ""
         except EichiError as error:
             if (sentence := in_terminal(error, self.freight.settings.language)) != self._told:

@@ -1,17 +1,20 @@
 """Files in pieces, kept in the store's own database: for machines that share nothing else.
 
-A key names a file; its pieces are numbered from 0. A piece is written once, in a transaction of its own, with its size
-and its SHA-256, and read back against them, so that who reads a file gets what was written or an error. Meant for
-pictures, the latents of sections and results of some megabytes, not for weights. Knows no job and no worker.
+A key names a file; its pieces are numbered from 0 and written together. Each has its size and its SHA-256, and is read
+back against them, so that who reads a file gets what was written or an error. Meant for pictures, the latents of
+sections and results of some megabytes, not for weights. Knows no job and no worker.
 """
 
 import hashlib
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
-from eichi.errors import StoreError
+from eichi.errors import RunError, StoreError
 from eichi.jobs.schema import pieces
 from eichi.jobs.store import Store
 
@@ -35,13 +38,25 @@ class Pieces:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def put(self, key: str, number: int, body: bytes) -> Piece:
-        """Keep a piece, in place of the one before it."""
-        piece = Piece(key, number, len(body), hashlib.sha256(body).hexdigest(), time.time())
-        with self._store.writing() as connection:
-            connection.execute(sa.delete(pieces).where(pieces.c.key == key, pieces.c.number == number))
+    @contextmanager
+    def replacing(self, key: str) -> Iterator[Callable[[int, bytes], None]]:
+        """Put pieces of a file in place of all that it had, in one transaction: whoever dies in it has changed nothing.
+
+        Where two put the same file at once, one of them is to try again.
+        """
+
+        def put(number: int, body: bytes) -> None:
+            piece = Piece(key, number, len(body), hashlib.sha256(body).hexdigest(), time.time())
             connection.execute(sa.insert(pieces).values(vars(piece) | {"body": body}))
-        return piece
+
+        try:
+            with self._store.writing() as connection:
+                connection.execute(sa.delete(pieces).where(pieces.c.key == key))
+                yield put
+        except RunError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise StoreError(error.id, **error.values) from error
+            raise
 
     def get(self, key: str, number: int) -> bytes | None:
         """What is in a piece, None where it is not there. Raises StoreError for one that is not as it was written."""

@@ -146,20 +146,23 @@ class FarPlace:
 
 
 class StorePlace:
-    """The store's own database. The first piece says what a file is made of, and is written last."""
+    """The store's own database. The first piece says what a file is made of."""
 
     def __init__(self, store: Store) -> None:
         self._pieces = Pieces(store)
 
     def put(self, key: str, file: Path) -> None:
         total, sizes = hashlib.sha256(), 0
-        with reaching(str(file)), file.open("rb") as opened:
+        with (
+            reaching(str(file)),
+            file.open("rb") as opened,
+            self._pieces.replacing(f"{key}{END}") as put,
+        ):
             while body := opened.read(PIECE):
                 sizes += 1
                 total.update(body)
-                self._pieces.put(f"{key}{END}", HEAD + sizes, body)
-        head = json.dumps({"pieces": sizes, "sha256": total.hexdigest()})
-        self._pieces.put(f"{key}{END}", HEAD, head.encode())
+                put(HEAD + sizes, body)
+            put(HEAD, json.dumps({"pieces": sizes, "sha256": total.hexdigest()}).encode())
 
     def get(self, key: str, file: Path) -> bool:
         head = self._pieces.get(f"{key}{END}", HEAD)
