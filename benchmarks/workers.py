@@ -1,9 +1,10 @@
 """How much two workers do in the time of one: `python -m benchmarks.workers [--jobs N] [--workers N]`.
 
 Jobs of the embedded model go through the real store and the real worker processes, with one thread each, after a job
-that loads the model; times are the store's. Two workers share the machine's caches and memory as well, and whatever
-else runs on it counts against them: the load is told beside, and the seconds that their processes worked for a job,
-which other programs lengthen less.
+that loads the model; times are the store's. Every worker has one core to itself, also the one that works alone: its
+decoding runs beside its drawing, so that it would take more than a core where there is one. Two workers share the
+machine's caches and memory, and whatever else runs on it counts against them: the load is told beside, and the seconds
+that their processes worked for a job, which other programs lengthen less.
 """
 
 import argparse
@@ -39,6 +40,8 @@ def throughput(workers: int, count: int, folder: Path) -> tuple[float, float]:
         try:
             for job in jobs[:workers]:
                 deque(executor.submit(job.id), maxlen=0)
+            for core, pid in enumerate(executor.pids):
+                _pin(pid, core)
             before = _worked(executor)
             for job in jobs[workers:]:
                 deque(executor.submit(job.id), maxlen=0)
@@ -49,6 +52,13 @@ def throughput(workers: int, count: int, folder: Path) -> tuple[float, float]:
         assert all(row.status == Status.DONE for row in rows), [row.view().message for row in rows]
         rate = _rate([(row.started or 0.0, row.ended or 0.0) for row in rows], workers)
         return rate, worked / count
+
+
+def _pin(pid: int, core: int) -> None:
+    """Keep all threads of a worker on one core, where the system lets them be kept."""
+    if hasattr(os, "sched_setaffinity"):
+        for thread in psutil.Process(pid).threads():
+            os.sched_setaffinity(thread.id, {core % (os.cpu_count() or 1)})
 
 
 def _worked(executor: LocalExecutor) -> float:
