@@ -202,6 +202,7 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> 
         cached=sampling.teacache,
         kept=need.kept if sampling.teacache else 0,
         gpus=gpus,
+        nag=sampling.nag != 1.0,
     )
 
 
