@@ -13,7 +13,7 @@ from eichi.models.shapes import transformer_shapes
 from eichi.plan.memory import Need
 from eichi.prepare import check_folder, check_run, read_tokens, weigh
 from tests import loras
-from tests.clips import write_clip
+from tests.clips import Made
 
 
 def test_a_plan_from_a_request(picture: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_layer_of_another_size_is_left_out_and_told(picture: Path, tmp_path: P
 
 
 def test_a_video_that_is_continued_gives_the_size_and_its_stretch_is_said(tmp_path: Path) -> None:
-    square, wide = (write_clip(tmp_path / f"{width}.mp4", 3, (width, 32)) for width in (32, 48))
+    square, wide = (Made(count=3, size=(width, 32)).write(tmp_path / f"{width}.mp4") for width in (32, 48))
     plan = make_plan(VideoOptions.parse({"source": {"before": square, "after": wide}, "prompt": "p", "seconds": 1.2}))
     assert (plan.width, plan.height, plan.frames) == (64, 64, 36)
     (note,) = plan.notes

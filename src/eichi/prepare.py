@@ -33,9 +33,9 @@ from eichi.plan.plan import make_plan as resolve
 from eichi.plan.size import size_words, stretched
 from eichi.settings import Runtime
 from eichi.text import shorten
+from eichi.video.clip import Clip, look
 from eichi.video.images import load, measure
 from eichi.video.latentfile import measure_latents
-from eichi.video.reader import VideoShape, measure_video
 from eichi.video.splice import model_of, read_source
 
 Drawn = VideoOptions | FrameOptions | FillOptions
@@ -60,7 +60,7 @@ def make_plan(
     """
     entry = entry or find(options.model)
     kept = None if options.kept.latents is None else measure_latents(options.kept.latents)
-    clips = {path: measure_video(path) for path in sources(options).values()}
+    clips = {path: look(path) for path in sources(options).values()}
     if BEFORE not in sources(options):
         options = _pictured(options, size)
     picture = next(((clip.width, clip.height) for clip in clips.values()), None) or _measured(options, size)
@@ -86,7 +86,7 @@ def make_fill_plan(options: FillOptions, models: ModelFolders, entry: Entry | No
     return _noted(resolve_fill(options, entry, before, after), models)
 
 
-def _stretch_notes(plan: Plan, clips: Mapping[Path, VideoShape]) -> Iterator[Adjusted]:
+def _stretch_notes(plan: Plan, clips: Mapping[Path, Clip]) -> Iterator[Adjusted]:
     """A word on every video whose form is another than that of what is made: it is stretched, so that nothing jumps
     where the two meet.
     """
@@ -221,6 +221,7 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> 
         cached=sampling.teacache,
         kept=need.kept if sampling.teacache else 0,
         gpus=gpus,
+        nag=sampling.nag != 1.0,
     )
 
 

@@ -15,7 +15,7 @@ from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import CLEAN, Layout, forward_layout, reverse_layout
 from eichi.plan.memory import Need
-from eichi.plan.request import Resolved, request_notes, settle, texts_read
+from eichi.plan.request import Resolved, request_notes, settle, size_notes, texts_read
 from eichi.plan.timeline import (
     WINDOWS,
     frame_count,
@@ -73,7 +73,7 @@ class Plan(Resolved[VideoOptions]):
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
         prompts = (section.prompt for section in self.sections)
-        return texts_read(prompts, self.options, self.options.sampling.cfg)
+        return texts_read(prompts, self.options, self.options.sampling)
 
     @property
     def sources(self) -> dict[str, Path]:
@@ -135,7 +135,10 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
         sections=_sections(options, entry, window, count),
         kept=kept,
         images=images,
-        notes=_notes(options, real_seconds(frame_count(latent_count(window, count)) - 1 + own_frames(options))),
+        notes=(
+            *_notes(options, real_seconds(frame_count(latent_count(window, count)) - 1 + own_frames(options))),
+            *size_notes(options, entry, options.sampling),
+        ),
     )
 
 
