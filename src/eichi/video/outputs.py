@@ -71,7 +71,8 @@ class Outputs:
                 with writing(self.path):
                     self._pictures(first, frames)
             case LatentsReady(_, first, latents) if self.options.latents:
-                self._latents[first] = latents
+                # What lies before a cut is of the video before, but for the last latent, which the new part begins at.
+                self._latents[max(first, 0)] = latents[:, :, max(-first, 0) :]
             case SectionDone():
                 self.sections += 1
             case Flagged():
