@@ -76,6 +76,8 @@ class KeyframeOptions(Options):
     final_strength: float = option(1.0, "--final-strength", group="keyframes", only="reverse", ge=0.01, le=1.0)
     sections: dict[int, Path] = option({}, "--section", only="reverse")
     prompts: dict[int, str] = option({}, "--section-prompt")
+    # Sections over which the later prompt comes in after a change.
+    blend: int = option(0, "--blend", group="motion", ge=0, le=10)
     copies: bool = option(False, "--copy-keyframes", group="keyframes", only="reverse")
     loop: Literal["off", "final", "seamless"] = option("off", "--loop", group="keyframes", only="reverse")
 
