@@ -6,7 +6,7 @@ file is tagged with counts; what says nothing of its colours has those that play
 """
 
 import errno
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from eichi.errors import InputError
 from eichi.video import turning
 from eichi.video.colours import over_white, to_deep, to_opacity, to_pixels
-from eichi.video.sources import FILE, check_frame, open_video
+from eichi.video.sources import FILE, check_frame, open_video, video_of
 from eichi.video.srgb import HLG, PQ, Converter, by_numbers
 
 
@@ -47,11 +47,11 @@ class Frame:
 def measure_video(path: Path) -> VideoShape:
     """What a video is, from its header and its first frame. Raises InputError."""
     with open_video(path) as container:
-        stream = container.streams.video[0]
+        stream = video_of(container)
         first = next(container.decode(stream), None)
         if first is None:
             raise InputError("error.video.read", path=path, reason="reason.frames")
-        height, width = _View(container, first).show(first).shape[:2]
+        height, width = View(container, first).show(first).shape[:2]
         bright = first.color_trc in (PQ, HLG)
         return VideoShape(width, height, stream.frames, float(stream.average_rate or 0), bright)
 
@@ -59,17 +59,24 @@ def measure_video(path: Path) -> VideoShape:
 def read_frames(path: Path) -> Generator[Frame, None, None]:
     """All frames in the order of time. Raises InputError, also in the middle of a damaged file."""
     with open_video(path) as container:
-        stream = container.streams.video[0]
-        view: _View | None = None
-        begin, last, step = 0.0, 0.0, 1 / float(stream.average_rate or 30)
-        for index, frame in enumerate(container.decode(stream)):
-            time = index * step if frame.time is None else frame.time
-            if view is None:
-                view, begin = _View(container, frame), time
-            if time - begin < last:
-                begin = time - last - step
-            last = time - begin
-            yield Frame(last, view.show(frame))
+        view: View | None = None
+        for time, frame in timed(container):
+            view = view or View(container, frame)
+            yield Frame(time, view.show(frame))
+
+
+def timed(container: InputContainer) -> Iterator[tuple[float, av.VideoFrame]]:
+    """All frames as they are decoded, each with the second that it is shown from, the first from 0."""
+    stream = video_of(container)
+    begin, last, step = 0.0, 0.0, 1 / float(stream.average_rate or 30)
+    for index, frame in enumerate(container.decode(stream)):
+        time = index * step if frame.time is None else frame.time
+        if index == 0:
+            begin = time
+        if time - begin < last:
+            begin = time - last - step
+        last = time - begin
+        yield last, frame
 
 
 def count_frames(path: Path) -> int:
@@ -84,15 +91,15 @@ def read_frame(path: Path, number: int) -> NDArray[np.uint8]:
     Raises InputError where there is none of that number.
     """
     with open_video(path) as container:
-        stream = container.streams.video[0]
+        stream = video_of(container)
         rate, base = stream.average_rate, stream.time_base
         if number < 0 or rate is None or base is None:
             raise InputError("error.video.frame", path=path, number=number)
         wanted = number / rate / base + (stream.start_time or 0)
         container.seek(int(wanted), stream=stream)
-        view: _View | None = None
+        view: View | None = None
         for frame in container.decode(stream):
-            view = view or _View(container, frame)
+            view = view or View(container, frame)
             if frame.pts is not None and frame.pts >= wanted - 1 / rate / base / 2:
                 if frame.pts > wanted + 1 / rate / base / 2:
                     break
@@ -100,11 +107,11 @@ def read_frame(path: Path, number: int) -> NDArray[np.uint8]:
     raise InputError("error.video.frame", path=path, number=number)
 
 
-class _View:
-    """How the frames of a stream are shown, from its header and its first frame."""
+class View:
+    """How the frames of a stream are shown, from its header and its first frame; `turned` is how they lie there."""
 
     def __init__(self, container: InputContainer, first: av.VideoFrame) -> None:
-        stream = container.streams.video[0]
+        stream = video_of(container)
         width = max(round(first.width * (stream.sample_aspect_ratio or 1)), 1)
         check_frame(container, width, first.height)
         self._size = (width, first.height)
@@ -112,7 +119,7 @@ class _View:
         # The fourth byte of raw pixels in an AVI is reserved, and often 0.
         self._opaque = container.format.name == "avi" and stream.codec_context.name == "rawvideo"
         told = first.side_data.get("DISPLAYMATRIX")
-        self._number = turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
+        self.turned = turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
         self._converters: dict[tuple[int, int], Converter | None] = {}
 
     def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -128,4 +135,4 @@ class _View:
             if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP):
                 raise
             raise InputError("error.video.read", path=self._path, reason="reason.colours") from error
-        return turning.turn_frame(pixels if opacity is None else over_white(pixels, opacity), self._number)
+        return turning.turn_frame(pixels if opacity is None else over_white(pixels, opacity), self.turned)

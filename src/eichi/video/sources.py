@@ -16,6 +16,8 @@ from typing import BinaryIO
 
 import av
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, ROWSPERSTRIP, SAMPLESPERPIXEL, TiffImageFile
 from pillow_heif import HeifImageFile  # noqa: TID251
@@ -96,9 +98,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     bounds = {"format_whitelist": VIDEOS, "protocol_whitelist": "file", "max_pixels": str(BUDGET // FRAME)}
     try:
         with av.open(f"{FILE}{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
-            if not container.streams.video:
-                raise InputError("error.video.read", path=path, reason="reason.video")
-            stream = container.streams.video[0]
+            stream = video_of(container)
             if stream.codec_context is None:
                 raise InputError("error.video.read", path=path, reason="reason.codec")
             limit = check_frame(container, stream.width, stream.height)
@@ -108,9 +108,18 @@ def open_video(path: Path) -> Iterator[InputContainer]:
         raise InputError("error.video.read", path=path, reason=error) from error
 
 
+def video_of(container: InputContainer) -> VideoStream:
+    """The first picture of a file that moves: the one on the cover of a song is none. Raises InputError."""
+    moving = (one for one in container.streams.video if not one.disposition & Disposition.attached_pic)
+    found = next(moving, None)
+    if found is None:
+        raise InputError("error.video.read", path=container.name.removeprefix(FILE), reason="reason.video")
+    return found
+
+
 def check_frame(container: InputContainer, width: int, height: int) -> int:
     """How many pixels a frame of a video may have. Raises InputError for a size above it."""
-    kind = container.streams.video[0].codec_context.format
+    kind = video_of(container).codec_context.format
     deep = kind is not None and any(component.bits > 8 for component in kind.components)
     limit = BUDGET // FRAME // (2 if deep else 1)
     if width * height > limit:
