@@ -205,7 +205,7 @@ class PlanView(View):
             height=plan.height,
             seed=plan.seed,
             kept=plan.kept,
-            images=plan.images,
+            images={name: path for name, path in plan.images.items() if path in plan.files},
             sections=tuple(map(SectionView.of, plan.sections)),
             notes=plan.notes,
             tokens=tokens,
