@@ -38,13 +38,13 @@ Plain = dict[str, Any]
 
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
 Group = Literal[
-    "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
+    "source", "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
 ]
 GROUPS: tuple[Group, ...] = get_args(Group)
 # What a change of the option changes: the time of a section, the memory that is needed.
 Cost = Literal["time", "memory"]
 # What lies at a path.
-Kind = Literal["picture", "latents", "lora", "folder", "line"]
+Kind = Literal["picture", "video", "sound", "latents", "lora", "folder", "line"]
 Unit = Literal["seconds", "percent", "pixels", "gigabytes"]
 
 FINE = 0.01  # the step of a number that says no other

@@ -138,6 +138,26 @@ class FrameStepOptions(StepOptions):
     shift: float | None = option(None, "--shift", group="sampling", ge=0.1, le=100.0)
 
 
+class SourceOptions(Options):
+    """Videos that a new part is made for: the one that it follows, the one that it leads up to, or both."""
+
+    words = "option.source"
+
+    before: Path | None = option(None, "--continue", group="source", kind="video")
+    after: Path | None = option(None, "--lead-to", group="source", only="reverse", kind="video")
+    context: int = option(
+        1,
+        "--context",
+        group="source",
+        only="forward",
+        shown=unless("source.before", None),
+        costs=("time", "memory"),
+        ge=1,
+        le=9,
+    )
+    sound: Path | None = option(None, "--sound", group="source", kind="sound")
+
+
 class KeptOptions(Options):
     """What is taken over from a video that was made before, in the order of generation."""
 
@@ -238,6 +258,7 @@ class VideoOptions(Request):
     section_size: float = option(
         1.0, "--section-size", group="motion", costs=("time", "memory"), unit="seconds", choices=(1.0, 0.5)
     )
+    source: SourceOptions = SourceOptions()
     keyframes: KeyframeOptions = KeyframeOptions()
     sampling: SamplingOptions = SamplingOptions()
     kept: KeptOptions = KeptOptions()
@@ -245,8 +266,12 @@ class VideoOptions(Request):
 
     @property
     def begin(self) -> Path | None:
-        """The start picture: the file that is given, what stands for one that is made, or none."""
-        return self.image if self.start == "picture" else Path(f"{MADE}{self.start}")
+        """Where the start picture comes from: a video that is continued, a picture, what stands for one that is made,
+        or nothing.
+        """
+        if self.source.before is not None or self.start == "picture":
+            return self.source.before or self.image
+        return Path(f"{MADE}{self.start}")
 
     @property
     def form(self) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """A video without a picture: it begins with one that is made, is gone on with, and is taken for what it is."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,8 @@ def test_one_that_is_gone_on_with_is_the_same(tmp_path: Path, model: str) -> Non
     components = Components(find(model), Runtime(ModelFolders(tmp_path), "cpu"))
     plan = planned(tmp_path, start="grey", model=model)
     whole = list(generate(plan, tmp_path / "whole", components))
-    events = generate(plan, tmp_path / "parts", components)
-    next(event for event in events if isinstance(event, SectionDone))
-    events.close()
+    with closing(generate(plan, tmp_path / "parts", components)) as events:  # type: ignore[type-var]
+        next(event for event in events if isinstance(event, SectionDone))
     (checkpoint,) = unfinished(tmp_path / "parts")
     rest = list(generate(checkpoint.plan(plan.entry), tmp_path / "parts", components, checkpoint=checkpoint))
     assert isinstance(rest[-1], Finished)

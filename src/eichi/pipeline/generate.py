@@ -113,10 +113,14 @@ def generate(
 
 def _poster(plan: Plan, event: Event, before: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What stands for the video: its start picture, and one from its middle where that is made and shows nothing."""
-    place = plan.frames // 2 - event.first if isinstance(event, FramesReady) else -1
-    if plan.options.start == "picture" or not isinstance(event, FramesReady) or not 0 <= place < len(event.frames):
-        return before
-    return event.frames[place].copy()
+    if (
+        isinstance(event, FramesReady)
+        and plan.made
+        and 0 <= (place := plan.frames // 2 - event.first) < len(event.frames)
+    ):
+        shown: NDArray[np.uint8] = event.frames[place].copy()
+        return shown
+    return before
 
 
 def _drawn_otherwise(record: Record, components: Components) -> Iterator[Adjusted]:
@@ -288,6 +292,6 @@ def fitted(plan: Plan) -> dict[str, NDArray[np.uint8]]:
 
 
 def _fit(plan: Plan, path: Path) -> NDArray[np.uint8]:
-    if path == plan.options.begin and path not in plan.files:
+    if path.name.startswith(MADE):
         return images.plain(path.name.removeprefix(MADE), plan.width, plan.height, plan.seed)
     return images.fit(images.load(path), plan.width, plan.height, plan.options.fit)
