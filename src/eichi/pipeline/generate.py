@@ -28,7 +28,7 @@ from eichi.pipeline.checkpoint import (
     write_latents,
     write_picture,
 )
-from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
+from eichi.pipeline.conditioning import PromptStates, blend, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.denoise import denoise_section
 from eichi.pipeline.job import (
@@ -44,7 +44,7 @@ from eichi.pipeline.job import (
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
-from eichi.plan.plan import Plan
+from eichi.plan.plan import Plan, SectionPlan
 from eichi.video import images
 from eichi.video.latentfile import Latents, load_latents
 from eichi.video.metadata import Record
@@ -184,8 +184,8 @@ def sample_latents(
                 # Users turn a strength of 100-102 %; the share of noise is its inverse, in the first section only.
                 strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
-                positive=given.words[part.prompt],
-                negative=given.words[plan.options.negative] if options.cfg != 1.0 else None,
+                positive=given.said(part),
+                negative=given.words[plan.options.negative] if options.negated else None,
             )
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = make_noise(section, generator)
@@ -218,6 +218,11 @@ class Conditions:
     words: dict[str, PromptStates]
     vision: Tensor
     latents: dict[str, Tensor]
+
+    def said(self, section: SectionPlan) -> PromptStates:
+        """The words of a section; after a change of prompt they are blended."""
+        later = self.words[section.prompt]
+        return later if section.earlier is None else blend(self.words[section.earlier], later, section.share)
 
 
 def _encode(
