@@ -77,6 +77,8 @@ class KeyframeOptions(Options):
     final_strength: float = option(1.0, "--final-strength", group="keyframes", only="reverse", ge=0.01, le=1.0)
     sections: dict[int, Path] = option({}, "--section", only="reverse")
     prompts: dict[int, str] = option({}, "--section-prompt")
+    # Sections over which the later prompt comes in after a change.
+    blend: int = option(0, "--blend", group="motion", ge=0, le=10)
     copies: bool = option(False, "--copy-keyframes", group="keyframes", only="reverse")
     loop: Literal["off", "final", "seamless"] = option("off", "--loop", group="keyframes", only="reverse")
 
@@ -233,10 +235,19 @@ class Request(Options):
     weights: WeightsOptions = WeightsOptions()
 
 
+# Stands in the place of a file for the start picture that a request has made, behind what is in no name on Windows.
+MADE = "?"
+
+
 class VideoOptions(Request):
     """A request for one video."""
 
     kind = "video"
+
+    start: Literal["picture", "black", "white", "grey", "noise"] = option("picture", "--start", group="keyframes")
+    aspect: Literal["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16"] = option(
+        "16:9", "--aspect", group="keyframes", shown=unless("start", "picture"), costs=("time", "memory")
+    )
 
     seconds: float = option(
         5.0,
@@ -254,6 +265,21 @@ class VideoOptions(Request):
     sampling: SamplingOptions = SamplingOptions()
     kept: KeptOptions = KeptOptions()
     output: OutputOptions = OutputOptions()
+
+    @property
+    def begin(self) -> Path | None:
+        """Where the start picture comes from: a video that is continued, a picture, what stands for one that is made,
+        or nothing.
+        """
+        if self.source.before is not None or self.start == "picture":
+            return self.source.before or self.image
+        return Path(f"{MADE}{self.start}")
+
+    @property
+    def form(self) -> tuple[int, int]:
+        """The form of a start picture that is made: how wide it is to how high."""
+        width, height = self.aspect.split(":")
+        return int(width), int(height)
 
 
 class ReferenceOptions(Options):

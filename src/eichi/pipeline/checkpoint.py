@@ -55,6 +55,7 @@ from eichi.video.sectionfolder import KEPT, LATENTS, RECORD, SECTION, section_fi
 
 LOCK = "lock"
 PICTURES, THREADS = "pictures", "threads"
+BESIDE = re.compile(r"beside-\d+\.mp4")  # a video beside the new part that had to be encoded
 NEXT = "next-"  # how a file's name begins that takes the place of another one when the card says so
 SEGMENT = re.compile(rf"(?:{SECTIONS}/)?(\d+)-(\d+)\.mp4")
 
@@ -123,10 +124,11 @@ class Checkpoint(JobFolder):
         with _writing(self.folder):
             for name in map(self._named, (*self.folder.iterdir(), *self.folder.glob(f"{SECTIONS}/*"))):
                 there = name in files and (name in originals or name not in lost)
-                if not there and (SECTION.fullmatch(name) or SEGMENT.fullmatch(name)):
+                if not there and any(kind.fullmatch(name) for kind in (SECTION, SEGMENT, BESIDE)):
                     remove(self.folder / name)
             # What is made in a lost section's place is compared with it.
-            self._take_down({name: files[name] for name in files if name not in lost or not SEGMENT.fullmatch(name)})
+            again = {name for name in lost if SEGMENT.fullmatch(name) or BESIDE.fullmatch(name)}
+            self._take_down({name: files[name] for name in files if name not in again})
         words = [_word(name, plan, originals) for name in lost]
         return words if whole else [Adjusted("note.resume.card", {}), *words]
 
@@ -431,6 +433,8 @@ def _word(name: str, plan: Plan, originals: Mapping[str, Original]) -> Adjusted:
     """What is said of a file that was lost."""
     if name in originals:
         return Adjusted("note.resume.copy", {"path": originals[name].path.name})
+    if BESIDE.fullmatch(name):
+        return Adjusted("note.resume.copy", {"path": name})
     if section := SECTION.fullmatch(name):
         return Adjusted("note.resume.section", {"number": plan.sections[int(section[1])].number})
     segment = SEGMENT.fullmatch(name)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import InputError, RunError
-from eichi.events import Adjusted, Event, LatentsReady, Preparing, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, FramesReady, LatentsReady, Preparing, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import Checkpoint, new_checkpoint, sweep
-from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
+from eichi.pipeline.conditioning import PromptStates, blend, encode_picture, encode_vision
 from eichi.pipeline.context import Ends, read_ends
 from eichi.pipeline.decode import Decoder, LoopDecoder, PartDecoder
 from eichi.pipeline.denoise import denoise_section
@@ -37,10 +37,13 @@ from eichi.pipeline.originals import originals
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
-from eichi.plan.plan import BEFORE, Plan
+from eichi.plan.plan import BEFORE, Plan, SectionPlan
+from eichi.video.join import Around
 from eichi.video.metadata import Record
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
+
+TWENTIETHS = 20  # how often it is said how far a video is encoded
 
 
 def generate(
@@ -77,26 +80,57 @@ def generate(
             yield from checkpoint.mend(planned, originals(planned))
             yield from checkpoint.turn(plan, components, originals(plan))
             yield from _drawn_otherwise(checkpoint.record(plan), components)
-        pixels, sources = checkpoint.pictures(), checkpoint.around(plan)
+        pixels, around = checkpoint.pictures(), checkpoint.around(plan)
         with checkpoint.threads():
             record = computed(checkpoint.record(plan), components)
-            outputs = Outputs(plan, record, checkpoint.result, checkpoint.folder, checkpoint.finished)
+            place = checkpoint.result, checkpoint.folder
+            outputs = Outputs(plan, record, *place, checkpoint.finished, Around(**around))
+            yield from _laid(plan, outputs, around)
             before = checkpoint.sections()
-            events = compute(plan, components, pixels, before, stop, previews, sources)
+            poster = pixels[START]
+            events = compute(plan, components, pixels, before, stop, previews, around)
             for event in watch(plan, pixels.values(), events):
                 if isinstance(event, LatentsReady) and event.order is not None:
                     made = event.latents[:, :, -plan.window :]
                     if not checkpoint.keep(event.order, made, outputs.segments):
                         yield Adjusted("note.resume.otherwise", {"number": plan.sections[event.order].number})
+                poster = _poster(plan, event, poster)
                 outputs.take(event)
                 yield event
             outputs.values = computed(record, components)  # a kernel may have been dropped meanwhile
             if not outputs.complete:
                 yield outputs.stop(0 if fresh else checkpoint.made)
                 return
-            last = outputs.finish(pixels[START])
+            last = outputs.finish(poster)
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
+
+
+def _laid(plan: Plan, outputs: Outputs, around: Mapping[str, Path]) -> Iterator[Event]:
+    """Encode what is around the new part and cannot stay as it is, before anything is drawn, so that what cannot be
+    read is known by then; words on what is done to it, by the names that the files have outside, and how far it is.
+    """
+    called = {str(path): str(plan.around[name]) for name, path in around.items()}
+    for note in outputs.notes:
+        path = called.get(str(note.values.get("path")))
+        yield note if path is None else Adjusted(note.id, {**note.values, "path": path})
+    told = 0
+    for event in outputs.lay():
+        if event.total and event.done * TWENTIETHS // event.total > told:
+            told = event.done * TWENTIETHS // event.total
+            yield event
+
+
+def _poster(plan: Plan, event: Event, before: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What stands for the video: its start picture, and one from its middle where that is made and shows nothing."""
+    if (
+        isinstance(event, FramesReady)
+        and plan.made
+        and 0 <= (place := plan.frames // 2 - event.first) < len(event.frames)
+    ):
+        shown: NDArray[np.uint8] = event.frames[place].copy()
+        return shown
+    return before
 
 
 def _drawn_otherwise(record: Record, components: Components) -> Iterator[Adjusted]:
@@ -176,7 +210,7 @@ def sample_latents(
                 # Users turn a strength of 100-102 %; the share of noise is its inverse, in the first section only.
                 strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
-                positive=given.words[part.prompt],
+                positive=given.said(part),
                 negative=given.words[plan.options.negative] if options.negated else None,
             )
             denoiser = Denoiser(components.transformer, section, options, cache)
@@ -219,6 +253,11 @@ class Conditions:
         """What frames are decoded from before the new latents: the start picture's, and what lies before a cut."""
         image = self.latents[START]
         return image if self.ends.before is None else torch.cat([self.ends.lead, image], dim=2)
+
+    def said(self, section: SectionPlan) -> PromptStates:
+        """The words of a section; after a change of prompt they are blended."""
+        later = self.words[section.prompt]
+        return later if section.earlier is None else blend(self.words[section.earlier], later, section.share)
 
 
 def _encode(

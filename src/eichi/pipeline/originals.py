@@ -19,6 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from eichi.errors import InputError
+from eichi.options import MADE
 from eichi.pipeline.context import last_frame
 from eichi.plan.keyframes import START
 from eichi.plan.plan import BEFORE, Plan
@@ -84,6 +85,8 @@ def fitted(plan: Plan) -> dict[str, NDArray[np.uint8]]:
 
 
 def _fit(plan: Plan, path: Path) -> NDArray[np.uint8]:
+    if path.name.startswith(MADE):
+        return images.plain(path.name.removeprefix(MADE), plan.width, plan.height, plan.seed)
     return images.fit(images.load(path), plan.width, plan.height, plan.options.fit)
 
 
