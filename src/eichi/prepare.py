@@ -22,7 +22,7 @@ from eichi.models.loramatch import match_lora
 from eichi.models.lorasize import Changes, changes
 from eichi.models.shapes import kept_in_eight, shapes_at
 from eichi.models.tokens import Reading, find_meter
-from eichi.options import FillOptions, FrameOptions, Request, VideoOptions, WeightsOptions
+from eichi.options import MADE, FillOptions, FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
 from eichi.plan.memory import Need
@@ -46,7 +46,7 @@ Made = TypeVar("Made", Plan, FramePlan, FillPlan)
 
 STRETCH = 0.05  # of its form: what a video may lose without a word
 # Stands for a start picture that is not given yet, in a plan that is only looked at.
-ABSENT = Path("?")
+ABSENT = Path(MADE)
 Size = tuple[int, int]
 
 
@@ -99,14 +99,24 @@ def _stretch_notes(plan: Plan, clips: Mapping[Path, Clip]) -> Iterator[Adjusted]
 
 
 def _pictured(options: Asked, size: Size | None) -> Asked:
-    """A request with a start picture. Raises OptionError where it has none, unless there is a size without one."""
-    if options.image is None and size is None:
+    """A request with a start picture, or with one that is made. Raises OptionError where it has none, unless there is a
+    size without one.
+    """
+    begin = begin_of(options)
+    if begin is None and size is None:
         raise OptionError("error.image.required", flag="--image")
-    return options.model_copy(update={"image": ABSENT}) if options.image is None else options
+    return options.model_copy(update={"image": ABSENT}) if begin is None else options
 
 
-def _measured(options: Request, size: Size | None) -> Size:
+def begin_of(options: VideoOptions | FrameOptions) -> Path | None:
+    """The start picture of a request: a file, what stands for one that is made, or none."""
+    return options.begin if isinstance(options, VideoOptions) else options.image
+
+
+def _measured(options: Asked, size: Size | None) -> Size:
     """The (width, height) of the start picture, or what stands for it. Raises PictureError."""
+    if isinstance(options, VideoOptions) and options.start != "picture":
+        return options.form
     if options.image == ABSENT and size is not None:
         return size
     assert options.image is not None

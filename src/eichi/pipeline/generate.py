@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eichi.errors import InputError, RunError
-from eichi.events import Adjusted, Event, LatentsReady, Preparing, SectionDone, Started, Step
+from eichi.events import Adjusted, Event, FramesReady, LatentsReady, Preparing, SectionDone, Started, Step
 from eichi.models.load import Components
+from eichi.options import MADE
 from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import (
     Checkpoint,
@@ -93,20 +94,34 @@ def generate(
             record = computed(checkpoint.record(plan), components)
             outputs = Outputs(plan, record, checkpoint.result, checkpoint.folder, checkpoint.finished)
             before = checkpoint.sections()
+            poster = pixels[START]
             for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
                 if isinstance(event, LatentsReady) and event.order is not None:
                     made = event.latents[:, :, -plan.window :]
                     if not checkpoint.keep(event.order, made, outputs.segments):
                         yield Adjusted("note.resume.otherwise", {"number": plan.sections[event.order].number})
+                poster = _poster(plan, event, poster)
                 outputs.take(event)
                 yield event
             outputs.values = computed(record, components)  # a kernel may have been dropped meanwhile
             if not outputs.complete:
                 yield outputs.stop(0 if fresh else checkpoint.made)
                 return
-            last = outputs.finish(pixels[START])
+            last = outputs.finish(poster)
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
+
+
+def _poster(plan: Plan, event: Event, before: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What stands for the video: its start picture, and one from its middle where that is made and shows nothing."""
+    if (
+        isinstance(event, FramesReady)
+        and plan.made
+        and 0 <= (place := plan.frames // 2 - event.first) < len(event.frames)
+    ):
+        shown: NDArray[np.uint8] = event.frames[place].copy()
+        return shown
+    return before
 
 
 def _drawn_otherwise(record: Record, components: Components) -> Iterator[Adjusted]:
@@ -283,4 +298,6 @@ def fitted(plan: Plan) -> dict[str, NDArray[np.uint8]]:
 
 
 def _fit(plan: Plan, path: Path) -> NDArray[np.uint8]:
+    if path.name.startswith(MADE):
+        return images.plain(path.name.removeprefix(MADE), plan.width, plan.height, plan.seed)
     return images.fit(images.load(path), plan.width, plan.height, plan.options.fit)

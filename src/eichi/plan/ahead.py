@@ -137,7 +137,7 @@ def _anchor(before: Plan, wished: VideoOptions, table: Mapping[int, Path], numbe
     """The picture that a section would come from."""
     carried = keyframes.spread(table, len(before.sections), wished.keyframes.copies)
     name = keyframes.anchor(number, carried)
-    return wished.image if name == keyframes.START else table[int(name.partition(":")[2])]
+    return wished.begin if name == keyframes.START else table[int(name.partition(":")[2])]
 
 
 def _picture(plan: Plan, section: SectionPlan) -> Path:

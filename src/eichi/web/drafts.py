@@ -29,7 +29,7 @@ from eichi.plan.memory import MemoryPlan, plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.request import drawn
-from eichi.prepare import ABSENT, make_frame_plan, make_plan, shared_plan, weigh
+from eichi.prepare import ABSENT, begin_of, make_frame_plan, make_plan, shared_plan, weigh
 from eichi.video.latentfile import measure_latents
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
@@ -154,7 +154,7 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
 
     def make(options: VideoOptions) -> Plan:
         size = SQUARE
-        if _unpictured(options) and options.kept.latents is not None:
+        if options.begin is None and options.kept.latents is not None:
             before = measure_latents(options.kept.latents)
             size = before.width * 8, before.height * 8
         shown, left = example(options, desk.settings.lists)
@@ -171,7 +171,6 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         values = {"sections": len(plan.sections), "frames": plan.frames, "seconds": plan.seconds}
         line = Words(visitor.language)("plan.line", width=plan.width, height=plan.height, **values)
         view = PlanView.of(plan)
-        view = view.model_copy(update={"images": {name: path for name, path in view.images.items() if path != ABSENT}})
     return _view(desk, asked, visitor, sound, line, None if view is None else desk.refs.seen(view, visitor))
 
 
@@ -251,7 +250,7 @@ def _sound(
             sound.errors.append((error, None if key is None else gone.before(key)))
             if key is None or not _take_out(values, key, gone):
                 break
-    if options is not None and _unpictured(options) and not any(key == "image" for _, key in sound.errors):
+    if options is not None and begin_of(options) is None and not any(key == "image" for _, key in sound.errors):
         sound.errors.insert(0, (OptionError("error.image.required", flag="--image"), "image"))
     if sound.plan is not None and not any(key == "model" for _, key in sound.errors):
         try:
@@ -260,11 +259,6 @@ def _sound(
             if sound.plan.entry.name not in desk.queue.offered():
                 sound.errors.append((error, "model"))
     return sound
-
-
-def _unpictured(options: VideoOptions | FrameOptions) -> bool:
-    """Whether a draft lacks the picture that it begins with."""
-    return options.image is None and not (isinstance(options, VideoOptions) and options.source.before is not None)
 
 
 def _more_than(most: int, given: JsonValue | Mapping[str, JsonValue]) -> bool:
