@@ -26,6 +26,7 @@ from eichi.library.lorafolders import ENDING, lora_files
 from eichi.options import Options, files_of, put
 from eichi.settings import Settings
 from eichi.video import images
+from eichi.video.clip import look
 from eichi.video.sectionfolder import joined_in
 from eichi.web.problems import told
 from eichi.web.results import KINDS, files_in, mark_of
@@ -44,7 +45,9 @@ Seen = TypeVar("Seen", bound=View)
 
 
 class RefView(View):
-    """A file by its id: its name, what lies in it, its bytes, the pixels of a picture, where it is had from."""
+    """A file by its id: its name, what lies in it, its bytes, the pixels of a picture or a video, the seconds of a video
+    and whether it has sound, where it is had from.
+    """
 
     id: str
     name: str
@@ -52,6 +55,8 @@ class RefView(View):
     size: int
     width: int | None = None
     height: int | None = None
+    seconds: float | None = None
+    sound: bool | None = None
     url: str | None = None
 
 
@@ -89,6 +94,9 @@ class Refs:
         if id.startswith(UPLOAD) or kind == "picture":
             width, height = images.measure(path)
             known |= {"kind": "picture", "width": width, "height": height}
+        elif kind == "video":
+            clip = look(path)
+            known |= {"width": clip.width, "height": clip.height, "seconds": float(clip.seconds), "sound": bool(clip.sound)}
         return RefView(**known, url=self.url(id))
 
     def of(self, path: Path) -> RefView:
