@@ -321,3 +321,9 @@ def test_a_decimal_comma_is_read_in_the_strength_of_a_lora() -> None:
 def test_an_open_end_is_not_said() -> None:
     with pytest.raises(OptionError, match=r"resolution: 3 cannot be used \(it must be at least 16\)"):
         VideoOptions.parse({"resolution": 3})
+
+
+@pytest.mark.parametrize("sampling", [{}, {"cfg": 2.0}, {"nag": 2.0}, {"cfg": 2.0, "nag": 2.0}])
+def test_the_negative_prompt_counts_where_one_of_two_ways_is_on(sampling: dict[str, float]) -> None:
+    options = VideoOptions.parse({"negative": "blur", "sampling": sampling})
+    assert FIELDS["negative"].used(options) == options.sampling.negated == bool(sampling)

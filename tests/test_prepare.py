@@ -7,12 +7,13 @@ import torch
 
 from eichi import VideoOptions, make_plan
 from eichi.catalog import ModelFolders, find
-from eichi.errors import FolderError, LoraError, ModelError, OptionError, PictureError
+from eichi.errors import FolderError, InputError, LoraError, ModelError, OptionError, PictureError
 from eichi.events import Values
 from eichi.models.shapes import transformer_shapes
 from eichi.plan.memory import Need
 from eichi.prepare import check_folder, check_run, read_tokens, weigh
 from tests import loras
+from tests.clips import Made
 
 
 def test_a_plan_from_a_request(picture: Path) -> None:
@@ -144,3 +145,13 @@ def test_a_layer_of_another_size_is_left_out_and_told(picture: Path, tmp_path: P
     used, odd = [note for note in make_plan(VideoOptions.parse(values)).notes if note.id.startswith("note.lora")]
     assert (used.id, odd.id, odd.values["count"]) == ("note.lora.used", "note.lora.odd", 1)
     assert odd.values["layers"] == f"x_embedder.proj {rows}x132 ≠ {rows}x64"
+
+
+def test_a_video_that_is_continued_gives_the_size_and_its_stretch_is_said(tmp_path: Path) -> None:
+    square, wide = (Made(count=3, size=(width, 32)).write(tmp_path / f"{width}.mp4") for width in (32, 48))
+    plan = make_plan(VideoOptions.parse({"source": {"before": square, "after": wide}, "prompt": "p", "seconds": 1.2}))
+    assert (plan.width, plan.height, plan.frames) == (64, 64, 36)
+    (note,) = plan.notes
+    assert (note.id, note.values["percent"]) == ("note.source.stretch", 50)
+    with pytest.raises(InputError, match="other"):
+        make_plan(VideoOptions.parse({"source": {"before": tmp_path / "other.mp4"}}))

@@ -38,13 +38,13 @@ Plain = dict[str, Any]
 
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
 Group = Literal[
-    "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
+    "source", "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
 ]
 GROUPS: tuple[Group, ...] = get_args(Group)
 # What a change of the option changes: the time of a section, the memory that is needed.
 Cost = Literal["time", "memory"]
 # What lies at a path.
-Kind = Literal["picture", "latents", "lora", "folder", "line"]
+Kind = Literal["picture", "video", "sound", "latents", "lora", "folder", "line"]
 Unit = Literal["seconds", "percent", "pixels", "gigabytes"]
 
 FINE = 0.01  # the step of a number that says no other
@@ -53,10 +53,18 @@ OPTION = "option."
 
 @dataclass(frozen=True)
 class Shown:
-    """An option counts, and is shown, unless another one has a value that makes it useless."""
+    """An option counts, and is shown, unless another one has a value that makes it useless; with `others`, unless
+    all of them have it.
+    """
 
     key: str
     unless: Any
+    others: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The options that it follows."""
+        return (self.key, *self.others)
 
 
 class Facts(TypedDict, total=False):
@@ -93,9 +101,9 @@ def option(default: Any, flag: str | None = None, **declared: Unpack[Declared]) 
     return Field(default, json_schema_extra=facts, **bounds)
 
 
-def unless(key: str, value: Any) -> Shown:
-    """Shown unless the option of this key has this value."""
-    return Shown(key, value)
+def unless(key: str, value: Any, *others: str) -> Shown:
+    """Shown unless the option of this key has this value, and those of the others have it as well."""
+    return Shown(key, value, others)
 
 
 @dataclass(frozen=True)
@@ -241,7 +249,8 @@ class OptionField:
 
     def used(self, options: BaseModel) -> bool:
         """Whether nothing else in the request makes the option useless."""
-        return self.shown is None or at(options, self.shown.key) != self.shown.unless
+        shown = self.shown
+        return shown is None or any(at(options, key) != shown.unless for key in shown.keys)
 
 
 class Optioned(BaseModel):

@@ -29,6 +29,7 @@ STRENGTHS = 100.0, 102.0  # of the image, in per cent
 
 # What counts with real CFG only, and what only with a step cache.
 GUIDED, CACHING = unless("sampling.cfg", 1.0), unless("sampling.teacache", False)
+NEGATED, NAGGING = unless("sampling.cfg", 1.0, "sampling.nag"), unless("sampling.nag", 1.0)
 
 
 class Options(Optioned):
@@ -92,6 +93,17 @@ class StepOptions(Options):
     teacache: bool = option(True, "--teacache", group="sampling", costs=("time", "memory"))
     cache: Literal["tea", "mag", "first"] = option("tea", "--cache", group="sampling", shown=CACHING, costs=("time",))
     threshold: float | None = option(None, group="sampling", shown=CACHING, costs=("time",), ge=0.0, le=1.0)
+    nag: float = option(1.0, "--nag", group="sampling", costs=("time", "memory"), ge=1.0, le=20.0)
+    nag_alpha: float = option(0.5, group="sampling", shown=NAGGING, ge=0.0, le=1.0)
+    nag_tau: float = option(1.5, group="sampling", shown=NAGGING, ge=1.0, le=10.0)
+    vision: float = option(1.0, "--vision-strength", group="sampling", ge=0.0, le=2.0)
+    rope: float = option(1.0, "--rope", group="sampling", ge=0.1, le=1.0)
+    rope_from: int = option(800, group="sampling", shown=unless("sampling.rope", 1.0), ge=0, le=1000)
+
+    @property
+    def negated(self) -> bool:
+        """Whether the negative prompt counts."""
+        return self.cfg != 1.0 or self.nag != 1.0
 
 
 class SamplingOptions(StepOptions):
@@ -124,6 +136,26 @@ class FrameStepOptions(StepOptions):
     """How the latent of a single image is drawn."""
 
     shift: float | None = option(None, "--shift", group="sampling", ge=0.1, le=100.0)
+
+
+class SourceOptions(Options):
+    """Videos that a new part is made for: the one that it follows, the one that it leads up to, or both."""
+
+    words = "option.source"
+
+    before: Path | None = option(None, "--continue", group="source", kind="video")
+    after: Path | None = option(None, "--lead-to", group="source", only="reverse", kind="video")
+    context: int = option(
+        1,
+        "--context",
+        group="source",
+        only="forward",
+        shown=unless("source.before", None),
+        costs=("time", "memory"),
+        ge=1,
+        le=9,
+    )
+    sound: Path | None = option(None, "--sound", group="source", kind="sound")
 
 
 class KeptOptions(Options):
@@ -194,7 +226,7 @@ class Request(Options):
     model: str = option("tiny", "--model", costs=("time", "memory"), min_length=1)
     image: Path | None = option(None, "--image")
     prompt: str = option("", "--prompt", max_length=20_000)
-    negative: str = option("", "--negative", group="sampling", shown=GUIDED, max_length=20_000)
+    negative: str = option("", "--negative", group="sampling", shown=NEGATED, max_length=20_000)
     resolution: int | None = option(None, "--resolution", costs=("time", "memory"), unit="pixels", ge=16)
     fit: Literal["crop", "letterbox", "original"] = option("crop", group="output")
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
@@ -217,6 +249,7 @@ class VideoOptions(Request):
     section_size: float = option(
         1.0, "--section-size", group="motion", costs=("time", "memory"), unit="seconds", choices=(1.0, 0.5)
     )
+    source: SourceOptions = SourceOptions()
     keyframes: KeyframeOptions = KeyframeOptions()
     sampling: SamplingOptions = SamplingOptions()
     kept: KeptOptions = KeptOptions()

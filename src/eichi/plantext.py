@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 from eichi.jobs.view import FramePlanView, PlanView, SectionView
-from eichi.plan.keyframes import CONNECTING
+from eichi.plan.keyframes import CONNECTING, START
+from eichi.plan.plan import BEFORE
 from eichi.words import say
 
 NARROW = 5  # columns under which a section has no room for its number
@@ -25,13 +26,14 @@ def plan_lines(plan: PlanView, width: int, language: str) -> list[str]:
     lines = [say("plan.summary", language, **{**vars(plan), "sections": len(sections)})]
     if len(sections) * NARROW <= width - 2:
         lines += _axis(sections, plan.frames, width)
+    before = BEFORE in plan.sources
     for section in sections:
         values = {
             "number": section.number,
             "start": section.start_frame / 30,
             "end": section.end_frame / 30,
             "order": section.order + 1,
-            "anchor": _anchor(section.anchor, language),
+            "anchor": _anchor("before" if before and section.anchor == START else section.anchor, language),
             "padding": section.padding,
             "prompt": section.prompt,
         }

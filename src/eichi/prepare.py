@@ -5,14 +5,14 @@ line, the page and the store all start a job by this one call. `models` is where
 """
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from eichi.catalog import Entry, ModelFolders, find
 from eichi.errors import FolderError, LoraError, OptionError
-from eichi.events import Adjusted
+from eichi.events import Adjusted, Values
 from eichi.models.found import named
 from eichi.models.gpus import check_gpus
 from eichi.models.header import few
@@ -28,10 +28,12 @@ from eichi.plan.fill import make_fill_plan as resolve_fill
 from eichi.plan.memory import Need
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.oneframe import make_frame_plan as resolve_frame
-from eichi.plan.plan import Plan
+from eichi.plan.plan import BEFORE, Plan, sources
 from eichi.plan.plan import make_plan as resolve
+from eichi.plan.size import size_words, stretched
 from eichi.settings import Runtime
 from eichi.text import shorten
+from eichi.video.clip import Clip, look
 from eichi.video.images import load, measure
 from eichi.video.latentfile import measure_latents
 from eichi.video.splice import model_of, read_source
@@ -42,6 +44,7 @@ Asked = TypeVar("Asked", VideoOptions, FrameOptions)
 Made = TypeVar("Made", Plan, FramePlan, FillPlan)
 
 
+STRETCH = 0.05  # of its form: what a video may lose without a word
 # Stands for a start picture that is not given yet, in a plan that is only looked at.
 ABSENT = Path("?")
 Size = tuple[int, int]
@@ -52,13 +55,17 @@ def make_plan(
 ) -> Plan:
     """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError.
 
-    With a `size`, (width, height), it can be planned before there is a start picture, as if that had so many pixels.
+    With a `size`, (width, height), it can be planned before there is a start picture, as if that had so many pixels. A
+    video that is continued or led up to gives its size, the one before counting first, and the one before the picture.
     """
     entry = entry or find(options.model)
-    options = _pictured(options, size)
-    before = None if options.kept.latents is None else measure_latents(options.kept.latents)
-    plan = resolve(options, entry, _measured(options, size), before)
-    return _examined(plan, models)
+    kept = None if options.kept.latents is None else measure_latents(options.kept.latents)
+    clips = {path: look(path) for path in sources(options).values()}
+    if BEFORE not in sources(options):
+        options = _pictured(options, size)
+    picture = next(((clip.width, clip.height) for clip in clips.values()), None) or _measured(options, size)
+    plan = _examined(resolve(options, entry, picture, kept), models)
+    return replace(plan, notes=(*plan.notes, *_stretch_notes(plan, clips)))
 
 
 def make_frame_plan(
@@ -77,6 +84,18 @@ def make_fill_plan(options: FillOptions, models: ModelFolders, entry: Entry | No
     before, after = (measure_latents(path) for path in files)
     model_of([read_source(path) for path in files], entry.name)
     return _noted(resolve_fill(options, entry, before, after), models)
+
+
+def _stretch_notes(plan: Plan, clips: Mapping[Path, Clip]) -> Iterator[Adjusted]:
+    """A word on every video whose form is another than that of what is made: it is stretched, so that nothing jumps
+    where the two meet.
+    """
+    for path, clip in clips.items():
+        share = stretched((clip.width, clip.height), (plan.width, plan.height))
+        if share > STRETCH:
+            theirs, ours = size_words(clip.width, clip.height), size_words(plan.width, plan.height)
+            values: Values = {"path": str(path), "theirs": theirs, "ours": ours, "percent": round(100 * share)}
+            yield Adjusted("note.source.stretch", values)
 
 
 def _pictured(options: Asked, size: Size | None) -> Asked:
@@ -202,6 +221,7 @@ def weigh(need: Need, options: Drawn, in_eight: bool = False, gpus: int = 1) -> 
         cached=sampling.teacache,
         kept=need.kept if sampling.teacache else 0,
         gpus=gpus,
+        nag=sampling.nag != 1.0,
     )
 
 

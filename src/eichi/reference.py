@@ -69,7 +69,8 @@ def _row(field: OptionField) -> Iterator[str]:
     yield _values(field)
     yield _default(field)
     yield "" if field.only is None else MODELS[field.only]
-    yield "" if field.shown is None else f"`{field.shown.key}` is {_code(field.shown.unless)}"
+    shown = field.shown
+    yield "" if shown is None else " and ".join(f"`{key}` is {_code(shown.unless)}" for key in shown.keys)
     yield ", ".join(field.costs)
     yield say(typed(field.id))
 

@@ -68,6 +68,7 @@ CASES: list[tuple[Direction, dict[str, Any]]] = [
     ("reverse", {"sampling": {"steps": 4}}),
     ("forward", {"sampling": {"cfg": 3.0, "cache": "first", "threshold": 0.5}, "section_size": 1.0, "seconds": 2}),
     ("forward", {"sampling": {"teacache": False}, "weights": {"fp8": "row"}}),
+    ("reverse", {"sampling": {"nag": 5.0, "rope": 0.5, "cfg": 2.0}, "negative": "a star moves left"}),
 ]
 
 

@@ -19,6 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel,
 
 from eichi.catalog import Anatomy, Blocks, find
 from eichi.models.head import apply_head
+from eichi.models.nag import AWAY, Nag, nagging
 from eichi.plan import memory
 from eichi.plan.blocks import loose_blocks, streamed_blocks
 from eichi.plan.memory import (
@@ -390,6 +391,25 @@ def test_the_catalogue_has_the_sizes_of_the_other_parts(meta: None) -> None:
     assert FULL.text_encoder_2 == size(CLIPTextModel(clip))
     assert FULL.image_encoder == size(SiglipVisionModel(siglip))
     assert FULL.vae == size(AutoencoderKLHunyuanVideo())
+
+
+@pytest.mark.parametrize("height, width, window", [(640, 640, 9), (1280, 1280, 9)])
+def test_the_work_of_a_pass_with_words_to_move_away_from(meta: None, height: int, width: int, window: int) -> None:
+    """It is no more a token: more tokens are there when attention is done, and less of what it was made from."""
+    network = HunyuanVideoFramepackTransformer3DModel(
+        num_layers=1, num_single_layers=2, has_image_proj=True, has_clean_x_embedder=True
+    )
+    network = network.to(torch.bfloat16)
+    network.norm_out.float(), network.proj_out.float()
+    apply_head(network)
+    told = inputs(height // 8, width // 8, window) | {"attention_kwargs": {AWAY: 256}}
+    told["encoder_hidden_states"], told["encoder_attention_mask"] = (
+        torch.empty((1, 512, *last), dtype=torch.bfloat16) for last in ((4096,), ())
+    )
+    with nagging(network, Nag(5.0, 0.5, 1.5)), Meter() as meter, Fused():
+        network(**told)
+    channels = Need(height, width, window, nag=True).tokens * FULL.width
+    assert meter.peak <= WORK * channels <= 1.12 * meter.peak
 
 
 @pytest.mark.parametrize(("height", "width", "window"), [(640, 640, 9), (416, 960, 5), (1280, 1280, 9)])

@@ -31,6 +31,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         "seed": draw(st.none() | st.integers(0, MAX_SEED)),
         "size": draw(st.tuples(st.integers(1, 4000), st.integers(1, 4000))),
     }
+    if draw(st.booleans()):
+        values["source"] = {"before": "v.mp4"}
     if reverse:
         padding = draw(st.none() | st.integers(0, 30).map(lambda tenths: tenths / 10))
         values["sampling"] = {"padding": padding}
@@ -48,9 +50,10 @@ def test_a_plan_is_consistent(values: dict[str, Any], data: st.DataObject) -> No
     values["keyframes"] |= {"sections": {number: f"{number}.png" for number in images}}
     plan = planned(**values)
     window = WINDOWS[values["section_size"]]
+    own = 0 if "source" in values else 1
 
     assert plan.latents == window * count + 1
-    assert plan.frames == 4 * window * count + 1
+    assert plan.frames == 4 * window * count + own
     assert [section.order for section in plan.sections] == list(range(count))
     assert (plan.height, plan.width) in plan.entry.sizes[plan.entry.resolution]
     # Every frame and every made latent belongs to exactly one section; the standard model makes the last one first.
@@ -126,6 +129,30 @@ def test_a_plan_tells_every_position() -> None:
         assert (told.start, told.window, told.clean, told.x2, told.x4) == parts
 
 
+@pytest.mark.parametrize("model", ["framepack", "framepack-f1"])
+def test_a_video_that_is_continued_has_no_frame_of_its_own(model: str) -> None:
+    """Wishes are of the new part, which has the frames of its sections alone."""
+    plan = planned(model, image=None, seconds=2.4, source={"before": "v.mp4"})
+    assert (plan.frames, plan.latents, plan.seconds) == (72, 19, 2.4)
+    spans = sorted((section.start_frame, section.end_frame) for section in plan.sections)
+    assert spans == [(0, 36), (36, 72)]
+    assert plan.images == {"image": Path("v.mp4")}
+    assert plan.files == ()
+    assert plan.sources == {"before": Path("v.mp4")}
+
+
+def test_f1_sees_more_of_a_video_where_that_is_asked_for() -> None:
+    one, other = (planned("framepack-f1", source={"before": "v.mp4", "context": c}) for c in (1, 9))
+    assert one.sections[0].layout == planned("framepack-f1").sections[0].layout
+    layout = other.sections[-1].layout
+    assert (layout.x4, layout.x2, layout.clean) == (tuple(range(1, 17)), (17, 18), tuple(range(19, 28)))
+    assert layout.window == tuple(range(28, 37))
+    assert other.need.tokens - one.need.tokens == 8 * 44 * 34
+    unused = planned("framepack-f1", source={"context": 9})
+    assert unused.sections[0].layout == one.sections[0].layout
+    assert "note.option.unused" in {note.id for note in unused.notes}
+
+
 def test_what_is_kept_of_nothing_is_refused() -> None:
     with pytest.raises(OptionError, match="--keep"):
         planned(kept={"sections": 1})
@@ -154,6 +181,9 @@ def test_a_plan_planned_again_is_the_same() -> None:
         ("framepack", {"sampling": {"image_strength": 1.01}}, ["sampling.image_strength", "choose an F1 model"]),
         ("framepack-f1", {"keyframes": {"final": "e.png"}}, ["keyframes.final", "choose a standard model"]),
         ("framepack-f1", {"keyframes": {"sections": {0: "e.png"}}}, ["keyframes.sections", "choose a standard model"]),
+        ("framepack", {"source": {"before": "v.mp4"}, "keyframes": {"loop": "final"}}, ["--loop"]),
+        ("framepack", {"source": {"after": "v.mp4"}, "keyframes": {"final": "e.png"}}, ["--lead-to", "--final"]),
+        ("framepack", {"image": None, "source": {"after": "v.mp4"}}, ["--image"]),
         ("framepack-f1", {"sampling": {"padding": 0.0}}, ["sampling.padding", "choose a standard model"]),
         ("framepack", {"seconds": 2, "keyframes": {"sections": {2: "e.png"}}}, ["keyframes.sections", "0 to 1"]),
         ("framepack-f1", {"seconds": 2, "keyframes": {"prompts": {9: "x"}}}, ["keyframes.prompts", "section 9"]),
@@ -168,6 +198,8 @@ def test_refusals_name_the_option_and_the_remedy(model: str, values: dict[str, A
 
 
 ONE_SIDED: dict[str, tuple[str, Any]] = {
+    "source.after": ("framepack-f1", "e.mp4"),
+    "source.context": ("framepack", 2),
     "keyframes.final": ("framepack-f1", "e.png"),
     "keyframes.final_strength": ("framepack-f1", 0.5),
     "keyframes.sections": ("framepack-f1", {0: "e.png"}),
@@ -211,6 +243,7 @@ def test_no_option_of_the_other_direction_is_ignored() -> None:
         ({"output": {"crf": 0}}, "note.crf"),
         ({"output": {"crf": 52}}, "note.crf"),
         ({"output": {"crf": 51}}, None),
+        ({"source": {"before": "v.mp4"}, "seconds": 1.2}, "note.source.image"),
         ({}, None),
     ],
 )

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from eichi.catalog import find
 from eichi.models.head import apply_head
+from eichi.models.nag import AWAY, Nag, nagging
 from eichi.plan import memory
 from eichi.plan.cards import Card, find_card
 from eichi.plan.memory import GIB, Machine, Need, Placement, choose, forecast, ladder, lower, plan_memory, time
@@ -282,6 +283,21 @@ def test_the_bytes_that_a_block_moves(meta: None) -> None:
     blocks = (20 * (moved(1, 0) - around) + 40 * (moved(0, 1) - around)) / 60
     assert pytest.approx(blocks / (NEED.tokens * FULL.width), rel=0.01) == TRAFFIC
     assert next(block_costs(FULL, NEED, CARD, "auto")).moving == pytest.approx(memory_seconds(blocks, CARD), rel=0.01)
+
+
+def test_words_to_move_away_from_cost_one_more_attention(meta: None) -> None:
+    more, told = replace(NEED, nag=True), inputs(80, 80, 9) | {"attention_kwargs": {AWAY: 256}}
+    told["encoder_hidden_states"], told["encoder_attention_mask"] = (
+        torch.empty((1, 512, *last), dtype=torch.bfloat16) for last in ((4096,), ())
+    )
+    made = network(1, 2)
+    with nagging(made, Nag(5.0, 0.5, 1.5)), FlopCounterMode(display=False) as counter, Whole():
+        made(**told)
+    few = replace(FULL, double=replace(FULL.double, count=1), single=replace(FULL.single, count=2))
+    cost, before = (list(block_costs(few, need, CARD, "auto")) for need in (more, NEED))
+    counted = sum(one.products + one.attention for one in cost) * CARD.bf16 * 1e12 * Reach().products
+    assert counted == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert [one.attention for one in cost] == [2 * one.attention for one in before]
 
 
 def test_the_operations_of_decoding(meta: None) -> None:

@@ -177,7 +177,10 @@ class SectionView(View):
 
 
 class PlanView(View):
-    """The plan of a video: what `eichi plan` prints and the page draws. Sections are in the order of generation."""
+    """The plan of a video: what `eichi plan` prints and the page draws. Sections are in the order of generation.
+
+    `sources` are the videos that it is made for, `before` it or `after` it; frames are counted from the cut on.
+    """
 
     model: str
     direction: Literal["reverse", "forward"]
@@ -188,6 +191,7 @@ class PlanView(View):
     height: int
     seed: int
     kept: int
+    sources: dict[str, Path]
     images: dict[str, Path]
     sections: tuple[SectionView, ...]
     notes: tuple[Adjusted, ...]
@@ -205,7 +209,8 @@ class PlanView(View):
             height=plan.height,
             seed=plan.seed,
             kept=plan.kept,
-            images=plan.images,
+            sources=plan.sources,
+            images={name: path for name, path in plan.images.items() if path in plan.files},
             sections=tuple(map(SectionView.of, plan.sections)),
             notes=plan.notes,
             tokens=tokens,

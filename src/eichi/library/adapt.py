@@ -13,7 +13,7 @@ from eichi.declare import Plain, at, walk
 from eichi.errors import ModelError
 from eichi.events import Adjusted
 from eichi.options import Request, VideoOptions, place
-from eichi.plan.timeline import WINDOWS, section_count
+from eichi.plan.plan import count_sections
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -60,9 +60,7 @@ def _plain(value: object) -> object:
 
 def _beyond(asked: VideoOptions, values: Plain, settled: Callable[[str], bool]) -> Iterator[Adjusted]:
     """Pictures and prompts of sections that the video does not have."""
-    count = section_count(asked.seconds, WINDOWS[asked.section_size])
-    if asked.keyframes.loop == "seamless":
-        count = max(count, 2) - 1  # the last one connects
+    count = count_sections(asked) - (asked.keyframes.loop == "seamless")  # the last one connects
     for key in (field.key for field in walk(type(asked)) if field.numbered):
         table: Plain = at(values, key)
         for number in sorted(map(int, table)):

@@ -28,6 +28,7 @@ from eichi.library.loras import PresetLora
 from eichi.library.outside import few, left_out, over, read_request_from
 from eichi.library.unpack import Bundle, opened
 from eichi.options import VideoOptions
+from eichi.plan.plan import own_frames
 from eichi.plan.timeline import WINDOWS, section_count
 from eichi.text import shorten
 from eichi.video.images import load, measure
@@ -49,7 +50,7 @@ class Archive:
     def over(self, request: VideoOptions) -> tuple[VideoOptions, tuple[Adjusted, ...]]:
         """The request with the archive laid over it, and a word on what could not be used."""
         asked, left = read_request_from(VideoOptions, over(request.dump(), self.values))
-        count = section_count(asked.seconds, WINDOWS[asked.section_size])
+        count = section_count(asked.seconds, WINDOWS[asked.section_size], own_frames(asked))
         notes = [*self.notes, *left]
         values = asked.dump()
         for key in ("sections", "prompts"):
@@ -176,7 +177,7 @@ def _place(key: str) -> int:
 def _described(request: VideoOptions, loras: Sequence[PresetLora]) -> Plain:
     """A request as the YAML says it."""
     padding = request.sampling.padding
-    count = section_count(request.seconds, WINDOWS[request.section_size])
+    count = section_count(request.seconds, WINDOWS[request.section_size], own_frames(request))
     prompts = request.keyframes.prompts
     values: Plain = {
         "section_info": [{"section": number, "prompt": prompts.get(number, "")} for number in range(count)],

@@ -21,6 +21,7 @@ from eichi.errors import DeviceError, EichiError, RunError
 from eichi.models.attention import Attending, attention
 from eichi.models.load import Components
 from eichi.models.parallel import Table, share
+from eichi.models.steering import steered
 from eichi.models.stepcache import StepCache, apply_cache, remove_cache
 from eichi.models.team import Begin, Open, Pass, Ready, Shut, Sit, Trouble, Want, receive, send
 from eichi.plan.gpus import follower_peak
@@ -62,6 +63,7 @@ class Follower:
         """Make ready to draw, as the leader did: a kernel, a step cache, shares."""
         assert self.table is not None, "they sit before they draw"
         transformer = self.components.transformer
+        self._drawing.enter_context(steered(transformer, message.steering))
         self._attending = self._drawing.enter_context(attention(transformer, message.kernel))
         self._cache = None if message.cache is None else apply_cache(transformer, message.cache)
         self._drawing.callback(remove_cache, transformer)

@@ -47,6 +47,7 @@ from eichi.models.merged import Merged
 from eichi.models.networks import make_network
 from eichi.models.offload import place_encoder, place_transformer, streamed_names, unstream
 from eichi.models.source import CPU, Done, FileSource, Source, filling
+from eichi.models.steering import Steering
 from eichi.models.stepcache import StepCache
 from eichi.models.team import Team
 from eichi.models.weights import Weights
@@ -118,11 +119,11 @@ class Components:
         """How many processes draw the next job."""
         return self.runtime.gpus if self._together else 1
 
-    def shared(self, cache: StepCache | None) -> AbstractContextManager[None]:
+    def shared(self, cache: StepCache | None, steering: Steering) -> AbstractContextManager[None]:
         """For the time of a job, the transformer is called by all processes that draw it, which are ready."""
         if self.team is None or not self._together:
             return nullcontext()
-        return self.team.sharing(self.transformer, cache, self.kernels)
+        return self.team.sharing(self.transformer, cache, self.kernels, steering)
 
     @property
     def dtype(self) -> torch.dtype:

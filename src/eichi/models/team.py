@@ -35,6 +35,7 @@ from eichi.errors import EichiError, RunError
 from eichi.models.attention import Kernel
 from eichi.models.kernels import Kernels
 from eichi.models.parallel import Seat, Table, share
+from eichi.models.steering import Steering
 from eichi.models.stepcache import CacheConfig, StepCache
 from eichi.options import WeightsOptions
 from eichi.plan.memory import Need
@@ -73,10 +74,11 @@ class Sit:
 
 @dataclass(frozen=True)
 class Open:
-    """A job begins to draw, by a kernel, with a step cache or without."""
+    """A job begins to draw, by a kernel, with a step cache or without, and tells its transformer further things."""
 
     kernel: Kernel
     cache: CacheConfig | None
+    steering: Steering
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,11 @@ class Team:
 
     @contextmanager
     def sharing(
-        self, transformer: HunyuanVideoFramepackTransformer3DModel, cache: StepCache | None, kernels: Kernels
+        self,
+        transformer: HunyuanVideoFramepackTransformer3DModel,
+        cache: StepCache | None,
+        kernels: Kernels,
+        steering: Steering,
     ) -> Iterator[None]:
         """For the time of a job, every call of this process's transformer is one of all processes'.
 
@@ -175,7 +181,7 @@ class Team:
         assert self._table is not None, "they are ready"
         registry = HookRegistry.check_if_exists_or_initialize(transformer)
         try:
-            self._tell(Open(kernels.kernel, None if cache is None else cache.config))
+            self._tell(Open(kernels.kernel, None if cache is None else cache.config, steering))
             with share(transformer, self._table, cache):
                 registry.register_hook(_Lead(self, cache, kernels), NAME)
                 try:

@@ -162,7 +162,7 @@ def _between(
         strength=1.0,
         vision=vision,
         positive=words[options.prompt],
-        negative=words[options.negative] if options.sampling.cfg != 1.0 else None,
+        negative=words[options.negative] if options.sampling.negated else None,
     )
 
 

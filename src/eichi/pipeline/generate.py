@@ -185,7 +185,7 @@ def sample_latents(
                 strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
                 positive=given.words[part.prompt],
-                negative=given.words[plan.options.negative] if options.cfg != 1.0 else None,
+                negative=given.words[plan.options.negative] if options.negated else None,
             )
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = make_noise(section, generator)

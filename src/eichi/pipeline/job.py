@@ -15,6 +15,8 @@ from eichi.events import Adjusted, Preparing
 from eichi.library.whereabouts import marks_of, remember
 from eichi.models.device import on_gpu, title
 from eichi.models.load import Components
+from eichi.models.nag import Nag
+from eichi.models.steering import Steering, steered
 from eichi.models.stepcache import CacheConfig, StepCache, apply_cache, remove_cache
 from eichi.options import Options, StepOptions
 from eichi.plan.memory import Need, Placement, plan_memory
@@ -62,15 +64,23 @@ def free_name(folder: Path, suffix: str) -> Path:
 
 @contextmanager
 def step_cache(options: StepOptions, components: Components) -> Iterator[StepCache | None]:
-    """The transformer as a job draws with it: its attention, the step cache, None where that is off, and whoever else
-    computes it.
+    """The transformer as a job draws with it: what it can be told, its attention, the step cache, None where that is
+    off, and whoever else computes it.
     """
+    steering = steering_of(options)
     with (
+        steered(components.transformer, steering),
         components.kernels.used(components.transformer),
         _cached(options, components) as cache,
-        components.shared(cache),
+        components.shared(cache, steering),
     ):
         yield cache
+
+
+def steering_of(options: StepOptions) -> Steering:
+    """What a request has the transformer told."""
+    nag = None if options.nag == 1.0 else Nag(options.nag, options.nag_alpha, options.nag_tau)
+    return Steering(nag, options.rope != 1.0)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
         strength=plan.options.denoise,
         vision=vision,
         positive=words[plan.options.prompt],
-        negative=words[plan.options.negative] if options.cfg != 1.0 else None,
+        negative=words[plan.options.negative] if options.negated else None,
     )
 
     # 3. Draw the latent.

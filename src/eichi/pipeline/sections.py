@@ -9,12 +9,15 @@ Knows nothing of pictures, prompts' words, files or frames.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
 from eichi.catalog import Direction
+from eichi.models.nag import AWAY
+from eichi.models.rotary import SCALE
 from eichi.models.stepcache import StepCache
 from eichi.options import StepOptions
 from eichi.pipeline.conditioning import PromptStates
@@ -64,7 +67,8 @@ class History:
 class SectionInputs:
     """All that one section's latents are drawn from. `anchor` [1, c, 1, h, w] sits at position 0.
 
-    Sampling starts from `strength` parts of noise, the rest being `image` [1, c, 1, h, w].
+    Sampling starts from `strength` parts of noise, the rest being `image` [1, c, 1, h, w]. `negative` is there where it
+    counts.
     """
 
     layout: Layout
@@ -94,11 +98,16 @@ class Denoiser:
         self.evaluations = 0
         self.device, self.dtype = transformer.device, transformer.dtype
         self.fixed = self._fixed()
+        self.words, self.away = section.positive, 0
+        if options.nag != 1.0:
+            self.words, self.away = self._beside()
+        self._told: dict[tuple[int, float], dict[str, Any]] = {}
 
     def __call__(self, state: Tensor, sigma: float) -> Tensor:
         """x0 [1, c, w, h, w'] in float32 from a state at noise level `sigma`."""
-        velocity = self._evaluate("positive", self.section.positive, state, sigma)
-        if self.section.negative is not None:
+        velocity = self._evaluate("positive", self.words, state, sigma, self.away)
+        if self.options.cfg != 1.0:
+            assert self.section.negative is not None, "it counts"
             negative = self._evaluate("negative", self.section.negative, state, sigma)
             velocity = guide(velocity, negative, self.options.cfg, self.options.rescale)
         return state - sigma * velocity
@@ -115,7 +124,7 @@ class Denoiser:
         if self.cache is not None:
             self.cache.reset()
 
-    def _evaluate(self, branch: str, words: PromptStates, state: Tensor, sigma: float) -> Tensor:
+    def _evaluate(self, branch: str, words: PromptStates, state: Tensor, sigma: float, away: int = 0) -> Tensor:
         if self.cache is not None:
             self.cache.branch = branch
         self.evaluations += 1
@@ -127,15 +136,36 @@ class Denoiser:
             pooled_projections=words.pooled,
             return_dict=False,
             **self.fixed,
+            **self._beyond(sigma, away),
         )[0]
         return velocity.float()
 
+    def _beyond(self, sigma: float, away: int) -> dict[str, Any]:
+        """What the transformer is told beside the inputs of the library's: nothing where that is not asked for."""
+        options = self.options
+        if options.nag == 1.0 and options.rope == 1.0:
+            return {}
+        scale = options.rope if 1000.0 * sigma >= options.rope_from else 1.0
+        told = self._told.setdefault((away, scale), {AWAY: away, SCALE: scale})  # the same object, for `models.team`
+        return {"attention_kwargs": told}
+
+    def _beside(self) -> tuple[PromptStates, int]:
+        """The prompt with the negative one's states behind its own, and how many those are."""
+        words, away = self.section.positive, self.section.negative
+        assert away is not None, "it counts"
+        states, mask = (torch.cat(both, dim=1) for both in ((words.states, away.states), (words.mask, away.mask)))
+        return PromptStates(states, mask, words.pooled), away.states.shape[1]
+
     def _fixed(self) -> dict[str, Tensor]:
-        """The inputs that are the same at every step."""
+        """The inputs that are the same at every step.
+
+        Vision's strength s is what SigLIP's last hidden state is multiplied with: at 0 it is that of no picture.
+        """
         section, layout = self.section, self.section.layout
+        vision, strength = section.vision, self.options.vision
         given = torch.cat([section.anchor, section.context.clean], dim=2)
         return {
-            "image_embeds": section.vision,
+            "image_embeds": vision if strength == 1.0 else vision * strength,
             "indices_latents": torch.tensor(layout.window),
             "guidance": torch.tensor([1000.0 * self.options.guidance], device=self.device, dtype=self.dtype),
             "latents_clean": given.to(self.device, self.dtype),

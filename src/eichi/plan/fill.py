@@ -36,7 +36,7 @@ class FillPlan:
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
-        return texts_read([self.options.prompt], self.options, self.options.sampling.cfg)
+        return texts_read([self.options.prompt], self.options, self.options.sampling)
 
 
 def make_fill_plan(options: FillOptions, entry: Entry, before: Shape, after: Shape) -> FillPlan:

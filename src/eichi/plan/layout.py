@@ -42,9 +42,12 @@ def reverse_layout(window: int, padding: int) -> Layout:
     return Layout(start=start, window=made, clean=clean, x2=x2, x4=x4)
 
 
-def forward_layout(window: int) -> Layout:
-    """Positions of a section of the F1 model, the same for every section: the history lies before the window."""
-    start, x4, x2, clean, made = _split(1, X4, X2, CLEAN, window)
+def forward_layout(window: int, context: int = CLEAN) -> Layout:
+    """Positions of a section of the F1 model, the same for every section: the history lies before the window.
+
+    `context` latents of it are at full resolution; the released model was trained with one.
+    """
+    start, x4, x2, clean, made = _split(1, X4, X2, context, window)
     return Layout(start=start, window=made, clean=clean, x2=x2, x4=x4)
 
 

@@ -69,7 +69,7 @@ class Need:
     file has those weights in eight bits; `merged` are the parameters of the matrices that FP8 stores which LoRAs
     change, None for all of them, and `besides` all others that they change. `cached` is whether a step cache saves some
     of the `steps` of each of the `sections`, `kept` what one keeps: numbers a token and channel. `gpus` share the
-    tokens.
+    tokens. `nag` is whether blocks attend to a negative prompt as well (`models.nag`).
     """
 
     height: int
@@ -88,12 +88,20 @@ class Need:
     merged: int | None = None
     besides: int = 0
     gpus: int = 1
+    nag: bool = False
+
+    @property
+    def attended(self) -> int:
+        """Tokens that attend to one another: window and given latents whole, 2 latents at a half and 16 at a quarter
+        resolution, and words.
+        """
+        whole, half, quarter = (ceil(self.height / side) * ceil(self.width / side) for side in (16, 32, 64))
+        return whole * (self.window + self.clean) + half + 4 * quarter + TEXT + VISION
 
     @property
     def tokens(self) -> int:
-        """Tokens of one pass: window and given latents whole, 2 latents at a half and 16 at a quarter resolution."""
-        whole, half, quarter = (ceil(self.height / side) * ceil(self.width / side) for side in (16, 32, 64))
-        return whole * (self.window + self.clean) + half + 4 * quarter + TEXT + VISION
+        """Tokens of one pass: with NAG, the negative prompt goes beside the other one."""
+        return self.attended + (TEXT if self.nag else 0)
 
 
 @dataclass(frozen=True)

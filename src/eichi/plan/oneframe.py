@@ -22,7 +22,7 @@ from eichi.events import Adjusted
 from eichi.options import FrameOptions, ZeroOptions
 from eichi.plan.layout import Layout
 from eichi.plan.memory import Need
-from eichi.plan.request import Resolved, drawn, request_notes, settle, texts_read
+from eichi.plan.request import Resolved, drawn, request_notes, settle, size_notes, texts_read
 
 START = 0  # the start picture's position
 
@@ -137,7 +137,7 @@ class FramePlan(Resolved[FrameOptions]):
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
-        return texts_read([self.options.prompt], self.options, self.options.sampling.cfg)
+        return texts_read([self.options.prompt], self.options, self.options.sampling)
 
     @property
     def need(self) -> Need:
@@ -186,7 +186,7 @@ def make_frame_plan(options: FrameOptions, entry: Entry, picture: tuple[int, int
             FedPicture(options.image, options.mask),
             *(FedPicture(reference.image, reference.mask) for reference in options.references),
         ),
-        notes=tuple(_notes(options, rule, layout)),
+        notes=(*_notes(options, rule, layout), *size_notes(options, entry, options.sampling)),
     )
 
 

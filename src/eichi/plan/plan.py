@@ -13,9 +13,9 @@ from eichi.events import Adjusted
 from eichi.options import VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
-from eichi.plan.layout import Layout, forward_layout, reverse_layout
+from eichi.plan.layout import CLEAN, Layout, forward_layout, reverse_layout
 from eichi.plan.memory import Need
-from eichi.plan.request import Resolved, request_notes, settle, texts_read
+from eichi.plan.request import Resolved, request_notes, settle, size_notes, texts_read
 from eichi.plan.timeline import (
     WINDOWS,
     frame_count,
@@ -25,6 +25,8 @@ from eichi.plan.timeline import (
     real_seconds,
     section_count,
 )
+
+BEFORE, AFTER = "before", "after"  # where a video stands that another part is made for
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class SectionPlan:
 
 @dataclass(frozen=True)
 class Plan(Resolved[VideoOptions]):
-    """A resolved request for a video. `images` are the pictures it needs, by name.
+    """A resolved request for a video. `images` are the pictures it needs, by name; the start picture is the last frame
+    of a video that is continued, and its file is that video's.
 
     `sections` are in the order of generation; the first `kept` of them are taken over as they were made before.
     """
@@ -62,28 +65,37 @@ class Plan(Resolved[VideoOptions]):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every picture that is needed."""
-        return tuple(self.images.values())
+        """Every picture that is needed, without those that videos give."""
+        given = self.sources.values()
+        return tuple(path for path in self.images.values() if path not in given)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
         prompts = (section.prompt for section in self.sections)
-        return texts_read(prompts, self.options, self.options.sampling.cfg)
+        return texts_read(prompts, self.options, self.options.sampling)
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The videos that it is made for, by where they stand: `before` it, `after` it."""
+        return sources(self.options)
 
     @property
     def latents(self) -> int:
-        """Latents of the whole video."""
+        """Latents of the whole video; where one is continued, the first is that one's last."""
         return latent_count(self.window, len(self.sections))
 
     @property
     def frames(self) -> int:
-        return frame_count(self.latents)
+        """Frames that are made."""
+        return frame_count(self.latents) - 1 + own_frames(self.options)
 
     @property
     def need(self) -> Need:
         """Its size for the plan of memory and time."""
-        return Need(self.height, self.width, self.window, sections=max(1, len(self.sections) - self.kept))
+        clean = len(self.sections[0].layout.start) + len(self.sections[0].layout.clean)
+        todo = max(1, len(self.sections) - self.kept)
+        return Need(self.height, self.width, self.window, clean=clean, sections=todo)
 
     @property
     def seconds(self) -> float:
@@ -95,21 +107,20 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
 
     `before` is the shape of the latents that the request goes on from.
     """
-    if options.image is None:
+    start = options.source.before or options.image
+    if start is None:
         raise OptionError("error.image.required", flag="--image")
     _check_direction(options, entry)
     _check_together(options)
     settled, seed, height, width = settle(options, entry, picture)
     window = WINDOWS[options.section_size]
-    count = section_count(options.seconds, window)
-    if options.keyframes.loop == "seamless":
-        count = max(count, 2)  # one to make and one to connect
+    count = count_sections(options)
     keyframes.check_numbers("keyframes.sections", options.keyframes.sections, count - _connecting(options))
     prompts = [number for number, prompt in options.keyframes.prompts.items() if prompt.strip()]
     keyframes.check_numbers("keyframes.prompts", prompts, count - _connecting(options))
     asked = options.kept.sections
     kept = kept_sections(asked, before, window, (height, width), count) if before is not None else 0
-    images = {keyframes.START: options.image}
+    images = {keyframes.START: start}
     final = _final(options)
     if final is not None:
         images[keyframes.FINAL] = final
@@ -124,8 +135,29 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
         sections=_sections(options, entry, window, count),
         kept=kept,
         images=images,
-        notes=_notes(options, real_seconds(frame_count(latent_count(window, count)))),
+        notes=(
+            *_notes(options, real_seconds(frame_count(latent_count(window, count)) - 1 + own_frames(options))),
+            *size_notes(options, entry, options.sampling),
+        ),
     )
+
+
+def sources(options: VideoOptions) -> dict[str, Path]:
+    """The videos that a request is made for, by where they stand."""
+    given = {BEFORE: options.source.before, AFTER: options.source.after}
+    return {name: path for name, path in given.items() if path is not None}
+
+
+def own_frames(options: VideoOptions) -> int:
+    """The frames that belong to no section: the start picture's one, none where a video is continued."""
+    return 1 if options.source.before is None else 0
+
+
+def count_sections(options: VideoOptions) -> int:
+    """How many sections the video of a request has."""
+    count = section_count(options.seconds, WINDOWS[options.section_size], own_frames(options))
+    # A seamless loop has one to make and one to connect.
+    return max(count, 2) if options.keyframes.loop == "seamless" else count
 
 
 def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> tuple[SectionPlan, ...]:
@@ -146,8 +178,9 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
     for order, padding in enumerate(pads):
         place = count - 1 - order if reverse else order
         first = 1 + place * window
-        # The start image's own frame belongs to the section that follows it.
-        start, end = frame_span(0 if place == 0 else first, first + window)
+        # The start image's own frame belongs to the section that follows it; that of a video before is not made again.
+        own = own_frames(options)
+        start, end = (frame - 1 + own for frame in frame_span(first - own if place == 0 else first, first + window))
         made.append(
             SectionPlan(
                 number=order,
@@ -158,11 +191,16 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
                 end_frame=end,
                 prompt=_prompt(options, order),
                 anchor=keyframes.anchor(order, carried),
-                layout=reverse_layout(window, padding) if reverse else forward_layout(window),
+                layout=reverse_layout(window, padding) if reverse else forward_layout(window, _context(options)),
                 meets=keys.final_strength if returns and order == 0 else 0.0,
             )
         )
     return tuple(made)
+
+
+def _context(options: VideoOptions) -> int:
+    """How many latents of the past F1 sees at full resolution: as it was trained, where no video is continued."""
+    return CLEAN if options.source.before is None else options.source.context
 
 
 def _connecting(options: VideoOptions) -> int:
@@ -201,11 +239,17 @@ def _check_together(options: VideoOptions) -> None:
         raise OptionError("error.kept.nothing", flag="--keep")
     if options.keyframes.final is not None and options.keyframes.loop == "seamless":
         raise OptionError("error.loop.final")
+    if sources(options) and options.keyframes.loop != "off":
+        raise OptionError("error.source.loop")
+    if options.source.after is not None and options.keyframes.final is not None:
+        raise OptionError("error.source.final")
 
 
 def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
     """What deserves a word before the start."""
     notes = list(request_notes(options))
+    if options.source.before is not None and options.image is not None:
+        notes.append(Adjusted("note.source.image", {}))
     if options.keyframes.copies and not {keyframes.RED, keyframes.BLUE} & options.keyframes.sections.keys():
         notes.append(Adjusted("note.copies.nothing", {}))
     if _final(options) is None and options.keyframes.final_strength != 1.0:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from eichi.catalog import Entry
 from eichi.declare import walk
 from eichi.events import Adjusted
-from eichi.options import MAX_SEED, FillOptions, Request
+from eichi.options import MAX_SEED, FillOptions, Request, StepOptions
 from eichi.plan.size import published
 
 Asked = TypeVar("Asked", bound=Request)
@@ -43,10 +43,18 @@ def drawn(seed: int | None, count: int = 1) -> int:
     return secrets.randbelow(MAX_SEED + 2 - count) if seed is None else seed
 
 
-def texts_read(prompts: Iterable[str], options: Request | FillOptions, cfg: float) -> tuple[str, ...]:
+def texts_read(prompts: Iterable[str], options: Request | FillOptions, sampling: StepOptions) -> tuple[str, ...]:
     """Every text that the encoders read, once: the prompts, and the negative one where it counts."""
-    negative = [options.negative] if cfg != 1.0 else []
+    negative = [options.negative] if sampling.negated else []
     return tuple(dict.fromkeys([*prompts, *negative]))
+
+
+def size_notes(options: Request, entry: Entry, sampling: StepOptions) -> Iterator[Adjusted]:
+    """A remark on places that are scaled though the picture is no larger than those that the model knows."""
+    resolution = options.resolution or entry.resolution
+    if sampling.rope != 1.0 and resolution <= entry.resolution:
+        values = {"scale": sampling.rope, "own": entry.resolution, "resolution": resolution}
+        yield Adjusted("note.rope.small", values)
 
 
 def request_notes(options: Request | FillOptions) -> Iterator[Adjusted]:

@@ -1,5 +1,7 @@
 """The size of a video: the published (height, width) whose shape is nearest to the picture's."""
 
+from fractions import Fraction
+
 from eichi.catalog import LATER, SIDE, Entry, Sizes
 from eichi.errors import OptionError
 
@@ -24,6 +26,12 @@ def clip_size(entry: Entry, resolution: int | None, clip: tuple[int, int]) -> tu
         known = ", ".join(map(str, entry.sizes))
         raise OptionError("error.video.sides", size=size_words(*clip), side=SIDE, flag="--resolution", known=known)
     return height, width
+
+
+def stretched(theirs: tuple[int, int], ours: tuple[int, int]) -> Fraction:
+    """How much of its form a picture of (width, height) loses that is made to fill another size; nothing is 0."""
+    share = Fraction(theirs[0] * ours[1], theirs[1] * ours[0])
+    return max(share, 1 / share) - 1
 
 
 def size_words(width: int, height: int) -> str:

@@ -27,6 +27,7 @@ GIGA, TERA = 1e9, 1e12
 
 # Bytes that everything but products and attention moves in a block, a token and channel: norms, rotation, gates.
 TRAFFIC = 243
+NAGGED = 56  # beside that where it attends to a negative prompt as well
 # What FP8 moves: to multiply a matrix out again, a number; to round what is multiplied with it, a number of that, most
 # of it in the card's cache (pieces are made for that).
 UNPACKED, ROUNDED = 19, 8
@@ -160,8 +161,9 @@ def block_costs(anatomy: Anatomy, need: "Need", card: Card, kernel: str) -> Iter
     channels = tokens * anatomy.width
     multiplied = need.product and need.fp8 and card.fp8 is not None
     rate = reach.products * TERA * (EIGHT * (card.fp8 or 0.0) if multiplied else card.bf16 / number)
-    attention = attention_seconds(anatomy.width, need.tokens, card, reach, kernel) * number / need.gpus
-    moving = memory_seconds(TRAFFIC * channels * number, card)
+    attention = attention_seconds(anatomy.width, need.attended, card, reach, kernel) * number / need.gpus
+    attention *= 2 if need.nag else 1
+    moving = memory_seconds((TRAFFIC + (NAGGED if need.nag else 0)) * channels * number, card)
     # Of its share each keeps what it computes itself.
     given = EXCHANGED * anatomy.precision.size * channels * (1 - 1 / need.gpus)
     exchange = given / (card.pcie * GIGA * LINKED)

@@ -1,7 +1,8 @@
 """Seconds, frames, latents, sections, paddings: the arithmetic of time, exact.
 
 A video of S sections of w latents has wS + 1 latents and 4wS + 1 frames at 30 frames a second: the first latent is
-one frame, every other four. All lengths here are whole numbers or fractions; nothing is rounded twice.
+one frame, every other four. Where another video goes before it, the first latent is that one's last, and its frames are
+not made again: 4wS are new. All lengths here are whole numbers or fractions; nothing is rounded twice.
 """
 
 from fractions import Fraction
@@ -28,12 +29,15 @@ def latents_for(frames: int) -> int:
     return -(-(frames - 1) // FRAMES_PER_LATENT) + 1 if frames else 0
 
 
-def section_count(seconds: float, window: int) -> int:
-    """The S >= 1 whose real length is nearest to the wish; a tie takes the shorter video."""
-    wish = Fraction(str(seconds)) * FPS
+def section_count(seconds: float, window: int, own: int = 1) -> int:
+    """The S >= 1 whose real length is nearest to the wish; a tie takes the shorter video.
+
+    `own` frames are the start picture's: none where a video is continued.
+    """
+    wish = Fraction(str(seconds)) * FPS - own
     span = FRAMES_PER_LATENT * window
-    lower = max(1, int((wish - 1) // span))
-    return min((lower, lower + 1), key=lambda count: (abs(span * count + 1 - wish), count))
+    lower = max(1, int(wish // span))
+    return min((lower, lower + 1), key=lambda count: (abs(span * count - wish), count))
 
 
 def real_seconds(frames: int) -> float:

@@ -152,7 +152,7 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
 
     def make(options: VideoOptions) -> Plan:
         size = SQUARE
-        if options.image is None and options.kept.latents is not None:
+        if _unpictured(options) and options.kept.latents is not None:
             before = measure_latents(options.kept.latents)
             size = before.width * 8, before.height * 8
         return make_plan(options, desk.settings.model_folders, size=size)
@@ -242,7 +242,7 @@ def _sound(
             sound.errors.append((error, None if key is None else gone.before(key)))
             if key is None or not _take_out(values, key, gone):
                 break
-    if options is not None and options.image is None and not any(key == "image" for _, key in sound.errors):
+    if options is not None and _unpictured(options) and not any(key == "image" for _, key in sound.errors):
         sound.errors.insert(0, (OptionError("error.image.required", flag="--image"), "image"))
     if sound.plan is not None and not any(key == "model" for _, key in sound.errors):
         try:
@@ -251,6 +251,11 @@ def _sound(
             if sound.plan.entry.name not in desk.queue.offered():
                 sound.errors.append((error, "model"))
     return sound
+
+
+def _unpictured(options: VideoOptions | FrameOptions) -> bool:
+    """Whether a draft lacks the picture that it begins with."""
+    return options.image is None and not (isinstance(options, VideoOptions) and options.source.before is not None)
 
 
 def _more_than(most: int, given: JsonValue | Mapping[str, JsonValue]) -> bool:

@@ -24,6 +24,8 @@ Control = Literal[
     "line",
     "secret",
     "picture",
+    "video",
+    "sound",
     "latents",
     "lora",
     "folder",

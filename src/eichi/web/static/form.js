@@ -139,8 +139,8 @@ function mode(root, draft) {
   const direction = draft.get("page.direction", "reverse");
   for (const one of findAll(".field[data-key]", root)) {
     const { only, shown, unless } = one.dataset;
-    const other = shown === undefined ? undefined : draft.get(shown, JSON.parse(one.dataset.shownDefault));
-    one.hidden = Boolean((only && only !== direction) || (shown && other === JSON.parse(unless)));
+    const useless = (key) => draft.get(key, JSON.parse(one.dataset.shownDefault)) === JSON.parse(unless);
+    one.hidden = Boolean((only && only !== direction) || (shown && shown.split(" ").every(useless)));
   }
   for (const group of findAll("details.group", root)) {
     const inside = findAll(".field[data-key]", group).filter((one) => !one.hidden);
