@@ -220,8 +220,8 @@ def last_frame(path: Path) -> NDArray[np.uint8]:
 
 
 def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Frames by their numbers in the order of time, stretched where there is a size; for one that cannot be decoded, the one nearest to it.
-    Raises InputError where there is none.
+    """Frames by their numbers in the order of time, stretched where there is a size; for one that cannot be decoded,
+    the one nearest to it. Raises InputError where there is none.
     """
     wanted, made = set(picks), dict[int, NDArray[np.uint8]]()
     with open_video(path) as container:

@@ -45,8 +45,9 @@ Seen = TypeVar("Seen", bound=View)
 
 
 class RefView(View):
-    """A file by its id: its name, what lies in it, its bytes, the pixels of a picture or a video, the seconds of a video
-    and whether it has sound, where it is had from.
+    """A file by its id: its name, what lies in it, its bytes, the pixels of a picture, where it is had from.
+
+    Of a video that is looked at alone also its pixels, its seconds and whether it has sound.
     """
 
     id: str
@@ -94,10 +95,16 @@ class Refs:
         if id.startswith(UPLOAD) or kind == "picture":
             width, height = images.measure(path)
             known |= {"kind": "picture", "width": width, "height": height}
-        elif kind == "video":
-            clip = look(path)
-            known |= {"width": clip.width, "height": clip.height, "seconds": float(clip.seconds), "sound": bool(clip.sound)}
         return RefView(**known, url=self.url(id))
+
+    def look(self, id: str) -> RefView:
+        """What a file is, with what is in a video, which is read for it. Raises InputError."""
+        view = self.view(id)
+        if view.kind != "video":
+            return view
+        clip = look(self.find(id))
+        told = {"width": clip.width, "height": clip.height, "seconds": float(clip.seconds), "sound": bool(clip.sound)}
+        return view.model_copy(update=told)
 
     def of(self, path: Path) -> RefView:
         """What a file is that was just taken in. Raises InputError."""

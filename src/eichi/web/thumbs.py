@@ -58,7 +58,7 @@ def _start(job: Job) -> Path | None:
         options = job.options
     except EichiError:
         return None
-    image = isinstance(options, VideoOptions) and options.source.before or options.image
+    image = (isinstance(options, VideoOptions) and options.source.before) or options.image
     return image if image is not None and image.is_file() else None
 
 

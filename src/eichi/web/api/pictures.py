@@ -80,7 +80,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/refs/{id:path}")
     def show_ref(id: str) -> RefView:
-        return desk.refs.view(id)
+        return desk.refs.look(id)
 
     return router
 
