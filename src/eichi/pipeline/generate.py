@@ -38,6 +38,7 @@ from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
 from eichi.plan.plan import BEFORE, Plan, SectionPlan
+from eichi.plan.wildcards import plain
 from eichi.video.join import Around
 from eichi.video.metadata import Record
 from eichi.video.outputs import Outputs
@@ -211,7 +212,7 @@ def sample_latents(
                 strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
                 positive=given.said(part),
-                negative=given.words[plan.options.negative] if options.negated else None,
+                negative=given.words[plain(plan.options.negative)] if options.negated else None,
             )
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = make_noise(section, generator)
@@ -256,8 +257,8 @@ class Conditions:
 
     def said(self, section: SectionPlan) -> PromptStates:
         """The words of a section; after a change of prompt they are blended."""
-        later = self.words[section.prompt]
-        return later if section.earlier is None else blend(self.words[section.earlier], later, section.share)
+        later = self.words[plain(section.prompt)]
+        return later if section.earlier is None else blend(self.words[plain(section.earlier)], later, section.share)
 
 
 def _encode(

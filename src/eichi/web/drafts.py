@@ -7,7 +7,7 @@ for. Asked at every keystroke: what is slow in it is kept by those who do it. Kn
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Generic, TypeVar
@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from eichi.declare import Plain
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
+from eichi.events import Adjusted
 from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
+from eichi.library.wildcards import example
 from eichi.models.locate import locate
 from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
@@ -155,7 +157,8 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         if options.begin is None and options.kept.latents is not None:
             before = measure_latents(options.kept.latents)
             size = before.width * 8, before.height * 8
-        return make_plan(options, desk.settings.model_folders, size=size)
+        shown, left = example(options, desk.settings.lists)
+        return _left_open(make_plan(shown, desk.settings.model_folders, size=size), left)
 
     sound = _sound(desk, VideoOptions, asked.options, make, visitor)
     line, view = "", None
@@ -175,7 +178,8 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
     """What a draft of a single image comes to."""
 
     def make(options: FrameOptions) -> FramePlan:
-        return make_frame_plan(options, desk.settings.model_folders, size=SQUARE)
+        shown, left = example(options, desk.settings.lists)
+        return _left_open(make_frame_plan(shown, desk.settings.model_folders, size=SQUARE), left)
 
     sound = _sound(desk, FrameOptions, asked.options, make, visitor)
     line, view = "", None
@@ -185,6 +189,11 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         view = FramePlanView.of(sound.plan)
         view = view.model_copy(update={"images": tuple(one for one in view.images if one.image != ABSENT)})
     return _view(desk, asked, visitor, sound, line, None if view is None else desk.refs.seen(view, visitor))
+
+
+def _left_open(plan: Planned, left: bool) -> Planned:
+    """A plan with a word on wildcards that a start draws anew, if any are `left` to it."""
+    return replace(plan, notes=(*plan.notes, Adjusted("note.wildcard.open", {}))) if left else plan
 
 
 def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor) -> Batch:
