@@ -91,7 +91,7 @@ class Outputs:
                 self.flags.append(event)
 
     def lay(self) -> Iterator[Converted]:
-        """Encode what is around the new part and cannot be copied, before `finish`. Raises InputError, DiskError."""
+        """Encode what is around the new part and cannot be copied, before that is made. Raises InputError, DiskError."""
         if self.join:
             yield from self.join.lay(self._folder, self.options.crf, self._finished)
 
@@ -105,7 +105,8 @@ class Outputs:
             self._keep()
         leave(self._half)  # the whole video has all of it; who is watching it may on
         count = len(plan.sections)
-        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, tuple(self.flags))
+        seconds = float(self.join.seconds) if self.join else plan.seconds
+        return Finished(str(self.path), str(picture), plan.seed, frames, seconds, count, tuple(self.flags))
 
     def stop(self, made: int = 0) -> Stopped:
         """Publish what is finished of a stopped job under a name of its own; `made` sections are on disk.
