@@ -219,6 +219,16 @@ class WeightsOptions(Options):
     fp8_math: bool = option(False, group="weights", shown=unless("weights.fp8", "off"), costs=("time",))
 
 
+class WrittenOptions(Options):
+    """What of a request's prompts was written otherwise, with wildcards, before it was drawn by the seed."""
+
+    words = ""
+
+    prompt: str | None = option(None, max_length=20_000)
+    negative: str | None = option(None, max_length=20_000)
+    sections: dict[int, str] = option({})
+
+
 class Request(Options):
     """What every request says: a model, a picture, a prompt, a size, a seed, a way to treat the weights."""
 
@@ -233,12 +243,22 @@ class Request(Options):
     fit: Literal["crop", "letterbox", "original"] = option("crop", group="output")
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
     weights: WeightsOptions = WeightsOptions()
+    written: WrittenOptions = WrittenOptions()
+
+
+# Stands in the place of a file for the start picture that a request has made, behind what is in no name on Windows.
+MADE = "?"
 
 
 class VideoOptions(Request):
     """A request for one video."""
 
     kind = "video"
+
+    start: Literal["picture", "black", "white", "grey", "noise"] = option("picture", "--start", group="keyframes")
+    aspect: Literal["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16"] = option(
+        "16:9", "--aspect", group="keyframes", shown=unless("start", "picture"), costs=("time", "memory")
+    )
 
     seconds: float = option(
         5.0,
@@ -256,6 +276,21 @@ class VideoOptions(Request):
     sampling: SamplingOptions = SamplingOptions()
     kept: KeptOptions = KeptOptions()
     output: OutputOptions = OutputOptions()
+
+    @property
+    def begin(self) -> Path | None:
+        """Where the start picture comes from: a video that is continued, a picture, what stands for one that is made,
+        or nothing.
+        """
+        if self.source.before is not None or self.start == "picture":
+            return self.source.before or self.image
+        return Path(f"{MADE}{self.start}")
+
+    @property
+    def form(self) -> tuple[int, int]:
+        """The form of a start picture that is made: how wide it is to how high."""
+        width, height = self.aspect.split(":")
+        return int(width), int(height)
 
 
 class ReferenceOptions(Options):
@@ -333,6 +368,7 @@ class FillOptions(Options):
     seed: int | None = same(Request, "seed")
     sampling: StepOptions = StepOptions()
     weights: WeightsOptions = WeightsOptions()
+    written: WrittenOptions = WrittenOptions()
 
 
 def quality(crf: int) -> int:

@@ -7,11 +7,12 @@ line, the page and the store all start a job by this one call. `models` is where
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from eichi.catalog import Entry, ModelFolders, find
-from eichi.errors import FolderError, LoraError, OptionError
+from eichi.errors import FolderError, InputError, LoraError, OptionError
 from eichi.events import Adjusted, Values
 from eichi.models.found import named
 from eichi.models.gpus import check_gpus
@@ -22,7 +23,7 @@ from eichi.models.loramatch import match_lora
 from eichi.models.lorasize import Changes, changes
 from eichi.models.shapes import kept_in_eight, shapes_at
 from eichi.models.tokens import Reading, find_meter
-from eichi.options import FillOptions, FrameOptions, Request, VideoOptions, WeightsOptions
+from eichi.options import MADE, FillOptions, FrameOptions, VideoOptions, WeightsOptions
 from eichi.plan.fill import FillPlan
 from eichi.plan.fill import make_fill_plan as resolve_fill
 from eichi.plan.memory import Need
@@ -36,6 +37,7 @@ from eichi.text import shorten
 from eichi.video.clip import Clip, look
 from eichi.video.images import load, measure
 from eichi.video.latentfile import measure_latents
+from eichi.video.sound import Kind, kind_of
 from eichi.video.splice import model_of, read_source
 
 Drawn = VideoOptions | FrameOptions | FillOptions
@@ -46,7 +48,7 @@ Made = TypeVar("Made", Plan, FramePlan, FillPlan)
 
 STRETCH = 0.05  # of its form: what a video may lose without a word
 # Stands for a start picture that is not given yet, in a plan that is only looked at.
-ABSENT = Path("?")
+ABSENT = Path(MADE)
 Size = tuple[int, int]
 
 
@@ -60,7 +62,9 @@ def make_plan(
     """
     entry = entry or find(options.model)
     kept = None if options.kept.latents is None else measure_latents(options.kept.latents)
-    clips = {path: look(path) for path in sources(options).values()}
+    clips = {path: _looked(path, _stamp(path)) for path in sources(options).values()}
+    if options.source.sound is not None:
+        _heard(options.source.sound, _stamp(options.source.sound))
     if BEFORE not in sources(options):
         options = _pictured(options, size)
     picture = next(((clip.width, clip.height) for clip in clips.values()), None) or _measured(options, size)
@@ -86,6 +90,26 @@ def make_fill_plan(options: FillOptions, models: ModelFolders, entry: Entry | No
     return _noted(resolve_fill(options, entry, before, after), models)
 
 
+# The page plans at every keystroke, and a video is read through once to be known.
+@lru_cache(maxsize=16)
+def _looked(path: Path, stamp: tuple[int, int]) -> Clip:
+    return look(path)
+
+
+@lru_cache(maxsize=16)
+def _heard(path: Path, stamp: tuple[int, int]) -> Kind:
+    return kind_of(path)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What tells a file from another one in its place. Raises InputError where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise InputError("error.file.missing", path=path) from error
+    return found.st_size, found.st_mtime_ns
+
+
 def _stretch_notes(plan: Plan, clips: Mapping[Path, Clip]) -> Iterator[Adjusted]:
     """A word on every video whose form is another than that of what is made: it is stretched, so that nothing jumps
     where the two meet.
@@ -99,14 +123,24 @@ def _stretch_notes(plan: Plan, clips: Mapping[Path, Clip]) -> Iterator[Adjusted]
 
 
 def _pictured(options: Asked, size: Size | None) -> Asked:
-    """A request with a start picture. Raises OptionError where it has none, unless there is a size without one."""
-    if options.image is None and size is None:
+    """A request with a start picture, or with one that is made. Raises OptionError where it has none, unless there is a
+    size without one.
+    """
+    begin = begin_of(options)
+    if begin is None and size is None:
         raise OptionError("error.image.required", flag="--image")
-    return options.model_copy(update={"image": ABSENT}) if options.image is None else options
+    return options.model_copy(update={"image": ABSENT}) if begin is None else options
 
 
-def _measured(options: Request, size: Size | None) -> Size:
+def begin_of(options: VideoOptions | FrameOptions) -> Path | None:
+    """The start picture of a request: a file, what stands for one that is made, or none."""
+    return options.begin if isinstance(options, VideoOptions) else options.image
+
+
+def _measured(options: Asked, size: Size | None) -> Size:
     """The (width, height) of the start picture, or what stands for it. Raises PictureError."""
+    if isinstance(options, VideoOptions) and options.start != "picture":
+        return options.form
     if options.image == ABSENT and size is not None:
         return size
     assert options.image is not None

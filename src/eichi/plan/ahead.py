@@ -19,10 +19,10 @@ from eichi.options import VideoOptions
 from eichi.plan import keyframes
 from eichi.plan.plan import Plan, SectionPlan, make_plan, sections_of
 
-PROMPT, PICTURES = "prompt", "keyframes.sections"
+PROMPT, PICTURES, WRITTEN = "prompt", "keyframes.sections", "written"
 PROMPTS = "keyframes.prompts"
-# The options that can be changed: the common prompt, and what sections have of their own.
-AHEAD = (PROMPT, *(field.key for field in walk(VideoOptions) if field.numbered))
+# The options that can be changed: the common prompt, how it was written, and what sections have of their own.
+AHEAD = (PROMPT, WRITTEN, *(field.key for field in walk(VideoOptions) if field.numbered))
 
 
 def same_ahead(one: VideoOptions, other: VideoOptions) -> bool:
@@ -67,7 +67,7 @@ def plan_ahead(before: Plan, wished: VideoOptions, made: int) -> Plan:
     Raises OptionError for what cannot be.
     """
     values = with_past(before, wished, made)
-    plain = before.options.dump() | {PROMPT: values[PROMPT]}
+    plain = before.options.dump() | {PROMPT: values[PROMPT], WRITTEN: wished.written.dump()}
     plain["keyframes"] = {**plain["keyframes"], **values["keyframes"]}
     # Its pictures have their size, and a fitted picture's own size is the nearest.
     plan = make_plan(VideoOptions.parse(plain), before.entry, (before.width, before.height))
@@ -137,7 +137,7 @@ def _anchor(before: Plan, wished: VideoOptions, table: Mapping[int, Path], numbe
     """The picture that a section would come from."""
     carried = keyframes.spread(table, len(before.sections), wished.keyframes.copies)
     name = keyframes.anchor(number, carried)
-    return wished.image if name == keyframes.START else table[int(name.partition(":")[2])]
+    return wished.begin if name == keyframes.START else table[int(name.partition(":")[2])]
 
 
 def _picture(plan: Plan, section: SectionPlan) -> Path:

@@ -12,7 +12,7 @@ from eichi.catalog import Entry
 from eichi.declare import walk
 from eichi.errors import OptionError
 from eichi.events import Adjusted
-from eichi.options import VideoOptions, quality
+from eichi.options import MADE, VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import CLEAN, Layout, forward_layout, reverse_layout
@@ -32,6 +32,7 @@ from eichi.plan.timeline import (
 from eichi.text import shorten
 
 BEFORE, AFTER = "before", "after"  # where a video stands that another part is made for
+SOUND = "sound"
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,14 @@ class Plan(Resolved[VideoOptions]):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every picture that is needed, without those that videos give."""
+        """Every picture that is needed, without one that is made and those that videos give."""
         given = self.sources.values()
-        return tuple(path for path in self.images.values() if path not in given)
+        return tuple(path for path in self.images.values() if path not in given and not path.name.startswith(MADE))
+
+    @property
+    def made(self) -> bool:
+        """Whether the start picture is made, so that it shows nothing."""
+        return self.images[keyframes.START].name.startswith(MADE)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -95,6 +101,12 @@ class Plan(Resolved[VideoOptions]):
     def sources(self) -> dict[str, Path]:
         """The videos that it is made for, by where they stand: `before` it, `after` it."""
         return sources(self.options)
+
+    @property
+    def around(self) -> dict[str, Path]:
+        """The same, and the file whose sound the new part has."""
+        sound = self.options.source.sound
+        return self.sources if sound is None else self.sources | {SOUND: sound}
 
     @property
     def common(self) -> str:
@@ -133,7 +145,7 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
 
     `before` is the shape of the latents that the request goes on from.
     """
-    start = options.source.before or options.image
+    start = options.begin
     if start is None:
         raise OptionError("error.image.required", flag="--image")
     _check_direction(options, entry)
@@ -209,7 +221,7 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
     pads = padding_latents(count, window, options.sampling.padding) if reverse else (0,) * count
     keys = options.keyframes
     carried = keyframes.spread(keys.sections, count, keys.copies)
-    returns = keys.loop == "final" and _final(options) == options.image
+    returns = keys.loop == "final" and _final(options) == options.begin
     made = []
     for order, padding in enumerate(pads):
         place = count - 1 - order if reverse else order
@@ -252,7 +264,7 @@ def _open(options: VideoOptions) -> VideoOptions:
 def _final(options: VideoOptions) -> Path | None:
     """The picture that the video ends on: the one given, the start picture in a loop, or none."""
     if options.keyframes.final is None and options.keyframes.loop == "final":
-        return options.image
+        return options.begin
     return options.keyframes.final
 
 
@@ -309,7 +321,11 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
         notes.append(Adjusted("note.copies.nothing", {}))
     if _final(options) is None and options.keyframes.final_strength != 1.0:
         notes.append(Adjusted("note.final.strength", {}))
-    if options.keyframes.loop == "final" and _final(options) != options.image:
+    if options.start != "picture" and options.source.before is not None:
+        notes.append(Adjusted("note.start.source", {}))
+    elif options.start != "picture" and options.image is not None:
+        notes.append(Adjusted("note.start.image", {}))
+    if options.keyframes.loop == "final" and _final(options) != options.begin:
         notes.append(Adjusted("note.final.loop", {}))
     used = quality(options.output.crf)
     if used != options.output.crf:

@@ -229,9 +229,16 @@ def head(path: Path, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return _picked(path, times, times.nearest(int(times.shown[0]), 1, count), size)
 
 
-def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Frames by their numbers in the order of time, stretched; for one that cannot be decoded, the one nearest to it.
-    Raises InputError where there is none.
+def last_frame(path: Path) -> NDArray[np.uint8]:
+    """The last frame of a video at its own size, [height, width, 3]. Raises InputError."""
+    times = times_of(path)
+    (frame,) = _picked(path, times, [len(times.shown) - 1], None)
+    return frame
+
+
+def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Frames by their numbers in the order of time, stretched where there is a size; for one that cannot be decoded,
+    the one nearest to it. Raises InputError where there is none.
     """
     wanted, made = set(picks), dict[int, NDArray[np.uint8]]()
     with open_video(path) as container:
@@ -239,7 +246,8 @@ def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int
         for number, frame in _decoded(container, times, min(wanted)):
             view = view or View(container, frame)
             if number in wanted:
-                made[number] = stretched(view.show(frame), size)
+                shown = view.show(frame)
+                made[number] = shown if size is None else stretched(shown, size)
             if number >= max(wanted) and len(made) == len(wanted):
                 break
     if not made:

@@ -120,6 +120,17 @@ def fit(image: Image.Image, width: int, height: int, how: Fit) -> NDArray[np.uin
     return np.asarray(fitted, dtype=np.uint8)
 
 
+LEVELS = {"black": 0, "grey": 128, "white": 255}
+
+
+def plain(kind: str, width: int, height: int, seed: int) -> NDArray[np.uint8]:
+    """A picture [height, width, 3] that is nobody's: of one colour, or of noise that follows from the seed."""
+    shape = (height, width, 3)
+    if kind == "noise":
+        return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return np.full(shape, LEVELS[kind], np.uint8)
+
+
 def _covered(image: Image.Image, width: int, height: int, sampling: Image.Resampling) -> Image.Image:
     """In two steps: resized to whole pixels, then cropped at whole pixels, both rounded half to even."""
     scale = max(width / image.width, height / image.height)

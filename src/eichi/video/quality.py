@@ -70,6 +70,8 @@ class Quality:
         small = [shrink(picture) for picture in pictures]
         known = np.stack([colours(picture) for picture in small])
         self.low, self.high = known.min(axis=0), known.max(axis=0)
+        if plan.made:  # what is made has no colours of the video's
+            self.low, self.high = np.full_like(self.low, -np.inf), np.full_like(self.high, np.inf)
         self.dark = any(is_black(picture) for picture in small)
         self.tallies = [Tally(section) for section in plan.sections]
 
