@@ -34,7 +34,8 @@ from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.conditioning import PromptStates, blend, encode_prompt
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.generate import fitted, generate, sample_latents
+from eichi.pipeline.generate import generate, sample_latents
+from eichi.pipeline.originals import fitted
 from eichi.pipeline.preview import draw_preview
 from eichi.pipeline.sections import Denoiser, SectionInputs
 from eichi.plan.plan import Plan

@@ -32,6 +32,7 @@ from eichi.plan.timeline import (
 from eichi.text import shorten
 
 BEFORE, AFTER = "before", "after"  # where a video stands that another part is made for
+SOUND = "sound"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,12 @@ class Plan(Resolved[VideoOptions]):
     def sources(self) -> dict[str, Path]:
         """The videos that it is made for, by where they stand: `before` it, `after` it."""
         return sources(self.options)
+
+    @property
+    def around(self) -> dict[str, Path]:
+        """The same, and the file whose sound the new part has."""
+        sound = self.options.source.sound
+        return self.sources if sound is None else self.sources | {SOUND: sound}
 
     @property
     def common(self) -> str:

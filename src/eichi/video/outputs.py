@@ -84,28 +84,29 @@ class Outputs:
                 with writing(self.path):
                     self._pictures(first, frames)
             case LatentsReady(_, first, latents) if self.options.latents:
-                self._latents[first] = latents
+                # What lies before a cut is of the video before, but for the last latent, which the new part begins at.
+                self._latents[max(first, 0)] = latents[:, :, max(-first, 0) :]
             case SectionDone():
                 self.sections += 1
             case Flagged():
                 self.flags.append(event)
 
     def lay(self) -> Iterator[Converted]:
-        """Encode what is around the new part and cannot be copied, before `finish`. Raises InputError, DiskError."""
+        """Encode what is around the new part and cannot be copied, before that is made. Raises InputError, DiskError."""
         if self.join:
             yield from self.join.lay(self._folder, self.options.crf, self._finished)
 
     def finish(self, poster: NDArray[np.uint8]) -> Finished:
-        """Publish the video, its poster and what else was asked for."""
+        """Publish the video, its poster and what else was asked for. The figures are those of the new part."""
         plan = self.plan
-        frames = self._publish()
+        self._publish()
         picture = self.path.with_suffix(".png")
         with writing(picture):
             save_png(picture, poster, self.values)
             self._keep()
         leave(self._half)  # the whole video has all of it; who is watching it may on
         count = len(plan.sections)
-        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, tuple(self.flags))
+        return Finished(str(self.path), str(picture), plan.seed, plan.frames, plan.seconds, count, tuple(self.flags))
 
     def stop(self, made: int = 0) -> Stopped:
         """Publish what is finished of a stopped job under a name of its own; `made` sections are on disk.
@@ -160,13 +161,14 @@ class Outputs:
             made[section] = Writer(path, self.plan.width, self.plan.height, self.options.crf, folder, finished)
         return made
 
-    def _publish(self) -> int:
-        """Put the video in its place, with what is around the new part. Returns its frames."""
+    def _publish(self) -> None:
+        """Put the video in its place, with what is around the new part."""
         if self.join is None:
-            return self.writer.publish(tags(self.values))
+            self.writer.publish(tags(self.values))
+            return
         segments = {first: path for (first, _), path in self.writer.segments.items()}
         with writing(self.path), aside(self.path, self._folder) as draft:
-            return self.join.write(self._folder, segments, draft, tags(self.values))
+            self.join.write(self._folder, segments, draft, tags(self.values))
 
     def _add_at_pace(self, first: int, frames: NDArray[np.uint8]) -> None:
         """Give a run of frames to the video, those of them that are shown at its rate."""
