@@ -29,6 +29,7 @@ from eichi.pipeline.checkpoint import (
     write_latents,
     write_picture,
 )
+from eichi.pipeline.colour import Colours
 from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
 from eichi.pipeline.decode import Decoder, LoopDecoder
 from eichi.pipeline.denoise import denoise_section
@@ -145,19 +146,19 @@ def compute(
     A section is decoded beside the first half of the next one's steps: always at the same place among the events, and
     early enough to be looked at. Once `stop()` is true nothing more is drawn, and what was drawn comes out.
     """
-    middle = (plan.options.sampling.steps + 1) // 2
+    middle, colours = (plan.options.sampling.steps + 1) // 2, Colours(plan, pixels)
     with BackgroundDecoder(lambda: _decoder(plan, components), components) as decoding:
         for event in sample_latents(plan, components, pixels, before, previews):
             yield event
             match event:
                 case Step(step=step) if step == middle:
-                    yield from decoding.take()
+                    yield from colours.through(decoding.take())
                 case LatentsReady(_, first, latents):
-                    yield from decoding.take()
+                    yield from colours.through(decoding.take())
                     decoding.push(first, torch.from_numpy(latents))
             if stop():
                 break
-        yield from decoding.take()
+        yield from colours.through(decoding.take())
 
 
 @torch.inference_mode()
