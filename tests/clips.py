@@ -66,7 +66,7 @@ class Made:
         return path
 
     def _video(self, container: OutputContainer) -> VideoStream:
-        known = {"crf": "1"} if "26" in self.codec else {}
+        known = {"crf": "1", "x265-params": "log-level=none"} if "26" in self.codec else {}
         video = container.add_stream(self.codec, rate=Fraction(self.rate), options=known | self.options)
         assert isinstance(video, VideoStream)
         video.width, video.height = self.size

@@ -43,7 +43,8 @@ from eichi.models.head import kept_in
 from eichi.models.load import Components
 from eichi.models.offload import streamed_names
 from eichi.models.weights import Weights
-from eichi.pipeline.generate import compute, fitted
+from eichi.pipeline.generate import compute
+from eichi.pipeline.originals import fitted
 from eichi.plan.memory import CUDA, FLOAT32, GIB, Placement, forecast, lower
 from eichi.prepare import make_plan
 from eichi.settings import Runtime

@@ -42,17 +42,21 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 def make_plan(options: "VideoOptions", entry: "Entry | None" = None) -> "Plan":
     """The plan of a request: its model looked up unless given, its pictures measured. Raises InputError."""
     from eichi import prepare
+    from eichi.library.wildcards import drawn_request
     from eichi.settings import load_settings
 
-    return prepare.make_plan(options, load_settings().model_folders, entry)
+    settings = load_settings()
+    return prepare.make_plan(drawn_request(options, settings.lists), settings.model_folders, entry)
 
 
 def make_frame_plan(options: "FrameOptions", entry: "Entry | None" = None) -> "FramePlan":
     """The plan of a request for one image, as `make_plan` is that of a video. Raises InputError."""
     from eichi import prepare
+    from eichi.library.wildcards import drawn_request
     from eichi.settings import load_settings
 
-    return prepare.make_frame_plan(options, load_settings().model_folders, entry)
+    settings = load_settings()
+    return prepare.make_frame_plan(drawn_request(options, settings.lists), settings.model_folders, entry)
 
 
 def generate(

@@ -33,6 +33,7 @@ from eichi.errors import EichiError
 from eichi.events import Event
 from eichi.flags import option_flags, otherwise, read_request, read_sweep, setting_flag, sweep_flags
 from eichi.library.lorafolders import located
+from eichi.library.wildcards import drawn_request
 from eichi.lines import in_terminal
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.settings import Settings, asked_language
@@ -93,7 +94,7 @@ def main() -> NoReturn:
 def generate(assignments: tuple[str, ...], gpus: int | None, out: Path | None, as_json: bool, **flags: Any) -> None:
     with reporting(as_json) as settings:
         settings = otherwise(settings, gpus=gpus)
-        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
+        options = _asked(assignments, flags, settings)
         run_request(options, out or settings.outputs, settings, as_json)
 
 
@@ -108,7 +109,7 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
 
     with reporting(as_json) as settings:
         request = located(read_request(FrameOptions, assignments, flags, settings), settings.loras)
-        requests = read_sweep(request, flags)
+        requests = [drawn_request(one, settings.lists) for one in read_sweep(request, flags)]
         plans = [make_frame_plan(request, settings.model_folders) for request in requests]
         if only_plan:
             show_plans(plans, as_json, settings)
@@ -138,8 +139,15 @@ def plan(assignments: tuple[str, ...], gpus: int | None, as_json: bool, **flags:
 
     with reporting(as_json) as settings:
         settings = otherwise(settings, gpus=gpus)
-        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
+        options = _asked(assignments, flags, settings)
         show_plans([shared_plan(make_plan(options, settings.model_folders), settings.runtime)], as_json, settings)
+
+
+def _asked(assignments: tuple[str, ...], flags: dict[str, Any], settings: Settings) -> VideoOptions:
+    """The request that a command line makes, its LoRAs found and its wildcards drawn. Raises InputError."""
+    return drawn_request(
+        located(read_request(VideoOptions, assignments, flags, settings), settings.loras), settings.lists
+    )
 
 
 @commands.command(help=say("cli.inspect"))
@@ -160,6 +168,10 @@ def inspect(file: Path, as_json: bool) -> None:
             value = _at(request, key)
             if value is not None or record["kind"] != FOREIGN:
                 click.echo(f"  {key} = {value}")
+        written = request.get("written")
+        for key, text in written.items() if isinstance(written, dict) else ():
+            if text:
+                click.echo(f"  written.{key} = {text}")
         for name, number in record.get("versions", {}).items():
             click.echo(f"  {name} {number}")
 

@@ -194,7 +194,8 @@ class LatentsMade:
 class LatentsReady:
     """A run of final latents, scaled, float32 [1, 16, n, height/8, width/8], the first at place `first`.
 
-    `order` is that of the section that made the last of them, None for the start image's alone.
+    `order` is that of the section that made the last of them, None for the start image's alone. Before place 0, which
+    is the start image's, or the last one of a video that is continued, lies what only decoding begins with.
     """
 
     order: int | None

@@ -77,6 +77,8 @@ class KeyframeOptions(Options):
     final_strength: float = option(1.0, "--final-strength", group="keyframes", only="reverse", ge=0.01, le=1.0)
     sections: dict[int, Path] = option({}, "--section", only="reverse")
     prompts: dict[int, str] = option({}, "--section-prompt")
+    # Sections over which the later prompt comes in after a change.
+    blend: int = option(0, "--blend", group="motion", ge=0, le=10)
     copies: bool = option(False, "--copy-keyframes", group="keyframes", only="reverse")
     loop: Literal["off", "final", "seamless"] = option("off", "--loop", group="keyframes", only="reverse")
 
@@ -218,6 +220,16 @@ class WeightsOptions(Options):
     fp8_math: bool = option(False, group="weights", shown=unless("weights.fp8", "off"), costs=("time",))
 
 
+class WrittenOptions(Options):
+    """What of a request's prompts was written otherwise, with wildcards, before it was drawn by the seed."""
+
+    words = ""
+
+    prompt: str | None = option(None, max_length=20_000)
+    negative: str | None = option(None, max_length=20_000)
+    sections: dict[int, str] = option({})
+
+
 class Request(Options):
     """What every request says: a model, a picture, a prompt, a size, a seed, a way to treat the weights."""
 
@@ -232,6 +244,7 @@ class Request(Options):
     fit: Literal["crop", "letterbox", "original"] = option("crop", group="output")
     seed: int | None = option(None, "--seed", ge=0, le=MAX_SEED)
     weights: WeightsOptions = WeightsOptions()
+    written: WrittenOptions = WrittenOptions()
 
 
 # Stands in the place of a file for the start picture that a request has made, behind what is in no name on Windows.
@@ -356,6 +369,7 @@ class FillOptions(Options):
     seed: int | None = same(Request, "seed")
     sampling: StepOptions = StepOptions()
     weights: WeightsOptions = WeightsOptions()
+    written: WrittenOptions = WrittenOptions()
 
 
 def quality(crf: int) -> int:

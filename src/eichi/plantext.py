@@ -26,6 +26,8 @@ def plan_lines(plan: PlanView, width: int, language: str) -> list[str]:
     lines = [say("plan.summary", language, **{**vars(plan), "sections": len(sections)})]
     if len(sections) * NARROW <= width - 2:
         lines += _axis(sections, plan.frames, width)
+    if plan.pieces:
+        lines.append(_fit(say("plan.common", language, prompt=plan.common), width))
     before = BEFORE in plan.sources
     for section in sections:
         values = {
@@ -35,11 +37,21 @@ def plan_lines(plan: PlanView, width: int, language: str) -> list[str]:
             "order": section.order + 1,
             "anchor": _anchor("before" if before and section.anchor == START else section.anchor, language),
             "padding": section.padding,
-            "prompt": section.prompt,
+            "prompt": _said(plan, section, language),
         }
         id = "plan.connecting" if section.number == CONNECTING else "plan.section"
         lines.append(_fit(say(id, language, **values), width))
     return lines
+
+
+def _said(plan: PlanView, section: SectionView, language: str) -> str:
+    """What a section is drawn from in words: a piece without the common prompt, and what it is blended with."""
+    short = {piece.prompt: piece.text for piece in plan.pieces if piece.text}
+    prompt = short.get(section.prompt, section.prompt)
+    if section.earlier is None:
+        return prompt
+    earlier = short.get(section.earlier, section.earlier)
+    return say("plan.blended", language, prompt=prompt, earlier=earlier, share=round(100 * section.share))
 
 
 def _anchor(name: str, language: str) -> str:

@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +33,20 @@ DEPTH = 64
 MOST = 50_000
 # How a table or a list begins, and hardly anything else.
 BEGIN = re.compile(r'\s*(\{\s*["}]|\[\s*(["\]]|\{\s*["}]))')
+
+LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # as str.splitlines parts them, without the empty ones
+
+
+def entries(text: str) -> Iterator[str]:
+    """The entries of a list: one on each line, without the spaces around it.
+
+    Blank lines and lines that begin with # are left out, so that a list can have paragraphs and remarks; an entry that
+    shall begin with # is written \\#. A byte-order mark at the beginning is not part of the first one.
+    """
+    for found in LINE.finditer(text.removeprefix("\ufeff")):
+        line = found.group().strip()
+        if line and line[0] != "#":
+            yield line.removeprefix("\\") if line.startswith("\\#") else line
 
 
 def decode(data: bytes) -> tuple[str, str | None]:

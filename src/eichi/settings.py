@@ -32,8 +32,8 @@ from eichi.text import figures, json_text
 from eichi.words import ENGLISH, language_of, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
-# Folders in the home: LoRA files, what was given in a browser, what can be made again.
-LORAS, UPLOADS, CACHE = "loras", "uploads", "cache"
+# Folders in the home: LoRA files, what was given in a browser, what can be made again, lists for prompts.
+LORAS, UPLOADS, CACHE, WILDCARDS = "loras", "uploads", "cache", "wildcards"
 # What of the home is nobody else's, file by file.
 OWN = ("*.json", "jobs.db*", "library/*", "logs/*", "uploads/*", "uploads/*/*")
 NOWHERE = "-"  # for a folder: none
@@ -87,6 +87,8 @@ class Settings(Optioned, BaseSettings):
     lora_folders: str = option("", group="machine")
     # Folders of ComfyUI, or with its files, likewise; NOWHERE keeps from looking in the usual places.
     comfy: str = option("", group="machine")
+    # Lists for wildcards in prompts, one entry a line; without a name it is one in the home folder.
+    wildcards: Path | None = option(None, group="machine", kind="folder")
     offline: bool = option(False)
     # In place of the hub, for model files: only what is fetched is named to it.
     mirror: str = option("", group="models", kind="line")
@@ -222,6 +224,11 @@ class Settings(Optioned, BaseSettings):
     def loras(self) -> tuple[Path, ...]:
         """The folders with LoRA files, the program's own first: what is given in a page is put there."""
         return self.home / LORAS, *_folders(self.lora_folders)
+
+    @property
+    def lists(self) -> Path:
+        """The folder with the lists that wildcards in prompts are drawn from."""
+        return self.home / WILDCARDS if self.wildcards is None else Path(os.path.expanduser(self.wildcards))
 
     @property
     def logs(self) -> Path:

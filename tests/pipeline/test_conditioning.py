@@ -8,7 +8,7 @@ import torch
 
 from eichi.catalog import ModelFolders
 from eichi.models.load import Components
-from eichi.pipeline.conditioning import encode_picture, encode_prompt, encode_vision
+from eichi.pipeline.conditioning import blend, encode_picture, encode_prompt, encode_vision
 from eichi.settings import Runtime
 from tests import small
 
@@ -62,3 +62,20 @@ def test_parts_come_and_go(components: Components, tmp_path: Path) -> None:
     assert components.text_encoder is first
     components.release("text_encoder")
     assert components.text_encoder is not first
+
+
+def test_blended_prompts_keep_every_word_of_both(components: Components) -> None:
+    short, long = encode_prompt(components, "a star"), encode_prompt(components, "a red star on the right")
+    assert short.states.shape[1] < long.states.shape[1]
+    for earlier, later in ((short, long), (long, short)):
+        mixed = blend(earlier, later, 0.25)
+        assert mixed.states.shape == long.states.shape
+        assert mixed.mask.shape == long.mask.shape
+        assert mixed.mask.all()
+        count = short.states.shape[1]
+        expected = 0.75 * earlier.states[:, :count] + 0.25 * later.states[:, :count]
+        assert torch.allclose(mixed.states[:, :count], expected, atol=1e-5)
+        weight = 0.25 if later is long else 0.75
+        assert torch.allclose(mixed.states[:, count:], weight * long.states[:, count:], atol=1e-5)
+        assert torch.allclose(mixed.pooled, 0.75 * earlier.pooled + 0.25 * later.pooled, atol=1e-5)
+        assert mixed.states.dtype == later.states.dtype

@@ -33,7 +33,8 @@ from eichi.library.whereabouts import marks_of
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.decode import Decoder
-from eichi.pipeline.generate import fitted, generate, sample_latents
+from eichi.pipeline.generate import generate, sample_latents
+from eichi.pipeline.originals import fitted
 from eichi.pipeline.preview import draw_preview
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime

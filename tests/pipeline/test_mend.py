@@ -18,7 +18,8 @@ from eichi.events import Adjusted, Event, Finished, SectionDone
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint, find
-from eichi.pipeline.generate import generate, originals
+from eichi.pipeline.generate import generate
+from eichi.pipeline.originals import originals
 from eichi.settings import Runtime
 from eichi.video.card import CARD, CHECKSUM, FILES, TWIN, read_card, write_card
 from eichi.video.outputs import SECTIONS

@@ -130,3 +130,23 @@ def test_copies_go_on_and_are_refused_where_they_would_reach_too_far() -> None:
     # What section 0 had, written down as its own, would be the red one of those to come.
     with pytest.raises(OptionError, match="section 1"):
         plan_ahead(plan(request(sections={1: B}, copies=True)), request(sections={3: C}, copies=True), 1)
+
+
+@pytest.mark.parametrize("model", ["tiny", "tiny-f1"])
+def test_pieces_in_time_are_written_down_for_what_is_made(model: str) -> None:
+    before = plan(request("c [0s: a] [2s: b]", model))
+    after = plan_ahead(before, request("c [0s: x]", model), 2)
+    had, now = ([prompt for prompt, _ in made_with(one)] for one in (before, after))
+    assert now[:2] == had[:2]
+    assert now[2:] == ["c x"] * 2
+    assert same_past(before, after, 2)
+    assert plan(after.options) == after
+
+
+def test_what_is_made_is_not_blended_otherwise() -> None:
+    before = plan(request("[0s: a] [2s: b]", blend=2))
+    assert [section.earlier for section in before.sections] == ["a", "a", None, None]
+    with pytest.raises(OptionError, match="section 0"):
+        plan_ahead(before, request("[0s: x] [2s: b]", blend=2), 2)
+    forward = plan(request("[0s: a] [2s: b]", "tiny-f1", blend=2))
+    assert plan_ahead(forward, request("[0s: a] [2s: x]", "tiny-f1", blend=2), 2).sections[2].prompt == "x"

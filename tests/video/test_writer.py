@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from benchmarks.encodes import clip, litter
 from eichi.errors import RunError
+from eichi.video.form import BT709, LIMITED
 from eichi.video.reader import read_frames
-from eichi.video.writer import BT709, LIMITED, X264, Writer
+from eichi.video.writer import X264, Writer
 from tests.processor import plain
 
 WIDTH, HEIGHT = 64, 48

@@ -354,7 +354,7 @@ def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
             store.recover()
             freight = Freight(settings, open_place(settings.place, store))
             with Homecoming(store, freight).watching():
-                yield settings, Queue(store, settings.model_folders, freight)
+                yield settings, Queue(store, settings.model_folders, freight, lists=settings.lists)
 
 
 def _batch(flags: Plain, language: str) -> "Batch":

@@ -101,6 +101,7 @@ def fill(
     before: Path, after: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any
 ) -> None:
     from eichi.library.whereabouts import model_place
+    from eichi.library.wildcards import drawn_request
     from eichi.prepare import make_fill_plan
     from eichi.video.splice import model_of, read_source
 
@@ -109,7 +110,7 @@ def fill(
         flags["model"] = model_place(model, settings.cache)
         flags |= {"before": before, "after": after}
         asked = located(read_request(FillOptions, assignments, flags, settings), settings.loras)
-        plan = make_fill_plan(asked, settings.model_folders)
+        plan = make_fill_plan(drawn_request(asked, settings.lists), settings.model_folders)
         path = target(out, settings, before, "filled")
         from eichi.models.load import Components
         from eichi.pipeline import convert

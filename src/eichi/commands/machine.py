@@ -37,8 +37,9 @@ def calibrate(model: str, steps: int, write: bool, as_json: bool) -> None:
         from eichi.events import Step
         from eichi.models.load import Components
         from eichi.pipeline.calibrate import watched
-        from eichi.pipeline.generate import fitted, sample_latents
+        from eichi.pipeline.generate import sample_latents
         from eichi.pipeline.job import boundary
+        from eichi.pipeline.originals import fitted
 
         components = Components(plan.entry, replace(settings.runtime, gpus=1))
         with boundary(), watched(components.transformer) as measured:

@@ -4,7 +4,6 @@ Expanded to explicit requests before anything starts, so that what will be made 
 by one. Pure: reads no file; lists and folders are read by `lists`.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,9 +14,9 @@ from eichi.errors import OptionError
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 from eichi.plan.oneframe import sweep
 from eichi.plan.request import drawn
+from eichi.reading import entries
 
 MOST = 10_000  # entries of a list: each is a job, or many
-LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # as str.splitlines parts them, without the empty ones
 
 
 @dataclass(frozen=True)
@@ -46,16 +45,11 @@ class Batch:
 
 
 def parse_prompts(text: str) -> list[str]:
-    """The prompts of a list: one on each line, without the spaces around it. Raises OptionError for too many.
-
-    Blank lines and lines that begin with # are left out, so that a list can have paragraphs and remarks; a prompt that
-    shall begin with # is written \\#. A byte-order mark at the beginning is not part of the first prompt.
-    """
-    lines = (line.group().strip() for line in LINE.finditer(text.removeprefix("\ufeff")))
-    entries = [*islice((line for line in lines if line and line[0] != "#"), MOST + 1)]
-    if len(entries) > MOST:
+    """The prompts of a list, as `entries` reads them. Raises OptionError for too many."""
+    found = [*islice(entries(text), MOST + 1)]
+    if len(found) > MOST:
         raise OptionError("error.batch.many", limit=MOST)
-    return [line.removeprefix("\\") if line.startswith("\\#") else line for line in entries]
+    return found
 
 
 def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOptions | FrameOptions]:

@@ -16,6 +16,7 @@ from eichi.declare import walk
 from eichi.errors import FolderError
 from eichi.jobs.schema import Draft
 from eichi.jobs.view import Figures
+from eichi.library.wildcards import drawn_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -34,12 +35,16 @@ class BatchForecast:
 
 
 def draft(
-    options: VideoOptions | FrameOptions, folder: Path, models: ModelFolders, offered: Collection[str] = ()
+    options: VideoOptions | FrameOptions,
+    folder: Path,
+    models: ModelFolders,
+    offered: Collection[str] = (),
+    lists: Path | None = None,
 ) -> Draft:
-    """The job that a request makes, its results in a folder. Raises InputError for what cannot be run: here, or, with a
-    model that is `offered`, elsewhere.
+    """The job that a request makes, its results in a folder, its wildcards drawn from the lists of another. Raises
+    InputError for what cannot be run: here, or, with a model that is `offered`, elsewhere.
     """
-    settled, place = anchored(options), str(folder.absolute())
+    settled, place = drawn_request(anchored(options), lists), str(folder.absolute())
     if not encodable(place):
         raise FolderError("error.folder.coding", folder=place)
     plan = make_frame_plan(settled, models) if isinstance(settled, FrameOptions) else make_plan(settled, models)

@@ -23,6 +23,7 @@ from eichi.jobs.freight import Freight
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
 from eichi.jobs.view import IDLE, Action, Ask, Button, Figures, JobSection, Status, first_ahead, possible, states
+from eichi.library.wildcards import drawn_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.ahead import check_made, check_settled, plan_ahead
 from eichi.plan.plan import Plan
@@ -36,21 +37,30 @@ log = logging.getLogger(__name__)
 
 class Queue:
     """The jobs of a store in their order. `models` is where the models of this machine are, `freight` what brings files
-    to where other machines find them, `quota` how many jobs of one owner may be to come, 0 for any number.
+    to where other machines find them, `quota` how many jobs of one owner may be to come, 0 for any number, `lists` the
+    folder of what wildcards are drawn from.
     """
 
-    def __init__(self, store: Store, models: ModelFolders, freight: Freight | None = None, quota: int = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        models: ModelFolders,
+        freight: Freight | None = None,
+        quota: int = 0,
+        lists: Path | None = None,
+    ) -> None:
         self.store = store
         self.models = models
         self.freight = freight
         self.quota = quota
+        self.lists = lists
 
     def prepare(
         self, requests: Sequence[VideoOptions | FrameOptions], folder: Path
     ) -> tuple[list[Draft], BatchForecast]:
         """Jobs for requests, before they are added, and what they come to. Raises InputError for the first bad one."""
         offered = self.offered()
-        drafts = [draft(options, folder, self.models, offered) for options in requests]
+        drafts = [draft(options, folder, self.models, offered, self.lists) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
 
     def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None, owner: str = "") -> list[Job]:
@@ -84,7 +94,7 @@ class Queue:
         job = self._whole(id)
         if job.begun or finished(job) is not None:
             raise InputError("error.job.begun", job=id)
-        made = draft(options, Path(job.folder), self.models, self.offered())
+        made = draft(options, Path(job.folder), self.models, self.offered(), self.lists)
         plan = made.plan.model_dump(mode="json")
         values = {"request": made.request, "plan": plan, "pace_key": made.pace_key, "model": made.model}
         return self._change(id, states(Action.EDIT), **values, **self._inputs(job, options))
@@ -108,6 +118,7 @@ class Queue:
         before, first = self._plan(job), first_ahead(job)
         if first >= len(before.sections):
             raise InputError("error.ahead.over", job=id)
+        wished = drawn_request(wished.model_copy(update={"seed": before.seed}), self.lists)
         check_made(before, wished, first)
         plan = plan_ahead(before, wished, first)
         for path in set(plan.files) - set(before.files):
@@ -159,7 +170,7 @@ class Queue:
     def clone(self, id: int) -> Job:
         """The same request again, at the end of the queue."""
         job = self._whole(id)
-        made = draft(job.options, Path(job.folder), self.models, self.offered())
+        made = draft(job.options, Path(job.folder), self.models, self.offered(), self.lists)
         return self.add([made], job.priority, owner=job.owner)[0]
 
     def hold(self, id: int) -> Job:
@@ -289,7 +300,7 @@ class Queue:
         """A job that is built on another one, at the end of those with its priority."""
         job = source.job
         try:
-            made = draft(options, Path(job.folder), self.models, self.offered())
+            made = draft(options, Path(job.folder), self.models, self.offered(), self.lists)
             return self.add([made], job.priority, owner=job.owner)[0]
         except InputError:
             self._part(job)  # nobody needs what was joined for it

@@ -5,6 +5,7 @@ leaves it. A row that is not as it should be says so by the names of its columns
 Knows no database.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol, Self
@@ -149,8 +150,24 @@ class Positions(View):
     x4: tuple[int, ...]
 
 
+class PieceView(View):
+    """A piece of the common prompt, in seconds of the video: its own text, the whole prompt that it makes, and the
+    numbers of the sections that take it, in the order of time.
+    """
+
+    start: float
+    end: float
+    text: str
+    prompt: str
+    sections: tuple[int, ...]
+
+
 class SectionView(View):
-    """One section of a plan, as `plan.SectionPlan`; frames are [start_frame, end_frame)."""
+    """One section of a plan, as `plan.SectionPlan`; frames are [start_frame, end_frame).
+
+    `piece` is the place of its piece among the plan's. It is drawn from `share` parts of `prompt` and, where that is
+    less than 1, from the `earlier` one.
+    """
 
     number: int
     order: int
@@ -160,6 +177,9 @@ class SectionView(View):
     prompt: str
     anchor: str
     positions: Positions
+    piece: int | None = None
+    earlier: str | None = None
+    share: float = 1.0
 
     @classmethod
     def of(cls, section: SectionPlan) -> Self:
@@ -173,6 +193,9 @@ class SectionView(View):
             prompt=section.prompt,
             anchor=section.anchor,
             positions=positions,
+            piece=section.piece,
+            earlier=section.earlier,
+            share=section.share,
         )
 
 
@@ -196,6 +219,8 @@ class PlanView(View):
     sections: tuple[SectionView, ...]
     notes: tuple[Adjusted, ...]
     tokens: tuple[Reading, ...] = ()
+    common: str = ""
+    pieces: tuple[PieceView, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, tokens: tuple[Reading, ...] = ()) -> Self:
@@ -214,6 +239,20 @@ class PlanView(View):
             sections=tuple(map(SectionView.of, plan.sections)),
             notes=plan.notes,
             tokens=tokens,
+            common=plan.common,
+            pieces=tuple(_pieces(plan)),
+        )
+
+
+def _pieces(plan: Plan) -> Iterator[PieceView]:
+    in_time = sorted(plan.sections, key=lambda section: section.first)
+    for place, span in enumerate(plan.pieces):
+        yield PieceView(
+            start=round(float(span.start), 3),
+            end=round(float(span.end), 3),
+            text=span.text,
+            prompt=span.prompt,
+            sections=tuple(section.number for section in in_time if section.piece == place),
         )
 
 

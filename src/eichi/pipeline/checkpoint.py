@@ -19,9 +19,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,9 +29,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from eichi.catalog import Entry
@@ -45,6 +43,7 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions, files_of, put
 from eichi.pipeline.job import ATTENTION, computed, free_name, mark_files
+from eichi.pipeline.originals import Original, Write, picture_file, source_file, write_latents
 from eichi.plan.ahead import AHEAD, same_ahead, same_past
 from eichi.plan.plan import Plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
@@ -56,18 +55,9 @@ from eichi.video.sectionfolder import KEPT, LATENTS, RECORD, SECTION, section_fi
 
 LOCK = "lock"
 PICTURES, THREADS = "pictures", "threads"
+BESIDE = re.compile(r"beside-\d+\.mp4")  # a video beside the new part that had to be encoded
 NEXT = "next-"  # how a file's name begins that takes the place of another one when the card says so
 SEGMENT = re.compile(rf"(?:{SECTIONS}/)?(\d+)-(\d+)\.mp4")
-
-Write = Callable[[Path], object]  # fills a draft
-
-
-@dataclass(frozen=True)
-class Original:
-    """What a file of the folder is copied from, and what writes the copy."""
-
-    path: Path
-    write: Write
 
 
 class Checkpoint(JobFolder):
@@ -82,7 +72,7 @@ class Checkpoint(JobFolder):
             for left in self.folder.iterdir():  # of a job that was being discarded
                 if left.name != LOCK:
                     remove(left)
-            files = {name: self._put(name, original.write) for name, original in originals.items()}
+            files = {name: self._put(name, one.write, one.lasting) for name, one in originals.items()}
             about = {PICTURES: sorted(plan.images), KEPT: plan.kept, THREADS: torch.get_num_threads(), FILES: files}
             carried = {RECORD: computed(record(plan, mark_files(plan.options, components)), components)}
             write_card(self.folder, _card(plan, components) | about | carried)
@@ -134,10 +124,11 @@ class Checkpoint(JobFolder):
         with _writing(self.folder):
             for name in map(self._named, (*self.folder.iterdir(), *self.folder.glob(f"{SECTIONS}/*"))):
                 there = name in files and (name in originals or name not in lost)
-                if not there and (SECTION.fullmatch(name) or SEGMENT.fullmatch(name)):
+                if not there and any(kind.fullmatch(name) for kind in (SECTION, SEGMENT, BESIDE)):
                     remove(self.folder / name)
             # What is made in a lost section's place is compared with it.
-            self._take_down({name: files[name] for name in files if name not in lost or not SEGMENT.fullmatch(name)})
+            again = {name for name in lost if SEGMENT.fullmatch(name) or BESIDE.fullmatch(name)}
+            self._take_down({name: files[name] for name in files if name not in again})
         words = [_word(name, plan, originals) for name in lost]
         return words if whole else [Adjusted("note.resume.card", {}), *words]
 
@@ -173,6 +164,13 @@ class Checkpoint(JobFolder):
         """The job's pictures as they were fitted, once it is mended."""
         pictures = {name: _pixels(self.folder / picture_file(name)) for name in self.card()[PICTURES]}
         return {name: pixels for name, pixels in pictures.items() if pixels is not None}
+
+    def around(self, plan: Plan) -> dict[str, Path]:
+        """Where the videos and the sound that a plan is made for lie, by their names: here, or where the request says
+        they are, on a machine that had fetched them from elsewhere.
+        """
+        here = {name: self.folder / source_file(name, path) for name, path in plan.around.items()}
+        return {name: path if path.is_file() else plan.around[name] for name, path in here.items()}
 
     def record(self, plan: Plan) -> Record:
         """What the results carry. The originals of the pictures may be gone by now. Raises InputError."""
@@ -277,16 +275,16 @@ class Checkpoint(JobFolder):
         known = {path: marks[key] for key, path in files_of(before.options).items() if key in marks}
         return {key: known[path] for key, path in files_of(plan.options).items() if path in known}
 
-    def _put(self, name: str, write: Write) -> str:
+    def _put(self, name: str, write: Write, lasting: bool = True) -> str:
         """Write a file of the folder, aside and renamed; its checksum."""
-        with aside(self.folder / name) as draft:
+        with aside(self.folder / name, lasting=lasting) as draft:
             write(draft)
             return file_checksum(draft)
 
     def _copy(self, name: str, original: Original, checksum: str) -> None:
         """Copy an original once more. Raises InputError where it is not what it was."""
         reason: object = "reason.checksum"
-        with _writing(self.folder), aside(self.folder / name) as draft:
+        with _writing(self.folder), aside(self.folder / name, lasting=original.lasting) as draft:
             try:
                 original.write(draft)
             except InputError as error:
@@ -401,21 +399,6 @@ def _differences(before: Record, now: Record, prefix: str = "") -> list[str]:
     return found
 
 
-def picture_file(name: str) -> str:
-    """What a picture's copy is called."""
-    return f"{name.replace(':', '-')}.png"
-
-
-def write_picture(draft: Path, pixels: NDArray[np.uint8]) -> None:
-    """A fitted picture [height, width, 3] as a file. Raises OSError."""
-    Image.fromarray(pixels).save(draft, format="PNG")
-
-
-def write_latents(draft: Path, latents: NDArray[np.float32]) -> None:
-    """The latents of a section as a file. Raises OSError, SafetensorError."""
-    save_file({LATENTS: torch.from_numpy(latents.copy())}, draft)
-
-
 def _latents(path: Path) -> Tensor | None:
     """The latents of a section, None where they cannot be read."""
     try:
@@ -450,6 +433,8 @@ def _word(name: str, plan: Plan, originals: Mapping[str, Original]) -> Adjusted:
     """What is said of a file that was lost."""
     if name in originals:
         return Adjusted("note.resume.copy", {"path": originals[name].path.name})
+    if BESIDE.fullmatch(name):
+        return Adjusted("note.resume.copy", {"path": name})
     if section := SECTION.fullmatch(name):
         return Adjusted("note.resume.section", {"number": plan.sections[int(section[1])].number})
     segment = SEGMENT.fullmatch(name)

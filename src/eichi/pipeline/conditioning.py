@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from eichi.models.load import Components
 from eichi.pipeline.encode import encode_tile
@@ -51,6 +52,30 @@ def encode_prompt(components: Components, prompt: str) -> PromptStates:
     return PromptStates(
         states.to(dtype), torch.ones(states.shape[:2], dtype=dtype, device=states.device), pooled.to(dtype)
     )
+
+
+@torch.inference_mode()
+def blend(earlier: PromptStates, later: PromptStates, share: float) -> PromptStates:
+    """Two prompts mixed, the later one by its `share`, 0-1: states and pooled vectors linearly, in float32.
+
+    States of different length are padded with zeros, and what either mask lets through counts: with one prompt's mask
+    alone the last words of the longer one would fall out.
+    """
+    length = max(earlier.states.shape[1], later.states.shape[1])
+    one, other = _padded(earlier, length), _padded(later, length)
+
+    def mixed(before: Tensor, after: Tensor) -> Tensor:
+        return torch.lerp(before.float(), after.float(), share).to(after.dtype)
+
+    return PromptStates(
+        mixed(one.states, other.states), torch.maximum(one.mask, other.mask), mixed(one.pooled, other.pooled)
+    )
+
+
+def _padded(words: PromptStates, length: int) -> PromptStates:
+    """A prompt with zeros behind its states, and in its mask, up to a length."""
+    more = length - words.states.shape[1]
+    return PromptStates(pad(words.states, (0, 0, 0, more)), pad(words.mask, (0, more)), words.pooled)
 
 
 @torch.inference_mode()

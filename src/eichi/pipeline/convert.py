@@ -30,6 +30,7 @@ from eichi.plan.fill import FillPlan
 from eichi.plan.memory import Need
 from eichi.plan.splice import frame_total, stretches
 from eichi.plan.timeline import FPS, frame_count, latents_for
+from eichi.plan.wildcards import plain
 from eichi.video import images
 from eichi.video.latentfile import Latents, load_latents
 from eichi.video.metadata import tags
@@ -161,8 +162,8 @@ def _between(
         image=anchor,
         strength=1.0,
         vision=vision,
-        positive=words[options.prompt],
-        negative=words[options.negative] if options.sampling.negated else None,
+        positive=words[plain(options.prompt)],
+        negative=words[plain(options.negative)] if options.sampling.negated else None,
     )
 
 

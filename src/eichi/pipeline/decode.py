@@ -23,11 +23,12 @@ from torch import Tensor
 from eichi.catalog import Direction
 from eichi.errors import RunError
 from eichi.models.load import exactly
-from eichi.plan.timeline import FRAMES_PER_LATENT
+from eichi.plan.timeline import FRAMES_PER_LATENT, frame_count
 
 TILE, STRIDE = 5, 3
 STEP = STRIDE * FRAMES_PER_LATENT  # frames from one tile to the next
 BLEND = (TILE - 1 - STRIDE) * FRAMES_PER_LATENT
+LEAD = 1  # latents before the one before a cut that decoding begins with there
 
 
 class Decoder:
@@ -178,6 +179,39 @@ class LoopDecoder:
         """As `Decoder.fork`."""
         twin = copy(self)
         twin.body, twin.tail = self.body.fork(), self.tail.fork()
+        return twin
+
+
+class PartDecoder:
+    """Decodes what follows another clip, from `LEAD` latents before that one's last one on, so that the first new
+    latent has a past like every other. Places are counted from the last latent before the cut, frames from the first
+    one behind it; those before it are dropped.
+    """
+
+    def __init__(self, vae: AutoencoderKLHunyuanVideo, total: int, direction: Direction) -> None:
+        """`total` is the new latents and the one before the cut."""
+        self.whole = Decoder(vae, LEAD + total, direction)
+
+    @property
+    def decoded(self) -> int:
+        return self.whole.decoded
+
+    @property
+    def repeated(self) -> int:
+        return self.whole.repeated
+
+    def push(self, first: int, latents: Tensor) -> tuple[int, NDArray[np.uint8]] | None:
+        """As `Decoder.push`; the run that begins with the lead begins at -`LEAD`."""
+        run = self.whole.push(LEAD + first, latents)
+        begin = run[0] - frame_count(LEAD + 1) if run else 0
+        if run is None or begin + len(run[1]) <= 0:
+            return None
+        return max(begin, 0), run[1][max(-begin, 0) :]
+
+    def fork(self) -> Self:
+        """As `Decoder.fork`."""
+        twin = copy(self)
+        twin.whole = self.whole.fork()
         return twin
 
 

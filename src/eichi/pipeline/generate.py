@@ -5,9 +5,8 @@ says where the file is. Callers decide between two events whether to go on, what
 knows a page, a queue or a terminal.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +17,12 @@ from torch import Tensor
 from eichi.errors import InputError, RunError
 from eichi.events import Adjusted, Event, FramesReady, LatentsReady, Preparing, SectionDone, Started, Step
 from eichi.models.load import Components
-from eichi.options import MADE
 from eichi.pipeline.background import BackgroundDecoder
-from eichi.pipeline.checkpoint import (
-    Checkpoint,
-    Original,
-    new_checkpoint,
-    picture_file,
-    sweep,
-    write_latents,
-    write_picture,
-)
+from eichi.pipeline.checkpoint import Checkpoint, new_checkpoint, sweep
 from eichi.pipeline.colour import Colours
-from eichi.pipeline.conditioning import PromptStates, encode_picture, encode_vision
-from eichi.pipeline.decode import Decoder, LoopDecoder
+from eichi.pipeline.conditioning import PromptStates, blend, encode_picture, encode_vision
+from eichi.pipeline.context import Ends, read_ends
+from eichi.pipeline.decode import Decoder, LoopDecoder, PartDecoder
 from eichi.pipeline.denoise import denoise_section
 from eichi.pipeline.job import (
     ATTENTION,
@@ -43,16 +34,18 @@ from eichi.pipeline.job import (
     retry_steps,
     step_cache,
 )
+from eichi.pipeline.originals import originals
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Denoiser, History, SectionInputs, close_loop, make_noise
 from eichi.plan.keyframes import CONNECTING, END, FINAL, START
-from eichi.plan.plan import Plan
-from eichi.video import images
-from eichi.video.latentfile import Latents, load_latents
+from eichi.plan.plan import BEFORE, Plan, SectionPlan
+from eichi.plan.wildcards import plain
+from eichi.video.join import Around
 from eichi.video.metadata import Record
 from eichi.video.outputs import Outputs
 from eichi.video.quality import watch
-from eichi.video.sectionfolder import section_file
+
+TWENTIETHS = 20  # how often it is said how far a video is encoded
 
 
 def generate(
@@ -89,13 +82,16 @@ def generate(
             yield from checkpoint.mend(planned, originals(planned))
             yield from checkpoint.turn(plan, components, originals(plan))
             yield from _drawn_otherwise(checkpoint.record(plan), components)
-        pixels = checkpoint.pictures()
+        pixels, around = checkpoint.pictures(), checkpoint.around(plan)
         with checkpoint.threads():
             record = computed(checkpoint.record(plan), components)
-            outputs = Outputs(plan, record, checkpoint.result, checkpoint.folder, checkpoint.finished)
+            place = checkpoint.result, checkpoint.folder
+            outputs = Outputs(plan, record, *place, checkpoint.finished, Around(**around))
+            yield from _laid(plan, outputs, around)
             before = checkpoint.sections()
             poster = pixels[START]
-            for event in watch(plan, pixels.values(), compute(plan, components, pixels, before, stop, previews)):
+            events = compute(plan, components, pixels, before, stop, previews, around)
+            for event in watch(plan, pixels.values(), events):
                 if isinstance(event, LatentsReady) and event.order is not None:
                     made = event.latents[:, :, -plan.window :]
                     if not checkpoint.keep(event.order, made, outputs.segments):
@@ -110,6 +106,21 @@ def generate(
             last = outputs.finish(poster)
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
+
+
+def _laid(plan: Plan, outputs: Outputs, around: Mapping[str, Path]) -> Iterator[Event]:
+    """Encode what is around the new part and cannot stay as it is, before anything is drawn, so that what cannot be
+    read is known by then; words on what is done to it, by the names that the files have outside, and how far it is.
+    """
+    called = {str(path): str(plan.around[name]) for name, path in around.items()}
+    for note in outputs.notes:
+        path = called.get(str(note.values.get("path")))
+        yield note if path is None else Adjusted(note.id, {**note.values, "path": path})
+    told = 0
+    for event in outputs.lay():
+        if event.total and event.done * TWENTIETHS // event.total > told:
+            told = event.done * TWENTIETHS // event.total
+            yield event
 
 
 def _poster(plan: Plan, event: Event, before: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -138,8 +149,10 @@ def compute(
     before: Iterable[Tensor | None] = (),
     stop: Stop = lambda: False,
     previews: int = 0,
+    sources: Mapping[str, Path] | None = None,
 ) -> Iterator[Event]:
-    """The events of a plan, frames included. `pixels` are the plan's pictures, fitted.
+    """The events of a plan, frames included. `pixels` are the plan's pictures, fitted, `sources` the videos that it is
+    made for, where these are not read from where the request says.
 
     `before` are the latents of the sections that were made before, in order, None for one that was not; they are taken
     over as they are.
@@ -148,7 +161,7 @@ def compute(
     """
     middle, colours = (plan.options.sampling.steps + 1) // 2, Colours(plan, pixels)
     with BackgroundDecoder(lambda: _decoder(plan, components), components) as decoding:
-        for event in sample_latents(plan, components, pixels, before, previews):
+        for event in sample_latents(plan, components, pixels, before, previews, sources):
             yield event
             match event:
                 case Step(step=step) if step == middle:
@@ -168,6 +181,7 @@ def sample_latents(
     pixels: dict[str, NDArray[np.uint8]],
     before: Iterable[Tensor | None] = (),
     previews: int = 0,
+    sources: Mapping[str, Path] | None = None,
 ) -> Iterator[Event]:
     """The events of a plan up to its latents, in the order of generation; parameters as those of `compute`."""
     options = plan.options.sampling
@@ -175,19 +189,17 @@ def sample_latents(
     yield from arrange(components, plan.options, plan.need, together=True)
 
     # 1. Words and pictures become conditions; the encoders' memory is given back before the transformer is loaded.
-    given = yield from retry_steps(lambda: _encode(plan, components, pixels), components)
+    around = plan.sources if sources is None else sources
+    given = yield from retry_steps(lambda: _encode(plan, components, pixels, around), components)
     yield from make_weights(components)
     image, latents = given.latents[START], given.latents
 
-    # 2. What lies next to the first section: nothing, the final image, or for F1 the start image.
-    history = History(plan.entry.direction, image)
-    if FINAL in latents:
-        history.push(latents[FINAL] * plan.options.keyframes.final_strength)
+    # 2. What lies next to the first section: nothing, the final image or the video after it, or for F1 what is before.
+    history, start = _around(plan, given), given.start
     taken, generator = iter(before), torch.Generator().manual_seed(plan.seed)
     yield _started(plan, components)
     if plan.entry.direction == "forward":
-        history.push(image)
-        yield LatentsReady(None, 0, image.numpy())
+        yield LatentsReady(None, 1 - start.shape[2], start.numpy())
     drawn = False
     with step_cache(options, components) as cache:
         for part in plan.sections:
@@ -200,8 +212,8 @@ def sample_latents(
                 # Users turn a strength of 100-102 %; the share of noise is its inverse, in the first section only.
                 strength=100.0 / options.image_strength if part.order == 0 else 1.0,
                 vision=given.vision,
-                positive=given.words[part.prompt],
-                negative=given.words[plan.options.negative] if options.negated else None,
+                positive=given.said(part),
+                negative=given.words[plain(plan.options.negative)] if options.negated else None,
             )
             denoiser = Denoiser(components.transformer, section, options, cache)
             noise = make_noise(section, generator)
@@ -221,7 +233,7 @@ def sample_latents(
             if part.order == 0:
                 latents[END] = made[:, :, -1:]
             if first == 1 and plan.entry.direction == "reverse":
-                first, made = 0, torch.cat([image, made], dim=2)
+                first, made = 1 - start.shape[2], torch.cat([start, made], dim=2)
             history.push(made)
             yield LatentsReady(part.order, first, made.numpy())
             yield SectionDone(part.number, part.order, len(plan.sections), *denoiser.counts)
@@ -229,15 +241,29 @@ def sample_latents(
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name."""
+    """What the sections are drawn from: prompts by text, the start picture's vision, pictures' latents by name, and
+    those of the videos around.
+    """
 
     words: dict[str, PromptStates]
     vision: Tensor
     latents: dict[str, Tensor]
+    ends: Ends
+
+    @property
+    def start(self) -> Tensor:
+        """What frames are decoded from before the new latents: the start picture's, and what lies before a cut."""
+        image = self.latents[START]
+        return image if self.ends.before is None else torch.cat([self.ends.lead, image], dim=2)
+
+    def said(self, section: SectionPlan) -> PromptStates:
+        """The words of a section; after a change of prompt they are blended."""
+        later = self.words[plain(section.prompt)]
+        return later if section.earlier is None else blend(self.words[plain(section.earlier)], later, section.share)
 
 
 def _encode(
-    plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]]
+    plan: Plan, components: Components, pixels: dict[str, NDArray[np.uint8]], sources: Mapping[str, Path]
 ) -> Generator[Preparing, None, Conditions]:
     """Everything that is read before the first section."""
     words = yield from read_prompts(components, plan.texts)
@@ -245,38 +271,30 @@ def _encode(
     yield from components.announce("pictures")
     vision = encode_vision(components, pixels[START])
     components.leave("image_encoder")
+    ends = read_ends(plan, components.vae, sources)
     latents = {name: encode_picture(components, picture) for name, picture in pixels.items()}
-    return Conditions(words, vision, latents)
+    if ends.before is not None:
+        latents[START] = ends.before[:, :, -1:]
+    return Conditions(words, vision, latents, ends)
 
 
-def originals(plan: Plan) -> dict[str, Original]:
-    """What a job of this plan copies, by the copies' names, read when it is copied: its pictures, and the latents of
-    the sections that it takes over.
-    """
-    copies = {
-        picture_file(name): Original(path, partial(_copy_picture, plan, path)) for name, path in plan.images.items()
-    }
-    kept = plan.options.kept.latents
-    if kept is not None:
-        load = cache(partial(load_latents, kept))
-        copies |= {
-            section_file(order): Original(kept, partial(_copy_section, plan, order, load)) for order in range(plan.kept)
-        }
-    return copies
+def _around(plan: Plan, given: Conditions) -> History:
+    """What lies next to the first section."""
+    image, ends = given.latents[START], given.ends
+    history = History(plan.entry.direction, image, len(plan.sections[0].layout.clean))
+    if plan.entry.direction == "forward":
+        history.push(image if ends.before is None else ends.before)
+    elif ends.after is not None:
+        history.push(ends.after)
+    elif FINAL in given.latents:
+        history.push(given.latents[FINAL] * plan.options.keyframes.final_strength)
+    return history
 
 
-def _copy_picture(plan: Plan, path: Path, draft: Path) -> None:
-    write_picture(draft, _fit(plan, path))
-
-
-def _copy_section(plan: Plan, order: int, load: Callable[[], Latents], draft: Path) -> None:
-    file = load()
-    place = file.shape.place(order, plan.window, plan.entry.direction)
-    write_latents(draft, file.values[:, :, place : place + plan.window])
-
-
-def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder:
+def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder | PartDecoder:
     """What turns this plan's latents into frames, in the order they come."""
+    if BEFORE in plan.sources:
+        return PartDecoder(components.vae, plan.latents, plan.entry.direction)
     if plan.sections[-1].number == CONNECTING:
         return LoopDecoder(components.vae, plan.latents, plan.window)
     return Decoder(components.vae, plan.latents, plan.entry.direction)
@@ -285,14 +303,3 @@ def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder:
 def _started(plan: Plan, components: Components) -> Started:
     name, device, count = plan.entry.name, str(components.device), len(plan.sections)
     return Started(name, plan.seed, device, plan.width, plan.height, plan.frames, plan.seconds, count)
-
-
-def fitted(plan: Plan) -> dict[str, NDArray[np.uint8]]:
-    """The plan's pictures at the size of the video, all by one geometry."""
-    return {name: _fit(plan, path) for name, path in plan.images.items()}
-
-
-def _fit(plan: Plan, path: Path) -> NDArray[np.uint8]:
-    if path.name.startswith(MADE):
-        return images.plain(path.name.removeprefix(MADE), plan.width, plan.height, plan.seed)
-    return images.fit(images.load(path), plan.width, plan.height, plan.options.fit)

@@ -47,6 +47,7 @@ from eichi.pipeline.job import (
 from eichi.pipeline.promptcache import read_prompts
 from eichi.pipeline.sections import Context, Denoiser, SectionInputs, make_noise
 from eichi.plan.oneframe import FedPicture, FrameLayout, FramePlan
+from eichi.plan.wildcards import plain
 from eichi.video import images
 from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import record, save_png
@@ -118,8 +119,8 @@ def compute_frame(plan: FramePlan, components: Components, pictures: Sequence[Fi
         image=image,
         strength=plan.options.denoise,
         vision=vision,
-        positive=words[plan.options.prompt],
-        negative=words[plan.options.negative] if options.negated else None,
+        positive=words[plain(plan.options.prompt)],
+        negative=words[plain(plan.options.negative)] if options.negated else None,
     )
 
     # 3. Draw the latent.

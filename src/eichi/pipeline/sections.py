@@ -1,6 +1,7 @@
 """The history that a section sees, and the drawing of one section's latents.
 
-Both directions keep the nineteen newest latents and no more: 1 at full, 2 at half, 16 at a quarter of the resolution.
+Both directions keep the nineteen newest latents and no more: 1 at full, 2 at half, 16 at a quarter of the resolution
+(F1, where it goes on from a video, as many at full resolution as are asked for).
 The standard model makes the end of a video first, so its history lies after the window and new latents go in front;
 F1's history lies before the window and new latents go behind. Slots that nothing has filled yet are zero.
 
@@ -22,7 +23,7 @@ from eichi.models.stepcache import StepCache
 from eichi.options import StepOptions
 from eichi.pipeline.conditioning import PromptStates
 from eichi.pipeline.sampling import guide, schedule, shift, start, unipc
-from eichi.plan.layout import CLEAN, CONTEXT, X2, X4, Layout
+from eichi.plan.layout import CLEAN, X2, X4, Layout
 from eichi.plan.timeline import FRAMES_PER_LATENT
 
 PATCH = 2  # the transformer's tokens are 2 x 2 latent pixels
@@ -32,7 +33,8 @@ PATCH = 2  # the transformer's tokens are 2 x 2 latent pixels
 class Context:
     """What lies around a window, in time order, at three resolutions; `x2` and `x4` may be absent, which is no latent.
 
-    A history has 1, 2 and 16 latents: `clean` [1, c, 1, h, w], `x2` [1, c, 2, h, w], `x4` [1, c, 16, h, w].
+    A history has 1 latent (up to 9 where a video is continued), 2 and 16: `clean` [1, c, 1, h, w],
+    `x2` [1, c, 2, h, w], `x4` [1, c, 16, h, w].
     """
 
     clean: Tensor
@@ -41,25 +43,28 @@ class Context:
 
 
 class History:
-    """The nineteen latents next to the window, newest nearest to it. `latents` is [1, c, 19, h, w] in time order."""
+    """The nineteen latents next to the window, newest nearest to it; more where `clean` is more than 1 at full
+    resolution. `latents` is [1, c, clean + 18, h, w] in time order.
+    """
 
-    def __init__(self, direction: Direction, like: Tensor) -> None:
+    def __init__(self, direction: Direction, like: Tensor, clean: int = CLEAN) -> None:
         """Empty history for latents shaped like `like` [1, c, 1, h, w]."""
         self.direction = direction
-        self.latents = torch.zeros_like(like).repeat(1, 1, CONTEXT, 1, 1)
+        self.clean, self.count = clean, clean + X2 + X4
+        self.latents = torch.zeros_like(like).repeat(1, 1, self.count, 1, 1)
 
     def push(self, latents: Tensor) -> None:
         """Take in new latents [1, c, n, h, w], in time order."""
         if self.direction == "reverse":
-            self.latents = torch.cat([latents, self.latents], dim=2)[:, :, :CONTEXT]
+            self.latents = torch.cat([latents, self.latents], dim=2)[:, :, : self.count]
         else:
-            self.latents = torch.cat([self.latents, latents], dim=2)[:, :, -CONTEXT:]
+            self.latents = torch.cat([self.latents, latents], dim=2)[:, :, -self.count :]
 
     def context(self) -> Context:
         """What the next section sees."""
         if self.direction == "reverse":
-            return Context(*torch.split(self.latents, [CLEAN, X2, X4], dim=2))
-        x4, x2, clean = torch.split(self.latents, [X4, X2, CLEAN], dim=2)
+            return Context(*torch.split(self.latents, [self.clean, X2, X4], dim=2))
+        x4, x2, clean = torch.split(self.latents, [X4, X2, self.clean], dim=2)
         return Context(clean, x2, x4)
 
 

@@ -34,9 +34,10 @@ from eichi.models.device import synchronise
 from eichi.models.exactly import repeat
 from eichi.models.kernels import COMPLAINTS, PACKAGES, package_version
 from eichi.models.load import Components
-from eichi.pipeline.generate import compute, fitted
+from eichi.pipeline.generate import compute
 from eichi.pipeline.job import boundary
 from eichi.pipeline.oneframe import compute_frame, fit_picture
+from eichi.pipeline.originals import fitted
 from eichi.pipeline.promptcache import PROMPTS
 from eichi.pipeline.report import About, Memory, Trial
 from eichi.pipeline.ways import Given, Room, Way, lacks_ram, room, unable

@@ -17,12 +17,12 @@ from eichi.declare import OptionField, Plain, at, walk
 from eichi.errors import OptionError
 from eichi.options import VideoOptions
 from eichi.plan import keyframes
-from eichi.plan.plan import Plan, SectionPlan, make_plan
+from eichi.plan.plan import Plan, SectionPlan, make_plan, sections_of
 
-PROMPT, PICTURES = "prompt", "keyframes.sections"
+PROMPT, PICTURES, WRITTEN = "prompt", "keyframes.sections", "written"
 PROMPTS = "keyframes.prompts"
-# The options that can be changed: the common prompt, and what sections have of their own.
-AHEAD = (PROMPT, *(field.key for field in walk(VideoOptions) if field.numbered))
+# The options that can be changed: the common prompt, how it was written, and what sections have of their own.
+AHEAD = (PROMPT, WRITTEN, *(field.key for field in walk(VideoOptions) if field.numbered))
 
 
 def same_ahead(one: VideoOptions, other: VideoOptions) -> bool:
@@ -33,7 +33,7 @@ def same_ahead(one: VideoOptions, other: VideoOptions) -> bool:
 def same_past(one: Plan, other: Plan, made: int) -> bool:
     """Whether the first `made` sections have the same prompts and pictures in two plans of one video."""
     pairs = zip(_numbered(one, made), _numbered(other, made), strict=True)
-    return all(a.prompt == b.prompt and _picture(one, a) == _picture(other, b) for a, b in pairs)
+    return all(_said(a) == _said(b) and _picture(one, a) == _picture(other, b) for a, b in pairs)
 
 
 def check_settled(asked: VideoOptions, wished: VideoOptions) -> None:
@@ -67,7 +67,7 @@ def plan_ahead(before: Plan, wished: VideoOptions, made: int) -> Plan:
     Raises OptionError for what cannot be.
     """
     values = with_past(before, wished, made)
-    plain = before.options.dump() | {PROMPT: values[PROMPT]}
+    plain = before.options.dump() | {PROMPT: values[PROMPT], WRITTEN: wished.written.dump()}
     plain["keyframes"] = {**plain["keyframes"], **values["keyframes"]}
     # Its pictures have their size, and a fitted picture's own size is the nearest.
     plan = make_plan(VideoOptions.parse(plain), before.entry, (before.width, before.height))
@@ -80,18 +80,26 @@ def with_past(before: Plan, wished: VideoOptions, made: int) -> Plain:
     """
     past = {section.number: section for section in _numbered(before, made)}
     prompt, prompts = _prompts(before, wished, past)
+    made_of = wished.keyframes.model_copy(update={"prompts": prompts})
+    for section in sections_of(wished.model_copy(update={PROMPT: prompt, "keyframes": made_of}), before.entry):
+        if section.number in past and _said(section) != _said(past[section.number]):
+            raise OptionError("error.ahead.blend", key=PROMPT, number=section.number)
     return {PROMPT: prompt, "keyframes": {"prompts": prompts, "sections": _pictures(before, wished, past)}}
 
 
 def _prompts(before: Plan, wished: VideoOptions, past: dict[int, SectionPlan]) -> tuple[str, dict[int, str]]:
     """The common prompt and those of sections."""
+    keys = wished.keyframes.model_copy(update={"prompts": {}})
+    common = {
+        one.number: one.prompt for one in sections_of(wished.model_copy(update={"keyframes": keys}), before.entry)
+    }
     own = before.options.keyframes.prompts
     prompts = {number: text for number, text in wished.keyframes.prompts.items() if number not in past}
     silent = False
     for number, section in past.items():
         if own.get(number, "").strip():
             prompts[number] = own[number]
-        elif section.prompt != wished.prompt:
+        elif section.prompt != common.get(number):
             prompts[number] = section.prompt
             silent |= not section.prompt.strip()
     if not silent:
@@ -101,7 +109,7 @@ def _prompts(before: Plan, wished: VideoOptions, past: dict[int, SectionPlan]) -
         raise OptionError("error.ahead.silent", key=PROMPT)
     for section in before.sections:
         if section.number not in past and not prompts.get(section.number, "").strip():
-            prompts[section.number] = wished.prompt
+            prompts[section.number] = common[section.number]
     spoken = {number: text for number, text in prompts.items() if text.strip()}
     return before.options.prompt, dict(sorted(spoken.items()))
 
@@ -135,6 +143,11 @@ def _anchor(before: Plan, wished: VideoOptions, table: Mapping[int, Path], numbe
 def _picture(plan: Plan, section: SectionPlan) -> Path:
     """The picture that a section comes from."""
     return plan.images[section.anchor]
+
+
+def _said(section: SectionPlan) -> tuple[str, str | None, float]:
+    """What a section is drawn from, of words."""
+    return section.prompt, section.earlier, section.share
 
 
 def _numbered(plan: Plan, made: int) -> Iterator[SectionPlan]:

@@ -3,7 +3,9 @@
 Pure: no tensors, no files. What cannot be done is refused here, in a sentence that says what to change.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from eichi.catalog import Entry
@@ -15,8 +17,10 @@ from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
 from eichi.plan.layout import CLEAN, Layout, forward_layout, reverse_layout
 from eichi.plan.memory import Need
+from eichi.plan.prompts import Span, holds, read_script, shares
 from eichi.plan.request import Resolved, request_notes, settle, size_notes, texts_read
 from eichi.plan.timeline import (
+    FPS,
     WINDOWS,
     frame_count,
     frame_span,
@@ -25,8 +29,10 @@ from eichi.plan.timeline import (
     real_seconds,
     section_count,
 )
+from eichi.text import shorten
 
 BEFORE, AFTER = "before", "after"  # where a video stands that another part is made for
+SOUND = "sound"
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class SectionPlan:
     `number` is the user's (from the end of the video for the standard model, from its start for F1; -1 connects a
     seamless loop), `order` the place in generation. `anchor` names the image at position 0; `padding` is in latents.
     `meets` is how closely, 0-1, the section's end is joined to the start picture: in a loop, the last one in time.
+    `prompt` is what it is drawn from, `piece` the place of the piece of the common prompt that is in it, if one is;
+    after a change of prompt it has but a `share` of it, and the rest of the `earlier` one.
     """
 
     number: int
@@ -48,6 +56,14 @@ class SectionPlan:
     anchor: str
     layout: Layout
     meets: float = 0.0
+    piece: int | None = None
+    earlier: str | None = None
+    share: float = 1.0
+
+    @property
+    def middle(self) -> Fraction:
+        """The second of the video that decides on its prompt."""
+        return Fraction(self.start_frame + self.end_frame, 2 * FPS)
 
 
 @dataclass(frozen=True)
@@ -77,13 +93,30 @@ class Plan(Resolved[VideoOptions]):
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that the encoders read, once."""
-        prompts = (section.prompt for section in self.sections)
+        prompts = [section.prompt for section in self.sections]
+        prompts += [section.earlier for section in self.sections if section.earlier is not None]
         return texts_read(prompts, self.options, self.options.sampling)
 
     @property
     def sources(self) -> dict[str, Path]:
         """The videos that it is made for, by where they stand: `before` it, `after` it."""
         return sources(self.options)
+
+    @property
+    def around(self) -> dict[str, Path]:
+        """The same, and the file whose sound the new part has."""
+        sound = self.options.source.sound
+        return self.sources if sound is None else self.sources | {SOUND: sound}
+
+    @property
+    def common(self) -> str:
+        """The common prompt without its pieces."""
+        return read_script(self.options.prompt).common
+
+    @property
+    def pieces(self) -> tuple[Span, ...]:
+        """The pieces of the common prompt in the seconds of the video."""
+        return _spans(self.options, self.sections)
 
     @property
     def latents(self) -> int:
@@ -130,6 +163,7 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
     if final is not None:
         images[keyframes.FINAL] = final
     images |= {keyframes.section_image(k): path for k, path in sorted(options.keyframes.sections.items())}
+    sections = _spoken(options, _sections(options, entry, window, count))
     return Plan(
         options=settled,
         entry=entry,
@@ -137,12 +171,13 @@ def make_plan(options: VideoOptions, entry: Entry, picture: tuple[int, int], bef
         height=height,
         width=width,
         window=window,
-        sections=_sections(options, entry, window, count),
+        sections=sections,
         kept=kept,
         images=images,
         notes=(
             *_notes(options, real_seconds(frame_count(latent_count(window, count)) - 1 + own_frames(options))),
             *size_notes(options, entry, options.sampling),
+            *_piece_notes(options, sections),
         ),
     )
 
@@ -165,14 +200,22 @@ def count_sections(options: VideoOptions) -> int:
     return max(count, 2) if options.keyframes.loop == "seamless" else count
 
 
+def sections_of(options: VideoOptions, entry: Entry) -> tuple[SectionPlan, ...]:
+    """The sections of a request, whatever else is wrong with it, in the order of generation. Raises OptionError for a
+    prompt whose pieces cannot be read.
+    """
+    window = WINDOWS[options.section_size]
+    return _spoken(options, _sections(options, entry, window, count_sections(options)))
+
+
 def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> tuple[SectionPlan, ...]:
-    """All sections in generation order."""
+    """All sections in generation order, without what is said in them."""
     if _connecting(options):
         body = _sections(_open(options), entry, window, count - 1)
         first = 1 + (count - 1) * window
         layout = reverse_layout(window, 0)
         span = frame_span(first, first + window)
-        last = SectionPlan(keyframes.CONNECTING, count - 1, 0, first, *span, options.prompt, keyframes.END, layout, 1.0)
+        last = SectionPlan(keyframes.CONNECTING, count - 1, 0, first, *span, "", keyframes.END, layout, 1.0)
         return (*body, last)
     reverse = entry.direction == "reverse"
     pads = padding_latents(count, window, options.sampling.padding) if reverse else (0,) * count
@@ -194,7 +237,7 @@ def _sections(options: VideoOptions, entry: Entry, window: int, count: int) -> t
                 first=first,
                 start_frame=start,
                 end_frame=end,
-                prompt=_prompt(options, order),
+                prompt="",
                 anchor=keyframes.anchor(order, carried),
                 layout=reverse_layout(window, padding) if reverse else forward_layout(window, _context(options)),
                 meets=keys.final_strength if returns and order == 0 else 0.0,
@@ -225,10 +268,29 @@ def _final(options: VideoOptions) -> Path | None:
     return options.keyframes.final
 
 
-def _prompt(options: VideoOptions, number: int) -> str:
-    """A section's own prompt replaces the common one; a blank one does not count."""
-    own = options.keyframes.prompts.get(number, "")
-    return own if own.strip() else options.prompt
+def _spoken(options: VideoOptions, sections: Sequence[SectionPlan]) -> tuple[SectionPlan, ...]:
+    """Sections with their prompts: their own ones, else the common one with the piece at their middle, each blended
+    with the one before it where that is asked for. A blank prompt of its own does not count.
+    """
+    spans, common = _spans(options, sections), read_script(options.prompt).common
+    in_time = sorted(sections, key=lambda section: section.first)
+    said: list[tuple[str, int | None]] = []
+    for section in in_time:
+        own = options.keyframes.prompts.get(section.number, "")
+        piece = holds(spans, section.middle)
+        said.append((own, None) if own.strip() else (common if piece is None else spans[piece].prompt, piece))
+    blended = shares([prompt for prompt, _ in said], options.keyframes.blend)
+    told = {}
+    for section, (prompt, piece), mixed in zip(in_time, said, blended, strict=True):
+        earlier, share = mixed or (None, 1.0)
+        told[section.order] = replace(section, prompt=prompt, piece=piece, earlier=earlier, share=share)
+    return tuple(told[section.order] for section in sections)
+
+
+def _spans(options: VideoOptions, sections: Sequence[SectionPlan]) -> tuple[Span, ...]:
+    """The pieces of the common prompt in the video of these sections."""
+    frames = max(section.end_frame for section in sections)
+    return read_script(options.prompt).spans(Fraction(frames, FPS))
 
 
 def _check_direction(options: VideoOptions, entry: Entry) -> None:
@@ -271,3 +333,22 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
     if abs(seconds - options.seconds) >= 0.05:
         notes.append(Adjusted("note.seconds", {"asked": options.seconds, "real": round(seconds, 2)}))
     return tuple(notes)
+
+
+def _piece_notes(options: VideoOptions, sections: Sequence[SectionPlan]) -> Iterator[Adjusted]:
+    """A word on pieces of the prompt that lie behind the video's end, and on those that no section takes."""
+    total = Fraction(max(section.end_frame for section in sections), FPS)
+    taken = {section.piece for section in sections}
+    for place, span in enumerate(_spans(options, sections)):
+        times = {"start": _rounded(span.start), "end": _rounded(span.end), "real": _rounded(total)}
+        values = times | {"text": shorten(span.text, 60)}
+        if span.start >= total:
+            yield Adjusted("note.prompt.late", values)
+        elif place not in taken:
+            yield Adjusted("note.prompt.unused", values)
+        elif span.end > max(total, Fraction(str(options.seconds))):
+            yield Adjusted("note.prompt.end", values)
+
+
+def _rounded(seconds: Fraction) -> float:
+    return round(float(seconds), 2)

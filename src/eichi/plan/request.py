@@ -10,6 +10,7 @@ from eichi.declare import walk
 from eichi.events import Adjusted
 from eichi.options import MAX_SEED, FillOptions, Request, StepOptions
 from eichi.plan.size import published
+from eichi.plan.wildcards import plain
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -44,9 +45,9 @@ def drawn(seed: int | None, count: int = 1) -> int:
 
 
 def texts_read(prompts: Iterable[str], options: Request | FillOptions, sampling: StepOptions) -> tuple[str, ...]:
-    """Every text that the encoders read, once: the prompts, and the negative one where it counts."""
+    """Every text that the encoders read, as they read it, once: the prompts, and the negative one where it counts."""
     negative = [options.negative] if sampling.negated else []
-    return tuple(dict.fromkeys([*prompts, *negative]))
+    return tuple(dict.fromkeys(map(plain, [*prompts, *negative])))
 
 
 def size_notes(options: Request, entry: Entry, sampling: StepOptions) -> Iterator[Adjusted]:

@@ -78,10 +78,10 @@ def together(several: Sequence[Sets]) -> Sets:
     )
 
 
-def free_number(several: Sequence[Sets]) -> int:
-    """A number for the sets of a new part, which none of several has."""
+def free_numbers(several: Sequence[Sets], count: int) -> list[int]:
+    """Numbers for the sets of new parts, which none of several has."""
     taken = {0}.union(*(sets.numbers for sets in several))
-    return next(number for number in range(MOST + 1) if number not in taken)
+    return [number for number in range(MOST + 1) if number not in taken][:count]
 
 
 def _list(extra: bytes, at: int, count: int) -> tuple[tuple[bytes, ...], int]:

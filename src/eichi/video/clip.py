@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eichi.errors import InputError
-from eichi.video.avc import read_sets
+from eichi.video.avc import Sets, read_sets
+from eichi.video.form import FPS, Form, form_of
 from eichi.video.reader import View, timed
 from eichi.video.sources import open_video, video_of
 from eichi.video.srgb import HLG, PQ, by_numbers
-from eichi.video.writer import FPS
 
 # What files say of themselves as a rate is a guess of theirs; those that there are, are few.
 RATES = tuple(Fraction(rate) for rate in (24, 25, 30, 48, 50, 60, 120, 240)) + tuple(
@@ -43,11 +43,12 @@ PLAIN = ("yuv420p", "yuvj420p")
 @dataclass(frozen=True)
 class Clip:
     """A video as it is seen: `width` and `height` upright and with square pixels, `rate` frames a second, None where
-    they go at no even pace, `start` and `seconds` of its frames, the last one's own time with them.
+    they go at no even pace, `start` and `seconds` of its frames, the last one's own time with them, `begin` where the
+    file does, with its first frame or its sound.
 
     `turned` is how it lies in the file, by the numbers of `turning`; `sound` the codec of its sound, None where there
     is none; `bright` whether its tones are bent to ours. `reason` is why its packets cannot stay as they are (the id of
-    a reason), None where they can.
+    a reason), None where they can; `form` and `sets` are how they lie in the file.
     """
 
     width: int
@@ -57,11 +58,14 @@ class Clip:
     frames: int
     start: Fraction
     seconds: Fraction
+    begin: Fraction
     codec: str
     deep: bool
     bright: bool
     sound: str | None
     reason: str | None
+    form: Form
+    sets: Sets | None
 
     @property
     def copied(self) -> bool:
@@ -76,15 +80,18 @@ class Clip:
 
 @dataclass(frozen=True)
 class Times:
-    """When the frames of a video are shown, in ticks of `base` seconds and in the order of time; `last` is how long the
-    last one is, and `told` the rate that the file tells. `seekable`: frames can be found by their times; `plain`: what
-    is in the file is shown, each at a time of its own.
+    """When the frames of a video are shown, in ticks of `base` seconds and in the order of time.
+
+    `last` is how long the last one is, `told` the rate that the file tells, `delay` how long before it is shown a frame
+    has to be decoded at the most. `seekable`: frames can be found by their times; `plain`: what is in the file is
+    shown, each at a time of its own.
     """
 
     shown: NDArray[np.int64]
     base: Fraction
     last: int
     told: Fraction
+    delay: int
     seekable: bool
     plain: bool
 
@@ -117,35 +124,42 @@ def look(path: Path) -> Clip:
         height, width = view.show(first).shape[:2]
         codec, bright = stream.codec_context.name, first.color_trc in (PQ, HLG)
         deep = any(component.bits > 8 for component in first.format.components)
-        sound = next((one.codec_context.name for one in container.streams.audio if one.codec_context), None)
+        voice = next(iter(container.streams.audio), None)
+        sound = voice.codec_context.name if voice and voice.codec_context else None
+        heard = Fraction(voice.start_time or 0) * voice.time_base if sound and voice and voice.time_base else None
+        form, sets = form_of(stream, first, view.turned), read_sets(stream.codec_context.extradata)
         plain = first.format.name in PLAIN and by_numbers(first.color_primaries, first.color_trc) is None
-        reason = _reason(container, stream, plain)
+        reason = _reason(container, stream, plain, sets)
     times = times_of(path)
     if reason is None and not times.plain:
         reason = "reason.join.times"
+    start = int(times.shown[0]) * times.base
     return Clip(
         width=width,
         height=height,
         turned=view.turned,
         rate=rate_of(times),
         frames=len(times.shown),
-        start=int(times.shown[0]) * times.base,
+        start=start,
         seconds=times.seconds,
+        begin=start if heard is None else min(start, max(heard, Fraction(0))),
         codec=codec,
         deep=deep,
         bright=bright,
         sound=sound,
         reason=reason,
+        form=form,
+        sets=sets,
     )
 
 
-def _reason(container: InputContainer, stream: VideoStream, plain: bool) -> str | None:
+def _reason(container: InputContainer, stream: VideoStream, plain: bool, sets: Sets | None) -> str | None:
     """Why the packets of a video cannot stay as they are."""
     if stream.codec_context.name != "h264":
         return "reason.join.codec"
     if not plain:
         return "reason.join.form"
-    if container.format.name not in (MP4, MATROSKA) or read_sets(stream.codec_context.extradata) is None:
+    if container.format.name not in (MP4, MATROSKA) or sets is None:
         return "reason.join.container"
     return None
 
@@ -176,11 +190,14 @@ def times_of(path: Path) -> Times:
             shown = [round(time / base) for time, _ in timed(container)]
     if not shown:
         raise InputError("error.video.read", path=path, reason="reason.frames")
-    places = np.sort(np.array(shown, dtype=np.int64))
+    coded = np.array(shown, dtype=np.int64)
+    places = np.sort(coded)
     gaps = np.diff(places)
     last = last or (int(np.median(gaps)) if len(gaps) else round(1 / rate / base))
     distinct = told and bool((gaps > 0).all())
-    return Times(places, base, max(last, 1), rate, seekable and distinct, plain and distinct)
+    return Times(
+        places, base, max(last, 1), rate, int((places - coded).max()), seekable and distinct, plain and distinct
+    )
 
 
 def rate_of(times: Times) -> Fraction | None:
@@ -212,9 +229,16 @@ def head(path: Path, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return _picked(path, times, times.nearest(int(times.shown[0]), 1, count), size)
 
 
-def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Frames by their numbers in the order of time, stretched; for one that cannot be decoded, the one nearest to it.
-    Raises InputError where there is none.
+def last_frame(path: Path) -> NDArray[np.uint8]:
+    """The last frame of a video at its own size, [height, width, 3]. Raises InputError."""
+    times = times_of(path)
+    (frame,) = _picked(path, times, [len(times.shown) - 1], None)
+    return frame
+
+
+def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Frames by their numbers in the order of time, stretched where there is a size; for one that cannot be decoded,
+    the one nearest to it. Raises InputError where there is none.
     """
     wanted, made = set(picks), dict[int, NDArray[np.uint8]]()
     with open_video(path) as container:
@@ -222,7 +246,8 @@ def _picked(path: Path, times: Times, picks: Sequence[int], size: tuple[int, int
         for number, frame in _decoded(container, times, min(wanted)):
             view = view or View(container, frame)
             if number in wanted:
-                made[number] = stretched(view.show(frame), size)
+                shown = view.show(frame)
+                made[number] = shown if size is None else stretched(shown, size)
             if number >= max(wanted) and len(made) == len(wanted):
                 break
     if not made:

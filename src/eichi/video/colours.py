@@ -11,19 +11,42 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
+from eichi.video import turning
+from eichi.video.form import FULL, Form
+
 UNSPECIFIED = 2  # of H.273's matrices
 ROWS = 64  # that are made at once
 SD = 576  # the most lines that BT.601 has
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
-def to_video(pixels: NDArray[np.uint8]) -> av.VideoFrame:
-    """RGB [height, width, 3] as 4:2:0 colour in BT.709, limited range."""
-    return av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+# FFmpeg's scaler has numbers of its own for the matrices.
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.SMPTE170M,
+    7: Colorspace.SMPTE240M,
+}
+FINE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+
+
+def to_video(pixels: NDArray[np.uint8], form: Form | None = None) -> av.VideoFrame:
+    """RGB [height, width, 3] as 4:2:0 colour in a form: turned, scaled and coloured as that is, in BT.709 and limited
+    range where nothing else is said.
+    """
+    form = form or Form(pixels.shape[1], pixels.shape[0])
+    laid = turning.turn_frame(pixels, turning.back(form.turned)) if form.turned != turning.UPRIGHT else pixels
+    same = laid.shape[:2] == (form.height, form.width)
+    _, _, matrix, range_ = form.colours
+    silent = Colorspace.ITU709 if form.height > SD else Colorspace.ITU601
+    return av.VideoFrame.from_ndarray(laid, format="rgb24").reformat(
+        width=form.width,
+        height=form.height,
         format="yuv420p",
-        dst_colorspace=Colorspace.ITU709,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=EXACT,
+        dst_colorspace=MATRICES.get(matrix, silent),
+        dst_color_range=ColorRange.JPEG if range_ == FULL else ColorRange.MPEG,
+        interpolation=EXACT if same else FINE,
         threads=1,
     )
 

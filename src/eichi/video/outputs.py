@@ -8,16 +8,18 @@ Frames become final in other runs than sections have: a section's video is encod
 The segments that the whole video is joined from stay as few as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eichi.events import Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
-from eichi.files import leave
+from eichi.events import Adjusted, Converted, Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
+from eichi.files import aside, leave
 from eichi.plan.keyframes import CONNECTING
 from eichi.plan.plan import Plan, SectionPlan
+from eichi.video.form import FPS, Pace
+from eichi.video.join import Around, Join
 from eichi.video.latentfile import Latents, save_latents
 from eichi.video.metadata import Record, save_png, tags
 from eichi.video.writer import Writer, writing
@@ -30,7 +32,8 @@ SECTIONS = "sections"  # the folder for what the videos of sections are joined f
 class Outputs:
     """The files of one job, all named after `path`, the video, and with its record (`values`).
 
-    `folder` takes what is not for the user; `finished` hears of every file there when it is whole.
+    `folder` takes what is not for the user; `finished` hears of every file there when it is whole. The video is the new
+    part with what is `around` it; everything else is of the new part alone.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Outputs:
         path: Path,
         folder: Path,
         finished: Finish = lambda path: None,
+        around: Around | None = None,
     ) -> None:
         self.plan = plan
         self.values = values
@@ -47,7 +51,11 @@ class Outputs:
         self.options = plan.options.output
         self.sections = 0
         self.flags: list[Flagged] = []
-        self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder, finished)
+        self.join = Join(around, plan.frames, (plan.width, plan.height)) if around else None
+        self.pace = self.join.pace if self.join else Pace(plan.frames)
+        form = self.join.form if self.join else None
+        self.writer = Writer(path, plan.width, plan.height, self.options.crf, folder, finished, form)
+        self._folder, self._finished = folder, finished
         self._latents: dict[int, NDArray[np.float32]] = {}
         self._stills = {section.end_frame - 1: section.number for section in plan.sections}
         self._sections = self._section_writers(folder / SECTIONS, finished) if self.options.segments else {}
@@ -60,41 +68,52 @@ class Outputs:
     @property
     def complete(self) -> bool:
         """Whether every frame of the video is written."""
-        return self.writer.encoded == self.plan.frames
+        return self.writer.encoded == self.pace.total
+
+    @property
+    def notes(self) -> tuple[Adjusted, ...]:
+        """What is done to the videos and the sound around the new part otherwise than leave them as they are."""
+        return self.join.notes if self.join else ()
 
     def take(self, event: Event) -> None:
         """Write what an event brings. Raises DiskError."""
         match event:
             case FramesReady(first, frames):
-                self.writer.add(first, frames)
+                self._add_at_pace(first, frames)
                 self._add_to_sections(first, frames)
                 with writing(self.path):
                     self._pictures(first, frames)
             case LatentsReady(_, first, latents) if self.options.latents:
-                self._latents[first] = latents
+                # What lies before a cut is of the video before, but for the last latent, which the new part begins at.
+                self._latents[max(first, 0)] = latents[:, :, max(-first, 0) :]
             case SectionDone():
                 self.sections += 1
             case Flagged():
                 self.flags.append(event)
 
+    def lay(self) -> Iterator[Converted]:
+        """Encode what is around the new part and cannot be copied, before that is made. Raises InputError, DiskError."""
+        if self.join:
+            yield from self.join.lay(self._folder, self.options.crf, self._finished)
+
     def finish(self, poster: NDArray[np.uint8]) -> Finished:
-        """Publish the video, its poster and what else was asked for."""
+        """Publish the video, its poster and what else was asked for. The figures are those of the new part."""
         plan = self.plan
-        frames = self.writer.publish(tags(self.values))
+        self._publish()
         picture = self.path.with_suffix(".png")
         with writing(picture):
             save_png(picture, poster, self.values)
             self._keep()
         leave(self._half)  # the whole video has all of it; who is watching it may on
         count = len(plan.sections)
-        return Finished(str(self.path), str(picture), plan.seed, frames, plan.seconds, count, tuple(self.flags))
+        return Finished(str(self.path), str(picture), plan.seed, plan.frames, plan.seconds, count, tuple(self.flags))
 
     def stop(self, made: int = 0) -> Stopped:
         """Publish what is finished of a stopped job under a name of its own; `made` sections are on disk.
 
         What was finished before the job was gone on with is part of it, also where it was not come to again.
         """
-        self.writer.find(0, self.plan.frames)
+        self.writer.find(0, self.pace.total)
         if self.writer.encoded:
             self.sections = max(self.sections, made)
         if not self.writer.encoded:
@@ -141,6 +160,23 @@ class Outputs:
             path = self._named(f"{section.start_frame:06d}-{section.end_frame - 1:06d}_{which}.mp4")
             made[section] = Writer(path, self.plan.width, self.plan.height, self.options.crf, folder, finished)
         return made
+
+    def _publish(self) -> None:
+        """Put the video in its place, with what is around the new part."""
+        if self.join is None:
+            self.writer.publish(tags(self.values))
+            return
+        segments = {first: path for (first, _), path in self.writer.segments.items()}
+        with writing(self.path), aside(self.path, self._folder) as draft:
+            self.join.write(self._folder, segments, draft, tags(self.values))
+
+    def _add_at_pace(self, first: int, frames: NDArray[np.uint8]) -> None:
+        """Give a run of frames to the video, those of them that are shown at its rate."""
+        places = self.pace.places(first, first + len(frames))
+        if self.pace.rate != FPS and places:
+            self.writer.add(places.start, frames[[self.pace.made(place) - first for place in places]])
+        elif places:
+            self.writer.add(first, frames)
 
     def _add_to_sections(self, first: int, frames: NDArray[np.uint8]) -> None:
         """Give a run of frames to the sections that they belong to."""

@@ -48,6 +48,7 @@ PASSES = "passes"  # by this name a JPEG that comes in several scans is marked
 HEAD = 2**16  # bytes in front of a file that tell what is in it
 # Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
 VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
+SOUNDS = "wav,w64,mp3,flac,aac,aiff,ac3,eac3,caf"
 
 FILE = "file:"  # so that FFmpeg takes no name for an address
 
@@ -93,19 +94,37 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     """A file of a known kind that has a picture in it, nothing decoded yet. Raises InputError, also for what is found
     to be damaged while it is open.
     """
+    with _opened(path, VIDEOS, "error.video.read") as container:
+        stream = video_of(container)
+        if stream.codec_context is None:
+            raise InputError("error.video.read", path=path, reason="reason.codec")
+        limit = check_frame(container, stream.width, stream.height)
+        stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
+        yield container
+
+
+@contextmanager
+def open_sound(path: Path) -> Iterator[InputContainer]:
+    """A file that has sound in it, of a video or alone, in the same way."""
+    with _opened(path, f"{VIDEOS},{SOUNDS}", "error.sound.read") as container:
+        stream = next(iter(container.streams.audio), None)
+        if stream is None:
+            raise InputError("error.sound.read", path=path, reason="reason.sound")
+        if stream.codec_context is None:
+            raise InputError("error.sound.read", path=path, reason="reason.codec")
+        yield container
+
+
+@contextmanager
+def _opened(path: Path, formats: str, id: str) -> Iterator[InputContainer]:
     if not os.path.isfile(path):  # also false for a name that no file can have
         raise InputError("error.file.missing", path=path)
-    bounds = {"format_whitelist": VIDEOS, "protocol_whitelist": "file", "max_pixels": str(BUDGET // FRAME)}
+    bounds = {"format_whitelist": formats, "protocol_whitelist": "file", "max_pixels": str(BUDGET // FRAME)}
     try:
         with av.open(f"{FILE}{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
-            stream = video_of(container)
-            if stream.codec_context is None:
-                raise InputError("error.video.read", path=path, reason="reason.codec")
-            limit = check_frame(container, stream.width, stream.height)
-            stream.codec_context.options = {"max_pixels": str(limit)}  # also where the size changes later
             yield container
     except av.FFmpegError as error:
-        raise InputError("error.video.read", path=path, reason=error) from error
+        raise InputError(id, path=path, reason=error) from error
 
 
 def video_of(container: InputContainer) -> VideoStream:

@@ -74,6 +74,11 @@ def swaps(number: int) -> bool:
     return STEPS[number][0]
 
 
+def back(number: int) -> int:
+    """The number that undoes another: a quarter of a turn is undone by one the other way, all else by itself."""
+    return {6: 8, 8: 6}.get(number, number)
+
+
 def turn(image: Image.Image, number: int) -> Image.Image:
     """A picture put upright."""
     return image if number == UPRIGHT else image.transpose(TURNS[number])

@@ -5,8 +5,9 @@ closed segment; joining copies the segments' packets in the order of time. Segme
 result, and the result appears under its name only when it is complete. A segment that is there already, from a job
 that was interrupted, is not encoded again; that it is whole is for whoever keeps the folder to say.
 
-H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every browser and player takes. Equal frames
-give equal bytes, whatever the processor, its cores and what else they do. Knows nothing of latents, requests or jobs.
+H.264 with 4:2:0 colour in BT.709, tagged as such, index in front: what every browser and player takes; where it is to
+be joined to another video, in that one's `form`. Equal frames give equal bytes, whatever the processor, its cores and
+what else they do. Knows nothing of latents, requests or jobs.
 """
 
 import re
@@ -20,6 +21,7 @@ from typing import Self
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -28,15 +30,14 @@ from eichi.errors import DiskError
 from eichi.files import aside
 from eichi.options import quality
 from eichi.video.colours import to_video
+from eichi.video.form import Form
 
-FPS = 30
-BT709 = 1  # the number of BT.709 in H.264's tables of primaries, transfer and matrix
-LIMITED = 1  # "tv" range in FFmpeg's numbering
 # Left to itself x264 counts the cores and asks the processor. Every number of threads gives another stream, one thread
 # the smallest. The assembly that weighs a block by its future rounds otherwise than the C does, and what AVX-512 has of
 # it reads memory that nobody wrote, for another stream each time.
 X264 = "threads=1:cpu-independent=1"
 SEGMENT = re.compile(r"(\d+)-(\d+)\.mp4")
+MOVFLAGS = {"movflags": "+faststart+use_metadata_tags"}  # the index in front, and tags of our own
 REORDER = 2  # frames that x264's default of three B-frames, one of them a reference, delays decoding by
 
 
@@ -54,9 +55,11 @@ class Writer:
         crf: int,
         folder: Path | None = None,
         finished: Callable[[Path], object] = lambda path: None,
+        form: Form | None = None,
     ) -> None:
         self.path = path
         self.size = (width, height)
+        self.form = form or Form(width, height)
         self.crf = quality(crf)
         self.encoded = 0
         self.segments: dict[tuple[int, int], Path] = {}  # by the frames [first, end) they hold
@@ -89,15 +92,9 @@ class Writer:
     def _encode(self, path: Path, frames: NDArray[np.uint8]) -> None:
         """One closed segment, written aside and renamed."""
         with aside(path) as draft, av.open(str(draft), "w", format="mp4") as container:  # noqa: TID251
-            options = {"crf": str(self.crf), "preset": "medium", "x264-params": X264}
-            stream = container.add_stream("libx264", rate=FPS, options=options)
-            stream.width, stream.height = self.size
-            stream.pix_fmt = "yuv420p"
-            context = stream.codec_context
-            context.color_primaries = context.color_trc = context.colorspace = BT709
-            context.color_range = LIMITED
+            stream = add_track(container, self.form, self.crf)
             for index, pixels in enumerate(frames):
-                frame = to_video(pixels)
+                frame = to_video(pixels, self.form)
                 frame.pts = index
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
@@ -132,6 +129,20 @@ class Writer:
         return count
 
 
+def add_track(container: OutputContainer, form: Form, crf: int) -> VideoStream:
+    """A track that frames are encoded to, in a form."""
+    number = f":sps-id={form.number}" if form.number else ""
+    options = {"crf": str(crf), "preset": "medium", "x264-params": X264 + number}
+    stream = container.add_stream("libx264", rate=form.rate, options=options)
+    stream.width, stream.height = form.width, form.height
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.color_primaries, context.color_trc, context.colorspace, context.color_range = form.colours
+    if form.shape != 1:
+        context.sample_aspect_ratio = form.shape
+    return stream
+
+
 def join_segments(segments: list[Path], target: Path) -> None:
     """A video of segments alone, in their order: what is finished while the rest is being made. Raises DiskError."""
     with writing(target), aside(target, lasting=False) as draft:
@@ -141,8 +152,7 @@ def join_segments(segments: list[Path], target: Path) -> None:
 def _join(segments: list[Path], target: Path, tags: Mapping[str, str]) -> int:
     """Copy the packets of segments into one file, each starting where the last one ended. Returns the frames."""
     count = 0
-    options = {"movflags": "+faststart+use_metadata_tags"}
-    with av.open(str(target), "w", format="mp4", options=options) as output:  # noqa: TID251
+    with av.open(str(target), "w", format="mp4", options=MOVFLAGS) as output:  # noqa: TID251
         output.metadata.update(tags)
         stream: VideoStream | None = None
         for segment in segments:
@@ -151,12 +161,13 @@ def _join(segments: list[Path], target: Path, tags: Mapping[str, str]) -> int:
                 if stream is None:
                     stream = output.add_stream_from_template(given)
                     stream.time_base = given.time_base
-                assert given.time_base is not None
-                tick = round(1 / (FPS * given.time_base))  # time base units of a frame
-                offset = count * tick
+                begin = count
                 for packet in source.demux(given):
                     if packet.pts is None:
                         continue  # the empty packet that ends a stream
+                    assert packet.duration
+                    tick = packet.duration  # of a frame: all have the same
+                    offset = begin * tick
                     # Packets come in decoding order; a short segment needs less delay than a long one, the file one.
                     packet.pts, packet.dts = packet.pts + offset, (count - REORDER) * tick
                     packet.stream = stream

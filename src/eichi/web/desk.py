@@ -51,7 +51,7 @@ class Desk:
         self.submit = submit
         self.local = local
         self.freight = Freight(settings, open_place(settings.place, store))
-        self.queue = Queue(store, settings.model_folders, self.freight, settings.quota)
+        self.queue = Queue(store, settings.model_folders, self.freight, settings.quota, settings.lists)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
@@ -125,7 +125,7 @@ class Desk:
         self.queue.quota = settings.quota
         self.settings = self.bench.settings = self.loras.settings = self.downloads.settings = settings
         self.given.settings = self.refs.settings = settings
-        self.queue.models = settings.model_folders
+        self.queue.models, self.queue.lists = settings.model_folders, settings.lists
 
     def open_folder(self, job: Job | None = None) -> Path:
         """Show the folder of results, or that of a job's, in the system's own window. Raises FolderError."""

@@ -7,7 +7,7 @@ for. Asked at every keystroke: what is slow in it is kept by those who do it. Kn
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Generic, TypeVar
@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from eichi.declare import Plain
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
+from eichi.events import Adjusted
 from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
+from eichi.library.wildcards import example
 from eichi.models.locate import locate
 from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
@@ -27,6 +29,7 @@ from eichi.plan.memory import MemoryPlan, plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.request import drawn
+from eichi.plan.wildcards import plain
 from eichi.prepare import ABSENT, begin_of, make_frame_plan, make_plan, shared_plan, weigh
 from eichi.video.latentfile import measure_latents
 from eichi.web.desk import Desk
@@ -124,7 +127,8 @@ class DraftView(View):
     """What a draft comes to. `plan` is that of what is left of it, None where nothing can be planned.
 
     `problems` are what keeps it from being started, each with the key of its option where it is about one. `tokens`
-    are by the key of a text, "" being the prompt. `jobs` are what a start makes, `total` says their time.
+    are by the key of a text, "" being the prompt (of its pieces the longest). `jobs` are what a start makes, `total`
+    says their time.
     """
 
     plan: PlanView | FramePlanView | None
@@ -155,7 +159,8 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         if options.begin is None and options.kept.latents is not None:
             before = measure_latents(options.kept.latents)
             size = before.width * 8, before.height * 8
-        return make_plan(options, desk.settings.model_folders, size=size)
+        shown, left = example(options, desk.settings.lists)
+        return _left_open(make_plan(shown, desk.settings.model_folders, size=size), left)
 
     sound = _sound(desk, VideoOptions, asked.options, make, visitor)
     line, view = "", None
@@ -175,7 +180,8 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
     """What a draft of a single image comes to."""
 
     def make(options: FrameOptions) -> FramePlan:
-        return make_frame_plan(options, desk.settings.model_folders, size=SQUARE)
+        shown, left = example(options, desk.settings.lists)
+        return _left_open(make_frame_plan(shown, desk.settings.model_folders, size=SQUARE), left)
 
     sound = _sound(desk, FrameOptions, asked.options, make, visitor)
     line, view = "", None
@@ -185,6 +191,11 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         view = FramePlanView.of(sound.plan)
         view = view.model_copy(update={"images": tuple(one for one in view.images if one.image != ABSENT)})
     return _view(desk, asked, visitor, sound, line, None if view is None else desk.refs.seen(view, visitor))
+
+
+def _left_open(plan: Planned, left: bool) -> Planned:
+    """A plan with a word on wildcards that a start draws anew, if any are `left` to it."""
+    return replace(plan, notes=(*plan.notes, Adjusted("note.wildcard.open", {}))) if left else plan
 
 
 def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor) -> Batch:
@@ -416,6 +427,11 @@ def _tokens(desk: Desk, given: Mapping[str, JsonValue], plan: Plan | FramePlan |
     keyframes = given.get("keyframes")
     prompts = keyframes.get("prompts") if isinstance(keyframes, dict) else None
     found = {"": given.get("prompt"), "negative": given.get("negative")}
+    pieces = plan.pieces if isinstance(plan, Plan) else ()
+    if plan is not None and plan.options.prompt:  # what is read of it: drawn, and without the marks of its pieces
+        whole = max((plan.common, *(piece.prompt for piece in pieces)), key=len) if isinstance(plan, Plan) else None
+        found[""] = plain(plan.options.prompt if whole is None else whole)
+    found |= {f"pieces.{place}": plain(piece.prompt) for place, piece in enumerate(pieces)}
     found |= {f"keyframes.prompts.{n}": one for n, one in prompts.items()} if isinstance(prompts, dict) else {}
     told, left = dict[str, TokensView](), COUNTED
     for key, text in found.items():

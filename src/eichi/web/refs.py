@@ -26,6 +26,7 @@ from eichi.library.lorafolders import ENDING, lora_files
 from eichi.options import Options, files_of, put
 from eichi.settings import Settings
 from eichi.video import images
+from eichi.video.clip import look
 from eichi.video.sectionfolder import joined_in
 from eichi.web.problems import told
 from eichi.web.results import KINDS, files_in, mark_of
@@ -44,7 +45,10 @@ Seen = TypeVar("Seen", bound=View)
 
 
 class RefView(View):
-    """A file by its id: its name, what lies in it, its bytes, the pixels of a picture, where it is had from."""
+    """A file by its id: its name, what lies in it, its bytes, the pixels of a picture, where it is had from.
+
+    Of a video that is looked at alone also its pixels, its seconds and whether it has sound.
+    """
 
     id: str
     name: str
@@ -52,6 +56,8 @@ class RefView(View):
     size: int
     width: int | None = None
     height: int | None = None
+    seconds: float | None = None
+    sound: bool | None = None
     url: str | None = None
 
 
@@ -90,6 +96,15 @@ class Refs:
             width, height = images.measure(path)
             known |= {"kind": "picture", "width": width, "height": height}
         return RefView(**known, url=self.url(id))
+
+    def look(self, id: str) -> RefView:
+        """What a file is, with what is in a video, which is read for it. Raises InputError."""
+        view = self.view(id)
+        if view.kind != "video":
+            return view
+        clip = look(self.find(id))
+        told = {"width": clip.width, "height": clip.height, "seconds": float(clip.seconds), "sound": bool(clip.sound)}
+        return view.model_copy(update=told)
 
     def of(self, path: Path) -> RefView:
         """What a file is that was just taken in. Raises InputError."""

@@ -13,10 +13,11 @@ from eichi.errors import EichiError, InputError
 from eichi.events import Finished, Stopped
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
-from eichi.options import FrameOptions
+from eichi.options import FrameOptions, VideoOptions
 from eichi.video import images
-from eichi.video.reader import count_frames, read_frame
+from eichi.video.reader import read_frame
 from eichi.web.rows import result_of
+from eichi.web.toolruns import VIDEOS
 from eichi.web.uploads import Uploads
 
 SIDE = 256  # pixels of the longer side of a small one
@@ -30,8 +31,10 @@ def thumb(job: Job, at: At, given: Uploads) -> bytes:
         path = _result(job)
         if job.kind == FrameOptions.kind:
             return given.small(path, SIDE)
-        return given.shown(path, SIDE, lambda: Image.fromarray(read_frame(path, count_frames(path) - 1)), "last")
+        return given.last(path, SIDE)
     image = _start(job)
+    if image is not None and image.suffix.lower() in VIDEOS:
+        return given.last(image, SIDE)
     return given.small(_result(job) if image is None else image, SIDE)
 
 
@@ -50,11 +53,12 @@ def name_frame(job: Job, number: int) -> str:
 
 
 def _start(job: Job) -> Path | None:
-    """The start picture, None where it is not there any more."""
+    """The start picture, or the video that is continued; None where it is not there any more."""
     try:
-        image = job.options.image
+        options = job.options
     except EichiError:
         return None
+    image = (isinstance(options, VideoOptions) and options.source.before) or options.image
     return image if image is not None and image.is_file() else None
 
 

@@ -27,6 +27,7 @@ from eichi.models.lorafile import check_numbers, read_lora
 from eichi.names import fit_name
 from eichi.settings import UPLOADS, Settings
 from eichi.video import images
+from eichi.video.clip import last_frame
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.sources import open_picture
@@ -130,6 +131,10 @@ class Uploads:
         """A picture, or a video's first, as every browser shows it, WebP with no side longer. Raises InputError."""
         video = path.suffix.lower() in VIDEOS
         return self.shown(path, side, lambda: _first(path) if video else images.load(path))
+
+    def last(self, path: Path, side: int) -> bytes:
+        """A video's last picture in the same way. Raises InputError."""
+        return self.shown(path, side, lambda: Image.fromarray(last_frame(path)), "last")
 
     def shown(self, path: Path, side: int, make: Callable[[], Image.Image], which: str = "") -> bytes:
         """What `make` shows of a file, WebP with no side longer; `which` tells it from what else is shown of the file.

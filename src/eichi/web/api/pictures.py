@@ -17,6 +17,7 @@ from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.guard import BODY
 from eichi.web.refs import UPLOAD, RefView
+from eichi.web.thumbs import At
 from eichi.web.uploads import Given, media_type
 
 WEBP, BYTES = "image/webp", "application/octet-stream"
@@ -63,11 +64,12 @@ def routes(desk: Desk) -> APIRouter:
         return sent(path, media_type(path), LASTING)
 
     @router.get("/refs/{id:path}/picture", response_class=FileResponse)
-    def ref_picture(id: str, size: Side = Side.SMALL) -> Response:
+    def ref_picture(id: str, size: Side = Side.SMALL, at: At = "first") -> Response:
         view, path = desk.refs.view(id), desk.refs.find(id)
         if view.kind not in ("picture", "video"):
             raise InputError("error.ref.gone")
-        return Response(desk.given.small(path, size), media_type=WEBP)
+        last = view.kind == "video" and at == "last"
+        return Response((desk.given.last if last else desk.given.small)(path, size), media_type=WEBP)
 
     @router.get("/refs/{id:path}/content", response_class=FileResponse)
     def ref_content(id: str) -> FileResponse:
@@ -78,7 +80,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/refs/{id:path}")
     def show_ref(id: str) -> RefView:
-        return desk.refs.view(id)
+        return desk.refs.look(id)
 
     return router
 

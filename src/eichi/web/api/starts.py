@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 from eichi.errors import InputError
 from eichi.jobs.batch import expand
 from eichi.jobs.view import FramePlanView, JobView, Kind, PlanView, View
+from eichi.library.wildcards import drawn_request
 from eichi.options import FrameOptions, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.jobs import Id
@@ -56,12 +57,14 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/plan")
     def plan_video(options: VideoOptions, visitor: Visiting) -> PlanView:
-        plan = make_plan(refs.resolve(options, visitor), desk.settings.model_folders)
+        asked = drawn_request(refs.resolve(options, visitor), desk.settings.lists)
+        plan = make_plan(asked, desk.settings.model_folders)
         return refs.seen(PlanView.of(plan), visitor)
 
     @router.post("/plan/frame")
     def plan_frame(options: FrameOptions, visitor: Visiting) -> FramePlanView:
-        plan = make_frame_plan(refs.resolve(options, visitor), desk.settings.model_folders)
+        asked = drawn_request(refs.resolve(options, visitor), desk.settings.lists)
+        plan = make_frame_plan(asked, desk.settings.model_folders)
         return refs.seen(FramePlanView.of(plan), visitor)
 
     @router.post("/jobs", status_code=201)

@@ -18,13 +18,14 @@ import { starting } from "./start.js";
 import { takeAnywhere } from "./take.js";
 import { saying } from "./toast.js";
 import { number, pick, say } from "./words.js";
+import "./filedrop.js";
 import "./latest.js";
 import "./picture.js";
 import "./stage.js";
 import "./timeline.js";
 
 const draft = draftOf("video"), facts = JSON.parse(find("#facts").textContent), fields = find("#fields");
-const GIVEN = { image: "image", final: "keyframes.final", latents: "kept.latents" }; // what an address can bring
+const GIVEN = { image: "image", final: "keyframes.final", latents: "kept.latents", video: "source.before" }; // what an address can bring
 
 /** Pictures from results, and the two of them swapped. @param {Asking} form */
 function pictures(form) {

@@ -20,6 +20,12 @@ export function pictureOf(transfer) {
 }
 
 /**
+ * Whether a file is a video, by what the browser says of it or by its name.
+ * @param {File | undefined} file
+ */
+export const isVideo = (file) => Boolean(file && (file.type.startsWith("video/") || /\.(mp4|m4v|mov|mkv|webm|avi)$/i.test(file.name)));
+
+/**
  * Let something take what is dropped on it, and show that it would.
  * @param {HTMLElement} node
  * @param {(transfer: DataTransfer, event: DragEvent) => void} take
@@ -90,6 +96,8 @@ export class PictureDrop extends HTMLElement {
   /** Give a file to the server; what it refuses is said here. @param {File | undefined} file */
   async take(file) {
     if (!file) return;
+    const following = /** @type {any} */ (isVideo(file) && this.name === "image" ? document.querySelector('file-drop[name="source.before"]') : null);
+    if (following) return following.take(file); // a video in the place of the first picture is one to continue
     this.classList.add("busy");
     try {
       const { id } = await upload("pictures", file);

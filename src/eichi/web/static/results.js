@@ -122,6 +122,18 @@ export function extend(job) {
   const close = open(form, { title: say("do.extend") });
 }
 
+/** A video of ours that a new one follows, in Create. @param {JobRow} job */
+function followOn(job) {
+  const name = job.files?.find((one) => one.endsWith(".mp4") && job.video?.includes(encodeURIComponent(one)));
+  if (!name) return;
+  draft("video").change((values) => {
+    values["source.before"] = `job:${job.id}/${name}`;
+    delete values["kept.latents"];
+  }, { undo: "undo.video_taken" });
+  const here = location.pathname.endsWith("/create");
+  toast(say("undo.video_taken"), here ? { undo: draft("video").back() } : { action: { text: say("place.create"), run: () => (location.href = placeUrl("create")) } });
+}
+
 /** Whether all sections of a job are kept. @param {JobRow} job */
 const whole = (job) => job.actions.includes("redo") && job.made === job.sections;
 
@@ -146,6 +158,7 @@ export function resultItems(job, frame) {
   if (job.actions.includes("resume")) items.unshift({ text: say("do.resume"), icon: "play", run: () => act(job, "resume") });
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
+  if (made(job) && job.kind === "video") items.push({ text: say("result.continue"), icon: "extend", run: () => followOn(job) });
   if (made(job)) items.push(...frameItems(job, frame));
   if (document.body.dataset.local) items.push({ text: say("do.open_folder"), icon: "folder", run: () => saying(() => post(`jobs/${job.id}/folder`)) });
   return items;

@@ -2,6 +2,7 @@
 
 import { upload } from "./api.js";
 import { el, find } from "./dom.js";
+import { isVideo } from "./picture.js";
 import { request, used } from "./plan.js";
 import { toast } from "./toast.js";
 import { language, say } from "./words.js";
@@ -61,7 +62,8 @@ export async function take(draft, file, drafted, change) {
     read = await upload(`read?kind=${draft.kind}`, file, { options: JSON.stringify(request(draft).options) });
   } catch (error) {
     if (error.status === undefined) throw error;
-    toast(error.message, { kind: "problem" });
+    const place = /** @type {any} */ (isVideo(file) ? document.querySelector('file-drop[name="source.before"]') : null);
+    toast(error.message, { kind: "problem", ...(place && { action: { text: say("result.continue"), run: () => place.take(file) } }) });
     return;
   } finally {
     done();

@@ -9,6 +9,9 @@ import { number, say } from "./words.js";
 const FPS = 30;
 const LOOP = "eichi.loop";
 
+/** Whether there is something to be heard; browsers tell it by names of their own, some only once it plays. @param {any} video */
+const sounding = (video) => Boolean(video.mozHasAudio || video.webkitAudioDecodedByteCount || video.audioTracks?.length);
+
 /** `<clip-viewer>`: give it something by `show`. It tells of another frame by "frame". */
 export class ClipViewer extends HTMLElement {
   connectedCallback() {
@@ -110,6 +113,7 @@ export class ClipViewer extends HTMLElement {
     const make = (name, text, run) => button(name, text, run, { quiet: true, dataset: { do: name } });
     this.play_ = make("play", `${say("viewer.play")} (${shown("Space")})`, () => this.toggle());
     this.loop_ = make("loop", say("viewer.loop"), () => this.loop());
+    this.sound_ = make("sound", say("viewer.sound"), () => this.hear());
     this.slider.setAttribute("aria-label", say("viewer.frame"));
     this.controls_.replaceChildren(
       this.play_,
@@ -118,6 +122,7 @@ export class ClipViewer extends HTMLElement {
       this.slider,
       this.time,
       this.loop_,
+      this.sound_,
       make("full", say("viewer.full"), () => this.full()),
     );
     /** @type {HTMLElement | null} */ (focus ? this.controls_.querySelector(`[data-do=${focus}]`) : null)?.focus();
@@ -127,6 +132,12 @@ export class ClipViewer extends HTMLElement {
   loop() {
     this.video.loop = !this.video.loop;
     shared.setItem(LOOP, this.video.loop ? "on" : "off");
+    this.tell();
+  }
+
+  /** Let it be heard, or not; one is silent until it is asked for. */
+  hear() {
+    this.video.muted = !this.video.muted;
     this.tell();
   }
 
@@ -141,6 +152,8 @@ export class ClipViewer extends HTMLElement {
     use?.setAttribute("href", playing ? "#i-pause" : "#i-play");
     this.play_.setAttribute("aria-label", say(playing ? "viewer.pause" : "viewer.play"));
     this.loop_.setAttribute("aria-pressed", String(this.video.loop));
+    this.sound_.setAttribute("aria-pressed", String(!this.video.muted));
+    this.sound_.hidden = !sounding(this.video);
     this.say(this.frame);
     if (playing && !this.asked) {
       this.asked = true;

@@ -1,0 +1,131 @@
+// A place for a video or a sound of a draft: by click, drop, or from the results. What cannot be read is said in its
+// place. A picture has a place of its own, `picture.js`.
+
+import { address, get, isId, upload } from "./api.js";
+import { open } from "./dialog.js";
+import { button, el } from "./dom.js";
+import { draft } from "./draft.js";
+import { droppable } from "./picture.js";
+import { saying, toast } from "./toast.js";
+import { number, say } from "./words.js";
+
+/** What a browser is asked for, by the kind of file. */
+const KINDS = /** @type {Record<string, string>} */ ({
+  video: ".mp4,.m4v,.mov,.mkv,.webm,.avi,video/*",
+  sound: ".wav,.mp3,.m4a,.aac,.flac,.ogg,.opus,audio/*",
+});
+
+/** `<file-drop name="source.before" kind="video">`: the video, or the sound, of an option of a draft of a video. */
+export class FileDrop extends HTMLElement {
+  connectedCallback() {
+    if (this.input) return;
+    this.draft = draft("video");
+    this.name = this.getAttribute("name") ?? "";
+    this.kind = this.getAttribute("kind") ?? "video";
+    this.asked = "";
+    this.input = /** @type {HTMLInputElement} */ (el("input", { type: "file", accept: KINDS[this.kind], class: "unseen" }));
+    this.image = /** @type {HTMLImageElement} */ (el("img", { alt: "", draggable: "false", hidden: true }));
+    this.text = el("span", { class: "hint" });
+    this.problem = el("p", { class: "wrong", role: "alert", hidden: true });
+    this.label = el("label", {}, this.image, this.text, this.input);
+    this.remove_ = button("close", "", () => this.clear(), { quiet: true, class: "remove" });
+    this.choose_ = button("", "", () => this.choose(), { class: "link" });
+    this.choose_.hidden = this.kind !== "video";
+    this.append(this.label, this.remove_, this.problem, this.choose_);
+    this.input.addEventListener("change", () => this.take(this.input.files?.[0]));
+    this.image.addEventListener("error", () => (this.image.hidden = true));
+    droppable(this, (transfer) => this.take([...transfer.files][0]));
+    this.draft.addEventListener("change", (event) => this.changed(/** @type {CustomEvent} */ (event).detail.keys));
+    document.addEventListener("words", () => {
+      this.asked = "";
+      this.show();
+    });
+    this.show();
+  }
+
+  /** @param {string[]} keys */
+  changed(keys) {
+    if (!keys.includes(this.name)) return;
+    this.say("");
+    this.show();
+  }
+
+  /** Give a file to the server; what it refuses is said here. @param {File | undefined} file */
+  async take(file) {
+    if (!file) return;
+    this.classList.add("busy");
+    this.text.hidden = false;
+    this.text.textContent = say("page.reading", { name: file.name });
+    try {
+      const { id } = await upload("files", file);
+      this.say("");
+      const had = this.draft.get(this.name);
+      this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.file_replaced" } : {});
+    } catch (error) {
+      this.say(error.message);
+    } finally {
+      this.classList.remove("busy");
+      this.input.value = "";
+      this.asked = "";
+      this.show();
+    }
+  }
+
+  clear() {
+    this.draft.change((values) => delete values[this.name], { undo: "undo.file" });
+    toast(say("undo.file"), { undo: this.draft.back() });
+    this.input.focus();
+  }
+
+  /** One of the videos among the results. */
+  async choose() {
+    const answer = await saying(() => get("latents"));
+    if (!answer) return;
+    const rows = answer.files.filter((one) => one.kind === "video").map((one) => el("li", {}, button("", one.name, () => {
+      this.draft.set(this.name, one.id);
+      close();
+    })));
+    const content = rows.length ? el("ul", { class: "choices" }, ...rows) : el("p", { class: "none", text: say("page.no_videos") });
+    const close = open(content, { title: say("do.choose_video") });
+  }
+
+  /** @param {string} problem */
+  say(problem) {
+    this.problem.textContent = problem;
+    this.problem.hidden = !problem;
+    this.input.toggleAttribute("data-unread", Boolean(problem));
+    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
+  }
+
+  async show() {
+    const id = this.draft.get(this.name), label = say(`label.${this.name}`);
+    this.classList.toggle("filled", Boolean(id));
+    this.remove_.hidden = !id;
+    this.remove_.setAttribute("aria-label", say("do.remove_picture", { name: label }));
+    this.remove_.title = say("do.remove_picture", { name: label });
+    this.choose_.textContent = say("do.choose_video");
+    this.input.setAttribute("aria-label", label);
+    if (!id) {
+      this.asked = "";
+      this.image.hidden = true;
+      this.text.textContent = say(`page.drop_${this.kind}`);
+    } else if (this.asked !== id) {
+      this.asked = id;
+      const ref = isId(id) ? await get(`refs/${id}`).catch(() => null) : null;
+      if (this.asked === id) this.told(id, ref);
+    }
+  }
+
+  /** What is known of the file. @param {string} id @param {any} ref */
+  told(id, ref) {
+    const seen = ref?.kind === "video";
+    this.image.hidden = !seen;
+    if (seen) this.image.src = address(`refs/${id}/picture?size=1024${this.name === "source.before" ? "&at=last" : ""}`);
+    const parts = [ref?.name ?? say("page.file_gone")];
+    if (ref?.seconds) parts.push(say("page.length", { seconds: number(ref.seconds, 1) }));
+    if (seen && ref.sound !== null) parts.push(say(ref.sound ? "page.with_sound" : "page.silent"));
+    this.text.textContent = parts.join(" · ");
+  }
+}
+
+customElements.define("file-drop", FileDrop);

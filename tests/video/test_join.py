@@ -1,0 +1,254 @@
+"""A video with a new part behind it, before it or between two: what was there stays as it was, packet by packet."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.audio.stream import AudioStream
+
+from eichi.errors import InputError
+from eichi.video.clip import look
+from eichi.video.join import Around, Join
+from eichi.video.reader import read_frames
+from eichi.video.writer import Writer
+from tests.clips import SAMPLES, Made, clip, grey, greys, tone
+
+NTSC = Fraction(30000, 1001)
+NEW = 12  # frames at 30 a second
+PQ = {"color_trc": 16, "color_primaries": 9, "colorspace": 9}
+MADE = (48, 32)  # (width, height) of the new part as it is made
+
+
+def join(folder: Path, around: Around, frames: int = NEW, runs: int = 2) -> tuple[Path, Join]:
+    """The new part's frames, as bright as those from the thirtieth on, joined to what is around."""
+    plan = Join(around, frames, MADE)
+    target, work = folder / "whole.mp4", folder / "work"
+    levels = np.array([grey(30 + number) for number in range(frames)], dtype=np.uint8)
+    pixels = np.broadcast_to(levels[:, None, None, None], (frames, MADE[1], MADE[0], 3))
+    writer = Writer(target, *MADE, 1, work, form=plan.form)
+    for first in reversed(range(0, frames, frames // runs)):
+        places = plan.pace.places(first, min(first + frames // runs, frames))
+        if places:
+            writer.add(places.start, pixels[[plan.pace.made(place) for place in places]])
+    for _ in plan.lay(work, 1):
+        pass
+    segments = {first: path for (first, _), path in writer.segments.items()}
+    plan.write(work, segments, target, {"eichi": "{}"})
+    return target, plan
+
+
+def packets(path: Path, kind: str = "video") -> list[tuple[Fraction, bytes]]:
+    """What a track holds, with the second of each packet, in the order of decoding."""
+    with av.open(str(path)) as container:
+        stream = container.streams.get({kind: 0})[0]
+        assert stream.time_base is not None
+        return [(one.pts * stream.time_base, bytes(one)) for one in container.demux(stream) if one.pts is not None]
+
+
+def times(path: Path) -> list[float]:
+    return [frame.time for frame in read_frames(path)]
+
+
+def seen(path: Path) -> list[int]:
+    return greys(frame.pixels for frame in read_frames(path))
+
+
+RATES = [Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50), Fraction(60)]
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_what_is_continued_stays_as_it_was(tmp_path: Path, rate: Fraction) -> None:
+    path = clip(tmp_path / "v.mp4", 20, rate, sound="aac")
+    whole, plan = join(tmp_path, Around(before=path))
+    assert plan.notes == ()
+    new = round(NEW * rate / 30)
+    assert packets(whole)[:20] == packets(path)
+    assert packets(whole, "audio") == packets(path, "audio")
+    assert len(packets(whole)) == 20 + new == look(whole).frames
+    assert times(whole) == pytest.approx([index / rate for index in range(20 + new)], abs=1e-4)
+    assert look(whole).rate == rate
+    shown = seen(whole)
+    assert shown[:20] == list(range(20))
+    assert shown[20:] == pytest.approx([30 + plan.pace.made(place) for place in range(new)], abs=0.5)
+    assert shown[-1] == 41
+
+
+def test_frames_of_an_uneven_pace_keep_their_times(tmp_path: Path) -> None:
+    at = [Fraction(one, 30) for one in (0, 1, 2, 6, 7, 9, 14, 15, 20, 21)]
+    path = clip(tmp_path / "v.mp4", 10, times=at)
+    whole, plan = join(tmp_path, Around(before=path))
+    assert [note.id for note in plan.notes] == ["note.join.uneven"]
+    assert packets(whole)[:10] == packets(path)
+    begin = float(look(path).end)
+    assert times(whole) == pytest.approx([*map(float, at), *(begin + place / 30 for place in range(NEW))], abs=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_short_video_is_continued(tmp_path: Path, count: int) -> None:
+    path = clip(tmp_path / "v.mp4", count, sound="aac")
+    whole, _ = join(tmp_path, Around(before=path))
+    assert packets(whole)[:count] == packets(path)
+    assert seen(whole) == [*range(count), *range(30, 42)]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"options": {"bf": "0"}},
+        {"options": {"bf": "4", "b-pyramid": "strict", "refs": "5"}},
+        {"options": {"profile": "baseline"}},
+        {"turn": 90},
+        {"turn": -90},
+        {"turn": 180},
+        {"shape": Fraction(4, 3)},
+        {"form": "yuvj420p", "tags": {"color_range": 2}},
+        {"tags": {"color_primaries": 6, "color_trc": 6, "colorspace": 6}},
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_every_form_of_h264_is_gone_on_with(tmp_path: Path, made: dict[str, Any], suffix: str) -> None:
+    if suffix == ".mkv" and "turn" in made:
+        pytest.skip("its writer keeps no turn")
+    path = clip(tmp_path / f"v{suffix}", 9, **made)
+    whole, plan = join(tmp_path, Around(before=path))
+    assert plan.notes == ()
+    assert [data for _, data in packets(whole)[:9]] == [data for _, data in packets(path)]
+    one, other = look(path), look(whole)
+    assert (other.width, other.height, other.turned) == (one.width, one.height, one.turned)
+    assert seen(whole) == pytest.approx([*range(9), *range(30, 42)], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("v.mp4", Made(9, codec="libx265")),
+        ("v.mp4", Made(9, form="yuv420p10le")),
+        ("v.mp4", Made(9, form="yuv420p10le", codec="libx265", tags=PQ)),
+        ("v.mkv", Made(9, codec="ffv1", form="yuv444p", size=(63, 47))),
+        ("v.ts", Made(9)),
+        ("v.webm", Made(9, codec="libvpx-vp9", options={"crf": "4", "b": "0"})),
+        ("v.avi", Made(9, codec="mpeg4", options={"qscale": "1", "global_quality": "1"})),
+        ("v.gif", Made(9, 25, codec="gif", form="rgb8")),
+    ],
+    ids=["hevc", "deep", "hdr", "odd", "ts", "webm", "avi", "gif"],
+)  # fmt: skip
+def test_what_cannot_stay_is_encoded_once_and_said(tmp_path: Path, name: str, made: Made) -> None:
+    path = made.write(tmp_path / name)
+    whole, plan = join(tmp_path, Around(before=path))
+    assert plan.notes[0].id == "note.join.encoded"
+    found, rate = look(whole), Fraction(made.rate)
+    width, height = made.size
+    assert (found.width, found.height) == (width + width % 2, height + height % 2)
+    total = 9 + round(NEW * rate / 30)
+    assert times(whole) == pytest.approx([index / rate for index in range(total)], abs=2e-3)
+    if look(path).bright:
+        return
+    assert seen(whole)[:9] == pytest.approx(range(9), abs=2)
+
+
+SOUNDS = [("aac", "mp4"), ("libmp3lame", "mp4"), ("libopus", "mp4"), ("flac", "mkv"), ("libopus", "mkv")]
+
+
+@pytest.mark.parametrize(("sound", "suffix"), SOUNDS)
+def test_sound_is_copied(tmp_path: Path, sound: str, suffix: str) -> None:
+    path = clip(tmp_path / f"v.{suffix}", 20, sound=sound)
+    whole, plan = join(tmp_path, Around(before=path))
+    assert plan.notes == ()
+    there, given = packets(whole, "audio"), packets(path, "audio")
+    assert [data for _, data in there] == [data for _, data in given]
+    assert [float(at) for at, _ in there] == pytest.approx([float(at) for at, _ in given], abs=1e-3)
+
+
+def heard(path: Path) -> Iterator[tuple[float, float]]:
+    """(seconds, loudness) of a file's sound, a twentieth of a second each."""
+    with av.open(str(path)) as container:
+        waves, start, count = list[np.ndarray[Any, Any]](), None, 0
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLES)
+        for frame in container.decode(audio=0):
+            start = frame.time if start is None else start
+            gap = round(((frame.time or 0) - (start or 0)) * SAMPLES) - count
+            waves += [np.zeros(gap)] if gap > 99 else []
+            waves += [one.to_ndarray()[0].astype(float) for one in resampler.resample(frame)]
+            count = sum(len(one) for one in waves)
+    wave, step = np.concatenate(waves), SAMPLES // 20
+    for at in range(0, len(wave) - step + 1, step):
+        yield (start or 0) + at / SAMPLES, float(np.sqrt((wave[at : at + step] ** 2).mean()))
+
+
+def loud(path: Path, start: float, end: float) -> list[bool]:
+    return [level > 1000 for at, level in heard(path) if start - 1e-6 <= at and at + 0.05 <= end + 1e-6]
+
+
+def test_other_sound_is_encoded_and_said(tmp_path: Path) -> None:
+    path = clip(tmp_path / "v.mov", 30, sound="pcm_s16le")
+    whole, plan = join(tmp_path, Around(before=path))
+    assert [note.id for note in plan.notes] == ["note.join.sound"]
+    assert look(whole).sound == "aac"
+    assert all(loud(whole, 0.1, 0.9))
+
+
+def song(path: Path, seconds: float, codec: str) -> Path:
+    with av.open(str(path), "w") as container:
+        voice = container.add_stream(codec, rate=SAMPLES)
+        assert isinstance(voice, AudioStream)
+        for block in tone(seconds):
+            container.mux(voice.encode(block))
+        container.mux(voice.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("sound", [None, "aac", "libopus"])
+@pytest.mark.parametrize("codec", ["wav", "mp3", "m4a"])
+def test_the_new_part_takes_a_sound(tmp_path: Path, sound: str | None, codec: str) -> None:
+    made = {"wav": "pcm_s16le", "mp3": "libmp3lame", "m4a": "aac"}[codec]
+    given = song(tmp_path / f"s.{codec}", 0.5, made)
+    path = clip(tmp_path / "v.mp4", 30, sound=sound)
+    whole, plan = join(tmp_path, Around(path, sound=given), frames=36)
+    assert "note.join.sound_short" in [note.id for note in plan.notes]
+    if sound == "aac":
+        assert packets(whole, "audio")[:40] == packets(path, "audio")[:40]
+    early = loud(whole, 0.1, 0.9)
+    assert all(early) if sound else not any(early)
+    assert all(loud(whole, 1.1, 1.4))
+    assert not any(loud(whole, 1.6, 2.2))
+
+
+def test_a_part_before_a_video_and_between_two(tmp_path: Path) -> None:
+    one = clip(tmp_path / "a.mp4", 10, sound="aac")
+    two = clip(tmp_path / "b.mp4", 10, first=20, sound="aac")
+    whole, plan = join(tmp_path, Around(after=two))
+    assert plan.notes == ()
+    assert [data for _, data in packets(whole)[NEW:]] == [data for _, data in packets(two)]
+    assert seen(whole) == [*range(30, 42), *range(20, 30)]
+    assert not any(loud(whole, 0, 0.35))
+    assert all(loud(whole, 0.45, 0.7))
+    whole, plan = join(tmp_path, Around(one, two))
+    assert plan.notes == ()
+    assert seen(whole) == [*range(10), *range(30, 42), *range(20, 30)]
+    assert times(whole) == pytest.approx([index / 30 for index in range(32)], abs=1e-4)
+    assert all(loud(whole, 0.05, 0.3))
+    assert not any(loud(whole, 0.4, 0.7))
+    assert all(loud(whole, 0.8, 1.05))
+
+
+def test_two_that_differ_meet_in_the_form_of_the_first(tmp_path: Path) -> None:
+    one = clip(tmp_path / "a.mp4", 10)
+    two = clip(tmp_path / "b.mp4", 10, 24, size=(96, 48), first=20)
+    whole, plan = join(tmp_path, Around(one, two))
+    assert [note.id for note in plan.notes] == ["note.join.encoded", "note.join.stretched"]
+    assert packets(whole)[:10] == packets(one)
+    assert seen(whole) == pytest.approx([*range(10), *range(30, 42), *range(20, 30)], abs=1)
+    other = clip(tmp_path / "c.mp4", 10, options={"refs": "7", "bf": "0"})  # sets of the same number, another content
+    _, plan = join(tmp_path, Around(one, other))
+    assert [note.id for note in plan.notes] == ["note.join.encoded"]
+
+
+def test_a_sound_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    path = clip(tmp_path / "v.mp4", 4)
+    for bad in (path, tmp_path / "missing.wav"):
+        with pytest.raises(InputError):
+            Join(Around(path, sound=bad), NEW, MADE)
