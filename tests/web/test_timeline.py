@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -410,3 +411,33 @@ def test_a_draft_that_is_another_is_shown_instead_of_the_job(browser: Browser, a
         expect(section(page, 0)).to_have_attribute("data-state", "")
         page.locator("time-line .which").click()
         expect(page.locator("time-line .section")).to_have_count(4)
+
+
+def test_pieces_of_a_prompt_are_drawn_while_one_types(browser: Browser, address: str) -> None:
+    with visiting(browser, address, "en") as page:
+        lay(page, image=given(page, "red"), seconds=3.6, model="tiny")
+        prompt, pieces = page.locator("#video-prompt"), page.locator("time-line .pieces li")
+        expect(page.locator("time-line .section")).to_have_count(3)
+        expect(pieces).to_have_count(0)
+        prompt.fill("the ball [1s: moves left")
+        expect(page.locator("#plan-problem")).to_contain_text("line 1, column 25")
+        prompt.press_sequentially("]")
+        expect(pieces).to_have_text(["moves left"])
+        expect(section(page, 2).locator(".said")).to_have_text("common prompt")
+        expect(section(page, 1).locator(".said")).to_have_text("moves left")
+        expect(section(page, 0).locator(".said")).to_have_text("moves left")
+        prompt.press_sequentially("[2.4s: moves {right|up}]")
+        expect(pieces).to_have_count(2)
+        expect(section(page, 0).locator(".said")).to_have_text(re.compile("moves (right|up)"))
+        first, second = (pieces.nth(place).bounding_box() for place in range(2))
+        assert first is not None
+        assert second is not None
+        assert first["x"] + first["width"] == pytest.approx(second["x"], abs=1)
+        # Each has its own tokens, which are those of the common prompt and its own.
+        expect(pieces.nth(0)).to_have_attribute("aria-label", re.compile(r"1\.0–2\.4 s · moves left · \d+ / 77"))
+        expect(pieces.nth(1).locator(".bar")).to_be_visible()
+        lay(page, image=draft(page, "image"), seconds=3.6, model="tiny", prompt="[0s: a] [1.2s: b]", keyframes__blend=2)
+        expect(section(page, 1).locator(".said")).to_have_text("33 % · b")
+        expect(section(page, 0).locator(".said")).to_have_text("67 % · b")
+        prompt.fill("no pieces")
+        expect(pieces).to_have_count(0)

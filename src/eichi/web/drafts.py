@@ -29,6 +29,7 @@ from eichi.plan.memory import MemoryPlan, plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.request import drawn
+from eichi.plan.wildcards import plain
 from eichi.prepare import ABSENT, begin_of, make_frame_plan, make_plan, shared_plan, weigh
 from eichi.video.latentfile import measure_latents
 from eichi.web.desk import Desk
@@ -126,7 +127,8 @@ class DraftView(View):
     """What a draft comes to. `plan` is that of what is left of it, None where nothing can be planned.
 
     `problems` are what keeps it from being started, each with the key of its option where it is about one. `tokens`
-    are by the key of a text, "" being the prompt. `jobs` are what a start makes, `total` says their time.
+    are by the key of a text, "" being the prompt (of its pieces the longest). `jobs` are what a start makes, `total`
+    says their time.
     """
 
     plan: PlanView | FramePlanView | None
@@ -425,6 +427,11 @@ def _tokens(desk: Desk, given: Mapping[str, JsonValue], plan: Plan | FramePlan |
     keyframes = given.get("keyframes")
     prompts = keyframes.get("prompts") if isinstance(keyframes, dict) else None
     found = {"": given.get("prompt"), "negative": given.get("negative")}
+    pieces = plan.pieces if isinstance(plan, Plan) else ()
+    if plan is not None and plan.options.prompt:  # what is read of it: drawn, and without the marks of its pieces
+        whole = max((plan.common, *(piece.prompt for piece in pieces)), key=len) if isinstance(plan, Plan) else None
+        found[""] = plain(plan.options.prompt if whole is None else whole)
+    found |= {f"pieces.{place}": plain(piece.prompt) for place, piece in enumerate(pieces)}
     found |= {f"keyframes.prompts.{n}": one for n, one in prompts.items()} if isinstance(prompts, dict) else {}
     told, left = dict[str, TokensView](), COUNTED
     for key, text in found.items():

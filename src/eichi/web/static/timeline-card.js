@@ -18,6 +18,7 @@ import { number, say } from "./words.js";
  * @property {string} [source] where the picture is from
  * @property {string} [padding] how far it is from that
  * @property {string} [prompt] its own
+ * @property {string} [spoken] what it is drawn from, where that is more
  * @property {number} [read] share of its prompt's tokens that there is room for
  * @property {string} [colour] of copies
  * @property {string} [copies] in words
@@ -119,7 +120,7 @@ export function fillCard(node, shown, current, edited) {
   picture.hidden = !url;
   write(part(".from"), shown.source ?? "");
   if (part(".said")) {
-    write(part(".said"), prompt || say("timeline.common"));
+    write(part(".said"), shown.spoken || say("timeline.common"));
     part(".said").classList.toggle("common", !prompt);
     write(part(".times"), shown.times ?? "");
     meter(part(".bar"), shown.read);
@@ -139,7 +140,7 @@ export function fillCard(node, shown, current, edited) {
 /** Everything about a card in one line, for those who hear it. @param {Shown} shown */
 function told(shown) {
   const order = shown.order ? say("timeline.order", { order: shown.order }) : "";
-  const prompt = typeof shown.place === "number" ? shown.prompt || say("timeline.common") : "";
+  const prompt = typeof shown.place === "number" ? shown.spoken || say("timeline.common") : "";
   const kept = shown.kept ? say("timeline.kept") : "", read = shown.read === undefined ? "" : `${number(Math.round(shown.read * 100))} %`;
   const all = [shown.name, shown.times, order, shown.said, kept, shown.source, shown.padding, shown.copies, prompt, shown.read && shown.read > 1 ? read : "", shown.problem];
   return all.filter(Boolean).join(" · ");

@@ -117,7 +117,7 @@ export class SectionEdit {
 }
 
 /** What of a prompt is read, in words. @param {any} tokens */
-function read({ clip, llama, only_llama: story, cut }) {
+export function read({ clip, llama, only_llama: story, cut }) {
   const said = [clip && say("meter.both", clip), llama && say("meter.story", llama)];
   said.push(story && `${say("meter.only_story")} ${story}`, cut && `${say("meter.cut")} ${cut}`);
   return said.filter(Boolean).join(" · ");

@@ -2,7 +2,7 @@
 
 import { pictureUrl } from "./api.js";
 import { called, own, owned } from "./timeline-items.js";
-import { say } from "./words.js";
+import { number, say } from "./words.js";
 
 /** @typedef {import("./timeline-card.js").Shown} Shown */
 /** @typedef {import("./timeline-items.js").Place} Place */
@@ -71,7 +71,8 @@ function card(state, section, usual) {
     source: became?.url ? "" : source,
     padding: padding(section),
     prompt,
-    read: prompt ? share(tokensOf(state, number)) : undefined,
+    spoken: spoken(state, section, prompt),
+    read: share(prompt ? tokensOf(state, number) : state.tokens[`pieces.${section.piece}`]),
     ...copies(state, section),
     kept: !job && order < plan.kept,
     state: became?.state ?? "",
@@ -80,6 +81,12 @@ function card(state, section, usual) {
     problem: problem(state, number),
     quick: quick(state, section),
   };
+}
+
+/** What a section is drawn from, where that is more than its own prompt or the common one. */
+function spoken({ plan }, { piece, share: part = 1 }, prompt) {
+  const own = prompt || (plan.pieces?.[piece ?? -1]?.text ?? "");
+  return [part < 1 ? `${number(Math.round(100 * part))} %` : "", own].filter(Boolean).join(" · ");
 }
 
 /** The picture that a section comes from, and where that is, in words. @returns {[string | null, string]} */

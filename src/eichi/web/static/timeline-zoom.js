@@ -107,7 +107,7 @@ export class Zoom {
     const pixels = this.width * this.shares;
     const step = STEPS.find((one) => (pixels / this.seconds) * one >= APART) ?? 60, count = Math.floor(this.seconds / step + 0.001);
     const times = this.seconds ? Array.from({ length: count + 1 }, (_, at) => at * step) : [];
-    this.axis.style.width = `${pixels}px`;
+    this.lane.style.setProperty("--time", `${pixels}px`);
     sync(this.axis, times, (time) => time, () => el("i"), (node, time) => {
       node.style.left = `${(100 * time) / this.seconds}%`;
       const text = time === times.at(-1) ? say("page.seconds", { seconds: number(time) }) : number(time);

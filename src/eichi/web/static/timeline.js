@@ -9,6 +9,7 @@ import { chooseOf, SectionEdit } from "./timeline-edit.js";
 import { fillCard, makeCard } from "./timeline-card.js";
 import { Items, own, owned } from "./timeline-items.js";
 import { Following } from "./timeline-job.js";
+import { drawPieces, makePieces } from "./timeline-pieces.js";
 import { fillRest, makeRest } from "./timeline-rest.js";
 import { cardsOf, restOf, secondsOf, takes, tokensOf, wrongOf } from "./timeline-shown.js";
 import { Zoom } from "./timeline-zoom.js";
@@ -57,7 +58,7 @@ export class TimeLine extends HTMLElement {
   _build() {
     const word = (/** @type {string} */ id) => ({ dataset: { word: id }, text: say(id) });
     this.cells = el("ol", { class: "cells", "aria-labelledby": "timeline-title" });
-    const lane = el("div", { class: "lane" }, this.cells);
+    const lane = el("div", { class: "lane" }, (this.pieces = makePieces()), this.cells);
     this.track = el("div", { class: "track" }, lane);
     this.zoom = new Zoom(this.track, lane);
     this.none = el("p", { class: "empty", ...word("timeline.none") });
@@ -100,6 +101,7 @@ export class TimeLine extends HTMLElement {
     });
     for (const node of [this.track, this.zoom.buttons]) node.hidden = !plan;
     this.none.hidden = Boolean(plan);
+    drawPieces(this.pieces, state);
     this.zoom.show(secondsOf(plan), cards.filter((card) => typeof card.place === "number"));
     sync(this.rest, rest, (one) => `${one.kind} ${one.place}`, (one) => makeRest(one, this._lost(one)), fillRest);
     this.rest.hidden = !rest.length;
