@@ -15,7 +15,7 @@ ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decor
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: demo test lock lint docs bench torture fuzz fakecard mutants controls rehearsal screens train behaviour clean
+.PHONY: demo test lock lint docs bench torture fuzz fakecard mutants controls joins rehearsal screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
@@ -68,6 +68,9 @@ mutants: .venv/ready-dev
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls
+
+joins: .venv/ready-dev
+	nice -n 10 $(BIN)/python -m benchmarks.joins --write docs/joins.md
 
 rehearsal: .venv/ready-dev
 	nice -n 10 $(BIN)/python -m benchmarks.rehearsal --write docs/rehearsal.md

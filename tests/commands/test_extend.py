@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_video_is_made_longer_and_what_it_was_made_from_is_known(eichi: Run, t
     made = json.loads(out.splitlines()[-1])
     assert (made["frames"], made["seconds"]) == (20, pytest.approx(0.667, abs=0.001))
     whole = look(Path(made["video"]))
-    assert (whole.frames, whole.rate, whole.sound) == (12 + 16, 24, "aac")
+    assert (whole.frames, whole.rate, whole.sound) == (12 + 16, Fraction(24), "aac")
     record = read_record(Path(made["video"]))
     assert record["request"]["source"] == {"before": "in.mp4", "after": None, "context": 2, "sound": None}
     assert record["files"]["source.before"]["bytes"] == video.stat().st_size
