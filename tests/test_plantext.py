@@ -74,3 +74,15 @@ def test_an_image_is_never_wider(profile: str, window: int, width: int, language
     summary, *lines = frame_lines(image("b.png:63", profile=profile, window=window), width, language)
     assert summary
     assert all(cell_len(line) <= width for line in lines)
+
+
+def test_pieces_of_the_prompt_and_what_is_blended_are_told() -> None:
+    plan = described(seconds=3.6, prompt="a girl [1.2s: waves]", keyframes={"blend": 1, "prompts": {0: "own"}})
+    lines = plan_lines(plan, 120, "en")
+    assert "  common prompt: “a girl”" in lines
+    assert [line.rpartition(", ")[2] for line in lines[-3:]] == [
+        "“a girl”",
+        "“50 % waves / a girl”",
+        "“50 % own / waves”",
+    ]
+    assert [(piece.text, piece.prompt, piece.sections) for piece in plan.pieces] == [("waves", "a girl waves", (1,))]

@@ -181,6 +181,7 @@ class OutputOptions(ResultOptions):
     """What is kept of a video, and how the file is made."""
 
     crf: int = option(16, "--crf", group="output", ge=0, le=100)
+    colour: float = option(0.0, "--colour", group="output", ge=0.0, le=1.0)
     segments: bool = option(False, group="output")
     stills: bool = option(False, "--stills", group="output")
     frames: Literal["none", "last", "all"] = option("none", "--frames", group="output")

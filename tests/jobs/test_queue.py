@@ -1,5 +1,6 @@
 """What people do with jobs, and what the state of a job does not allow."""
 
+import re
 import time
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished, dump
+from eichi.jobs.batch import Batch, expand
 from eichi.jobs.queue import Queue, results
 from eichi.jobs.runner import new_runner
 from eichi.jobs.schema import Job
@@ -258,3 +260,30 @@ def test_an_older_request_that_is_not_understood_is_said(queue: Queue, options: 
     queue.store.change(id, (Status.WAITING,), request={"gone": 1})
     with pytest.raises(OptionError, match="no option"):
         queue.clone(id)
+
+
+def test_wildcards_are_drawn_where_a_job_is_made(queue: Queue, options: VideoOptions, tmp_path: Path) -> None:
+    (tmp_path / "colour.txt").write_text("red\ngreen\nblue\n")
+    queue.lists = tmp_path
+    wild = options.model_copy(update={"prompt": "a __colour__ {ball|star}", "seed": None})
+    job = add(queue, wild)[0]
+    asked = job.options
+    assert isinstance(asked, VideoOptions)
+    assert re.fullmatch("a (red|green|blue) (ball|star)", asked.prompt)
+    assert asked.written.prompt == wild.prompt
+    assert asked.seed is not None
+    queue.lists = None  # whoever runs it, or makes it once more, needs no lists
+    assert queue.clone(job.id).request["prompt"] == asked.prompt
+    with pytest.raises(InputError, match="no list"):
+        add(queue, wild)
+
+
+def test_each_job_of_a_batch_draws_by_its_own_seed(queue: Queue, options: VideoOptions) -> None:
+    wild = options.model_copy(update={"prompt": "{a|b|c|d}", "seed": 1})
+    requests = expand(wild, Batch(count=12))
+    drafts, _ = queue.prepare(requests, Path("out"))
+    said = [draft.request["prompt"] for draft in drafts]
+    assert len(set(said)) > 2
+    assert [draft.request["seed"] for draft in drafts] == list(range(1, 13))
+    again, _ = queue.prepare(requests, Path("out"))
+    assert [draft.request["prompt"] for draft in again] == said

@@ -32,10 +32,12 @@ from eichi.events import (
 from eichi.library.whereabouts import marks_of
 from eichi.models.load import Components
 from eichi.options import VideoOptions
+from eichi.pipeline.conditioning import PromptStates, blend, encode_prompt
 from eichi.pipeline.decode import Decoder
 from eichi.pipeline.generate import generate, sample_latents
 from eichi.pipeline.originals import fitted
 from eichi.pipeline.preview import draw_preview
+from eichi.pipeline.sections import Denoiser, SectionInputs
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
 from eichi.video.metadata import portable, read_record
@@ -302,3 +304,29 @@ def test_nothing_needs_numbers_that_a_gpu_may_not_have(components: Components, p
             if isinstance(event, LatentsReady):
                 Decoder(components.vae, event.latents.shape[2], "reverse").push(0, torch.as_tensor(event.latents))
     assert doubles.seen == set()
+
+
+@pytest.mark.parametrize("direction", ["reverse", "forward"])
+@pytest.mark.parametrize("sampling", [{}, {"cfg": 3.0}, {"teacache": False}, {"nag": 4.0}])
+def test_a_section_is_drawn_from_its_piece_and_what_it_is_blended_with(
+    direction: str, sampling: dict[str, Any], request: pytest.FixtureRequest, plain: Path, monkeypatch: Any
+) -> None:
+    components = request.getfixturevalue("components" if direction == "reverse" else "forward")
+    seen: list[tuple[PromptStates, PromptStates | None]] = []
+
+    def watched(transformer: Any, section: SectionInputs, *rest: Any) -> Denoiser:
+        seen.append((section.positive, section.negative))
+        return Denoiser(transformer, section, *rest)
+
+    monkeypatch.setattr("eichi.pipeline.generate.Denoiser", watched)
+    values = {"prompt": r"a \{star\} [50%: moves left]", "seconds": 3.6, "negative": "dark", "sampling": sampling}
+    plan = plan_of(components, plain, keyframes={"blend": 1}, **values)
+    list(sample_latents(plan, components, fitted(plan)))
+    early, late, dark = (encode_prompt(components, text) for text in ("a {star}", "a {star} moves left", "dark"))
+    expected = [early, blend(early, late, 0.5), late]
+    for section, (positive, negative) in zip(plan.sections, seen, strict=True):
+        wanted = expected[(section.start_frame + 1) // 36]
+        for one, other in zip(vars(positive).values(), vars(wanted).values(), strict=True):
+            assert torch.equal(one, other)
+        assert (negative is not None) == bool({"cfg", "nag"} & sampling.keys())
+        assert negative is None or torch.equal(negative.states, dark.states)

@@ -13,7 +13,8 @@ from eichi.events import Adjusted, Event, Finished, Flagged, FramesReady, Sectio
 from eichi.models.load import Components
 from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import unfinished
-from eichi.pipeline.generate import fitted, generate
+from eichi.pipeline.generate import generate
+from eichi.pipeline.originals import fitted
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.settings import Runtime

@@ -13,9 +13,11 @@ from eichi.catalog import find
 from eichi.events import Flagged, FramesReady, LatentsReady, SectionDone, Stopped
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.video.join import Around
 from eichi.video.latentfile import load_latents
 from eichi.video.metadata import read_record, record
 from eichi.video.outputs import Outputs
+from tests.clips import clip
 
 
 def plan(model: str = "tiny", **output: Any) -> Plan:
@@ -178,3 +180,32 @@ def test_what_looked_odd_is_told_in_the_end(tmp_path: Path) -> None:
     outputs.take(flag)
     outputs.take(FramesReady(0, np.zeros((made.frames, 64, 64, 3), dtype=np.uint8)))
     assert outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8)).flags == (flag,)
+
+
+@pytest.mark.parametrize("sides", ["before", "after"])
+@pytest.mark.parametrize("rate", [24, 60])
+def test_what_a_job_continues_is_in_its_video_also_when_it_goes_on(tmp_path: Path, sides: str, rate: int) -> None:
+    around, made = Around(**{sides: clip(tmp_path / "given.mp4", 10, rate)}), plan()
+
+    def play(path: Path, runs: list[tuple[int, int]]) -> Outputs:
+        outputs = Outputs(made, record(made), path, tmp_path / f".{path.stem}", around=around)
+        assert outputs.notes == ()
+        assert list(outputs.lay()) == []
+        for first, end in runs:
+            levels = np.array([shade(index) for index in range(first, end)], dtype=np.uint8)
+            outputs.take(FramesReady(first, np.broadcast_to(levels[:, None, None, None], (end - first, 64, 64, 3))))
+        return outputs
+
+    whole, later = tmp_path / "whole.mp4", tmp_path / "later.mp4"
+    play(whole, [(37, 73), (0, 37)]).finish(np.zeros((64, 64, 3), dtype=np.uint8))
+    assert not play(later, [(37, 73)]).complete
+    outputs = play(later, [(37, 73), (0, 37)])
+    assert outputs.complete
+    finished = outputs.finish(np.zeros((64, 64, 3), dtype=np.uint8))
+    new = round(73 * rate / 30)
+    assert (finished.frames, finished.seconds) == (73, made.seconds)  # of the new part
+    assert len(shades(whole)) == 10 + new
+    assert whole.read_bytes() == later.read_bytes()
+    seen = shades(whole)[10:] if sides == "before" else shades(whole)[:new]
+    assert (seen[0], seen[-1]) == pytest.approx((shade(0), shade(72)), abs=3)
+    assert read_record(whole)["frames"] == 73

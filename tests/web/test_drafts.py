@@ -239,3 +239,28 @@ def test_a_picture_that_is_named_often_is_looked_for_once(
     asked = BatchAsked.model_validate({"pictures": [{"id": "upload:0"}] * 50})
     assert len(batch_of(desk, asked, Visitor("en", False)).pictures) == 50
     assert len(looked) == 1
+
+
+def test_each_piece_of_a_prompt_has_its_tokens(desk: Desk, video: VideoOptions) -> None:
+    view = drafted(desk, video, prompt="the ball [1s: moves left] [3s: moves up and up and up]")
+    assert isinstance(view.plan, PlanView)
+    assert [piece.text for piece in view.plan.pieces] == ["moves left", "moves up and up and up"]
+    plain = drafted(desk, video, prompt="the ball moves left")
+    assert view.tokens["pieces.0"] == plain.tokens[""]
+    assert view.tokens[""] == view.tokens["pieces.1"]  # the longest that is read
+
+
+def test_a_prompt_that_cannot_be_read_leaves_the_rest(desk: Desk, video: VideoOptions) -> None:
+    view = drafted(desk, video, prompt="the ball [1s moves left")
+    assert problems(view) == [("error.prompt.pieces", "prompt")]
+    assert view.plan is not None
+    assert view.tokens[""].llama.used > 0
+
+
+def test_wildcards_of_a_draft_are_an_example(desk: Desk, video: VideoOptions) -> None:
+    seen = [drafted(desk, video, prompt="a {red|green} ball", seed=seed) for seed in (None, None, 1)]
+    assert [any("example" in note for note in view.notes) for view in seen] == [True, True, False]
+    prompts = [view.plan.sections[0].prompt for view in seen if isinstance(view.plan, PlanView)]
+    assert prompts[0] == prompts[1]
+    assert set(prompts) <= {"a red ball", "a green ball"}
+    assert problems(drafted(desk, video, prompt="a __nobody__")) == [("error.wildcard.missing", "prompt")]

@@ -19,6 +19,7 @@ from eichi.events import Adjusted, Event, FramesReady, LatentsReady, Preparing, 
 from eichi.models.load import Components
 from eichi.pipeline.background import BackgroundDecoder
 from eichi.pipeline.checkpoint import Checkpoint, new_checkpoint, sweep
+from eichi.pipeline.colour import Colours
 from eichi.pipeline.conditioning import PromptStates, blend, encode_picture, encode_vision
 from eichi.pipeline.context import Ends, read_ends
 from eichi.pipeline.decode import Decoder, LoopDecoder, PartDecoder
@@ -158,19 +159,19 @@ def compute(
     A section is decoded beside the first half of the next one's steps: always at the same place among the events, and
     early enough to be looked at. Once `stop()` is true nothing more is drawn, and what was drawn comes out.
     """
-    middle = (plan.options.sampling.steps + 1) // 2
+    middle, colours = (plan.options.sampling.steps + 1) // 2, Colours(plan, pixels)
     with BackgroundDecoder(lambda: _decoder(plan, components), components) as decoding:
         for event in sample_latents(plan, components, pixels, before, previews, sources):
             yield event
             match event:
                 case Step(step=step) if step == middle:
-                    yield from decoding.take()
+                    yield from colours.through(decoding.take())
                 case LatentsReady(_, first, latents):
-                    yield from decoding.take()
+                    yield from colours.through(decoding.take())
                     decoding.push(first, torch.from_numpy(latents))
             if stop():
                 break
-        yield from decoding.take()
+        yield from colours.through(decoding.take())
 
 
 @torch.inference_mode()

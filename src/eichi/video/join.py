@@ -7,10 +7,11 @@ that of decoding is counted anew, for all parts alike. Knows nothing of latents,
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import merge
+from io import RawIOBase
 from math import ceil, lcm
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from eichi.errors import InputError
 from eichi.events import Adjusted, Converted
 from eichi.files import aside
 from eichi.video import sound
@@ -29,6 +31,7 @@ from eichi.video.clip import Clip, look, times_of
 from eichi.video.colours import to_video
 from eichi.video.form import FPS, Form, Pace
 from eichi.video.reader import read_frames
+from eichi.video.sound import Timed
 from eichi.video.sources import open_video, video_of
 from eichi.video.writer import MOVFLAGS, add_track, writing
 
@@ -74,8 +77,8 @@ class Join:
     """How a new part of `frames` frames, made at 30 a second in `size` (width, height), becomes one video with what is
     around it. Raises InputError for a video or a sound that cannot be read.
 
-    `form` is what the new part has to be written in, `pace` which of its frames are shown; `notes` are what is done
-    otherwise than left as it is.
+    `form` is what the new part has to be written in, `pace` which of its frames are shown, from the second `begin` of
+    the whole to `end`; all of it lasts `seconds`. `notes` are what is done otherwise than left as it is.
     """
 
     def __init__(self, around: Around, frames: int, size: tuple[int, int]) -> None:
@@ -92,6 +95,7 @@ class Join:
         self.sides = [side for side in (self.before, self.after) if side is not None]
         self.begin = self.before.clip.end - self.before.clip.begin if self.before else Fraction(0)
         self.end = self.begin + self.pace.total / rate
+        self.seconds = self.end + (self.after.clip.seconds if self.after else 0)
         self.sound = sound.Track(self._voices())
         self.notes = tuple(self._notes())
 
@@ -122,7 +126,7 @@ class Join:
     def _voices(self) -> list[sound.Voice]:
         """What is heard, in the order of time: each until the next one begins."""
         voices: list[sound.Voice] = []
-        end = self.end + (self.after.clip.seconds if self.after else 0)
+        end = self.seconds
         if self.before and self.before.clip.sound:
             more = self.around.sound or (self.after and self.after.clip.sound)
             last = self.begin if more else end
@@ -136,51 +140,102 @@ class Join:
     def lay(
         self, folder: Path, crf: int, finished: Callable[[Path], object] = lambda path: None
     ) -> Iterator[Converted]:
-        """Encode into `folder` what cannot be copied, unless it lies there. Raises InputError, DiskError."""
+        """Encode into `folder` what cannot be copied, unless it lies there, and rehearse the joining.
+
+        Before anything is made, so that a damaged file does not show itself after hours. Raises InputError, DiskError.
+        """
         for side in self.sides:
             path = _laid(folder, side)
             if side.reason is not None and not path.is_file():
                 folder.mkdir(parents=True, exist_ok=True)
-                with writing(path):
+                with writing(path), _blamed(side.path):
                     yield from _encode(side, path, replace(self.form, number=side.number), crf)
-                    finished(path)
+                finished(path)
+        runs, around = self._runs(folder, {}), (self.around.before, self.around.after, self.around.sound)
+        with _blamed(next(filter(None, around))), av.open(Void(), "w", format="mp4") as output:  # noqa: TID251
+            self._mux(output, runs)
 
     def write(self, folder: Path, segments: Mapping[int, Path], target: Path, tags: Mapping[str, str]) -> int:
         """The whole video, of the new part's segments by the places of their first frames, and of what was laid down.
 
         Returns its frames. Raises InputError, DiskError.
         """
+        runs = self._runs(folder, segments)
+        with writing(target), av.open(str(target), "w", format="mp4", options=MOVFLAGS) as output:  # noqa: TID251
+            output.metadata.update(tags)
+            return self._mux(output, runs)
+
+    def _runs(self, folder: Path, segments: Mapping[int, Path]) -> list[Run]:
+        """Everything that is shown, in order."""
         runs = [Run(path, self.begin + first / self.form.rate) for first, path in sorted(segments.items())]
         if self.before:
             runs.insert(0, _run(folder, self.before, self.before.clip.start - self.before.clip.begin))
         if self.after:
             runs.append(_run(folder, self.after, self.end))
-        with writing(target), av.open(str(target), "w", format="mp4", options=MOVFLAGS) as output:  # noqa: TID251
-            output.metadata.update(tags)
-            template = self._template(folder, runs)
-            track = _track(output, template, runs)
-            clock = _Clock.of(runs, self.form.rate)
-            track.time_base = clock.base
-            voices = self.sound.packets(output)
-            for _, packet in merge(clock.packets(runs, track), voices, key=lambda one: one[0]):
-                output.mux(packet)
-        return len(clock.order)
+        return runs
 
-    def _template(self, folder: Path, runs: Sequence[Run]) -> Path:
+    def _mux(self, output: OutputContainer, runs: Sequence[Run]) -> int:
+        """Copy all packets in the order of time. Returns the frames."""
+        frames: Iterator[Timed] = iter(())
+        count = 0
+        if runs:
+            track, clock = _track(output, self._template(runs), runs), _Clock.of(runs, self.form.rate)
+            track.time_base = clock.base
+            frames, count = clock.packets(runs, track), len(clock.order)
+        for _, packet in merge(frames, self.sound.packets(output), key=lambda one: one[0]):
+            output.mux(packet)
+        return count
+
+    def _template(self, runs: Sequence[Run]) -> Path:
         """The file whose track says what the whole one is: one that is copied, or else the first."""
         copied = [side.path for side in self.sides if side.reason is None]
         return copied[0] if copied else runs[0].path
 
 
+class Void(RawIOBase):
+    """A file that keeps nothing of what is written to it."""
+
+    def __init__(self) -> None:
+        self._at = self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._at += len(data)
+        self._size = max(self._size, self._at)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+
+@contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    """What FFmpeg finds to be no sense is the fault of the file that it comes from, not of the one that it goes to."""
+    try:
+        yield
+    except (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ArgumentError) as error:
+        raise InputError("error.video.read", path=path, reason="reason.damaged") from error
+
+
 @dataclass(frozen=True)
 class _Clock:
-    """The times of a track: the ticks at which its frames are shown, in order, and how many before that each is to be
-    decoded at the latest.
+    """The times of a track: the ticks at which its frames are shown, in order, how many before that each is to be
+    decoded at the latest, and the first time in each file, in its own ticks.
     """
 
     base: Fraction
     order: NDArray[np.int64]
     delay: int
+    firsts: tuple[int, ...]
 
     @classmethod
     def of(cls, runs: Sequence[Run], rate: Fraction) -> "_Clock":
@@ -192,13 +247,13 @@ class _Clock:
             for run, one in zip(runs, times, strict=True)
             for at in one.shown
         ]
-        return cls(base, np.array(order, dtype=np.int64), max(ceil(one.delay * one.base / base) for one in times))
+        delay = max(ceil(one.delay * one.base / base) for one in times)
+        return cls(base, np.array(order, dtype=np.int64), delay, tuple(int(one.shown[0]) for one in times))
 
-    def packets(self, runs: Sequence[Run], track: VideoStream) -> Iterator[tuple[float, "av.Packet[Any]"]]:
+    def packets(self, runs: Sequence[Run], track: VideoStream) -> Iterator[Timed]:
         """The packets of all runs with their times in the whole, and the second at which each is decoded."""
         count = 0
-        for run in runs:
-            first = int(times_of(run.path).shown[0])
+        for run, first in zip(runs, self.firsts, strict=True):
             with open_video(run.path) as container:
                 given = video_of(container)
                 base = given.time_base or Fraction(1, FPS)
@@ -255,11 +310,12 @@ def _encode(side: Side, path: Path, form: Form, crf: int) -> Iterator[Converted]
     with aside(path) as draft, av.open(str(draft), "w", format="mp4") as output:  # noqa: TID251
         track = add_track(output, replace(form, rate=rate), crf)
         track.codec_context.time_base = base
-        before = -1
+        before, times = -1, times_of(side.path)
+        places = ((int(at - times.shown[0]) * times.base) / base for at in times.shown)
         with closing(read_frames(side.path)) as frames:
-            for count, given in enumerate(frames, start=1):
+            for count, (place, given) in enumerate(zip(places, frames, strict=False), start=1):
                 frame = to_video(_even(given.pixels), form)
-                frame.pts = before = max(round(given.time / base), before + 1)
+                frame.pts = before = max(round(place), before + 1)
                 frame.time_base = base
                 output.mux(track.encode(frame))
                 if count % TOLD == 0:

@@ -16,10 +16,9 @@ export const makePieces = () => el("ol", { class: "pieces", hidden: true });
  * @returns {{at: number, start: number, end: number, text: string, sections: number[]}[]}
  */
 function piecesOf(plan) {
-  const seconds = (plan?.frames ?? 0) / FPS;
-  return (plan?.pieces ?? [])
-    .map((/** @type {any} */ piece, /** @type {number} */ at) => ({ ...piece, at, end: Math.min(piece.end, seconds) }))
-    .filter((/** @type {any} */ piece) => piece.start < seconds);
+  const seconds = (plan?.frames ?? 0) / FPS, all = plan?.pieces ?? [];
+  const found = all.map(({ start, end, text, sections }, at) => ({ at, start, end: Math.min(end, seconds), text, sections }));
+  return found.filter((/** @type {any} */ piece) => piece.start < seconds);
 }
 
 /**
