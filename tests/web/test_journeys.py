@@ -235,7 +235,6 @@ def test_a_video_of_ones_own_is_dropped_continued_and_heard(server: Server, brow
         page.locator("picture-drop[name=image]").evaluate(DROP, dropped)  # a video where the first picture goes
         place = page.locator('file-drop[name="source.before"]')
         expect(place).to_have_class(re.compile("filled"))
-        page.locator("[data-group=source] summary").click()
         expect(place.locator(".hint")).to_contain_text(say("page.with_sound", "ja"))
         expect(place.locator("img")).to_have_js_property("complete", True)
         page.locator('file-drop[name="source.sound"] input').set_input_files(song)

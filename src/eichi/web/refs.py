@@ -1,9 +1,9 @@
 """Ids for files: what a request over HTTP names instead of paths, and what stands for paths in all that goes out.
 
 `upload:…` is a picture or a sound that was given, `result:…` a file among the results, `lora:…` a file of the LoRA
-folders, `job:NUMBER/NAME` a file that a job left. An id is looked for among what is there, and never becomes a part of a
-path. Paths are for who sits at the machine: others may not say one, and are shown none. Which options are paths is known
-from their declarations alone.
+folders, `job:NUMBER/NAME` a file that a job left. An id is looked for among what is there, and never becomes a part
+of a path. Paths are for who sits at the machine: others may not say one, and are shown none. Which options are paths is
+known from their declarations alone.
 """
 
 import os
