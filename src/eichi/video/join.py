@@ -119,8 +119,8 @@ class Join:
             if side.clip.rate is None:
                 yield Adjusted("note.join.uneven", {"path": str(side.path), "fps": FPS})
         if self.before and self.after and _shape(self.before.clip) != _shape(self.after.clip):
-            size = {"width": self.form.width, "height": self.form.height}
-            yield Adjusted("note.join.stretched", {"path": str(self.after.path), **size})
+            path, form = str(self.after.path), self.form
+            yield Adjusted("note.join.stretched", {"path": path, "width": form.width, "height": form.height})
         yield from self.sound.notes
 
     def _voices(self) -> list[sound.Voice]:
