@@ -234,7 +234,7 @@ def test_what_nothing_could_work_with_is_refused(client: TestClient, desk: Desk,
 
 def test_many_change_settings_at_once(client: TestClient, desk: Desk) -> None:
     """Nobody's change is lost, neither in the file nor in the program."""
-    given = [{"quota": 7}, {"vae_tile": 512}, {"preserve_gb": 9}, {"compile": True}] * 4
+    given: list[dict[str, object]] = [{"quota": 7}, {"vae_tile": 512}, {"preserve_gb": 9}, {"compile": True}] * 4
 
     def change(values: dict[str, object]) -> int:
         return client.put("/api/v1/settings", json={"values": values}).status_code
