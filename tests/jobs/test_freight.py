@@ -1,6 +1,7 @@
 """A job goes to another machine and comes home: here several homes of one, each with a name of its own."""
 
 import hashlib
+import json
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError, StoreError
-from eichi.events import Adjusted, Finished, FrameFinished, SectionDone, dump
+from eichi.events import Adjusted, Finished, FrameFinished, SectionDone, Stopped, dump
 from eichi.jobs.freight import Freight
 from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.nodes import WorkerView
@@ -263,3 +264,49 @@ def test_results_that_cannot_be_fetched_keep_no_others_away(
     with pytest.raises(StoreError):
         Homecoming(queue.store, at_home).look()
     assert at_home.arrived() == [spoilt.id]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/../../x", "..", "", "c:x", "a\\..\\x", 5, None])
+def test_a_list_that_is_not_ours_leads_nowhere_and_keeps_no_others_away(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, video: VideoOptions, tmp_path: Path, name: object
+) -> None:
+    """Whoever can write to the place names files of a job as they like, or writes what is no list."""
+    spoilt, whole = add(queue, settings, video), add(queue, settings, video)
+    stopped, file = Stopped(None, 1, 0, 0), tmp_path / "list"
+    told = {"files": {name: "0"}, "event": dump(stopped)} if isinstance(name, str) else name
+    key = f"{spoilt.id}-{round(spoilt.created * 1000)}"
+    place_of = hashlib.sha256(b"desk").hexdigest()[:16]
+    file.write_text(json.dumps(told))
+    for strange in (f"done/{place_of}/{key}", f"done/{place_of}/{'9' * 40}", f"done/{place_of}/readme", "parts/x/y"):
+        place.put(strange, file)
+    place.put(f"results/{place_of}/{key}/x", file)
+    away = Freight(settings.given(home=tmp_path / "far"), place, "far")
+    away.deliver(whole, stopped)  # it has no files
+    for job in (spoilt, whole):
+        queue.store.change(job.id, (Status.WAITING,), status=Status.STOPPED, result=dump(stopped))
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(StoreError):
+        Homecoming(queue.store, at_home).look()
+    assert [path for path in set(tmp_path.rglob("*")) - before if path.is_file() and path.suffix != ".lock"] == []
+    assert at_home.arrived() == [spoilt.id]
+    assert away.delivered(spoilt) is None
+    at_home.tidy(queue.store)
+
+
+def test_a_card_at_the_place_names_no_files_but_the_job_s(
+    worker: Worker, queue: Queue, settings: Settings, at_home: Freight, video: VideoOptions, tmp_path: Path
+) -> None:
+    """A file of the worker's own in a request of another would come out as a picture."""
+    job = add(queue, settings, video)
+    work(worker, "near", tmp_path / "near", leaves=True)
+    row = queue.store.job(job.id)
+    card = at_home._card(row)
+    assert card is not None
+    for spoilt in (
+        {"request": card["request"] | {"image": "/etc/motd"}},
+        {"files": {**card["files"], "../section-9.safetensors": "0"}},
+        {"files": {**card["files"], "x/y.png": "0"}},
+        {"weights": 5},
+    ):
+        at_home._put_card(row, card | spoilt)
+        assert at_home._card(row) is None

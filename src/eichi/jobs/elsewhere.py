@@ -5,7 +5,6 @@ and whoever has finished it, a worker that died before it could say so, too. The
 nothing is made again.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -108,5 +107,5 @@ def run_here(events: Iterator[Event], store: Store, job: Job, checkpoint: str) -
 
 def _write(store: Store, job: Job, status: Status, said: list[Event], last: Finished | Stopped, **values: Any) -> Job:
     idle = [one for one in Status if not one.active]
-    values |= {"status": status, "ended": time.time(), "result": dump(last), "error": None}
+    values |= {"status": status, "ended": store.now(), "result": dump(last), "error": None}
     return store.change(job.id, idle, said, **values)

@@ -12,7 +12,6 @@ next goes on from there. What it made at the end goes there, too; the home fetch
 Without a place nothing goes anywhere: paths mean the same on all machines, or there is one only.
 """
 
-import json
 import shutil
 import socket
 import tempfile
@@ -25,16 +24,16 @@ from typing import TypeVar
 
 from eichi.declare import Plain
 from eichi.errors import DiskError, InputError, StoreError
-from eichi.events import Finished, FrameFinished, Json, Message, Result, Stopped, dump, read_message
+from eichi.events import Finished, FrameFinished, Result, Stopped
 from eichi.files import digest, private, remove
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
+from eichi.jobs.waybill import DAMAGED, MOST, Waybill, named, number
 from eichi.models.lorasettings import config_beside
 from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
 from eichi.settings import Settings
-from eichi.text import json_text
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.jobfolder import JobFolder
 from eichi.video.metadata import Record, last_part
@@ -158,16 +157,22 @@ class Freight:
                     name = one.relative_to(file.parent).as_posix()
                     files[name] = file_checksum(one)
                     self.place.put(f"{start}{name}", one)
-        self._put_json(f"done/{self._home(job)}/{_key(job)}", {"files": dict(files), "event": dump(told)})
+        Waybill.write(self.place, f"done/{self._home(job)}/{_key(job)}", files, told)
         return told
 
     def delivered(self, job: Job) -> Finished | FrameFinished | None:
         """What a job has ended with whose worker died before it could say so."""
         if self.place is None or self.mine(job):
             return None
-        told = self._get_json(f"done/{self._home(job)}/{_key(job)}")
-        event = None if told is None else _event(told)
-        return event if isinstance(event, Finished | FrameFinished) else None
+        try:
+            told = Waybill.read(self.place, f"done/{self._home(job)}/{_key(job)}")
+        except StoreError as error:
+            if error.values["reason"] != DAMAGED:
+                raise
+            return None  # it is made again, and another list with it
+        event = None if told is None else told.event
+        right = isinstance(event, Finished | FrameFinished) and event == _moved(event, job.folder)
+        return event if right else None  # type: ignore[return-value]
 
     def leave(self, job: Job) -> None:
         """Give back the space of a job of another machine that does not run here any more."""
@@ -187,8 +192,8 @@ class Freight:
         """
         self._sweep(store)
         for folder in (self.settings.home / AWAY).glob("*-*"):
-            id = folder.name.partition("-")[0]
-            job = store.find(int(id)) if id.isdecimal() else None
+            id = number(folder.name)
+            job = None if id is None else store.find(id)
             if job is None or job.status.terminal or _key(job) != folder.name:
                 with suppress(OSError):
                     remove(folder)
@@ -199,8 +204,8 @@ class Freight:
             return
         coming = self.arrived()
         for start in {key.rpartition("/")[0] for key in self.place.keys("parts/")}:
-            id = start.rpartition("/")[2].partition("-")[0]
-            job = store.find(int(id)) if id.isdecimal() else None
+            id = number(start.rpartition("/")[2])
+            job = None if id is None else store.find(id)
             if job is None or job.status != Status.DONE or job.id in coming or not self.mine(job):
                 continue
             if _parts(job) == f"{start}/":
@@ -212,7 +217,8 @@ class Freight:
         """The jobs of this home whose results are in the place."""
         if self.place is None:
             return []
-        return [int(key.rpartition("/")[2].partition("-")[0]) for key in self.place.keys(f"done/{_mark(self.node)}/")]
+        found = [number(key.rpartition("/")[2]) for key in self.place.keys(f"done/{_mark(self.node)}/")]
+        return [id for id in found if id is not None]
 
     def receive(self, job: Job) -> Job | None:
         """Bring home what a job made elsewhere, and clear the place of it: the job with the names that its files have
@@ -220,23 +226,22 @@ class Freight:
         """
         assert self.place is not None
         start, done = f"results/{_mark(self.node)}/{_key(job)}/", f"done/{_mark(self.node)}/{_key(job)}"
-        told = self._get_json(done)
+        told = Waybill.read(self.place, done)
         if told is None:
             return None
-        files, folder, event = told.get("files"), Path(job.folder), _event(told)
-        assert isinstance(files, dict)
-        names = _free(job, folder, {str(name): str(checksum) for name, checksum in files.items()})
+        files, folder = told.files, Path(job.folder)
+        names = _free(job, folder, files)
         for name, here in names.items():
             path = folder / here
             with reaching(str(path)):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            if not _holds(path, str(files[name])) and not self.place.get(f"{start}{name}", path):
+            if not _holds(path, files[name]) and not self.place.get(f"{start}{name}", path):
                 raise StoreError("error.place.missing", file=last_part(name))
         moved = _called(job, names)
         if moved.checkpoint is not None:
             parts = JobFolder(Path(moved.checkpoint))
             self._fetch_parts(job, parts, {})
-            if isinstance(event, Finished):
+            if isinstance(told.event, Finished):
                 if parts.begun:
                     parts.retire()
                 self._clear(_parts(job))
@@ -314,11 +319,12 @@ class Freight:
         """The card of a job in the place, None where there is none that can be read."""
         assert self.place is not None
         with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            found = self.place.get(f"{_parts(job)}{CARD}", Path(draft) / CARD)
-            if found:
-                shutil.copyfile(Path(draft) / CARD, Path(draft) / TWIN)
+            if not self.place.get(f"{_parts(job)}{CARD}", Path(draft) / CARD, MOST):
+                return None
+            shutil.copyfile(Path(draft) / CARD, Path(draft) / TWIN)
             with suppress(InputError):
-                return read_card(Path(draft))[0] if found else None
+                card, _ = read_card(Path(draft))
+                return card if _ours(job, card) else None
         return None
 
     def _put_card(self, job: Job, card: Record) -> None:
@@ -326,22 +332,6 @@ class Freight:
         with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
             write_card(Path(draft), card)
             self.place.put(f"{_parts(job)}{CARD}", Path(draft) / CARD)
-
-    def _put_json(self, key: str, values: Json) -> None:
-        assert self.place is not None
-        with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            file = Path(draft) / "values"
-            file.write_text(json_text(values), encoding="utf-8")
-            self.place.put(key, file)
-
-    def _get_json(self, key: str) -> Json | None:
-        assert self.place is not None
-        with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            file = Path(draft) / "values"
-            if not self.place.get(key, file):
-                return None
-            values: Json = json.loads(file.read_bytes())
-            return values
 
     def _clear(self, start: str) -> None:
         assert self.place is not None
@@ -379,9 +369,17 @@ def _own(folder: JobFolder, prints: Prints, marks: Prints) -> None:
             raise DiskError("error.checkpoint.write", folder=folder.folder, reason=error) from error
 
 
+def _ours(job: Job, card: Record) -> bool:
+    """Whether a card can be that of a job: it has no other files than the job's own, of either kind."""
+    files, weights = named(card.get(FILES)), card.get(WEIGHTS)
+    asked = {str(path) for path in files_of(VideoOptions.parse(card[REQUEST])).values()}
+    known = {*(job.inputs or {}), *(str(path) for path in files_of(job.options).values())}
+    return bool(files is not None and all(map(_travels, files)) and isinstance(weights, dict) and asked <= known)
+
+
 def _travels(name: str) -> bool:
     """Whether a file of a job's folder is needed to go on elsewhere: frames are encoded again."""
-    return SECTION.fullmatch(name) is not None or name.endswith(".png")
+    return SECTION.fullmatch(name) is not None or (name.endswith(".png") and "/" not in name)
 
 
 def _key(job: Job) -> str:
@@ -428,8 +426,7 @@ def _common(names: Iterable[str]) -> str:
 
 def _called(job: Job, names: Mapping[str, str]) -> Job:
     """A job whose results have these names by now."""
-    stem, new = _common(names), _common(names.values())
-    if not names or stem == new:
+    if not names or (stem := _common(names)) == (new := _common(names.values())):
         return job
     checkpoint = None if job.checkpoint is None else job.checkpoint.replace(f".{stem}.", f".{new}.")
     made = job.result
@@ -463,13 +460,6 @@ def _moved(event: Result, folder: str) -> Result:
         case Stopped(video=video) if video is not None:
             return replace(event, video=_below(folder, last_part(video)))
     return event
-
-
-def _event(told: Json) -> Message | None:
-    event = told.get("event")
-    with suppress(ValueError):
-        return read_message(event) if isinstance(event, dict) else None
-    return None
 
 
 def _holds(path: Path, checksum: str) -> bool:

@@ -52,7 +52,10 @@ class Homecoming:
                     failed = error
             for job in self.store.jobs(ACTIVE):
                 if job.runner is not None and job.runner.split("/")[0] != self.freight.node:
-                    self.freight.mirror(job)
+                    try:
+                        self.freight.mirror(job)
+                    except EichiError as error:
+                        failed = error
         if failed is not None:
             raise failed
         return come

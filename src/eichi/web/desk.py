@@ -6,7 +6,6 @@ in the home folder, and drafts are the browser's own. Knows no page.
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -95,7 +94,7 @@ class Desk:
 
     def empty_bin(self) -> None:
         """Remove for good what has lain in the bin for long enough."""
-        self.queue.purge(time.time() - BIN)
+        self.queue.purge(self.store.now() - BIN)
 
     def wake(self) -> None:
         """Start the worker where a job waits and none works, after a start of the server too."""
