@@ -8,6 +8,7 @@ SQLite writes ahead (WAL), so readers wait for nobody and writers in turn. Knows
 pipeline.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from eichi.jobs.upgrade import open_engine, reaching
 from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
+GLANCE = 1.0  # seconds between two of them at whether the worker lives, which costs as much as the look
 ATTEMPTS = 3  # times that a job may lose its worker in one section before it counts as failed
 
 NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
@@ -374,8 +376,9 @@ class Store:
         """
         self.job(id)
         progress: Progress | None = None
+        glanced = -math.inf
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
-            for entry in self.events(id, after):
+            for entry in self.events(id, after) if job.said > after or "said" in job.damaged else ():
                 after = entry.number
                 yield entry
             if job.progress is not None and job.progress != progress:
@@ -383,10 +386,12 @@ class Store:
             progress = job.progress
             if until(job):
                 return
-            if job.status.active and not self._alive(job):
-                self._bury(job)
-            else:
-                time.sleep(PACE)
+            if job.status.active and (now := time.monotonic()) >= glanced + GLANCE:
+                glanced = now
+                if not self._alive(job):
+                    self._bury(job)
+                    continue
+            time.sleep(PACE)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

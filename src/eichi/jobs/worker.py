@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
 from eichi.catalog import PARTS, Entry, find
@@ -46,7 +45,7 @@ from eichi.events import (
 )
 from eichi.files import aside
 from eichi.jobs.again import with_ahead
-from eichi.jobs.devices import device_name, locked, take
+from eichi.jobs.devices import Devices, device_name, locked, take
 from eichi.jobs.elsewhere import already, finished
 from eichi.jobs.freight import Freight
 from eichi.jobs.member import Member
@@ -138,7 +137,7 @@ class Worker:
         name = device_name(self.settings, self.number)
         return Member(self.store, self.settings, self.runner, name, shared=self.freight.place is not None)
 
-    def _take(self, device: FileLock, drain: bool) -> None:
+    def _take(self, device: Devices, drain: bool) -> None:
         """Take the jobs that wait. Raises StoreError."""
         rested, told = time.monotonic(), False
         while not self.leaving.is_set():
