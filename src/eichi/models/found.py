@@ -202,9 +202,8 @@ class Walk:
 
 def _walk(models: ModelFolders) -> Walk:
     named = comfy_places(models)
-    found = [
-        place for place in named if place.suffix == WEIGHTS and os.path.isfile(place)
-    ]  # a file that is named itself
+    # A file may be named itself.
+    found = [place for place in named if place.suffix == WEIGHTS and os.path.isfile(place)]
     todo = [(folder, 0) for place in named if place not in found for folder in folders(place)]
     seen: set[str] = set()
     unnamed: list[Path] = []

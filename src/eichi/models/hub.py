@@ -167,8 +167,9 @@ def _repository(name: str, told: ModelInfo, server: Server) -> Repository:
 
 def _remote(repository: str, commit: str, told: RepoSibling) -> RemoteFile:
     size, sum = told.size, told.lfs.sha256 if told.lfs else told.blob_id
-    told_well = isinstance(told.rfilename, str) and encodable(told.rfilename) and isinstance(size, int) and size >= 0
-    if not told_well or not isinstance(sum, str) or not SUM.fullmatch(sum):
+    if not isinstance(told.rfilename, str) or not encodable(told.rfilename):
+        raise ValueError(told.rfilename)
+    if not isinstance(size, int) or size < 0 or not isinstance(sum, str) or not SUM.fullmatch(sum):
         raise ValueError(told.rfilename)
     return RemoteFile(repository, commit, told.rfilename, size, sum)
 

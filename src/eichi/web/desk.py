@@ -61,6 +61,7 @@ class Desk:
         self.probe = Probe()
         self.live = Live(self)
         self._starting = threading.Lock()
+        self.changing = threading.Lock()  # of the settings, one at a time
 
     @property
     def uploads(self) -> Path:
