@@ -5,7 +5,7 @@ A row names the files of a job by the paths of the machine that it was added at,
 paths of the home. After every section the latents and the card of the job go to the place, so that whoever gets the job
 next goes on from there. What it made at the end goes there, too; the home fetches it, and clears the place.
 
-    inputs/CONTENT                  pictures, LoRAs, latents
+    inputs/CONTENT, spare/CONTENT   pictures, LoRAs, latents; which of them no job needs any more
     parts/JOB/FILE                  the card, fitted pictures, sections
     results/HOME/JOB/FILE, done/HOME/JOB     what was made, and the list of it, which comes last
 
@@ -26,6 +26,7 @@ from eichi.declare import Plain
 from eichi.errors import DiskError, InputError, StoreError
 from eichi.events import Finished, FrameFinished, Result, Stopped
 from eichi.files import digest, private, remove
+from eichi.jobs.inputs import assure, bring, shed
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
@@ -71,17 +72,12 @@ class Freight:
 
     def inputs(self, options: Options) -> dict[str, str]:
         """What is in the files of a request, by their paths; it is in the place by then. Raises StoreError."""
-        if self.place is None:
-            return {}
-        found = dict[str, str]()
-        there = set(self.place.keys("inputs/"))
-        for path in _inputs(options):
-            with reaching(str(path)):
-                content = digest(path)
-            found[str(path)] = content
-            if f"inputs/{content}" not in there:
-                self.place.put(f"inputs/{content}", path)
-        return found
+        return {} if self.place is None else bring(self.place, _inputs(options))
+
+    def assure(self, drafts: Iterable[Draft]) -> None:
+        """See to it that the inputs of jobs are there still, now that the store knows of these. Raises StoreError."""
+        if self.place is not None:
+            assure(self.place, {path: content for one in drafts for path, content in (one.inputs or {}).items()})
 
     # By which paths this machine knows a job
 
@@ -191,12 +187,18 @@ class Freight:
         of this one that are finished. Raises StoreError.
         """
         self._sweep(store)
+        self.shed(store)
         for folder in (self.settings.home / AWAY).glob("*-*"):
             id = number(folder.name)
             job = None if id is None else store.find(id)
             if job is None or job.status.terminal or _key(job) != folder.name:
                 with suppress(OSError):
                     remove(folder)
+
+    def shed(self, store: Store) -> None:
+        """Remove from the place what no job of anybody has needed for long. Raises StoreError."""
+        if self.place is not None:
+            shed(self.place, store)
 
     def _sweep(self, store: Store) -> None:
         """Clear the place of what was made of jobs that are finished here, at their home."""

@@ -176,6 +176,22 @@ class Store:
         with self.reading() as connection:
             return listing.briefs(connection, asked)
 
+    def column(self, name: str) -> list[Any]:
+        """What stands in a column of all jobs, also of those in the bin; a damaged row may have anything."""
+        with self.reading() as connection:
+            return listing.column(connection, name)
+
+    def inputs_needed(self) -> set[str]:
+        """What is in the files that jobs may still need, which those that are done do not."""
+        asked = sa.select(jobs.c.inputs).where(jobs.c.inputs.is_not(None), jobs.c.status != Status.DONE)
+        with self.reading() as connection:
+            found = [inputs for inputs in connection.scalars(asked) if isinstance(inputs, dict)]
+        return {str(content) for inputs in found for content in inputs.values()}
+
+    def working_in(self, folder: str) -> list[Job]:
+        """The jobs that work in a folder of this name, wherever it is."""
+        return self._rows(jobs.c.checkpoint.endswith(folder, autoescape=True) & ~BINNED)
+
     def measures(self) -> Measures:
         """What those ask who watch over the queue."""
         with self.reading() as connection:
@@ -337,6 +353,12 @@ class Store:
             gone = connection.execute(sa.update(jobs).where(mine).values(thrown)).rowcount
         if not gone:
             raise refused(self.job(id), states(Action.REMOVE))
+
+    def bin_new(self) -> list[int]:
+        """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
+        thrown = {"binned": self.now(), "binned_files": False, **TURNED}
+        with self.writing() as connection:
+            return listing.bin_new(connection, thrown)
 
     def restore(self, id: int) -> Job:
         """Take a job out of the bin, as it was. Raises InputError for a number that is in no bin, nor anywhere."""
