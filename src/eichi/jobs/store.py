@@ -400,7 +400,7 @@ class Store:
         progress: Progress | None = None
         glanced = -math.inf
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
-            for entry in self.events(id, after) if job.said > after or "said" in job.damaged else ():
+            for entry in self.events(id, after) if job.said > after or job.status.terminal or job.damaged else ():
                 after = entry.number
                 yield entry
             if job.progress is not None and job.progress != progress:
