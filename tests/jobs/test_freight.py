@@ -24,6 +24,7 @@ from eichi.jobs.view import Figures, Status
 from eichi.jobs.worker import Worker
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings
+from eichi.video.jobfolder import JobFolder
 
 
 @pytest.fixture
@@ -110,8 +111,9 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     assert (row.status, str(Path(str(row.checkpoint)).parent)) == (Status.WAITING, str(settings.outputs))
     assert list((tmp_path / "near" / "away").iterdir()) == []
 
-    at_home.mirror(row)  # its page shows what is made
+    at_home.mirror(row)  # its page shows what is made, and the newest look at what is being made
     assert (store.job(job.id).made, store.job(job.id).begun) == (1, True)
+    assert JobFolder(Path(str(row.checkpoint))).preview.read_bytes()[1:4] == b"PNG"
 
     shutil.rmtree(video.image.parent)  # type: ignore[union-attr]  # nobody needs the original any more
     work(worker, "far", tmp_path / "far")

@@ -6,15 +6,17 @@ paths of the home. After every section the latents and the card of the job go to
 next goes on from there. What it made at the end goes there, too; the home fetches it, and clears the place.
 
     inputs/CONTENT, spare/CONTENT   pictures, LoRAs, latents; which of them no job needs any more
-    parts/JOB/FILE                  the card, fitted pictures, sections
+    parts/JOB/FILE                  the card, fitted pictures, sections, the newest look at one that is drawn
     results/HOME/JOB/FILE, done/HOME/JOB     what was made, and the list of it, which comes last
 
 Without a place nothing goes anywhere: paths mean the same on all machines, or there is one only.
 """
 
+import math
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -41,6 +43,7 @@ from eichi.video.metadata import Record, last_part
 from eichi.video.sectionfolder import SECTION
 
 AWAY = "away"  # the folder in the home folder where jobs of other machines are worked on
+PEEK = 5.0  # seconds between two looks at a job that runs elsewhere
 WEIGHTS, REQUEST = "weights", "request"
 
 Prints = Mapping[str, str]  # of weights, by parts
@@ -60,6 +63,7 @@ class Freight:
         self.place = place
         self.node = node or node_name()
         self._sent: dict[int, dict[str, str]] = {}
+        self._shown = -math.inf
 
     # Where it was added
 
@@ -138,6 +142,14 @@ class Freight:
         weights = {part: prints.get(part, mark) for part, mark in card[WEIGHTS].items()}
         self._put_card(job, card | {REQUEST: _renamed(options, back), WEIGHTS: weights, FILES: files})
         self._sent[job.id] = files
+
+    def show(self, job: Job, picture: Path) -> None:
+        """Let the home have a look at the section that is drawn, every few seconds at the most."""
+        if self.place is None or self.mine(job) or time.monotonic() < self._shown + PEEK:
+            return
+        self._shown = time.monotonic()
+        with suppress(StoreError):  # a look at the work is not worth the work
+            self.place.put(f"{_parts(job)}{picture.name}", picture)
 
     def deliver(self, job: Job, event: Result) -> Result:
         """What a job ended with, by the paths of its home; the files are in the place. Raises StoreError."""
@@ -254,7 +266,10 @@ class Freight:
     def mirror(self, job: Job) -> None:
         """Bring home what of a job is made elsewhere so far, so that it can be looked at and built on."""
         if self.place is not None and job.checkpoint is not None and job.node == self.node:
-            self._fetch_parts(job, JobFolder(Path(job.checkpoint)), {})
+            folder = JobFolder(Path(job.checkpoint))
+            self._fetch_parts(job, folder, {})
+            if folder.begun:  # a folder with nothing else in it would be that of a job that is begun
+                self.place.get(f"{_parts(job)}{folder.preview.name}", folder.preview, MOST)
 
     def forget(self, job: Job) -> None:
         """Clear the place of a job that is not wanted any more. Raises StoreError."""
