@@ -104,8 +104,11 @@ class Store:
         once: str | None = None,
         owner: str = "",
         quota: int = 0,
+        runner: str | None = None,
     ) -> list[Job]:
         """New jobs at the end of the queue, in the order given; with `once` those that were added with it before.
+
+        Those that a `runner` runs at once wait for nobody else.
 
         `owner` is the name of who asks for them, nothing for who sits at the machine; no more than `quota` of theirs
         are to come then, where it is any. Raises InputError for more.
@@ -122,12 +125,14 @@ class Store:
                 values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch, "once": once}
                 values |= {"model": draft.model, "owner": owner, "priority": priority, "position": last + place * GAP}
                 values |= {"status": Status.WAITING, "created": now, "attempts": 0, "said": 1, "version": 1}
+                if runner is not None:
+                    values |= {"status": Status.RUNNING, "runner": runner, "beat": now, "started": now, "attempts": 1}
                 rows.append(values)
             if not rows:
                 return []
             adding = sa.insert(jobs).returning(jobs, sort_by_parameter_order=True)
             added = [Job.of(row) for row in connection.execute(adding, rows)]
-            said = dump(Changed(Status.WAITING))
+            said = dump(Changed(Status.WAITING if runner is None else Status.RUNNING))
             told = [{"job": job.id, "number": 1, "time": job.created, "body": said} for job in added]
             connection.execute(sa.insert(events), told)
             return added
