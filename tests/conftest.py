@@ -24,6 +24,12 @@ settings.load_profile("eichi")
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: a test that waits for a browser, a worker or a cluster leaves its own free."""
+    return (yield) + 1
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Some 800,000 objects come and stay while all modules are read. Garbage collection does not look through them
     again and again, neither now nor in the tests, where each time would take half a second. What was compiled is kept,

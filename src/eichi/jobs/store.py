@@ -8,6 +8,7 @@ SQLite writes ahead (WAL), so readers wait for nobody and writers in turn. Knows
 pipeline.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from eichi.jobs.upgrade import open_engine, reaching
 from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
+GLANCE = 1.0  # seconds between two of them at whether the worker lives, which costs as much as the look
 ATTEMPTS = 3  # times that a job may lose its worker in one section before it counts as failed
 
 NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
@@ -102,8 +104,11 @@ class Store:
         once: str | None = None,
         owner: str = "",
         quota: int = 0,
+        runner: str | None = None,
     ) -> list[Job]:
         """New jobs at the end of the queue, in the order given; with `once` those that were added with it before.
+
+        Those that a `runner` runs at once wait for nobody else.
 
         `owner` is the name of who asks for them, nothing for who sits at the machine; no more than `quota` of theirs
         are to come then, where it is any. Raises InputError for more.
@@ -120,12 +125,14 @@ class Store:
                 values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch, "once": once}
                 values |= {"model": draft.model, "owner": owner, "priority": priority, "position": last + place * GAP}
                 values |= {"status": Status.WAITING, "created": now, "attempts": 0, "said": 1, "version": 1}
+                if runner is not None:
+                    values |= {"status": Status.RUNNING, "runner": runner, "beat": now, "started": now, "attempts": 1}
                 rows.append(values)
             if not rows:
                 return []
             adding = sa.insert(jobs).returning(jobs, sort_by_parameter_order=True)
             added = [Job.of(row) for row in connection.execute(adding, rows)]
-            said = dump(Changed(Status.WAITING))
+            said = dump(Changed(Status.WAITING if runner is None else Status.RUNNING))
             told = [{"job": job.id, "number": 1, "time": job.created, "body": said} for job in added]
             connection.execute(sa.insert(events), told)
             return added
@@ -173,6 +180,22 @@ class Store:
         """A whole list of jobs, as little of each as is searched."""
         with self.reading() as connection:
             return listing.briefs(connection, asked)
+
+    def column(self, name: str) -> list[Any]:
+        """What stands in a column of all jobs, also of those in the bin; a damaged row may have anything."""
+        with self.reading() as connection:
+            return listing.column(connection, name)
+
+    def inputs_needed(self) -> set[str]:
+        """What is in the files that jobs may still need, which those that are done do not."""
+        asked = sa.select(jobs.c.inputs).where(jobs.c.inputs.is_not(None), jobs.c.status != Status.DONE)
+        with self.reading() as connection:
+            found = [inputs for inputs in connection.scalars(asked) if isinstance(inputs, dict)]
+        return {str(content) for inputs in found for content in inputs.values()}
+
+    def working_in(self, folder: str) -> list[Job]:
+        """The jobs that work in a folder of this name, wherever it is."""
+        return self._rows(jobs.c.checkpoint.endswith(folder, autoescape=True) & ~BINNED)
 
     def measures(self) -> Measures:
         """What those ask who watch over the queue."""
@@ -336,6 +359,12 @@ class Store:
         if not gone:
             raise refused(self.job(id), states(Action.REMOVE))
 
+    def bin_new(self) -> list[int]:
+        """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
+        thrown = {"binned": self.now(), "binned_files": False, **TURNED}
+        with self.writing() as connection:
+            return listing.bin_new(connection, thrown)
+
     def restore(self, id: int) -> Job:
         """Take a job out of the bin, as it was. Raises InputError for a number that is in no bin, nor anywhere."""
         back = {"binned": None, "binned_files": None, **TURNED}
@@ -374,8 +403,9 @@ class Store:
         """
         self.job(id)
         progress: Progress | None = None
+        glanced = -math.inf
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
-            for entry in self.events(id, after):
+            for entry in self.events(id, after) if job.said > after or job.status.terminal or job.damaged else ():
                 after = entry.number
                 yield entry
             if job.progress is not None and job.progress != progress:
@@ -383,10 +413,12 @@ class Store:
             progress = job.progress
             if until(job):
                 return
-            if job.status.active and not self._alive(job):
-                self._bury(job)
-            else:
-                time.sleep(PACE)
+            if job.status.active and (now := time.monotonic()) >= glanced + GLANCE:
+                glanced = now
+                if not self._alive(job):
+                    self._bury(job)
+                    continue
+            time.sleep(PACE)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
