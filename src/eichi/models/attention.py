@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from eichi.models.borrowed import attention_backend
 
 Kernel = Literal["flash", "xformers", "native", "chunked", "sage"]
-LIMIT = 2**28  # bytes of scores that are held at a time
+LIMIT = 2**26  # bytes of scores that are held at a time: thrice that stays below what a block takes elsewhere
 
 
 class Attending:
