@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.resources import as_file, files
+from os.path import isdir
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -192,7 +193,8 @@ def _known_places(settings: Settings) -> list[Path]:
 
     try:
         with Store(settings.store) as store:
-            return [Path(job.checkpoint).parent for job in store.jobs() if job.checkpoint and job.begun]
+            told = [str(place) for place in store.column("checkpoint")]
+            return list(dict.fromkeys(Path(place).parent for place in told if isdir(place)))
     except EichiError as error:
         tell(in_terminal(error, settings.language))
         return []

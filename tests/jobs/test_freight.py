@@ -24,6 +24,7 @@ from eichi.jobs.view import Figures, Status
 from eichi.jobs.worker import Worker
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings
+from eichi.video.jobfolder import JobFolder
 
 
 @pytest.fixture
@@ -110,8 +111,9 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     assert (row.status, str(Path(str(row.checkpoint)).parent)) == (Status.WAITING, str(settings.outputs))
     assert list((tmp_path / "near" / "away").iterdir()) == []
 
-    at_home.mirror(row)  # its page shows what is made
+    at_home.mirror(row)  # its page shows what is made, and the newest look at what is being made
     assert (store.job(job.id).made, store.job(job.id).begun) == (1, True)
+    assert JobFolder(Path(str(row.checkpoint))).preview.read_bytes()[1:4] == b"PNG"
 
     shutil.rmtree(video.image.parent)  # type: ignore[union-attr]  # nobody needs the original any more
     work(worker, "far", tmp_path / "far")
@@ -125,7 +127,11 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     assert results(settings.outputs) == expected
     assert Path(row.result.video).is_file()
     assert store.job(job.id).made == row.plan.sections  # others can be built on it
-    assert [path for path in (tmp_path / "place").rglob("*") if path.is_file() and "inputs" not in path.parts] == []
+    assert [
+        path
+        for path in (tmp_path / "place").rglob("*")
+        if path.is_file() and path.parent.name not in ("inputs", "spare")
+    ] == []
     assert Homecoming(store, at_home).look() == []
 
 
@@ -310,3 +316,45 @@ def test_a_card_at_the_place_names_no_files_but_the_job_s(
     ):
         at_home._put_card(row, card | spoilt)
         assert at_home._card(row) is None
+
+
+def test_what_no_job_needs_goes_after_a_day(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, video: VideoOptions, tmp_path: Path
+) -> None:
+    store, day = queue.store, 90_000.0
+    image = at_home.inputs(video)[str(video.image)]
+    one = add(queue, settings, video)
+
+    def shed(after: float = 0.0) -> tuple[list[str], list[str]]:
+        store.now, now = lambda: now() + after, store.now  # type: ignore[method-assign]
+        at_home.shed(store)
+        store.now = now  # type: ignore[method-assign]
+        return place.keys("inputs/"), place.keys("spare/")
+
+    kept = [f"inputs/{image}"]
+    assert shed(day) == (kept, [])
+    store.change(one.id, (Status.WAITING,), status=Status.STOPPED)  # may be resumed
+    assert shed(day) == (kept, [])
+    queue.remove(one.id)
+    assert (shed(), shed(day / 2)) == ((kept, [f"spare/{image}"]),) * 2
+    two = add(queue, settings, video)  # is as good as new
+    assert (place.keys("spare/"), shed(day)) == ([], (kept, []))
+    store.change(two.id, (Status.WAITING,), status=Status.DONE)
+    assert (shed(), shed(2 * day)) == ((kept, [f"spare/{image}"]), ([], []))
+
+
+def test_what_is_removed_while_its_job_is_added_is_brought_again(
+    queue: Queue, settings: Settings, place: Place, video: VideoOptions
+) -> None:
+    """Somebody has found that nobody needs the file, at the moment at which somebody does."""
+    store = queue.store
+    adding, before = store.add, set(place.keys("inputs/"))
+
+    def removing(*given: Any, **named: Any) -> list[Job]:
+        for key in place.keys("inputs/"):
+            place.remove(key)
+        return adding(*given, **named)
+
+    store.add = removing  # type: ignore[method-assign]
+    job = add(queue, settings, video)
+    assert {f"inputs/{content}" for content in (job.inputs or {}).values()} == set(place.keys("inputs/")) - before

@@ -98,7 +98,7 @@ def test_a_set_up_from_nothing(place: Place) -> None:
     assert venv.startswith("venv --clear --python") and "--quiet" not in libraries + torch
     assert "--no-deps --require-hashes" in libraries and libraries.endswith("install/lock.txt")
     assert torch.endswith("torch==2.13.0 --torch-backend=auto")
-    assert "--no-deps --no-build-isolation" in program and "--editable" in program
+    assert "--no-deps --no-build-isolation --editable" in program
 
 
 @pytest.mark.parametrize("step", ["venv", "--require-hashes", "torch==", "--editable"])
@@ -156,7 +156,7 @@ def test_an_update_goes_on_with_what_is_there(place: Place) -> None:
     run(place, uv)
     assert place.ready
     assert not any(call.startswith("venv") for call in uv.calls)
-    assert not any("--reinstall-package torch" in call for call in uv.calls)
+    assert not any("--reinstall-package" in call for call in uv.calls)
 
 
 def test_another_python_is_made_anew(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +244,7 @@ def test_what_of_an_environment_is_gone_is_brought_again(place: Place, gone: str
     uv = Noting("uv")
     said = run(place, uv)
     assert place.ready and ("start.anew" in said) == (gone == "pyvenv.cfg")
-    assert any("--reinstall-package framepack-eichi --editable" in call for call in uv.calls)
+    assert any("--editable" in call for call in uv.calls)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,10 @@ def settle(store: Store, job: Job, last: Finished) -> Job:
 def owner(store: Store, folder: Path) -> Job | None:
     """The job of the store that works in a folder."""
     there = folder.absolute()
-    return next((job for job in store.jobs() if job.checkpoint and Path(job.checkpoint).absolute() == there), None)
+    return next(
+        (job for job in store.working_in(there.name) if job.checkpoint and Path(job.checkpoint).absolute() == there),
+        None,
+    )
 
 
 def telling(events: Iterator[Event], store: Store, job: Job, options: VideoOptions) -> Iterator[Event]:

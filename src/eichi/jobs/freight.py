@@ -5,16 +5,18 @@ A row names the files of a job by the paths of the machine that it was added at,
 paths of the home. After every section the latents and the card of the job go to the place, so that whoever gets the job
 next goes on from there. What it made at the end goes there, too; the home fetches it, and clears the place.
 
-    inputs/CONTENT                  pictures, LoRAs, latents
-    parts/JOB/FILE                  the card, fitted pictures, sections
+    inputs/CONTENT, spare/CONTENT   pictures, LoRAs, latents; which of them no job needs any more
+    parts/JOB/FILE                  the card, fitted pictures, sections, the newest look at one that is drawn
     results/HOME/JOB/FILE, done/HOME/JOB     what was made, and the list of it, which comes last
 
 Without a place nothing goes anywhere: paths mean the same on all machines, or there is one only.
 """
 
+import math
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +28,7 @@ from eichi.declare import Plain
 from eichi.errors import DiskError, InputError, StoreError
 from eichi.events import Finished, FrameFinished, Result, Stopped
 from eichi.files import digest, private, remove
+from eichi.jobs.inputs import assure, bring, shed
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
@@ -40,6 +43,7 @@ from eichi.video.metadata import Record, last_part
 from eichi.video.sectionfolder import SECTION
 
 AWAY = "away"  # the folder in the home folder where jobs of other machines are worked on
+PEEK = 5.0  # seconds between two looks at a job that runs elsewhere
 WEIGHTS, REQUEST = "weights", "request"
 
 Prints = Mapping[str, str]  # of weights, by parts
@@ -59,6 +63,7 @@ class Freight:
         self.place = place
         self.node = node or node_name()
         self._sent: dict[int, dict[str, str]] = {}
+        self._shown = -math.inf
 
     # Where it was added
 
@@ -71,17 +76,12 @@ class Freight:
 
     def inputs(self, options: Options) -> dict[str, str]:
         """What is in the files of a request, by their paths; it is in the place by then. Raises StoreError."""
-        if self.place is None:
-            return {}
-        found = dict[str, str]()
-        there = set(self.place.keys("inputs/"))
-        for path in _inputs(options):
-            with reaching(str(path)):
-                content = digest(path)
-            found[str(path)] = content
-            if f"inputs/{content}" not in there:
-                self.place.put(f"inputs/{content}", path)
-        return found
+        return {} if self.place is None else bring(self.place, _inputs(options))
+
+    def assure(self, drafts: Iterable[Draft]) -> None:
+        """See to it that the inputs of jobs are there still, now that the store knows of these. Raises StoreError."""
+        if self.place is not None:
+            assure(self.place, {path: content for one in drafts for path, content in (one.inputs or {}).items()})
 
     # By which paths this machine knows a job
 
@@ -143,6 +143,14 @@ class Freight:
         self._put_card(job, card | {REQUEST: _renamed(options, back), WEIGHTS: weights, FILES: files})
         self._sent[job.id] = files
 
+    def show(self, job: Job, picture: Path) -> None:
+        """Let the home have a look at the section that is drawn, every few seconds at the most."""
+        if self.place is None or self.mine(job) or time.monotonic() < self._shown + PEEK:
+            return
+        self._shown = time.monotonic()
+        with suppress(StoreError):  # a look at the work is not worth the work
+            self.place.put(f"{_parts(job)}{picture.name}", picture)
+
     def deliver(self, job: Job, event: Result) -> Result:
         """What a job ended with, by the paths of its home; the files are in the place. Raises StoreError."""
         if self.place is None or self.mine(job):
@@ -191,12 +199,18 @@ class Freight:
         of this one that are finished. Raises StoreError.
         """
         self._sweep(store)
+        self.shed(store)
         for folder in (self.settings.home / AWAY).glob("*-*"):
             id = number(folder.name)
             job = None if id is None else store.find(id)
             if job is None or job.status.terminal or _key(job) != folder.name:
                 with suppress(OSError):
                     remove(folder)
+
+    def shed(self, store: Store) -> None:
+        """Remove from the place what no job of anybody has needed for long. Raises StoreError."""
+        if self.place is not None:
+            shed(self.place, store)
 
     def _sweep(self, store: Store) -> None:
         """Clear the place of what was made of jobs that are finished here, at their home."""
@@ -252,7 +266,10 @@ class Freight:
     def mirror(self, job: Job) -> None:
         """Bring home what of a job is made elsewhere so far, so that it can be looked at and built on."""
         if self.place is not None and job.checkpoint is not None and job.node == self.node:
-            self._fetch_parts(job, JobFolder(Path(job.checkpoint)), {})
+            folder = JobFolder(Path(job.checkpoint))
+            self._fetch_parts(job, folder, {})
+            if folder.begun:  # a folder with nothing else in it would be that of a job that is begun
+                self.place.get(f"{_parts(job)}{folder.preview.name}", folder.preview, MOST)
 
     def forget(self, job: Job) -> None:
         """Clear the place of a job that is not wanted any more. Raises StoreError."""

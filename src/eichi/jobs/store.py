@@ -8,6 +8,7 @@ SQLite writes ahead (WAL), so readers wait for nobody and writers in turn. Knows
 pipeline.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Preparing, Progress, SectionDone, Step, dump
+from eichi.events import Changed, Event, Failed, Preparing, SectionDone, Step, dump
 from eichi.jobs import listing, roster, turn
 from eichi.jobs.clock import Clock
 from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
@@ -30,6 +31,7 @@ from eichi.jobs.upgrade import open_engine, reaching
 from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
+GLANCE = 1.0  # seconds between two of them at whether the worker lives, which costs as much as the look
 ATTEMPTS = 3  # times that a job may lose its worker in one section before it counts as failed
 
 NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
@@ -178,6 +180,20 @@ class Store:
         """A whole list of jobs, as little of each as is searched."""
         with self.reading() as connection:
             return listing.briefs(connection, asked)
+
+    def column(self, name: str) -> list[Any]:
+        """What stands in a column of all jobs, also of those in the bin; a damaged row may have anything."""
+        with self.reading() as connection:
+            return listing.column(connection, name)
+
+    def inputs_needed(self) -> set[str]:
+        """What is in the files that jobs may still need, which those that are done do not."""
+        with self.reading() as connection:
+            return listing.inputs_needed(connection)
+
+    def working_in(self, folder: str) -> list[Job]:
+        """The jobs that work in a folder of this name, wherever it is."""
+        return self._rows(jobs.c.checkpoint.endswith(folder, autoescape=True) & ~BINNED)
 
     def measures(self) -> Measures:
         """What those ask who watch over the queue."""
@@ -341,6 +357,12 @@ class Store:
         if not gone:
             raise refused(self.job(id), states(Action.REMOVE))
 
+    def bin_new(self) -> list[int]:
+        """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
+        thrown = {"binned": self.now(), "binned_files": False, **TURNED}
+        with self.writing() as connection:
+            return listing.bin_new(connection, thrown)
+
     def restore(self, id: int) -> Job:
         """Take a job out of the bin, as it was. Raises InputError for a number that is in no bin, nor anywhere."""
         back = {"binned": None, "binned_files": None, **TURNED}
@@ -378,9 +400,9 @@ class Store:
         is removed.
         """
         self.job(id)
-        progress: Progress | None = None
+        progress, glanced = None, -math.inf
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
-            for entry in self.events(id, after):
+            for entry in self.events(id, after) if job.said > after or job.status.terminal or job.damaged else ():
                 after = entry.number
                 yield entry
             if job.progress is not None and job.progress != progress:
@@ -388,10 +410,12 @@ class Store:
             progress = job.progress
             if until(job):
                 return
-            if job.status.active and not self._alive(job):
-                self._bury(job)
-            else:
-                time.sleep(PACE)
+            if job.status.active and (now := time.monotonic()) >= glanced + GLANCE:
+                glanced = now
+                if not self._alive(job):
+                    self._bury(job)
+                    continue
+            time.sleep(PACE)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

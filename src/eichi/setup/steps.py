@@ -17,7 +17,6 @@ from pathlib import Path
 from eichi.setup.cards import Card, backends, best
 from eichi.setup.torches import Tell, Trouble, Way, failed, in_environment, install, look, misfit
 from eichi.setup.uv import Uv, cut_off, ended, python_of
-from eichi.setup.whole import PROGRAM
 
 ENVIRONMENT, BEGUN, READY, WITH = ".venv", "begun", "ready", "with"
 MARK = "pyvenv.cfg"  # what makes a folder an environment: a Python without it installs elsewhere
@@ -164,7 +163,7 @@ def _libraries(place: Place, uv: Uv, tell: Tell) -> None:
 
 def _program(place: Place, uv: Uv) -> None:
     """The program itself, by what the lock brought for that."""
-    flags = ("--no-deps", "--no-build-isolation", "--reinstall-package", PROGRAM, "--editable", str(place.root))
+    flags = ("--no-deps", "--no-build-isolation", "--editable", str(place.root))
     _run(uv, "pip", "install", "--python", str(place.python), *flags, quiet=True)
 
 

@@ -109,7 +109,7 @@ class Desk:
 
     def _kept(self) -> list[str]:
         """All that may name a picture. Raises OSError."""
-        kept = [json.dumps(job.request) for job in (*self.store.jobs(), *self.store.binned())]
+        kept = [json.dumps(request, default=str) for request in self.store.column("request")]
         library = (self.settings.home / FOLDER).glob("*.json")
         return kept + [read_file(path).decode("utf-8", "replace") for path in library]
 
