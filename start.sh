@@ -10,6 +10,9 @@ done
 # Where CDPATH is set, cd would look in other folders first.
 case $script in */*) CDPATH='' cd -- "${script%/*}" || exit ;; esac
 python=.venv/bin/python
+# Another program's Python is none of ours; which one uv brings start.py says, unless one that is there is named.
+unset PYTHONHOME PYTHONPATH
+[ -x "${UV_PYTHON:-}" ] || unset UV_PYTHON
 
 say() { # a sentence of the program, in the language of who sits there
     while IFS='"' read -r _ id _ text _; do

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,8 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Some 800,000 objects come and stay while all modules are read. Garbage collection does not look through them
-    again and again, neither now nor in the tests, where each time would take half a second. What was compiled is kept,
-    also where the machine forbids it: some hundred processes would each compile it anew.
+    again and again, neither now nor in the tests, where each time would take half a second.
     """
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    sys.dont_write_bytecode = False
     gc.disable()
     try:
         return (yield)

@@ -100,6 +100,18 @@ def test_it_may_be_called_by_a_link_and_from_anywhere(machine: Machine, tmp_path
     assert [path.name for path in elsewhere.iterdir()].count(".venv.lock") == 0
 
 
+def test_other_programs_pythons_are_left_out(machine: Machine) -> None:
+    """What a shell was told for another program would shadow libraries of this one, or end every Python."""
+    note = 'echo "told ${PYTHONPATH-} ${PYTHONHOME-} ${UV_PYTHON-}" >>"$LOG"\n'
+    machine.has("uv", UV + note)
+    machine.has("python", PYTHON.replace("case", note + "case", 1), machine.folder / ".venv" / "bin")
+    told = {"PYTHONPATH": "/other", "PYTHONHOME": "/other"}
+    calls = machine.start(UV_PYTHON="3.9", **told)[1]
+    assert "told   " in calls and not any("other" in call or "3.9" in call for call in calls)
+    named = str(machine.programs / "uv")
+    assert f"told   {named}" in machine_again(machine).start(UV_PYTHON=named, **told)[1]
+
+
 def test_uv_that_is_there_prepares(machine: Machine) -> None:
     machine.has("uv", UV)
     code, calls, said = machine.start("--with", "triton")

@@ -59,6 +59,7 @@ def test_from_an_empty_queue_to_a_video_that_plays_without_a_mouse(
         tab_to(page, page.locator("#none a"))
         page.keyboard.press("Enter")
         page.wait_for_selector("body[data-ready] main[data-place=create]")
+        expect(page.locator("#plan-line")).not_to_be_empty()
         with page.expect_file_chooser() as chooser:
             tab_to(page, page.locator("picture-drop[name=image] input"))
             page.keyboard.press("Enter")
@@ -68,12 +69,15 @@ def test_from_an_empty_queue_to_a_video_that_plays_without_a_mouse(
         tab_to(page, page.locator("#video-seconds"))
         page.keyboard.type("0,8")
         expect(page.locator("#plan-line")).to_contain_text("80×48")
+        expect(page.locator("#plan-line")).to_contain_text(re.compile("^[01],"))
         page.keyboard.press("Control+Enter")
         stage = page.locator("job-stage")
         expect(stage.locator(".state.done")).to_have_text(say("status.done", "ru"))
         tab_to(page, stage.locator("[data-do=play]"))
         page.keyboard.press("Enter")
         expect(stage.locator(".time")).not_to_contain_text("· 0/")
+        (made,) = page.request.get(f"{server.address}/api/v1/jobs").json()["jobs"]
+        assert (made["status"], made["request"]["prompt"]) == ("done", "Мяч катится")
 
 
 def test_from_the_press_on_the_stage_says_what_it_waits_for(server: Server, browser: Browser, ball: Path) -> None:

@@ -136,6 +136,13 @@ def column(connection: sa.Connection, name: str) -> list[Any]:
     return list(connection.scalars(sa.select(jobs.c[name]).where(jobs.c[name].is_not(None))))
 
 
+def inputs_needed(connection: sa.Connection) -> set[str]:
+    """What is in the files of all jobs but those that are done."""
+    asked = sa.select(jobs.c.inputs).where(jobs.c.inputs.is_not(None), jobs.c.status != Status.DONE)
+    found = [inputs for inputs in connection.scalars(asked) if isinstance(inputs, dict)]
+    return {str(content) for inputs in found for content in inputs.values()}
+
+
 def bin_new(connection: sa.Connection, thrown: dict[str, Any]) -> list[int]:
     """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
     new = COMING & (jobs.c.status == Status.WAITING) & jobs.c.checkpoint.is_(None)

@@ -18,7 +18,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Preparing, Progress, SectionDone, Step, dump
+from eichi.events import Changed, Event, Failed, Preparing, SectionDone, Step, dump
 from eichi.jobs import listing, roster, turn
 from eichi.jobs.clock import Clock
 from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
@@ -188,10 +188,8 @@ class Store:
 
     def inputs_needed(self) -> set[str]:
         """What is in the files that jobs may still need, which those that are done do not."""
-        asked = sa.select(jobs.c.inputs).where(jobs.c.inputs.is_not(None), jobs.c.status != Status.DONE)
         with self.reading() as connection:
-            found = [inputs for inputs in connection.scalars(asked) if isinstance(inputs, dict)]
-        return {str(content) for inputs in found for content in inputs.values()}
+            return listing.inputs_needed(connection)
 
     def working_in(self, folder: str) -> list[Job]:
         """The jobs that work in a folder of this name, wherever it is."""
@@ -402,8 +400,7 @@ class Store:
         is removed.
         """
         self.job(id)
-        progress: Progress | None = None
-        glanced = -math.inf
+        progress, glanced = None, -math.inf
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
             for entry in self.events(id, after) if job.said > after or job.status.terminal or job.damaged else ():
                 after = entry.number
