@@ -58,8 +58,10 @@ class Chunked(TorchFunctionMode):
 
 
 def chunked(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **options: Any) -> Tensor:
-    """torch's attention [..., heads, n, d] of some heads at a time, in runs of queries whose scores stay under the limit,
-    one query at least."""
+    """torch's attention [..., heads, n, d] of some heads at a time, in runs of queries.
+
+    The scores of a run stay under the limit, if it has more than one query.
+    """
     made = torch.empty((*query.shape[:-1], value.shape[-1]), dtype=query.dtype, device=query.device)
     for begin in range(0, query.shape[-3], HEADS):
         heads = slice(begin, begin + HEADS)
