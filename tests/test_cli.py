@@ -99,7 +99,7 @@ def test_every_everyday_option_has_its_flag(eichi: Run, command: str, kind: type
 def test_the_plan_contract(eichi: Run, picture: Path) -> None:
     plan = planned(eichi, picture, "--seconds", 2, "--seed", 3)
     assert plan.keys() >= PLAN_KEYS
-    assert plan.keys() - PLAN_KEYS == {"latents", "seed", "images", "kept", "notes", "tokens"}
+    assert plan.keys() - PLAN_KEYS == {"latents", "seed", "images", "kept", "notes", "tokens", "sources", "pieces", "common"}
     assert (plan["model"], plan["direction"], plan["frames"], plan["seconds"]) == ("tiny", "reverse", 73, 2.433)
     assert (plan["width"], plan["height"], plan["seed"], plan["images"]) == (80, 48, 3, {"image": str(picture)})
     assert [list(section) for section in plan["sections"]] == [SECTION_KEYS] * 2
