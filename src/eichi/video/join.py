@@ -128,8 +128,8 @@ class Join:
         voices: list[sound.Voice] = []
         end = self.seconds
         if self.before and self.before.clip.sound:
-            more = self.around.sound or (self.after and self.after.clip.sound)
-            last = self.begin if more else end
+            last = self.end if self.after and self.after.clip.sound else end
+            last = self.begin if self.around.sound else last
             voices.append(sound.Voice(self.before.path, -self.before.clip.begin, Fraction(0), last))
         if self.around.sound:
             voices.append(sound.Voice(self.around.sound, self.begin, self.begin, self.end, whole=True))
