@@ -33,6 +33,7 @@ from tests.pictures import encoded, header
 COMMANDS = ("generate", "frame", "plan", "inspect", "models", "memory", "doctor", "demo", "import", "ui")
 PLAN_KEYS = {"model", "direction", "seconds", "frames", "width", "height", "sections"}
 SECTION_KEYS = ["number", "order", "padding", "start_frame", "end_frame", "prompt", "anchor", "positions"]
+SECTION_KEYS += ["piece", "earlier", "share"]
 
 
 @dataclass
@@ -100,7 +101,8 @@ def test_every_everyday_option_has_its_flag(eichi: Run, command: str, kind: type
 def test_the_plan_contract(eichi: Run, picture: Path) -> None:
     plan = planned(eichi, picture, "--seconds", 2, "--seed", 3)
     assert plan.keys() >= PLAN_KEYS
-    assert plan.keys() - PLAN_KEYS == {"latents", "seed", "images", "kept", "notes", "tokens"}
+    more = {"latents", "seed", "images", "kept", "notes", "tokens", "sources", "pieces", "common"}
+    assert plan.keys() - PLAN_KEYS == more
     assert (plan["model"], plan["direction"], plan["frames"], plan["seconds"]) == ("tiny", "reverse", 73, 2.433)
     assert (plan["width"], plan["height"], plan["seed"], plan["images"]) == (80, 48, 3, {"image": str(picture)})
     assert [list(section) for section in plan["sections"]] == [SECTION_KEYS] * 2
@@ -119,6 +121,9 @@ def test_the_plan_contract(eichi: Run, picture: Path) -> None:
             "x2": [20, 21],
             "x4": list(range(22, 38)),
         },
+        "piece": None,
+        "earlier": None,
+        "share": 1.0,
     }
 
 
