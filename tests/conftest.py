@@ -1,7 +1,8 @@
 """What every test stands on: a home and a working folder of its own, nothing from the developer's machine."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,25 @@ from tests.published import repositories
 # Deadlines would time the machine, a database would write beside the tests.
 settings.register_profile("eichi", deadline=None, database=None, derandomize=True, max_examples=50)
 settings.load_profile("eichi")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: a test that waits for a browser, a worker or a cluster leaves its own free."""
+    return (yield) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Some 800,000 objects come and stay while all modules are read. Garbage collection does not look through them
+    again and again, neither now nor in the tests, where each time would take half a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,9 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from eichi.errors import InputError
+from eichi.video import turning
 from eichi.video.clip import look
+from eichi.video.form import Form
 from eichi.video.join import Around, Join
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
@@ -104,6 +106,8 @@ def test_a_short_video_is_continued(tmp_path: Path, count: int) -> None:
         {"options": {"bf": "0"}},
         {"options": {"bf": "4", "b-pyramid": "strict", "refs": "5"}},
         {"options": {"profile": "baseline"}},
+        {"options": {"x264-params": "interlaced=1"}, "size": (70, 52)},
+        {"options": {"g": "4", "x264-params": "open-gop=1"}},
         {"turn": 90},
         {"turn": -90},
         {"turn": 180},
@@ -123,6 +127,8 @@ def test_every_form_of_h264_is_gone_on_with(tmp_path: Path, made: dict[str, Any]
     one, other = look(path), look(whole)
     assert (other.width, other.height, other.turned) == (one.width, one.height, one.turned)
     assert seen(whole) == pytest.approx([*range(9), *range(30, 42)], abs=1)
+    pairs = zip(read_frames(path), read_frames(whole), strict=False)
+    assert all(np.array_equal(before.pixels, after.pixels) for before, after in pairs)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +157,20 @@ def test_what_cannot_stay_is_encoded_once_and_said(tmp_path: Path, name: str, ma
     if look(path).bright:
         return
     assert seen(whole)[:9] == pytest.approx(range(9), abs=2)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_whichever_way_frames_lie_in_a_file_they_are_seen_upright(tmp_path: Path, number: int) -> None:
+    """Also alone: what is finished of a job, while it runs and after it was stopped."""
+    pixels = np.zeros((1, 48, 64, 3), dtype=np.uint8)
+    pixels[:, :24, :32], pixels[:, 24:, 32:] = 255, 120
+    width, height = (48, 64) if turning.swaps(number) else (64, 48)
+    with Writer(tmp_path / "v.mp4", 64, 48, 1, form=Form(width, height, turned=number)) as writer:
+        writer.add(0, pixels)
+        writer.publish({})
+    (frame,) = read_frames(tmp_path / "v.mp4")
+    assert np.abs(frame.pixels.astype(int) - pixels[0])[::8, ::8].max() < 30
+    assert look(tmp_path / "v.mp4").turned == number
 
 
 SOUNDS = [("aac", "mp4"), ("libmp3lame", "mp4"), ("libopus", "mp4"), ("flac", "mkv"), ("libopus", "mkv")]
