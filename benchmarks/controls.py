@@ -138,11 +138,11 @@ CONTROLS = (
     Control(
         "nag",
         "NAG: negative prompt without CFG",
-        "Nothing is asked for. The sprite goes away from the motion in the negative prompt.",
-        lambda s: (
-            ("off", "", {}),
-            ("not left", "", steps(**STRONG) | {"negative": f"the {s.sprite} moves left"}),
-            ("not right", "", steps(**STRONG) | {"negative": f"the {s.sprite} moves right"}),
+        "Right is asked for, left is to be avoided. NAG 5 keeps the picture, a strong one takes its left part away, "
+        "and CFG 3 burns its colours.",
+        lambda s: tuple(
+            (label, RIGHT, steps(**values) | {"negative": f"the {s.sprite} moves left"})
+            for label, values in (("off", {}), ("NAG 5", {"nag": 5.0}), ("strong NAG", STRONG), ("CFG 3", {"cfg": 3.0}))
         ),
         seconds=1.0,
     ),
