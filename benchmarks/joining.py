@@ -5,7 +5,6 @@ its own, whose highest memory the system tells. Copied means H.264 and AAC in an
 """
 
 import multiprocessing
-import resource
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -69,6 +68,11 @@ def tone(second: int) -> av.AudioFrame:
 
 
 def memory() -> float:
+    """The highest memory of this process so far, in MiB. Windows does not tell."""
+    if sys.platform == "win32":
+        raise NotImplementedError("resource")
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

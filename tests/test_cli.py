@@ -1,6 +1,7 @@
 """The command line: its contract, its exit codes, and one sentence for whatever is wrong with a request."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -491,3 +492,27 @@ def test_resume_looks_where_jobs_of_the_store_stopped(eichi: Run, tmp_path: Path
     unknown = eichi("resume", "other").err
     assert f"no unfinished job other. Looked in: {tmp_path / 'outputs'}, {folder.parent}." in unknown
     assert f"Looked in: {tmp_path}." in eichi("resume", "--out", tmp_path).err
+
+
+def test_wildcards_are_drawn_for_a_plan_and_told_by_a_result(eichi: Run, tmp_path: Path, picture: Path) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "colour.txt").write_text("red\ngreen\n")
+    asked = ["plan", "--image", str(picture), "--seconds", "2.4", "--seed", "1"]
+    prompt = "a __colour__ ball [0s: goes {left|right}]"
+    refused_ = eichi(*asked, "--prompt", prompt)
+    assert refused_.code == 2
+    assert "no list “colour”" in refused_.err
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EICHI_WILDCARDS", str(lists))
+        shown = eichi(*asked, "--prompt", prompt)
+        again = eichi(*asked, "--prompt", prompt, "--json")
+        plan = make_plan(VideoOptions(image=picture, prompt=prompt, seconds=2.4, seed=1))
+    assert re.search("common prompt: “a (red|green) ball”", shown.out)
+    assert len(re.findall("“goes (?:left|right)”", shown.out)) == 2
+    assert json.loads(again.out)["pieces"][0]["prompt"] == plan.sections[0].prompt
+    assert json.loads(again.out)["tokens"][0]["text"] == plan.sections[0].prompt
+    save_png(tmp_path / "v.png", np.zeros((48, 64, 3), dtype=np.uint8), record(plan))
+    told = eichi("inspect", "v.png").out.splitlines()
+    assert f"  prompt = {plan.options.prompt}" in told
+    assert f"  written.prompt = {prompt}" in told

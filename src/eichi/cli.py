@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from eichi.commands.doctor import doctor
+from eichi.commands.extend import extend
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_
@@ -64,7 +65,11 @@ def commands(offline: bool) -> None:
     pass
 
 
-for family in (doctor, jobs, latents, models, memory, lora, import_, ui, verify_gpu, calibrate, worker, workers, ray):
+FAMILIES = (
+    *(doctor, extend, jobs, latents, models, memory, lora, import_, ui),
+    *(verify_gpu, calibrate, worker, workers, ray),
+)
+for family in FAMILIES:
     commands.add_command(family)
 
 

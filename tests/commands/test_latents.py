@@ -17,6 +17,7 @@ from eichi.video.latentfile import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
 from eichi.words import languages
+from tests.clips import clip as made
 from tests.modules import HEAVY, loaded
 
 FIGURES = ["file", "latents", "frames", "seconds", "width", "height", "kind"]
@@ -216,3 +217,21 @@ def test_a_clip_of_the_embedded_model_through_all_of_them(eichi: Run, tmp_path: 
     assert (longer["sections"], longer["frames"]) == (3, 109)
     kept_latents = load_latents(Path(longer["video"]).with_suffix(".safetensors")).values[:, :, -18:]
     assert np.array_equal(kept_latents, before.values[:, :, 1:])
+
+
+@pytest.mark.slow
+def test_latents_of_a_video_that_was_not_made_here_are_extended(eichi: Run) -> None:
+    """Seventeen frames are no section of any length."""
+    made(Path("v.mp4"), 17, size=(64, 64))
+    file = told(eichi, "latents", "from-mp4", "v.mp4", "--model", "tiny-f1", "--out", "v.safetensors")["file"]
+    words = ["--set", "sampling.steps=1"]
+    code, _, said = eichi("latents", "extend", file, "--seconds", 0.5, "--seed", 1, *words)
+    assert (code, "already" in said) == (2, True)
+    longer = told(eichi, "latents", "extend", file, "--seconds", 1.7, "--seed", 1, *words, "--out", "out")
+    assert longer["frames"] == 36
+    assert len(seen(longer["video"])) == 17 + 36
+    whole, before = load_latents(Path(longer["video"]).with_suffix(".safetensors")), load_latents(Path(file))
+    assert np.array_equal(whole.values[:, :, :5], before.values)
+    assert whole.values.shape[2] == 5 + 9
+    again = told(eichi, "latents", "to-mp4", Path(longer["video"]).with_suffix(".safetensors"), "--out", "again.mp4")
+    assert again["frames"] == 17 + 36

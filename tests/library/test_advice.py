@@ -72,7 +72,7 @@ def test_advice_is_found_where_it_is_needed() -> None:
     groups = {"keyframes", "motion", "sampling", "output", "weights"}
     assert {section.place for section in ADVICE} == {"prompt", "section", "model"} | groups
     assert groups <= set(GROUPS)
-    assert [section.id for section in at("prompt")] == ["advice.prompt", "advice.parts"]
+    assert [section.id for section in at("prompt")] == ["advice.prompt", "advice.parts", "advice.pieces"]
     assert at("model", "prompt") == (*at("prompt"), *at("model"))
     assert at("nowhere") == ()
 

@@ -72,10 +72,12 @@ def ways(pictures: list[Path]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         ({"sections": {2: one}}, {"sections": {2: two}, "prompt": "a {star}"}),
         ({"sections": {1: one, 2: two}}, {"sections": {1: two, 2: one}}),  # dragged from one to the other
         ({"sections": {0: one, 2: two}}, {"sections": {0: one}}),
+        # What is made is the end, of which a piece that was there before it knows nothing.
+        ({"prompt": "a [0s: {star}] [34%: left]", "blend": 1}, {"prompt": "a [0s: right] [34%: left]"}),
     ]
 
 
-@pytest.mark.parametrize("way", range(6))
+@pytest.mark.parametrize("way", range(7))
 def test_changed_ahead_is_as_planned_from_the_beginning(
     components: Components, request_of: Callable[..., VideoOptions], pictures: list[Path], tmp_path: Path, way: int
 ) -> None:

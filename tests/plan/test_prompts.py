@@ -72,6 +72,7 @@ def test_prompts_are_taken_apart(prompt: str, common: str | None, spans: list[tu
         ("[2s-2s: b]", 1, 5, "order"),
         ("[50%-2s: b]", 1, 6, "order"),
         ("[1s-101%: b]", 1, 5, "share"),
+        ("[1s:]" * 201, 1, 1001, "many"),
     ],
 )
 def test_errors_name_the_place_and_what_is_expected(prompt: str, line: int, column: int, reason: str) -> None:

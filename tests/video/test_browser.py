@@ -18,7 +18,9 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from eichi.video.join import Around, Join
 from eichi.video.writer import Writer
+from tests.clips import clip
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTH, HEIGHT, COLOR = 64, 48, (200, 40, 40)
@@ -72,24 +74,48 @@ def server(tmp_path: Path) -> Iterator[tuple[str, "Queue[dict[str, Any]]"]]:
     thread.join()
 
 
+def watch(folder: Path, server: tuple[str, "Queue[dict[str, Any]]"]) -> dict[str, Any]:
+    """What the page tells of `v.mp4`."""
+    address, told = server
+    (folder / "page.html").write_text(PAGE, encoding="utf-8")
+    assert BROWSER is not None
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+    words = [BROWSER, *flags, f"--user-data-dir={folder / 'profile'}", f"{address}/page.html"]
+    browser = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        return told.get(timeout=PATIENCE)
+    finally:
+        browser.kill()
+        browser.wait()
+
+
 @pytest.mark.parametrize("crf", [0, 16, 100])
 def test_plays_to_the_end(tmp_path: Path, server: tuple[str, "Queue[dict[str, Any]]"], crf: int) -> None:
-    address, told = server
     with Writer(tmp_path / "v.mp4", WIDTH, HEIGHT, crf) as writer:
         for first, count in ((25, 12), (13, 12), (0, 13)):
             writer.add(first, np.broadcast_to(np.array(COLOR, dtype=np.uint8), (count, HEIGHT, WIDTH, 3)))
         writer.publish({})
-    (tmp_path / "page.html").write_text(PAGE, encoding="utf-8")
-    assert BROWSER is not None
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-    words = [BROWSER, *flags, f"--user-data-dir={tmp_path / 'profile'}", f"{address}/page.html"]
-    browser = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        seen = told.get(timeout=PATIENCE)
-    finally:
-        browser.kill()
-        browser.wait()
+    seen = watch(tmp_path, server)
     assert "error" not in seen, seen
     assert seen["ended"] == seen["duration"] == pytest.approx(37 / 30, abs=1e-3)
     assert (seen["size"], seen["frames"]) == ([WIDTH, HEIGHT], 37)
     assert seen["color"][:3] == pytest.approx(COLOR, abs=6)
+
+
+@pytest.mark.parametrize(
+    "made", [{"options": {"bf": "4", "refs": "5"}, "turn": 90}, {"options": {"profile": "baseline"}}]
+)
+def test_both_halves_of_a_joined_video_play(
+    tmp_path: Path, server: tuple[str, "Queue[dict[str, Any]]"], made: dict[str, Any]
+) -> None:
+    """One track with the parameter sets of two encoders, and a sound that ends before the picture."""
+    given = clip(tmp_path / "given.mp4", 24, 24, sound="aac", **made)
+    plan = Join(Around(before=given), 30, (WIDTH, HEIGHT))
+    with Writer(tmp_path / "new.mp4", WIDTH, HEIGHT, 16, form=plan.form) as writer:
+        writer.add(0, np.broadcast_to(np.array(COLOR, dtype=np.uint8), (24, HEIGHT, WIDTH, 3)))
+        plan.write(tmp_path, dict(enumerate(writer.segments.values())), tmp_path / "v.mp4", {})
+    seen = watch(tmp_path, server)
+    assert "error" not in seen, seen
+    assert seen["ended"] == seen["duration"] == pytest.approx(2, abs=1e-2)
+    assert seen["frames"] == 48
+    assert seen["color"][:3] == pytest.approx(COLOR, abs=8)

@@ -1,5 +1,6 @@
 """A video with a new part behind it, before it or between two: what was there stays as it was, packet by packet."""
 
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,13 @@ import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from eichi.errors import InputError
+from eichi.video import turning
 from eichi.video.clip import look
+from eichi.video.form import Form
 from eichi.video.join import Around, Join
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
@@ -101,6 +106,8 @@ def test_a_short_video_is_continued(tmp_path: Path, count: int) -> None:
         {"options": {"bf": "0"}},
         {"options": {"bf": "4", "b-pyramid": "strict", "refs": "5"}},
         {"options": {"profile": "baseline"}},
+        {"options": {"x264-params": "interlaced=1"}, "size": (70, 52)},
+        {"options": {"g": "4", "x264-params": "open-gop=1"}},
         {"turn": 90},
         {"turn": -90},
         {"turn": 180},
@@ -120,6 +127,8 @@ def test_every_form_of_h264_is_gone_on_with(tmp_path: Path, made: dict[str, Any]
     one, other = look(path), look(whole)
     assert (other.width, other.height, other.turned) == (one.width, one.height, one.turned)
     assert seen(whole) == pytest.approx([*range(9), *range(30, 42)], abs=1)
+    pairs = zip(read_frames(path), read_frames(whole), strict=False)
+    assert all(np.array_equal(before.pixels, after.pixels) for before, after in pairs)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +157,20 @@ def test_what_cannot_stay_is_encoded_once_and_said(tmp_path: Path, name: str, ma
     if look(path).bright:
         return
     assert seen(whole)[:9] == pytest.approx(range(9), abs=2)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_whichever_way_frames_lie_in_a_file_they_are_seen_upright(tmp_path: Path, number: int) -> None:
+    """Also alone: what is finished of a job, while it runs and after it was stopped."""
+    pixels = np.zeros((1, 48, 64, 3), dtype=np.uint8)
+    pixels[:, :24, :32], pixels[:, 24:, 32:] = 255, 120
+    width, height = (48, 64) if turning.swaps(number) else (64, 48)
+    with Writer(tmp_path / "v.mp4", 64, 48, 1, form=Form(width, height, turned=number)) as writer:
+        writer.add(0, pixels)
+        writer.publish({})
+    (frame,) = read_frames(tmp_path / "v.mp4")
+    assert np.abs(frame.pixels.astype(int) - pixels[0])[::8, ::8].max() < 30
+    assert look(tmp_path / "v.mp4").turned == number
 
 
 SOUNDS = [("aac", "mp4"), ("libmp3lame", "mp4"), ("libopus", "mp4"), ("flac", "mkv"), ("libopus", "mkv")]
@@ -252,3 +275,42 @@ def test_a_sound_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     for bad in (path, tmp_path / "missing.wav"):
         with pytest.raises(InputError):
             Join(Around(path, sound=bad), NEW, MADE)
+
+
+def test_more_than_a_picture_and_a_sound_is_left_out(tmp_path: Path) -> None:
+    """A cover in front, a second sound and a track of times: the first video and the first sound are taken."""
+    given, path = clip(tmp_path / "v.mp4", 20, sound="aac"), tmp_path / "many.mp4"
+    second = song(tmp_path / "s.m4a", 0.6, "aac")
+    with av.open(str(path), "w") as output, av.open(str(given)) as one, av.open(str(second)) as other:
+        cover = output.add_stream("mjpeg", rate=1)
+        assert isinstance(cover, VideoStream)
+        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        tracks = {stream: output.add_stream_from_template(stream) for stream in (*one.streams, *other.streams)}
+        output.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        for container in (one, other):
+            for packet in container.demux():
+                if packet.pts is not None:
+                    packet.stream = tracks[packet.stream]
+                    output.mux(packet)
+    assert look(path).frames == 20
+    whole, _ = join(tmp_path, Around(before=path))
+    assert packets(whole)[:20] == packets(given)
+    assert packets(whole, "audio") == packets(given, "audio")
+    with av.open(str(whole)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+
+
+def test_what_an_edit_list_hides_stays_hidden(tmp_path: Path) -> None:
+    """A recording that was trimmed on a phone: its first frames are in the file, and not shown."""
+    path = clip(tmp_path / "v.mp4", 20)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 4 + 8  # version and flags, how many, then duration and media time of the only one
+    duration, start = struct.unpack_from(">II", data, at)
+    struct.pack_into(">II", data, at, duration - 200, start + 6 * 512)
+    path.write_bytes(data)
+    assert seen(path) == list(range(6, 20))
+    whole, plan = join(tmp_path, Around(before=path))
+    assert [(note.id, note.values["reason"]) for note in plan.notes] == [("note.join.encoded", "reason.join.times")]
+    assert seen(whole) == pytest.approx([*range(6, 20), *range(30, 42)], abs=1)
+    assert times(whole) == pytest.approx([index / 30 for index in range(26)], abs=1e-3)

@@ -3,6 +3,7 @@ tabs, a server that goes away, a section once more, a draft of a tab that was cl
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
+import av
+from av.audio.stream import AudioStream
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -17,9 +20,10 @@ from eichi.events import Preparing, Step
 from eichi.options import VideoOptions
 from eichi.web.desk import Desk
 from eichi.words import say
+from tests.clips import clip, tone
 from tests.machine import NO_BROWSER, chromium
 from tests.web import serving as threads
-from tests.web.browser import PATIENCE, Server, await_done, give, job, opened, serving, visiting, watched
+from tests.web.browser import DROP, PATIENCE, Server, await_done, give, job, opened, serving, visiting, watched
 from tests.web.conftest import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
@@ -222,3 +226,45 @@ def test_a_duplicated_tab_is_one_of_its_own(server: Server, browser: Browser) ->
         page.locator("#video-prompt").fill("third")
         page.locator("#drafts").click()
         expect(page.locator("dialog .drafts li p")).to_have_text(["second"])
+
+
+def test_a_video_of_ones_own_is_dropped_continued_and_heard(server: Server, browser: Browser, tmp_path: Path) -> None:
+    brought, song = clip(tmp_path / "海.mp4", 24, 24, sound="aac"), tmp_path / "song.wav"
+    sung(song)
+    with visiting(browser, server.address, "ja") as page:
+        page.evaluate("sessionStorage.setItem('eichi.draft.video', '{\"sampling.steps\": 2, \"seconds\": 1}')")
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        dropped = [brought.name, b64encode(brought.read_bytes()).decode(), "video/mp4"]
+        page.locator("picture-drop[name=image]").evaluate(DROP, dropped)  # a video where the first picture goes
+        place = page.locator('file-drop[name="source.before"]')
+        expect(place).to_have_class(re.compile("filled"))
+        expect(place.locator(".hint")).to_contain_text(say("page.with_sound", "ja"))
+        expect(place.locator("img")).to_have_js_property("complete", True)
+        page.locator('file-drop[name="source.sound"] input').set_input_files(song)
+        expect(page.locator('file-drop[name="source.sound"] .hint')).to_contain_text("song.wav")
+        page.locator("#video-prompt").fill("a ball")
+        page.locator("#start").click()
+        expect(page.locator("job-stage .state.done")).to_be_visible()
+        viewer = page.locator("job-stage clip-viewer")
+        expect(viewer).to_be_visible()
+        viewer.locator("[data-do=play]").click()
+        viewer.locator("[data-do=sound]").click()
+        expect(viewer.locator("video")).to_have_js_property("muted", False)
+        made = page.request.get(f"{server.address}/api/v1/jobs").json()["jobs"]
+        options = next(one for one in made if one["request"]["source"]["before"])["request"]
+        assert options["image"] is None and options["source"]["sound"]
+        # The result is one to continue, too: both parts are in it.
+        page.locator("job-stage").get_by_role("button", name=say("do.more", "ja"), exact=True).click()
+        page.get_by_role("menuitem", name=say("result.continue", "ja")).click()
+        expect(place.locator(".hint")).to_contain_text(say("page.with_sound", "ja"))
+
+
+def sung(path: Path) -> None:
+    """A sound of half a second."""
+    with av.open(str(path), "w") as container:
+        voice = container.add_stream("pcm_s16le", rate=48_000)
+        assert isinstance(voice, AudioStream)
+        for block in tone(0.5):
+            container.mux(voice.encode(block))
+        container.mux(voice.encode(None))

@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 import click
 
 from eichi.commands.run import follow, run_request
+from eichi.declare import Plain
 from eichi.errors import InputError, OptionError
-from eichi.events import FileFinished
+from eichi.events import Adjusted, FileFinished, Finished
 from eichi.flags import read_request, some_flags
 from eichi.library.lorafolders import located
-from eichi.lines import done
+from eichi.lines import done, in_terminal
 from eichi.options import FillOptions, OutputOptions, Request, VideoOptions
 from eichi.settings import Settings
-from eichi.terminal import json_flag, print_json, reporting
+from eichi.terminal import json_flag, print_json, reporting, tell
 from eichi.usage import Group, Number
 from eichi.words import say
 
@@ -126,9 +127,14 @@ def fill(
 @click.option("--out", type=click.Path(path_type=Path), help=say("cli.out"))
 @json_flag
 def extend(file: Path, assignments: tuple[str, ...], out: Path | None, as_json: bool, **flags: Any) -> None:
+    from eichi.video.splice import read_source
+
     with reporting(as_json) as settings:
         if flags["seconds"] is None:
             raise OptionError("error.latents.seconds", flag="--seconds")
+        if read_source(file).of_tool:
+            extend_as_video(file, out or settings.outputs, assignments, flags, as_json, settings)
+            return
         flags |= {"source": file, "kept__latents": file, "output__latents": True}
         options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
@@ -173,6 +179,38 @@ def from_mp4(video: Path, out: Path | None, as_json: bool, **flags: Any) -> None
         from eichi.pipeline import convert
 
         follow(lambda stop: convert.from_mp4(video, path, components, size, stop), as_json, settings)
+
+
+def extend_as_video(
+    file: Path, folder: Path, assignments: tuple[str, ...], flags: Plain, as_json: bool, settings: Settings
+) -> None:
+    """Latents that no sections of a job lie in: decoded, continued as any video is, and put in front of the new ones.
+
+    `--seconds` is of the whole, as it is where sections are kept.
+    """
+    from eichi.catalog import find
+    from eichi.plan.size import resolution_of
+    from eichi.video.latentfile import measure_latents
+    from eichi.video.splice import figures, lengthen, model_of, read_source
+
+    shape, model = measure_latents(file), model_of([read_source(file)])
+    there, size = figures(shape)["seconds"], (shape.height * 8, shape.width * 8)
+    video = target(folder, settings, file, "decoded", VIDEO)
+    flags |= {"source__before": video, "model": model, "output__latents": True}
+    flags["resolution"] = resolution_of(find(model), size)
+    asked = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
+    if asked.seconds <= there:
+        raise OptionError("error.latents.long", path=file, seconds=there)
+    options = VideoOptions.parse(asked.dump() | {"seconds": asked.seconds - there})
+    tell(in_terminal(Adjusted("note.latents.video", {"path": str(file), "video": str(video)}), settings.language))
+    components = decoder(model, settings)
+    from eichi.pipeline import convert
+
+    follow(lambda stop: convert.to_mp4(file, video, components, asked.output.crf, stop), as_json, settings)
+    last = run_request(options, folder, settings, as_json)
+    assert isinstance(last, Finished), f"a job that was not stopped is finished: {last}"
+    if apart := lengthen(file, Path(last.video).with_suffix(LATENTS)):
+        tell(in_terminal(apart, settings.language))
 
 
 def tell_made(made: FileFinished, as_json: bool, language: str) -> None:

@@ -43,8 +43,8 @@ class Plans:
     plans: "tuple[PlanView | FramePlanView, ...]"
 
 
-def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> None:
-    """Plan, check, generate; ends the program where the job was stopped."""
+def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> Event:
+    """Plan, check, generate; the last event. Ends the program where the job was stopped."""
     from eichi.prepare import check_run, make_plan, shared_plan
 
     plan = make_plan(options, settings.model_folders)
@@ -54,7 +54,7 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     from eichi.pipeline.generate import generate
 
     with closing(Components(plan.entry, settings.runtime)) as components:
-        follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
+        return follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
 
 
 def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_json: bool) -> None:
@@ -117,8 +117,8 @@ def _view(plan: "Plan | FramePlan", tokens: "tuple[Reading, ...]" = ()) -> "Plan
     return FramePlanView.of(plan, tokens) if isinstance(plan, FramePlan) else PlanView.of(plan, tokens)
 
 
-def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> None:
-    """Show a job to its end; Ctrl-C stops it."""
+def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> Event:
+    """Show a job to its end, which is returned; Ctrl-C stops it, and the program with it."""
     from eichi.progress import show
 
     with interrupt() as stop:
@@ -129,3 +129,4 @@ def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool
         click.echo(done(last, settings.language))
     if isinstance(last, Stopped):
         sys.exit(STOPPED)
+    return last

@@ -96,6 +96,20 @@ PARTS = AdviceSection(
     ),
 )
 
+PIECES = AdviceSection(
+    "advice.pieces",
+    "prompt",
+    (
+        Paragraph("advice.pieces.what"),
+        Example(
+            "advice.pieces.example",
+            "A girl in a garden. [0s: She stands still.] [2s: She walks to the left.] [75%: She waves.] Soft light.",
+        ),
+        Points(("advice.pieces.open", "advice.pieces.middle", "advice.pieces.plain")),
+        Example("advice.pieces.wild", "A {red|green|blue} ball and a __animal__ on a lawn."),
+    ),
+)
+
 SECTIONS = AdviceSection(
     "advice.sections",
     "section",
@@ -248,7 +262,7 @@ MODELS = AdviceSection(
     ),
 )
 
-ADVICE = (PROMPTS, PARTS, SECTIONS, KEYS, PICTURES, LOOPS, TIME, MOTION, SAMPLING, OUTPUT, WEIGHTS, MODELS)
+ADVICE = (PROMPTS, PARTS, PIECES, SECTIONS, KEYS, PICTURES, LOOPS, TIME, MOTION, SAMPLING, OUTPUT, WEIGHTS, MODELS)
 
 
 def at(*places: str) -> tuple[AdviceSection, ...]:

@@ -6,6 +6,10 @@ their last three reach no latent.) F1 sees as many latents as its history has, t
 one; both decode from two latents before the cut on, `LEAD` of them before the one that the new part begins at. A video
 that is led up to gives its first nineteen latents, of which the first stands for its first frame, as a picture's does.
 Shorter ones give what they have.
+
+At position 0 F1 was trained to see the beginning of the video, whatever its history holds by then. So the first latent
+that it sees of a video lies there, which stands for one frame as a start picture's does, and not the last one: beside
+that, nothing in its history seems to have moved (docs/joins.md).
 """
 
 from collections.abc import Mapping
@@ -30,10 +34,13 @@ START = 5  # latents of a video of which only the last one is needed: a tile of 
 
 @dataclass(frozen=True)
 class Ends:
-    """Latents [1, c, n, h, w] of the video before and of the one after the new part, None where there is none."""
+    """Latents [1, c, n, h, w] of the video before and of the one after the new part, None where there is none; `anchor`
+    [1, c, 1, h, w] is what sections come from where no picture says otherwise.
+    """
 
     before: Tensor | None = None
     after: Tensor | None = None
+    anchor: Tensor | None = None
 
     @property
     def lead(self) -> Tensor:
@@ -52,7 +59,11 @@ def read_ends(plan: Plan, vae: AutoencoderKLHunyuanVideo, sources: Mapping[str, 
     if AFTER in sources:
         frames = head(sources[AFTER], frame_count(CONTEXT), size)
         found[AFTER] = _encoded(vae, frames[: len(frames) - (len(frames) - 1) % FRAMES_PER_LATENT])
-    return Ends(found.get(BEFORE), found.get(AFTER))
+    before = found.get(BEFORE)
+    if before is None:
+        return Ends(after=found.get(AFTER))
+    anchor = before[:, :, :1] if plan.entry.direction == "forward" else before[:, :, -1:]
+    return Ends(before, found.get(AFTER), anchor)
 
 
 def last_frame(plan: Plan, path: Path) -> NDArray[np.uint8]:

@@ -206,7 +206,7 @@ def sample_latents(
             # 3. Draw the section's latents.
             section = SectionInputs(
                 layout=part.layout,
-                anchor=latents[part.anchor],
+                anchor=given.anchor(part),
                 context=history.context(),
                 image=image,
                 # Users turn a strength of 100-102 %; the share of noise is its inverse, in the first section only.
@@ -255,6 +255,12 @@ class Conditions:
         """What frames are decoded from before the new latents: the start picture's, and what lies before a cut."""
         image = self.latents[START]
         return image if self.ends.before is None else torch.cat([self.ends.lead, image], dim=2)
+
+    def anchor(self, section: SectionPlan) -> Tensor:
+        """What a section comes from."""
+        if section.anchor == START and self.ends.anchor is not None:
+            return self.ends.anchor
+        return self.latents[section.anchor]
 
     def said(self, section: SectionPlan) -> PromptStates:
         """The words of a section; after a change of prompt they are blended."""

@@ -16,6 +16,7 @@ Pure, and twenty lines of a scanner instead of a grammar's library: it has one r
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,6 +34,7 @@ PLAIN = re.compile(rf"[\\\[](?={BEGIN.pattern})")  # what makes a piece's bracke
 SHORT = re.compile(rf"\s*({NUMBER})\s*(?={DASH}\s*{NUMBER}\s*({UNIT}))")
 TO, COLON = re.compile(rf"\s*{DASH}"), re.compile("\\s*[:\uff1a]")
 WHOLE = 100  # per cent
+MOST = 200  # pieces, each of which has the common prompt before it: more than any video has sections
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Script:
         found = []
         for piece in self.pieces:
             start = piece.start.at(total)
-            later = next((other for other in starts if other > start), max(total, start))
+            after = bisect_right(starts, start)
+            later = starts[after] if after < len(starts) else max(total, start)
             end = later if piece.end is None else piece.end.at(total)
             if piece.end is not None and end <= start:
                 raise _wrong("reason.prompt.order", piece.line, piece.column)
@@ -105,6 +108,8 @@ def read_script(prompt: str) -> Script:
         between.append(text)
         if at == len(prompt):
             break
+        if len(pieces) == MOST:
+            raise _wrong("reason.prompt.many", *_place(prompt, at), most=MOST)
         piece, at = _piece(prompt, at)
         pieces.append(piece)
     if not pieces:
@@ -191,5 +196,5 @@ def _place(prompt: str, at: int) -> tuple[int, int]:
     return prompt.count("\n", 0, at) + 1, at - prompt.rfind("\n", 0, at)
 
 
-def _wrong(reason: str, line: int, column: int) -> OptionError:
-    return OptionError("error.prompt.pieces", key="prompt", line=line, column=column, reason=reason)
+def _wrong(reason: str, line: int, column: int, **values: int) -> OptionError:
+    return OptionError("error.prompt.pieces", key="prompt", line=line, column=column, reason=reason, **values)

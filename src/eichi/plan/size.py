@@ -17,6 +17,11 @@ def published(entry: Entry, resolution: int, picture: tuple[int, int], first: bo
     return nearest(tuple(size for size in sizes if size not in LATER) if first else sizes, *picture)
 
 
+def resolution_of(entry: Entry, size: tuple[int, int]) -> int | None:
+    """A model's resolution by which a picture of (height, width) keeps its size, None where there is none."""
+    return next((one for one, sizes in entry.sizes.items() if nearest(sizes, size[1], size[0]) == size), None)
+
+
 def clip_size(entry: Entry, resolution: int | None, clip: tuple[int, int]) -> tuple[int, int]:
     """(height, width) to encode a clip of (width, height) pixels at, its own by default. Raises OptionError."""
     if resolution is not None:

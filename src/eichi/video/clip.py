@@ -232,7 +232,7 @@ def head(path: Path, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
 def last_frame(path: Path) -> NDArray[np.uint8]:
     """The last frame of a video at its own size, [height, width, 3]. Raises InputError."""
     times = times_of(path)
-    (frame,) = _picked(path, times, [len(times.shown) - 1], None)
+    frame: NDArray[np.uint8] = _picked(path, times, [len(times.shown) - 1], None)[0]
     return frame
 
 

@@ -119,8 +119,8 @@ class Join:
             if side.clip.rate is None:
                 yield Adjusted("note.join.uneven", {"path": str(side.path), "fps": FPS})
         if self.before and self.after and _shape(self.before.clip) != _shape(self.after.clip):
-            size = {"width": self.form.width, "height": self.form.height}
-            yield Adjusted("note.join.stretched", {"path": str(self.after.path), **size})
+            path, form = str(self.after.path), self.form
+            yield Adjusted("note.join.stretched", {"path": path, "width": form.width, "height": form.height})
         yield from self.sound.notes
 
     def _voices(self) -> list[sound.Voice]:
@@ -128,8 +128,8 @@ class Join:
         voices: list[sound.Voice] = []
         end = self.seconds
         if self.before and self.before.clip.sound:
-            more = self.around.sound or (self.after and self.after.clip.sound)
-            last = self.begin if more else end
+            last = self.end if self.after and self.after.clip.sound else end
+            last = self.begin if self.around.sound else last
             voices.append(sound.Voice(self.before.path, -self.before.clip.begin, Fraction(0), last))
         if self.around.sound:
             voices.append(sound.Voice(self.around.sound, self.begin, self.begin, self.end, whole=True))

@@ -92,7 +92,10 @@ class Outputs:
                 self.flags.append(event)
 
     def lay(self) -> Iterator[Converted]:
-        """Encode what is around the new part and cannot be copied, before that is made. Raises InputError, DiskError."""
+        """Encode what is around the new part and cannot be copied, before that is made.
+
+        Raises InputError, DiskError.
+        """
         if self.join:
             yield from self.join.lay(self._folder, self.options.crf, self._finished)
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from eichi.catalog import find
 from eichi.errors import InputError, ModelError, OptionError
-from eichi.events import FileFinished
+from eichi.events import Adjusted, FileFinished
+from eichi.options import FillOptions
 from eichi.plan.continued import Shape
 from eichi.plan.fill import FillPlan
 from eichi.plan.splice import frame_total, joined, stretches, trimmed
@@ -38,6 +39,11 @@ class ToolSource:
     def model(self) -> str | None:
         """The model that the latents are for, None where the file does not say."""
         return None if self.record is None else self.record.get("model")
+
+    @property
+    def of_tool(self) -> bool:
+        """Whether no job has made it by a request that could be gone on with."""
+        return self.record is not None and self.record["kind"] in (KIND, FillOptions.kind)
 
 
 def read_source(path: Path) -> ToolSource:
@@ -124,6 +130,22 @@ def trim_latents(path: Path, target: Path, start: int, end: int) -> FileFinished
     values = load_latents(path).values[:, :, start : start + shape.count]
     cut = Latents(np.ascontiguousarray(values), shape.first, shape.joints)
     return save(target, cut, tool_record("trim", [source], shape, source.model, {"start": start, "end": end}))
+
+
+def lengthen(before: Path, made: Path) -> Adjusted | None:
+    """Put the latents that a video was continued from in front of those of its new part, `made`, of which the first
+    stands for the last of them.
+
+    A word where they are of another size, and stay apart. Raises InputError, DiskError.
+    """
+    one, other = load_latents(before), load_latents(made)
+    if one.shape.size != other.shape.size:
+        theirs, ours = (f"{shape.width * 8}x{shape.height * 8}" for shape in (one.shape, other.shape))
+        return Adjusted("note.latents.apart", {"path": str(before), "theirs": theirs, "ours": ours})
+    sources = [read_source(before), read_source(made)]
+    whole = Latents(np.concatenate([one.values, other.values[:, :, 1:]], axis=2), one.first, one.joints)
+    save(made, whole, tool_record("extend", sources, whole.shape, model_of(sources)))
+    return None
 
 
 def save(target: Path, latents: Latents, values: Mapping[str, Any]) -> FileFinished:

@@ -69,6 +69,14 @@ def of_matrix(matrix: bytes) -> int:
     return WAYS[swapped, (c if swapped else a) < 0, (b if swapped else d) < 0]
 
 
+def to_matrix(number: int) -> list[int]:
+    """A video's matrix for a number, the inverse of `of_matrix`."""
+    swapped, across, down = STEPS[number]
+    x, y = (-(2**16) if across else 2**16), (-(2**16) if down else 2**16)
+    a, b, c, d = (0, y, x, 0) if swapped else (x, 0, 0, y)
+    return [a, b, 0, c, d, 0, 0, 0, 2**30]
+
+
 def swaps(number: int) -> bool:
     """Whether width and height change places."""
     return STEPS[number][0]

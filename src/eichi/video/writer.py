@@ -30,7 +30,8 @@ from eichi.errors import DiskError
 from eichi.files import aside
 from eichi.options import quality
 from eichi.video.colours import to_video
-from eichi.video.form import Form
+from eichi.video.form import UPRIGHT, Form
+from eichi.video.turning import to_matrix
 
 # Left to itself x264 counts the cores and asks the processor. Every number of threads gives another stream, one thread
 # the smallest. The assembly that weighs a block by its future rounds otherwise than the C does, and what AVX-512 has of
@@ -136,6 +137,8 @@ def add_track(container: OutputContainer, form: Form, crf: int) -> VideoStream:
     stream = container.add_stream("libx264", rate=form.rate, options=options)
     stream.width, stream.height = form.width, form.height
     stream.pix_fmt = "yuv420p"
+    if form.turned != UPRIGHT:
+        stream.set_display_matrix(to_matrix(form.turned))
     context = stream.codec_context
     context.color_primaries, context.color_trc, context.colorspace, context.color_range = form.colours
     if form.shape != 1:

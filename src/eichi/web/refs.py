@@ -1,9 +1,9 @@
 """Ids for files: what a request over HTTP names instead of paths, and what stands for paths in all that goes out.
 
-`upload:…` is a picture that was given, `result:…` a file among the results, `lora:…` a file of the LoRA folders,
-`job:NUMBER/NAME` a file that a job left. An id is looked for among what is there, and never becomes a part of a path.
-Paths are for who sits at the machine: others may not say one, and are shown none. Which options are paths is known
-from their declarations alone.
+`upload:…` is a picture or a sound that was given, `result:…` a file among the results, `lora:…` a file of the LoRA
+folders, `job:NUMBER/NAME` a file that a job left. An id is looked for among what is there, and never becomes a part
+of a path. Paths are for who sits at the machine: others may not say one, and are shown none. Which options are paths is
+known from their declarations alone.
 """
 
 import os
@@ -30,7 +30,7 @@ from eichi.video.clip import look
 from eichi.video.sectionfolder import joined_in
 from eichi.web.problems import told
 from eichi.web.results import KINDS, files_in, mark_of
-from eichi.web.uploads import Uploads
+from eichi.web.uploads import SOUNDS, Uploads
 from eichi.web.visitor import Visitor
 
 UPLOAD, RESULT, LORA = "upload:", "result:", "lora:"
@@ -92,7 +92,9 @@ class Refs:
         path = self.find(id)
         kind = "lora" if id.startswith(LORA) else KINDS.get(path.suffix.lower(), "file")
         known: dict[str, Any] = {"id": id, "name": path.name, "kind": kind, "size": path.stat().st_size}
-        if id.startswith(UPLOAD) or kind == "picture":
+        if id.startswith(UPLOAD) and path.suffix.lower() in SOUNDS:
+            known["kind"] = "sound"
+        elif id.startswith(UPLOAD) or kind == "picture":
             width, height = images.measure(path)
             known |= {"kind": "picture", "width": width, "height": height}
         return RefView(**known, url=self.url(id))

@@ -1,4 +1,5 @@
-"""What people give to the server: pictures among the uploads, latents and videos among the results, LoRA files.
+"""What people give to the server: pictures and sounds among the uploads, latents and videos among the results, LoRA
+files.
 
 The only way in. A file is written aside, never larger than it may be, and checked there; only then it has a place, so
 that what is refused, cut off or too much for the disk leaves nothing. A picture's place is called by its content: the
@@ -30,6 +31,7 @@ from eichi.video import images
 from eichi.video.clip import last_frame
 from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video, read_frames
+from eichi.video.sound import kind_of
 from eichi.video.sources import open_picture
 from eichi.web.toolruns import LATENTS, VIDEOS
 
@@ -42,6 +44,7 @@ MARK = re.compile(r"[0-9a-f]{32}")
 SHOWN, ROOM = "shown", 2**28  # the folder of the cache with what pictures are shown by, and the bytes of all of it
 QUALITY = 85  # of WebP
 DECODED = 2  # pictures at a time, each of which may take the whole budget of `sources`
+SOUNDS = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus")
 # What every browser shows; the others are handed out as files.
 INLINE = {"PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF"}
 
@@ -79,22 +82,28 @@ class Uploads:
 
     def picture(self, name: str, content: BinaryIO) -> Given:
         """Take in a picture, if it is one. Raises InputError, DiskError."""
+        return self.given(self._keep(fit_name(name).lstrip(".") or "picture.png", content, images.load))
+
+    def sound(self, name: str, content: BinaryIO) -> Path:
+        """Take in a sound, beside the pictures. Raises InputError, DiskError."""
+        return self._keep(fit_name(name).lstrip("."), content, kind_of)
+
+    def _keep(self, base: str, content: BinaryIO, check: Callable[[Path], object]) -> Path:
+        """Take in what is called by its content. Raises InputError, DiskError."""
         if self.full and self.texts is not None:
             self.tidy(self.texts, CROWDED)
         if self.full:
             raise InputError("error.upload.count", limit=MOST)
-        base = fit_name(name).lstrip(".") or "picture.png"
         private(self.folder)
         draft = self.folder / f".{uuid4().hex}.part"
         try:
             with _saying(base, draft):
                 mark = _write(content, draft, base)
                 with self._decoding:
-                    images.load(draft)
-                path = self._settle(draft, mark, base)
+                    check(draft)
+                return self._settle(draft, mark, base)
         finally:
             leave(draft)
-        return self.given(path)
 
     def adopt(self, path: Path) -> Path | None:
         """A picture of this machine among the uploads, so that it can be shown; None where it is gone."""
@@ -165,7 +174,7 @@ class Uploads:
         base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
         if suffix not in (LATENTS, *VIDEOS) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *VIDEOS)))
+            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *VIDEOS, *SOUNDS)))
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         check: Callable[[Path], object] = measure_latents if suffix == LATENTS else measure_video

@@ -1,4 +1,4 @@
-"""Files over HTTP: the results of a job, what it shows while it runs, latents and videos that are given."""
+"""Files over HTTP: the results of a job, what it shows while it runs, latents, videos and sounds that are given."""
 
 import logging
 from hashlib import sha256
@@ -22,6 +22,7 @@ from eichi.web.desk import Desk
 from eichi.web.guard import BODY
 from eichi.web.refs import RefView
 from eichi.web.rows import segments
+from eichi.web.uploads import SOUNDS
 
 LASTING = 3  # videos of what is finished of a job that stay for those who are being sent one
 
@@ -71,7 +72,9 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/files", status_code=201, max_body_size=BODY)
     def give_file(file: UploadFile) -> RefView:
-        return desk.refs.of(desk.given.result(file.filename or "", file.file))
+        name = file.filename or ""
+        heard = Path(name).suffix.lower() in SOUNDS
+        return desk.refs.of((desk.given.sound if heard else desk.given.result)(name, file.file))
 
     return router
 

@@ -99,6 +99,7 @@ export class FileDrop extends HTMLElement {
 
   async show() {
     const id = this.draft.get(this.name), label = say(`label.${this.name}`);
+    if (id && !this.classList.contains("filled")) this.closest("details")?.setAttribute("open", "");
     this.classList.toggle("filled", Boolean(id));
     this.remove_.hidden = !id;
     this.remove_.setAttribute("aria-label", say("do.remove_picture", { name: label }));
@@ -108,7 +109,7 @@ export class FileDrop extends HTMLElement {
     if (!id) {
       this.asked = "";
       this.image.hidden = true;
-      this.text.textContent = say(`page.drop_${this.kind}`);
+      this.text.textContent = say(`page.drop_${this.kind}`, { name: label });
     } else if (this.asked !== id) {
       this.asked = id;
       const ref = isId(id) ? await get(`refs/${id}`).catch(() => null) : null;

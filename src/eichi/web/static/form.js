@@ -138,9 +138,10 @@ function offer(control, text, value) {
 function mode(root, draft) {
   const direction = draft.get("page.direction", "reverse");
   for (const one of findAll(".field[data-key]", root)) {
-    const { only, shown, unless } = one.dataset;
+    const { only, shown, unless, without } = one.dataset;
     const useless = (key) => draft.get(key, JSON.parse(one.dataset.shownDefault)) === JSON.parse(unless);
-    one.hidden = Boolean((only && only !== direction) || (shown && shown.split(" ").every(useless)));
+    const taken = without && draft.get(without); // something else is in its place
+    one.hidden = Boolean(taken || (only && only !== direction) || (shown && shown.split(" ").every(useless)));
   }
   for (const group of findAll("details.group", root)) {
     const inside = findAll(".field[data-key]", group).filter((one) => !one.hidden);

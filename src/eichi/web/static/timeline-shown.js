@@ -48,8 +48,16 @@ export function cardsOf(state) {
   return cards;
 }
 
+/** The picture of a file; of a video the last one, which a new part follows. @param {string} id */
+const pictured = (id) => (id.startsWith("upload:") ? pictureUrl(id) : `${pictureUrl(id)}&at=last`);
+
 /** @param {State} state @param {Place} place @param {string} hint @returns {Shown} */
 function end(state, place, hint) {
+  const video = state.values[place === "image" ? "source.before" : "source.after"]; // it meets this one there
+  if (video) {
+    const label = say("timeline.video");
+    return { place, name: label, head: label, url: place === "image" ? pictured(video) : pictureUrl(video), own: true, source: "", problem: problem(state, place) };
+  }
   const id = own(state.values, place), name = called(place);
   return { place, name, head: name, url: id ? pictureUrl(id) : "", own: Boolean(id), source: id ? "" : hint, problem: problem(state, place) };
 }
@@ -66,7 +74,7 @@ function card(state, section, usual) {
     order: order + 1,
     share: (last - first) / usual,
     times: say("timeline.times", { start: first / FPS, end: last / FPS }),
-    url: became?.url ?? (from ? pictureUrl(from) : ""),
+    url: became?.url ?? (from ? pictured(from) : ""),
     own: Boolean(mine),
     source: became?.url ? "" : source,
     padding: padding(section),
@@ -95,7 +103,9 @@ function origin({ values, plan }, { anchor, number }, mine) {
   if (anchor === "end") return [null, say("timeline.end")];
   const other = takes(plan) ? Number(/^section:(\d+)$/.exec(anchor)?.[1] ?? NaN) : NaN;
   const found = other === number ? null : own(values, other);
-  return found ? [found, say("timeline.copied", { number: other })] : [own(values, "image"), say("timeline.start")];
+  if (found) return [found, say("timeline.copied", { number: other })];
+  const before = values["source.before"];
+  return before ? [before, say("timeline.from_video")] : [own(values, "image"), say("timeline.start")];
 }
 
 /** How far a section is from what it comes from. */
