@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.hub import Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
+from tests.program import Result, Run
 from tests.published import repositories
 
 # Deadlines would time the machine, a database would write beside the tests.
@@ -80,6 +81,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # No folder of another program on the developer's machine.
     monkeypatch.setattr("eichi.models.comfy.bases", lambda: ())
     return home
+
+
+@pytest.fixture
+def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program, called with words, as `Result`."""
+    from eichi.cli import main
+
+    def run(*words: object) -> Result:
+        monkeypatch.setattr("sys.argv", ["eichi", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

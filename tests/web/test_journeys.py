@@ -93,6 +93,10 @@ def test_from_the_press_on_the_stage_says_what_it_waits_for(server: Server, brow
         cfg, negative = page.locator("#video-sampling-cfg"), page.locator("#video-negative")
         expect(cfg).to_be_visible()
         expect(negative).to_be_hidden()  # nothing comes of it at a CFG of 1
+        page.locator("#video-sampling-nag").fill("5")
+        expect(negative).to_be_visible()
+        page.locator("#video-sampling-nag").fill("1")
+        expect(negative).to_be_hidden()
         cfg.fill("2")
         expect(negative).to_be_visible()
         page.locator("#start").click()
