@@ -44,10 +44,11 @@ class Plans:
 
 
 def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> Event:
-    """Plan, check, generate; the last event. Ends the program where the job was stopped."""
+    """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped."""
+    from eichi.library.wildcards import drawn_request
     from eichi.prepare import check_run, make_plan, shared_plan
 
-    plan = make_plan(options, settings.model_folders)
+    plan = make_plan(drawn_request(options, settings.lists), settings.model_folders)
     check_run(plan, out, settings.model_folders)
     shared_plan(plan, settings.runtime)
     from eichi.models.load import Components
