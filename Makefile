@@ -15,13 +15,15 @@ ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decor
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: demo test lock lint docs bench torture fuzz fakecard mutants controls rehearsal screens train behaviour clean
+.PHONY: demo test lock lint lint-linux lint-win32 lint-darwin lint-quick docs bench torture fuzz fakecard \
+	mutants controls joins rehearsal screens train behaviour clean
 
 demo: .venv/ready
 	$(BIN)/eichi demo --out outputs
 
+# What was compiled is kept, also where the machine forbids it: some hundred processes would each compile it anew.
 test: lint
-	$(BIN)/python -m pytest
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 lock:
 	sed -n '/^#/p' install/lock.txt >lock.new
@@ -31,13 +33,20 @@ lock:
 	echo uv | uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header - >>lock.new
 	mv lock.new install/uv.txt
 
+# Two at a time: reading every library for the types takes as long as all the others together, so it begins first.
 lint: .venv/ready-dev
+	$(MAKE) --jobs 2 lint-linux lint-quick lint-win32 lint-darwin
+
+lint-linux:
+	$(BIN)/mypy --platform linux
+
+lint-win32 lint-darwin: lint-%:
+	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$* $(ELSEWHERE)
+
+lint-quick:
 	$(BIN)/oxlint src/eichi/web/static
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --platform linux
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 $(ELSEWHERE)
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(ELSEWHERE)
 	$(BIN)/lint-imports --no-cache
 
 docs: .venv/ready
@@ -68,6 +77,9 @@ mutants: .venv/ready-dev
 
 controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls
+
+joins: .venv/ready-dev
+	nice -n 10 $(BIN)/python -m benchmarks.joins --write docs/joins.md
 
 rehearsal: .venv/ready-dev
 	nice -n 10 $(BIN)/python -m benchmarks.rehearsal --write docs/rehearsal.md

@@ -4,6 +4,10 @@ rem Needs no Python: uv brings one. Here uv is found or fetched; all else is don
 setlocal EnableExtensions DisableDelayedExpansion
 pushd "%~dp0"
 set "python=.venv\Scripts\python.exe"
+rem Another program's Python is none of ours; which one uv brings start.py says, unless one that is there is named.
+set "PYTHONHOME="
+set "PYTHONPATH="
+if not exist "%UV_PYTHON%" set "UV_PYTHON="
 set "uv="
 set "code=1"
 "%python%" start.py check %* >nul 2>&1

@@ -2,8 +2,17 @@
 # Sets up what is missing, then opens the page: ./start.sh [--port 8002 --lang ja --with sage …]
 # Needs no Python: uv brings one. Here uv is found or fetched; all else is done by src/eichi/setup.
 set -u
-case $0 in */*) cd "${0%/*}" || exit ;; esac
+script=$0
+while [ -h "$script" ]; do # called by a link to it
+    link=$(readlink -- "$script") || break
+    case $link in /*) script=$link ;; *) case $script in */*) script=${script%/*}/$link ;; *) script=$link ;; esac ;; esac
+done
+# Where CDPATH is set, cd would look in other folders first.
+case $script in */*) CDPATH='' cd -- "${script%/*}" || exit ;; esac
 python=.venv/bin/python
+# Another program's Python is none of ours; which one uv brings start.py says, unless one that is there is named.
+unset PYTHONHOME PYTHONPATH
+[ -x "${UV_PYTHON:-}" ] || unset UV_PYTHON
 
 say() { # a sentence of the program, in the language of who sits there
     while IFS='"' read -r _ id _ text _; do

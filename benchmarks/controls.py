@@ -8,7 +8,7 @@ sheet does not show is not claimed: the page says so.
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from benchmarks.printing import printing
-from training.judge import Clip, Judge, Subject
+from training.judge import SIZE, Clip, Judge, Subject
 
 COLUMNS, SCALE, MARGIN = 8, 2, 150  # frames, enlargement, pixels for a row's label
+SECTION = 36  # frames
 QUALITY = 85  # of a sheet's WebP
 ROOT = Path(__file__).parent.parent
 
@@ -39,6 +41,8 @@ class Control:
     seconds: float = 2.0
     single: bool = False
     enlarge: int = 0  # of a small effect, also its difference to the first row, this many times
+    side: int = SIZE[0]  # of a square video; the embedded model knows no larger ones, so these come out badly
+    colours: bool = False  # whether colours are measured, too
 
 
 def steps(**sampling: Any) -> dict[str, Any]:
@@ -49,6 +53,7 @@ def keyframes(**values: Any) -> dict[str, Any]:
     return {"keyframes": values}
 
 
+STRONG = {"nag": 8.0, "nag_alpha": 0.8, "nag_tau": 2.0}
 RIGHT, LEFT, STILL, JUMPS = (f"the {{s}} {what}" for what in ("moves right", "moves left", "stands still", "jumps"))
 
 CONTROLS = (
@@ -131,6 +136,17 @@ CONTROLS = (
         ),
     ),
     Control(
+        "nag",
+        "NAG: negative prompt without CFG",
+        "Right is asked for, left is to be avoided. NAG 5 keeps the picture, a strong one takes its left part away, "
+        "and CFG 3 burns its colours.",
+        lambda s: tuple(
+            (label, RIGHT, steps(**values) | {"negative": f"the {s.sprite} moves left"})
+            for label, values in (("off", {}), ("NAG 5", {"nag": 5.0}), ("strong NAG", STRONG), ("CFG 3", {"cfg": 3.0}))
+        ),
+        seconds=1.0,
+    ),
+    Control(
         "rescale",
         "Rescale of real CFG",
         "CFG 4 with a negative prompt: rescale takes the contrast back; as all of it, it leaves grain.",
@@ -151,6 +167,49 @@ CONTROLS = (
         "Steps",
         "Few steps are coarse.",
         lambda s: tuple((f"{n}", RIGHT, steps(steps=n)) for n in (1, 4, 25)),
+    ),
+    Control(
+        "vision-strength",
+        "Vision strength",
+        "The embedded model's vision encoder is random numbers: the weight reaches it, and changes little.",
+        lambda s: tuple((f"{v}", RIGHT, steps(vision=v)) for v in (1.0, 0.0, 2.0)),
+        enlarge=8,
+    ),
+    Control(
+        "rope",
+        "Position scale (RoPE)",
+        "Twice the size that the model was trained at, which it draws badly either way: with places half as far apart "
+        "the sprite goes twice as far, and blurs.",
+        lambda s: tuple(
+            (label, RIGHT, steps(**values) | {"resolution": 128})
+            for label, values in (
+                ("off", {}),
+                ("0.5 from 800", {"rope": 0.5}),
+                ("0.5 from 0", {"rope": 0.5, "rope_from": 0}),
+            )
+        ),
+        seconds=1.0,
+        side=128,
+    ),
+    Control(
+        "start",
+        "Begin without a picture",
+        "The embedded model was trained to move what a picture shows, so of an empty one little comes.",
+        lambda s: tuple(
+            (kind, RIGHT, {"start": kind, "aspect": "1:1"}) for kind in ("black", "grey", "white", "noise")
+        ),
+    ),
+    Control(
+        "colour",
+        "Colour correction (F1)",
+        "Four sections at CFG 3, which drift: they come back to the colours of the first.",
+        lambda s: tuple(
+            (f"{v}", RIGHT, steps(cfg=3.0) | {"negative": f"the {s.sprite} moves left", "output": {"colour": v}})
+            for v in (0.0, 0.5, 1.0)
+        ),
+        model="tiny-f1",
+        seconds=4.8,
+        colours=True,
     ),
     Control(
         "teacache",
@@ -255,10 +314,15 @@ def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[
     first: tuple[str, Clip] | None = None
     for label, said, options in control.rows(subject):
         clip = judge.clip(subject, said, seconds=control.seconds, **options)
-        x, y = judge.moved(subject, clip)
-        way = f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths)"
+        figures = f"{label}: "
+        if "start" not in options:
+            x, y = judge.moved(subject, interpolate(clip, SIZE, mode="area"))
+            figures += f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths); "
+        figures += f"ends {gap(clip[-1], clip[0]):.3f} from the start"
+        if control.colours:
+            figures += f"; a section's mean colour is up to {faded(clip):.3f} from the first one's"
         picked = clip[np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)]
-        yield strip(label, picked), f"{label}: {way}; ends {gap(clip[-1], clip[0]):.3f} from the start"
+        yield strip(label, picked), figures
         yield from _change(control, label, picked, first)
         first = first or (label, picked)
 
@@ -295,11 +359,18 @@ def strip(label: str, clip: Clip) -> Image.Image:
     """One labelled row of frames."""
     pixels = ((clip.permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     frames = Image.fromarray(np.concatenate(list(pixels), axis=1))
-    frames = frames.resize((frames.width * SCALE, frames.height * SCALE), Image.Resampling.NEAREST)
+    larger = max(1, SCALE * SIZE[0] // frames.height)
+    frames = frames.resize((frames.width * larger, frames.height * larger), Image.Resampling.NEAREST)
     row = Image.new("RGB", (MARGIN + frames.width, frames.height), "white")
     ImageDraw.Draw(row).text((6, frames.height // 2 - 6), label, fill="black")
     row.paste(frames, (MARGIN, 0))
     return row
+
+
+def faded(clip: Clip) -> float:
+    """How far the mean colour of a section is from the first section's at most, of a range of 2."""
+    means = torch.stack([part.mean((0, 2, 3)) for part in clip[1:].split(SECTION)])
+    return float((means - means[0]).abs().max())
 
 
 def gap(one: Tensor, other: Tensor) -> float:
@@ -329,6 +400,10 @@ def main() -> None:
             if arguments.only and control.name not in arguments.only:
                 continue
             judge = judges[control.model]
+            entry = judge.components.entry
+            judge.components.entry = replace(
+                entry, sizes={control.side: ((control.side, control.side),), **entry.sizes}
+            )
             picture, figures = sheet(judge, judge.subjects[arguments.picture], control)
             picture.save(target / f"{control.name}.webp", quality=QUALITY, method=6)
             lines += [

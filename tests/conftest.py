@@ -1,7 +1,8 @@
 """What every test stands on: a home and a working folder of its own, nothing from the developer's machine."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,31 @@ from PIL import Image
 
 from tests.hub import Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
+from tests.program import Result, Run
 from tests.published import repositories
 
 # Deadlines would time the machine, a database would write beside the tests.
 settings.register_profile("eichi", deadline=None, database=None, derandomize=True, max_examples=50)
 settings.load_profile("eichi")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: a test that waits for a browser, a worker or a cluster leaves its own free."""
+    return (yield) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Some 800,000 objects come and stay while all modules are read. Garbage collection does not look through them
+    again and again, neither now nor in the tests, where each time would take half a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,6 +81,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # No folder of another program on the developer's machine.
     monkeypatch.setattr("eichi.models.comfy.bases", lambda: ())
     return home
+
+
+@pytest.fixture
+def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program, called with words, as `Result`."""
+    from eichi.cli import main
+
+    def run(*words: object) -> Result:
+        monkeypatch.setattr("sys.argv", ["eichi", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

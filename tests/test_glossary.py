@@ -23,6 +23,7 @@ LANGUAGES = words.languages()
 TERMINAL = [
     "cli.",
     "doctor.",
+    "error.extend.",
     "fix.",
     "inspect.",
     "lora.",

@@ -211,7 +211,7 @@ def test_a_number_that_was_given_to_a_process_of_the_system_s(monkeypatch: pytes
     """It may not be asked, and then the last sign of life counts."""
     name = runner.new_runner()
     monkeypatch.setattr(psutil.Process, "status", lambda self: (_ for _ in ()).throw(psutil.AccessDenied()))
-    assert [runner.alive(name, beat) for beat in (None, 0.0, time.time())] == [False, False, True]
+    assert [runner.alive(name, beat, time.time()) for beat in (None, 0.0, time.time())] == [False, False, True]
 
 
 def test_a_drive_that_is_not_there_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

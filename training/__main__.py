@@ -1,8 +1,8 @@
 """`python -m training STAGE`: one stage of making the embedded model, or all of them in order.
 
 Every stage continues where it was interrupted. Minutes are processor time of one core; the defaults, four hours in
-all, are for two. `adopt` begins a state folder with the weights that ship, so that `fork` and `decoder` go on from
-them; `all` begins with nothing.
+all, are for two. On another device than the CPU they are minutes of the clock. `adopt` begins a state folder with the
+weights that ship, so that `fork` and `decoder` go on from them; `all` begins with nothing.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eichi.console import console
-from training import adopt, cache, calibrate, decoder, drawn, export, report, transformer
+from training import adopt, cache, calibrate, decoder, drawn, export, report, transformer, world
 
 MINUTES = {"decoder": 45.0, "transformer": 180.0, "fork": 180.0, "polish": 65.0}
 VALIDATION, DRAWN = 500, 60  # clips, batches
@@ -23,20 +23,22 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
     The two stages of the transformer share one budget of minutes, and those of the decoder another.
     """
     folder: Path = args.state
+    sizes = cache.SIZES[args.pixels]
 
     def minutes(stage: str) -> float:
         return float(args.minutes or MINUTES[stage])
 
     def job(stage: str) -> transformer.Job:
-        return transformer.Job(folder, minutes(stage), args.batch, args.workers, peak=args.peak, compiled=args.compile)
+        given = {"peak": args.peak, "compiled": args.compile, "short": args.bf16, "device": args.device}
+        return transformer.Job(folder, minutes(stage), args.batch, args.workers, **given)
 
     return {
-        "cache": lambda: clips(folder, args.count, args.workers),
-        "decoder": lambda: decoder.train(folder, cache.codec(folder), minutes("decoder")),
+        "cache": lambda: clips(folder, args.count, args.workers, args.pixels),
+        "decoder": lambda: decoder.train(folder, cache.codec(folder), minutes("decoder"), sizes, args.device),
         "transformer": lambda: transformer.joint(job("transformer")),
         "fork": lambda: transformer.fork(job("fork")),
-        "drawn": lambda: drawn.fill(folder, DRAWN),
-        "polish": lambda: decoder.train(folder, cache.codec(folder), minutes("polish")),
+        "drawn": lambda: drawn.fill(folder, DRAWN, args.device),
+        "polish": lambda: decoder.train(folder, cache.codec(folder), minutes("polish"), sizes, args.device),
         "export": lambda: export.export(folder, args.target),
         "calibrate": lambda: calibrate.calibrate(args.target),
         "curves": lambda: report.curves(folder),
@@ -44,23 +46,28 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
     }
 
 
-def clips(folder: Path, count: int, workers: int) -> None:
-    """Clips to learn from, and others to choose the best network by."""
-    cache.fill(folder, cache.VALID, VALIDATION, workers)
-    cache.fill(folder, cache.TRAIN, count, workers)
+def clips(folder: Path, count: int, workers: int, pixels: int) -> None:
+    """Clips to learn from, of large pictures easier ones as well, and others to choose the best network by."""
+    cache.fill(folder, cache.VALID, VALIDATION, workers, pixels)
+    if pixels > world.SMALL:
+        cache.fill(folder, cache.FIRST, count // 4, workers, pixels)
+    cache.fill(folder, cache.TRAIN, count, workers, pixels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=["all", "adopt", *stages(argparse.Namespace(state=Path()))])
+    parser.add_argument("stage", choices=["all", "adopt", *stages(argparse.Namespace(state=Path(), pixels=64))])
     parser.add_argument("--state", type=Path, default=Path("build/training"), help="folder of caches and checkpoints")
     parser.add_argument("--target", type=Path, default=Path("src/eichi/models/tiny"), help="where weights are exported")
     parser.add_argument("--minutes", type=float, help=f"budget of one stage; by default {MINUTES}")
     parser.add_argument("--count", type=int, default=24_000, help="clips to cache")
+    parser.add_argument("--pixels", type=int, default=64, choices=cache.SIZES, help="side of a square picture")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--batch", type=int, default=16, help="clips per step and process")
     parser.add_argument("--peak", type=float, default=1.0, help="factor of the learning rates")
     parser.add_argument("--compile", action="store_true", help="let torch compile the blocks first")
+    parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16")
+    parser.add_argument("--device", default="cpu", help="where networks learn, as torch calls it")
     parser.add_argument("--pictures", type=int, default=64, help="held-out pictures of the report")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -1,7 +1,7 @@
 """A state folder made from the weights that ship, so that training goes on from what everyone has.
 
 The run that made them need not be kept: the code is read off the encoder, networks and tokenizers are taken as they
-are. Only the optimisers' memory is new, which costs a few dozen steps.
+are, and blocks that they lack begin without a say. Only the optimisers' memory is new, which costs a few dozen steps.
 """
 
 import logging
@@ -15,7 +15,7 @@ from training import state
 from training.codec import autoencoder, install, installed
 from training.decoder import glide
 from training.half import widen
-from training.network import Net
+from training.network import Net, grow
 from training.samples import FORWARD, REVERSE
 from training.transformer import best
 
@@ -42,7 +42,7 @@ def adopt(source: Path, folder: Path) -> None:
     net.clip.load_state_dict(CLIPTextModel.from_pretrained(source / "text_encoder_2").state_dict())
     for direction, name in FOLDERS.items():
         transformer = HunyuanVideoFramepackTransformer3DModel.from_pretrained(source / name)
-        net.transformer.load_state_dict(transformer.state_dict())
+        grow(net.transformer, transformer)
         for path in (folder / f"{direction}.pt", best(folder, direction)):
             _begin(path, state.fresh(net))
 

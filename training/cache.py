@@ -4,8 +4,9 @@ A clip of 145 frames becomes 37 latents, one for its first frame and one for the
 frame is rendered. Clips come in pairs of neighbours: clip 2k + 1 is clip 2k going the opposite way, if that goes in a
 named direction.
 
-Files are numbered chunks of one picture size, float16. Rendering takes 15 ms a clip; an interrupted stage continues
-with the first missing chunk.
+Files are numbered chunks of one picture size, float16. Rendering takes 15 ms a clip of 64 pixels; an interrupted stage
+continues with the first missing chunk. Reading leaves the latents on the disk: of 128 pixels, ten thousand clips are
+3 GB, of which a step looks at some megabytes.
 """
 
 import logging
@@ -23,12 +24,16 @@ from training.words import MOVES
 
 log = logging.getLogger(__name__)
 
-TRAIN, VALID = "train", "valid"  # splits of the world
+FIRST, TRAIN, VALID = world.FIRST, "train", "valid"  # splits of the world
 LATENTS = 37
 FRAMES = GROUP * (LATENTS - 1) + 1
 CHUNK = 250
-# Of twelve chunks eight are square, two lie and two stand (height, width).
-SIZES = ((64, 64),) * 8 + ((48, 80), (80, 48)) * 2
+# Sizes (height, width) of successive chunks, by the side of a square picture: most are square, as many lie as stand. A
+# network for 128 pixels sees some of the smaller ones, too.
+SIZES = {
+    64: ((64, 64),) * 8 + ((48, 80), (80, 48)) * 2,
+    128: ((128, 128),) * 9 + ((96, 160), (160, 96)) * 2 + ((64, 64), (48, 80), (80, 48)),
+}
 # Side of the picture that the vision encoder is fed; it only ever sees the start picture.
 VISION = 64
 
@@ -60,12 +65,14 @@ def codec(folder: Path) -> Codec:
     return Codec(**state.load(path))
 
 
-def fill(folder: Path, split: str, count: int, workers: int) -> None:
+def fill(folder: Path, split: str, count: int, workers: int, pixels: int = 64) -> None:
     """Render and code `count` clips of a split into chunks, several processes side by side."""
     code = codec(folder)
     missing = [k for k in range(count // CHUNK) if not _path(folder, split, k).exists()]
+    if not missing:
+        return
     with get_context("spawn").Pool(workers) as pool:
-        for number in pool.imap_unordered(_Filler(folder, split, code), missing):
+        for number in pool.imap_unordered(_Filler(folder, split, code, SIZES[pixels]), missing):
             log.info("cache: %s chunk %d of %d", split, number, count // CHUNK)
 
 
@@ -76,10 +83,11 @@ class _Filler:
     folder: Path
     split: str
     codec: Codec
+    sizes: tuple[tuple[int, int], ...]
 
     def __call__(self, number: int) -> int:
         torch.set_num_threads(1)
-        size = SIZES[number % len(SIZES)]
+        size = self.sizes[number % len(self.sizes)]
         first = number * CHUNK // 2
         scenes = [scene for k in range(CHUNK // 2) for scene in world.pair(self.split, first + k, size)]
         state.save(_path(self.folder, self.split, number), vars(code_scenes(self.codec, scenes)))
@@ -108,12 +116,8 @@ def gather(scenes: Sequence[world.Scene], code: Callable[[torch.Tensor], torch.T
 
 
 def read(folder: Path, split: str) -> list[Clips]:
-    """All chunks there are, joined by size."""
-    found: dict[torch.Size, list[Clips]] = {}
-    for path in sorted((folder / "clips").glob(f"{split}-*.pt")):
-        chunk = Clips(**state.load(path))
-        found.setdefault(chunk.clips.shape[-2:], []).append(chunk)
-    return [_join(chunks) for chunks in found.values()]
+    """All chunks there are, their tensors left in the files."""
+    return [Clips(**state.load(path, mapped=True)) for path in sorted((folder / "clips").glob(f"{split}-*.pt"))]
 
 
 def vision(picture: torch.Tensor) -> torch.Tensor:
@@ -128,16 +132,6 @@ def shares(clips: list[Clips]) -> dict[str, float]:
     """How much of the cache each motion makes up, for the report."""
     total = sum(len(c) for c in clips)
     return {m: sum(c.motions.count(m) for c in clips) / total for m in MOVES}
-
-
-def _join(chunks: list[Clips]) -> Clips:
-    return Clips(
-        torch.cat([c.clips for c in chunks]),
-        torch.cat([c.pictures for c in chunks]),
-        [p for c in chunks for p in c.prompts],
-        [m for c in chunks for m in c.motions],
-        [k for c in chunks for k in c.kinds],
-    )
 
 
 def _path(folder: Path, split: str, number: int) -> Path:

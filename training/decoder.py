@@ -38,8 +38,8 @@ from training.rng import Rng, pick, stream
 
 log = logging.getLogger(__name__)
 
-SIZES = ((64, 64), (64, 64), (48, 80), (80, 48))
 BATCH = 8
+SAVE_EVERY = 240.0  # seconds
 RATE = 0.02  # Muon's; falls to zero over the budget
 PHOTOS = 0.05  # share of whole photographs; of the others, a third have a photograph behind their sprite
 # Noise on latents, standard deviation: mostly little, sometimes as much as the transformer's own errors.
@@ -47,8 +47,11 @@ LEAST, MOST = 0.02, 0.2
 DRAWN = 0.15  # share of latents as the networks draw them, once there are some
 
 
-def train(folder: Path, codec: Codec, minutes: float) -> None:
-    """Train (on) until the budget of minutes of processor time is spent, then leave `vae.pt` for the export."""
+def train(folder: Path, codec: Codec, minutes: float, sizes: tuple[tuple[int, int], ...], device: str = "cpu") -> None:
+    """Train (on) until the budget of minutes is spent, then leave `vae.pt` for the export.
+
+    Minutes are of the processor, and on another device, for which it only waits, of the clock.
+    """
     torch.set_num_threads(1)
     vae = autoencoder()
     path, done = folder / "decoder.pt", folder / "vae.pt"
@@ -56,26 +59,30 @@ def train(folder: Path, codec: Codec, minutes: float) -> None:
     muon, adam = optimisers(vae)
     step, spent = 0, 0.0
     if path.exists():
-        saved = state.load(path)
-        vae.load_state_dict(saved["model"])
-        step, spent = saved["step"], saved["spent"]
-        for optimiser, content in zip((muon, adam), saved["optimisers"], strict=False):
+        before = state.load(path)
+        vae.load_state_dict(before["model"])
+        step, spent = before["step"], before["spent"]
+        for optimiser, content in zip((muon, adam), before["optimisers"], strict=False):
             optimiser.load_state_dict(content)
 
-    lessons = Lessons(codec, known(folder), copy.deepcopy(vae))
+    lessons = Lessons(codec, known(folder), copy.deepcopy(vae), sizes)
+    vae.to(device)
+    for optimiser in (muon, adam):  # puts what it remembers beside the weights
+        optimiser.load_state_dict(optimiser.state_dict())
+    clock = time.process_time if device == "cpu" else time.perf_counter
 
     def keep() -> None:
         at = {"step": step, "spent": spent, "optimisers": [muon.state_dict(), adam.state_dict()]}
         state.save(path, {"model": vae.state_dict(), **at})
         state.save(done, {"model": glide(copy.deepcopy(vae)).state_dict()})
 
-    total, last = 0.0, time.process_time()
+    total, last, saved = 0.0, clock(), time.monotonic()
     with flat():
         while spent < minutes * 60:
             share = max(0.0, 1 - spent / (minutes * 60))
             for optimiser, rate in ((muon, RATE), (adam, RATE / 12)):
                 optimiser.param_groups[0]["lr"] = rate * share
-            latents, target = lessons.batch(step)
+            latents, target = (part.to(device) for part in lessons.batch(step))
             loss = distance(vae.decoder(vae.post_quant_conv(latents)), target)
             for optimiser in (muon, adam):
                 optimiser.zero_grad()
@@ -83,13 +90,15 @@ def train(folder: Path, codec: Codec, minutes: float) -> None:
             for optimiser in (muon, adam):
                 optimiser.step()
             step, total = step + 1, total + float(loss.detach())
-            now = time.process_time()
+            now = clock()
             spent, last = spent + now - last, now
             if step % 50 == 0:
                 state.note(folder / "decoder.jsonl", step=step, seconds=spent, loss=total / 50)
                 total = 0.0
-            if step % 250 == 0:
+            if time.monotonic() - saved > SAVE_EVERY:
                 keep()
+                saved = time.monotonic()
+            if step % 500 == 0:
                 log.info("decoder: step %d, %.0f s, %s", step, spent, measure(vae, codec))
     keep()
     log.info("decoder finished: step %d", step)
@@ -107,11 +116,12 @@ class Lessons:
     codec: Codec
     drawn: dict[tuple[int, ...], Drawn]
     teacher: AutoencoderKLHunyuanVideo
+    sizes: tuple[tuple[int, int], ...]  # of pictures, height and width
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Noisy latents (n, 16, 1, h, w) and what they should decode to (n, 3, 1, height, width)."""
         rng = stream("decoder", step)
-        height, width = pick(rng, SIZES)
+        height, width = pick(rng, self.sizes)
         latents, targets = [], []
         for k in range(BATCH):
             codes, frames = self._one(rng, height, width, step * BATCH + k)
@@ -243,7 +253,8 @@ def measure(vae: AutoencoderKLHunyuanVideo, codec: Codec) -> dict[str, float]:
         scenes = scenes[:24]
         frames = torch.cat([world.render(s, torch.zeros(1)) for s in scenes])
         latents = codec.encode(frames)
-        made = vae.decoder(vae.post_quant_conv(latents[:, :, None]))[:, :, 0].clamp(-1, 1)
+        there = latents[:, :, None].to(vae.device)
+        made = vae.decoder(vae.post_quant_conv(there))[:, :, 0].clamp(-1, 1).cpu()
         found[name] = decibels(made, frames)
         found[f"{name} linear"] = decibels(codec.decode(latents).clamp(-1, 1), frames)
     return {k: round(v, 2) for k, v in found.items()}

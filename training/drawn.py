@@ -38,19 +38,19 @@ class Drawn:
         return self.made[row].float(), self.true[row].float()
 
 
-def fill(folder: Path, batches: int) -> None:
+def fill(folder: Path, batches: int, device: str = "cpu") -> None:
     """Let the best networks draw so many batches of windows in each direction."""
     torch.set_num_threads(1)
     clips = read(folder, TRAIN)
     tokens, seen = prepare(folder, clips)
     pairs: dict[tuple[int, ...], list[tuple[torch.Tensor, torch.Tensor]]] = {}
     for direction in (REVERSE, FORWARD):
-        net = network(folder, direction)
+        net = network(folder, direction).to(device)
         for number in range(batches):
             rng = stream(f"drawn {direction}", number)
             which, sample = samples.draw(rng, clips, direction, BATCH)
-            told = net.read(tokens[which].pick(sample.rows))
-            made = draw(net, rng, sample, told, seen[which][sample.rows])
+            told = net.read(tokens[which].pick(sample.rows).to(device))
+            made = draw(net, rng, sample.to(device), told, seen[which][sample.rows].to(device)).cpu()
             pair = made.transpose(1, 2).flatten(0, 1).half(), sample.window.transpose(1, 2).flatten(0, 1).half()
             pairs.setdefault(_size(clips[which]), []).append(pair)
             if number % 10 == 0:
@@ -66,8 +66,8 @@ def draw(net: Net, rng: Rng, sample: samples.Sample, told: Told, seen: torch.Ten
     even = torch.linspace(1, 0, STEPS + 1)
     sigmas = SHIFT * even / (1 + (SHIFT - 1) * even)
     x = torch.randn(sample.window.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31))))
-    count = len(x)
-    guidance = torch.full((count,), EVERYDAY_GUIDANCE)
+    x, count = x.to(sample.window.device), len(x)
+    sigmas, guidance = sigmas.to(x.device), torch.full((count,), EVERYDAY_GUIDANCE, device=x.device)
     for sigma, following in pairwise(sigmas):
         velocity = net(x, sigma.expand(count), sample.context, told, seen, guidance)
         x = x + (following - sigma) * velocity

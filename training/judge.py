@@ -24,9 +24,9 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.pipeline.conditioning import encode_picture
 from eichi.pipeline.generate import compute, sample_latents
 from eichi.pipeline.oneframe import compute_frame, fit_picture
+from eichi.pipeline.originals import fitted
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
-from eichi.video.images import fit, load
 from training import sprites, track, world
 from training.codec import GROUP
 from training.decoder import decibels
@@ -132,8 +132,9 @@ class Judge:
 
     def _planned(self, subject: Subject, said: str, options: dict[str, Any]) -> tuple[Plan, dict[str, Any]]:
         """The plan of a video, and its pictures, fitted."""
-        plan = make_plan(VideoOptions.parse({"seconds": 2.0} | self._request(subject, said) | options))
-        return plan, {name: fit(load(path), plan.width, plan.height, "crop") for name, path in plan.images.items()}
+        asked = VideoOptions.parse({"seconds": 2.0} | self._request(subject, said) | options)
+        plan = make_plan(asked, self.components.entry)
+        return plan, fitted(plan)
 
     def _request(self, subject: Subject, said: str) -> dict[str, Any]:
         prompt = said.format(s=subject.sprite)

@@ -53,7 +53,7 @@ class Muon(torch.optim.Optimizer):
             mine[self.rank :: self.ranks] = orthogonal(pushed[self.rank :: self.ranks])
             directions.append(mine)
         if self.ranks > 1:
-            flat = torch.cat([d.flatten() for d in directions])
+            flat = torch.cat([d.flatten() for d in directions]).cpu()
             dist.all_reduce(flat)
             for direction, part in zip(directions, flat.split([d.numel() for d in directions]), strict=True):
                 direction.copy_(part.view_as(direction))

@@ -17,7 +17,7 @@ Some histories contradict the prompt: a section's own prompt must count for more
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -73,25 +73,30 @@ class Sample:
         """The arguments of the transformer that describe the surroundings."""
         return surroundings(self.layout, self.anchor, self.history)
 
+    def to(self, device: str) -> "Sample":
+        """The same on a device, but for the rows."""
+        window, anchor, history = (part.to(device) for part in (self.window, self.anchor, self.history))
+        return replace(self, window=window, anchor=anchor, history=history)
+
 
 def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) -> dict[str, torch.Tensor]:
     """Split latents of history, in the order of time, the way a layout does.
 
     For a resolution that a layout leaves out, the anchor stands in at no position, see `eichi.models.emptyhistory`.
     """
-    sizes = len(layout.clean), len(layout.x2), len(layout.x4)
+    sizes, device = (len(layout.clean), len(layout.x2), len(layout.x4)), anchor.device
     if layout.x4 and layout.x4[0] < layout.window[0]:
         x4, x2, clean = history.split(sizes[::-1], dim=2)
     else:
         clean, x2, x4 = history.split(sizes, dim=2)
     return {
-        "indices_latents": torch.tensor(layout.window),
+        "indices_latents": torch.tensor(layout.window, device=device),
         "latents_clean": torch.cat([anchor, clean], 2),
-        "indices_latents_clean": torch.tensor(layout.start + layout.clean),
+        "indices_latents_clean": torch.tensor(layout.start + layout.clean, device=device),
         "latents_history_2x": x2 if layout.x2 else anchor,
-        "indices_latents_history_2x": torch.tensor(layout.x2),
+        "indices_latents_history_2x": torch.tensor(layout.x2, device=device),
         "latents_history_4x": x4 if layout.x4 else anchor,
-        "indices_latents_history_4x": torch.tensor(layout.x4),
+        "indices_latents_history_4x": torch.tensor(layout.x4, device=device),
     }
 
 

@@ -16,7 +16,7 @@ from training.photos import crop
 from training.rng import Rng
 
 # Pixels of a sprite picture; its shape touches MARGIN of the half width, so rotation and blur never meet the border.
-PIXELS, OVERSAMPLE, MARGIN = 44, 4, 0.88
+PIXELS, OVERSAMPLE, MARGIN = 44, 4, 0.88  # PIXELS: the least, of pictures of 64
 
 Colour: TypeAlias = tuple[int, int, int]
 Points: TypeAlias = list[tuple[float, float]]
@@ -98,21 +98,21 @@ TURNING = ("square", "triangle", "star", "heart", "diamond", "cross", "face", "f
 SHOULDER, LIMB = (0.4, -0.16), (0.58, 0.14)  # length, half of the width
 
 
-def arm(colour: Colour) -> torch.Tensor:
+def arm(colour: Colour, pixels: int = PIXELS) -> torch.Tensor:
     """A figure's arm as a sprite of the same size, hanging from SHOULDER."""
-    side, (x, y), (length, half) = PIXELS * OVERSAMPLE, SHOULDER, LIMB
+    side, (x, y), (length, half) = pixels * OVERSAMPLE, SHOULDER, LIMB
     mask = Image.new("L", (side, side), 0)
     pen = ImageDraw.Draw(mask)
     for points in ([(x - half, y), (x + half, y), (x + half, y + length), (x - half, y + length)], circle(x, y, half),
                    circle(x, y + length, 1.3 * half)):  # fmt: skip
         pen.polygon(_pixels(points, side, 1.0), fill=255)
-    alpha = _shrunk(mask)
+    alpha = _shrunk(mask, pixels)
     return torch.cat([torch.tensor(colour).view(3, 1, 1) / 255 * alpha, alpha[None]])
 
 
-def draw(rng: Rng, shape: str, colour: Colour, held: bool, cutout: bool) -> torch.Tensor:
-    """One sprite as premultiplied (4, PIXELS, PIXELS) in 0..1; `cutout` fills it with a piece of a photograph."""
-    side = PIXELS * OVERSAMPLE
+def draw(rng: Rng, shape: str, colour: Colour, held: bool, cutout: bool, pixels: int = PIXELS) -> torch.Tensor:
+    """One sprite as premultiplied (4, pixels, pixels) in 0..1; `cutout` fills it with a piece of a photograph."""
+    side = pixels * OVERSAMPLE
     outline = tuple(int(c * 0.45) for c in colour) if rng.random() < 0.5 and not cutout else colour
     mask = Image.new("L", (side, side), 0)
     paint = Image.new("RGB", (side, side), outline)
@@ -125,14 +125,14 @@ def draw(rng: Rng, shape: str, colour: Colour, held: bool, cutout: bool) -> torc
         for x in (-0.38, 0.38):
             brush.polygon(_pixels(circle(x, -0.25, 0.17), side, 1.0), fill=dark)
         brush.arc(_pixels([(-0.5, -0.35), (0.5, 0.6)], side, 1.0), 20, 160, fill=dark, width=side // 18)
-    alpha = _shrunk(mask)
-    fill = crop(rng, PIXELS, PIXELS, held) if cutout else _shrunk(paint).permute(2, 0, 1)
+    alpha = _shrunk(mask, pixels)
+    fill = crop(rng, pixels, pixels, held) if cutout else _shrunk(paint, pixels).permute(2, 0, 1)
     return torch.cat([fill * alpha, alpha[None]])
 
 
-def _shrunk(drawn: Image.Image) -> torch.Tensor:
+def _shrunk(drawn: Image.Image, pixels: int) -> torch.Tensor:
     """An oversampled drawing at its size, in 0..1."""
-    return torch.from_numpy(np.asarray(drawn.resize((PIXELS, PIXELS), Image.Resampling.BOX), np.float32) / 255)
+    return torch.from_numpy(np.asarray(drawn.resize((pixels, pixels), Image.Resampling.BOX), np.float32) / 255)
 
 
 def _parts(shape: str) -> list[Points]:

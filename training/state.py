@@ -27,9 +27,12 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         torch.save(dict(content), draft)
 
 
-def load(path: Path) -> dict[str, Any]:
-    """A checkpoint, on the CPU. It may hold random states and options beside tensors, and is our own file."""
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+def load(path: Path, mapped: bool = False) -> dict[str, Any]:
+    """A checkpoint, on the CPU. It may hold random states and options beside tensors, and is our own file.
+
+    `mapped` leaves tensors in the file until they are looked at, so that they take no memory of the process.
+    """
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False, mmap=mapped)
     return content
 
 

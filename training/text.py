@@ -137,6 +137,10 @@ class Tokens:
         longest = int(mask.sum(1).max())
         return Tokens(self.llama[rows, :longest], mask[:, :longest], self.clip[rows])
 
+    def to(self, device: str) -> "Tokens":
+        """The same on a device."""
+        return Tokens(self.llama.to(device), self.mask.to(device), self.clip.to(device))
+
 
 def tokenize(llama: PreTrainedTokenizerFast, clip: PreTrainedTokenizerFast, prompts: Sequence[str]) -> Tokens:
     """Prompts as the program would tokenise them, padded to one length. Padding is masked, so its length is free."""

@@ -21,9 +21,9 @@ a fixed set of clips, in both directions together.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import SiglipVisionModel
 
 from training import samples, state
-from training.cache import TRAIN, VALID, Clips, read, vision
+from training.cache import FIRST, TRAIN, VALID, Clips, read, vision
 from training.muon import Muon
 from training.network import Net
 from training.rng import Rng, stream
@@ -50,7 +50,9 @@ JOINT = 0.85  # of all minutes
 LESSON = 0.75  # of all minutes; until then, and never in the second stage, words for directions are most of it
 SHIFT = 2.4  # of noise levels towards high ones
 MOVING, WEIGHT = 0.1, 4.0  # mean square difference from the anchor that makes a cell count, and how much
-SAVE_EVERY = 240.0  # seconds
+SAVE_EVERY = 480.0  # seconds
+CHECK_EVERY = 1200.0  # seconds of training; a look at the validation set costs as much as a dozen steps
+FIRST_SHARE = 0.1  # of all minutes; until then the second stage sees clips of the smallest sprites, if there are any
 EVERYDAY_GUIDANCE = 10.0
 MEMORY = 0.998  # of the running mean of the weights, from step to step
 CHECKED, CHECKED_BATCH = 6, 16  # batches of the validation set
@@ -68,6 +70,8 @@ class Job:
     direction: str | None = None  # None: both, by turns
     peak: float = 1.0  # factor of all learning rates
     compiled: bool = False
+    short: bool = False  # bfloat16, where it multiplies faster
+    device: str = "cpu"
 
     @property
     def path(self) -> Path:
@@ -77,6 +81,11 @@ class Job:
     def best(self) -> Path:
         """What is shipped of this stage."""
         return best(self.folder, self.path.stem)
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What the budget is measured by: on another device, the processor only waits."""
+        return time.process_time if self.device == "cpu" else time.perf_counter
 
     @property
     def end(self) -> float:
@@ -145,29 +154,36 @@ class Trainer:
         self.job = job
         self.step, self.spent = 0, 0.0
         torch.manual_seed(1)
-        self.net = Net(job.folder)
+        self.net = Net(job.folder).to(job.device)
         self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
+        self.net.short = job.short
         self.optimisers = optimisers(self.net, job)
-        self.readers = Readers()
+        self.readers = Readers().to(job.device)
         self.reading = torch.optim.AdamW(self.readers.parameters(), lr=READER_RATE)
-        self.least = float("inf")
+        self.least, self.due = float("inf"), 0.0
         self._resume()
-        self.clips, self.checks = read(job.folder, TRAIN), read(job.folder, VALID)
-        (self.tokens, self.seen), self.checked = prepare(job.folder, self.clips), prepare(job.folder, self.checks)
+        self.checks = read(job.folder, VALID)
+        self.checked = prepare(job.folder, self.checks)
+        self._open(FIRST if self.begins else TRAIN)
         words = [*self.net.llama.parameters(), *self.net.clip.parameters(), *self.readers.parameters()]
         self.common = words if job.direction else [*self.net.transformer.parameters(), *words]
         if job.compiled:
             for block in [*self.net.transformer.transformer_blocks, *self.net.transformer.single_transformer_blocks]:
                 block.compile(dynamic=True)
+        self._together()
         log.info("%d clips, step %d", sum(map(len, self.clips)), self.step)
 
     def run(self) -> None:
         """Train until the stage's time is over."""
-        saved, last = time.monotonic(), time.process_time()
-        total = 0.0
+        saved, last = time.monotonic(), self.job.clock()
+        total, parent = 0.0, parent_process()
         while self.spent < self.job.end:
+            if parent is not None and not parent.is_alive():
+                raise RuntimeError("whoever started this is gone; the next start goes on from the last checkpoint")
+            if self.split == FIRST and not self.begins:
+                self._open(TRAIN)
             total += self.learn()
-            now = time.process_time()
+            now = self.job.clock()
             self.spent, last = self._agree(self.spent + now - last), now
             self.step += 1
             if self.step % 50 == 0 and self.keeps:
@@ -184,14 +200,7 @@ class Trainer:
     def learn(self) -> float:
         """One update; returns the unweighted loss."""
         job = self.job
-        rng = stream(f"{job.direction} {job.rank}", self.step)
-        direction = job.direction or (samples.REVERSE, samples.FORWARD)[(self.step + job.rank) % 2]
-        early = job.direction is None and self.spent < 60 * job.minutes * LESSON
-        mix = samples.EARLY if early else samples.LATE
-        which, sample = samples.draw(rng, self.clips, direction, job.batch, mix)
-        told = self.net.read(self.tokens[which].pick(sample.rows))
-        plain, weighted = loss(self.net, rng, sample, told, self.seen[which][sample.rows])
-        weighted = weighted + READING * self.readers(told, motions(self.clips[which], sample.rows))
+        plain, weighted = self.lesson()
         weighted.backward()
         self._average()
         nn.utils.clip_grad_norm_(self.optimisers[1].param_groups[0]["params"], 1.0)
@@ -205,6 +214,40 @@ class Trainer:
         self.mean.update_parameters(self.net)
         return float(plain)
 
+    def lesson(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The unweighted loss of this step's batch, and what is to be made smaller."""
+        job = self.job
+        rng = stream(f"{job.direction} {job.rank}", self.step)
+        direction = job.direction or (samples.REVERSE, samples.FORWARD)[(self.step + job.rank) % 2]
+        early = job.direction is None and self.spent < 60 * job.minutes * LESSON
+        mix = samples.EARLY if early else samples.LATE
+        which, sample = samples.draw(rng, self.clips, direction, job.batch, mix)
+        told = self.net.read(self.tokens[which].pick(sample.rows).to(job.device))
+        seen = self.seen[which][sample.rows].to(job.device)
+        plain, weighted = loss(self.net, rng, sample.to(job.device), told, seen)
+        answers = motions(self.clips[which], sample.rows).to(job.device)
+        return plain, weighted + READING * self.readers(told, answers)
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is time for the easiest clips."""
+        return self.job.direction is not None and self.spent < 60 * self.job.minutes * FIRST_SHARE
+
+    def _open(self, split: str) -> None:
+        """Learn from this split from now on; what is not there is left out."""
+        self.split = split
+        self.clips = read(self.job.folder, split) or read(self.job.folder, TRAIN)
+        self.tokens, self.seen = prepare(self.job.folder, self.clips)
+
+    def _together(self) -> None:
+        """What is common begins as the first process has it: whoever is killed may have saved one and not the other."""
+        if self.job.ranks > 1:
+            flat = torch.cat([weight.detach().flatten() for weight in self.common]).cpu()
+            dist.broadcast(flat, 0)
+            for weight, part in zip(self.common, flat.split([w.numel() for w in self.common]), strict=True):
+                weight.data.copy_(part.view_as(weight))
+            self.spent = self._agree(self.spent)
+
     @property
     def keeps(self) -> bool:
         """Whether this process writes: its network is not another's as well."""
@@ -215,7 +258,7 @@ class Trainer:
         if self.job.ranks == 1:
             return
         grads = [weight.grad for weight in self.common if weight.grad is not None]
-        flat = torch.cat([g.flatten() for g in grads])
+        flat = torch.cat([g.flatten() for g in grads]).cpu()
         dist.all_reduce(flat)
         flat /= self.job.ranks
         for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
@@ -240,24 +283,29 @@ class Trainer:
             rng = stream(VALID, number)
             direction = self.job.direction or (samples.REVERSE, samples.FORWARD)[number % 2]
             which, sample = samples.draw(rng, self.checks, direction, CHECKED_BATCH, samples.CHECK)
-            told = mean.read(tokens[which].pick(sample.rows))
-            total += float(loss(mean, rng, sample, told, seen[which][sample.rows])[1])
+            told, there = mean.read(tokens[which].pick(sample.rows).to(self.job.device)), sample.to(self.job.device)
+            total += float(loss(mean, rng, there, told, seen[which][sample.rows].to(self.job.device))[1])
         return total / CHECKED
 
     def keep(self) -> None:
-        """Write what is needed to go on, and the mean network, if it is the best so far."""
-        score = self._agree(self.check())
+        """Write what is needed to go on and, now and then, the mean network, if it is the best so far."""
         at = {"step": self.step, "spent": self.spent}
-        if score < self.least:
-            self.least = score
-            if self.keeps:
-                state.save(self.job.best, {"model": self.mean.module.state_dict(), "score": score} | at)
+        if self.spent >= self.due:
+            self.due = self.spent + CHECK_EVERY
+            self._compare(at)
         if self.keeps:
             parts: dict[str, Any] = {"model": self.net, "mean": self.mean, "readers": self.readers}
             learnt = {name: part.state_dict() for name, part in (parts | {"reading": self.reading}).items()}
-            memory = {"optimisers": [o.state_dict() for o in self.optimisers], "least": self.least}
+            memory = {"optimisers": [o.state_dict() for o in self.optimisers], "least": self.least, "due": self.due}
             state.save(self.job.path, learnt | at | memory)
-            state.note(self.job.path.with_name(f"{self.job.path.stem}-checks.jsonl"), step=self.step, score=score)
+
+    def _compare(self, at: dict[str, float]) -> None:
+        score = self._agree(self.check())
+        best, self.least = score < self.least, min(score, self.least)
+        if best and self.keeps:
+            state.save(self.job.best, {"model": self.mean.module.state_dict(), "score": score} | at)
+        if self.keeps:
+            state.note(self.job.path.with_name(f"{self.job.path.stem}-checks.jsonl"), score=score, **at)
             log.info("step %d, %.0f s: %.4f on the validation set, least %.4f", *at.values(), score, self.least)
 
     def _resume(self) -> None:
@@ -275,7 +323,7 @@ class Trainer:
         self.readers.load_state_dict(saved["readers"])
         self.reading.load_state_dict(saved["reading"])
         if path == self.job.path:
-            self.least = saved["least"]
+            self.least, self.due = saved["least"], saved.get("due", 0.0)
         for optimiser, content in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(content)
 
@@ -294,7 +342,7 @@ class Readers(nn.Module):
         share = (mask / mask.sum(1, keepdim=True))[..., None]
         guesses = self.pooled(pooled), self.states((states * share).sum(1))
         known = (answers >= 0).sum().clamp(min=1)
-        return sum((F.cross_entropy(g, answers, reduction="sum") for g in guesses), torch.zeros(())) / known
+        return sum(F.cross_entropy(guess, answers, reduction="sum") for guess in guesses) / known
 
 
 def motions(clips: Clips, rows: torch.Tensor) -> torch.Tensor:
@@ -331,6 +379,8 @@ def loss(
     usual = torch.from_numpy(rng.random(count)) < 0.7
     other = torch.from_numpy(rng.uniform(1, 32, count)).float()
     guidance = torch.where(usual, torch.full_like(other, EVERYDAY_GUIDANCE), other)
+    device = clean.device
+    noise, level, sigma, guidance = (part.to(device) for part in (noise, level, sigma, guidance))
     velocity = net((1 - level) * clean + level * noise, sigma, sample.context, told, seen, guidance)
     error = (velocity - (noise - clean)).square()
     moves = (clean - sample.anchor).square().mean(1, keepdim=True) > MOVING

@@ -85,11 +85,14 @@ MANUAL = (
 )
 
 
-def prompt(rng: Rng, motion: str, shape: str | None, colour: str | None) -> str:
-    """One prompt for a motion; `shape` and `colour` are None for a picture without a sprite or a cut-out."""
+def prompt(rng: Rng, motion: str, shape: str | None, colour: str | None, named: bool = False) -> str:
+    """One prompt for a motion; `shape` and `colour` are None for a picture without a sprite or a cut-out.
+
+    A sprite that is not alone is `named`: otherwise nobody knew which one was meant.
+    """
     if rng.random() < (EMPTY_NAMED if motion in DIRECTIONS else EMPTY):
         return ""
-    text = pick(rng, PHRASES[motion]).format(s=_subject(rng, shape, colour))
+    text = pick(rng, PHRASES[motion]).format(s=_subject(rng, shape, colour, named))
     if rng.random() < 0.12:
         text += pick(rng, TAILS)
     if rng.random() < 0.4:
@@ -109,11 +112,11 @@ def corpus(rng: Rng, count: int) -> list[str]:
     return lines
 
 
-def _subject(rng: Rng, shape: str | None, colour: str | None) -> str:
+def _subject(rng: Rng, shape: str | None, colour: str | None, named: bool = False) -> str:
     if shape is None:
         return pick(rng, ("it", "the picture", "the object", "everything"))
     name = pick(rng, NAMES[shape])
-    plain = ("it", "the " + name, "the object")
+    plain = ("the " + name,) * 3 if named else ("it", "the " + name, "the object")
     if colour is None:
         return pick(rng, plain)
     article = "an" if colour == "orange" else "a"

@@ -7,6 +7,12 @@ answers and a small network draws their average).
 
 Lengths are in half widths: half the shorter side of the picture is 1, the centre is (0, 0), y points down.
 Times are in seconds at 30 frames a second.
+
+In pictures of 64 pixels every sprite is about one token large, and all go at one speed. Larger pictures have room for
+more: there sprites are of many sizes, the smallest of a token, and go so many radii a second, which the start picture
+tells; a second sprite may stand beside, which makes the name in the prompt count; cameras move more slowly, so that
+detail stays within reach; and what turns is a quarter round after a section of 1.2 s, so that a section's place in the
+clip tells how it stands at the end, as it does of jumps and waves.
 """
 
 import math
@@ -32,6 +38,14 @@ LONGEST = 4.9  # seconds a scene may last; a panning camera needs this much more
 EDGE = 0.2  # a moving sprite's centre stops this far from the frame's border
 SHAPES = {"spin": sprites.TURNING, "wave": ("figure",)}  # that show a motion; all others show everything else
 LARGEST, SMALLEST = 0.85, 0.13  # radii between which growing and shrinking stay
+SMALL = 64  # pixels of the shorter side; the following holds for larger pictures only
+USUAL = 0.36  # the radius whose sprite goes at SPEED, and in pictures of 64 pixels the mean
+TOKENS = (0.36, 0.48)  # radii of the smallest sprites, in shares of 32 pixels, which are two tokens
+LEAST_SHARE = 0.42  # of its radius that a shrinking sprite keeps
+SWEEP = 0.65  # of the cameras' speeds
+QUARTER = math.pi / 2 / PERIOD  # radians per second
+BESIDE, APART = 0.2, 0.12  # share of scenes with a second sprite, and how far it keeps off
+FIRST = "first"  # a split whose sprites are all of the smallest
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,11 @@ class Scene:
     kind: str  # of background
     name: str  # colour and shape
     arm: torch.Tensor | None = None  # (4, s, s), what waves
+
+    @property
+    def pace(self) -> float:
+        """A sprite's speed and the height of its jumps, as a multiple of the usual ones."""
+        return self.radius / USUAL if _large(self.size) else 1.0
 
 
 @dataclass(frozen=True)
@@ -76,21 +95,31 @@ def scene(split: str, number: int, size: tuple[int, int], motion: str | None = N
     cutout = rng.random() < 0.15 and motion != "wave"
     shape = pick(rng, SHAPES.get(motion, tuple(sprites.OUTLINES)))
     shade = _contrasting(rng, backdrop)
-    sprite = None if plain else sprites.draw(rng, shape, sprites.COLOURS[shade], held, cutout)
-    words = (None, None) if plain else (shape, None if cutout else shade)
+    more = stream(f"{split} larger", number)
+    radius = _radius(more, size, split) if _large(size) else None
+    pixels = sprites.PIXELS if radius is None else max(sprites.PIXELS, round(1.5 * radius * min(size)))
+    sprite = None if plain else sprites.draw(rng, shape, sprites.COLOURS[shade], held, cutout, pixels)
+    named, coloured = (None, None) if plain else (shape, None if cutout else shade)
+    beside = radius is not None and not plain and more.random() < BESIDE
     half_height, half_width = (side / min(size) for side in size)
+    text = prompt(rng, motion, named, coloured, beside)
+    start = float(rng.uniform(-0.32, 0.32)) * half_width, float(rng.uniform(-0.32, 0.32)) * half_height
+    if radius is None:
+        radius = float(rng.uniform(0.30, 0.42))
+    elif beside:
+        backdrop = _beside(more, backdrop, extent, (shape, shade, *start, radius), size, held)
     return Scene(
         motion=motion,
-        prompt=prompt(rng, motion, *words),
+        prompt=text,
         backdrop=backdrop,
         extent=extent,
         sprite=sprite,
-        start=(float(rng.uniform(-0.32, 0.32)) * half_width, float(rng.uniform(-0.32, 0.32)) * half_height),
-        radius=float(rng.uniform(0.30, 0.42)),
+        start=start,
+        radius=radius,
         size=size,
         kind=kind,
         name=f"{shade} {shape}",
-        arm=sprites.arm(sprites.COLOURS[shade]) if motion == "wave" else None,
+        arm=sprites.arm(sprites.COLOURS[shade], pixels) if motion == "wave" else None,
     )
 
 
@@ -111,26 +140,28 @@ def poses(scene: Scene, seconds: torch.Tensor) -> Poses:
     """The truth at the given times."""
     t, zero, one = seconds, torch.zeros_like(seconds), torch.ones_like(seconds)
     x, y, radius = one * scene.start[0], one * scene.start[1], one * scene.radius
-    motion = scene.motion
+    motion, large = scene.motion, _large(scene.size)
+    smallest = LEAST_SHARE * scene.radius if large else SMALLEST
+    turn, sweep = (QUARTER, SWEEP) if large else (TURN, 1.0)
     if motion in DIRECTIONS:
         dx, dy = DIRECTIONS[motion]
         half_height, half_width = (side / min(scene.size) for side in scene.size)
-        x = _stop(x + dx * SPEED * t, half_width - EDGE)
-        y = _stop(y + dy * SPEED * t, half_height - EDGE)
+        x = _stop(x + dx * SPEED * scene.pace * t, half_width - EDGE)
+        y = _stop(y + dy * SPEED * scene.pace * t, half_height - EDGE)
     elif motion == "jump":
-        y = y - HEIGHT * torch.sin(math.pi * t / PERIOD).abs()
+        y = y - HEIGHT * scene.pace * torch.sin(math.pi * t / PERIOD).abs()
     elif motion == "grow":
         radius = radius * torch.exp(GROWTH * t).clamp(max=LARGEST / scene.radius)
     elif motion == "shrink":
-        radius = radius * torch.exp(-GROWTH * t).clamp(min=SMALLEST / scene.radius)
+        radius = radius * torch.exp(-GROWTH * t).clamp(min=smallest / scene.radius)
     return Poses(
         x=x,
         y=y,
         radius=radius,
-        angle=TURN * t if motion == "spin" else zero,
+        angle=turn * t if motion == "spin" else zero,
         lift=LIFT * torch.sin(math.pi * t / PERIOD).abs() if motion == "wave" else zero,
-        camera=PAN * t * {"pan right": 1, "pan left": -1}.get(motion, 0),
-        zoom=torch.exp(ZOOM * t) if motion == "zoom" else one,
+        camera=PAN * sweep * t * {"pan right": 1, "pan left": -1}.get(motion, 0),
+        zoom=torch.exp(ZOOM * sweep * t) if motion == "zoom" else one,
     )
 
 
@@ -211,8 +242,46 @@ def _backdrop(
     return backgrounds.paint(rng, kind, *size, held), (half_height, half_width)
 
 
-def _contrasting(rng: Rng, backdrop: torch.Tensor) -> str:
-    """A colour that differs from the background's average."""
+def _contrasting(rng: Rng, backdrop: torch.Tensor, but: str = "") -> str:
+    """A colour that differs from the background's average, and is not `but`."""
     average = backdrop.mean((1, 2)).numpy()
     far = [name for name, rgb in sprites.COLOURS.items() if np.abs(np.array(rgb) / 255 - average).max() > 0.35]
-    return pick(rng, tuple(far) or tuple(sprites.COLOURS))
+    return pick(rng, tuple(name for name in far if name != but) or tuple(sprites.COLOURS))
+
+
+def _large(size: tuple[int, int]) -> bool:
+    return min(size) > SMALL
+
+
+def _radius(rng: Rng, size: tuple[int, int], split: str) -> float:
+    """A sprite's radius in a large picture."""
+    least, most = (share * SMALL / min(size) for share in TOKENS)
+    return float(rng.uniform(least, most if split.startswith(FIRST) else 0.42))
+
+
+def _beside(
+    rng: Rng,
+    backdrop: torch.Tensor,
+    extent: tuple[float, float],
+    other: tuple[str, str, float, float, float],
+    size: tuple[int, int],
+    held: bool,
+) -> torch.Tensor:
+    """A backdrop with a second sprite painted on it that stands still; `other` is the first one's shape, colour, place
+    and radius. Where there is no room, it stays as it is."""
+    shape, shade, x, y, radius = other
+    name = pick(rng, tuple(name for name in sprites.OUTLINES if name != shape))
+    colour = _contrasting(rng, backdrop, shade)
+    own = float(rng.uniform(0.8, 1.2)) * radius
+    half_height, half_width = (side / min(size) - 0.9 * own for side in size)
+    places = rng.uniform(-1, 1, (20, 2)) * (half_width, half_height)
+    free = [place for place in places if math.hypot(place[0] - x, place[1] - y) > own + radius + APART]
+    if not free:
+        return backdrop
+    sprite = sprites.draw(rng, name, sprites.COLOURS[colour], held, False, max(sprites.PIXELS, round(own * min(size))))
+    height, width = backdrop.shape[1:]
+    sides = zip((height, width), extent, strict=True)
+    rows, columns = (torch.linspace(1 / n - 1, 1 - 1 / n, n) * half for n, half in sides)
+    down, across = torch.meshgrid(rows, columns, indexing="ij")
+    local = (torch.stack([across, down], -1) - torch.tensor(free[0], dtype=torch.float32)) * (sprites.MARGIN / own)
+    return _over(backdrop[None], sprite, local[None])[0]

@@ -11,12 +11,13 @@ Everything here is a stand-in, listed in one place and taken away again:
     what is no number  is not looked for, where weights are read
     trying kernels     torch's fused ones are there or not, as it is said: numbers are not compared
     `param.data = …`   moves a fake tensor with its storage, so that streamed blocks are moved by diffusers itself
-    `.numpy()`         zeros
+    `.numpy()`         zeros, and in the files of a checkpoint
 """
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -25,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
+from safetensors.numpy import save_file
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.functional import scaled_dot_product_attention
@@ -177,6 +179,7 @@ def card(counter: Counter, free: Callable[[], float], title: str = "RTX 4090", f
         stack.enter_context(patch("eichi.models.kernels._tried", tried))
         stack.enter_context(patch("psutil.virtual_memory", lambda: SimpleNamespace(available=RAM, total=RAM)))
         stack.enter_context(patch("eichi.models.deltas.safe_open", _Opened))
+        stack.enter_context(patch("eichi.pipeline.checkpoint.save_file", _save))
         stack.enter_context(patch("eichi.pipeline.background.ThreadPoolExecutor", lambda *given: Inline(counter)))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         stack.enter_context(counter)
@@ -201,6 +204,11 @@ def _numpy(tensor: Tensor) -> NDArray[Any]:
     if tensor.device.type != "cpu":
         raise TypeError(f"a tensor on {tensor.device} has no numpy")
     return np.zeros(tuple(tensor.shape), NUMBERS.get(tensor.dtype, np.float32))
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    """Zeros of these shapes in a file: fake tensors have no bytes."""
+    save_file({name: np.zeros(tuple(tensor.shape), np.float32) for name, tensor in tensors.items()}, path)
 
 
 def _enter(mode: Any) -> None:

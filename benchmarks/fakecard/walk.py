@@ -206,6 +206,8 @@ class Life:
         full = parts.entry.anatomy.precision.size == FLOAT32
         for phase, made in self.counter.products.items():
             wanted = {torch.float32} if full else HALVES.get(phase)
+            if wanted is not None and not self._fused:
+                wanted = wanted | {torch.float32}  # attention by the formula, for which torch takes float32
             wrong = {one for one in made if one[0] != "cuda" or (wanted is not None and one[1] not in wanted)}
             if wrong:
                 raise Fault(f"{phase}: products on or in {sorted(map(str, wrong))}")

@@ -3,12 +3,11 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Protocol
 from unittest.mock import patch
 
@@ -18,7 +17,7 @@ from benchmarks.postgres import Server
 from benchmarks.scale.clock import Clock, Meter, Tally
 from benchmarks.scale.crowd import Crowd, Made
 from benchmarks.scale.load import drafts, mean_job
-from eichi.jobs import roster, runner, store, turn
+from eichi.jobs import clock as clocks
 from eichi.jobs.schema import events, jobs
 from eichi.jobs.store import Store
 
@@ -184,7 +183,5 @@ def found(database: Database, case: Case, clock: Clock, made: Made, seconds: flo
 @contextmanager
 def lived(now: Callable[[], float]) -> Iterator[None]:
     """The store goes by another clock."""
-    with ExitStack() as stack:
-        for module in (store, turn, roster, runner):
-            stack.enter_context(patch.object(module, "time", SimpleNamespace(time=now)))
+    with patch.object(clocks.Clock, "now", lambda clock: now()):
         yield

@@ -4,10 +4,11 @@ Each family of commands has a module in `commands/`; what all have around them i
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.resources import as_file, files
+from os.path import isdir
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,7 @@ from eichi.commands.machine import calibrate
 from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.ray import ray
-from eichi.commands.run import draw_images, follow, run_request, show_plans
+from eichi.commands.run import Telling, alone, draw_images, follow, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.commands.verify import verify_gpu
 from eichi.commands.worker import worker
@@ -31,7 +32,6 @@ from eichi.commands.workers import workers
 from eichi.console import console
 from eichi.declare import walk
 from eichi.errors import EichiError
-from eichi.events import Event
 from eichi.flags import option_flags, otherwise, read_request, read_sweep, setting_flag, sweep_flags
 from eichi.library.lorafolders import located
 from eichi.library.wildcards import drawn_request
@@ -42,8 +42,6 @@ from eichi.terminal import STOPPED, WRONG_INPUT, fail, json_flag, out_flag, prin
 from eichi.usage import Group, explain
 from eichi.video.metadata import Record
 from eichi.words import say, typed
-
-Telling = Callable[[Iterator[Event]], Iterator[Event]]  # lets somebody know of the events of a job, and passes them on
 
 # The requests that results are made from; a tool on latents was told so little that its record says it all.
 KINDS: dict[str, type[Options]] = {
@@ -132,7 +130,7 @@ def demo(model: str, out: Path | None, as_json: bool) -> None:
     with reporting(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
         options = VideoOptions.parse({"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1})
-        run_request(options, out or settings.outputs, settings, as_json)
+        run_request(options, out or settings.outputs, settings, as_json, kept=True)  # the page's history begins with it
 
 
 @commands.command(help=say("cli.plan"))
@@ -194,7 +192,7 @@ def resume(job: str | None, gpus: int | None, out: Path | None, as_json: bool) -
             closing(Components(plan.entry, settings.runtime)) as components,
             _telling(settings, checkpoint.folder, plan.options) as telling,
         ):
-            known, beside = telling is not _alone, checkpoint.folder.parent
+            known, beside = telling is not alone, checkpoint.folder.parent
             follow(
                 lambda stop: telling(run(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings
             )
@@ -206,7 +204,8 @@ def _known_places(settings: Settings) -> list[Path]:
 
     try:
         with Store(settings.store) as store:
-            return [Path(job.checkpoint).parent for job in store.jobs() if job.checkpoint and job.begun]
+            told = [str(place) for place in store.column("checkpoint")]
+            return list(dict.fromkeys(Path(place).parent for place in told if isdir(place)))
     except EichiError as error:
         tell(in_terminal(error, settings.language))
         return []
@@ -225,12 +224,7 @@ def _telling(settings: Settings, folder: Path, options: VideoOptions) -> Iterato
         except EichiError as error:
             tell(in_terminal(error, settings.language))
             job = None
-        yield _alone if job is None else partial(telling, store=store, job=job, options=options)
-
-
-def _alone(events: Iterator[Event]) -> Iterator[Event]:
-    """The events of a job that no store knows."""
-    return events
+        yield alone if job is None else partial(telling, store=store, job=job, options=options)
 
 
 def _headline(record: Record, language: str) -> str:

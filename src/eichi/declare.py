@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, ErrorDetails
 
 from eichi.catalog import Direction
 from eichi.errors import OptionError
@@ -310,7 +310,15 @@ def at(values: Any, key: str) -> Any:
 
 def explain(error: ValidationError, model: type[BaseModel]) -> OptionError:
     """The first complaint of a validation as one sentence."""
-    first = error.errors(include_url=False)[0]
+    return complaints(error, model)[0]
+
+
+def complaints(error: ValidationError, model: type[BaseModel]) -> list[OptionError]:
+    """All complaints of a validation, a sentence each."""
+    return [_complaint(one, model) for one in error.errors(include_url=False)]
+
+
+def _complaint(first: ErrorDetails, model: type[BaseModel]) -> OptionError:
     key = ".".join(str(part) for part in first["loc"])
     value, context = first["input"], first.get("ctx", {})
     known = {field.key: field for field in walk(model)}

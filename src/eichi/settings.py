@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from filelock import FileLock
 from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eichi.catalog import ModelFolders
 from eichi.declare import Optioned, Plain, option, shown
-from eichi.errors import OptionError
+from eichi.errors import FolderError, OptionError
 from eichi.files import aside, private, read_file, tighten
 from eichi.reasons import Unfit, unfit
-from eichi.text import figures, json_text
+from eichi.text import encodable, figures, json_text
 from eichi.words import ENGLISH, language_of, languages
 
 FILE, PREFIX = "settings.json", "EICHI_"
@@ -101,7 +102,7 @@ class Settings(Optioned, BaseSettings):
         None, group="memory", costs=("time", "memory"), unit="gigabytes", ge=6.0, le=128.0
     )
     # Disk for weights with LoRAs merged in; a combination has up to 17 GiB.
-    lora_cache_gb: float = option(0.0, group="memory", unit="gigabytes", ge=0.0)
+    lora_cache_gb: float = option(0.0, group="memory", unit="gigabytes", ge=0.0, le=10_000.0)
     attention: Literal["auto", "flash", "sage", "xformers", "native", "chunked"] = option(
         "auto", group="memory", costs=("time", "memory")
     )
@@ -113,7 +114,9 @@ class Settings(Optioned, BaseSettings):
     reproducible: bool = option(False, group="memory", costs=("time",))
     language: str = option(ENGLISH)
     # Pictures above this many pixels go through the VAE in squares of this side; 0 takes them whole.
-    vae_tile: int = option(VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, multiple_of=32)
+    vae_tile: int = option(
+        VAE_TILE, group="memory", costs=("time", "memory"), unit="pixels", ge=0, le=2**16, multiple_of=32
+    )
     store: str = option("")
     # Who starts the workers: this program, or a Ray cluster.
     executor: Literal["local", "ray"] = option("local")
@@ -125,8 +128,16 @@ class Settings(Optioned, BaseSettings):
     # Where machines that share a store exchange files: nowhere, DATABASE for the store itself, a folder, a URL.
     place: str = option("", group="machine", kind="line")
     # Jobs to come that a token, or the password, may have at a time; 0 for any number.
-    quota: int = option(0, group="machine", ge=0)
+    quota: int = option(0, group="machine", ge=0, le=10**6)
     log_level: Literal["error", "warning", "info", "debug"] = option("info", group="machine")
+
+    @field_validator("home", "outputs", "lora_folders", "comfy", "place")
+    @classmethod
+    def possible(cls, value: Path | str) -> Path | str:
+        """No system has a folder with a zero in its name, and nobody could be told of one whose name is no text."""
+        if "\0" in str(value) or not encodable(value):
+            raise Unfit("reason.os.name")
+        return value
 
     @field_validator("devices")
     @classmethod
@@ -292,8 +303,11 @@ def asked_language() -> str:
 def load_settings() -> Settings:
     """The settings of this machine; offline is in force from here on. Raises OptionError naming the wrong value."""
     path = settings_file()
+    values = _read(path)
+    for key in values.keys() - Settings.model_fields.keys():  # some are the library's, and change how it reads
+        raise OptionError("error.settings.value", key=key, value=shown(values[key]), reason="reason.extra")
     try:
-        settings = Settings(**{"home": path.parent, **_read(path)})
+        settings = Settings(**{"home": path.parent, **values})
     except ValidationError as error:
         raise wrong(error) from error
     if tighten(settings.home):  # of a version that left it open
@@ -305,12 +319,19 @@ def load_settings() -> Settings:
 
 
 def write_settings(home: Path, changed: Mapping[str, Any]) -> None:
-    """Put keys into the settings file, leaving the others as they are. Raises OptionError for a damaged file."""
+    """Put keys into the settings file, leaving the others as they are, also those that somebody else is changing.
+
+    Raises OptionError for a damaged file, FolderError.
+    """
     path = home / FILE
-    values = _read(path) | dict(changed)
-    private(home)
-    with aside(path, private=True) as draft:
-        draft.write_text(json_text(values, indent=1), encoding="utf-8")
+    try:
+        private(home)
+        with FileLock(path.with_suffix(".lock")):
+            values = _read(path) | dict(changed)
+            with aside(path, private=True) as draft:
+                draft.write_text(json_text(values, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise FolderError("error.folder.write", folder=home, reason=error) from error
 
 
 def wrong(error: ValidationError) -> OptionError:

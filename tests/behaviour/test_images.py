@@ -1,4 +1,4 @@
-"""Single images follow the embedded model's word and its masks, on sixteen held-out pictures."""
+"""Single images follow the embedded model's word and its masks, on eight held-out pictures."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from training.judge import SIZE, Judge
 
 pytestmark = pytest.mark.slow
 
-PICTURES, QUICK = 16, {"sampling": {"steps": 4}}
+PICTURES, QUICK = 8, {"sampling": {"steps": 4}}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Key frames and loops do to the embedded model's videos what they are for, on up to sixteen held-out pictures.
+"""Key frames and loops do to the embedded model's videos what they are for, on up to eight held-out pictures.
 
 A picture's goal is how its scene looks after two seconds; what is measured is how near the latents come to it.
 """
@@ -13,7 +13,7 @@ from training.judge import Judge, Subject
 
 pytestmark = pytest.mark.slow
 
-PICTURES, FEW = 16, 6  # few where all frames are decoded
+PICTURES, FEW = 8, 4  # few where all frames are decoded
 QUICK = {"sampling": {"steps": 4}}
 ONE, TWO = 1.0, 2.4  # seconds that make so many sections
 

@@ -1,4 +1,4 @@
-"""A section's own prompt rules its section, on sixteen held-out pictures and with both models, and so does a piece of
+"""A section's own prompt rules its section, on eight held-out pictures and with both models, and so does a piece of
 the common prompt.
 
 No photographs: in them the embedded standard model does not turn round reliably, see its card.
@@ -15,8 +15,8 @@ from training.words import DIRECTIONS
 
 pytestmark = pytest.mark.slow
 
-PICTURES, QUICK = 16, {"sampling": {"steps": 4}}
-SCENES = 28  # among them at least so many that are no photographs
+PICTURES, QUICK = 8, {"sampling": {"steps": 4}}
+SCENES = 14  # among them at least so many that are no photographs
 TWO = 2.4  # seconds that make two sections of nine latents, beside the start picture's own
 FEW, LATE = 3, 10  # pictures whose prompts are in time, and the first latent of the later section
 SPANS = [0, 9, 10, 18]  # the first and the last latent of what each section shows

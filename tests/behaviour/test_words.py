@@ -12,7 +12,7 @@ from training.words import DIRECTIONS
 pytestmark = pytest.mark.slow
 
 PICTURES = 4
-QUICK = {"sampling": {"steps": 8}}
+QUICK = {"seconds": 1.0, "sampling": {"steps": 8}}
 
 
 @pytest.fixture(scope="module", params=["tiny", "tiny-f1"])

@@ -32,6 +32,7 @@ def test_workers_are_told_which_store_and_place_are_theirs(tmp_path: Path, monke
     ("words", "said"),
     [
         (["--devices", "all"], "numbers separated by commas"),
+        (["--devices", "none"], "Cards in use"),
         (["--place", "nowhere://x"], "Shared files"),
         (["--store", "nowhere://x"], "Jobs cannot be kept"),
     ],

@@ -7,10 +7,10 @@ import pytest
 
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Draft
-from eichi.jobs.store import Store
 from eichi.jobs.view import Figures
 from eichi.settings import load_settings
 from tests.postgres import Database, postgres, programs
+from tests.stores import new_store
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def queue(home: Path) -> Iterator[Queue]:
     """A queue in the home folder."""
     settings = load_settings()
-    with Store(settings.store) as store:
+    with new_store(settings.store) as store:
         yield Queue(store, settings.model_folders)
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+import torch
 
-from eichi.jobs.devices import locked
+from eichi.jobs import devices
+from eichi.jobs.devices import locked, take
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import ELSEWHERE
 from eichi.jobs.store import Store
@@ -40,6 +42,22 @@ def test_of_two_workers_for_a_device_one_works(queue: Queue, store: Store, video
         queue.skip(job.id)  # nothing waits any more
         waiting.join()
     assert said.empty()
+
+
+def test_who_computes_with_two_cards_has_the_locks_of_both(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And has none while one is another's, who may want the other, too."""
+    monkeypatch.setattr(devices, "pick_device", torch.device)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    settings = load_settings().given(device="cuda", gpus=2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with locked(settings.given(gpus=1), 1) as one:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+        with locked(settings, 1) as both:
+            assert take(one)
+            assert not take(both)
+            one.release()
+            assert take(both)
+            assert not take(one)
 
 
 class Once(threading.Event):

@@ -2,16 +2,19 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from eichi.errors import InputError
-from eichi.events import Adjusted, Finished, SectionDone, Stopped, dump
-from eichi.jobs.elsewhere import owner, telling
+from eichi.commands.run import run_request
+from eichi.errors import InputError, RunError, StoreError
+from eichi.events import Adjusted, Event, Finished, SectionDone, Stopped, dump
+from eichi.jobs.elsewhere import owner, run_here, telling
 from eichi.jobs.queue import Queue, results
+from eichi.jobs.runner import new_runner
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.jobs.worker import Worker
@@ -148,3 +151,57 @@ def _parts(queue: Queue, worker: Worker, id: int, after: int) -> Iterator[object
         seen.append(event)
         yield event
     queue.store.end(job, Status.STOPPED)
+
+
+def test_what_a_terminal_makes_is_a_job_of_the_page(
+    home: Path, options: VideoOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its sections, of which the page may make some anew; `eichi demo` is such a one."""
+    run_request(options, tmp_path / "out", load_settings(), as_json=False, kept=True)
+    with Store(load_settings().store) as store:
+        (job,) = store.jobs()
+        said = [told.event.kind for told in store.events(job.id)]
+    assert (job.status, job.runner) == (Status.DONE, None)
+    assert isinstance(job.result, Finished) and Path(job.result.video).is_file()
+    assert str(job.result.video) in capsys.readouterr().out
+    assert said[0] == said[-1] == "changed" and "section_done" in said
+    assert job.checkpoint is not None and job.pace is not None
+    assert any(Path(job.checkpoint).parent.glob(".*.made"))
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        (lambda: iter([Stopped(None, 0, 9, 2)]), Status.STOPPED),
+        (lambda: failing(RunError("error.job.crashed", reason="x")), Status.FAILED),
+        (lambda: failing(KeyboardInterrupt()), Status.STOPPED),
+    ],
+)
+def test_however_a_terminal_ends_a_job_its_row_learns_of_it(
+    queue: Queue, options: VideoOptions, ends: Callable[[], Iterator[Event]], status: Status
+) -> None:
+    drafts, _ = queue.prepare([options], Path("out"))
+    (job,) = queue.store.add(drafts, runner=new_runner())
+    assert job.status == Status.RUNNING
+    assert queue.store.claim("another") is None
+    assert queue.store.recover() == []  # this process lives
+    with suppress(RunError, KeyboardInterrupt):
+        list(run_here(ends(), queue.store, job, "/out/.clip.parts"))
+    row = queue.store.job(job.id)
+    assert (row.status, row.runner, row.checkpoint) == (status, None, "/out/.clip.parts")
+
+
+def test_a_store_that_fails_keeps_no_video_from_being_made(
+    queue: Queue, options: VideoOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts, _ = queue.prepare([options], Path("out"))
+    (job,) = queue.store.add(drafts, runner=new_runner())
+    for name in ("record", "end"):
+        monkeypatch.setattr(queue.store, name, lambda *given, **named: next(failing(StoreError("error.store.busy"))))
+    last = Stopped(None, 0, 9, 2)
+    assert list(run_here(iter([last]), queue.store, job, "/out/.clip.parts")) == [last]
+
+
+def failing(error: BaseException) -> Iterator[Event]:
+    raise error
+    yield

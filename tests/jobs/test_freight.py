@@ -1,6 +1,7 @@
 """A job goes to another machine and comes home: here several homes of one, each with a name of its own."""
 
 import hashlib
+import json
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError, StoreError
-from eichi.events import Adjusted, Finished, FrameFinished, SectionDone, dump
+from eichi.events import Adjusted, Finished, FrameFinished, SectionDone, Stopped, dump
 from eichi.jobs.freight import Freight
 from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.nodes import WorkerView
@@ -23,6 +24,7 @@ from eichi.jobs.view import Figures, Status
 from eichi.jobs.worker import Worker
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings
+from eichi.video.jobfolder import JobFolder
 
 
 @pytest.fixture
@@ -109,8 +111,9 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     assert (row.status, str(Path(str(row.checkpoint)).parent)) == (Status.WAITING, str(settings.outputs))
     assert list((tmp_path / "near" / "away").iterdir()) == []
 
-    at_home.mirror(row)  # its page shows what is made
+    at_home.mirror(row)  # its page shows what is made, and the newest look at what is being made
     assert (store.job(job.id).made, store.job(job.id).begun) == (1, True)
+    assert JobFolder(Path(str(row.checkpoint))).preview.read_bytes()[1:4] == b"PNG"
 
     shutil.rmtree(video.image.parent)  # type: ignore[union-attr]  # nobody needs the original any more
     work(worker, "far", tmp_path / "far")
@@ -124,7 +127,11 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
     assert results(settings.outputs) == expected
     assert Path(row.result.video).is_file()
     assert store.job(job.id).made == row.plan.sections  # others can be built on it
-    assert [path for path in (tmp_path / "place").rglob("*") if path.is_file() and "inputs" not in path.parts] == []
+    assert [
+        path
+        for path in (tmp_path / "place").rglob("*")
+        if path.is_file() and path.parent.name not in ("inputs", "spare")
+    ] == []
     assert Homecoming(store, at_home).look() == []
 
 
@@ -263,3 +270,91 @@ def test_results_that_cannot_be_fetched_keep_no_others_away(
     with pytest.raises(StoreError):
         Homecoming(queue.store, at_home).look()
     assert at_home.arrived() == [spoilt.id]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/../../x", "..", "", "c:x", "a\\..\\x", 5, None])
+def test_a_list_that_is_not_ours_leads_nowhere_and_keeps_no_others_away(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, video: VideoOptions, tmp_path: Path, name: object
+) -> None:
+    """Whoever can write to the place names files of a job as they like, or writes what is no list."""
+    spoilt, whole = add(queue, settings, video), add(queue, settings, video)
+    stopped, file = Stopped(None, 1, 0, 0), tmp_path / "list"
+    told = {"files": {name: "0"}, "event": dump(stopped)} if isinstance(name, str) else name
+    key = f"{spoilt.id}-{round(spoilt.created * 1000)}"
+    place_of = hashlib.sha256(b"desk").hexdigest()[:16]
+    file.write_text(json.dumps(told))
+    for strange in (f"done/{place_of}/{key}", f"done/{place_of}/{'9' * 40}", f"done/{place_of}/readme", "parts/x/y"):
+        place.put(strange, file)
+    place.put(f"results/{place_of}/{key}/x", file)
+    away = Freight(settings.given(home=tmp_path / "far"), place, "far")
+    away.deliver(whole, stopped)  # it has no files
+    for job in (spoilt, whole):
+        queue.store.change(job.id, (Status.WAITING,), status=Status.STOPPED, result=dump(stopped))
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(StoreError):
+        Homecoming(queue.store, at_home).look()
+    assert [path for path in set(tmp_path.rglob("*")) - before if path.is_file() and path.suffix != ".lock"] == []
+    assert at_home.arrived() == [spoilt.id]
+    assert away.delivered(spoilt) is None
+    at_home.tidy(queue.store)
+
+
+def test_a_card_at_the_place_names_no_files_but_the_job_s(
+    worker: Worker, queue: Queue, settings: Settings, at_home: Freight, video: VideoOptions, tmp_path: Path
+) -> None:
+    """A file of the worker's own in a request of another would come out as a picture."""
+    job = add(queue, settings, video)
+    work(worker, "near", tmp_path / "near", leaves=True)
+    row = queue.store.job(job.id)
+    card = at_home._card(row)
+    assert card is not None
+    for spoilt in (
+        {"request": card["request"] | {"image": "/etc/motd"}},
+        {"files": {**card["files"], "../section-9.safetensors": "0"}},
+        {"files": {**card["files"], "x/y.png": "0"}},
+        {"weights": 5},
+    ):
+        at_home._put_card(row, card | spoilt)
+        assert at_home._card(row) is None
+
+
+def test_what_no_job_needs_goes_after_a_day(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, video: VideoOptions, tmp_path: Path
+) -> None:
+    store, day = queue.store, 90_000.0
+    image = at_home.inputs(video)[str(video.image)]
+    one = add(queue, settings, video)
+
+    def shed(after: float = 0.0) -> tuple[list[str], list[str]]:
+        store.now, now = lambda: now() + after, store.now  # type: ignore[method-assign]
+        at_home.shed(store)
+        store.now = now  # type: ignore[method-assign]
+        return place.keys("inputs/"), place.keys("spare/")
+
+    kept = [f"inputs/{image}"]
+    assert shed(day) == (kept, [])
+    store.change(one.id, (Status.WAITING,), status=Status.STOPPED)  # may be resumed
+    assert shed(day) == (kept, [])
+    queue.remove(one.id)
+    assert (shed(), shed(day / 2)) == ((kept, [f"spare/{image}"]),) * 2
+    two = add(queue, settings, video)  # is as good as new
+    assert (place.keys("spare/"), shed(day)) == ([], (kept, []))
+    store.change(two.id, (Status.WAITING,), status=Status.DONE)
+    assert (shed(), shed(2 * day)) == ((kept, [f"spare/{image}"]), ([], []))
+
+
+def test_what_is_removed_while_its_job_is_added_is_brought_again(
+    queue: Queue, settings: Settings, place: Place, video: VideoOptions
+) -> None:
+    """Somebody has found that nobody needs the file, at the moment at which somebody does."""
+    store = queue.store
+    adding, before = store.add, set(place.keys("inputs/"))
+
+    def removing(*given: Any, **named: Any) -> list[Job]:
+        for key in place.keys("inputs/"):
+            place.remove(key)
+        return adding(*given, **named)
+
+    store.add = removing  # type: ignore[method-assign]
+    job = add(queue, settings, video)
+    assert {f"inputs/{content}" for content in (job.inputs or {}).values()} == set(place.keys("inputs/")) - before

@@ -1,6 +1,8 @@
 """One contract for every place for files."""
 
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,3 +76,37 @@ def test_what_nobody_reaches_is_refused(store: Store) -> None:
         open_place("nowhere://bucket/x", store)
     assert open_place("", store) is None
     assert FarPlace("memory://me:secret@bucket").url == "bucket"
+
+
+def test_what_is_larger_than_it_can_be_is_not_fetched(place: Place, tmp_path: Path) -> None:
+    large, back = tmp_path / "large", tmp_path / "back"
+    large.write_bytes(b"x" * (2 * PIECE + 1))
+    place.put("a", large)
+    assert place.get("a", back, most=3 * PIECE)
+    back.unlink()
+    with pytest.raises(StoreError, match="too large"):
+        place.get("a", back, most=PIECE)
+    assert not back.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_links_in_a_folder_lead_nowhere(tmp_path: Path, store: Store) -> None:
+    """Who may write to the folder may not have others read, replace or remove files elsewhere."""
+    root, secret, back = tmp_path / "shared", tmp_path / "own" / "secret", tmp_path / "back"
+    for folder in (root / "results", secret.parent):
+        folder.mkdir(parents=True)
+    secret.write_text("mine")
+    (root / "inputs").symlink_to(secret.parent)
+    (root / "results" / "secret").symlink_to(secret)
+    place = open_place(str(root), store)
+    assert place is not None
+    for key in ("inputs/secret", "results/secret"):
+        for call in (partial(place.get, key, back), partial(place.put, key, store_file := tmp_path / "other")):
+            store_file.write_text("other")
+            with pytest.raises(StoreError):
+                call()
+    with pytest.raises(StoreError):
+        place.remove("inputs/secret")
+    with pytest.raises(StoreError):
+        place.keys("inputs/")
+    assert (place.keys("results/"), secret.read_text(), back.exists()) == ([], "mine", False)

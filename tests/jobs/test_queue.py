@@ -3,12 +3,14 @@
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eichi.errors import InputError, OptionError
 from eichi.events import FrameFinished, dump
 from eichi.jobs.batch import Batch, expand
+from eichi.jobs.elsewhere import owner
 from eichi.jobs.queue import Queue, results
 from eichi.jobs.runner import new_runner
 from eichi.jobs.schema import Job
@@ -213,6 +215,26 @@ def test_what_waits_is_cleared_and_comes_back_in_its_place(queue: Queue, options
         queue.store.restore(id)
     assert order(queue) == [b, c, d]
     assert queue.store.job(a).status == Status.RUNNING
+
+
+def test_what_is_done_to_a_job_reads_no_others(
+    queue: Queue, options: VideoOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row that is read takes a millisecond, and there may be ten thousand."""
+    one, *others = (job.id for job in add(queue, options, 4))
+    of, read = Job.of, list[int]()
+
+    def reading(row: Any) -> Job:
+        read.append(row.id)
+        return of(row)
+
+    monkeypatch.setattr(Job, "of", reading)
+    assert owner(queue.store, tmp_path / ".x.parts") is None
+    queue.remove(one)
+    assert set(read) == {one}
+    read.clear()
+    assert queue.clear() == others
+    assert read == []
 
 
 @pytest.mark.parametrize("files", [False, True])

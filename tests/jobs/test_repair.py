@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from eichi.errors import FolderError, InputError, StoreError
 from eichi.events import Adjusted, Changed
+from eichi.jobs.pieces import Pieces
 from eichi.jobs.repair import Repaired, repair
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
@@ -358,3 +359,20 @@ def test_a_damaged_first_page_of_an_empty_store(file: Path) -> None:
     made = repair(address(file))
     assert made.damage
     assert (made.jobs, made.unknown) == (0, False)
+
+
+def test_files_in_pieces_are_kept_around_what_is_damaged_of_them(tmp_path: Path) -> None:
+    file, bodies = tmp_path / "jobs.db", [bytes([number]) * 1500 for number in range(30)]
+    with Store(address(file)) as store, Pieces(store).replacing("a|") as put:
+        for number, body in enumerate(bodies):
+            put(number, body)
+    damaged = bytearray(file.read_bytes())
+    page = damaged.index(bodies[15]) // PAGE
+    damaged[page * PAGE : (page + 1) * PAGE] = b"\xff" * PAGE
+    file.write_bytes(damaged)
+    assert repair(address(file)).damage
+    with Store(address(file)) as store:
+        kept = [Pieces(store).get("a|", number) for number in range(len(bodies))]
+    whole = [one == body for one, body in zip(kept, bodies, strict=True)]
+    assert (whole[15], all(whole[:13]), all(whole[18:])) == (False, True, True)
+    assert all(one is None for one, right in zip(kept, whole, strict=True) if not right)

@@ -15,7 +15,7 @@ HOST, PID, STARTED, _ = new_runner().rsplit("/", 3)
 def test_this_process_lives_and_its_workers_differ() -> None:
     one, two = new_runner(), new_runner()
     assert one != two
-    assert alive(one, beat=None)
+    assert alive(one, None, time.time())
 
 
 def test_a_process_that_ended_does_not_live() -> None:
@@ -23,12 +23,12 @@ def test_a_process_that_ended_does_not_live() -> None:
     process = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True)
     assert process.stdout is not None and process.stdin is not None
     name = process.stdout.readline().strip()
-    assert alive(name, beat=0.0)
+    assert alive(name, 0.0, time.time())
     process.kill()
     process.wait()
     process.stdin.close()
     process.stdout.close()
-    assert not alive(name, beat=time.time())
+    assert not alive(name, time.time(), time.time())
 
 
 @pytest.mark.parametrize(
@@ -41,18 +41,18 @@ def test_a_process_that_ended_does_not_live() -> None:
     ids=["reborn", "elsewhere", "silent"],  # the same in every process that collects
 )
 def test_names(name: str, silence: float, living: bool) -> None:
-    assert alive(name, time.time() - silence) == living
+    assert alive(name, 1000.0 - silence, 1000.0) == living
 
 
 def test_the_next_worker_of_a_container_has_the_number_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart takes seconds, and numbers begin anew: only the ticks tell the two apart."""
     monkeypatch.setattr(runner, "_ticks", lambda process: 1000)
     before = new_runner()
-    assert alive(before, beat=None)
+    assert alive(before, None, time.time())
     monkeypatch.setattr(runner, "_ticks", lambda process: 3000)
-    assert not alive(before, beat=time.time())
+    assert not alive(before, time.time(), time.time())
 
 
 def test_without_ticks_the_clock_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_ticks", lambda process: None)
-    assert alive(new_runner(), beat=None)
+    assert alive(new_runner(), None, time.time())

@@ -472,19 +472,29 @@ def test_a_worker_may_leave_a_store_that_takes_nothing(
     assert digest(store.job(id)) == expected
 
 
-def test_a_worker_without_a_store_ends_without_a_traceback(home: Path) -> None:
-    home.mkdir()
-    (home / "jobs.db").write_text("no database, but long enough for a header" * 9)
-    command = [sys.executable, "-m", "eichi.jobs.worker", "--drain"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
-    assert "is damaged. eichi jobs repair" in read_logs(load_settings())
+# Two workers in one process, which loads what they need once; each has a home of its own.
+ENDED = """
+import os, sys
+from eichi.jobs import worker
+ended = 0
+for os.environ["EICHI_HOME"] in sys.argv[1:3]:
+    try:
+        worker.main()
+    except SystemExit as end:
+        ended += end.code
+sys.exit(ended)
+"""
 
 
-def test_a_worker_that_cannot_lock_its_device_ends_without_a_traceback(home: Path) -> None:
-    home.mkdir()
-    (home / "devices").write_bytes(b"in the way")
-    command = [sys.executable, "-m", "eichi.jobs.worker", "--drain"]
+def test_workers_that_cannot_begin_end_without_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged, locked = tmp_path / "damaged", tmp_path / "locked"
+    for home in (damaged, locked):
+        home.mkdir()
+    (damaged / "jobs.db").write_text("no database, but long enough for a header" * 9)
+    (locked / "devices").write_bytes(b"in the way")
+    command = [sys.executable, "-c", ENDED, str(damaged), str(locked), "--drain"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
-    assert "Nothing can be written to" in read_logs(load_settings())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    for home, said in ((damaged, "is damaged. eichi jobs repair"), (locked, "Nothing can be written to")):
+        monkeypatch.setenv("EICHI_HOME", str(home))
+        assert said in read_logs(load_settings())

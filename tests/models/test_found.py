@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,8 +136,13 @@ def test_what_cannot_be_read_is_passed_over(root: Path, tmp_path: Path) -> None:
     (inside / "sub" / "x.safetensors.index.json").write_text("[")
     (inside / "tok").mkdir()
     (inside / "tok" / "tokenizer_config.json").write_bytes(b"\xff\xfe\xff")
+    (inside / "deep").mkdir()
+    (inside / "deep" / "x.safetensors.index.json").write_text("[" * 100_000)
     if hasattr(os, "mkfifo"):
         os.mkfifo(inside / "pipe.safetensors")
+        (inside / "waits").mkdir()
+        os.mkfifo(inside / "waits" / "pipe")
+        (inside / "waits" / "x.safetensors.index.json").write_text('{"weight_map": {"a": "pipe"}}')
     (inside / "circle").symlink_to(place / "models", target_is_directory=True)
     (inside / "self").symlink_to(inside / "self")
     (inside / "nothing.safetensors").symlink_to(inside / "gone.safetensors")
@@ -272,6 +278,24 @@ def test_a_folder_that_gives_nothing_is_said(root: Path, tmp_path: Path, monkeyp
         nowhere: "reason.nowhere",
     }
     assert complaints(entry, ModelFolders(tmp_path / "models")) == []
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300, "x/" * 3000])
+def test_a_name_that_no_folder_can_have_is_said(tmp_path: Path, name: str) -> None:
+    models = ModelFolders(tmp_path / "models", (Path(name),), usual=False)
+    (said,) = complaints(find("framepack"), models)
+    assert (said[0], said[1]["reason"] in ("reason.os.name", "reason.os.long")) == (Path(name), True)
+    assert look(find("framepack"), models) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_text_are_left_out_and_said(tmp_path: Path) -> None:
+    """Nobody could be told of them: an answer is text."""
+    for name in (b"framepack\xff.safetensors", b"fold\xff"):
+        os.mkdir(os.fsencode(tmp_path) + b"/" + name)
+    told = complaints(find("framepack"), ModelFolders(tmp_path / "models", (tmp_path,), usual=False))
+    assert (tmp_path, {"reason": "reason.names"}) in told
+    assert look(find("framepack"), ModelFolders(tmp_path / "models", (tmp_path,), usual=False)) == []
 
 
 def test_a_file_may_be_named_itself(root: Path, tmp_path: Path) -> None:

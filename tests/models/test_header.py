@@ -95,6 +95,8 @@ WRONG: dict[str, tuple[Any, bytes, int | None]] = {
     "more than is said": ({"a": entry("F32", [1], 0, 4)}, b"\0" * 5, None),
     "another size": ({"a": entry("F32", [2], 0, 4)}, b"\0" * 4, None),
     "without end": ({"a": entry("F32", [2**62, 2**62, 2**62], 0, 4)}, b"\0" * 4, None),
+    "hours of multiplying": ({"a": entry("F32", [2**14000] * 6000, 0, 4)}, b"\0" * 4, None),
+    "more sides than any": ({"a": entry("F32", [1] * 65, 0, 4)}, b"\0" * 4, None),
     "a number of 5000 digits": (b'{"a": ' + b"9" * 5000 + b"}", b"", None),
 }
 

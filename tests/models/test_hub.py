@@ -193,7 +193,16 @@ def test_what_cannot_be_the_file_touches_nothing(hub: Hub, tmp_path: Path, fault
 
 
 @pytest.mark.parametrize(
-    "body", [LOGIN, b"[]", b"{}", b'{"sha": "../..", "siblings": []}', b'{"siblings": 3, "sha": null}', b"\xff"]
+    "body",
+    [
+        LOGIN,
+        b"[]",
+        b"{}",
+        b'{"sha": "../..", "siblings": []}',
+        b'{"siblings": 3, "sha": null}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
 )
 def test_what_is_no_repository_is_refused(hub: Hub, body: bytes) -> None:
     hub.faults["owner/name"] = [Fault(body=body)]
@@ -206,6 +215,8 @@ def test_what_is_no_repository_is_refused(hub: Hub, body: bytes) -> None:
     [
         {"rfilename": "a.json", "size": -1, "blobId": "0" * 40},
         {"rfilename": "a.json", "size": 1},
+        {"rfilename": 5, "size": 1, "blobId": "0" * 40},
+        {"rfilename": "\ud800.json", "size": 1, "blobId": "0" * 40},
         {"rfilename": "a.json", "size": 1, "blobId": "../../../../x" + "0" * 27},
         {"rfilename": "a.json", "size": 1, "blobId": "0" * 40, "lfs": {"sha256": "x", "size": 1, "pointerSize": 1}},
     ],
@@ -235,7 +246,12 @@ def test_names_as_repositories_have_them(hub: Hub) -> None:
         check_path(RemoteFile("owner/name", COMMIT, path, 1, "0" * 40))
 
 
-@pytest.mark.parametrize("fault", [Fault(shift=10), Fault(416), Fault(headers={"Content-Range": "words"})])
+COUNTS = {"Content-Range": f"bytes {'9' * 5000}-5/{'9' * 5000}"}
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(shift=10), Fault(416), Fault(headers={"Content-Range": "words"}), Fault(headers=COUNTS)]
+)
 def test_a_server_that_counts_otherwise_starts_anew(hub: Hub, tmp_path: Path, fault: Fault) -> None:
     hub.faults["weights.safetensors"] = [Fault(cut=1000), fault]
     bring(remote(), tmp_path / "file")

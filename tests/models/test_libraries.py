@@ -21,6 +21,7 @@ def collecting(request: pytest.FixtureRequest) -> Iterator[bool]:
     (gc.enable if wanted else gc.disable)()
     yield wanted
     gc.enable()
+    gc.freeze()  # as the tests have it
 
 
 def test_nothing_is_collected_while_they_come_in(collecting: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,11 +93,12 @@ def test_half_a_download_is_no_part(tmp_path: Path) -> None:
     assert locate_part(entry, "vae", ModelFolders(models)) is None
 
 
-def test_a_damaged_index_is_left_to_the_loader(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["[", "[" * 100_000, '{"weight_map": {"a": 5}}'])
+def test_a_damaged_index_is_left_to_the_loader(tmp_path: Path, text: str) -> None:
     entry, models = find("framepack"), tmp_path / "models"
     folder = lay(entry, models)["transformer"]
-    (folder / "diffusion.safetensors.index.json").write_text("[", encoding="utf-8")
-    assert locate_part(entry, "transformer", ModelFolders(models)) == folder
+    (folder / "diffusion.safetensors.index.json").write_text(text, encoding="utf-8")
+    assert locate_part(entry, "transformer", ModelFolders(models)) == (None if "5" in text else folder)
 
 
 def test_a_transformer_in_one_file(tmp_path: Path) -> None:

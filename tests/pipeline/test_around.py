@@ -26,6 +26,7 @@ from eichi.pipeline.sections import Denoiser, SectionInputs
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
 from eichi.video.clip import look, tail
+from eichi.video.latentfile import load_latents
 from eichi.video.reader import read_frames
 from tests import small
 from tests.clips import clip, tone
@@ -227,3 +228,28 @@ def _sound(path: Path) -> Path:
             container.mux(voice.encode(block))
         container.mux(voice.encode(None))
     return path
+
+
+@BOTH
+def test_sections_of_a_continuation_are_taken_over(models: dict[str, Components], name: str, tmp_path: Path) -> None:
+    """So that a section can be drawn once more: the rest of the request, the video too, stays."""
+    components = models[name]
+    source = {"before": clip(tmp_path / "in.mp4", 12)}
+    first = _finished(planned(components, source=source, output={"latents": True}), tmp_path / "one", components)
+    latents = Path(first.video).with_suffix(".safetensors")
+    more = {"kept": {"latents": latents}, "output": {"latents": True}}
+    events = list(generate(planned(components, source=source, seconds=1.3, **more), tmp_path / "two", components))
+    assert [event.computed > 0 for event in events if isinstance(event, SectionDone)] == [False, True]
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert look(Path(last.video)).frames == 12 + 40
+    one, two = (load_latents(Path(video).with_suffix(".safetensors")) for video in (first.video, last.video))
+    assert (one.shape.first, one.shape.made, two.shape.made) == (0, 5, 10)
+    place = two.shape.place(0, 5, components.entry.direction)
+    assert np.array_equal(one.values[:, :, 1:], two.values[:, :, place : place + 5])
+
+
+def _finished(plan: Plan, folder: Path, components: Components) -> Finished:
+    last = list(generate(plan, folder, components))[-1]
+    assert isinstance(last, Finished)
+    return last

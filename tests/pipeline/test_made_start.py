@@ -46,6 +46,7 @@ def test_a_picture_is_not_needed_and_one_that_is_given_is_not_used(tmp_path: Pat
         planned(tmp_path)
     assert Adjusted("note.start.image", {}) not in planned(tmp_path, start="black").notes
     assert Adjusted("note.start.image", {}) in planned(tmp_path, start="black", image=picture).notes
+    assert Adjusted("note.start.colour", {}) in planned(tmp_path, start="black", output={"colour": 0.5}).notes
 
 
 @pytest.mark.parametrize("model", ["tiny", "tiny-f1"])

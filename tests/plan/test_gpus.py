@@ -16,10 +16,11 @@ KEPT = Placement("kept")
 def test_each_has_all_weights_and_its_share_of_the_tokens() -> None:
     alone, shared = (forecast(ANATOMY, need, KEPT).phases["sampling"] for need in (ONE, FOUR))
     assert shared["transformer"] == alone["transformer"]
-    assert shared["work"] == alone["work"] / 4
+    latents = 4 * 16 * 80 * 80 * (4 * 9 + 21)  # everybody draws the whole window
+    assert shared["work"] - latents == (alone["work"] - latents) / 4
     assert shared["cache"] == alone["cache"] / 4
     many = forecast(ANATOMY, replace(ONE, gpus=24), KEPT).phases["sampling"]
-    assert many["work"] > alone["work"] / 24  # the tokens are put together on each
+    assert many["work"] - latents > (alone["work"] - latents) / 24  # the tokens are put together on each
 
 
 def test_only_the_first_has_everything_else() -> None:

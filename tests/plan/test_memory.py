@@ -193,7 +193,7 @@ def test_the_phases_add_up() -> None:
     peaks = forecast(FULL, need, Placement("kept", whole=False))
     sampling = peaks.phases["sampling"]
     assert need.tokens == 1600 * 11 + 400 + 4 * 100 + 256 + 729
-    assert sampling["work"] == 38 * need.tokens * 3072
+    assert sampling["work"] == 38 * need.tokens * 3072 + 4 * 16 * 80 * 80 * (4 * 9 + 21)
     assert sampling["transformer"] == 2 * 12_874_314_816 + 2 * 19_077_184
     assert sampling["cuda"] == CUDA
     assert peaks.gpu == sum(sampling.values())
@@ -272,9 +272,10 @@ def test_the_blocks_that_are_there_at_once_count_with_what_they_take() -> None:
     rung = Placement("streamed", 59, whole=False, beside=False)
     small, large = (forecast(FULL, Need(side, side), rung).phases["sampling"] for side in (640, 1280))
     channels = FULL.width * Need(640, 640).tokens
-    assert (small["blocks"], small["work"]) == (2 * 2 * FULL.double.parameters, DOUBLE * channels)
+    latents = [4 * 16 * (side // 8) ** 2 * (4 * 9 + 21) for side in (640, 1280)]
+    assert (small["blocks"], small["work"]) == (2 * 2 * FULL.double.parameters, DOUBLE * channels + latents[0])
     channels = FULL.width * Need(1280, 1280).tokens
-    assert (large["blocks"], large["work"]) == (2 * 2 * FULL.single.parameters, WORK * channels)
+    assert (large["blocks"], large["work"]) == (2 * 2 * FULL.single.parameters, WORK * channels + latents[1])
     first = forecast(FULL, Need(320, 320), Placement("streamed", 2, whole=False, beside=False)).phases["sampling"]
     assert streamed_blocks(60, 2) == {16, 32}  # a double block, and a single one that comes while it computes
     assert first["blocks"] == 2 * (FULL.double.parameters + FULL.single.parameters)

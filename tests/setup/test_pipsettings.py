@@ -1,6 +1,7 @@
 """What pip is told becomes what uv is told, unless uv is told something itself."""
 
 import os
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -93,3 +94,19 @@ def test_what_uv_is_run_with(monkeypatch: pytest.MonkeyPatch) -> None:
         ["uv", "pip", "install", "x", "--no-index", "--no-progress"],
         ["uv", "venv", "x"],
     ]
+
+
+def test_a_user_without_a_home_has_the_machines_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert Path("/etc/pip.conf") in places({}) or sys.platform == "win32"
+    assert for_uv({}) == for_uv({}, settings({}))
+
+
+def test_names_are_written_in_pips_several_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pip.conf"
+    path.write_text("[global]\nindex_url = https://a\n--find-links = /w\n")
+    monkeypatch.setattr("eichi.setup.pipsettings.places", lambda environ: [path])
+    assert settings({}) == {"index-url": "https://a", "find-links": "/w"}

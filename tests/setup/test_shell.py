@@ -79,6 +79,39 @@ def test_a_second_start_calls_nobody(machine: Machine) -> None:
     ]
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+def test_it_may_be_called_by_a_link_and_from_anywhere(machine: Machine, tmp_path: Path, absolute: bool) -> None:
+    """CDPATH leads to a folder of the same name elsewhere."""
+    machine.ready(0)
+    (machine.programs / "readlink").symlink_to(str(shutil.which("readlink")))
+    elsewhere = tmp_path / "-links"
+    (elsewhere / machine.folder.name).mkdir(parents=True)
+    target = machine.folder / "start.sh" if absolute else Path("..", machine.folder.name, "start.sh")
+    (elsewhere / "eichi").symlink_to(target)
+    for called, where in (
+        ("-links/eichi", tmp_path),
+        ("eichi", elsewhere),
+        (f"{machine.folder.name}/start.sh", tmp_path),
+    ):
+        variables = {"PATH": str(machine.programs), "LOG": str(tmp_path / "log"), "CDPATH": str(elsewhere)}
+        made = subprocess.run(["/bin/sh", "--", called], cwd=where, env=variables, capture_output=True, text=True)
+        assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert (tmp_path / "log").read_text().count("[open]") == 3
+    assert [path.name for path in elsewhere.iterdir()].count(".venv.lock") == 0
+
+
+def test_other_programs_pythons_are_left_out(machine: Machine) -> None:
+    """What a shell was told for another program would shadow libraries of this one, or end every Python."""
+    note = 'echo "told ${PYTHONPATH-} ${PYTHONHOME-} ${UV_PYTHON-}" >>"$LOG"\n'
+    machine.has("uv", UV + note)
+    machine.has("python", PYTHON.replace("case", note + "case", 1), machine.folder / ".venv" / "bin")
+    told = {"PYTHONPATH": "/other", "PYTHONHOME": "/other"}
+    calls = machine.start(UV_PYTHON="3.9", **told)[1]
+    assert "told   " in calls and not any("other" in call or "3.9" in call for call in calls)
+    named = str(machine.programs / "uv")
+    assert f"told   {named}" in machine_again(machine).start(UV_PYTHON=named, **told)[1]
+
+
 def test_uv_that_is_there_prepares(machine: Machine) -> None:
     machine.has("uv", UV)
     code, calls, said = machine.start("--with", "triton")

@@ -1,6 +1,7 @@
 """The set-up from its first mark to its last, with a uv and a Python that only write down what they are told."""
 
 import errno
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -38,6 +39,8 @@ class Noting(Uv):
             return self.code
         if arguments[0] == "venv":
             self._environment(Path(arguments[-1]))
+        if "--editable" in arguments:
+            Path(arguments[3]).with_name("eichi").touch()
         if any(one.startswith("torch==") for one in arguments):
             version = Path(arguments[3]).parents[1] / "lib" / "python3.11" / "site-packages" / "torch" / "version.py"
             version.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +53,7 @@ class Noting(Uv):
     def _environment(self, folder: Path) -> None:
         python = python_of(folder)
         python.parent.mkdir(parents=True, exist_ok=True)
+        (folder / "pyvenv.cfg").touch()
         # Imports of torch and of the program succeed; all else is Python's own.
         gone = f'*"import eichi"*) cat "{folder}/gone" 2>/dev/null; exit 0;;'
         python.write_text(f'#!/bin/sh\ncase "$*" in *"import torch"*) echo True;; {gone} *) exec {BASE} "$@";; esac\n')
@@ -64,6 +68,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     (root / "constraints.txt").write_text("click==8.5.1\ntorch==2.13.0\n")
     monkeypatch.setattr(steps, "best", lambda: RTX)
     monkeypatch.setattr(steps, "ROOM", 0)
+    monkeypatch.setattr(steps, "CARD_ROOM", 0)
     return Place(root)
 
 
@@ -195,11 +200,51 @@ def test_what_doctor_began_is_not_ready(place: Place) -> None:
 
 
 def test_a_disk_without_room_is_said_before_anything(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "ROOM", 2**60)
+    """What the build for the card takes, where there is one."""
     uv = Noting("uv")
+    monkeypatch.setattr(steps, "CARD_ROOM", 2**60)
     with pytest.raises(Trouble) as raised:
         run(place, uv)
-    assert raised.value.id == "start.room" and uv.calls == []
+    assert (raised.value.id, raised.value.values["needed"], uv.calls) == ("start.room.card", 2**30, [])
+    monkeypatch.setattr(steps, "best", lambda: None)
+    monkeypatch.setattr(steps, "ROOM", 2**60)
+    with pytest.raises(Trouble) as raised:
+        run(place, uv)
+    assert (raised.value.id, uv.calls) == ("start.room", [])
+
+
+def test_the_registrys_build_for_cuda_is_weighed_as_well(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a card, where torch's own server cannot be reached."""
+    monkeypatch.setattr(steps, "best", lambda: None)
+    monkeypatch.setattr(steps, "CARD_ROOM", 2**60)
+    uv = Noting("uv")
+    with pytest.raises(Trouble, match=r"start\.room\.card"):
+        run(place, uv)
+    assert not any("torch==" in call for call in uv.calls)
+
+
+def test_what_an_interrupted_set_up_left_takes_no_room_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = shutil.disk_usage(place.root).free
+    with pytest.raises(Trouble):
+        run(place, Noting("uv", fails="torch=="))
+    with (place.environment / "left").open("wb") as file:
+        file.truncate(2**40)
+    monkeypatch.setattr(steps, "CARD_ROOM", free + 2**39)
+    run(place, Noting("uv"))
+    assert place.ready
+
+
+@pytest.mark.parametrize("gone", ["bin/eichi", "pyvenv.cfg"])
+def test_what_of_an_environment_is_gone_is_brought_again(place: Place, gone: str) -> None:
+    run(place, Noting("uv"))
+    (place.environment / gone).unlink()
+    assert place.ready == (gone == "pyvenv.cfg")
+    (place.environment / "ready").write_bytes(b"\xff damaged")
+    assert not place.ready
+    uv = Noting("uv")
+    said = run(place, uv)
+    assert place.ready and ("start.anew" in said) == (gone == "pyvenv.cfg")
+    assert any("--editable" in call for call in uv.calls)
 
 
 @pytest.mark.parametrize(

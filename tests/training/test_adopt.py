@@ -66,7 +66,6 @@ def test_the_decoder_learns_from_what_the_networks_draw(folder: Path, monkeypatc
     monkeypatch.setattr(drawn, "BATCH", 2)
     monkeypatch.setattr(drawn, "STEPS", 4)
     monkeypatch.setattr(decoder, "DRAWN", 1.0)
-    monkeypatch.setattr(decoder, "SIZES", ((48, 80),))
     drawn.fill(folder, 1)
     (pairs,) = drawn.known(folder).values()
     assert pairs.made.shape == pairs.true.shape
@@ -75,6 +74,6 @@ def test_the_decoder_learns_from_what_the_networks_draw(folder: Path, monkeypatc
     assert near < other  # drawn from the same surroundings, not the same thing
     vae = codec.autoencoder()
     vae.load_state_dict(state.load(folder / "decoder.pt")["model"])
-    latents, pictures = decoder.Lessons(cache.codec(folder), drawn.known(folder), vae).batch(0)
+    latents, pictures = decoder.Lessons(cache.codec(folder), drawn.known(folder), vae, ((48, 80),)).batch(0)
     assert latents.shape == (decoder.BATCH, 16, 1, 6, 10)
     assert pictures.shape == (decoder.BATCH, 3, 1, 48, 80)

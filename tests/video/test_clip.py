@@ -86,7 +86,7 @@ def test_other_containers_are_read_to_their_end(tmp_path: Path, name: str, codec
 @pytest.mark.parametrize("sound", [None, "aac", "libmp3lame", "libopus", "flac"])
 def test_sound_is_told(tmp_path: Path, sound: str | None) -> None:
     told = {"libmp3lame": "mp3", "libopus": "opus"}.get(sound or "", sound)
-    assert look(clip(tmp_path / "v.mkv", 4, sound=sound)).sound in (told, f"{told}float")
+    assert look(clip(tmp_path / "v.mkv", 4, sound=sound)).sound == told
 
 
 def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:

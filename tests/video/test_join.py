@@ -106,6 +106,8 @@ def test_a_short_video_is_continued(tmp_path: Path, count: int) -> None:
         {"options": {"bf": "0"}},
         {"options": {"bf": "4", "b-pyramid": "strict", "refs": "5"}},
         {"options": {"profile": "baseline"}},
+        {"options": {"x264-params": "interlaced=1"}, "size": (70, 52)},
+        {"options": {"g": "4", "x264-params": "open-gop=1"}},
         {"turn": 90},
         {"turn": -90},
         {"turn": 180},
@@ -125,6 +127,8 @@ def test_every_form_of_h264_is_gone_on_with(tmp_path: Path, made: dict[str, Any]
     one, other = look(path), look(whole)
     assert (other.width, other.height, other.turned) == (one.width, one.height, one.turned)
     assert seen(whole) == pytest.approx([*range(9), *range(30, 42)], abs=1)
+    pairs = zip(read_frames(path), read_frames(whole), strict=False)
+    assert all(np.array_equal(before.pixels, after.pixels) for before, after in pairs)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 
 from eichi.events import Started, Step
 from eichi.jobs.schema import Job
-from eichi.jobs.store import Store
 from eichi.options import VideoOptions
 from eichi.settings import load_settings
 from eichi.web.desk import Desk
+from tests.stores import new_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -36,7 +36,7 @@ def submitted() -> list[int]:
 def desk(home: Path, submitted: list[int]) -> Iterator[Desk]:
     """A desk with a store of its own."""
     settings = load_settings()
-    with Store(settings.store) as store:
+    with new_store(settings.store) as store:
         yield Desk(settings, store, submitted.append)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed")
@@ -30,7 +31,9 @@ for (const name of ["SharedWorker", "BroadcastChannel"]) {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Where nothing is made of what is started."""
     with serving(tmp_path_factory.mktemp("machine")) as server:
+        httpx.post(f"{server.address}/api/v1/queue/hold").raise_for_status()
         yield server
 
 

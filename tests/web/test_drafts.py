@@ -55,6 +55,13 @@ def test_without_an_image_there_is_a_timeline(desk: Desk, video: VideoOptions) -
     assert view.plan.images == {}
 
 
+def test_a_start_that_is_made_needs_no_image(desk: Desk, video: VideoOptions) -> None:
+    view = drafted(desk, video, image=None, start="noise", aspect="9:16", keyframes__loop="final")
+    assert problems(view) == []
+    assert isinstance(view.plan, PlanView)
+    assert (view.plan.images, view.plan.width, view.plan.height) == ({}, 48, 80)
+
+
 def test_every_wrong_item_is_named_and_the_rest_is_planned(desk: Desk, video: VideoOptions, picture: Path) -> None:
     view = drafted(
         desk,

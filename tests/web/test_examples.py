@@ -5,13 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eichi.jobs.executors.local import LocalExecutor
+from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.settings import load_settings
@@ -30,10 +31,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture
-def served(home: Path) -> Iterator[tuple[Desk, dict[str, str]]]:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, dict[str, str]]]:
     """A desk whose jobs are run, and where a program finds it."""
-    settings = load_settings()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EICHI_HOME", str(tmp_path_factory.mktemp("served")))
+        settings = load_settings()
     access = Access(settings.home)
     _, token = access.renew()
     with Store(settings.store) as store:
@@ -55,6 +58,12 @@ def run(words: list[str], place: dict[str, str], folder: Path) -> str:
     return done.stdout
 
 
+def made(desk: Desk, before: Sequence[Job]) -> list[Job]:
+    """The jobs that were not there before."""
+    known = {job.id for job in before}
+    return [job for job in desk.store.jobs() if job.id not in known]
+
+
 def test_examples_with_curl(served: tuple[Desk, dict[str, str]], picture: Path, tmp_path: Path) -> None:
     if sys.platform == "win32" or not (shutil.which("curl") and shutil.which("bash")):
         pytest.skip("there is no curl here, or no shell for it")
@@ -62,9 +71,10 @@ def test_examples_with_curl(served: tuple[Desk, dict[str, str]], picture: Path, 
     folder = tmp_path / "work"
     folder.mkdir()
     shutil.copyfile(picture, folder / "picture.png")
+    before = desk.store.jobs()
     said = run(["bash", "-euc", "\n".join(blocks("bash"))], place, folder)
     assert "section_done" in said
-    (job,) = desk.store.jobs()  # the same key made no second one, and those of the batch are cleared
+    (job,) = made(desk, before)  # the same key made no second one, and those of the batch are cleared
     assert job.status is Status.DONE
     (video,) = folder.glob("*.mp4")
     assert measure_video(video).width > 0
@@ -74,8 +84,9 @@ def test_examples_in_python(served: tuple[Desk, dict[str, str]], picture: Path, 
     desk, place = served
     assert picture == tmp_path / "picture.png"
     (program,) = blocks("python")
+    before = desk.store.jobs()
     said = run([sys.executable, "-c", program], place, tmp_path)
-    (job,) = desk.store.jobs()
+    (job,) = made(desk, before)
     assert job.status is Status.DONE
     assert "section_done" in said
     assert "a red ball None []" in said

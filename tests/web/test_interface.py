@@ -31,7 +31,7 @@ def test_no_question_breaks_it(interface: BaseSchema) -> None:
     assert len(operations) > 20
     for operation in operations:
 
-        @settings(max_examples=15)
+        @settings(max_examples=8)
         @given(operation.as_strategy())
         def ask(case: Case[Any]) -> None:
             answer = case.call()

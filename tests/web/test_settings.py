@@ -1,8 +1,11 @@
 """Settings over HTTP: who may see and change what, what is refused, and what is no folder for results."""
 
+import errno
 import json
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -181,3 +184,77 @@ def test_where_models_come_from_is_set_by_who_sits_here(client: TestClient, away
     assert (answer.status_code, answer.json()["key"]) == (422, "mirror")
     client.put("/api/v1/settings", json={"values": {"mirror": "https://models.example/"}})
     assert (desk.settings.mirror, desk.downloads.settings.mirror) == ("https://models.example",) * 2
+
+
+def test_all_that_is_wrong_is_told_each_with_its_field(client: TestClient, away: TestClient, desk: Desk) -> None:
+    given = {"preserve_gb": 1, "device": "tpu", "outputs": "/proc/x", "mirror": "ftp://x", "quota": 3, "nothing": 1}
+    told = client.post("/api/v1/settings/check", json={"values": given}).json()["problems"]
+    assert [one["key"] for one in told] == ["preserve_gb", "device", "outputs", "mirror", "nothing"]
+    given = {"quota": 3, "outputs": "/proc/x", "attention": "x"}
+    told = client.post("/api/v1/settings/check?language=ja", json={"values": given}).json()["problems"]
+    assert {one["key"] for one in told} == {"outputs", "attention"}
+    assert "/proc/x" in told[0]["message"] and not told[0]["message"].isascii()
+    assert client.post("/api/v1/settings/check", json={"values": {"quota": 3}}).json()["problems"] == []
+    assert desk.settings.quota == 0
+    assert away.post("/api/v1/settings/check", json={"values": given}).json()["id"] == "error.api.settings"
+
+
+def test_a_folder_that_is_not_there_is_said_at_its_field(client: TestClient, away: TestClient, tmp_path: Path) -> None:
+    """It is saved all the same: a disk may be plugged in later."""
+    (tmp_path / "file").touch()
+    values = {"comfy": f"{tmp_path / 'gone'};{tmp_path / ('x' * 300)}", "lora_folders": f"{tmp_path / 'file'}"}
+    answer = client.put("/api/v1/settings", json={"values": values})
+    told = {one["key"]: one["message"] for one in answer.json()["remarks"]}
+    assert answer.status_code == 200 and answer.json()["values"]["comfy"] == values["comfy"]
+    assert f"{tmp_path / 'gone'}: it does not exist" in told["comfy"]
+    assert "too long" in told["comfy"] and f"{tmp_path / 'file'}: " in told["lora_folders"]
+    for address in ("models", "loras"):
+        assert client.get(f"/api/v1/{address}").status_code == 200
+    assert away.get("/api/v1/settings").json()["remarks"] == []
+    assert client.put("/api/v1/settings", json={"values": {"comfy": "", "lora_folders": ""}}).json()["remarks"] == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"comfy": "a\0b"},
+        {"lora_folders": "a\0b"},
+        {"place": "a\0b"},
+        {"comfy": "\ud800"},
+        {"lora_cache_gb": "inf"},
+        {"quota": 10**40},
+        {"vae_tile": 32 * 10**30},
+    ],
+)
+def test_what_nothing_could_work_with_is_refused(client: TestClient, desk: Desk, values: dict[str, object]) -> None:
+    body = json.dumps({"values": values})
+    answer = client.put("/api/v1/settings", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["key"]) == (422, next(iter(values)))
+
+
+def test_many_change_settings_at_once(client: TestClient, desk: Desk) -> None:
+    """Nobody's change is lost, neither in the file nor in the program."""
+    given: list[dict[str, object]] = [{"quota": 7}, {"vae_tile": 512}, {"preserve_gb": 9}, {"compile": True}] * 4
+
+    def change(values: dict[str, object]) -> int:
+        return client.put("/api/v1/settings", json={"values": values}).status_code
+
+    with ThreadPoolExecutor(len(given)) as pool:
+        assert set(pool.map(change, given)) == {200}
+    wanted = {key: value for values in given for key, value in values.items()}
+    assert json.loads((desk.settings.home / "settings.json").read_text()) == wanted
+    assert desk.settings.model_dump(include=set(wanted)) == wanted
+
+
+def test_a_disk_that_takes_no_settings_is_said(client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.settings.aside", raising(OSError(errno.ENOSPC, "full")))
+    answer = client.put("/api/v1/settings", json={"values": {"quota": 3}})
+    assert (answer.status_code, answer.json()["id"]) == (422, "error.folder.write")
+    assert desk.settings.quota == 0
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    def fail(*given: object, **named: object) -> object:
+        raise error
+
+    return fail

@@ -237,6 +237,29 @@ def test_settings_are_changed_where_the_machine_is(server: Server, browser: Brow
         expect(page.locator("#toasts")).to_contain_text(say("setting.saved", "ja"))
 
 
+def test_what_is_wrong_with_settings_stands_at_every_field(server: Server, browser: Browser) -> None:
+    with visiting(browser, server.address, "ja", "settings") as page:
+        expect(page.locator("#settings-device option")).not_to_have_count(0)
+        page.locator("[name=mirror]").fill("ftp://x")
+        page.locator("[name=quota]").fill("-1")
+        page.locator("[name=lora_folders]").fill("/nowhere/loras")
+        page.locator("#save").click()
+        for name in ("mirror", "quota"):
+            expect(page.locator(f"[name={name}]")).to_have_attribute("aria-invalid", "true")
+            expect(page.locator(f'.field[data-key="{name}"] .wrong')).to_be_visible()
+        expect(page.locator("#toasts .problem")).to_have_count(0)
+        page.locator("[name=mirror]").fill("")
+        page.locator("[name=quota]").fill("0")
+        page.locator("#save").click()
+        expect(page.locator("#toasts")).to_contain_text(say("setting.saved", "ja"))
+        said = page.locator('.field[data-key="lora_folders"] .wrong')
+        expect(said).to_contain_text("/nowhere/loras: ")  # it is saved, and comes to nothing for now
+        expect(page.locator("[name=mirror]")).not_to_have_attribute("aria-invalid", "true")
+        page.locator("[name=lora_folders]").fill("")
+        page.locator("#save").click()
+        expect(said).to_be_hidden()
+
+
 def test_settings_that_are_not_saved_are_there_when_one_comes_back(server: Server, browser: Browser) -> None:
     with visiting(browser, server.address, "zh-TW", "settings") as page:
         expect(page.locator("#settings-device option")).not_to_have_count(0)

@@ -7,13 +7,15 @@ good.
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from eichi.errors import EichiError
 from eichi.events import Event, FrameFinished, Stopped
 from eichi.lines import done, in_terminal
 from eichi.options import VideoOptions
@@ -24,8 +26,12 @@ from eichi.words import say
 if TYPE_CHECKING:
     from eichi.jobs.view import FramePlanView, PlanView
     from eichi.models.tokens import Reading
+    from eichi.pipeline.checkpoint import Checkpoint
     from eichi.plan.oneframe import FramePlan
     from eichi.plan.plan import Plan
+
+
+Telling = Callable[[Iterator[Event]], Iterator[Event]]  # lets somebody know of the events of a job, and passes them on
 
 
 @dataclass(frozen=True)
@@ -43,19 +49,57 @@ class Plans:
     plans: "tuple[PlanView | FramePlanView, ...]"
 
 
-def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool) -> Event:
-    """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped."""
+def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool, kept: bool = False) -> Event:
+    """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped. One that
+    is `kept` is a job of the store.
+    """
     from eichi.library.wildcards import drawn_request
     from eichi.prepare import check_run, make_plan, shared_plan
 
-    plan = make_plan(drawn_request(options, settings.lists), settings.model_folders)
+    options = drawn_request(options, settings.lists)
+    plan = make_plan(options, settings.model_folders)
     check_run(plan, out, settings.model_folders)
     shared_plan(plan, settings.runtime)
     from eichi.models.load import Components
     from eichi.pipeline.generate import generate
 
-    with closing(Components(plan.entry, settings.runtime)) as components:
-        return follow(lambda stop: generate(plan, out, components, stop), as_json, settings)
+    with closing(Components(plan.entry, settings.runtime)) as components, ExitStack() as held:
+        place, telling = held.enter_context(_job(options, out, settings)) if kept else NOBODY
+        return follow(
+            lambda stop: telling(generate(plan, out, components, stop, place, retire=telling is not alone)),
+            as_json,
+            settings,
+        )
+
+
+@contextmanager
+def _job(options: VideoOptions, out: Path, settings: Settings) -> "Iterator[tuple[Checkpoint | None, Telling]]":
+    """A job of the store that this process runs, as the page would have it; where the store fails, that is said."""
+    from eichi.jobs.draft import draft
+    from eichi.jobs.elsewhere import run_here
+    from eichi.jobs.runner import new_runner
+    from eichi.jobs.store import Store
+    from eichi.pipeline.checkpoint import new_checkpoint
+
+    with ExitStack() as stack:
+        place, telling = NOBODY
+        try:
+            asked = draft(options, out, settings.model_folders)
+            place = new_checkpoint(out)
+            store = stack.enter_context(Store(settings.store))
+            (job,) = store.add([asked], runner=new_runner())
+            telling = partial(run_here, store=store, job=job, checkpoint=str(place.folder.absolute()))
+        except EichiError as error:
+            tell(in_terminal(error, settings.language))
+        yield place, telling
+
+
+def alone(events: Iterator[Event]) -> Iterator[Event]:
+    """The events of a job that no store knows."""
+    return events
+
+
+NOBODY = None, alone
 
 
 def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_json: bool) -> None:

@@ -20,15 +20,19 @@ from eichi.words import say
 @json_flag
 def worker(store: str | None, place: str | None, devices: str | None, drain: bool, as_json: bool) -> None:
     with reporting(as_json) as found:
+        from eichi.errors import InputError
         from eichi.jobs.executors.local import LocalExecutor
         from eichi.jobs.freight import Freight
         from eichi.jobs.homecoming import Homecoming
         from eichi.jobs.places import open_place
         from eichi.jobs.schema import ELSEWHERE
         from eichi.jobs.store import Store
+        from eichi.settings import NOBODY
 
         told = {"store": store, "place": place, "devices": devices}
         settings = found.given(**{key: value for key, value in told.items() if value is not None})
+        if settings.devices == NOBODY:  # said by a setting that is for machines which only add jobs
+            raise InputError("error.worker.none")
         with Store(settings.store) as opened:
             executor = LocalExecutor(opened, settings)
             home = Homecoming(opened, Freight(settings, open_place(settings.place, opened)))

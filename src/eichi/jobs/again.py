@@ -5,7 +5,7 @@ stay as they are. Sections lie in the job's folder while it is not finished, and
 that left nothing, the latent file among its results serves, where one was asked for. Without torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,11 +142,11 @@ def with_ahead(request: Plain, options: VideoOptions) -> Plain:
     return made
 
 
-def needed(jobs: Sequence[Job]) -> set[Path]:
+def needed(requests: Iterable[object]) -> set[Path]:
     """The latent files that the requests of jobs name."""
     found: set[Path] = set()
-    for job in jobs:
-        kept = job.request.get("kept")
+    for request in requests:
+        kept = request.get("kept") if isinstance(request, dict) else None
         path = kept.get("latents") if isinstance(kept, dict) else None
         if isinstance(path, str):
             found.add(Path(path))

@@ -1,23 +1,33 @@
-"""Jobs of the store that were gone on with by somebody else than a worker, such as `eichi resume` in a terminal.
+"""Jobs of the store that somebody else than a worker runs, or goes on with, such as `eichi demo` and `eichi resume`.
 
 What is on disk counts: where the folder of a job is gone and its video is there, it is finished, whatever its row says
 and whoever has finished it, a worker that died before it could say so, too. Then the row is brought up to date, and
 nothing is made again.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from eichi.errors import InputError, StoreError
-from eichi.events import Adjusted, Event, Finished, FrameFinished, Stopped, dump
+from eichi.errors import EichiError, InputError, StoreError
+from eichi.events import (
+    Adjusted,
+    Event,
+    Failed,
+    Finished,
+    FrameFinished,
+    LatentsReady,
+    Preview,
+    Stopped,
+    dump,
+)
 from eichi.jobs.again import with_ahead
 from eichi.jobs.schema import Job
-from eichi.jobs.store import Store
+from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Status
 from eichi.options import FrameOptions, VideoOptions
+from eichi.pace import Pace
 from eichi.video.jobfolder import JobFolder
 from eichi.video.metadata import last_part, read_record
 
@@ -50,7 +60,10 @@ def settle(store: Store, job: Job, last: Finished) -> Job:
 def owner(store: Store, folder: Path) -> Job | None:
     """The job of the store that works in a folder."""
     there = folder.absolute()
-    return next((job for job in store.jobs() if job.checkpoint and Path(job.checkpoint).absolute() == there), None)
+    return next(
+        (job for job in store.working_in(there.name) if job.checkpoint and Path(job.checkpoint).absolute() == there),
+        None,
+    )
 
 
 def telling(events: Iterator[Event], store: Store, job: Job, options: VideoOptions) -> Iterator[Event]:
@@ -65,7 +78,37 @@ def telling(events: Iterator[Event], store: Store, job: Job, options: VideoOptio
         yield event
 
 
+def run_here(events: Iterator[Event], store: Store, job: Job, checkpoint: str) -> Iterator[Event]:
+    """The events of a job that this process runs itself in a folder; the store hears of them as of a worker's.
+
+    A store that does not answer keeps nothing from being made. What is left in the middle counts as stopped.
+    """
+    pace, ended = Pace(), False
+    with suppress(StoreError, Lost):
+        store.record(job, checkpoint=checkpoint)
+    try:
+        for event in events:
+            pace.take(event)
+            with suppress(StoreError, Lost):
+                if isinstance(event, Finished | Stopped):
+                    status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
+                    ended = True
+                    store.end(job, status, event, result=dump(event), pace=pace.section)
+                elif not isinstance(event, LatentsReady | Preview):
+                    store.record(job, event)
+            yield event
+    except EichiError as error:
+        ended, told = True, Failed(error.id, error.plain)
+        with suppress(StoreError, Lost):
+            store.end(job, Status.FAILED, told, error={"id": told.id, "values": told.values})
+        raise
+    finally:
+        if not ended:
+            with suppress(StoreError, Lost):
+                store.end(job, Status.STOPPED)
+
+
 def _write(store: Store, job: Job, status: Status, said: list[Event], last: Finished | Stopped, **values: Any) -> Job:
     idle = [one for one in Status if not one.active]
-    values |= {"status": status, "ended": time.time(), "result": dump(last), "error": None}
+    values |= {"status": status, "ended": store.now(), "result": dump(last), "error": None}
     return store.change(job.id, idle, said, **values)

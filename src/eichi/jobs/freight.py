@@ -5,17 +5,18 @@ A row names the files of a job by the paths of the machine that it was added at,
 paths of the home. After every section the latents and the card of the job go to the place, so that whoever gets the job
 next goes on from there. What it made at the end goes there, too; the home fetches it, and clears the place.
 
-    inputs/CONTENT                  pictures, LoRAs, latents
-    parts/JOB/FILE                  the card, fitted pictures, sections
+    inputs/CONTENT, spare/CONTENT   pictures, LoRAs, latents; which of them no job needs any more
+    parts/JOB/FILE                  the card, fitted pictures, sections, the newest look at one that is drawn
     results/HOME/JOB/FILE, done/HOME/JOB     what was made, and the list of it, which comes last
 
 Without a place nothing goes anywhere: paths mean the same on all machines, or there is one only.
 """
 
-import json
+import math
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,22 +26,24 @@ from typing import TypeVar
 
 from eichi.declare import Plain
 from eichi.errors import DiskError, InputError, StoreError
-from eichi.events import Finished, FrameFinished, Json, Message, Result, Stopped, dump, read_message
+from eichi.events import Finished, FrameFinished, Result, Stopped
 from eichi.files import digest, private, remove
+from eichi.jobs.inputs import assure, bring, shed
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
+from eichi.jobs.waybill import DAMAGED, MOST, Waybill, named, number
 from eichi.models.lorasettings import config_beside
 from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
 from eichi.settings import Settings
-from eichi.text import json_text
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.jobfolder import JobFolder
 from eichi.video.metadata import Record, last_part
 from eichi.video.sectionfolder import SECTION
 
 AWAY = "away"  # the folder in the home folder where jobs of other machines are worked on
+PEEK = 5.0  # seconds between two looks at a job that runs elsewhere
 WEIGHTS, REQUEST = "weights", "request"
 
 Prints = Mapping[str, str]  # of weights, by parts
@@ -60,6 +63,7 @@ class Freight:
         self.place = place
         self.node = node or node_name()
         self._sent: dict[int, dict[str, str]] = {}
+        self._shown = -math.inf
 
     # Where it was added
 
@@ -72,17 +76,12 @@ class Freight:
 
     def inputs(self, options: Options) -> dict[str, str]:
         """What is in the files of a request, by their paths; it is in the place by then. Raises StoreError."""
-        if self.place is None:
-            return {}
-        found = dict[str, str]()
-        there = set(self.place.keys("inputs/"))
-        for path in _inputs(options):
-            with reaching(str(path)):
-                content = digest(path)
-            found[str(path)] = content
-            if f"inputs/{content}" not in there:
-                self.place.put(f"inputs/{content}", path)
-        return found
+        return {} if self.place is None else bring(self.place, _inputs(options))
+
+    def assure(self, drafts: Iterable[Draft]) -> None:
+        """See to it that the inputs of jobs are there still, now that the store knows of these. Raises StoreError."""
+        if self.place is not None:
+            assure(self.place, {path: content for one in drafts for path, content in (one.inputs or {}).items()})
 
     # By which paths this machine knows a job
 
@@ -144,6 +143,14 @@ class Freight:
         self._put_card(job, card | {REQUEST: _renamed(options, back), WEIGHTS: weights, FILES: files})
         self._sent[job.id] = files
 
+    def show(self, job: Job, picture: Path) -> None:
+        """Let the home have a look at the section that is drawn, every few seconds at the most."""
+        if self.place is None or self.mine(job) or time.monotonic() < self._shown + PEEK:
+            return
+        self._shown = time.monotonic()
+        with suppress(StoreError):  # a look at the work is not worth the work
+            self.place.put(f"{_parts(job)}{picture.name}", picture)
+
     def deliver(self, job: Job, event: Result) -> Result:
         """What a job ended with, by the paths of its home; the files are in the place. Raises StoreError."""
         if self.place is None or self.mine(job):
@@ -158,16 +165,22 @@ class Freight:
                     name = one.relative_to(file.parent).as_posix()
                     files[name] = file_checksum(one)
                     self.place.put(f"{start}{name}", one)
-        self._put_json(f"done/{self._home(job)}/{_key(job)}", {"files": dict(files), "event": dump(told)})
+        Waybill.write(self.place, f"done/{self._home(job)}/{_key(job)}", files, told)
         return told
 
     def delivered(self, job: Job) -> Finished | FrameFinished | None:
         """What a job has ended with whose worker died before it could say so."""
         if self.place is None or self.mine(job):
             return None
-        told = self._get_json(f"done/{self._home(job)}/{_key(job)}")
-        event = None if told is None else _event(told)
-        return event if isinstance(event, Finished | FrameFinished) else None
+        try:
+            told = Waybill.read(self.place, f"done/{self._home(job)}/{_key(job)}")
+        except StoreError as error:
+            if error.values["reason"] != DAMAGED:
+                raise
+            return None  # it is made again, and another list with it
+        event = None if told is None else told.event
+        right = isinstance(event, Finished | FrameFinished) and event == _moved(event, job.folder)
+        return event if right else None  # type: ignore[return-value]
 
     def leave(self, job: Job) -> None:
         """Give back the space of a job of another machine that does not run here any more."""
@@ -186,12 +199,18 @@ class Freight:
         of this one that are finished. Raises StoreError.
         """
         self._sweep(store)
+        self.shed(store)
         for folder in (self.settings.home / AWAY).glob("*-*"):
-            id = folder.name.partition("-")[0]
-            job = store.find(int(id)) if id.isdecimal() else None
+            id = number(folder.name)
+            job = None if id is None else store.find(id)
             if job is None or job.status.terminal or _key(job) != folder.name:
                 with suppress(OSError):
                     remove(folder)
+
+    def shed(self, store: Store) -> None:
+        """Remove from the place what no job of anybody has needed for long. Raises StoreError."""
+        if self.place is not None:
+            shed(self.place, store)
 
     def _sweep(self, store: Store) -> None:
         """Clear the place of what was made of jobs that are finished here, at their home."""
@@ -199,8 +218,8 @@ class Freight:
             return
         coming = self.arrived()
         for start in {key.rpartition("/")[0] for key in self.place.keys("parts/")}:
-            id = start.rpartition("/")[2].partition("-")[0]
-            job = store.find(int(id)) if id.isdecimal() else None
+            id = number(start.rpartition("/")[2])
+            job = None if id is None else store.find(id)
             if job is None or job.status != Status.DONE or job.id in coming or not self.mine(job):
                 continue
             if _parts(job) == f"{start}/":
@@ -212,7 +231,8 @@ class Freight:
         """The jobs of this home whose results are in the place."""
         if self.place is None:
             return []
-        return [int(key.rpartition("/")[2].partition("-")[0]) for key in self.place.keys(f"done/{_mark(self.node)}/")]
+        found = [number(key.rpartition("/")[2]) for key in self.place.keys(f"done/{_mark(self.node)}/")]
+        return [id for id in found if id is not None]
 
     def receive(self, job: Job) -> Job | None:
         """Bring home what a job made elsewhere, and clear the place of it: the job with the names that its files have
@@ -220,23 +240,22 @@ class Freight:
         """
         assert self.place is not None
         start, done = f"results/{_mark(self.node)}/{_key(job)}/", f"done/{_mark(self.node)}/{_key(job)}"
-        told = self._get_json(done)
+        told = Waybill.read(self.place, done)
         if told is None:
             return None
-        files, folder, event = told.get("files"), Path(job.folder), _event(told)
-        assert isinstance(files, dict)
-        names = _free(job, folder, {str(name): str(checksum) for name, checksum in files.items()})
+        files, folder = told.files, Path(job.folder)
+        names = _free(job, folder, files)
         for name, here in names.items():
             path = folder / here
             with reaching(str(path)):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            if not _holds(path, str(files[name])) and not self.place.get(f"{start}{name}", path):
+            if not _holds(path, files[name]) and not self.place.get(f"{start}{name}", path):
                 raise StoreError("error.place.missing", file=last_part(name))
         moved = _called(job, names)
         if moved.checkpoint is not None:
             parts = JobFolder(Path(moved.checkpoint))
             self._fetch_parts(job, parts, {})
-            if isinstance(event, Finished):
+            if isinstance(told.event, Finished):
                 if parts.begun:
                     parts.retire()
                 self._clear(_parts(job))
@@ -247,7 +266,10 @@ class Freight:
     def mirror(self, job: Job) -> None:
         """Bring home what of a job is made elsewhere so far, so that it can be looked at and built on."""
         if self.place is not None and job.checkpoint is not None and job.node == self.node:
-            self._fetch_parts(job, JobFolder(Path(job.checkpoint)), {})
+            folder = JobFolder(Path(job.checkpoint))
+            self._fetch_parts(job, folder, {})
+            if folder.begun:  # a folder with nothing else in it would be that of a job that is begun
+                self.place.get(f"{_parts(job)}{folder.preview.name}", folder.preview, MOST)
 
     def forget(self, job: Job) -> None:
         """Clear the place of a job that is not wanted any more. Raises StoreError."""
@@ -314,11 +336,12 @@ class Freight:
         """The card of a job in the place, None where there is none that can be read."""
         assert self.place is not None
         with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            found = self.place.get(f"{_parts(job)}{CARD}", Path(draft) / CARD)
-            if found:
-                shutil.copyfile(Path(draft) / CARD, Path(draft) / TWIN)
+            if not self.place.get(f"{_parts(job)}{CARD}", Path(draft) / CARD, MOST):
+                return None
+            shutil.copyfile(Path(draft) / CARD, Path(draft) / TWIN)
             with suppress(InputError):
-                return read_card(Path(draft))[0] if found else None
+                card, _ = read_card(Path(draft))
+                return card if _ours(job, card) else None
         return None
 
     def _put_card(self, job: Job, card: Record) -> None:
@@ -326,22 +349,6 @@ class Freight:
         with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
             write_card(Path(draft), card)
             self.place.put(f"{_parts(job)}{CARD}", Path(draft) / CARD)
-
-    def _put_json(self, key: str, values: Json) -> None:
-        assert self.place is not None
-        with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            file = Path(draft) / "values"
-            file.write_text(json_text(values), encoding="utf-8")
-            self.place.put(key, file)
-
-    def _get_json(self, key: str) -> Json | None:
-        assert self.place is not None
-        with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            file = Path(draft) / "values"
-            if not self.place.get(key, file):
-                return None
-            values: Json = json.loads(file.read_bytes())
-            return values
 
     def _clear(self, start: str) -> None:
         assert self.place is not None
@@ -379,9 +386,17 @@ def _own(folder: JobFolder, prints: Prints, marks: Prints) -> None:
             raise DiskError("error.checkpoint.write", folder=folder.folder, reason=error) from error
 
 
+def _ours(job: Job, card: Record) -> bool:
+    """Whether a card can be that of a job: it has no other files than the job's own, of either kind."""
+    files, weights = named(card.get(FILES)), card.get(WEIGHTS)
+    asked = {str(path) for path in files_of(VideoOptions.parse(card[REQUEST])).values()}
+    known = {*(job.inputs or {}), *(str(path) for path in files_of(job.options).values())}
+    return bool(files is not None and all(map(_travels, files)) and isinstance(weights, dict) and asked <= known)
+
+
 def _travels(name: str) -> bool:
     """Whether a file of a job's folder is needed to go on elsewhere: frames are encoded again."""
-    return SECTION.fullmatch(name) is not None or name.endswith(".png")
+    return SECTION.fullmatch(name) is not None or (name.endswith(".png") and "/" not in name)
 
 
 def _key(job: Job) -> str:
@@ -428,8 +443,7 @@ def _common(names: Iterable[str]) -> str:
 
 def _called(job: Job, names: Mapping[str, str]) -> Job:
     """A job whose results have these names by now."""
-    stem, new = _common(names), _common(names.values())
-    if not names or stem == new:
+    if not names or (stem := _common(names)) == (new := _common(names.values())):
         return job
     checkpoint = None if job.checkpoint is None else job.checkpoint.replace(f".{stem}.", f".{new}.")
     made = job.result
@@ -463,13 +477,6 @@ def _moved(event: Result, folder: str) -> Result:
         case Stopped(video=video) if video is not None:
             return replace(event, video=_below(folder, last_part(video)))
     return event
-
-
-def _event(told: Json) -> Message | None:
-    event = told.get("event")
-    with suppress(ValueError):
-        return read_message(event) if isinstance(event, dict) else None
-    return None
 
 
 def _holds(path: Path, checksum: str) -> bool:

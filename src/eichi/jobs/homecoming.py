@@ -5,7 +5,9 @@ comes, too, so that its sections can be seen and built on as if it ran here. Kno
 """
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -22,6 +24,7 @@ from eichi.lines import in_terminal
 
 log = logging.getLogger(__name__)
 
+SHED = 3600.0  # seconds between two looks for what nobody needs
 PAUSE = 5.0  # seconds between two looks
 LOCK = "homecoming.lock"
 ENDED = tuple(status for status in Status if status.terminal)
@@ -34,6 +37,7 @@ class Homecoming:
         self.store = store
         self.freight = freight
         self._told = ""
+        self._shed = -math.inf
 
     def look(self) -> list[int]:
         """Fetch what is there; the jobs whose results have come. Raises StoreError, DiskError, when all others have."""
@@ -52,7 +56,13 @@ class Homecoming:
                     failed = error
             for job in self.store.jobs(ACTIVE):
                 if job.runner is not None and job.runner.split("/")[0] != self.freight.node:
-                    self.freight.mirror(job)
+                    try:
+                        self.freight.mirror(job)
+                    except EichiError as error:
+                        failed = error
+            if time.monotonic() >= self._shed + SHED:
+                self._shed = time.monotonic()
+                self.freight.shed(self.store)
         if failed is not None:
             raise failed
         return come

@@ -131,6 +131,27 @@ def briefs(connection: sa.Connection, asked: Listing) -> list[Brief]:
     ]
 
 
+def column(connection: sa.Connection, name: str) -> list[Any]:
+    """What stands in a column of all jobs, also of those in the bin, where anything does."""
+    return list(connection.scalars(sa.select(jobs.c[name]).where(jobs.c[name].is_not(None))))
+
+
+def inputs_needed(connection: sa.Connection) -> set[str]:
+    """What is in the files of all jobs but those that are done."""
+    asked = sa.select(jobs.c.inputs).where(jobs.c.inputs.is_not(None), jobs.c.status != Status.DONE)
+    found = [inputs for inputs in connection.scalars(asked) if isinstance(inputs, dict)]
+    return {str(content) for inputs in found for content in inputs.values()}
+
+
+def bin_new(connection: sa.Connection, thrown: dict[str, Any]) -> list[int]:
+    """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
+    new = COMING & (jobs.c.status == Status.WAITING) & jobs.c.checkpoint.is_(None)
+    # Locked in one order by all, so that no two wait for each other.
+    ids = list(connection.scalars(sa.select(jobs.c.id).where(new).order_by(*ORDER).with_for_update()))
+    gone = set(connection.scalars(sa.update(jobs).where(new).values(thrown).returning(jobs.c.id)))
+    return [id for id in ids if id in gone]
+
+
 def _at(value: object, name: str) -> object:
     """What stands under a name; a damaged row may have anything."""
     return value.get(name, "") if isinstance(value, dict) else ""

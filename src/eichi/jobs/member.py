@@ -8,7 +8,6 @@ there is but one machine, it is taken at once, to fail with the reason.
 
 import logging
 import os
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
@@ -45,7 +44,7 @@ class Member:
 
     def join(self) -> None:
         """Be listed. Raises StoreError."""
-        self.view = self.view.model_copy(update={"models": self._present(), "since": time.time()})
+        self.view = self.view.model_copy(update={"models": self._present(), "since": self.store.now()})
         self.store.join(self.view)
 
     def beat(self) -> None:

@@ -7,6 +7,7 @@ speaks like it first of all (extra `s3`); the store's own database, in pieces, f
 Knows no job. Keys never leave the place: they are ours, and no user's text is in them.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -36,8 +37,8 @@ class Place(Protocol):
         """Keep a file, in place of the one before it."""
         ...
 
-    def get(self, key: str, file: Path) -> bool:
-        """Fetch a file; whether it was there. The folder must be."""
+    def get(self, key: str, file: Path, most: int | None = None) -> bool:
+        """Fetch a file; whether it was there. The folder must be. One of more bytes than `most` raises StoreError."""
         ...
 
     def keys(self, start: str) -> list[str]:
@@ -68,7 +69,7 @@ class FolderPlace:
         self.root = root.absolute()
 
     def put(self, key: str, file: Path) -> None:
-        path = self.root / key
+        path = self._at(key)
         draft = path.with_name(f".{path.name}.{uuid4().hex}")  # of its own: two may bring the same file at once
         with reaching(str(self.root)):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,27 +79,40 @@ class FolderPlace:
             finally:
                 leave(draft)
 
-    def get(self, key: str, file: Path) -> bool:
-        path = self.root / key
+    def get(self, key: str, file: Path, most: int | None = None) -> bool:
+        path = self._at(key)
         with reaching(str(self.root)):
             if not path.is_file():
                 return False
+            _bounded(path.stat().st_size, most)
             with aside(file, lasting=False) as draft:
                 shutil.copyfile(path, draft)
         return True
 
     def keys(self, start: str) -> list[str]:
         with reaching(str(self.root)):
-            found = [path for path in (self.root / start).rglob("*") if path.is_file()]
+            found = [path for path in self._at(start).rglob("*") if path.is_file() and not path.is_symlink()]
             return sorted(path.relative_to(self.root).as_posix() for path in found if not path.name.startswith("."))
 
     def remove(self, key: str) -> None:
-        path = self.root / key
+        path = self._at(key)
         with reaching(str(self.root)):
             path.unlink(missing_ok=True)
-            for folder in takewhile(lambda folder: folder != self.root, path.parents):
+            for folder in self._within(path.parent):
                 with suppress(OSError):  # not empty
                     folder.rmdir()
+
+    def _at(self, key: str) -> Path:
+        """Where a file lies. Raises StoreError where a link leads out of the folder: ours makes none."""
+        path = self.root / key
+        with reaching(str(self.root)):
+            if link := next((one for one in self._within(path) if one.is_symlink()), None):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(link))
+        return path
+
+    def _within(self, path: Path) -> Iterator[Path]:
+        """A path and the folders that it lies in, up to this one."""
+        return takewhile(lambda folder: folder != self.root, (path, *path.parents))
 
 
 class FarPlace:
@@ -119,10 +133,12 @@ class FarPlace:
         with reaching(self.url):
             self._files.put_file(str(file), self._at(key))
 
-    def get(self, key: str, file: Path) -> bool:
+    def get(self, key: str, file: Path, most: int | None = None) -> bool:
         draft = file.with_name(f".{file.name}.{uuid4().hex}")
         with reaching(self.url):
             try:
+                if most is not None:
+                    _bounded(self._files.size(self._at(key)) or 0, most)
                 self._files.get_file(self._at(key), str(draft))
                 settle(draft, file, lasting=False)
             except FileNotFoundError:
@@ -164,12 +180,13 @@ class StorePlace:
                 put(HEAD + sizes, body)
             put(HEAD, json.dumps({"pieces": sizes, "sha256": total.hexdigest()}).encode())
 
-    def get(self, key: str, file: Path) -> bool:
+    def get(self, key: str, file: Path, most: int | None = None) -> bool:
         head = self._pieces.get(f"{key}{END}", HEAD)
         if head is None:
             return False
         told, total = json.loads(head), hashlib.sha256()
         with reaching(str(file)), aside(file, lasting=False) as draft:
+            _bounded((told["pieces"] - 1) * PIECE, most)
             with draft.open("wb") as opened:
                 for number in range(1, told["pieces"] + 1):
                     body = self._pieces.get(f"{key}{END}", HEAD + number) or b""
@@ -184,6 +201,12 @@ class StorePlace:
 
     def remove(self, key: str) -> None:
         self._pieces.remove(f"{key}{END}")
+
+
+def _bounded(size: int, most: int | None) -> None:
+    """Raises OSError for a file that is larger than it can be."""
+    if most is not None and size > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 @contextmanager

@@ -70,7 +70,10 @@ class Queue:
         """
         packed = drafts if self.freight is None else [self.freight.pack(one) for one in drafts]
         batch = uuid4().hex[:12] if len(drafts) > 1 else None
-        return self.store.add(packed, priority, batch, once, owner, self.quota)
+        added = self.store.add(packed, priority, batch, once, owner, self.quota)
+        if self.freight is not None:
+            self.freight.assure(packed)
+        return added
 
     def waiting(self) -> list[Job]:
         """Who is still to come, in order, with those that are held."""
@@ -225,7 +228,7 @@ class Queue:
 
     def clear(self) -> list[int]:
         """Put every job into the bin that waits and of which nothing is made yet. Returns their numbers."""
-        gone: list[int] = []
+        gone = self.store.bin_new()
         for job in self.store.jobs((Status.WAITING,)):
             if not job.begun:
                 with suppress(InputError):  # a worker took it meanwhile
@@ -319,8 +322,9 @@ class Queue:
         """Remove what was joined of a job's sections for others that are not there any more."""
         places = {Path(job.checkpoint)} if job.checkpoint else set()
         leavings = {JobFolder(place).leavings for place in places}
-        leavings |= {Leavings(path.parent) for path in needed([job]) if path.parent.name.endswith(LEFT)}
-        kept = needed([*self.store.jobs(), *self.store.binned()])
+        leavings |= {Leavings(path.parent) for path in needed([job.request]) if path.parent.name.endswith(LEFT)}
+        leavings = {one for one in leavings if one.joined}
+        kept = needed(self.store.column("request") if leavings else ())
         for one in leavings:
             with suppress(OSError):
                 one.part(kept)

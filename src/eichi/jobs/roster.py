@@ -2,10 +2,9 @@
 
 A row is told apart from its worker's death by the same rule as a job's: see `runner`. Who was taken for dead and lives,
 because its machine slept, finds itself not listed with its next sign of life and joins again. Functions on a
-connection of the store, inside its transaction.
+connection of the store, inside its transaction; `now` is the time by the store's clock.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,26 +19,26 @@ from eichi.jobs.view import ACTIVE
 OWN = ("runner", "node", "device", "since", "beat")  # columns of their own; everything else is in the body
 
 
-def join(connection: sa.Connection, worker: WorkerView) -> None:
+def join(connection: sa.Connection, worker: WorkerView, now: float) -> None:
     """List a worker, in place of what was known of it."""
     connection.execute(sa.delete(workers).where(workers.c.runner == worker.runner))
-    connection.execute(sa.insert(workers).values(_row(worker)))
+    connection.execute(sa.insert(workers).values(_row(worker.model_copy(update={"beat": now}))))
 
 
-def tell(connection: sa.Connection, runner: str, changes: Mapping[str, Any]) -> bool:
+def tell(connection: sa.Connection, runner: str, changes: Mapping[str, Any], now: float) -> bool:
     """Change what is known of a worker; whether it is listed."""
     row = connection.execute(sa.select(workers).where(workers.c.runner == runner).with_for_update()).first()
     worker = None if row is None else _view(row)
     if worker is None:
         return False
-    values = _row(WorkerView.model_validate(worker.model_dump() | dict(changes) | {"beat": time.time()}))
+    values = _row(WorkerView.model_validate(worker.model_dump() | dict(changes) | {"beat": now}))
     connection.execute(sa.update(workers).where(workers.c.runner == runner).values(values))
     return True
 
 
-def beat(connection: sa.Connection, runner: str) -> bool:
+def beat(connection: sa.Connection, runner: str, now: float) -> bool:
     """A sign of life; whether the worker is listed."""
-    mine = sa.update(workers).where(workers.c.runner == runner).values(beat=time.time())
+    mine = sa.update(workers).where(workers.c.runner == runner).values(beat=now)
     return bool(connection.execute(mine).rowcount)
 
 
@@ -47,14 +46,14 @@ def leave(connection: sa.Connection, runner: str) -> None:
     connection.execute(sa.delete(workers).where(workers.c.runner == runner))
 
 
-def living(connection: sa.Connection) -> tuple[list[WorkerView], list[tuple[str, float]]]:
+def living(connection: sa.Connection, now: float) -> tuple[list[WorkerView], list[tuple[str, float]]]:
     """The workers that live, by machine and device, and the others: their names and last signs of life."""
     has = sa.select(sa.func.max(jobs.c.id)).where(jobs.c.runner == workers.c.runner, jobs.c.status.in_(ACTIVE))
     asked = sa.select(workers, has.scalar_subquery().label("job"))
     found, dead = list[WorkerView](), list[tuple[str, float]]()
     for row in connection.execute(asked.order_by(workers.c.node, workers.c.device, workers.c.since)):
         worker = _view(row)
-        if worker is not None and alive(worker.runner, worker.beat):
+        if worker is not None and alive(worker.runner, worker.beat, now):
             found.append(worker.model_copy(update={"job": row.job}))
         else:
             dead.append((row.runner, row.beat))

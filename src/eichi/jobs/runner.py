@@ -6,7 +6,6 @@ worker has the number of the one before it, perhaps seconds later, so that the m
 """
 
 import socket
-import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,15 +29,15 @@ def new_runner() -> str:
     return f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}/{unique}"
 
 
-def alive(runner: str, beat: float | None) -> bool:
-    """Whether the worker of that name still lives; `beat` is its last sign of life."""
+def alive(runner: str, beat: float | None, now: float) -> bool:
+    """Whether the worker of that name still lives; `beat` is its last sign of life, `now` the time of that clock."""
     try:
         host, number, started, unique = runner.rsplit("/", 3)
         process, begun = int(number), float(started)
     except ValueError:  # no worker of ours has such a name
         return False
     if host != socket.gethostname():
-        return _heard(beat)
+        return _heard(beat, now)
     try:
         found = psutil.Process(process)
         # A process that ended and was not waited for keeps its number.
@@ -49,14 +48,14 @@ def alive(runner: str, beat: float | None) -> bool:
             same = same and ticks == str(_ticks(process))
         return same and not dead
     except psutil.AccessDenied:  # somebody else's, or on Windows one of the system's that was given the number
-        return _heard(beat)
+        return _heard(beat, now)
     except (psutil.NoSuchProcess, OverflowError, ValueError):  # or a number that no process can have
         return False
 
 
-def _heard(beat: float | None) -> bool:
+def _heard(beat: float | None, now: float) -> bool:
     """Whether the last sign of life is not long ago."""
-    return beat is not None and time.time() - beat < LEASE
+    return beat is not None and now - beat < LEASE
 
 
 def _ticks(process: int) -> int | None:

@@ -8,6 +8,7 @@ SQLite writes ahead (WAL), so readers wait for nobody and writers in turn. Knows
 pipeline.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from eichi.errors import InputError
-from eichi.events import Changed, Event, Failed, Preparing, Progress, SectionDone, Step, dump
+from eichi.events import Changed, Event, Failed, Preparing, SectionDone, Step, dump
 from eichi.jobs import listing, roster, turn
+from eichi.jobs.clock import Clock
 from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
 from eichi.jobs.measures import Measures, measure
 from eichi.jobs.nodes import WorkerView
@@ -29,6 +31,7 @@ from eichi.jobs.upgrade import open_engine, reaching
 from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 
 PACE = 0.1  # seconds between two looks of a follower
+GLANCE = 1.0  # seconds between two of them at whether the worker lives, which costs as much as the look
 ATTEMPTS = 3  # times that a job may lose its worker in one section before it counts as failed
 
 NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
@@ -48,6 +51,7 @@ class Store:
     def __init__(self, url: str) -> None:
         """Raises InputError for a store that cannot be opened or was made by a newer program, StoreError for damage."""
         self._engine = open_engine(url)
+        self._clock = Clock(self._engine)
         self._pulse: sa.Connection | None = None
 
     def __enter__(self) -> Self:
@@ -67,6 +71,11 @@ class Store:
         if self._pulse is not None:
             self._pulse.close()
         self._engine.dispose()
+
+    def now(self) -> float:
+        """The time by the clock of the database, which is the same for all machines, in seconds since 1970."""
+        with reaching(self._engine.url):
+            return self._clock.now()
 
     def pulse(self) -> object:
         """What is another after any change of anybody, so that nothing need be read where it is the same.
@@ -95,12 +104,16 @@ class Store:
         once: str | None = None,
         owner: str = "",
         quota: int = 0,
+        runner: str | None = None,
     ) -> list[Job]:
         """New jobs at the end of the queue, in the order given; with `once` those that were added with it before.
+
+        Those that a `runner` runs at once wait for nobody else.
 
         `owner` is the name of who asks for them, nothing for who sits at the machine; no more than `quota` of theirs
         are to come then, where it is any. Raises InputError for more.
         """
+        now = self.now()
         with self.writing(lasting=True) as connection:
             if once is not None and (known := _asked(connection, once)):
                 return known
@@ -111,13 +124,15 @@ class Store:
             for place, draft in enumerate(drafts, start=1):
                 values = {**vars(draft), "plan": draft.plan.model_dump(mode="json"), "batch": batch, "once": once}
                 values |= {"model": draft.model, "owner": owner, "priority": priority, "position": last + place * GAP}
-                values |= {"status": Status.WAITING, "created": time.time(), "attempts": 0, "said": 1, "version": 1}
+                values |= {"status": Status.WAITING, "created": now, "attempts": 0, "said": 1, "version": 1}
+                if runner is not None:
+                    values |= {"status": Status.RUNNING, "runner": runner, "beat": now, "started": now, "attempts": 1}
                 rows.append(values)
             if not rows:
                 return []
             adding = sa.insert(jobs).returning(jobs, sort_by_parameter_order=True)
             added = [Job.of(row) for row in connection.execute(adding, rows)]
-            said = dump(Changed(Status.WAITING))
+            said = dump(Changed(Status.WAITING if runner is None else Status.RUNNING))
             told = [{"job": job.id, "number": 1, "time": job.created, "body": said} for job in added]
             connection.execute(sa.insert(events), told)
             return added
@@ -165,6 +180,20 @@ class Store:
         """A whole list of jobs, as little of each as is searched."""
         with self.reading() as connection:
             return listing.briefs(connection, asked)
+
+    def column(self, name: str) -> list[Any]:
+        """What stands in a column of all jobs, also of those in the bin; a damaged row may have anything."""
+        with self.reading() as connection:
+            return listing.column(connection, name)
+
+    def inputs_needed(self) -> set[str]:
+        """What is in the files that jobs may still need, which those that are done do not."""
+        with self.reading() as connection:
+            return listing.inputs_needed(connection)
+
+    def working_in(self, folder: str) -> list[Job]:
+        """The jobs that work in a folder of this name, wherever it is."""
+        return self._rows(jobs.c.checkpoint.endswith(folder, autoescape=True) & ~BINNED)
 
     def measures(self) -> Measures:
         """What those ask who watch over the queue."""
@@ -221,19 +250,22 @@ class Store:
         """
         if not self.waits(models, without):  # most looks find nothing, and disturb nobody who writes
             return None
+        now = self.now()
         with self.writing() as connection:
-            row = turn.take(connection, runner, models, holds, without)
-            return None if row is None else _say(connection, Job.of(row), Changed(Status.RUNNING))
+            row = turn.take(connection, runner, models, holds, without, now)
+            return None if row is None else _say(connection, now, Job.of(row), Changed(Status.RUNNING))
 
     def join(self, worker: WorkerView) -> None:
         """List a worker, in place of what was known of it."""
+        now = self.now()
         with self.writing() as connection:
-            roster.join(connection, worker)
+            roster.join(connection, worker, now)
 
     def tell(self, runner: str, **changes: Any) -> bool:
         """What has changed of a worker, by the fields of its view; whether it is listed, else it joins again."""
+        now = self.now()
         with self.writing() as connection:
-            return roster.tell(connection, runner, changes)
+            return roster.tell(connection, runner, changes, now)
 
     def leave(self, runner: str) -> None:
         """A worker is gone."""
@@ -242,8 +274,9 @@ class Store:
 
     def workers(self) -> list[WorkerView]:
         """The workers that live, by machine and device, each with the job that it has; dead ones are forgotten."""
+        now = self.now()
         with self.reading() as connection:
-            found, dead = roster.living(connection)
+            found, dead = roster.living(connection, now)
         if dead:
             with self.writing() as connection:
                 roster.sweep(connection, dead)
@@ -251,9 +284,10 @@ class Store:
 
     def beat(self, runner: str) -> bool:
         """A worker's sign of life; whether it is listed among the workers, else it joins again."""
+        now = self.now()
         with self.writing(passing=True) as connection:
-            connection.execute(sa.update(jobs).where(_of(runner)).values(beat=time.time()))
-            return roster.beat(connection, runner)
+            connection.execute(sa.update(jobs).where(_of(runner)).values(beat=now))
+            return roster.beat(connection, runner, now)
 
     def record(self, job: Job, event: Event | None = None, **values: Any) -> Job:
         """What happened to a job, told by its worker: values of the row, then the event.
@@ -275,7 +309,7 @@ class Store:
         """A worker gives a job back in a state, after a last event. Raises Lost."""
         assert job.runner is not None
         values |= {"status": status, "runner": None, "beat": None, "ask": None, "progress": None}
-        values |= {"ended": time.time() if status.terminal else None}
+        values |= {"ended": self.now() if status.terminal else None}
         said: list[Event] = [Changed(status)] if event is None else [event, Changed(status)]
         row = self._turn(_of(job.runner) & (jobs.c.id == job.id), values, said)
         if row is None:
@@ -316,12 +350,18 @@ class Store:
 
         There it is no job for anybody, until it is restored. Raises InputError.
         """
-        thrown = {"binned": time.time(), "binned_files": files, **TURNED}
+        thrown = {"binned": self.now(), "binned_files": files, **TURNED}
         mine = (jobs.c.id == id) & IDLE_ROW & ~BINNED
         with self.writing() as connection:
             gone = connection.execute(sa.update(jobs).where(mine).values(thrown)).rowcount
         if not gone:
             raise refused(self.job(id), states(Action.REMOVE))
+
+    def bin_new(self) -> list[int]:
+        """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
+        thrown = {"binned": self.now(), "binned_files": False, **TURNED}
+        with self.writing() as connection:
+            return listing.bin_new(connection, thrown)
 
     def restore(self, id: int) -> Job:
         """Take a job out of the bin, as it was. Raises InputError for a number that is in no bin, nor anywhere."""
@@ -340,8 +380,9 @@ class Store:
         A job that takes its worker with it again and again has failed, one that was to be stopped has stopped.
         """
         asked = sa.select(jobs.c.id, jobs.c.runner, jobs.c.beat).where(jobs.c.status.in_(ACTIVE), ~BINNED)
+        now = self.now()
         with self.reading() as connection:  # of a thousand jobs that run, only what tells who is dead
-            dead = [id for id, runner, beat in connection.execute(asked) if not _lives(runner, beat)]
+            dead = [id for id, runner, beat in connection.execute(asked) if not _lives(runner, beat, now)]
         found = [job for job in self.select(dead) if job.status.active and not self._alive(job)]
         return [row for job in found if (row := self._bury(job)) is not None]
 
@@ -359,20 +400,22 @@ class Store:
         is removed.
         """
         self.job(id)
-        progress: Progress | None = None
+        progress, glanced = None, -math.inf
         while (job := self.find(id)) is not None:  # read before its events, so that none of them is missing
-            for entry in self.events(id, after):
+            for entry in self.events(id, after) if job.said > after or job.status.terminal or job.damaged else ():
                 after = entry.number
                 yield entry
             if job.progress is not None and job.progress != progress:
-                yield Told(job=id, number=after, time=time.time(), event=job.progress)
+                yield Told(job=id, number=after, time=self.now(), event=job.progress)
             progress = job.progress
             if until(job):
                 return
-            if job.status.active and not self._alive(job):
-                self._bury(job)
-            else:
-                time.sleep(PACE)
+            if job.status.active and (now := time.monotonic()) >= glanced + GLANCE:
+                glanced = now
+                if not self._alive(job):
+                    self._bury(job)
+                    continue
+            time.sleep(PACE)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -399,25 +442,25 @@ class Store:
 
     def _turn(self, where: sa.ColumnElement[bool], values: Mapping[str, Any], said: Sequence[Event]) -> Job | None:
         """Change the row that is meant, then say so; None where it is not as it was meant."""
-        new = {**values, **TURNED, "said": jobs.c.said + len(said)}
+        new, now = {**values, **TURNED, "said": jobs.c.said + len(said)}, self.now()
         with self.writing("status" in values, passing=values.keys() == {"progress"}) as connection:
             row = connection.execute(sa.update(jobs).where(where).values(new).returning(jobs)).first()
             if row is None:
                 return None
-            return _say(connection, Job.of(row), *said)
+            return _say(connection, now, Job.of(row), *said)
 
     def _alive(self, job: Job) -> bool:
-        return job.runner is not None and alive(job.runner, job.beat)
+        return job.runner is not None and alive(job.runner, job.beat, self.now())
 
     def _bury(self, job: Job) -> Job | None:
         """Take a job from its dead worker; None where somebody else has done so."""
         values: dict[str, Any] = {"runner": None, "beat": None, "ask": None, "progress": None, "status": Status.WAITING}
         said: list[Event] = []
         if job.status == Status.STOPPING:
-            values |= {"status": Status.STOPPED, "ended": time.time()}
+            values |= {"status": Status.STOPPED, "ended": self.now()}
         elif job.attempts >= ATTEMPTS:
             lost = Failed("error.job.died", {"attempts": job.attempts})
-            values |= {"status": Status.FAILED, "ended": time.time(), "error": {"id": lost.id, "values": lost.values}}
+            values |= {"status": Status.FAILED, "ended": self.now(), "error": {"id": lost.id, "values": lost.values}}
             said.append(lost)
         mine = (jobs.c.id == job.id) & jobs.c.status.in_(ACTIVE)
         if "runner" not in job.damaged:
@@ -439,17 +482,17 @@ def _of(runner: str) -> sa.ColumnElement[bool]:
     return (jobs.c.runner == runner) & jobs.c.status.in_(ACTIVE)
 
 
-def _lives(runner: object, beat: object) -> bool:
+def _lives(runner: object, beat: object, now: float) -> bool:
     """The same as of a job, by columns as they are."""
-    return isinstance(runner, str) and alive(runner, beat if isinstance(beat, float) else None)
+    return isinstance(runner, str) and alive(runner, beat if isinstance(beat, float) else None, now)
 
 
-def _say(connection: sa.Connection, job: Job, *said: Event) -> Job:
+def _say(connection: sa.Connection, now: float, job: Job, *said: Event) -> Job:
     """Keep events under the next numbers, and the row's count of them where it was damaged; the row then."""
     number = job.said
     for event in said:
         last = sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(NUMBERED, events.c.job == job.id)
-        values = {"job": job.id, "number": last.scalar_subquery() + 1, "time": time.time(), "body": dump(event)}
+        values = {"job": job.id, "number": last.scalar_subquery() + 1, "time": now, "body": dump(event)}
         number = connection.execute(sa.insert(events).values(values).returning(events.c.number)).scalar_one()
     if number != job.said:
         mended = sa.update(jobs).where(jobs.c.id == job.id).values(said=number, **TURNED).returning(jobs)

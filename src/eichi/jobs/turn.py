@@ -8,7 +8,6 @@ overtaken PASSES times is overtaken no more, so that nobody waits for ever behin
 Where the database locks rows, whoever takes a job passes over those that somebody else is just taking.
 """
 
-import time
 from collections.abc import Collection
 from typing import Any
 
@@ -43,18 +42,18 @@ def models_asked(connection: sa.Connection) -> list[str]:
 
 
 def take(
-    connection: sa.Connection, runner: str, models: Models, holds: str | None, without: Collection[int] = ()
+    connection: sa.Connection, runner: str, models: Models, holds: str | None, without: Collection[int], now: float
 ) -> sa.Row[Any] | None:
     """Give a worker the next job that it can run: its row, None where there is none or the queue is held."""
     if holds is not None and (ahead := _ahead(connection, _runs(models, without), holds)):
         *passed, chosen = ahead
         # Locked in one order by all, so that no two wait for each other.
         there = sa.select(jobs.c.id).where(jobs.c.id.in_(ahead), WAITS).order_by(jobs.c.id).with_for_update()
-        if chosen in connection.scalars(there).all() and (row := _taken(connection, runner, jobs.c.id == chosen)):
+        if chosen in connection.scalars(there).all() and (row := _taken(connection, runner, jobs.c.id == chosen, now)):
             counted = sa.update(jobs).where(jobs.c.id.in_(passed), jobs.c.status == Status.WAITING)
             connection.execute(counted.values(overtaken=jobs.c.overtaken + 1))
             return row
-    return _taken(connection, runner, _runs(models, without))
+    return _taken(connection, runner, _runs(models, without), now)
 
 
 def _ahead(connection: sa.Connection, runs: sa.ColumnElement[bool], holds: str) -> list[int]:
@@ -74,7 +73,7 @@ def _ahead(connection: sa.Connection, runs: sa.ColumnElement[bool], holds: str) 
     return []
 
 
-def _taken(connection: sa.Connection, runner: str, which: sa.ColumnElement[bool]) -> sa.Row[Any] | None:
+def _taken(connection: sa.Connection, runner: str, which: sa.ColumnElement[bool], now: float) -> sa.Row[Any] | None:
     """Take the next of the jobs that are meant, in one statement, so that no two workers take the same one."""
     queue = (
         sa.select(jobs.c.id)
@@ -83,7 +82,6 @@ def _taken(connection: sa.Connection, runner: str, which: sa.ColumnElement[bool]
         .limit(1)
         .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has one writer
     )
-    now = time.time()
     taken = {"status": Status.RUNNING, "runner": runner, "beat": now, "ask": None, "said": jobs.c.said + 1}
     taken |= {"started": sa.func.coalesce(jobs.c.started, now), "ended": None, "attempts": jobs.c.attempts + 1}
     taken |= {"overtaken": 0, **TURNED}

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
 from eichi.catalog import PARTS, Entry, find
@@ -46,7 +45,7 @@ from eichi.events import (
 )
 from eichi.files import aside
 from eichi.jobs.again import with_ahead
-from eichi.jobs.devices import device_name, locked, take
+from eichi.jobs.devices import Devices, device_name, locked, take
 from eichi.jobs.elsewhere import already, finished
 from eichi.jobs.freight import Freight
 from eichi.jobs.member import Member
@@ -138,7 +137,7 @@ class Worker:
         name = device_name(self.settings, self.number)
         return Member(self.store, self.settings, self.runner, name, shared=self.freight.place is not None)
 
-    def _take(self, device: FileLock, drain: bool) -> None:
+    def _take(self, device: Devices, drain: bool) -> None:
         """Take the jobs that wait. Raises StoreError."""
         rested, told = time.monotonic(), False
         while not self.leaving.is_set():
@@ -234,7 +233,7 @@ class Worker:
                 if isinstance(event, LatentsReady):
                     continue  # latents stay in the process that made them
                 if isinstance(event, Preview):
-                    self._show(event)
+                    self._show(job, event)
                     continue  # the newest is a file beside the job's; the store is not for pictures
                 row = self._sure(self.store.record, job, event)
                 listener.heard(event, row)
@@ -327,7 +326,7 @@ class Worker:
         elif isinstance(event, Step):
             log.debug("#%d %s", job.id, event)
 
-    def _show(self, event: Preview) -> None:
+    def _show(self, job: Job, event: Preview) -> None:
         """Keep the newest preview, a few times a second at the most: the pictures of a section side by side."""
         now = time.monotonic()
         if now < self._shown + GLANCE:
@@ -336,6 +335,7 @@ class Worker:
         # A look at the work is not worth the work.
         with suppress(OSError), aside(self._preview, lasting=False) as draft:
             Image.fromarray(np.concatenate(list(event.pixels), axis=1)).save(draft, format="PNG")
+        self.freight.show(job, self._preview)
 
     def _load(self, entry: Entry) -> Components:
         """The parts of a model: those in memory where they are the same, files included."""

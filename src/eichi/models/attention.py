@@ -18,7 +18,8 @@ from torch.overrides import TorchFunctionMode
 from eichi.models.borrowed import attention_backend
 
 Kernel = Literal["flash", "xformers", "native", "chunked", "sage"]
-LIMIT = 2**28  # bytes of scores that are held at a time
+LIMIT = 2**26  # bytes of scores that are held at a time: thrice that stays below what a block takes elsewhere
+HEADS = 4  # at a time: where nothing is fused, torch turns all their keys and values into float32
 
 
 class Attending:
@@ -57,14 +58,22 @@ class Chunked(TorchFunctionMode):
 
 
 def chunked(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **options: Any) -> Tensor:
-    """torch's attention [..., heads, n, d] in runs of queries whose scores stay under the limit, one query at least."""
-    scores = query.shape[:-2].numel() * key.shape[-2] * max(query.element_size(), 4)
-    step = max(1, LIMIT // scores)
+    """torch's attention [..., heads, n, d] of some heads at a time, in runs of queries.
+
+    The scores of a run stay under the limit, if it has more than one query.
+    """
     made = torch.empty((*query.shape[:-1], value.shape[-1]), dtype=query.dtype, device=query.device)
-    for first in range(0, query.shape[-2], step):
-        rows = slice(first, first + step)
-        mask = attn_mask[..., rows, :] if attn_mask is not None and attn_mask.shape[-2] > 1 else attn_mask
-        made[..., rows, :] = scaled_dot_product_attention(query[..., rows, :], key, value, attn_mask=mask, **options)
+    for begin in range(0, query.shape[-3], HEADS):
+        heads = slice(begin, begin + HEADS)
+        some, keys, values = (part[..., heads, :, :] for part in (query, key, value))
+        masks = attn_mask[..., heads, :, :] if attn_mask is not None and attn_mask.shape[-3:-2] > (1,) else attn_mask
+        step = max(1, LIMIT // (some.shape[:-2].numel() * key.shape[-2] * max(query.element_size(), 4)))
+        for first in range(0, query.shape[-2], step):
+            rows = slice(first, first + step)
+            mask = masks[..., rows, :] if masks is not None and masks.shape[-2] > 1 else masks
+            made[..., heads, rows, :] = scaled_dot_product_attention(
+                some[..., rows, :], keys, values, attn_mask=mask, **options
+            )
     return made
 
 

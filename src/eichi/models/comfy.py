@@ -20,6 +20,7 @@ from eichi.catalog import WEIGHTS, ModelFolders
 from eichi.files import read_file
 from eichi.reading import decode
 from eichi.reasons import Reason, Unfit, because
+from eichi.text import encodable
 from eichi.yamltext import LIMIT, parse_yaml
 
 # Where below its models a folder of ComfyUI has parts of ours: in its own words and those of the nodes for FramePack.
@@ -44,7 +45,8 @@ CACHES = ("webui/hf_download/hub", "hf_download/hub")
 
 def comfy_places(models: ModelFolders) -> tuple[Path, ...]:
     """The folders of ComfyUI, and the lists of further folders, that there are."""
-    return tuple(dict.fromkeys((*models.comfy, *(_usual(bases())[0] if models.usual else ()))))
+    places = dict.fromkeys((*models.comfy, *(_usual(bases())[0] if models.usual else ())))
+    return tuple(filter(encodable, places))  # of a name that is no text nobody could be told
 
 
 def hub_caches(models: ModelFolders) -> tuple[Path, ...]:
@@ -67,7 +69,7 @@ def bases() -> tuple[Path, ...]:
 
 def folders(place: Path) -> Iterator[Path]:
     """The folders with models of one place that `comfy_places` gives, or that a user names."""
-    if place.is_file():
+    if os.path.isfile(place):
         yield from _listed(place)
         return
     whole = os.path.isdir(place / "models")
@@ -76,7 +78,7 @@ def folders(place: Path) -> Iterator[Path]:
     root = place if whole or not kinds else place.parent  # the folder of models may be named itself
     if kinds:
         yield from kinds
-    elif not whole:  # files of the user's, in a folder as it pleases
+    elif not whole and os.path.isdir(place):  # files of the user's, in a folder as it pleases
         yield place
     yield from (found for shipped in SHIPPED if os.path.isdir(found := root / shipped))
     for name in LISTS:
@@ -87,16 +89,16 @@ def troubles(models: ModelFolders) -> Iterator[tuple[Path, Reason]]:
     """What of the folders and lists that are looked through cannot be, and why."""
     for place in comfy_places(models):
         try:
-            if place.is_dir():
+            if os.path.isdir(place):
                 os.scandir(place).close()
             elif place.suffix != WEIGHTS:
-                place.stat()
-        except OSError as error:
-            yield place, because(error)
+                os.stat(place)
+        except (OSError, ValueError) as error:  # the second for a name that no file can have
+            yield place, because(error) if isinstance(error, OSError) else {"reason": "reason.os.name"}
             continue
         root = place.parent if place.name == "models" else place
-        for path in (root / name for name in LISTS) if place.is_dir() else (place,):
-            if path.is_file() and path.suffix != WEIGHTS:
+        for path in (root / name for name in LISTS) if os.path.isdir(place) else (place,):
+            if os.path.isfile(path) and path.suffix != WEIGHTS:
                 yield from ((path, reason) for reason in _wrong(path))
 
 

@@ -245,7 +245,7 @@ def whole(file: Path, kind: str) -> bool:
         if kind == ".json":
             json.loads(file.read_text(encoding="utf-8"))
         return file.stat().st_size > 0
-    except (OSError, ValueError, SafetensorError):
+    except (OSError, ValueError, RecursionError, SafetensorError):
         return False
 
 
@@ -269,7 +269,7 @@ def _read(path: Path) -> dict[str, object]:
     """A table that we wrote, empty where there is none or it is damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -11,7 +11,9 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from queue import SimpleQueue
+from shutil import rmtree
 from typing import IO, Any
 
 import torch
@@ -23,7 +25,7 @@ from eichi.models.load import Components
 from eichi.models.parallel import Table, share
 from eichi.models.steering import steered
 from eichi.models.stepcache import StepCache, apply_cache, remove_cache
-from eichi.models.team import Begin, Open, Pass, Ready, Shut, Sit, Trouble, Want, receive, send
+from eichi.models.team import Begin, Leave, Open, Pass, Ready, Shut, Sit, Trouble, Want, receive, send
 from eichi.plan.gpus import follower_peak
 from eichi.plan.memory import GIB
 
@@ -126,15 +128,19 @@ def main() -> None:
     messages: SimpleQueue[Any] = SimpleQueue()
     leader = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    threading.Thread(target=_read, args=(messages,), daemon=True).start()
+    threading.Thread(target=_read, args=(messages, sys.stdin.buffer), daemon=True).start()
     serve(messages, leader)
     leader.close()
     os._exit(1)  # without waiting for what is under way on the GPU
 
 
-def _read(messages: "SimpleQueue[Any]") -> None:
-    while (message := receive(sys.stdin.buffer)) is not None:
+def _read(messages: "SimpleQueue[Any]", leader: IO[bytes]) -> None:
+    meeting: Path | None = None
+    while not isinstance(message := receive(leader), Leave | None):
+        meeting = message.seat.meeting if isinstance(message, Begin) else meeting
         messages.put(message)
+    if message is None and meeting is not None:  # the leader has died, who would have removed it
+        rmtree(meeting.parent, ignore_errors=True)
     os._exit(0)
 
 

@@ -8,7 +8,7 @@ out; without one they are as they stand.
 What a file is called tells nothing here: a part is what has all the tensors of it, in the right shapes.
 """
 
-import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from eichi.catalog import WEIGHTS, Shapes
 from eichi.files import read_file
 from eichi.models.header import BITS, Header, HeaderError, few, read_header
 from eichi.models.vaenames import our_names
+from eichi.reading import parse_json
 from eichi.reasons import Unfit, because
 
 CONFIG = "config.json"
@@ -121,7 +122,7 @@ def layouts(place: Path) -> dict[str, Layout]:
 
 def file_print(place: Path) -> Print:
     """What tells the files of a part from others that lay there before: names, sizes, dates. Raises OSError."""
-    found = [place] if place.is_file() else sorted(place.iterdir())
+    found = [place] if os.path.isfile(place) else sorted(place.iterdir())
     return tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found if f.is_file())
 
 
@@ -130,7 +131,7 @@ def read_config(place: Path, published: Mapping[str, Any]) -> Mapping[str, Any]:
     path = place / CONFIG
     if not path.is_file():
         return published
-    told = json.loads(read_file(path))
+    told = parse_json(read_file(path))
     if not isinstance(told, dict):
         raise HeaderError(f"{CONFIG}: JSON ≠ {{…}}")
     return told
@@ -194,7 +195,7 @@ def _header(path: Path, place: Path) -> Header:
 def _table(place: Path) -> dict[str, str] | None:
     """Which file has which tensor, as an index says; None where there is none. Raises OSError, ValueError."""
     for path in sorted(place.glob(f"*{INDEX}")) if place.is_dir() else ():
-        told = json.loads(read_file(path))
+        told = parse_json(read_file(path))
         table = told.get("weight_map") if isinstance(told, dict) else None
         if not isinstance(table, dict) or not all(_plain(name) for name in table.values()):
             raise HeaderError(f"{path.name}: weight_map")

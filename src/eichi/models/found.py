@@ -22,6 +22,7 @@ from eichi.files import read_file, size_of
 from eichi.models.comfy import comfy_places, folders, troubles
 from eichi.models.formats import ANCHORS, INDEX, Layout, Print, file_print, layouts
 from eichi.reasons import Reason, because
+from eichi.text import encodable
 
 # More than anybody's folders of parts; what is beyond is not looked at.
 MOST_FOLDERS, MOST_FILES, DEPTH = 1000, 5000, 4
@@ -87,9 +88,10 @@ def complaints(entry: Entry, models: ModelFolders) -> list[tuple[Path, Reason]]:
     good = (place for place in models.comfy if place not in dict(told))
     alone = (replace(models, comfy=(place,), usual=False) for place in good)
     told += [(one.comfy[0], {"reason": "reason.nothing"}) for one in alone if not look(entry, one)]
-    stopped = _walk(models).stopped
-    if stopped is not None:
-        told.append((stopped, {"reason": "reason.bounds", "folders": MOST_FOLDERS, "files": MOST_FILES}))
+    walk = _walk(models)
+    told += [(folder, {"reason": "reason.names"}) for folder in walk.unnamed]
+    if walk.stopped is not None:
+        told.append((walk.stopped, {"reason": "reason.bounds", "folders": MOST_FOLDERS, "files": MOST_FILES}))
     return told
 
 
@@ -189,18 +191,22 @@ def _tokenizer(place: Path, told: Print) -> str | None:
 @dataclass(frozen=True)
 class Walk:
     """Every file of weights below the folders, and every folder that has a part in several files or a tokenizer;
-    `stopped` is where there were too many, None where there were not.
+    `unnamed` are folders with names that are no text and that nobody could be told of; they are passed over. `stopped`
+    is where there were too many files, None where there were not.
     """
 
     places: tuple[Path, ...]
+    unnamed: tuple[Path, ...]
     stopped: Path | None
 
 
 def _walk(models: ModelFolders) -> Walk:
     named = comfy_places(models)
-    found = [place for place in named if place.suffix == WEIGHTS and place.is_file()]  # a file that is named itself
+    # A file may be named itself.
+    found = [place for place in named if place.suffix == WEIGHTS and os.path.isfile(place)]
     todo = [(folder, 0) for place in named if place not in found for folder in folders(place)]
     seen: set[str] = set()
+    unnamed: list[Path] = []
     left, stopped = MOST_FILES, None
     while todo and left > 0 and len(seen) < MOST_FOLDERS:
         folder, depth = todo.pop(0)
@@ -210,6 +216,9 @@ def _walk(models: ModelFolders) -> Walk:
         seen.add(real)
         names, below = _list(folder, left)
         left -= len(names)
+        if not all(map(encodable, (*names, *below))):
+            unnamed.append(folder)
+            names, below = list(filter(encodable, names)), list(filter(encodable, below))
         stopped = folder if left <= 0 else None
         indexed = any(name.endswith(INDEX) for name in names)
         if indexed or TOKENIZER in names:
@@ -219,7 +228,7 @@ def _walk(models: ModelFolders) -> Walk:
         found += [folder / name for name in names if name.endswith(UNREAD) and _guess(folder / name)]
         if depth < DEPTH:
             todo += [(folder / name, depth + 1) for name in below]
-    return Walk(tuple(found), todo[0][0] if todo else stopped)
+    return Walk(tuple(found), tuple(unnamed), todo[0][0] if todo else stopped)
 
 
 def _list(folder: Path, most: int) -> tuple[list[str], list[str]]:

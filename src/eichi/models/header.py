@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from eichi.files import only_file
 from eichi.reasons import Unfit
 from eichi.text import shorten
 
 # A header's bytes: trainers put the words of their pictures into it, some megabytes at the most.
 LARGEST = 16 * 2**20
 FIRST = 512  # bytes that tell what a file is
+# No tensor has more sides, and no place in a file a larger number: multiplied, what a header says could take hours.
+SIDES, BEYOND = 64, 2**63
 # Bits of a number of each type that the format knows.
 BITS = {
     **dict.fromkeys(("C64", "F64", "I64", "U64"), 64),
@@ -121,7 +124,8 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """What a file says of itself. Raises HeaderError and OSError."""
+    """What a file says of itself. Raises HeaderError and OSError, also for a pipe, which would be waited for."""
+    only_file(path)
     with path.open("rb") as file:
         size = path.stat().st_size - 8
         first = file.read(FIRST)
@@ -193,7 +197,8 @@ def _entry(name: str, value: Any, start: int) -> Entry:
     """A tensor as the header has it; its data begin at `start`. Raises HeaderError."""
     try:
         dtype, shape, (first, last) = value["dtype"], value["shape"], value["data_offsets"]
-        right = isinstance(shape, list) and all(type(number) is int and number >= 0 for number in (*shape, first, last))
+        right = isinstance(shape, list) and len(shape) <= SIDES
+        right = right and all(type(number) is int and 0 <= number < BEYOND for number in (*shape, first, last))
     except (TypeError, KeyError, ValueError):
         right = False
     if not right:

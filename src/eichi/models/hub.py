@@ -38,6 +38,7 @@ from eichi.files import digest, private, settle
 from eichi.names import fit_name
 from eichi.reasons import Reason, because
 from eichi.settings import LOCAL, Settings
+from eichi.text import encodable
 
 CHUNK = 4 * 2**20  # bytes between two words on how far it is
 READ = 64 * 2**20  # bytes between two words on what an earlier try left
@@ -49,7 +50,7 @@ LONGEST = 60.0  # seconds that are waited where it says none
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SUM = COMMIT  # SHA-256, or git's SHA-1
 # What a library raises over an answer that is none of the hub's.
-GARBLED = (ValueError, KeyError, TypeError, AttributeError)
+GARBLED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 MARK = 12  # digits of a checksum that stand in the name of a file that grows
 Wait = Callable[[float], object]
 
@@ -166,6 +167,8 @@ def _repository(name: str, told: ModelInfo, server: Server) -> Repository:
 
 def _remote(repository: str, commit: str, told: RepoSibling) -> RemoteFile:
     size, sum = told.size, told.lfs.sha256 if told.lfs else told.blob_id
+    if not isinstance(told.rfilename, str) or not encodable(told.rfilename):
+        raise ValueError(told.rfilename)
     if not isinstance(size, int) or size < 0 or not isinstance(sum, str) or not SUM.fullmatch(sum):
         raise ValueError(told.rfilename)
     return RemoteFile(repository, commit, told.rfilename, size, sum)
@@ -337,10 +340,10 @@ def _start(server: Server, file: RemoteFile, response: httpx2.Response) -> int:
     headers = response.headers
     start, size = 0, headers.get("Content-Length", "")
     if response.status_code == httpx2.codes.PARTIAL_CONTENT:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
+        found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", headers.get("Content-Range", ""))
         start, size = (int(found[1]), found[2]) if found else (-1, "")
     page = headers.get("Content-Type", "").startswith("text/html")
-    other = "Content-Encoding" not in headers and size.isdecimal() and int(size) != file.size
+    other = "Content-Encoding" not in headers and size.isdecimal() and size.lstrip("0") != str(file.size or "")
     if page or other:
         raise RunError("error.hub.page", what=file.name, server=server.url)
     return start

@@ -87,8 +87,8 @@ def complete(folder: Path, part: str) -> bool:
 def _shards(index: Path) -> set[str]:
     """The files that an index of weights names; itself where it cannot be read, so that loading says what is wrong."""
     try:
-        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {index.name}
 
 

@@ -99,6 +99,11 @@ class Shut:
 
 
 @dataclass(frozen=True)
+class Leave:
+    """There is nothing more to do. Where the input ends without it, the leader has died."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """A follower has what was wanted."""
 
@@ -110,7 +115,7 @@ class Trouble:
     error: EichiError
 
 
-Told = Begin | Want | Sit | Open | Pass | Shut
+Told = Begin | Want | Sit | Open | Pass | Shut | Leave
 Answer = Ready | Trouble
 
 
@@ -287,6 +292,8 @@ class _Follower:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._leaving = True
         with suppress(OSError):
+            if wait:
+                send(self._process.stdin, Leave())
             self._process.stdin.close()
         try:
             self._process.wait(PATIENCE if wait else 0.0)

@@ -9,7 +9,8 @@ between normal distributions):
 and of a strength s, x + s (x' - x) is shown. T is kept within limits, so that a flat section does not become loud.
 
 What R is: F1's first section, which the others go on from; the last frame of a video that is continued; for the
-standard model, which makes the end first, the picture that the section comes from. Figures are those of a whole run of
+standard model, which makes the end first, the picture that the section comes from. A video that begins with nothing to
+be seen has no such colours, and is left alone. Figures are those of a whole run of
 frames, not of each, so that what changes within a section, light for one, stays; they are taken from means of 8 x 8
 pixels, which grain hardly changes. From the middle of a run to that of the next one map goes over into the other, a
 little at every frame, so that nothing jumps where sections meet. At frame 0, and at the end where something is joined
@@ -82,8 +83,8 @@ class Colours:
     def __init__(self, plan: Plan, pixels: Mapping[str, NDArray[np.uint8]]) -> None:
         """`pixels` are the plan's pictures, fitted."""
         options = plan.options
-        self.plan, self.strength = plan, options.output.colour
-        own = plan.made or (plan.entry.direction == "forward" and options.source.before is None)
+        self.plan, self.strength = plan, 0.0 if plan.made else options.output.colour
+        own = plan.entry.direction == "forward" and options.source.before is None
         given = {} if own or not self.strength else pixels
         self._wanted = {name: Cloud.of(picture[None]) for name, picture in given.items()}
         keys = options.keyframes

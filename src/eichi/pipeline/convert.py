@@ -148,9 +148,11 @@ def _between(
     """What the gap is drawn from: words, the picture before it for SigLIP, the latents on both sides."""
     options = plan.options
     words = yield from read_prompts(components, plan.texts)
-    yield from components.bring("image_encoder", "vae")
+    yield from components.bring("vae")
     yield from components.announce("pictures")
-    vision = encode_vision(components, last_frame(components.vae, before))
+    frame = last_frame(components.vae, before)  # before the encoder comes, beside which there may be no room for it
+    yield from components.bring("image_encoder")
+    vision = encode_vision(components, frame)
     components.leave("image_encoder")
     anchor = torch.from_numpy(before.values[:, :, -1:].copy())
     history = History("reverse", anchor)

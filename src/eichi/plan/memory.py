@@ -36,6 +36,9 @@ FLOAT32 = 4
 # queries and keys in float32, beside what goes into the inner layer; in double blocks, which are larger, less; and
 # where several GPUs put all tokens together.
 WORK, DOUBLE, WHOLE = 38, 26, 8
+LATENT = FLOAT32 * 16 / 64  # bytes of a latent, a pixel
+# What the sampler keeps beside a pass: the window as it is, as it was predicted, and twice before; all given latents.
+KEPT, GIVEN = 4, 21
 CACHED = 3  # what TeaCache keeps a token and channel: the modulated input, the block's input, the residual
 # Numbers that LLaMA has at its peak for a token and channel: what goes into each layer is kept. Its longest prompt has
 # so many tokens with the template; a layer has so many squares of its channels.
@@ -309,7 +312,7 @@ def forecast(anatomy: Anatomy, need: Need, placement: Placement) -> MemoryForeca
         words = 0
     channels = need.tokens * anatomy.width / need.gpus
     work = _turns([sizes[i].whole for i in sorted(streamed)], streamed, anatomy, channels * number / HALF.size)
-    work["work"] = max(work["work"], WHOLE * need.gpus * channels * number / HALF.size)
+    work["work"] = max(work["work"], WHOLE * need.gpus * channels * number / HALF.size) + _latents(need)
     cache = {"cache": number * need.kept * channels * need.branches}
     decode = {"decode": _decode(anatomy, need, number)}
     reading = {"work": number * READ * PROMPT * isqrt(anatomy.text_encoder.parameters // LAYER)}
@@ -442,6 +445,11 @@ def _turns(away: Sequence[int], places: Collection[int], anatomy: Anatomy, chann
     found = [(sorted(away[doubles:]), WORK), (sorted(away) if doubles else [], DOUBLE)]
     blocks, work = max(((sum(sizes[-2:]), work * channels) for sizes, work in found), key=sum)
     return {"blocks": blocks, "work": work}
+
+
+def _latents(need: Need) -> float:
+    """Bytes of the latents that the sampler keeps, which no pass of the network shows."""
+    return LATENT * need.height * need.width * (KEPT * need.window + GIVEN)
 
 
 def _llama(layers: Blocks, rest: int, whole: bool) -> int:

@@ -325,6 +325,8 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
         notes.append(Adjusted("note.start.source", {}))
     elif options.start != "picture" and options.image is not None:
         notes.append(Adjusted("note.start.image", {}))
+    if options.output.colour and options.start != "picture" and options.source.before is None:
+        notes.append(Adjusted("note.start.colour", {}))
     if options.keyframes.loop == "final" and _final(options) != options.begin:
         notes.append(Adjusted("note.final.loop", {}))
     used = quality(options.output.crf)

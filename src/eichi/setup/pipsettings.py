@@ -51,7 +51,8 @@ def settings(environ: Mapping[str, str]) -> dict[str, str]:
             continue
         for section in SECTIONS:
             if parser.has_section(section):
-                found |= {name: value for name, value in parser.items(section) if name in KEYS}
+                told = {name.replace("_", "-").removeprefix("--"): value for name, value in parser.items(section)}
+                found |= {name: value for name, value in told.items() if name in KEYS}
     return found
 
 
@@ -60,7 +61,10 @@ def places(environ: Mapping[str, str]) -> list[Path]:
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without one, as in a container
+        home = Path(os.devnull)
     if sys.platform == "win32":
         machine = [Path(environ.get("ProgramData", "C:/ProgramData"))]
         user = [home, Path(environ.get("APPDATA", home / "AppData" / "Roaming"))]

@@ -14,11 +14,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from eichi.setup.cards import Card, best
-from eichi.setup.torches import Tell, Trouble, failed, in_environment, install, look, misfit
+from eichi.setup.cards import Card, backends, best
+from eichi.setup.torches import Tell, Trouble, Way, failed, in_environment, install, look, misfit
 from eichi.setup.uv import Uv, cut_off, ended, python_of
 
 ENVIRONMENT, BEGUN, READY, WITH = ".venv", "begun", "ready", "with"
+MARK = "pyvenv.cfg"  # what makes a folder an environment: a Python without it installs elsewhere
 LOCK, CONSTRAINTS = Path("install") / "lock.txt", "constraints.txt"
 EXTRAS = ("sage", "triton")
 # SageAttention 2 is on no registry: its builds for Windows are on this page, for Linux it is built by who wants it.
@@ -60,7 +61,7 @@ class Place:
     @property
     def ready(self) -> bool:
         """Whether all of the lock is in the environment and whole, and the program in it is this folder's."""
-        if not self.python.exists() or (self.environment / BEGUN).exists():
+        if not self.python.exists() or not self.eichi.exists() or (self.environment / BEGUN).exists():
             return False
         if _read(self.environment / READY) != _read(self.lock):
             return False
@@ -93,10 +94,12 @@ def set_up(place: Place, uv: Uv, base: str, extras: tuple[str, ...], tell: Tell)
     begun = time.monotonic()
     wanted = tuple(name for name in EXTRAS if name in (*place.extras, *extras))
     tell("start.begin", folder=place.root)
-    if shutil.disk_usage(place.root).free < ROOM:
-        raise Trouble("start.room", folder=place.root, free=shutil.disk_usage(place.root).free / 2**30, **room())
     card = best()
     look(card, tell)
+    here = _here(place, uv)
+    stale = in_environment(place.environment)
+    cuda = card is not None and bool(backends(card)) and misfit(stale, card) is not None
+    _check_room(place, cuda, here)
     if uv.borrowed:
         tell("start.places", places=", ".join(uv.borrowed))
     _environment(place, uv, base, tell)
@@ -104,7 +107,13 @@ def set_up(place: Place, uv: Uv, base: str, extras: tuple[str, ...], tell: Tell)
     (place.environment / READY).unlink(missing_ok=True)
     _libraries(place, uv, tell)
     stale = in_environment(place.environment)
-    install(uv, place.python, place.torch, card, tell, anew=stale is not None and misfit(stale, card) is not None)
+
+    def weigh(way: Way) -> None:
+        if way.build and way.promise.kind == "cuda":  # the plain registry's for Linux is, also without a card
+            _check_room(place, True, here)
+
+    anew = stale is not None and misfit(stale, card) is not None
+    install(uv, place.python, place.torch, card, tell, anew, weigh)
     _program(place, uv)
     _try(place, card, tell)
     kept = _extras(place, uv, wanted, tell)
@@ -128,7 +137,7 @@ def _environment(place: Place, uv: Uv, base: str, tell: Tell) -> None:
 
 def _unfit(place: Place, base: str) -> str | None:
     """Why an environment that is there cannot be gone on with, as the id of a sentence."""
-    if (place.environment / BEGUN).exists() or not place.python.exists():
+    if (place.environment / BEGUN).exists() or not place.python.exists() or not (place.environment / MARK).exists():
         return "start.anew"
     if _version(str(place.python)) != _version(base):
         return "start.python"
@@ -195,6 +204,29 @@ def _try(place: Place, card: Card | None, tell: Tell) -> None:
         tell("start.torch.silent", build=build)
 
 
+def _here(place: Place, uv: Uv) -> int:
+    """Bytes that an earlier set-up has left, here and in uv's cache on the same disk; they need not come again."""
+    if not (place.environment / BEGUN).exists():
+        return 0
+    good, said = uv.ask("cache", "dir")
+    cache = Path(said.strip().splitlines()[-1]) if good and said.strip() else place.environment
+    sizes: dict[int, int] = {}  # by the file, which may lie in both under one number
+    for folder in {place.environment, cache}:
+        if folder.is_dir() and folder.stat().st_dev == place.root.stat().st_dev:
+            for here, _, names in os.walk(folder):
+                for state in (os.lstat(os.path.join(here, name)) for name in names):
+                    sizes[state.st_ino] = state.st_size
+    return sum(sizes.values())
+
+
+def _check_room(place: Place, cuda: bool, here: int) -> None:
+    """Refuse a disk that what is still to come has no room on, with its figure. Raises Trouble."""
+    needed, free = max(0, (CARD_ROOM if cuda else ROOM) - here), shutil.disk_usage(place.root).free
+    if free < needed:
+        values = {"folder": place.root, "free": free / 2**30, "needed": needed / 2**30}
+        raise Trouble("start.room.card" if cuda else "start.room", **values, **room())
+
+
 def _size(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(os.lstat(os.path.join(here, name)).st_size for here, _, names in os.walk(folder) for name in names)
@@ -207,6 +239,6 @@ def room() -> dict[str, str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

@@ -75,10 +75,22 @@ def special(card: Card | None) -> tuple[str, ...]:
     return () if newest is None or has_code(card, newest) else backends(card)
 
 
-def install(uv: Uv, python: Path, version: str, card: Card | None, tell: Tell, anew: bool = False) -> None:
-    """Put torch of a version into the environment of a Python; `anew` also where one lies there. Raises Trouble."""
+def install(
+    uv: Uv,
+    python: Path,
+    version: str,
+    card: Card | None,
+    tell: Tell,
+    anew: bool = False,
+    weigh: Callable[[Way], object] = lambda way: None,
+) -> None:
+    """Put torch of a version into the environment of a Python; `anew` also where one lies there. Raises Trouble.
+
+    `weigh` is shown the way before anything is fetched.
+    """
     flags = ("--python", str(python), *(("--reinstall-package", "torch") if anew else ()), f"torch=={version}")
     way = choose(uv, flags, ways(uv.environ, card), tell)
+    weigh(way)
     put(uv, flags, way, tell)
 
 

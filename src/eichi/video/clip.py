@@ -122,10 +122,10 @@ def look(path: Path) -> Clip:
             raise InputError("error.video.read", path=path, reason="reason.frames")
         view = View(container, first)
         height, width = view.show(first).shape[:2]
-        codec, bright = stream.codec_context.name, first.color_trc in (PQ, HLG)
+        codec, bright = stream.codec_context.codec.canonical_name, first.color_trc in (PQ, HLG)
         deep = any(component.bits > 8 for component in first.format.components)
         voice = next(iter(container.streams.audio), None)
-        sound = voice.codec_context.name if voice and voice.codec_context else None
+        sound = voice.codec_context.codec.canonical_name if voice and voice.codec_context else None
         heard = Fraction(voice.start_time or 0) * voice.time_base if sound and voice and voice.time_base else None
         form, sets = form_of(stream, first, view.turned), read_sets(stream.codec_context.extradata)
         plain = first.format.name in PLAIN and by_numbers(first.color_primaries, first.color_trc) is None

@@ -138,6 +138,13 @@ class Leavings(SectionFolder):
                 remove(path)
         self._close()
 
+    @property
+    def joined(self) -> bool:
+        """Whether something lies here that was joined for other jobs."""
+        with suppress(OSError):
+            return any(JOINED.fullmatch(path.name) for path in self._there())
+        return True  # whoever removes it finds out
+
     def _there(self) -> list[Path]:
         return list(self.folder.iterdir()) if self.folder.is_dir() else []
 

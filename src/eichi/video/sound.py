@@ -79,7 +79,7 @@ def kind_of(path: Path) -> Kind:
                 first = packet.pts * base if first is None else first
                 last = (packet.pts + (packet.duration or 0)) * base
         start = max(first or Fraction(0), Fraction(0))
-        name, header = context.name.removesuffix("float"), context.extradata or b""
+        name, header = context.codec.canonical_name, context.extradata or b""
         return Kind(name, context.sample_rate, context.layout.name, header, start, max(last - start, Fraction(0)))
 
 

@@ -6,7 +6,6 @@ in the home folder, and drafts are the browser's own. Knows no page.
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -62,6 +61,7 @@ class Desk:
         self.probe = Probe()
         self.live = Live(self)
         self._starting = threading.Lock()
+        self.changing = threading.Lock()  # of the settings, one at a time
 
     @property
     def uploads(self) -> Path:
@@ -94,7 +94,7 @@ class Desk:
 
     def empty_bin(self) -> None:
         """Remove for good what has lain in the bin for long enough."""
-        self.queue.purge(time.time() - BIN)
+        self.queue.purge(self.store.now() - BIN)
 
     def wake(self) -> None:
         """Start the worker where a job waits and none works, after a start of the server too."""
@@ -109,7 +109,7 @@ class Desk:
 
     def _kept(self) -> list[str]:
         """All that may name a picture. Raises OSError."""
-        kept = [json.dumps(job.request) for job in (*self.store.jobs(), *self.store.binned())]
+        kept = [json.dumps(request, default=str) for request in self.store.column("request")]
         library = (self.settings.home / FOLDER).glob("*.json")
         return kept + [read_file(path).decode("utf-8", "replace") for path in library]
 

@@ -12,7 +12,6 @@ Nobody listening, nothing is looked at. Knows no HTTP.
 
 import asyncio
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -151,7 +150,9 @@ class Live:
             known = self._jobs.get(job.id)
             if known is not None and known.version == job.version:
                 return self._row(job.id, visitor)
-        return make_row(job, Seen(self.desk.store.paces(job.pace_key), now=time.time()), self.desk.refs, visitor)
+        return make_row(
+            job, Seen(self.desk.store.paces(job.pace_key), now=self.desk.store.now()), self.desk.refs, visitor
+        )
 
     async def stream(self, visitor: Visitor, last: str = "") -> AsyncIterator[str]:
         """The events for one page, from behind the last that it has, until it leaves or the server ends."""
@@ -288,7 +289,7 @@ class Live:
         if job.status.active:
             self._tracks[job.id] = track
             track.follow(self.desk.store.events(job.id, track.number))
-        self._seen[job.id] = Seen(self._paces[job.pace_key], track, time.time())
+        self._seen[job.id] = Seen(self._paces[job.pace_key], track, self.desk.store.now())
         self._rows.pop(job.id, None)
 
     def _change(self, number: int | None, visitor: Visitor) -> Change:

@@ -4,7 +4,6 @@ Behind the same guard as everything else: Prometheus is given a token. Every fig
 the store and the machine, so that several pages of one store say the same. Knows no page.
 """
 
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -42,7 +41,7 @@ class StoreCollector(Collector):
         steps = GaugeMetricFamily("eichi_step_seconds", "What a step takes, median of the last jobs.", labels=["model"])
         for model, seconds in told.steps.items():
             steps.add_metric([model], seconds)
-        oldest = 0.0 if told.oldest is None else max(0.0, time.time() - told.oldest)
+        oldest = 0.0 if told.oldest is None else max(0.0, self.store.now() - told.oldest)
         yield from (states, waited, steps)
         yield GaugeMetricFamily("eichi_oldest_waiting_seconds", "How long the first job waits that waits.", oldest)
         yield GaugeMetricFamily("eichi_queue_held", "Whether no worker takes a job.", int(self.store.held))

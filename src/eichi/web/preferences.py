@@ -6,15 +6,20 @@ alone, since whatever is a result can be asked for. Knows no page and nobody who
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import JsonValue, ValidationError
 
-from eichi.declare import explain
-from eichi.errors import FolderError, OptionError
+from eichi.catalog import find
+from eichi.declare import complaints as explained
+from eichi.errors import FolderError, InputError, OptionError
+from eichi.models.found import complaints
+from eichi.modelview import LIKE
 from eichi.prepare import check_folder
+from eichi.reasons import Reason, because
 from eichi.settings import CACHE, LORAS, UPLOADS, Settings, variable, write_settings
 from eichi.web.desk import Desk
 from eichi.web.fields import ChoiceView, FieldView, fields
@@ -62,30 +67,65 @@ def places(settings: Settings) -> dict[str, str]:
 
 def save(desk: Desk, given: Mapping[str, JsonValue]) -> None:
     """Write down what was changed, and go on with it. Raises OptionError, FolderError."""
+    with desk.changing:
+        changed, settings, wrong = _changed(desk, given)
+        if settings is None or wrong:
+            raise wrong[0][0]
+        write_settings(settings.home, changed)
+        desk.adjust(settings)
+
+
+def problems(desk: Desk, given: Mapping[str, JsonValue]) -> list[tuple[InputError, str]]:
+    """All that keeps settings from being saved, each with the key that it is about."""
+    return _changed(desk, given)[2]
+
+
+def remarks(settings: Settings) -> list[tuple[str, Path, Reason]]:
+    """What is saved as it was asked for and comes to nothing: the key, the folder, and why."""
+    named = settings.model_folders
+    odd = complaints(find(LIKE), replace(named, usual=False)) if named.comfy else []
+    told: list[tuple[str, Path, Reason]] = [("comfy", place, reason) for place, reason in odd]
+    for folder in settings.loras[1:]:
+        try:
+            os.scandir(folder).close()
+        except OSError as error:
+            told.append(("lora_folders", folder, because(error)))
+    return told
+
+
+def _changed(
+    desk: Desk, given: Mapping[str, JsonValue]
+) -> tuple[dict[str, Any], Settings | None, list[tuple[InputError, str]]]:
+    """What of these is not as it was, the settings with it, and what is wrong, in the order that they are given in."""
     known, now = {view.key: view for view in shown(desk)}, values(desk.settings)
-    for key in given:
-        if key not in known:
-            raise OptionError("error.option.unknown", key=key, known=", ".join(known))
-    asked = {key: _filled(known[key], value) for key, value in given.items()}
+    wrong: dict[str, InputError] = {
+        key: OptionError("error.option.unknown", key=key, known=", ".join(known)) for key in given if key not in known
+    }
+    asked = {key: _filled(known[key], value) for key, value in given.items() if key in known}
     changed = {key: value for key, value in asked.items() if value != now[key]}
     fixed = [key for key in changed if key in locked()]
-    if fixed:
-        raise OptionError("error.settings.locked", key=fixed[0], names=", ".join(fixed))
+    wrong |= {key: OptionError("error.settings.locked", key=key, names=", ".join(fixed)) for key in fixed}
     for key, value in changed.items():
         choices = [one.value for one in known[key].choices]
-        if choices and value not in choices:
-            raise OptionError("error.option.choice", key=key, value=str(value), choices=", ".join(map(str, choices)))
+        if choices and value not in choices and key not in wrong:
+            options = ", ".join(map(str, choices))
+            wrong[key] = OptionError("error.option.choice", key=key, value=str(value), choices=options)
     if isinstance(folder := changed.get("outputs"), str):
         changed["outputs"] = os.path.expanduser(folder)
+    settings = None
     try:
         settings = Settings(**desk.settings.model_dump() | changed)
     except ValidationError as error:
-        raise explain(error, Settings) from error
-    if "outputs" in changed:
-        check_results(settings)
-        check_folder(settings.outputs)
-    write_settings(settings.home, changed)
-    desk.adjust(settings)
+        for one in explained(error, Settings):
+            wrong.setdefault(str(one.values["key"]), one)
+    if "outputs" in changed and "outputs" not in wrong:
+        try:
+            check_results(desk.settings.model_copy(update={"outputs": Path(str(changed["outputs"]))}))
+            check_folder(Path(str(changed["outputs"])))
+        except FolderError as error:
+            wrong["outputs"] = error
+    order = [key for key in given if key in wrong]
+    return changed, settings, [(wrong[key], key) for key in order]
 
 
 def check_results(settings: Settings) -> None:

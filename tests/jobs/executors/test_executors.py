@@ -72,7 +72,7 @@ def contract(executor: Executor, queue: Queue, picture: Path) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(queue: Queue, picture: Path) -> None:
-    first, second = add(queue, picture, 3), add(queue, picture, 3)
+    first, second = add(queue, picture, 1.5), add(queue, picture, 1.5)
     executor = LocalExecutor(queue.store, load_settings())
     try:
         entries = executor.submit(first)

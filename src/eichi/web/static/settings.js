@@ -88,19 +88,26 @@ function dress() {
   find("#locked").textContent = fixed.length ? say("setting.fixed", { names: fixed.join(", ") }) : "";
   const rows = Object.entries(told.places ?? {}).flatMap(([name, text]) => [el("dt", { text: pick(`setting.${name}`, pick(`label.setting.${name}`, name)) }), el("dd", { text: String(text) })]);
   find("#places").replaceChildren(...rows);
+  mark(form, told.remarks);
+}
+
+/** The sentences of the server in another language; what is typed stays. */
+async function again() {
+  told = (await saying(() => get("settings"))) ?? told;
+  dress();
 }
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     told = await put("settings", { values: values.changed });
-    mark(form, []);
     values.read(told.values);
     dress();
     toast(say("setting.saved"));
   } catch (error) {
-    const left = mark(form, [error]);
-    if (left.length) toast(error.message, { kind: "problem" });
+    const all = await post("settings/check", { values: values.changed }).catch(() => null);
+    const left = mark(form, all?.problems.length ? all.problems : [error]);
+    if (left.length) toast(left[0].message, { kind: "problem" });
     else form.querySelector("[aria-invalid]")?.focus();
   }
 });
@@ -129,7 +136,7 @@ find("#notify").addEventListener("change", async (event) => {
   event.target.checked = await setNotices(event.target.checked);
   if (!event.target.checked && Notification.permission === "denied") toast(say("setting.denied"), { kind: "problem" });
 });
-document.addEventListener("words", dress);
+document.addEventListener("words", again);
 await begin(async () => {
   bind(form, /** @type {any} */ (values));
   find("#sound").checked = loud();
