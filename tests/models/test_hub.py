@@ -125,7 +125,7 @@ def test_a_damaged_file_is_fetched_again_by_itself(hub: Hub, tmp_path: Path) -> 
     hub.faults["weights.safetensors"] = [Fault(wrong=True)]
     told = bring(remote(), tmp_path / "file")
     (trouble,) = [one for one in told if isinstance(one, Trouble)]
-    assert (trouble.file, trouble.reason) == ("owner/name/weights.safetensors", {"reason": "reason.checksum"})
+    assert (trouble.file, trouble.reason) == ("owner/name/weights.safetensors", {"reason": "reason.checksum.again"})
     assert (tmp_path / "file").read_bytes() == BIG
 
 

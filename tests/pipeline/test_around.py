@@ -195,6 +195,26 @@ def test_a_copy_that_is_written_into_is_said(models: dict[str, Components], tmp_
         list(generate(checkpoint.plan(components.entry), tmp_path / "out", components, checkpoint=checkpoint))
 
 
+def test_what_is_written_into_while_a_job_runs_is_in_no_result(models: dict[str, Components], tmp_path: Path) -> None:
+    components = models["framepack-f1"]
+    source = clip(tmp_path / "in.mp4", 12)
+    whole = source.read_bytes()
+    plan = planned(components, source={"before": source})
+    events = generate(plan, tmp_path / "out", components)
+    next(event for event in events if isinstance(event, SectionDone))
+    with source.open("r+b") as file:  # another name of the same file
+        file.write(b"other")
+    with pytest.raises(InputError, match=r"in\.mp4"):
+        list(events)
+    assert not list((tmp_path / "out").glob("*.mp4"))
+    source.unlink()
+    source.write_bytes(whole)
+    checkpoint = find(None, tmp_path / "out")
+    again = checkpoint.plan(components.entry)
+    events = generate(again, tmp_path / "out", components, checkpoint=checkpoint)
+    assert isinstance(list(events)[-1], Finished)
+
+
 def test_elsewhere_a_job_takes_what_was_fetched(models: dict[str, Components], tmp_path: Path) -> None:
     components = models["framepack-f1"]
     source = clip(tmp_path / "in.mp4", 12)

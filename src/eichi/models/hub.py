@@ -202,7 +202,7 @@ def fetch(
             for _ in range(AGAIN):
                 if growing.sum != file.sum:
                     growing.empty()
-                    yield Trouble(file.name, 0.0, {"reason": "reason.checksum"})
+                    yield Trouble(file.name, 0.0, {"reason": "reason.checksum.again"})
                     yield from _fill(server, growing, wait)
             out.flush()
             os.fsync(out.fileno())

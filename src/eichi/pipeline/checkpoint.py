@@ -172,6 +172,16 @@ class Checkpoint(JobFolder):
         here = {name: self.folder / source_file(name, path) for name, path in plan.around.items()}
         return {name: path if path.is_file() else plan.around[name] for name, path in here.items()}
 
+    def vouch(self, plan: Plan, originals: Mapping[str, Original]) -> Iterator[Adjusted]:
+        """Make sure that what is put around the new part is what the job began with, as `mend` does: a second name of a
+        file changes with it. Raises DiskError, and InputError where an original is not what it was.
+        """
+        files = self.files()
+        for name in (source_file(name, path) for name, path in plan.around.items()):
+            if name in files and not _holds(self.folder / name, files[name]):
+                self._copy(name, originals[name], files[name])
+                yield _word(name, plan, originals)
+
     def record(self, plan: Plan) -> Record:
         """What the results carry. The originals of the pictures may be gone by now. Raises InputError."""
         values: Record = self.card().get(RECORD) or record(plan)

@@ -103,6 +103,7 @@ def generate(
             if not outputs.complete:
                 yield outputs.stop(0 if fresh else checkpoint.made)
                 return
+            yield from checkpoint.vouch(plan, originals(plan))
             last = outputs.finish(poster)
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
