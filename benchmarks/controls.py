@@ -23,6 +23,8 @@ from training.judge import SIZE, Clip, Judge, Subject
 
 COLUMNS, SCALE, MARGIN = 8, 2, 150  # frames, enlargement, pixels for a row's label
 SECTION = 36  # frames
+# Measured once, by hand: medians of thirteen pairs in one process of a CPU, processor time.
+COST = "Time: {} of that without it."
 QUALITY = 85  # of a sheet's WebP
 ROOT = Path(__file__).parent.parent
 
@@ -43,6 +45,7 @@ class Control:
     enlarge: int = 0  # of a small effect, also its difference to the first row, this many times
     side: int = SIZE[0]  # of a square video; the embedded model knows no larger ones, so these come out badly
     colours: bool = False  # whether colours are measured, too
+    cost: str = ""  # times as long as without it
 
 
 def steps(**sampling: Any) -> dict[str, Any]:
@@ -145,6 +148,7 @@ CONTROLS = (
             for label, values in (("off", {}), ("NAG 5", {"nag": 5.0}), ("strong NAG", STRONG), ("CFG 3", {"cfg": 3.0}))
         ),
         seconds=1.0,
+        cost="1.21 (CFG 3: 1.88)",
     ),
     Control(
         "rescale",
@@ -174,6 +178,7 @@ CONTROLS = (
         "The embedded model's vision encoder is random numbers: the weight reaches it, and changes little.",
         lambda s: tuple((f"{v}", RIGHT, steps(vision=v)) for v in (1.0, 0.0, 2.0)),
         enlarge=8,
+        cost="0.99",
     ),
     Control(
         "rope",
@@ -190,6 +195,7 @@ CONTROLS = (
         ),
         seconds=1.0,
         side=128,
+        cost="1.01",
     ),
     Control(
         "start",
@@ -198,6 +204,7 @@ CONTROLS = (
         lambda s: tuple(
             (kind, RIGHT, {"start": kind, "aspect": "1:1"}) for kind in ("black", "grey", "white", "noise")
         ),
+        cost="0.99",
     ),
     Control(
         "colour",
@@ -210,6 +217,7 @@ CONTROLS = (
         model="tiny-f1",
         seconds=4.8,
         colours=True,
+        cost="1.03",
     ),
     Control(
         "teacache",
@@ -410,6 +418,7 @@ def main() -> None:
                 f"## {control.title}",
                 "",
                 control.look,
+                *([COST.format(control.cost)] if control.cost else []),
                 "",
                 f"![{control.title}](controls/{control.name}.webp)",
                 "",

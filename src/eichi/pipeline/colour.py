@@ -10,11 +10,10 @@ and of a strength s, x + s (x' - x) is shown. T is kept within limits, so that a
 
 What R is: F1's first section, which the others go on from; the last frame of a video that is continued; for the
 standard model, which makes the end first, the picture that the section comes from. A video that begins with nothing to
-be seen has no such colours, and is left alone. Figures are those of a whole run of
-frames, not of each, so that what changes within a section, light for one, stays; they are taken from means of 8 x 8
-pixels, which grain hardly changes. From the middle of a run to that of the next one map goes over into the other, a
-little at every frame, so that nothing jumps where sections meet. At frame 0, and at the end where something is joined
-there, nothing is changed.
+be seen has no such colours, and is left alone. Figures are those of a whole run of frames, not of each, so that what
+changes within a section, light for one, stays; they are taken from means of 8 x 8 pixels, which grain hardly changes.
+From the middle of a run to that of the next one map goes over into the other, a little at every frame, so that nothing
+jumps where sections meet. At frame 0, and at the end where something is joined there, nothing is changed.
 
 Runs come as the decoder gives them, in either direction, the same ones whenever a job is gone on with; one is held at a
 time. Sums are numpy's own in a fixed order, so that equal frames give equal bytes. Latents are not touched.
