@@ -97,7 +97,7 @@ def main() -> NoReturn:
 def generate(assignments: tuple[str, ...], gpus: int | None, out: Path | None, as_json: bool, **flags: Any) -> None:
     with reporting(as_json) as settings:
         settings = otherwise(settings, gpus=gpus)
-        options = _asked(assignments, flags, settings)
+        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
         run_request(options, out or settings.outputs, settings, as_json)
 
 
@@ -142,15 +142,9 @@ def plan(assignments: tuple[str, ...], gpus: int | None, as_json: bool, **flags:
 
     with reporting(as_json) as settings:
         settings = otherwise(settings, gpus=gpus)
-        options = _asked(assignments, flags, settings)
-        show_plans([shared_plan(make_plan(options, settings.model_folders), settings.runtime)], as_json, settings)
-
-
-def _asked(assignments: tuple[str, ...], flags: dict[str, Any], settings: Settings) -> VideoOptions:
-    """The request that a command line makes, its LoRAs found and its wildcards drawn. Raises InputError."""
-    return drawn_request(
-        located(read_request(VideoOptions, assignments, flags, settings), settings.loras), settings.lists
-    )
+        options = located(read_request(VideoOptions, assignments, flags, settings), settings.loras)
+        made = make_plan(drawn_request(options, settings.lists), settings.model_folders)
+        show_plans([shared_plan(made, settings.runtime)], as_json, settings)
 
 
 @commands.command(help=say("cli.inspect"))

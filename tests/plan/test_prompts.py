@@ -143,6 +143,11 @@ def test_an_end_behind_the_end_is_said() -> None:
     assert ids("[0s-6s: p]") == ["note.prompt.end"]
 
 
+def test_a_blend_without_a_change_is_said() -> None:
+    noted = [planned(text, keyframes={"blend": 3}).notes for text in ("a", "[0s: a] [2s: b]")]
+    assert [any(note.id == "note.blend.unused" for note in notes) for notes in noted] == [True, False]
+
+
 @pytest.mark.parametrize("sections", range(11))
 def test_shares_after_a_change(sections: int) -> None:
     prompts = ["a"] * 3 + ["b"] * 14

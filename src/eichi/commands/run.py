@@ -50,11 +50,13 @@ class Plans:
 
 
 def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool, kept: bool = False) -> Event:
-    """Plan, check, generate; the last event. Ends the program where the job was stopped. One that is `kept` is a job of
-    the store.
+    """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped. One that
+    is `kept` is a job of the store.
     """
+    from eichi.library.wildcards import drawn_request
     from eichi.prepare import check_run, make_plan, shared_plan
 
+    options = drawn_request(options, settings.lists)
     plan = make_plan(options, settings.model_folders)
     check_run(plan, out, settings.model_folders)
     shared_plan(plan, settings.runtime)

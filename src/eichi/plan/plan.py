@@ -338,8 +338,10 @@ def _notes(options: VideoOptions, seconds: float) -> tuple[Adjusted, ...]:
 
 
 def _piece_notes(options: VideoOptions, sections: Sequence[SectionPlan]) -> Iterator[Adjusted]:
-    """A word on pieces of the prompt that lie behind the video's end, and on those that no section takes."""
+    """A word on a blend without a change, and on pieces that lie behind the video's end or that no section takes."""
     total = Fraction(max(section.end_frame for section in sections), FPS)
+    if options.keyframes.blend and all(section.earlier is None for section in sections):
+        yield Adjusted("note.blend.unused", {})
     taken = {section.piece for section in sections}
     for place, span in enumerate(_spans(options, sections)):
         times = {"start": _rounded(span.start), "end": _rounded(span.end), "real": _rounded(total)}

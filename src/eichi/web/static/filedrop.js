@@ -72,6 +72,7 @@ export class FileDrop extends HTMLElement {
   }
 
   clear() {
+    if (!this.draft.get(this.name)) return this.say(""); // nothing is there but the word on what could not be read
     this.draft.change((values) => delete values[this.name], { undo: "undo.file" });
     toast(say("undo.file"), { undo: this.draft.back() });
     this.input.focus();
@@ -93,6 +94,7 @@ export class FileDrop extends HTMLElement {
   say(problem) {
     this.problem.textContent = problem;
     this.problem.hidden = !problem;
+    this.remove_.hidden = !problem && !this.draft.get(this.name);
     this.input.toggleAttribute("data-unread", Boolean(problem));
     document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
   }
@@ -101,7 +103,7 @@ export class FileDrop extends HTMLElement {
     const id = this.draft.get(this.name), label = say(`label.${this.name}`);
     if (id && !this.classList.contains("filled")) this.closest("details")?.setAttribute("open", "");
     this.classList.toggle("filled", Boolean(id));
-    this.remove_.hidden = !id;
+    this.remove_.hidden = !id && this.problem.hidden;
     this.remove_.setAttribute("aria-label", say("do.remove_picture", { name: label }));
     this.remove_.title = say("do.remove_picture", { name: label });
     this.choose_.textContent = say("do.choose_video");

@@ -1,6 +1,7 @@
 // Controls that follow a draft, both ways. A control's name is the key of its option; what it is stands on the field
 // around it, as the server drew it from the declaration.
 
+import { isId } from "./api.js";
 import { findAll } from "./dom.js";
 import { figure, number, pick, say } from "./words.js";
 
@@ -156,6 +157,7 @@ function told(one, draft) {
   const value = draft.get(one.dataset.key);
   if (value === null) return "";
   const label = say(one.dataset.label);
+  if (isId(value)) return label; // which file it is stands in its own place
   if (typeof value === "boolean") return `${label}: ${say(value ? "value.on" : "value.off")}`;
   const text = typeof value === "number" ? number(value) : pick(`choice.${one.dataset.name}.${value}`, String(value));
   return `${label} ${text.length > 24 ? `${text.slice(0, 23)}…` : text}`;

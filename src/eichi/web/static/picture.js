@@ -113,6 +113,7 @@ export class PictureDrop extends HTMLElement {
   }
 
   clear() {
+    if (!this.draft.get(this.name)) return this.say(""); // nothing is there but the word on what could not be read
     this.draft.change((values) => delete values[this.name], { undo: "undo.picture" });
     toast(say("undo.picture"), { undo: this.draft.back() });
     this.input.focus();
@@ -122,6 +123,7 @@ export class PictureDrop extends HTMLElement {
   say(problem) {
     this.problem.textContent = problem;
     this.problem.hidden = !problem;
+    this.remove_.hidden = !problem && !this.draft.get(this.name);
     this.input.toggleAttribute("data-unread", Boolean(problem));
     document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
   }
@@ -134,7 +136,7 @@ export class PictureDrop extends HTMLElement {
     if (!id) this.image.removeAttribute("src");
     this.image.hidden = !id;
     this.image.alt = id ? label : "";
-    this.remove_.hidden = !id;
+    this.remove_.hidden = !id && this.problem.hidden;
     this.remove_.setAttribute("aria-label", say("do.remove_picture", { name: label }));
     this.remove_.title = say("do.remove_picture", { name: label });
     this.text.textContent = id ? "" : say("page.drop", { name: label });
