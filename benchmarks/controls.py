@@ -148,7 +148,7 @@ CONTROLS = (
             for label, values in (("off", {}), ("NAG 5", {"nag": 5.0}), ("strong NAG", STRONG), ("CFG 3", {"cfg": 3.0}))
         ),
         seconds=1.0,
-        cost="1.21 (CFG 3: 1.88)",
+        cost="1.21 (CFG 2: 1.88)",
     ),
     Control(
         "rescale",

@@ -214,9 +214,9 @@ released weights.
 * *goes on*: the sprite goes the same way in the new part, by at least 5 % of the width, as the models' card counts it.
   *Its way*: how far it goes in the twelve frames after the join beside the twelve before, the median.
 * *change*: how much more the two frames at the join differ than the two before them, of 255.
-* *chunks of 16*: the same weights, with the end of the clip encoded in chunks of sixteen frames, each alone, and the
-  new latents decoded without any before them. The last three frames of such a chunk reach no latent, so that the new
-  part begins three frames before the clip's end, again.
+* *chunks of 16*: the same weights, with the end of the clip encoded in chunks of sixteen frames, each alone, the last
+  latent at position 0 for both models, and the new latents decoded without any before them. The last three frames of
+  such a chunk reach no latent, so that the new part begins three frames before the clip's end, again.
 
 {table}
 

@@ -179,7 +179,7 @@ def card(counter: Counter, free: Callable[[], float], title: str = "RTX 4090", f
         stack.enter_context(patch("eichi.models.kernels._tried", tried))
         stack.enter_context(patch("psutil.virtual_memory", lambda: SimpleNamespace(available=RAM, total=RAM)))
         stack.enter_context(patch("eichi.models.deltas.safe_open", _Opened))
-        stack.enter_context(patch("eichi.pipeline.checkpoint.save_file", _save))
+        stack.enter_context(patch("eichi.pipeline.originals.save_file", _save))
         stack.enter_context(patch("eichi.pipeline.background.ThreadPoolExecutor", lambda *given: Inline(counter)))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         stack.enter_context(counter)

@@ -12,7 +12,7 @@ from eichi.errors import FolderError
 from eichi.terminal import FAILED, WRONG_INPUT
 from eichi.web import app, listening
 from eichi.web.api.health import OPEN
-from tests.test_cli import Run, eichi
+from tests.program import Run
 
 __all__ = ["eichi"]  # a fixture
 

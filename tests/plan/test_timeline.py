@@ -43,12 +43,13 @@ def test_a_tie_takes_the_shorter_video(wish: float, count: int) -> None:
     assert section_count(wish, 5) == count
 
 
-@given(seconds, windows)
-def test_no_other_section_count_is_nearer(wish: float, window: int) -> None:
+@given(seconds, windows, st.sampled_from([0, 1]))
+def test_no_other_section_count_is_nearer(wish: float, window: int, own: int) -> None:
     frames = Fraction(str(wish)) * 30
-    distances = {count: abs(4 * window * count + 1 - frames) for count in range(1, 190)}
+    distances = {count: abs(4 * window * count + own - frames) for count in range(1, 190)}
     best = min(distances, key=lambda count: (distances[count], count))
-    assert section_count(wish, window) == best
+    assert section_count(wish, window, own) == best
+    assert own == 0 or section_count(wish, window) == best
 
 
 @pytest.mark.parametrize(

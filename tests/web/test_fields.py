@@ -59,7 +59,7 @@ def test_groups_are_in_the_order_of_the_page_and_fields_in_that_of_declaration()
     assert [*grouped(FRAME.values())] == ["positions", "sampling", "output", "weights"]
     assert [*grouped(SETTINGS.values())] == ["machine", "models", "memory"]
     motion = [view.key for view in grouped(VIDEO.values())["motion"]]
-    assert motion == ["section_size", "sampling.padding", "sampling.image_strength"]
+    assert motion == ["section_size", "keyframes.blend", "sampling.padding", "sampling.image_strength"]
 
 
 def test_lengths_are_offered_by_direction() -> None:

@@ -141,7 +141,7 @@ function mode(root, draft) {
   for (const one of findAll(".field[data-key]", root)) {
     const { only, shown, unless, without } = one.dataset;
     const useless = (key) => draft.get(key, JSON.parse(one.dataset.shownDefault)) === JSON.parse(unless);
-    const taken = without && draft.get(without); // something else is in its place
+    const taken = without?.split(" ").some((key) => draft.get(key)); // something else is in its place
     one.hidden = Boolean(taken || (only && only !== direction) || (shown && shown.split(" ").every(useless)));
   }
   for (const group of findAll("details.group", root)) {
