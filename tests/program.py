@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass
@@ -14,3 +15,18 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+
+def refused(eichi: Run, folder: Path, words: list[str], sentence: str, code: int = 2) -> None:
+    """Check that a command ends in one sentence, leaves nothing behind, and says the same with --json."""
+    before = tree(folder)
+    plain, machine = eichi(*words), eichi(*words, "--json")
+    assert (plain.code, machine.code) == (code, code), plain.err
+    assert plain.out == ""
+    assert plain.err.startswith("Error: ")
+    assert plain.err.count("\n") == 1
+    assert sentence in plain.err
+    assert tree(folder) == before
+    told = json.loads(machine.out.splitlines()[-1])
+    assert told["error"].startswith("error.")
+    assert f"Error: {told['message']}\n" == plain.err

@@ -24,7 +24,7 @@ from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from tests.modules import HEAVY, loaded
 from tests.pictures import encoded, header
-from tests.program import Run
+from tests.program import Run, refused
 
 COMMANDS = ("generate", "frame", "plan", "inspect", "models", "memory", "doctor", "demo", "import", "ui")
 
@@ -90,21 +90,6 @@ def folder(tmp_path: Path, picture: Path) -> Path:
     (tmp_path / "zero.png").write_bytes(header(0, 0))
     (tmp_path / "huge.png").write_bytes(header(30_000, 30_000))
     return tmp_path
-
-
-def refused(eichi: Run, folder: Path, words: list[str], sentence: str, code: int = 2) -> None:
-    """Check that a command ends in one sentence, leaves nothing behind, and says the same with --json."""
-    before = tree(folder)
-    plain, machine = eichi(*words), eichi(*words, "--json")
-    assert (plain.code, machine.code) == (code, code), plain.err
-    assert plain.out == ""
-    assert plain.err.startswith("Error: ")
-    assert plain.err.count("\n") == 1
-    assert sentence in plain.err
-    assert tree(folder) == before
-    told = json.loads(machine.out.splitlines()[-1])
-    assert told["error"].startswith("error.")
-    assert f"Error: {told['message']}\n" == plain.err
 
 
 @pytest.mark.parametrize("command", ["plan", "generate"])

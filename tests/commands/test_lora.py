@@ -10,9 +10,7 @@ from eichi.catalog import ModelFolders, find
 from eichi.models.shapes import transformer_shapes
 from eichi.words import languages
 from tests import loras
-from tests.program import Run
-
-__all__ = ["eichi"]
+from tests.program import Run, refused
 
 
 @pytest.fixture

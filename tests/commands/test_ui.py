@@ -14,8 +14,6 @@ from eichi.web import app, listening
 from eichi.web.api.health import OPEN
 from tests.program import Run
 
-__all__ = ["eichi"]  # a fixture
-
 
 def test_a_page_for_others_is_shown_by_an_address_that_a_browser_takes(
     eichi: Run, monkeypatch: pytest.MonkeyPatch
