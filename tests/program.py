@@ -1,5 +1,6 @@
 """What a command of the program came to, for tests that call it in their own process."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+
+def tree(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
 
 
 def refused(eichi: Run, folder: Path, words: list[str], sentence: str, code: int = 2) -> None:

@@ -24,13 +24,9 @@ from eichi.video.metadata import read_record, record, save_png, tags
 from eichi.video.writer import Writer
 from tests.modules import HEAVY, loaded
 from tests.pictures import encoded, header
-from tests.program import Run, refused
+from tests.program import Run, refused, tree
 
 COMMANDS = ("generate", "frame", "plan", "inspect", "models", "memory", "doctor", "demo", "import", "ui")
-
-
-def tree(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*"))
 
 
 def pretend(models: Path, name: str) -> None:
