@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 
 from eichi.errors import InputError
 from eichi.video.clip import head, look, tail
+from eichi.video.sound import kind_of
 from tests.clips import clip, greys, tone
 
 NTSC = Fraction(30000, 1001)
@@ -104,3 +105,21 @@ def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:
         for read in (look, lambda path: tail(path, 3, SMALL), lambda path: head(path, 3, SMALL)):
             with pytest.raises(InputError):
                 read(tmp_path / name)
+
+
+@pytest.mark.parametrize("how", ["faststart", "frag_keyframe+empty_moov"])
+def test_what_ends_before_its_index_does_is_damaged(tmp_path: Path, how: str) -> None:
+    whole, early = clip(tmp_path / "v.mp4", 60, sound="aac"), tmp_path / "early.mp4"
+    with av.open(str(whole)) as given, av.open(str(early), "w", options={"movflags": how}) as made:
+        streams = {one.index: made.add_stream_from_template(one) for one in given.streams}
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    assert look(early).frames == 60
+    assert kind_of(early).codec == "aac"
+    early.write_bytes(early.read_bytes()[:-1000])
+    with pytest.raises(InputError, match="damaged"):
+        look(early)
+    with pytest.raises(InputError, match="damaged"):
+        kind_of(early)

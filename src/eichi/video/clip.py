@@ -22,7 +22,7 @@ from eichi.errors import InputError
 from eichi.video.avc import Sets, read_sets
 from eichi.video.form import FPS, Form, form_of
 from eichi.video.reader import View, timed
-from eichi.video.sources import open_video, video_of
+from eichi.video.sources import INDEXED, is_cut, open_video, video_of
 from eichi.video.srgb import HLG, PQ, by_numbers
 
 # What files say of themselves as a rate is a guess of theirs; those that there are, are few.
@@ -34,7 +34,7 @@ FASTEST = 1000  # frames a second
 TICKS = 90_000  # of a second, for files that tell no times of their own
 EVEN = Fraction(1, 4)  # of a frame: how far from its place a frame of an even pace may lie
 # Files whose frames can be sought by their times, and whose packets fit into an MP4 as they are.
-MP4, MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
+MP4, MATROSKA = INDEXED, "matroska,webm"
 BACK = 1  # second that is sought farther back: indexes go by the time of decoding
 JUMP = 1  # second: times that go back by more are of another clip in the same file
 PLAIN = ("yuv420p", "yuvj420p")
@@ -125,6 +125,8 @@ def look(path: Path) -> Clip:
         codec, bright = stream.codec_context.codec.canonical_name, first.color_trc in (PQ, HLG)
         deep = any(component.bits > 8 for component in first.format.components)
         voice = next(iter(container.streams.audio), None)
+        if is_cut(container, path):
+            raise InputError("error.video.read", path=path, reason="reason.damaged")
         sound = voice.codec_context.codec.canonical_name if voice and voice.codec_context else None
         heard = Fraction(voice.start_time or 0) * voice.time_base if sound and voice and voice.time_base else None
         form, sets = form_of(stream, first, view.turned), read_sets(stream.codec_context.extradata)

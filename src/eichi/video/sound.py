@@ -18,8 +18,9 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
+from eichi.errors import InputError
 from eichi.events import Adjusted
-from eichi.video.sources import open_sound
+from eichi.video.sources import is_cut, open_sound
 
 COPIED = {"aac", "mp3", "opus", "ac3", "eac3", "flac", "alac"}  # what MP4 holds and players know there
 AAC, LOW = "aac", 2  # its plain kind, by the number in its header
@@ -71,6 +72,8 @@ class Kind:
 def kind_of(path: Path) -> Kind:
     """What sound a file has. Raises InputError for one that has none, or is damaged."""
     with open_sound(path) as container:
+        if is_cut(container, path):
+            raise InputError("error.sound.read", path=path, reason="reason.damaged")
         stream = container.streams.audio[0]
         context, base = stream.codec_context, stream.time_base or Fraction(1, stream.rate or 1)
         first, last = None, Fraction(0)

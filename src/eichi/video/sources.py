@@ -48,6 +48,7 @@ PASSES = "passes"  # by this name a JPEG that comes in several scans is marked
 HEAD = 2**16  # bytes in front of a file that tell what is in it
 # Containers that hold all that they show; FFmpeg knows others, which name files and addresses to be opened.
 VIDEOS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,apng,png_pipe,jpeg_pipe,webp_pipe"
+INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"  # those of them that list where every frame lies
 SOUNDS = "wav,w64,mp3,flac,aac,aiff,ac3,eac3,caf"
 
 FILE = "file:"  # so that FFmpeg takes no name for an address
@@ -134,6 +135,16 @@ def video_of(container: InputContainer) -> VideoStream:
     if found is None:
         raise InputError("error.video.read", path=container.name.removeprefix(FILE), reason="reason.video")
     return found
+
+
+def is_cut(container: InputContainer, path: Path) -> bool:
+    """Whether a file ends before what its index lists, as one does that was not fetched to its end. What is there would
+    play, and nothing would say that the rest is missing.
+    """
+    if container.format.name != INDEXED:
+        return False
+    end, streams = os.path.getsize(path), (*container.streams.video, *container.streams.audio)
+    return any(entry.pos + entry.size > end for stream in streams for entry in stream.index_entries)
 
 
 def check_frame(container: InputContainer, width: int, height: int) -> int:
