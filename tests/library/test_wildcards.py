@@ -88,3 +88,12 @@ def test_lists_that_are_not_there(lists: Path, prompt: str, id: str) -> None:
     assert error.value.values["key"] == "keyframes.prompts.1"
     with pytest.raises(InputError, match="no list"):
         drawn_request(asked, None)
+
+
+def test_lists_that_a_prompt_cannot_name_are_not_offered(lists: Path) -> None:
+    for name in ("a.b.txt", ".hidden.txt", "two words.txt"):
+        (lists / name).write_text("x\n")
+    (lists / "folder.txt").mkdir()
+    with pytest.raises(InputError) as caught:
+        drawn_request(request("__nobody__"), lists)
+    assert caught.value.values["names"] == "animal, empty"

@@ -13,7 +13,7 @@ from eichi.errors import InputError, OptionError
 from eichi.files import read_file
 from eichi.options import VideoOptions, WrittenOptions
 from eichi.plan.request import drawn
-from eichi.plan.wildcards import draw, has_wildcards
+from eichi.plan.wildcards import NAME, draw, has_wildcards
 from eichi.reading import decode, entries
 
 ENDING = ".txt"
@@ -110,11 +110,16 @@ def _still(options: Said, texts: dict[str, str], lines: Lists) -> WrittenOptions
     return _written(kept)
 
 
+def _usable(path: Path) -> bool:
+    """Whether a prompt can name a list: others' names are text in it."""
+    return NAME.fullmatch(f"__{path.stem}__") is not None and path.is_file()
+
+
 def _lines(folder: Path | None, key: str, name: str) -> Sequence[str]:
     """The lines that go by a name, for the option of a key. Raises InputError."""
     path = None if folder is None else folder / f"{name}{ENDING}"
     if path is None or not path.is_file():
-        there = sorted(one.stem for one in folder.glob(f"*{ENDING}")) if folder is not None else []
+        there = sorted(one.stem for one in folder.glob(f"*{ENDING}") if _usable(one)) if folder is not None else []
         names = ", ".join(there[:SHOWN]) or "–"
         raise OptionError("error.wildcard.missing", key=key, name=name, folder=folder or "–", names=names)
     try:
