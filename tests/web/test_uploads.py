@@ -19,6 +19,7 @@ from eichi.video.latentfile import Latents, save_latents
 from eichi.web import results, uploads
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from tests.clips import clip
 from tests.pictures import saved
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
@@ -114,6 +115,14 @@ def test_nothing_is_larger_than_it_may_be(desk: Desk, monkeypatch: pytest.Monkey
         with pytest.raises(InputError, match="larger"):
             take(name, io.BytesIO(bytes(20)))
     assert left(desk) == []
+
+
+def test_videos_of_cameras_are_taken(desk: Desk, tmp_path: Path) -> None:
+    made = clip(tmp_path / "made.ts")
+    for name in ("00001.MTS", "a.m2ts", "b.ts"):
+        path = desk.given.result(name, io.BytesIO(made.read_bytes()))
+        assert path.suffix == Path(name).suffix.lower()
+        assert desk.given.last(path, 64)
 
 
 def test_latents_get_a_name_that_is_free(desk: Desk, tmp_path: Path) -> None:

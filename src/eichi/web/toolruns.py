@@ -26,7 +26,8 @@ from eichi.settings import Settings
 from eichi.video.splice import free_name
 
 LATENTS, VIDEO = ".safetensors", ".mp4"
-VIDEOS = (VIDEO, ".m4v", ".mov", ".webm", ".mkv", ".avi")  # what people bring, of which one is what is made here
+# What people bring, of which the first is what is made here; cameras leave transport streams.
+VIDEOS = (VIDEO, ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts", ".mpg")
 # Every tool: how many files it takes (0: two or more), what its result is called, its ending, the values it knows.
 TOOLS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
     "join": (0, "joined", LATENTS, ()),

@@ -23,7 +23,7 @@ export function pictureOf(transfer) {
  * Whether a file is a video, by what the browser says of it or by its name.
  * @param {File | undefined} file
  */
-export const isVideo = (file) => Boolean(file && (file.type.startsWith("video/") || /\.(mp4|m4v|mov|mkv|webm|avi)$/i.test(file.name)));
+export const isVideo = (file) => Boolean(file && (file.type.startsWith("video/") || /\.(mp4|m4v|mov|mkv|webm|avi|ts|mts|m2ts|mpg)$/i.test(file.name)));
 
 /**
  * Let something take what is dropped on it, and show that it would.
