@@ -195,7 +195,7 @@ class Checkpoint(JobFolder):
     def check(self, plan: Plan, components: Components) -> None:
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError.
 
-        Prompts and pictures may be others for sections that are not made yet. A card of an earlier version lacks options.
+        Prompts and pictures may be others for sections that are not made yet; an earlier version knows fewer options.
         """
         before = self.card()
         before["request"] = over(VideoOptions().dump(), before["request"])  # options that came since are as by default
