@@ -262,6 +262,16 @@ def test_other_options_and_versions_are_refused(plan: Plan, components: Componen
         go_on(checkpoint, components)
 
 
+def test_a_job_of_a_version_with_fewer_options_goes_on(plan: Plan, components: Components, tmp_path: Path) -> None:
+    checkpoint = interrupt(plan, tmp_path, components, SectionDone, 1)
+    card = checkpoint.card()
+    for key in ("start", "source", "written"):
+        del card["request"][key]
+    del card["request"]["sampling"]["nag"]
+    write_card(checkpoint.folder, card)
+    assert isinstance(go_on(checkpoint, components)[-1], Finished)
+
+
 @pytest.mark.parametrize(("key", "other"), [("device", "cuda"), ("vae_tile", 64)])
 def test_other_machines_are_refused(
     plan: Plan, components: Components, tmp_path: Path, key: str, other: object

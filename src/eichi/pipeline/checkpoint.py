@@ -39,6 +39,7 @@ from eichi.errors import DiskError, InputError, PictureError
 from eichi.events import Adjusted
 from eichi.files import aside, remove, settle
 from eichi.library.lorafolders import located
+from eichi.library.outside import over
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions, files_of, put
@@ -194,9 +195,10 @@ class Checkpoint(JobFolder):
     def check(self, plan: Plan, components: Components) -> None:
         """Refuse to go on with other weights, versions or options, naming what differs. Raises InputError.
 
-        Prompts and pictures may be others for sections that are not made yet.
+        Prompts and pictures may be others for sections that are not made yet; an earlier version knows fewer options.
         """
         before = self.card()
+        before["request"] = over(VideoOptions().dump(), before["request"])  # options that came since are as by default
         now = json.loads(json.dumps(_card(plan, components), default=str))
         planned = self.plan(plan.entry)
         if not same_ahead(planned.options, plan.options) and same_past(planned, plan, self.settled):
