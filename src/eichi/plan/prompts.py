@@ -26,13 +26,14 @@ from eichi.text import WIDE
 
 # Short numbers only: what is longer is no time of a video.
 NUMBER = r"(?:\d{1,6}(?:[.,]\d{1,6})?|[.,]\d{1,6})"
-UNIT, DASH = "[sS%\uff05]", "[-\u2010-\u2015\u2212\uff0d\u301c\uff5e]"  # as Asian keyboards write them, too
+UNIT, DASH = "[sS\uff53\uff33%\uff05]", "[-\u2010-\u2015\u2212\uff0d\u301c\uff5e]"  # as Asian keyboards write them, too
 TIME = re.compile(rf"\s*({NUMBER})\s*({UNIT})(?![^\W\d_])\s*")
 # A piece: the first of two times may leave its unit to the second.
 BEGIN = re.compile(rf"\[\s*{NUMBER}\s*(?:{UNIT}|{DASH}\s*{NUMBER}\s*{UNIT})(?![^\W\d_])")
 PLAIN = re.compile(rf"[\\\[](?={BEGIN.pattern})")  # what makes a piece's bracket text
 SHORT = re.compile(rf"\s*({NUMBER})\s*(?={DASH}\s*{NUMBER}\s*({UNIT}))")
 TO, COLON = re.compile(rf"\s*{DASH}"), re.compile("\\s*[:\uff1a]")
+WIDE_BRACKETS = str.maketrans("\uff3b\uff3d", "[]")
 WHOLE = 100  # per cent
 MOST = 200  # pieces, each of which has the common prompt before it: more than any video has sections
 
@@ -102,6 +103,8 @@ def holds(spans: Sequence[Span], second: Fraction) -> int | None:
 
 def read_script(prompt: str) -> Script:
     """Take a prompt apart; one without pieces is common as it is. Raises OptionError with line and column."""
+    typed = prompt.translate(WIDE_BRACKETS)
+    prompt = typed if BEGIN.search(typed) else prompt  # columns stay
     between, pieces, at = list[str](), list[Piece](), 0
     while True:
         text, at = _run(prompt, at, within=False)
@@ -157,7 +160,7 @@ def _moment(prompt: str, at: int) -> tuple[Moment, int]:
         raise _wrong("reason.prompt.time", *_place(prompt, at))
     number, unit = found.groups()
     value = Fraction(number.translate(WIDE).replace(",", "."))
-    share = unit not in ("s", "S")
+    share = unit in ("%", "\uff05")
     if share and value > WHOLE:
         raise _wrong("reason.prompt.share", *_place(prompt, found.start(1)))
     return Moment(value, share), found.end()
