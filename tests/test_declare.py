@@ -109,6 +109,7 @@ def test_an_option_is_used_unless_another_one_makes_it_useless() -> None:
         ("count", 3, "3 px", "3 пикс."),
         ("size", 0.5, "0.5", "0.5"),
         ("file", Path("a b"), "a b", "a b"),
+        ("file", None, "none", "нет"),
     ],
 )
 def test_values_for_people(key: str, value: object, english: str, russian: str) -> None:

@@ -237,7 +237,7 @@ class OptionField:
     def words_of(self, value: Any) -> str | None:
         """The id of what a value is called for people; None for one that is written as it is."""
         if value is None:
-            return "value.open"
+            return "value.open" if self.kind is None else "value.none"
         if isinstance(value, bool):
             return "value.on" if value else "value.off"
         id = f"choice.{self.name}.{value}"
