@@ -76,7 +76,7 @@ def test_this_machine(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         (
             (4, 64),
             ["gpu"],
-            ["5.64 GiB are needed and 3.50 GiB can be used. Choose a lower resolution (--resolution) or FP8"],
+            ["5.66 GiB are needed and 3.50 GiB can be used. Choose a lower resolution (--resolution) or FP8"],
         ),
         ((4, 64, "--fp8"), ["gpu"], ["GPU memory", "lower resolution, or close other programs that use the GPU"]),
         ((24, 2), ["ram"], ["RAM: ", "and 2.00 GiB are free. Close other programs."]),

@@ -94,6 +94,7 @@ def test_wildcards_are_drawn_for_a_plan_and_told_by_a_result(eichi: Run, tmp_pat
     assert "no list “colour”" in refused_.err
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EICHI_WILDCARDS", str(lists))
+        patch.setenv("COLUMNS", "200")  # or texts are cut
         shown = eichi(*asked, "--prompt", prompt)
         again = eichi(*asked, "--prompt", prompt, "--json")
         plan = make_plan(VideoOptions(image=picture, prompt=prompt, seconds=2.4, seed=1))

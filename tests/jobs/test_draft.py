@@ -21,7 +21,7 @@ def frame(picture: Path, **values: Any) -> str:
 def test_a_pace_can_be_read(picture: Path) -> None:
     assert video(picture) == (
         "video 80x48 model=tiny resolution=64 weights.fp8=off section_size=1.0 sampling.steps=25 sampling.cfg=1.0"
-        " sampling.teacache=True sampling.cache=tea sampling.threshold=None"
+        " sampling.teacache=True sampling.cache=tea sampling.threshold=None sampling.nag=1.0"
     )
     assert str(picture) not in frame(picture, references=[str(picture)])
 

@@ -15,10 +15,11 @@ from eichi.library.lorafolders import located
 from eichi.options import VideoOptions
 from eichi.plan.plan import sources
 from eichi.terminal import json_flag, out_flag, reporting
+from eichi.usage import Command
 from eichi.words import say
 
 
-@click.command(help=say("cli.extend"))
+@click.command(cls=Command, help=say("cli.extend"))
 @click.argument("video", type=click.Path(path_type=Path), required=False)
 @option_flags(VideoOptions)
 @setting_flag("gpus")

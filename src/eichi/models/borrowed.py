@@ -31,6 +31,25 @@ def packing(transformer: Any, make: Callable[[Callable[..., Any]], Callable[...,
         del transformer._pack_history_states
 
 
+class Dispatched:
+    """What computes attention by diffusers' dispatcher: the two attributes by which it is told with which kernel and
+    with which processes. `attention_backend`, `exchanging` and diffusers itself set them. diffusers 0.42.1.
+    """
+
+    _attention_backend: Any = None
+    _parallel_config: Any = None
+
+    @property
+    def backend(self) -> Any:
+        """The kernel, None for torch's own."""
+        return self._attention_backend
+
+    @property
+    def exchange(self) -> Any:
+        """The processes that exchange tokens for heads, None where one computes alone."""
+        return self._parallel_config
+
+
 @contextmanager
 def attention_backend(processors: Iterable[Any], backend: Any) -> Iterator[None]:
     """For a time, another `_attention_backend` in what computes attention: the kernel that diffusers' dispatcher takes.

@@ -30,6 +30,8 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, distributed, nn
 
+from eichi.models.borrowed import Dispatched
+
 NAME = "eichi_nag"
 AWAY = "away"  # what the number of negative tokens is called among the transformer's `attention_kwargs`
 
@@ -72,13 +74,10 @@ def guided(plus: Tensor, minus: Tensor, nag: Nag) -> Tensor:
     return away * nag.alpha + plus * (1.0 - nag.alpha)
 
 
-class NagProcessor:
+class NagProcessor(Dispatched):
     """What computes attention in a block: as diffusers' own for this transformer, and guided where there are negative
-    words. The two attributes are what diffusers' dispatcher is told by.
+    words.
     """
-
-    _attention_backend: Any = None
-    _parallel_config: Any = None
 
     def __init__(self, words: Words, nag: Nag) -> None:
         self.words, self.nag = words, nag
@@ -121,7 +120,7 @@ class NagProcessor:
 
     def _attended(self, joint: list[Tensor], count: int) -> Tensor:
         """What comes of all tokens [1, n + m, d], `count` of which are the picture's."""
-        prompt, away = self.words.shares(self._parallel_config is not None)
+        prompt, away = self.words.shares(self.exchange is not None)
         main = joint[0].shape[1] - away
         plus = self._attend(*(one[:, :main] for one in joint))
         minus = self._attend(*(torch.cat([one[:, : main - prompt], one[:, main:]], dim=1) for one in joint))
@@ -129,8 +128,8 @@ class NagProcessor:
         return torch.cat([picture, plus[:, count:], minus[:, main - prompt :]], dim=1)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        backend, config = self._attention_backend, self._parallel_config
-        made: Tensor = dispatch_attention_fn(query, key, value, backend=backend, parallel_config=config)
+        told = {"backend": self.backend, "parallel_config": self.exchange}
+        made: Tensor = dispatch_attention_fn(query, key, value, **told)
         return made.flatten(2, 3).to(query.dtype)
 
 

@@ -213,7 +213,10 @@ class Uploads:
         """
         now, stale = time.time(), list[Path]()
         for path in self.folder.iterdir():
-            age = now - path.stat().st_mtime
+            try:
+                age = now - path.stat().st_mtime
+            except FileNotFoundError:  # what was still coming has its place
+                continue
             if path.name.startswith("."):
                 if age > CUT:
                     leave(path)
