@@ -42,7 +42,7 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
         "export": lambda: export.export(folder, args.target),
         "calibrate": lambda: calibrate.calibrate(args.target),
         "curves": lambda: report.curves(folder),
-        "report": lambda: report.report(args.pictures),
+        "report": lambda: report.report(args.pictures, args.pixels),
     }
 
 

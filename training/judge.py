@@ -32,7 +32,7 @@ from training.codec import GROUP
 from training.decoder import decibels
 from training.words import DIRECTIONS
 
-SIZE = (64, 64)
+SIDE = 64  # pixels of a picture, which is square
 FIRST = 9000  # number of the first held-out scene, as in the report
 LEAST = 0.05  # of the width: less is not a movement
 SEEN = 0.01  # of the picture: a sprite of which less stands out cannot be followed
@@ -58,14 +58,15 @@ class Subject:
 class Judge:
     """One model of the catalogue and some held-out pictures, kept in a folder."""
 
-    def __init__(self, model: str, count: int, folder: Path) -> None:
+    def __init__(self, model: str, count: int, folder: Path, side: int = SIDE) -> None:
         self.components = Components(find(model), Runtime(ModelFolders(folder), "cpu", folder / "cache"))
-        self.folder = folder
-        self.subjects = [self._subject(scene) for scene in islice(held(), count)]
+        self.folder, self.side = folder, side
+        self.subjects = [self._subject(scene) for scene in islice(held(side), count)]
 
     def others(self, sprite: str, count: int) -> list[Subject]:
         """More held-out pictures, all with the same kind of sprite."""
-        return [self._subject(scene) for scene in islice((s for s in held() if s.name.endswith(sprite)), count)]
+        wanted = (scene for scene in held(self.side) if scene.name.endswith(sprite))
+        return [self._subject(scene) for scene in islice(wanted, count)]
 
     def clip(self, subject: Subject, said: str, **options: Any) -> Clip:
         """The frames (n, 3, h, w) in -1..1 of one video; `{s}` in a prompt is the sprite, `options` change the rest."""
@@ -138,7 +139,8 @@ class Judge:
 
     def _request(self, subject: Subject, said: str) -> dict[str, Any]:
         prompt = said.format(s=subject.sprite)
-        return {"model": self.components.entry.name, "image": subject.picture, "prompt": prompt, "seed": 1}
+        given = {"model": self.components.entry.name, "image": subject.picture, "prompt": prompt, "seed": 1}
+        return given | {"resolution": self.side}
 
     def _subject(self, scene: world.Scene) -> Subject:
         paths = {name: self.folder / f"{uuid4().hex}-{name}.png" for name in ("first", "last", "bare")}
@@ -152,8 +154,8 @@ class Judge:
 class Truth(Judge):
     """The world itself in a model's place: its clips as they should be, through the VAE. `motions` are by prompt."""
 
-    def __init__(self, motions: dict[str, str], count: int, folder: Path) -> None:
-        super().__init__("tiny", count, folder)
+    def __init__(self, motions: dict[str, str], count: int, folder: Path, side: int = SIDE) -> None:
+        super().__init__("tiny", count, folder, side)
         self.motions = motions
 
     @torch.inference_mode()
@@ -174,13 +176,13 @@ class Truth(Judge):
         return mode[:, :, 0], []
 
 
-def held() -> Iterator[world.Scene]:
+def held(side: int = SIDE) -> Iterator[world.Scene]:
     """Held-out scenes without end, moving the four ways by turns.
 
     A sprite cut out of a dark photograph is now and then not to be seen on a dark wall; such a picture is left out.
     """
     for number, word in enumerate(cycle(DIRECTIONS)):
-        scene = world.scene("held", FIRST + number, SIZE, word)
+        scene = world.scene("held", FIRST + number, (side, side), word)
         shown, bare = (world.render(scene, torch.zeros(1), bare=bare) for bare in (False, True))
         if float(track.centres(shown, bare)[1]) > SEEN:
             yield scene

@@ -26,6 +26,8 @@ STAYS = 0.1  # farther is not on the spot
 RAISED = 0.12  # share of the place beside the head that a hand covers
 SWING = 9  # latents until an arm hangs again
 SIDE = 32  # pixels of a sprite's crop
+RIM = 0.25  # of the largest slope of a sprite's outline: where there is more, the outline runs
+CONTRAST, KEPT = 0.1, 0.5  # of an edge that counts, in pixels' -1..1 a pixel; what must be left of it
 SEARCH = torch.linspace(-0.09, 0.09, 13)  # how far from its place a sprite is looked for
 
 
@@ -88,6 +90,32 @@ def likeness(clip: Clip, scene: world.Scene, background: Tensor) -> list[float]:
         loss = error.sum((1, 2, 3)) / (3 * counts.sum((1, 2, 3)))
         found.append(float(10 * torch.log10(4 / loss.min().clamp(min=1e-8))))
     return found
+
+
+def edges(picture: Tensor, true: Tensor, place: Tensor, scene: world.Scene) -> float:
+    """The share of a sprite's outline whose contrast is at least half of the truth's, from 0 to 1.
+
+    `picture` and `true` are (3, height, width), `place` (2) is where the truth has the sprite; in the picture it is
+    looked for near that, and taken where it resembles the truth most. Contrast is the slope of the colours, the
+    steepest within a pixel's distance; where the truth itself has none, as on the picture's rim, nothing is asked.
+    """
+    near = place + torch.cartesian_prod(SEARCH, SEARCH)
+    wanted, inside = _crops(true[None], place[None], scene)
+    seen, there = _crops(picture[None].expand(len(near), -1, -1, -1), near, scene)
+    error = ((seen - wanted).square() * there).sum((1, 2, 3)) / (3 * there.sum((1, 2, 3))).clamp(min=1)
+    best = int(error.argmin())
+    outline = _slope(_outline(scene))
+    asked = (outline > RIM * outline.max()) & inside & there[best : best + 1]
+    before, after = _slope(wanted), F.max_pool2d(_slope(seen[best : best + 1]), 3, stride=1, padding=1)
+    asked = asked & (before > CONTRAST)
+    return float((after[asked] >= KEPT * before[asked]).float().mean()) if bool(asked.any()) else 1.0
+
+
+def _slope(pictures: Tensor) -> Tensor:
+    """How steep the steepest colour is at each pixel, (n, 1, h, w)."""
+    right, down = F.pad(pictures, (1, 1, 0, 0), mode="replicate"), F.pad(pictures, (0, 0, 1, 1), mode="replicate")
+    across, along = (right[..., 2:] - right[..., :-2]) / 2, (down[..., 2:, :] - down[..., :-2, :]) / 2
+    return (across.square() + along.square()).sqrt().amax(1, keepdim=True)
 
 
 def _crops(pictures: Tensor, places: Tensor, scene: world.Scene) -> tuple[Tensor, Tensor]:

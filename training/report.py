@@ -26,7 +26,7 @@ from torch import Tensor
 
 from training import measures, sheets, sprites, track, world
 from training.decoder import decibels
-from training.judge import LEAST, Clip, Judge, Subject, Truth
+from training.judge import LEAST, SIDE, Clip, Judge, Subject, Truth
 from training.measures import FALL, HIGH, RISE, TURNED
 from training.words import DIRECTIONS, OPPOSITE
 
@@ -95,6 +95,7 @@ BARS = (
     Bar("zoom", "the camera zooms: magnification over 1.1", 0.85),
     Bar("still", "stands still: largest drift, mean over the pictures, of the width", 0.01, "%", True),
     Bar("kept", "a moving sprite over 5 s: colour and shape lose from the first second to the last", 2.0, "dB", True),
+    Bar("edges", "outline after 1 s: share of it whose contrast is at least half of the truth's", 0.80),
     Bar("final", "Final Frame reached: sprite's centre misses by, of the width", 0.02, "%", True),
     Bar("key", "key frame of a section reached: sprite's centre misses by, of the width", 0.05, "%", True),
     Bar("opposite", "opposite prompts in two sections go opposite ways", 0.95),
@@ -138,13 +139,16 @@ class Bench:
             self.strips[word].append((f"{said} [{subject.scene.kind}]", clip))
 
 
-def report(pictures: int, target: Path = TARGET) -> None:
-    """Measure both models, each in a process of its own, and the world; write the page with its sheets."""
+def report(pictures: int, side: int = SIDE, target: Path = TARGET) -> None:
+    """Measure both models, each in a process of its own, and the world; write the page with its sheets.
+
+    `side` is that of the pictures, in pixels.
+    """
     names = (*MODELS, TRUTH)
     with get_context("spawn").Pool(len(MODELS)) as pool:
-        found = dict(zip(names, pool.starmap(measured, [(name, pictures) for name in names], 1), strict=True))
+        found = dict(zip(names, pool.starmap(measured, [(name, pictures, side) for name in names], 1), strict=True))
     for model in MODELS:
-        found[model][0].update(cost(model))
+        found[model][0].update(cost(model, side))
     folder = target.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     for word in SAID:
@@ -152,10 +156,10 @@ def report(pictures: int, target: Path = TARGET) -> None:
         sheets.sheet(folder / f"{word or 'empty'}.webp".replace(" ", "-"), rows)
     figures = {model: values for model, (values, _) in found.items()}
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    target.write_text(page(figures, pictures), encoding="utf-8")
+    target.write_text(page(figures, pictures, side), encoding="utf-8")
 
 
-def measured(model: str, pictures: int) -> tuple[Figures, dict[str, list[tuple[str, Clip]]]]:
+def measured(model: str, pictures: int, side: int) -> tuple[Figures, dict[str, list[tuple[str, Clip]]]]:
     """All figures of one model, or of the world in its place, and clips to look at."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("eichi").setLevel(logging.WARNING)
@@ -163,7 +167,8 @@ def measured(model: str, pictures: int) -> tuple[Figures, dict[str, list[tuple[s
     with tempfile.TemporaryDirectory() as folder:
         said = {text: word for word, text in SAID.items()}
         world_itself = model == TRUTH
-        bench = Bench(Truth(said, pictures, Path(folder)) if world_itself else Judge(model, pictures, Path(folder)))
+        given = pictures, Path(folder), side
+        bench = Bench(Truth(said, *given) if world_itself else Judge(model, *given))
         some = bench.judge.subjects[: max(1, pictures // 3)]
         _vae(bench)
         _ways(bench)
@@ -173,6 +178,7 @@ def measured(model: str, pictures: int) -> tuple[Figures, dict[str, list[tuple[s
         _keeps(bench, some[: max(1, len(some) // 2)])
         _seams(bench, some[: max(1, len(some) // 2)])
         _smooth(bench, some)
+        _edges(bench, some)
         if not world_itself:
             _opposite(bench, some)
         if not world_itself and bench.judge.components.entry.direction == "reverse":
@@ -281,6 +287,16 @@ def _keeps(bench: Bench, subjects: Sequence[Subject]) -> None:
     bench.put("kept", mean(losses))
 
 
+def _edges(bench: Bench, subjects: Sequence[Subject]) -> None:
+    """How sharp a moving sprite's outline is after a second, in the frames that a user gets."""
+    frame, shares = world.FPS, []
+    for subject in subjects:
+        clip = bench.judge.clip(subject, SAID[subject.scene.motion])
+        true, at = world.render(subject.scene, torch.tensor([float(frame)]))[0], torch.tensor([float(frame)])
+        shares.append(measures.edges(clip[frame], true, world.truth(subject.scene, at)[0], subject.scene))
+    bench.put("edges", mean(shares))
+
+
 def _opposite(bench: Bench, subjects: Sequence[Subject]) -> None:
     """Two sections with opposite prompts: each goes its own way."""
     reverse = bench.judge.components.entry.direction == "reverse"
@@ -338,10 +354,10 @@ def _key_frames(bench: Bench, subjects: Sequence[Subject]) -> None:
     bench.put("key", mean(missed(s, SAID["still"], {"sections": {0: s.last}}) for s in subjects))
 
 
-def cost(model: str) -> Figures:
+def cost(model: str, side: int) -> Figures:
     """Time and size: with nothing beside it, for as many threads as there are."""
     with tempfile.TemporaryDirectory() as folder:
-        judge = Judge(model, 1, Path(folder))
+        judge = Judge(model, 1, Path(folder), side)
         start = time.perf_counter()
         judge.clip(judge.subjects[0], SAID["right"], seconds=1.0, sampling={"teacache": False})
         seconds = time.perf_counter() - start
@@ -349,17 +365,17 @@ def cost(model: str) -> Figures:
     return {"seconds": seconds, "megabytes": size / 1e6}
 
 
-def page(figures: dict[str, Figures], pictures: int) -> str:
+def page(figures: dict[str, Figures], pictures: int, side: int) -> str:
     """The whole page."""
-    return "\n".join([*_head(pictures), *_table(figures), *_after(figures), *_sheets()]) + "\n"
+    return "\n".join([*_head(pictures, side), *_table(figures), *_after(figures), *_sheets()]) + "\n"
 
 
-def _head(pictures: int) -> Iterator[str]:
+def _head(pictures: int, side: int) -> Iterator[str]:
     yield from (
         "# The embedded model, measured",
         "",
         "Made by `make behaviour`: both checkpoints in the package, through the program with its defaults (25 steps,",
-        f"TeaCache), on {pictures} held-out pictures of 64 x 64, a third of them photographs never trained on; from",
+        f"TeaCache), on {pictures} held-out pictures of {side} x {side}, a third of them photographs never seen; from",
         "“jumps” on a third of the pictures, for clips of five seconds a sixth. How it was made, what is in it and",
         "what it cannot do: [its card](../src/eichi/models/tiny/README.md).",
         "",
@@ -383,7 +399,7 @@ def _after(figures: dict[str, Figures]) -> Iterator[str]:
         "",
         "“The world itself” is what a model that had learnt everything would reach: the clips of the training world",
         "with the same pictures, sent through the VAE. The row of seams is the median over all seams; the worst has",
-        f"{worst} times its clip's median step. Pictures of 128 pixels were never trained and are not in the table.",
+        f"{worst} times its clip's median step.",
     )
     if (TARGET.with_suffix("") / "curves.webp").exists():
         yield from ("", "![loss over steps](tiny-model/curves.webp)")

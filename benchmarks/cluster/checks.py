@@ -6,6 +6,7 @@ Knows the store, the diary and the folders; not who was killed when, or why.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import unified_diff
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -22,13 +23,21 @@ OVER = ("left", "killed")
 
 
 def digests(folder: Path) -> dict[str, dict[str, str]]:
-    """Digests of everything in a folder, hidden files too, by the name of the job and the rest of the file's."""
+    """Digests of everything in a folder, hidden files too, by the name of the job and the rest of the file's.
+
+    A card is told as it is, so that it can be seen what another one has in its place.
+    """
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for path in (path for path in folder.rglob("*") if path.is_file()):
         whole = str(path.relative_to(folder))
         name = whole.removeprefix(".")
-        found[name[:STEM]][whole[: -len(name)] + name[STEM:]] = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[name[:STEM]][whole[: -len(name)] + name[STEM:]] = _told(path)
     return dict(found)
+
+
+def _told(path: Path) -> str:
+    content = path.read_bytes()
+    return content.decode() if path.suffix == ".json" else hashlib.sha256(content).hexdigest()
 
 
 def stem(job: Job) -> str:
@@ -58,7 +67,9 @@ def check_same(
     for name, kind in expected.items():
         one, other = made[name], whole[kind]
         different = sorted(file for file in one.keys() | other.keys() if one.get(file) != other.get(file))
-        assert not different, f"{name}, {kind}: other bytes in {different}"
+        before, after = (files.get(next(iter(different), ""), "").splitlines() for files in (other, one))
+        told = "\n".join(unified_diff(before, after, n=0, lineterm=""))
+        assert not different, f"{name}, {kind}: other bytes in {different}\n{told}"
 
 
 def check_alone(lines: Sequence[Line]) -> int:

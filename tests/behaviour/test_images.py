@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from training import track
-from training.judge import SIZE, Judge
+from training.judge import SIDE, Judge
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +20,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
 
 def test_what_is_masked_out_changes_more_than_what_is_kept(judge: Judge, tmp_path: Path) -> None:
-    width = SIZE[1]
-    kept = np.full(SIZE, 255, np.uint8)
+    width = SIDE
+    kept = np.full((SIDE, SIDE), 255, np.uint8)
     kept[:, width // 2 :] = 0
     Image.fromarray(kept).save(tmp_path / "mask.png")
     changes = []

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from training import measures, track, world
-from training.judge import FIRST, LEAST, SIZE, held
+from training.judge import FIRST, LEAST, SIDE, held
 
 FIGURE = next(s for s in (world.scene("held", k, (64, 64), "wave") for k in range(100)) if s.kind == "plain")
 PLAIN = next(s for s in (world.scene("held", k, (64, 64), "spin") for k in range(100)) if s.kind == "plain")
@@ -28,10 +28,10 @@ def test_a_way_is_seen_and_no_other(way: str) -> None:
 
 def test_a_picture_whose_sprite_cannot_be_seen_is_left_out() -> None:
     """The 39th is a dark piece of a photograph on a dark wall."""
-    dark = world.scene("held", FIRST + 38, SIZE, "up")
+    dark = world.scene("held", FIRST + 38, (SIDE, SIDE), "up")
     left = [scene.start for scene in islice(held(), 48)]
     assert dark.start not in left
-    assert world.scene("held", FIRST + 39, SIZE, "down").start == left[38]
+    assert world.scene("held", FIRST + 39, (SIDE, SIDE), "down").start == left[38]
 
 
 @pytest.mark.parametrize("motion", ["jump", "grow", "shrink", "spin", "still"])
@@ -66,3 +66,20 @@ def test_looks_are_kept_or_lost() -> None:
     assert abs(measures.lost(frames, scene, background)) < 2
     faded = torch.lerp(frames, background, torch.linspace(0, 0.5, len(frames)).view(-1, 1, 1, 1))
     assert measures.lost(faded, scene, background) > 4
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_an_outline_is_sharp_or_is_not(side: int) -> None:
+    scene = next(s for s in (world.scene("held", k, (side, side), "right") for k in range(100)) if s.kind == "plain")
+    at = torch.tensor([0.0, 30.0])
+    first, later = world.render(scene, at)
+    place = world.truth(scene, at)[1]
+    assert measures.edges(later, later, place, scene) == 1
+    assert (
+        measures.edges(
+            first.roll(round(float(place[0] - world.truth(scene, at)[0, 0]) * side), -1), later, place, scene
+        )
+        > 0.9
+    )
+    blurred = torch.nn.functional.avg_pool2d(later, 9, stride=1, padding=4, count_include_pad=False)
+    assert measures.edges(blurred, later, place, scene) < 0.4
