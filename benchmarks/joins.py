@@ -41,7 +41,7 @@ from eichi.settings import Runtime
 from eichi.video.clip import tail
 from eichi.video.writer import Writer
 from training import track, world
-from training.judge import FIRST, LEAST, SEEN, SIZE, joined
+from training.judge import FIRST, LEAST, SEEN, SIDE, joined
 from training.words import DIRECTIONS
 
 CLIPS, LENGTH, SECONDS = 32, 37, 1.2  # frames of a clip: ten latents, as the models were trained with; a section
@@ -158,7 +158,7 @@ def crossings(split: str = "held") -> Iterator[Crossing]:
     models do not always do as they are told, see their card.
     """
     for number, motion in zip(count(FIRST), cycle(DIRECTIONS), strict=False):
-        scene = world.scene(split, number, SIZE, motion)
+        scene = world.scene(split, number, (SIDE, SIDE), motion)
         shown, bare = (world.render(scene, torch.zeros(1), bare=bare) for bare in (False, True))
         if scene.kind == "photo" or float(track.centres(shown, bare)[1]) <= SEEN:
             continue
