@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from benchmarks.printing import printing
-from training.judge import SIZE, Clip, Judge, Subject
+from training.judge import SIDE, Clip, Judge, Subject
 
 COLUMNS, SCALE, MARGIN = 8, 2, 150  # frames, enlargement, pixels for a row's label
 SECTION = 36  # frames
@@ -43,7 +43,7 @@ class Control:
     seconds: float = 2.0
     single: bool = False
     enlarge: int = 0  # of a small effect, also its difference to the first row, this many times
-    side: int = SIZE[0]  # of a square video; the embedded model knows no larger ones, so these come out badly
+    side: int = SIDE  # of a square video; the embedded model knows no larger ones, so these come out badly
     colours: bool = False  # whether colours are measured, too
     cost: str = ""  # times as long as without it
 
@@ -324,7 +324,7 @@ def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[
         clip = judge.clip(subject, said, seconds=control.seconds, **options)
         figures = f"{label}: "
         if "start" not in options:
-            x, y = judge.moved(subject, interpolate(clip, SIZE, mode="area"))
+            x, y = judge.moved(subject, interpolate(clip, (SIDE, SIDE), mode="area"))
             figures += f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths); "
         figures += f"ends {gap(clip[-1], clip[0]):.3f} from the start"
         if control.colours:
@@ -367,7 +367,7 @@ def strip(label: str, clip: Clip) -> Image.Image:
     """One labelled row of frames."""
     pixels = ((clip.permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     frames = Image.fromarray(np.concatenate(list(pixels), axis=1))
-    larger = max(1, SCALE * SIZE[0] // frames.height)
+    larger = max(1, SCALE * SIDE // frames.height)
     frames = frames.resize((frames.width * larger, frames.height * larger), Image.Resampling.NEAREST)
     row = Image.new("RGB", (MARGIN + frames.width, frames.height), "white")
     ImageDraw.Draw(row).text((6, frames.height // 2 - 6), label, fill="black")
