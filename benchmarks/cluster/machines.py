@@ -5,6 +5,7 @@ What ends is started again at once, as a service is. Knows nothing of what the j
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -118,7 +119,8 @@ def machines(folder: Path, store: str, diary: Path, shape: Shape) -> Iterator[tu
     port = free_port()
     made: list[Machine] = []
     for number in range(shape.workers):
-        name = f"node{number}"
+        # Ray's own processes know the machine by its real name, and whoever asks for a worker goes by that.
+        name = socket.gethostname() if shape.ray and not number else f"node{number}"
         home = folder / name
         home.mkdir()
         variables = {"PYTHONPATH": os.pathsep.join((str(site), *PATHS))}
