@@ -30,7 +30,7 @@ from benchmarks.cluster.checks import (
     stem,
 )
 from benchmarks.cluster.disguise import Diary
-from benchmarks.cluster.kills import Killer, Kind
+from benchmarks.cluster.kills import Killer, Kind, burying
 from benchmarks.cluster.machines import Machine, Page, Shape, machines
 from benchmarks.postgres import postgres
 from benchmarks.printing import printing
@@ -106,7 +106,8 @@ def torture(jobs: int, kills: int, seed: int, folder: Path, shape: Shape, say: S
         with machines(here, url, diary.path, shape) as (made, page):
             asker = Asker(page, jobs)
             killer = Killer(seed, server, str(sa.make_url(url).database), made, diary)
-            rest(made, asker, killer, kills, say)
+            with burying(diary.path):
+                rest(made, asker, killer, kills, say)
             fetched(url, made)
         diary.look()
         with Store(url) as store:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.cluster.disguise import Line
+from benchmarks.cluster.disguise import OVER, Line
 from eichi.events import Finished
 from eichi.jobs.freight import AWAY
 from eichi.jobs.schema import Job, pieces, workers
@@ -19,7 +19,6 @@ from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 
 STEM = len("yymmdd_hhmmss_mmm")
-OVER = ("left", "killed")
 
 
 def digests(folder: Path) -> dict[str, dict[str, str]]:

@@ -21,12 +21,16 @@ BEAT, LEASE = 2.0, 20.0
 START = "from benchmarks.cluster.disguise import put_on; put_on()"
 
 
+OVER = ("left", "killed", "gone")
+
+
 @dataclass(frozen=True)
 class Line:
     """Somebody did something, at a time of the clock that all processes here have in common.
 
-    `what` is what was done to the store, "lost" where it was too late for that, "left" and "killed" where a process has
-    ended; it is about no job then, which is 0. `kind` is the kind of an event, or the state that a job ended in.
+    `what` is what was done to the store, "lost" where it was too late for that; "left", "killed" and "gone" where a
+    process has ended, the last where that was only seen: it is about no job then, which is 0. `kind` is the kind of an
+    event, or the state that a job ended in.
     """
 
     what: str

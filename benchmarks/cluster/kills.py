@@ -7,15 +7,18 @@ that lost two.
 
 import os
 import random
+import threading
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal
 
 import psutil
 import psycopg
 
-from benchmarks.cluster.disguise import Diary, Line, keep
+from benchmarks.cluster.disguise import OVER, Diary, Line, keep
 from benchmarks.cluster.machines import Machine
 from benchmarks.postgres import Server
 from eichi.jobs.store import ATTEMPTS
@@ -27,6 +30,42 @@ WEIGHTS: dict[Kind, int] = {"worker": 8, "machine": 3, "page": 4, "connection": 
 HEAD, HEADS = "gcs_server", 4  # the process of Ray's head, and its weight where there is one
 ENDED = [status.value for status in Status if status.terminal]
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() ORDER BY pid"
+
+NEAR = 0.1  # seconds
+
+
+@contextmanager
+def burying(path: Path) -> Iterator[None]:
+    """Take down all the time who is not there any more: not everybody is killed by name, or says that he leaves."""
+    over, diary = threading.Event(), Diary(path)
+
+    def watch() -> None:
+        while not over.wait(NEAR):
+            diary.look()
+            bury(diary)
+
+    watching = threading.Thread(target=watch, name="burying")
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+def bury(diary: Diary) -> None:
+    """Take down who is not there any more and has not said so, as Ray's workers do not when their head dies."""
+    known = {line.process for line in diary.lines if line.what in OVER}
+    for process in {line.process for line in diary.lines if line.what == "claim"} - known:
+        if not _lives(process):
+            keep(diary.path, Line("gone", process, "", 0, time.monotonic()))
+
+
+def _lives(process: int) -> bool:
+    """Whether a process does something yet."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 class Killer:

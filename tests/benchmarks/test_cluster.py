@@ -1,11 +1,15 @@
 """What is looked for after machines were killed is seen when it is there."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.cluster.checks import check_alone, check_once, digests
 from benchmarks.cluster.disguise import Diary, Line, keep
+from benchmarks.cluster.kills import bury
 
 LEFT = Line("left", 1, "", 0, 3.0)
 
@@ -62,3 +66,16 @@ def test_a_line_that_is_half_written_is_read_when_it_is_whole(tmp_path: Path) ->
         file.write(whole[10:])
     assert diary.look() == 2
     assert diary.lines == [LEFT, LEFT]
+
+
+def test_who_has_gone_without_a_word_is_taken_down(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    diary = Diary(tmp_path / "diary")
+    for process in (gone.pid, os.getpid()):
+        keep(diary.path, Line("claim", process, f"runner {process}", 7, 1.0))
+    for _ in range(2):  # once is enough
+        diary.look()
+        bury(diary)
+    diary.look()
+    assert [(line.what, line.process) for line in diary.lines[2:]] == [("gone", gone.pid)]
