@@ -1,4 +1,4 @@
-# FramePack-eichi in a container: what is in it, how it is built and run stands in docs/docker.md.
+# FramePack-eichi in a container: what is in it, how it is built and run stands in docs/guide/docker.md.
 # The program's own files change often and are small; the libraries change seldom and are large. Each has its layer.
 
 ARG BASE=docker.io/library/python:3.11-slim-bookworm

@@ -50,7 +50,7 @@ lint-quick:
 	$(BIN)/lint-imports --no-cache
 
 docs: .venv/ready
-	$(BIN)/python -m eichi.reference docs/options.md
+	$(BIN)/python -m eichi.reference docs/reference/options.md
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
@@ -79,10 +79,10 @@ controls: .venv/ready-dev
 	$(BIN)/python -m benchmarks.controls
 
 joins: .venv/ready-dev
-	nice -n 10 $(BIN)/python -m benchmarks.joins --write docs/joins.md
+	nice -n 10 $(BIN)/python -m benchmarks.joins --write measured/joins.md
 
 rehearsal: .venv/ready-dev
-	nice -n 10 $(BIN)/python -m benchmarks.rehearsal --write docs/rehearsal.md
+	nice -n 10 $(BIN)/python -m benchmarks.rehearsal --write measured/rehearsal.md
 
 screens: .venv/ready-dev
 	$(BIN)/python -m tests.web.shots docs/screens

@@ -1,6 +1,6 @@
-"""docs/caches.md: evaluations that the step caches save, against what it does to the video.
+"""measured/caches.md: evaluations that the step caches save, against what it does to the video.
 
-python -m benchmarks.caches > docs/caches.md
+python -m benchmarks.caches > measured/caches.md
 
 Each row draws the same clips with the embedded model, with the same seeds: held-out pictures of the synthetic world
 that are told to move. PSNR and SSIM compare the frames with those of the full computation, the worst clip counting as

@@ -1,6 +1,6 @@
-"""docs/memory.md: seconds on cards by name; where the weights lie on cards of every size, the arithmetic of each row.
+"""measured/memory.md: seconds on cards by name; where the weights lie on cards of every size, the arithmetic of each row.
 
-python -m benchmarks.cards > docs/memory.md
+python -m benchmarks.cards > measured/memory.md
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every generation control seen to work: docs/controls.md, with a contact sheet for each, by `make controls`.
+"""Every generation control seen to work: docs/guide/controls.md, with a contact sheet for each, by `make controls`.
 
 A control is shown with the embedded model: off, on, strong, a row each. A video's control has one held-out picture of
 the synthetic world and eight frames from left to right; a single image's has eight pictures, a column each. What a
@@ -391,7 +391,7 @@ def main() -> None:
     parser.add_argument("--picture", type=int, default=9, help="number of the held-out picture")
     parser.add_argument("--only", nargs="*", help="names of controls; the page is left as it is")
     arguments = parser.parse_args()
-    target = ROOT / "docs" / "controls"
+    target = ROOT / "docs" / "guide" / "controls"
     target.mkdir(parents=True, exist_ok=True)
     lines = [
         "# Controls",
@@ -426,7 +426,7 @@ def main() -> None:
             lines += [f"* {figure}" for figure in figures] + [""]
     if arguments.only:
         return
-    (ROOT / "docs" / "controls.md").write_text("\n".join(lines), encoding="utf-8")
+    (ROOT / "docs" / "guide" / "controls.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How well a new part joins the video that it goes on from: docs/joins.md, by `make joins`.
+"""How well a new part joins the video that it goes on from: measured/joins.md, by `make joins`.
 
 A held-out sprite of the synthetic world crosses its picture at a steady pace. The clip is cut in the middle and
 continued by the embedded models through the program itself: by F1, and by the standard model towards a Final Frame;

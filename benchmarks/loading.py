@@ -7,7 +7,7 @@ scales for eight bits: its layerwise casting is what comes nearest. Two LoRAs: o
 diffusers' training scripts make them, and one of every matrix in the blocks, which leaves little that need not be made
 again.
 
-OMP_NUM_THREADS=1 python -m benchmarks.loading [--blocks N] > docs/loading.md, 0.31 GB in bfloat16 a block.
+OMP_NUM_THREADS=1 python -m benchmarks.loading [--blocks N] > measured/loading.md, 0.31 GB in bfloat16 a block.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from eichi.plan.size import nearest
 from eichi.plan.timeline import frame_count, latent_count, padding_latents, real_seconds, section_count
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guide" / "coming-from.md").read_text(encoding="utf-8")
 # The flags of musubi-tuner, which stand in the left column of its table.
 THEIRS = {"--f1", "--latent_paddings", "--embedded_cfg_scale", "--guidance_scale", "--infer_steps"} | {
     "--one_frame_inference",
@@ -85,4 +85,4 @@ def test_flags_and_commands_are_there() -> None:
 
 
 def test_it_is_found() -> None:
-    assert "docs/coming-from.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "docs/guide/coming-from.md" in (ROOT / "README.md").read_text(encoding="utf-8")

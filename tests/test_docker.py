@@ -151,7 +151,7 @@ def test_the_health_check_asks_what_is_answered_without_a_password(lines: list[t
 
 def test_every_variable_is_known(lines: list[tuple[str, str]], compose: dict[str, Any]) -> None:
     known = {variable(field.key) for field in walk(Settings)}
-    text = (ROOT / "compose.yml").read_text(encoding="utf-8") + (ROOT / "docs" / "docker.md").read_text(
+    text = (ROOT / "compose.yml").read_text(encoding="utf-8") + (ROOT / "docs" / "guide" / "docker.md").read_text(
         encoding="utf-8"
     )
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]+\b", text)) | {key for key in assigned(lines, "ENV") if PREFIX in key}
@@ -167,7 +167,7 @@ def test_every_variable_is_known(lines: list[tuple[str, str]], compose: dict[str
 
 def test_a_command_of_the_document_names_its_service() -> None:
     """Without a name it means what has no profile, and starts that beside the other, on the same port."""
-    text = (ROOT / "docs" / "docker.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guide" / "docker.md").read_text(encoding="utf-8")
     after = text.partition("so one runs at a time")[2]
     commands = re.findall(r"docker compose ([^&`\n]+)", after)
     assert len(commands) > 5

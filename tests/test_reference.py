@@ -7,7 +7,7 @@ from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.reference import reference
 from eichi.settings import Settings, variable
 
-PAGE = Path(__file__).parents[1] / "docs" / "options.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "options.md"
 KINDS = (VideoOptions, FrameOptions, FillOptions)
 
 

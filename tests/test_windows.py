@@ -2,7 +2,7 @@
 
 Nothing here runs on Windows. A file that is `held` is one that the system's calls refuse to remove or replace, with
 Windows' own number, as they do there while somebody reads it or has it mapped. What was looked at stands in
-docs/windows.md.
+measured/windows.md.
 """
 
 import logging
@@ -316,6 +316,6 @@ def test_such_a_path_is_not_even_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_what_the_list_names_is_there() -> None:
-    text = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
+    text = (ROOT / "measured" / "windows.md").read_text(encoding="utf-8")
     known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
     assert set(re.findall(r"test_\w+", text)) <= known

@@ -1,4 +1,4 @@
-"""docs/tiny-model.md: what the embedded model can and cannot do, in one table and in pictures (`make behaviour`).
+"""measured/tiny-model.md: what the embedded model can and cannot do, in one table and in pictures (`make behaviour`).
 
 Everything is measured through the program itself (`judge.py`), on pictures of the held-out world: other seeds, and
 photographs never trained on. Every picture is combined with every word, so that a figure says what the *word* did; the
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 MODELS = {"tiny": "standard", "tiny-f1": "F1"}
 TRUTH = "the world itself"
 ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "docs" / "tiny-model.md"
+TARGET = ROOT / "measured" / "tiny-model.md"
 WEIGHTS = ROOT / "src" / "eichi" / "models" / "tiny"
 
 SAID = {

@@ -1,5 +1,5 @@
 """`python -m benchmarks.fakecard [GB …]`: walk what was not walked yet, on cards of all sizes or of these, and write
-docs/fakecard.md. Needs torch's CUDA build: `make fakecard`.
+measured/fakecard.md. Needs torch's CUDA build: `make fakecard`.
 """
 
 import logging
@@ -18,7 +18,7 @@ from benchmarks.fakecard.ways import CARDS, FEW, LARGER, PLACED, SIDE, WAYS, wri
 from benchmarks.printing import printing
 from eichi.catalog import find
 
-PAGE, FOUND = Path("docs/fakecard.md"), Path("build/fakecard.json")
+PAGE, FOUND = Path("measured/fakecard.md"), Path("build/fakecard.json")
 
 
 class Walks:

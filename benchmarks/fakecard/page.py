@@ -1,4 +1,4 @@
-"""docs/fakecard.md: what was walked, as tables. Arithmetic and words, no torch."""
+"""measured/fakecard.md: what was walked, as tables. Arithmetic and words, no torch."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""A clip in steady motion that is continued goes on without a jump: a small version of docs/joins.md."""
+"""A clip in steady motion that is continued goes on without a jump: a small version of measured/joins.md."""
 
 from itertools import islice
 from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import speeds
 from benchmarks.cards import CARDS, SIDES, page
 
-PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
+PAGE = Path(__file__).parents[2] / "measured" / "memory.md"
 
 
 def rows() -> list[list[str]]:
@@ -17,7 +17,7 @@ def rows() -> list[list[str]]:
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "python -m benchmarks.cards > docs/memory.md"
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m benchmarks.cards > measured/memory.md"
 
 
 def test_every_card_has_its_row() -> None:

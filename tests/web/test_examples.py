@@ -23,7 +23,7 @@ from tests.web.serving import serving
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "http.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 
 
 def blocks(language: str) -> list[str]:

@@ -9,7 +9,7 @@ Shorter ones give what they have.
 
 At position 0 F1 was trained to see the beginning of the video, whatever its history holds by then. So the first latent
 that it sees of a video lies there, which stands for one frame as a start picture's does, and not the last one: beside
-that, nothing in its history seems to have moved (docs/joins.md).
+that, nothing in its history seems to have moved (measured/joins.md).
 """
 
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ Stop = Callable[[], bool]
 
 ATTENTION, GPUS = "attention", "gpus"  # what the record calls them
 
-# What each step cache is tried and found good at; the table in docs/caches.md.
+# What each step cache is tried and found good at; the table in measured/caches.md.
 THRESHOLDS = {"tea": 0.15, "mag": 0.1, "first": 0.1}
 
 Said = TypeVar("Said")

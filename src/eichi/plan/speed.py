@@ -3,7 +3,7 @@
 Operations are counted from the network: every token times every matrix, attention by the square of the tokens, once for
 each guidance branch. The tests count them again on torch's `meta` device, and the bytes that all other operations move,
 which at bandwidth cost a quarter of a step on most cards. A maker's peaks are not reached: the shares that are, below,
-are few and are fitted to what users of FramePack have published; docs/memory.md says how far off each number is.
+are few and are fitted to what users of FramePack have published; measured/memory.md says how far off each number is.
 
 Streamed blocks go as `models.offload` lets them: one ahead. Pinned, a block is copied while the one before computes.
 Not pinned, the processor first copies it to pinned memory, from RAM or from the disk, and the GPU waits unless blocks
@@ -37,7 +37,7 @@ HEAD, SCORE = 128, 20  # channels of a head; bytes that a score moves where atte
 SIDE, OVERLAP, LATENTS, FRAMES = 256, 64, 3, 17  # tiles of the VAE: pixels; latents from one to the next, frames of one
 
 # Shares of a maker's peaks that are reached. Those of `Reach` are fitted to what users published for RTX 3080, 3090,
-# 4090, 5090 and L20 (docs/memory.md); of larger cards, of which nobody did, they are what is known of torch's kernels:
+# 4090, 5090 and L20 (measured/memory.md); of larger cards, of which nobody did, they are what is known of torch's kernels:
 # less of a higher peak.
 MOVED = 0.85  # of a memory's bandwidth
 LINKED = 0.8  # of PCIe's; what connects several GPUs is counted as no more than that
