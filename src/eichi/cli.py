@@ -16,6 +16,7 @@ import click
 
 from eichi.commands.doctor import doctor
 from eichi.commands.extend import extend
+from eichi.commands.finish import finish
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_
@@ -36,7 +37,7 @@ from eichi.flags import option_flags, otherwise, read_request, read_sweep, setti
 from eichi.library.lorafolders import located
 from eichi.library.wildcards import drawn_request
 from eichi.lines import in_terminal
-from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, Options, VideoOptions
 from eichi.settings import Settings, asked_language
 from eichi.terminal import STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
 from eichi.usage import Group, explain
@@ -48,6 +49,7 @@ KINDS: dict[str, type[Options]] = {
     "video": VideoOptions,
     "frame": FrameOptions,
     "fill": FillOptions,
+    "finish": FinishOptions,
     "foreign": VideoOptions,
 }
 
@@ -64,7 +66,7 @@ def commands(offline: bool) -> None:
 
 
 FAMILIES = (
-    *(doctor, extend, jobs, latents, models, memory, lora, import_, ui),
+    *(doctor, extend, finish, jobs, latents, models, memory, lora, import_, ui),
     *(verify_gpu, calibrate, worker, workers, ray),
 )
 for family in FAMILIES:
@@ -241,6 +243,8 @@ def _figures(record: Record, language: str) -> str:
             return say("inspect.frame", language, **record, target=record["positions"]["target"][0])
         case "video":
             return say("inspect.summary", language, **_summary(record), seed=record["seed"])
+        case "finish":
+            return say("inspect.finish", language, **record)
         case "foreign":
             return say("inspect.foreign", language)
     tool = record["request"].get("tool", record["kind"])

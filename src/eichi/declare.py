@@ -38,7 +38,18 @@ Plain = dict[str, Any]
 
 # Where an option stands on a page, in the order of the page; in a group, options stand in the order of declaration.
 Group = Literal[
-    "source", "keyframes", "motion", "positions", "sampling", "output", "weights", "kept", "machine", "models", "memory"
+    "source",
+    "keyframes",
+    "motion",
+    "positions",
+    "sampling",
+    "output",
+    "finish",
+    "weights",
+    "kept",
+    "machine",
+    "models",
+    "memory",
 ]
 GROUPS: tuple[Group, ...] = get_args(Group)
 # What a change of the option changes: the time of a section, the memory that is needed.

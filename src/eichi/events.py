@@ -55,6 +55,24 @@ class FrameStarted:
 
 
 @dataclass(frozen=True, config=SAID)
+class FinishStarted:
+    """A video begins to be finished: `seconds` of `frames` frames in parts that are done one after the other.
+
+    `upscaler` is what enlarges it, None where nothing does; `device` is where.
+    """
+
+    video: str
+    upscaler: str | None
+    device: str
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    sections: int
+    kind: Literal["finish_started"] = "finish_started"
+
+
+@dataclass(frozen=True, config=SAID)
 class Preparing:
     """What a job does before its first step, for models that take a while: `done` of `total` bytes of a part's weights.
 
@@ -275,6 +293,7 @@ class Changed:
 _Bare = (
     Started
     | FrameStarted
+    | FinishStarted
     | Preparing
     | Adjusted
     | Step

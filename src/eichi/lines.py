@@ -17,6 +17,7 @@ from eichi.events import (
     Failed,
     FileFinished,
     Finished,
+    FinishStarted,
     Flagged,
     FrameDrawn,
     FrameFinished,
@@ -25,7 +26,7 @@ from eichi.events import (
     SectionDone,
     Started,
 )
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 from eichi.words import Bare, resay, say, typed
 
 TABLES = "keyframes."  # these options have entries by numbers of sections, others are lists
@@ -62,7 +63,11 @@ def spelled(values: Mapping[str, object]) -> dict[str, object]:
 @cache
 def _flags() -> dict[str, str | None]:
     """The flags of all options by their keys, None for those without one."""
-    return {field.key: field.flag for kind in (VideoOptions, FrameOptions, FillOptions) for field in walk(kind)}
+    return {
+        field.key: field.flag
+        for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions)
+        for field in walk(kind)
+    }
 
 
 def line(event: Event, language: str, left: float | None = None) -> str | None:
@@ -74,6 +79,8 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
             return preparing(event, language)
         case Started():
             return say("run.started", language, **vars(event))
+        case FinishStarted():
+            return say("run.finish_started", language, **vars(event))
         case FrameStarted():
             return say("run.frame_started", language, **vars(event), target=event.positions["target"][0])
         case FrameDrawn():

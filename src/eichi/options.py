@@ -187,6 +187,37 @@ class OutputOptions(ResultOptions):
     frames: Literal["none", "last", "all"] = option("none", "--frames", group="output")
 
 
+class ChainOptions(Options):
+    """What is done to a finished video, in the order of the fields but for its time, which comes first; its form."""
+
+    words = "option.finish"
+
+    upscale: str | None = option(None, "--upscale", group="finish", costs=("time", "memory"), kind="line", min_length=1)
+    scale: float | None = option(None, "--scale", group="finish", costs=("time", "memory"), ge=0.1, le=8.0)
+    denoise: float = option(0.0, "--reduce-noise", group="finish", costs=("time",), ge=0.0, le=1.0)
+    brightness: float = option(0.0, "--brightness", group="finish", ge=-1.0, le=1.0)
+    contrast: float = option(1.0, "--contrast", group="finish", ge=0.0, le=2.0)
+    saturation: float = option(1.0, "--saturation", group="finish", ge=0.0, le=3.0)
+    sharpen: float = option(0.0, "--sharpen", group="finish", ge=0.0, le=1.0)
+    grain: float = option(0.0, "--grain", group="finish", ge=0.0, le=1.0)
+    vignette: float = option(0.0, "--vignette", group="finish", ge=0.0, le=1.0)
+    speed: float = option(1.0, "--speed", group="finish", ge=0.1, le=10.0)
+    # Frames a second; more than the video has are made up in between.
+    fps: float | None = option(None, "--fps", group="finish", costs=("time",), ge=1.0, le=120.0)
+    reverse: bool = option(False, "--reverse", group="finish")
+    pingpong: bool = option(False, "--ping-pong", group="finish")
+    repeat: int = option(1, "--repeat", group="finish", ge=1, le=100)
+    format: Literal["mp4", "hevc", "av1", "prores", "webm", "gif", "webp", "png"] = option(
+        "mp4", "--format", group="finish", costs=("time",)
+    )
+    compression: int = option(16, "--compression", group="finish", ge=0, le=100)
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is anything to do."""
+        return self != ChainOptions()
+
+
 class LoraOptions(Options):
     """A LoRA that is merged into the model; also written `FILE[:STRENGTH]`."""
 
@@ -277,6 +308,8 @@ class VideoOptions(Request):
     sampling: SamplingOptions = SamplingOptions()
     kept: KeptOptions = KeptOptions()
     output: OutputOptions = OutputOptions()
+    # Of the video when it is made, as a job of its own.
+    finish: ChainOptions = ChainOptions()
 
     @property
     def begin(self) -> Path | None:
@@ -348,6 +381,15 @@ class FrameOptions(Request):
     zeros: ZeroOptions = ZeroOptions()
     sampling: FrameStepOptions = FrameStepOptions()
     output: ResultOptions = ResultOptions()
+
+
+class FinishOptions(Options):
+    """A request to finish a video that there is: a chain of steps over it, and another form."""
+
+    kind: ClassVar[str] = "finish"
+
+    video: Path = option(..., kind="video")
+    finish: ChainOptions = ChainOptions()
 
 
 def same(kind: type[Options], name: str) -> Any:

@@ -11,7 +11,17 @@ Follows events and a clock, and knows no terminal, page or store.
 import time
 from collections.abc import Callable
 
-from eichi.events import Event, Finished, FrameDrawn, FrameFinished, FrameStarted, SectionDone, Started, Step
+from eichi.events import (
+    Event,
+    Finished,
+    FinishStarted,
+    FrameDrawn,
+    FrameFinished,
+    FrameStarted,
+    SectionDone,
+    Started,
+    Step,
+)
 
 
 class Pace:
@@ -33,7 +43,7 @@ class Pace:
         """Learn from an event."""
         now = self._clock()
         match event:
-            case Started() | FrameStarted():
+            case Started() | FrameStarted() | FinishStarted():
                 self._begin = now
             case Step():
                 self._steps[event.step] = now - self._begin

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from eichi.events import Converted, Event, Json, Preparing, SectionDone, Step, dump
+from eichi.events import Converted, Event, FinishStarted, Json, Preparing, SectionDone, Step, dump
 from eichi.lines import duration, line, preparing
 from eichi.pace import Pace
 from eichi.words import say
@@ -34,18 +34,25 @@ def show(events: Iterable[Event], language: str, tell: Tell | None = None) -> Ev
     console, pace = Console(stderr=True, highlight=False), Pace()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), Remaining(pace))
     last: Event | None = None
+    finishing: FinishStarted | None = None  # what counts frames and not steps
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(say("run.loading", language), total=1.0)
         for last in events:
             pace.take(last)
             if tell is not None:
                 tell(told(last, pace))
+            finishing = last if isinstance(last, FinishStarted) else finishing
             text = line(last, language, pace.left)
+            if finishing is not None and isinstance(last, SectionDone):
+                text = say("run.frames", language, **_counted(finishing, pace))
             if text is not None:
                 console.print(text, markup=False, soft_wrap=True)
             if isinstance(last, Step):
                 values = {"order": last.order + 1, "sections": last.sections, "step": last.step, "steps": last.steps}
-                progress.update(bar, completed=pace.fraction, description=say("run.step", language, **values))
+                if finishing is not None:
+                    values = _counted(finishing, pace)
+                text = say("run.step" if finishing is None else "run.frames", language, **values)
+                progress.update(bar, completed=pace.fraction, description=text)
             if isinstance(last, Preparing):
                 progress.update(bar, completed=last.fraction or 0.0, description=preparing(last, language))
             if isinstance(last, Converted):
@@ -53,6 +60,11 @@ def show(events: Iterable[Event], language: str, tell: Tell | None = None) -> Ev
                 progress.update(bar, completed=known, description=say("run.frames", language, **vars(last)))
     assert last is not None, "a job has at least one event"
     return last
+
+
+def _counted(finishing: FinishStarted, pace: Pace) -> dict[str, int]:
+    """How many frames of a video are finished."""
+    return {"done": round(pace.fraction * finishing.frames), "total": finishing.frames}
 
 
 def told(event: Event, pace: Pace) -> Json:

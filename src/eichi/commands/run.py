@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import click
 
 from eichi.errors import EichiError
-from eichi.events import Event, FrameFinished, Stopped
+from eichi.events import Event, Finished, FrameFinished, Stopped
 from eichi.lines import done, in_terminal
-from eichi.options import VideoOptions
+from eichi.options import FinishOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import STOPPED, interrupt, print_json, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
+    from eichi.finish.plan import FinishPlan
     from eichi.jobs.view import FramePlanView, PlanView
     from eichi.models.tokens import Reading
     from eichi.pipeline.checkpoint import Checkpoint
@@ -53,6 +54,7 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped. One that
     is `kept` is a job of the store.
     """
+    from eichi.finish.plan import check_chain, make_finish_plan
     from eichi.library.wildcards import drawn_request
     from eichi.prepare import check_run, make_plan, shared_plan
 
@@ -60,16 +62,29 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     plan = make_plan(options, settings.model_folders)
     check_run(plan, out, settings.model_folders)
     shared_plan(plan, settings.runtime)
+    check_chain(options.finish, settings.model_folders)
     from eichi.models.load import Components
     from eichi.pipeline.generate import generate
 
     with closing(Components(plan.entry, settings.runtime)) as components, ExitStack() as held:
         place, telling = held.enter_context(_job(options, out, settings)) if kept else NOBODY
-        return follow(
+        last = follow(
             lambda stop: telling(generate(plan, out, components, stop, place, retire=telling is not alone)),
             as_json,
             settings,
         )
+    if options.finish.asked and isinstance(last, Finished):
+        chain = FinishOptions(video=Path(last.video), finish=options.finish)
+        return follow_finish(make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json)
+    return last
+
+
+def follow_finish(plan: "FinishPlan", out: Path, settings: Settings, as_json: bool) -> Event:
+    """Finish a video, or go on where the same was interrupted; the last event."""
+    from eichi.finish.folder import left_over
+    from eichi.finish.run import finish
+
+    return follow(lambda stop: finish(plan, out, settings.runtime, stop, left_over(out, plan)), as_json, settings)
 
 
 @contextmanager

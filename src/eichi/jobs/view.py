@@ -13,8 +13,9 @@ from typing import Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict
 
 from eichi.events import Adjusted, Message, Progress, Result, Values
+from eichi.finish.plan import FinishPlan, need
 from eichi.models.tokens import Reading
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan, SectionPlan
 from eichi.words import ENGLISH, resay
@@ -43,7 +44,7 @@ class Status(StrEnum):
         return self in ACTIVE
 
 
-Kind = Literal["video", "frame"]  # what a job makes
+Kind = Literal["video", "frame", "finish"]  # what a job makes
 
 
 class Ask(StrEnum):
@@ -132,7 +133,12 @@ class Figures(View):
     notes: tuple[Adjusted, ...] = ()
 
     @classmethod
-    def of(cls, plan: Plan | FramePlan) -> Self:
+    def of(cls, plan: Plan | FramePlan | FinishPlan) -> Self:
+        if isinstance(plan, FinishPlan):
+            figures = {"width": plan.width, "height": plan.height, "sections": plan.parts, "kept": 0}
+            name = "" if plan.upscaler is None else plan.upscaler.name
+            lasting = {"frames": plan.frames, "seconds": round(plan.seconds, 3)}
+            return cls(model=name, notes=plan.notes, **figures, **lasting)
         known = {"model": plan.entry.name, "width": plan.width, "height": plan.height, "notes": plan.notes}
         if isinstance(plan, FramePlan):
             return cls(**known, sections=1, kept=0, profile=plan.options.profile)
@@ -303,6 +309,43 @@ class FramePlanView(View):
         )
 
 
+class FinishPlanView(View):
+    """What finishing a video comes to. `rate` is frames a second, `parts` are done one after the other; `memory` and
+    `disk` are the bytes that it takes meanwhile.
+    """
+
+    video: Path
+    format: str
+    upscaler: str | None
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    rate: float
+    parts: int
+    memory: int
+    disk: int
+    notes: tuple[Adjusted, ...]
+
+    @classmethod
+    def of(cls, plan: FinishPlan) -> Self:
+        needed = need(plan)
+        return cls(
+            video=plan.options.video,
+            format=plan.form.name,
+            upscaler=None if plan.upscaler is None else plan.upscaler.name,
+            width=plan.width,
+            height=plan.height,
+            frames=plan.frames,
+            seconds=round(plan.seconds, 3),
+            rate=round(float(plan.out), 3),
+            parts=plan.parts,
+            memory=needed.memory,
+            disk=needed.disk,
+            notes=plan.notes,
+        )
+
+
 class Told(View):
     """Something a job said; `number` is the last one that is kept so far.
 
@@ -327,7 +370,7 @@ class JobView(View):
     id: int
     kind: Kind
     status: Status
-    request: VideoOptions | FrameOptions | None
+    request: VideoOptions | FrameOptions | FinishOptions | None
     plan: Figures
     folder: str
     batch: str | None
@@ -353,14 +396,16 @@ class JobView(View):
 
     @property
     def prompt(self) -> str:
-        """The prompt on one line."""
+        """The prompt on one line, or the video that is finished."""
+        if isinstance(self.request, FinishOptions):
+            return self.request.video.name
         return "" if self.request is None else " ".join(self.request.prompt.split())
 
     @property
     def seed(self) -> int | None:
         """The seed that was used, or the one that was asked for."""
         used = getattr(self.result, "seed", None)
-        return used if used is not None or self.request is None else self.request.seed
+        return used if used is not None else getattr(self.request, "seed", None)
 
 
 class JobSection(View):
@@ -415,14 +460,14 @@ class JobRemoved(View):
 def possible(job: "Possible") -> tuple[Action, ...]:
     """What can be done with a job now, in the order of `Action`: its state's table, less what makes no sense for it."""
     found = set(ACTIONS[job.status])
-    if job.kind == FrameOptions.kind or job.plan.sections < 2:
+    if job.kind != VideoOptions.kind or job.plan.sections < 2:
         found.discard(Action.STOP_SECTION)
     if job.begun:
         found.discard(Action.EDIT)
     if not job.made:
         found.discard(Action.REDO)
     begun = job.status.active or (job.begun and job.made)
-    if job.kind == FrameOptions.kind or not begun or first_ahead(job) >= job.plan.sections:
+    if job.kind != VideoOptions.kind or not begun or first_ahead(job) >= job.plan.sections:
         found.discard(Action.AHEAD)
     if job.status == Status.STOPPING and job.ask in (Ask.NOW, Ask.SECTION):
         found.discard(Action.STOP_SECTION)

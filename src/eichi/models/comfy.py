@@ -8,7 +8,7 @@ documents. Nothing of the environment is asked for it. Whatever cannot be read i
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import product
@@ -67,22 +67,22 @@ def bases() -> tuple[Path, ...]:
     return tuple(dict.fromkeys((*near, home, home / "Documents", Path(home.anchor), Path(program.anchor))))
 
 
-def folders(place: Path) -> Iterator[Path]:
-    """The folders with models of one place that `comfy_places` gives, or that a user names."""
+def folders(place: Path, kinds: Sequence[str] = KINDS) -> Iterator[Path]:
+    """The folders with models of some kinds of one place that `comfy_places` gives, or that a user names."""
     if os.path.isfile(place):
-        yield from _listed(place)
+        yield from _listed(place, kinds)
         return
     whole = os.path.isdir(place / "models")
     models = place / "models" if whole else place
-    kinds = [models / kind for kind in KINDS if os.path.isdir(models / kind)]
-    root = place if whole or not kinds else place.parent  # the folder of models may be named itself
-    if kinds:
-        yield from kinds
+    there = [models / kind for kind in kinds if os.path.isdir(models / kind)]
+    root = place if whole or not there else place.parent  # the folder of models may be named itself
+    if there:
+        yield from there
     elif not whole and os.path.isdir(place):  # files of the user's, in a folder as it pleases
         yield place
     yield from (found for shipped in SHIPPED if os.path.isdir(found := root / shipped))
     for name in LISTS:
-        yield from _listed(root / name)
+        yield from _listed(root / name, kinds)
 
 
 def troubles(models: ModelFolders) -> Iterator[tuple[Path, Reason]]:
@@ -122,26 +122,26 @@ def _usual(bases: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]
     return (*comfy, *filter(os.path.isfile, lists)), tuple(filter(os.path.isdir, caches))
 
 
-def _listed(path: Path) -> Iterator[Path]:
+def _listed(path: Path, kinds: Sequence[str]) -> Iterator[Path]:
     """The folders that a list of ComfyUI's names, those that there are."""
     with suppress(*UNREADABLE):
-        yield from filter(os.path.isdir, _read(path))
+        yield from filter(os.path.isdir, _read(path, kinds))
 
 
-def _read(path: Path) -> Iterator[Path]:
+def _read(path: Path, kinds: Sequence[str] = KINDS) -> Iterator[Path]:
     """What a list names: in groups, each with a folder that the others are relative to. Raises `UNREADABLE`."""
     groups = parse_yaml(decode(read_file(path, LIMIT))[0], Unfit("reason.form"))
     if groups is not None and not isinstance(groups, dict):
         raise Unfit("reason.table")
     for group in (groups or {}).values():
         if isinstance(group, dict):
-            yield from _grouped(group, path.parent)
+            yield from _grouped(group, path.parent, kinds)
 
 
-def _grouped(group: Mapping[str, object], beside: Path) -> Iterator[Path]:
+def _grouped(group: Mapping[str, object], beside: Path, kinds: Sequence[str]) -> Iterator[Path]:
     """The folders of one group of a list that lies in `beside`; a line of a text names one."""
     base = _path(beside, str(group.get("base_path") or ""))
-    for kind in KINDS:
+    for kind in kinds:
         named = group.get(kind)
         yield from (_path(base, line.strip()) for line in str(named or "").splitlines() if line.strip())
         if str(group.get("all_model_folders")).lower() == "true":

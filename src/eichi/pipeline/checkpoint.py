@@ -43,13 +43,13 @@ from eichi.library.outside import over
 from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions, files_of, put
-from eichi.pipeline.job import ATTENTION, computed, free_name, mark_files
+from eichi.pipeline.job import ATTENTION, computed, mark_files
 from eichi.pipeline.originals import Original, Write, picture_file, source_file, write_latents
 from eichi.plan.ahead import AHEAD, same_ahead, same_past
 from eichi.plan.plan import Plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.images import load as load_picture
-from eichi.video.jobfolder import ENDING, JobFolder
+from eichi.video.jobfolder import ENDING, FINISH, JobFolder, free_name
 from eichi.video.metadata import Record, record
 from eichi.video.outputs import SECTIONS
 from eichi.video.sectionfolder import KEPT, LATENTS, RECORD, SECTION, section_file
@@ -352,7 +352,7 @@ def sweep(folder: Path) -> None:
     """Remove what dead jobs without a finished section have left in a folder."""
     for left in folder.glob(f".*{ENDING}"):
         checkpoint = Checkpoint(left)
-        if not checkpoint.advanced and left.is_dir():
+        if not checkpoint.advanced and left.is_dir() and not (left / FINISH).exists():
             with suppress(InputError, DiskError), checkpoint.held():
                 pass  # being let go is enough
 

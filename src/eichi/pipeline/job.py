@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
 from typing import Never, TypeVar
 
 import torch
@@ -51,15 +49,6 @@ def computed(values: Record, components: Components) -> Record:
     told = ", ".join(dict.fromkeys(filter(None, names)))
     gpus = {GPUS: components.gpus} if components.gpus > 1 else {}
     return values | ({ATTENTION: told} if told else {}) | gpus
-
-
-def free_name(folder: Path, suffix: str) -> Path:
-    """A name for the result that nothing in the folder has yet: date, time and milliseconds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    while True:
-        path = folder / f"{datetime.now():%y%m%d_%H%M%S_%f}"[:-3]
-        if not any(path.parent.glob(f"{path.name}*")):
-            return path.with_suffix(suffix)
 
 
 @contextmanager

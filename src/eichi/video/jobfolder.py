@@ -6,6 +6,7 @@ For those who list and remove jobs, without torch; what a job keeps there is the
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from eichi.errors import InputError
@@ -14,6 +15,7 @@ from eichi.video.card import CARD, TWIN
 from eichi.video.sectionfolder import LEFT, Leavings, SectionFolder, trim_leavings
 
 ENDING = ".parts"
+FINISH = "finish.json"  # the card of a job that finishes a video, which is nothing that sections are made from
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,12 @@ class JobFolder(SectionFolder):
     @property
     def _stem(self) -> str:
         return self.folder.name.removeprefix(".").removesuffix(ENDING)
+
+
+def free_name(folder: Path, suffix: str) -> Path:
+    """A name for the result that nothing in the folder has yet: date, time and milliseconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = folder / f"{datetime.now():%y%m%d_%H%M%S_%f}"[:-3]
+        if not any(path.parent.glob(f"{path.name}*")):
+            return path.with_suffix(suffix)

@@ -111,11 +111,17 @@ def tags(values: Mapping[str, Any]) -> dict[str, str]:
 
 def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -> None:
     """Write a picture [height, width, 3] with its record, aside and renamed."""
+    with aside(path) as draft:
+        Image.fromarray(pixels).save(draft, format="PNG", pnginfo=png_texts(values))
+
+
+def png_texts(values: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
+    """The texts of a picture with this record; what other programs read where it says how it was drawn."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, dump(values))
-    info.add_itxt(PARAMETERS, parameters(values))
-    with aside(path) as draft:
-        Image.fromarray(pixels).save(draft, format="PNG", pnginfo=info)
+    if "sampling" in values["request"]:
+        info.add_itxt(PARAMETERS, parameters(values))
+    return info
 
 
 def parameters(values: Mapping[str, Any]) -> str:

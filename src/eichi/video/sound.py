@@ -152,12 +152,13 @@ class Track:
         return self._streamed(track, rate, layout)
 
     def _streamed(self, track: AudioStream, rate: int, layout: str) -> Iterator[Timed]:
-        for frame in _frames(_wave(self.voices, rate, layout, 0), rate, layout):
-            yield from (_dated(packet) for packet in track.encode(frame))
-        yield from (_dated(packet) for packet in track.encode(None))
+        for frame in as_frames(wave(self.voices, rate, layout, 0), rate, layout):
+            yield from (dated(packet) for packet in track.encode(frame))
+        yield from (dated(packet) for packet in track.encode(None))
 
 
-def _dated(packet: Packet) -> Timed:
+def dated(packet: Packet) -> Timed:
+    """A packet of an encoder with its second."""
     return float((packet.pts or 0) * (packet.time_base or 0)), packet
 
 
@@ -198,8 +199,8 @@ def _made(voices: Sequence[Voice], kind: Kind, start: Fraction, least: int = 0) 
     context.sample_rate, context.layout, context.format = kind.rate, kind.layout, "fltp"
     context.bit_rate, context.time_base = BITS, Fraction(1, kind.rate)
     begin = round(start * kind.rate)
-    wave = _wave(voices, kind.rate, kind.layout, begin, least)
-    for frame in _ended(_frames(wave, kind.rate, kind.layout)):
+    heard = wave(voices, kind.rate, kind.layout, begin, least)
+    for frame in _ended(as_frames(heard, kind.rate, kind.layout)):
         for packet in context.encode(frame):
             if packet.pts is not None and packet.pts >= 0:
                 packet.time_base = Fraction(1, kind.rate)
@@ -213,17 +214,17 @@ def _ended(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame | None]:
     yield None
 
 
-def _frames(wave: Iterator[Samples], rate: int, layout: str) -> Iterator[av.AudioFrame]:
+def as_frames(samples: Iterator[Samples], rate: int, layout: str) -> Iterator[av.AudioFrame]:
     """Samples as frames for an encoder, the first at 0."""
     at = 0
-    for samples in wave:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    for run in samples:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(run), format="fltp", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
-        at += samples.shape[1]
+        at += run.shape[1]
         yield frame
 
 
-def _wave(voices: Sequence[Voice], rate: int, layout: str, begin: int, least: int = 0) -> Iterator[Samples]:
+def wave(voices: Sequence[Voice], rate: int, layout: str, begin: int, least: int = 0) -> Iterator[Samples]:
     """All that is heard without a gap, [channels, n], from a sample of the whole on: at least so many samples."""
     at = begin
     for voice in voices:

@@ -238,7 +238,7 @@ def result_of(job: Job, files: Sequence[Path]) -> Path | None:
 
 def _image(view: JobView, base: str) -> str | None:
     """Where the start picture is shown, under another address for another picture."""
-    image = None if view.request is None else view.request.image
+    image = None if view.request is None else getattr(view.request, "image", None)
     return None if image is None else f"{base}/thumb.webp?at=first&v={crc32(str(image).encode()):08x}"
 
 

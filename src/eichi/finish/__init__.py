@@ -1,0 +1,1 @@
+"""A video that there is, finished: a chain of steps over it, and the form of its file."""

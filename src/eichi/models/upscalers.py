@@ -1,0 +1,126 @@
+"""Upscalers on this machine: the one that ships, those in the folder for them, ComfyUI's. Without torch.
+
+An upscaler is called by its file's name without the ending, or by its path. How many times larger it makes a picture
+stands nowhere in a file that could be read without building the network, so a process of its own builds it once
+(`models.upscale`), and what it finds is kept in the cache by the file's name, size and time.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from eichi.catalog import ModelFolders
+from eichi.errors import ModelError
+from eichi.files import aside, read_file
+from eichi.models.comfy import comfy_places, folders
+from eichi.reading import parse_json
+
+FOLDER, COMFY = "upscalers", ("upscale_models",)
+ENDINGS = (".safetensors", ".pth")
+SHIPPED = Path(__file__).parent / "upscaler"
+FACTS = "upscalers"  # in the cache
+# What builds a network and says what it is; the page's own process has no torch.
+LOOK = "import sys; from eichi.models.upscale import tell; tell(sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an upscaler is: how many times larger it makes pictures, its architecture as spandrel calls it, whether it
+    computes in half precision.
+    """
+
+    scale: int
+    architecture: str
+    half: bool
+
+
+SHIPPED_FACTS = Facts(2, "RealESRGAN Compact", True)
+
+
+@dataclass(frozen=True)
+class UpscalerFile:
+    """A file with an upscaler, and what it is called."""
+
+    name: str
+    path: Path
+
+    @property
+    def shipped(self) -> bool:
+        return self.path.parent == SHIPPED
+
+
+def list_upscalers(models: ModelFolders) -> tuple[UpscalerFile, ...]:
+    """All that there are, the one that ships first; of two of a name the first counts."""
+    found: dict[str, UpscalerFile] = {}
+    for path in _files(models):
+        found.setdefault(path.stem, UpscalerFile(path.stem, path))
+    return tuple(found.values())
+
+
+def find_upscaler(name: str, models: ModelFolders) -> UpscalerFile:
+    """The upscaler of a name, or at a path. Raises ModelError."""
+    known = list_upscalers(models)
+    for one in known:
+        if name in (one.name, one.path.name):
+            return one
+    path = Path(os.path.expanduser(name))
+    if os.path.isfile(path) and path.suffix.lower() in ENDINGS:
+        return UpscalerFile(path.stem, path.absolute())
+    own = models.own / FOLDER
+    raise ModelError("error.upscaler.unknown", name=name, folder=own, known=", ".join(one.name for one in known))
+
+
+def facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
+    """What an upscaler is. Raises ModelError for a file that is none, or that cannot be looked into here."""
+    if file.shipped:
+        return SHIPPED_FACTS
+    kept = None if cache is None else cache / FACTS / f"{_mark(file.path)}.json"
+    if kept is not None:
+        with suppress(OSError, ValueError, TypeError):
+            return Facts(**parse_json(read_file(kept).decode("utf-8")))
+    made = _look(file.path)
+    if kept is not None:
+        with suppress(OSError):  # it is looked into again
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with aside(kept, lasting=False) as draft:
+                draft.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    return made
+
+
+def _look(path: Path) -> Facts:
+    """What a process of its own says of a file."""
+    made = subprocess.run(
+        [sys.executable, "-c", LOOK, str(path)],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="replace",
+    )
+    last = (made.stdout.strip().splitlines() or ["{}"])[-1]
+    try:
+        said = parse_json(last)
+        if "error" in said:
+            raise ModelError(str(said.pop("error")), **said)
+        return Facts(**said)
+    except (ValueError, TypeError) as error:
+        raise ModelError("error.upscaler.read", path=path, reason="reason.damaged") from error
+
+
+def _files(models: ModelFolders) -> Iterator[Path]:
+    places = [SHIPPED, models.own / FOLDER]
+    places += [folder for place in comfy_places(models) for folder in folders(place, COMFY)]
+    for place in places:
+        with suppress(OSError):
+            yield from sorted(path for path in place.iterdir() if path.suffix.lower() in ENDINGS and path.is_file())
+
+
+def _mark(path: Path) -> str:
+    state = path.stat()
+    told = f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}"
+    return hashlib.blake2b(told.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
