@@ -17,6 +17,7 @@ from eichi.events import (
     Failed,
     FileFinished,
     Finished,
+    FinishStarted,
     Flagged,
     FrameDrawn,
     FrameFinished,
@@ -44,6 +45,7 @@ FROZEN = Flagged(0, "flag.frozen", {"change": 0.1})
 EVENTS: list[Event] = [
     Started("tiny", 1, "cpu", 64, 48, 37, 1.23, 1),
     FrameStarted("tiny", 1, "cpu", 64, 48, POSITIONS),
+    FinishStarted("cat.mp4", "compact2x", "cpu", 128, 96, 48, 1.6, 1),
     Adjusted("note.seconds", {"asked": 1.0, "real": 1.23}),
     Step(0, 2, 1, 4),
     Converted(3, 9),

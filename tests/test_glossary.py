@@ -15,7 +15,7 @@ from eichi.errors import ErrorView, InputError, OptionError
 from eichi.events import Adjusted
 from eichi.flags import _flag
 from eichi.lines import in_terminal
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 
 LANGUAGES = words.languages()
 
@@ -330,7 +330,7 @@ def test_a_note_is_told_to_a_terminal_by_its_flag() -> None:
 
 
 def test_flags_have_the_help_of_the_command_line() -> None:
-    for kind in (VideoOptions, FrameOptions, FillOptions):
+    for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions):
         for field in (field for field in walk(kind) if field.flag is not None):
             assert words.typed(field.id) == f"cli.{field.id}"
 

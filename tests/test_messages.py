@@ -13,7 +13,7 @@ import pytest
 from eichi.catalog import known
 from eichi.cli import commands
 from eichi.declare import walk
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.words import ENGLISH, languages, table
 from tests.causes import Desk
@@ -32,7 +32,7 @@ NAMES = set(
         HunyuanVideo Image JPEG JSON LLaMA LoRA MB MP3 MP4 NaN PNG RAM SQLite SigLIP UTF-8 VAE WAV Web WebP YAML ZIP 4x
         alpha configs cpu cuda eichi false latent null pickle presets rank Seed seed settings token true video
         webui x x264 Transformer EICHI_OFFLINE Python pip torch uv Ray PostgreSQL auto host port install
-        framepack-eichi ray local ComfyUI safetensors
+        framepack-eichi ray local ComfyUI safetensors spandrel minterpolate GIF
         """,
     )
 )
@@ -52,7 +52,7 @@ DETAIL = re.compile(r"(подробности|詳細): .*")  # a library's own w
 
 def names() -> set[str]:
     """What has a name in this program: options, their keys and choices, commands, models, languages."""
-    fields = [field for kind in (VideoOptions, FrameOptions, FillOptions, Settings) for field in walk(kind)]
+    fields = [field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)]
     found = {field.key for field in fields} | {str(choice) for field in fields for choice in field.choices}
     found |= {part for key in list(found) for part in key.split(".")}
     found |= {word for path, _ in commands_of(commands) for word in path}

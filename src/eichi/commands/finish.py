@@ -47,7 +47,7 @@ def finish(
     **flags: Any,
 ) -> None:
     from eichi.finish.plan import make_finish_plan
-    from eichi.jobs.view import FinishPlanView
+    from eichi.jobs.finishing import FinishPlanView
 
     with reporting(as_json) as settings:
         options = read_request(FinishOptions, assignments, flags | {"video": video}, settings)

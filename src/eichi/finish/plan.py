@@ -301,5 +301,12 @@ def _notes(plan: FinishPlan, wished: Fraction) -> Iterator[Adjusted]:
     if form.name in ("gif", "webp"):
         yield Adjusted("note.finish.bare", {})
     needed = need(plan)
-    values = {"width": plan.width, "height": plan.height, "frames": plan.frames, "seconds": round(plan.seconds, 2)}
-    yield Adjusted("note.finish.plan", {**values, "mb": max(1, needed.memory // MIB), "gb": needed.disk / GIB})
+    values: dict[str, str | int | float] = {
+        "width": plan.width,
+        "height": plan.height,
+        "frames": plan.frames,
+        "seconds": round(plan.seconds, 2),
+        "mb": max(1, needed.memory // MIB),
+        "gb": needed.disk / GIB,
+    }
+    yield Adjusted("note.finish.plan", values)

@@ -131,7 +131,7 @@ class _Chain:
                             yield Step(number, plan.parts, computed, len(shown))
                 if computed != len(shown):
                     leave(path)
-                    raise RunError("error.finish.frames", number=number, count=computed, wanted=len(shown))
+                    raise RunError("error.finish.frames", number=number, count=computed, asked=len(shown))
             self.done = number + 1
             yield SectionDone(number, number, plan.parts, computed, 0)
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict
 
 from eichi.events import Adjusted, Message, Progress, Result, Values
-from eichi.finish.plan import FinishPlan, need
+from eichi.finish.plan import FinishPlan
 from eichi.models.tokens import Reading
 from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.plan.oneframe import FramePlan
@@ -306,43 +306,6 @@ class FramePlanView(View):
             positions=FramePositions.model_validate(plan.layout.describe()),
             notes=plan.notes,
             tokens=tokens,
-        )
-
-
-class FinishPlanView(View):
-    """What finishing a video comes to. `rate` is frames a second, `parts` are done one after the other; `memory` and
-    `disk` are the bytes that it takes meanwhile.
-    """
-
-    video: Path
-    format: str
-    upscaler: str | None
-    width: int
-    height: int
-    frames: int
-    seconds: float
-    rate: float
-    parts: int
-    memory: int
-    disk: int
-    notes: tuple[Adjusted, ...]
-
-    @classmethod
-    def of(cls, plan: FinishPlan) -> Self:
-        needed = need(plan)
-        return cls(
-            video=plan.options.video,
-            format=plan.form.name,
-            upscaler=None if plan.upscaler is None else plan.upscaler.name,
-            width=plan.width,
-            height=plan.height,
-            frames=plan.frames,
-            seconds=round(plan.seconds, 3),
-            rate=round(float(plan.out), 3),
-            parts=plan.parts,
-            memory=needed.memory,
-            disk=needed.disk,
-            notes=plan.notes,
         )
 
 
