@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 
+from eichi.documents import catalogues, folder, locale, pages, translations
 from eichi.help import catalogues as books
-from eichi.help.sources import catalogues, folder, locale, pages, translations
+from eichi.reference.pages import PAGES
 from eichi.words import languages
 
 OUT = Path("build/docs")
@@ -50,6 +51,8 @@ def catalogue(language: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as work:
         if not templates(Path(work)):
             raise SystemExit(1)
+        for name in PAGES:
+            (Path(work) / "reference" / f"{name}.pot").unlink()
         for code in language or translations():
             books.update(Path(work), catalogues(code, folder()), locale(code))
     _tell()

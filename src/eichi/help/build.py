@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sphinx.cmd.build import build_main
 
+from eichi.documents import CATALOGUES, catalogues, folder, locale
 from eichi.help.catalogues import compile_to
-from eichi.help.sources import CATALOGUES, catalogues, folder, locale
 from eichi.words import ENGLISH, languages
 
 STRICT = ("--fail-on-warning", "--keep-going", "--nitpicky")

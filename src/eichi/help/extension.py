@@ -16,7 +16,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-from eichi.help.sources import translations
+from eichi.documents import translations
+from eichi.reference.pages import PAGES, page
 from eichi.words import ENGLISH, languages, say
 
 SEARCH = "search"
@@ -73,18 +74,14 @@ def tongue(app: Sphinx) -> str:
 
 def made_pages() -> tuple[str, ...]:
     """The pages that are made of declarations in every language."""
-    from eichi import reference
-
-    return tuple(f"reference/{name}" for name in getattr(reference, "PAGES", ()))
+    return tuple(f"reference/{name}" for name in PAGES)
 
 
 def read(app: Sphinx, docname: str, content: list[str]) -> None:
     """Take a page that is made of declarations in the language that is built."""
     code = tongue(app)
     if code != ENGLISH and docname in made_pages():
-        from eichi import reference
-
-        content[0] = reference.page(docname.removeprefix("reference/"), code)
+        content[0] = page(docname.removeprefix("reference/"), code)
 
 
 def context(app: Sphinx, pagename: str, template: str, told: dict[str, Any], tree: nodes.document | None) -> None:
