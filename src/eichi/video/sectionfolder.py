@@ -136,8 +136,9 @@ class Leavings(SectionFolder):
         return lent
 
     def take(self, source: SectionFolder) -> None:
-        """Take over the card, the sections and the copies of a job that is finished, whose folder is no job's then. Raises OSError,
-        InputError.
+        """Take over the card, the sections and the copies of a job that is finished, whose folder is no job's then.
+
+        Raises OSError, InputError.
         """
         card, files = source.card(), source.files()
         names = [name for name in files if SECTION.fullmatch(name) or AROUND.fullmatch(name)]
