@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eichi.words import ENGLISH, languages
 
-INSIDE = "documents"  # what the folder is called in the package
+INSIDE = "documents-source"  # what the folder is called in the package
 CATALOGUES = "locales"
 # Of these files a site is made; what else is in the folder is not told apart.
 KINDS = (".md", ".py", ".po", ".html", ".css", ".js", ".toml", ".webp", ".svg", ".png", ".json")

@@ -28,6 +28,7 @@ from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.fields import FieldView, fields, grouped
 from eichi.web.i18n import COOKIE, Words, choose
+from eichi.web.manual import Manual
 from eichi.web.visitor import visiting
 from eichi.words import languages, say
 
@@ -101,6 +102,7 @@ class Pages:
             app.add_route(f"/{code}/", self.enter_in(code))
             for place in PLACES:
                 app.add_route(f"/{code}/{place}", self.show(code, place))
+        Manual(self.desk.manual, self.instead, self.language).mount(app)
         app.mount(f"/static/{self.mark}", Kept(directory=WEB / "static"))
 
     def enter(self, request: Request) -> Response:
@@ -130,6 +132,11 @@ class Pages:
     def document(self, request: Request) -> Response:
         """The HTTP interface, described from its schema by our own script: nothing is fetched from elsewhere."""
         return HTMLResponse(self.templates.get_template("docs.html").render(static=f"/static/{self.mark}"))
+
+    def instead(self, code: str, **values: object) -> str:
+        """What stands in the place of the documents while there are none."""
+        template = self.templates.get_template("help.html")
+        return template.render(lang=code, w=Words(code), static=f"/static/{self.mark}", **values)
 
     def render(self, code: str, place: str, local: bool = False) -> str:
         """A place in a language."""
