@@ -240,6 +240,31 @@ def test_the_new_part_takes_a_sound(tmp_path: Path, sound: str | None, codec: st
     assert not any(loud(whole, 1.6, 2.2))
 
 
+@pytest.mark.parametrize("codec", ["wav", "m4a"])
+def test_the_end_of_a_new_part_has_the_end_of_its_sound(tmp_path: Path, codec: str) -> None:
+    given, path = tmp_path / f"s.{codec}", clip(tmp_path / "v.mp4", 30)
+    with av.open(str(given), "w") as container:
+        voice = container.add_stream({"wav": "pcm_s16le", "m4a": "aac"}[codec], rate=SAMPLES)
+        assert isinstance(voice, AudioStream)
+        for block in tone(1.2):
+            samples = block.to_ndarray()
+            if block.pts < SAMPLES * 0.8:
+                samples[:] = 0
+            quiet = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            quiet.sample_rate, quiet.pts = SAMPLES, block.pts
+            container.mux(voice.encode(quiet))
+        container.mux(voice.encode(None))
+    join_ = Join(Around(after=path, sound=given), 36, MADE)
+    writer = Writer(tmp_path / "w.mp4", *MADE, 1, tmp_path / "work", form=join_.form)
+    writer.add(12, np.zeros((24, MADE[1], MADE[0], 3), dtype=np.uint8))
+    part = join_.cut(12, 36)
+    part.write(tmp_path / "work", {12: next(iter(writer.segments.values()))}, tmp_path / "w.mp4", {})
+    assert len(seen(tmp_path / "w.mp4")) == 24 + 30 == part.whole.frames  # type: ignore[union-attr]
+    assert times(tmp_path / "w.mp4") == pytest.approx([at / 30 for at in range(54)], abs=1e-3)
+    assert not any(loud(tmp_path / "w.mp4", 0.05, 0.35))
+    assert all(loud(tmp_path / "w.mp4", 0.45, 0.75))
+
+
 def test_a_part_before_a_video_and_between_two(tmp_path: Path) -> None:
     one = clip(tmp_path / "a.mp4", 10, sound="aac")
     two = clip(tmp_path / "b.mp4", 10, first=20, sound="aac")

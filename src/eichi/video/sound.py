@@ -8,6 +8,7 @@ AAC, with silence where there is nothing. Knows nothing of pictures.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from eichi.errors import InputError
 from eichi.events import Adjusted
-from eichi.video.sources import is_cut, open_sound
+from eichi.video.sources import Stamp, is_cut, open_sound, stamp
 
 COPIED = {"aac", "mp3", "opus", "ac3", "eac3", "flac", "alac"}  # what MP4 holds and players know there
 AAC, LOW = "aac", 2  # its plain kind, by the number in its header
@@ -28,6 +29,7 @@ BITS = 192_000  # a second, of what is encoded
 RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 LAYOUTS = ("mono", "stereo")
 BLOCK = 1024  # samples of a packet of AAC
+PRIMED = Fraction(1, 10)  # second of a sound from whose middle on it is heard, with which its decoder starts
 SECOND = 48_000  # samples of silence that are made at once
 
 Samples = NDArray[np.float32]
@@ -71,6 +73,11 @@ class Kind:
 
 def kind_of(path: Path) -> Kind:
     """What sound a file has. Raises InputError for one that has none, or is damaged."""
+    return _kind_of(path, stamp(path))
+
+
+@lru_cache(maxsize=16)  # as `clip.look`
+def _kind_of(path: Path, stamped: Stamp) -> Kind:
     with open_sound(path) as container:
         if is_cut(container, path):
             raise InputError("error.sound.read", path=path, reason="reason.damaged")
@@ -181,7 +188,8 @@ def _packets(voice: Voice) -> Iterator[tuple[Fraction, Packet]]:
             if time >= voice.end:
                 return
             # What comes before the beginning of all only starts the decoder.
-            if time + (packet.duration or 0) * base > voice.start or not voice.start:
+            starts = not voice.start and (not voice.whole or time > -PRIMED)
+            if time + (packet.duration or 0) * base > voice.start or starts:
                 packet.time_base = base
                 yield time, packet
 

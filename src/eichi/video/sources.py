@@ -60,6 +60,18 @@ DAMAGE = (
 )  # fmt: skip
 
 
+Stamp = tuple[int, int]  # size and time: what tells a file from another one in its place
+
+
+def stamp(path: Path) -> Stamp:
+    """What a file is known by. Raises InputError where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise InputError("error.file.missing", path=path) from error
+    return found.st_size, found.st_mtime_ns
+
+
 @contextmanager
 def open_picture(path: Path) -> Iterator[Image.Image]:
     """A picture of a known kind and a bearable size, not decoded yet. Raises PictureError, also for what is found to be

@@ -21,6 +21,7 @@ from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.library.wildcards import example
+from eichi.lines import with_whole
 from eichi.models.locate import locate
 from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
@@ -172,6 +173,7 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         plan = sound.plan
         values = {"sections": len(plan.sections), "frames": plan.frames, "seconds": plan.seconds}
         line = Words(visitor.language)("plan.line", width=plan.width, height=plan.height, **values)
+        line = with_whole(line, plan.whole, visitor.language)
         view = PlanView.of(plan)
     return _view(desk, asked, visitor, sound, line, None if view is None else desk.refs.seen(view, visitor))
 

@@ -5,6 +5,7 @@ import { address, del, get, post } from "./api.js";
 import { draft } from "./draft.js";
 import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
+import { inFile } from "./jobtext.js";
 import { live } from "./live.js";
 import { saying, toast } from "./toast.js";
 import { figure, language, number, say } from "./words.js";
@@ -40,7 +41,7 @@ export function useAgain(job, seed) {
  * @returns {Promise<string | undefined>} its id
  */
 export async function picture(job, frame) {
-  return (await saying(() => post(`jobs/${job.id}/frames/${frame}`)))?.id;
+  return (await saying(() => post(`jobs/${job.id}/frames/${inFile(job, frame)}`)))?.id;
 }
 
 /**
@@ -68,7 +69,7 @@ export function frameItems(job, frame) {
     { text: say("result.as_section"), icon: "image", run: () => askSection(job, frame()) },
     take("result.as_start", (id) => single.change((v) => (v.image = id), { undo: "undo.picture" }), "frame"),
     take("result.as_reference", (id) => single.change((v) => (v.references = [...(v.references ?? []), { image: id }]), { undo: "undo.picture" }), "frame"),
-    { text: say("result.save_frame"), icon: "download", run: () => follow(address(`jobs/${job.id}/frames/${frame()}.png?download=1`)) },
+    { text: say("result.save_frame"), icon: "download", run: () => follow(address(`jobs/${job.id}/frames/${inFile(job, frame())}.png?download=1`)) },
   ];
 }
 
