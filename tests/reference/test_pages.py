@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from eichi.declare import walk
+from eichi.documents import anchor
 from eichi.options import FillOptions, FrameOptions, VideoOptions
-from eichi.reference.marks import anchor, plain
+from eichi.reference.marks import plain
 from eichi.reference.pages import PAGES, page
 from eichi.settings import Settings, variable
 from eichi.words import languages, table

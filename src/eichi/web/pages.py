@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from eichi.catalog import Direction
 from eichi.declare import GROUPS, Group
+from eichi.documents import address
 from eichi.library.advice import at, shown
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
@@ -33,6 +34,16 @@ from eichi.web.visitor import visiting
 from eichi.words import languages, say
 
 PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
+GUIDES = {  # the page of the guide about a place
+    "create": "first-video",
+    "frame": "single-frame",
+    "queue": "queue",
+    "history": "results",
+    "loras": "lora",
+    "latents": "latents",
+    "models": "models",
+    "settings": "settings",
+}
 YEAR = 365 * 24 * 3600
 # Of the page's own files. On Windows the library asks the registry, where other programs have made text of scripts,
 # which no browser runs.
@@ -72,6 +83,7 @@ class Pages:
             "groups": GROUPS,
             "advice": at,
             "shown": shown,
+            "told_at": address,
         }
 
     @cached_property
@@ -135,7 +147,7 @@ class Pages:
 
     def instead(self, code: str, **values: object) -> str:
         """What stands in the place of the documents while there are none."""
-        template = self.templates.get_template("help.html")
+        template = self.templates.get_template("manual.html")
         return template.render(lang=code, w=Words(code), static=f"/static/{self.mark}", **values)
 
     def render(self, code: str, place: str, local: bool = False) -> str:
@@ -144,6 +156,7 @@ class Pages:
         return self.templates.get_template(f"{place}.html").render(
             lang=code,
             place=place,
+            guide=f"guide/{GUIDES[place]}.html",
             w=words,
             pick=words.pick,
             mark=self.mark,
