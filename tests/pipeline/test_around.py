@@ -296,16 +296,13 @@ def test_a_stopped_video_holds_what_it_meets(
     last = seen[-1]
     assert isinstance(last, Stopped)
     assert last.video is not None
-    assert [note.values["path"] for note in seen if _is(note, "note.stopped.apart")] == [str(source[a]) for a in apart]
+    said = [note for note in seen if isinstance(note, Adjusted) and note.id == "note.stopped.apart"]
+    assert [note.values["path"] for note in said] == [str(source[side]) for side in apart]
     shown = greys(frame.pixels for frame in read_frames(Path(last.video)))
     assert len(shown) == last.frames + len(held) < plan.frames + 12 * len(sides)
     part = shown[: len(held)] if held.start == 0 else shown[-len(held) :]
     assert part == list(held)
     assert last.whole == (Whole(len(shown), round(len(shown) / 30, 3)) if held else None)
-
-
-def _is(event: Event, id: str) -> bool:
-    return isinstance(event, Adjusted) and event.id == id
 
 
 def test_what_is_encoded_is_said_in_the_plan_and_once(models: dict[str, Components], tmp_path: Path) -> None:

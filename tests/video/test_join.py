@@ -20,7 +20,7 @@ from eichi.video.form import Form
 from eichi.video.join import Around, Join
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
-from tests.clips import SAMPLES, Made, clip, grey, greys, tone
+from tests.clips import SAMPLES, Made, clip, grey, greys, moving, tone
 
 NTSC = Fraction(30000, 1001)
 NEW = 12  # frames at 30 a second
@@ -159,6 +159,18 @@ def test_what_cannot_stay_is_encoded_once_and_said(tmp_path: Path, name: str, ma
     assert seen(whole)[:9] == pytest.approx(range(9), abs=2)
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_picture_that_moves_is_continued(tmp_path: Path, kind: str) -> None:
+    path = moving(tmp_path / f"v.{kind}")
+    whole, plan = join(tmp_path, Around(before=path))
+    assert [note.id for note in plan.notes] == ["note.join.encoded"]
+    assert [round(float(frame.pixels.mean())) for frame in read_frames(whole)][:4] == pytest.approx(
+        [20, 80, 140, 200], abs=3
+    )
+    assert times(whole) == pytest.approx([place / 10 for place in range(8)], abs=2e-3)
+    assert (look(path).frames, look(path).seconds) == (4, Fraction(2, 5))
+
+
 @pytest.mark.parametrize("number", range(1, 9))
 def test_whichever_way_frames_lie_in_a_file_they_are_seen_upright(tmp_path: Path, number: int) -> None:
     """Also alone: what is finished of a job, while it runs and after it was stopped."""
@@ -248,10 +260,10 @@ def test_the_end_of_a_new_part_has_the_end_of_its_sound(tmp_path: Path, codec: s
         assert isinstance(voice, AudioStream)
         for block in tone(1.2):
             samples = block.to_ndarray()
-            if block.pts < SAMPLES * 0.8:
+            if (block.pts or 0) < SAMPLES * 0.8:
                 samples[:] = 0
             quiet = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
-            quiet.sample_rate, quiet.pts = SAMPLES, block.pts
+            quiet.sample_rate, quiet.pts = SAMPLES, block.pts or 0
             container.mux(voice.encode(quiet))
         container.mux(voice.encode(None))
     join_ = Join(Around(after=path, sound=given), 36, MADE)

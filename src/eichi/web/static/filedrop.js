@@ -12,7 +12,7 @@ import { number, say } from "./words.js";
 
 /** What a browser is asked for, by the kind of file. */
 const KINDS = /** @type {Record<string, string>} */ ({
-  video: ".mp4,.m4v,.mov,.mkv,.webm,.avi,.ts,.mts,.m2ts,.mpg,video/*",
+  video: ".mp4,.m4v,.mov,.mkv,.webm,.avi,.ts,.mts,.m2ts,.mpg,.gif,.webp,.apng,video/*",
   sound: ".wav,.mp3,.m4a,.aac,.flac,.ogg,.opus,audio/*",
 });
 
