@@ -4,3 +4,8 @@ Options, settings, commands, events and messages are declared with their words i
 made in each of them. `python -m eichi.reference FOLDER` writes the English ones, which are committed; the site asks
 `page` for the others while it is built. Nothing else may import this: it reads every surface of the program.
 """
+
+from eichi.documents import anchor
+from eichi.reference.pages import PAGES, page
+
+__all__ = ["PAGES", "anchor", "page"]

@@ -12,15 +12,20 @@ GUIDE = "../guide"
 # The titles of the pages of the guide that a reference page leads to.
 TITLES = {
     "batches": "Batches",
+    "coming-from": "Coming from another program",
     "continue": "Continue a video",
     "f1": "F1",
     "influence": "Influence",
+    "install": "Install",
     "keyframes": "Keyframes",
     "latents": "Latents",
     "lora": "LoRA",
     "memory": "Memory and speed",
     "models": "Models",
+    "parallel": "One video on several cards",
     "prompts": "Prompts",
+    "queue": "Queue",
+    "ray": "A Ray cluster",
     "results": "Results",
     "scale": "Several machines",
     "server": "Server",
@@ -31,18 +36,7 @@ TITLES = {
 }
 # What Markdown would read as more than a sign; what stands in backticks is left alone.
 SIGNS = re.compile(r"`[^`]*`|([\\*_\[\]<>{}|#~$])")
-SETTING = "option.setting."
-
-
-def anchor(id: str) -> str:
-    """Where a reference page says more of a text: `option-sampling-cfg`, `setting-vae-tile`, `message-error-image`.
-
-    The same as the page's links count on, which make it of the same id.
-    """
-    if id.startswith(SETTING):
-        id = f"setting.{id.removeprefix(SETTING)}"
-    kind = "" if id.startswith(("option.", "setting.", "command.", "event.")) else "message."
-    return re.sub(r"[._]", "-", kind + id)
+FLAG = re.compile(r"(`[^`]*`)|((?<![\w-])--[a-z][a-z-]*(?: [a-z_0-9]+(?:\.[a-z_0-9]+)*=[\w.]*)?)")
 
 
 def heading(level: int, text: str, target: str | None = None) -> str:
@@ -54,6 +48,11 @@ def heading(level: int, text: str, target: str | None = None) -> str:
 def plain(text: str) -> str:
     """A text in which nothing is read as Markdown but code in backticks."""
     return SIGNS.sub(lambda found: f"\\{found[1]}" if found[1] else found[0], text)
+
+
+def typing(text: str) -> str:
+    """A text of the command line's own as Markdown, its flags as code: two hyphens would become a dash."""
+    return plain(FLAG.sub(lambda found: found[1] or f"`{found[2]}`", text))
 
 
 def code(value: object) -> str:
