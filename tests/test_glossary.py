@@ -225,10 +225,10 @@ def test_no_placeholder_is_filled_with_what_only_programs_read() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_labels_are_short_and_no_sentences(language: str) -> None:
-    found, limit = [], WIDTH.get(language, WIDTH["en"])
+    found, limit, long = [], WIDTH.get(language, WIDTH["en"]), LONG.get(language, LONG["en"])
     for id, text in words.table(language).items():
         label = id.startswith(LABELS) and not id.startswith("tool.value.") and not text.endswith((".", "。", "?", "？"))
-        if label and width(text, language) > limit and id not in LONG.get(language, ()):
+        if label and width(text, language) > limit and id not in long:
             found.append(f"{id}: {text} {width(text, language):g}")
     assert not found, "\n".join(found)
     assert {id for id in LONG.get(language, ()) if width(words.table(language)[id], language) <= limit} == set()
