@@ -50,7 +50,7 @@ lint-quick:
 	$(BIN)/lint-imports --no-cache
 
 docs: .venv/ready
-	$(BIN)/python -m eichi.reference docs/reference/options.md
+	$(BIN)/python -m eichi.reference docs/reference
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks

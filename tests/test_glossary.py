@@ -19,7 +19,7 @@ from eichi.options import FillOptions, FrameOptions, VideoOptions
 
 LANGUAGES = words.languages()
 
-# Texts that only a terminal or its log shows, beside `cli.`, by what their ids begin with.
+# Texts that only a terminal, its log or the reference shows, beside `cli.`, by what their ids begin with.
 TERMINAL = [
     "cli.",
     "doctor.",
@@ -29,6 +29,7 @@ TERMINAL = [
     "lora.",
     "models.",
     "queue.",
+    "reference.",
     "run.",
     "start.",
     "store.",

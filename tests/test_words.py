@@ -36,7 +36,8 @@ def trees() -> Iterator[ast.Module]:
 def used() -> tuple[set[str], set[str]]:
     """Ids that the source, the pages or other texts name, and patterns of those that are put together."""
     ids, patterns = set(), set()
-    for path in (path for path in sorted((SOURCE / "web").rglob("*")) if path.suffix in (".html", ".js")):
+    drawn = (*(SOURCE / "web").rglob("*"), *(SOURCE.parents[1] / "docs" / "_theme").rglob("*"))
+    for path in (path for path in sorted(drawn) if path.suffix in (".html", ".js")):
         text = path.read_text(encoding="utf-8")
         ids |= set(re.findall(r"""["'`]([a-z]+(?:\.[a-z0-9_]+)+)["'`]""", text)) & TEXTS.keys()
         built = rf"[\"'`]((?:{'|'.join(FIRST)})\.[a-z0-9_.]*)(?:\$\{{|\{{\{{|[\"'] *[+~])"
