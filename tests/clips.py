@@ -91,8 +91,7 @@ def clip(path: Path, count: int = 20, rate: Fraction | int = 30, **more: Any) ->
 def moving(path: Path) -> Path:
     """A picture that moves, of four frames of a tenth of a second that get brighter."""
     pictures = [Image.new("RGB", SIZE, (level,) * 3) for level in (20, 80, 140, 200)]
-    more = {"save_all": True, "append_images": pictures[1:], "duration": 100, "loop": 0}
-    pictures[0].save(path, **({"lossless": True} if path.suffix == ".webp" else {}), **more)
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0)
     return path
 
 

@@ -1,8 +1,10 @@
-"""Where the documents' sources are, what languages they have, and what tells one state of them from another.
+"""Where the documents' sources are, what languages they have, where of them something is said, and what tells one state
+of them from another.
 
 In a clone they are `docs/`; in an installed program they lie within the package. Knows nothing of how they are built.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -11,8 +13,10 @@ from pathlib import Path
 
 from eichi.words import ENGLISH, languages
 
-INSIDE = "documents"  # what the folder is called in the package
+INSIDE = "documents-source"  # what the folder is called in the package
 CATALOGUES = "locales"
+SETTING = "option.setting."
+SAID_IN = {"option-": "options", "setting-": "settings", "command-": "cli", "event-": "events"}  # else in messages
 # Of these files a site is made; what else is in the folder is not told apart.
 KINDS = (".md", ".py", ".po", ".html", ".css", ".js", ".toml", ".webp", ".svg", ".png", ".json")
 
@@ -46,6 +50,21 @@ def pages(source: Path) -> tuple[str, ...]:
     """The pages as others name them: paths below the documents without an ending."""
     found = (path.relative_to(source).with_suffix("").as_posix() for path in source.rglob("*.md"))
     return tuple(sorted(name for name in found if not name.startswith((CATALOGUES, "_"))))
+
+
+def anchor(id: str) -> str:
+    """Where the reference says more of a text: `option-sampling-cfg`, `setting-vae-tile`, `message-error-image`."""
+    if id.startswith(SETTING):
+        id = f"setting.{id.removeprefix(SETTING)}"
+    kind = "" if id.startswith(("option.", "setting.", "command.", "event.")) else "message."
+    return re.sub(r"[._]", "-", kind + id)
+
+
+def address(id: str) -> str:
+    """The page and place of the reference that says more of an option, a setting or a message, by its text's id."""
+    found = anchor(id)
+    page = next((page for begin, page in SAID_IN.items() if found.startswith(begin)), "messages")
+    return f"reference/{page}.html#{found}"
 
 
 def mark(source: Path) -> str:

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 
 from eichi.cli import commands
 from eichi.declare import walk
+from eichi.documents import anchor
 from eichi.events import Message, dump, read_message
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.reference.commands import target, walk_commands
-from eichi.reference.marks import TITLES, anchor, plain
+from eichi.reference.marks import TITLES, plain
 from eichi.reference.messages import TOPICS, filled
 from eichi.reference.pages import PAGES, page
 from eichi.settings import Settings, variable

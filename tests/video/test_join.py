@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,43 @@ def test_the_end_of_a_new_part_has_the_end_of_its_sound(tmp_path: Path, codec: s
     assert times(tmp_path / "w.mp4") == pytest.approx([at / 30 for at in range(54)], abs=1e-3)
     assert not any(loud(tmp_path / "w.mp4", 0.05, 0.35))
     assert all(loud(tmp_path / "w.mp4", 0.45, 0.75))
+
+
+@pytest.mark.parametrize("codec", ["wav", "m4a"])
+@pytest.mark.parametrize("samples", [48_000, 44_100])
+def test_nothing_is_heard_of_a_seam(tmp_path: Path, codec: str, samples: int) -> None:
+    """A tone that goes on: the video has its beginning, the new part's sound the rest."""
+    path = clip(tmp_path / "v.mp4", 21, sound="aac", samples=samples)
+    given, name = tmp_path / f"s.{codec}", {"wav": "pcm_s16le", "m4a": "aac"}[codec]
+    with av.open(str(given), "w") as container:
+        voice = container.add_stream(name, rate=samples)
+        assert isinstance(voice, AudioStream)
+        for block in list(tone(2, samples))[1:]:  # 1024 samples are not a whole number of waves
+            block.pts = (block.pts or 0) - 1024
+            container.mux(voice.encode(block))
+        container.mux(voice.encode(None))
+    join_ = Join(Around(path, sound=given), 36, MADE)
+    (video, song_) = join_.sound.voices
+    join_.sound.voices[1] = replace(song_, offset=Fraction(1024, samples), start=video.end)  # in phase
+    writer = Writer(tmp_path / "w.mp4", *MADE, 1, tmp_path / "work", form=join_.form)
+    writer.add(0, np.zeros((36, MADE[1], MADE[0], 3), dtype=np.uint8))
+    join_.write(tmp_path / "work", {0: next(iter(writer.segments.values()))}, tmp_path / "w.mp4", {})
+    wave, step = _wave(tmp_path / "w.mp4", samples)[: round(1.8 * samples)], samples // 50
+    ideal = np.sin(2 * np.pi * 440 * np.arange(len(wave)) / samples) * 8000 / 2**15
+    seam = round(0.7 * samples)
+    rest = (wave - ideal)[seam - 3 * step : seam + 3 * step].reshape(-1, step)
+    assert np.sqrt((rest**2).mean(axis=1)).max() < 0.1 * np.sqrt((ideal**2).mean())
+
+
+def _wave(path: Path, samples: int) -> "np.ndarray[Any, Any]":
+    """The first channel of a file's sound, in its place."""
+    wave = np.zeros(3 * samples)
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            at, made = round(float(frame.time or 0) * samples), frame.to_ndarray()[0]
+            made = made[max(-at, 0) :]
+            wave[max(at, 0) : max(at, 0) + len(made)] = made
+    return wave
 
 
 def test_a_part_before_a_video_and_between_two(tmp_path: Path) -> None:

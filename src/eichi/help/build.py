@@ -8,14 +8,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
 from sphinx.cmd.build import build_main
 
 from eichi.documents import CATALOGUES, catalogues, folder, locale
+from eichi.files import leave, remove, settle
 from eichi.help.catalogues import compile_to
 from eichi.words import ENGLISH, languages
 
 STRICT = ("--fail-on-warning", "--keep-going", "--nitpicky")
 ENTRANCE = "index.html"
+KEPT = 2  # marks that have sites: of two versions of the program that share a home, none makes them again and again
 
 
 def build(code: str, to: Path, *, source: Path | None = None, strict: bool = False, quiet: bool = True) -> bool:
@@ -35,9 +38,32 @@ def build(code: str, to: Path, *, source: Path | None = None, strict: bool = Fal
         if build_main(["-b", "html", "-d", f"{work}/trees", *asked, str(source), str(made)]):
             return False
         (made / ".buildinfo").unlink(missing_ok=True)
-        shutil.rmtree(to, ignore_errors=True)
+        (made / "objects.inv").unlink(missing_ok=True)
         to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(made, to)
+        draft = to.with_name(f".{to.name}.part")
+        remove(draft)
+        shutil.move(made, draft)
+        remove(to)
+        settle(draft, to, lasting=False)
+    return True
+
+
+def keep(code: str, to: Path, wait: float = -1) -> bool:
+    """Build a language's site in its place below the home folder, where nobody has done so; whether it is there.
+
+    `to` is the language's folder in one that is named by a mark. Others build none meanwhile, and afterwards the sites
+    of all marks but the newest are gone. Seconds to `wait` for another one's build; without an end where below zero.
+    """
+    shelf = to.parents[1]
+    shelf.mkdir(parents=True, exist_ok=True)
+    with FileLock(shelf / ".lock", timeout=wait):
+        if (to / ENTRANCE).is_file():
+            return True
+        if not build(code, to):
+            return False
+        marks = sorted((one for one in shelf.iterdir() if one.is_dir()), key=lambda one: -one.stat().st_mtime)
+        for old in [one for one in marks if one != to.parent][KEPT - 1 :]:
+            leave(old)
     return True
 
 

@@ -5,7 +5,7 @@ made in each of them. `python -m eichi.reference FOLDER` writes the English ones
 `page` for the others while it is built. Nothing else may import this: it reads every surface of the program.
 """
 
-from eichi.reference.marks import anchor
+from eichi.documents import anchor
 from eichi.reference.pages import PAGES, page
 
 __all__ = ["PAGES", "anchor", "page"]

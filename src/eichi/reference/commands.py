@@ -10,8 +10,9 @@ import click
 
 from eichi.cli import commands
 from eichi.declare import OptionField, walk
+from eichi.documents import anchor
 from eichi.options import FillOptions, FrameOptions, VideoOptions
-from eichi.reference.marks import anchor, code, heading, paragraph, plain, typing
+from eichi.reference.marks import code, heading, paragraph, plain, typing
 from eichi.terminal import FAILED, STOPPED, WRONG_INPUT
 from eichi.usage import in_language
 from eichi.words import ENGLISH, say, typed

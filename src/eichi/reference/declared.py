@@ -12,8 +12,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from eichi.declare import GROUPS, Optioned, OptionField, walk
+from eichi.documents import anchor
 from eichi.options import FillOptions, FrameOptions, VideoOptions
-from eichi.reference.marks import anchor, code, facts, heading, more, paragraph, plain
+from eichi.reference.marks import code, facts, heading, more, paragraph, plain
 from eichi.settings import FILE, Settings, variable
 from eichi.words import ENGLISH, say, table, typed
 

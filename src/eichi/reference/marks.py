@@ -39,18 +39,6 @@ TITLES = {
 # What Markdown would read as more than a sign; what stands in backticks is left alone.
 SIGNS = re.compile(r"`[^`]*`|([\\*_\[\]<>{}|#~$])")
 FLAG = re.compile(r"(`[^`]*`)|((?<![\w-])--[a-z][a-z-]*(?: [a-z_0-9]+(?:\.[a-z_0-9]+)*=[\w.]*)?)")
-SETTING = "option.setting."
-
-
-def anchor(id: str) -> str:
-    """Where a reference page says more of a text: `option-sampling-cfg`, `setting-vae-tile`, `message-error-image`.
-
-    The page's links are made of the same ids in the same way.
-    """
-    if id.startswith(SETTING):
-        id = f"setting.{id.removeprefix(SETTING)}"
-    kind = "" if id.startswith(("option.", "setting.", "command.", "event.")) else "message."
-    return re.sub(r"[._]", "-", kind + id)
 
 
 def heading(level: int, text: str, target: str | None = None) -> str:

@@ -7,7 +7,8 @@ ids, and what an id is about is told by the part after its kind.
 from collections.abc import Iterator, Mapping
 from string import Formatter
 
-from eichi.reference.marks import anchor, code, facts, heading, more, paragraph, plain, typing
+from eichi.documents import anchor
+from eichi.reference.marks import code, facts, heading, more, paragraph, plain, typing
 from eichi.words import ENGLISH, say, table, typed
 
 KINDS = ("error", "note", "flag")

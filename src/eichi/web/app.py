@@ -114,6 +114,7 @@ def serve(
         finally:
             desk.downloads.close()
             desk.bench.close()
+            desk.manual.close()
             executor.close()
 
 

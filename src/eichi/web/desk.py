@@ -30,6 +30,7 @@ from eichi.web.downloads import Downloads
 from eichi.web.live import Live
 from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
+from eichi.web.manual import Shelf
 from eichi.web.refs import Refs
 from eichi.web.results import Files, ResultFile
 from eichi.web.toolruns import ToolRuns
@@ -59,6 +60,7 @@ class Desk:
         self.refs = Refs(settings, store, self.given)
         self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
+        self.manual = Shelf(settings.home)
         self.live = Live(self)
         self._starting = threading.Lock()
         self.changing = threading.Lock()  # of the settings, one at a time

@@ -129,7 +129,7 @@ class DraftView(View):
 
     `problems` are what keeps it from being started, each with the key of its option where it is about one. `tokens`
     are by the key of a text, "" being the prompt (of its pieces the longest). `jobs` are what a start makes, `total`
-    says their time.
+    says their time, `note_ids` what each of the notes is in the documents.
     """
 
     plan: PlanView | FramePlanView | None
@@ -138,6 +138,7 @@ class DraftView(View):
     time: TimeView | None
     memory: MemoryView | None
     notes: tuple[str, ...]
+    note_ids: tuple[str, ...]
     tokens: dict[str, TokensView]
     jobs: int
     total: str | None
@@ -383,6 +384,7 @@ def _view(
         time=time,
         memory=memory,
         notes=tuple(notes),
+        note_ids=() if made is None else tuple(note.id for note in made.notes),
         tokens=_tokens(desk, asked.options, made),
         jobs=jobs,
         total=total,

@@ -92,6 +92,7 @@ class JobRow(View):
     progress: ProgressView | None
     preparing: PreparingView | None
     message: str | None
+    message_id: str | None
     flags: tuple[str, ...]
     forecast: float | None
     so_far: str | None
@@ -170,6 +171,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         progress=progress_of(job, seen),
         preparing=_preparing(job, words),
         message=None if view.error is None else _message(view.error, refs, visitor),
+        message_id=None if view.error is None else view.error.id,
         flags=_flags(view, words),
         forecast=forecast_of(job, seen.paces),
         so_far=_so_far(view, job, base),

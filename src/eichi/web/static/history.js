@@ -7,6 +7,7 @@ import { compare } from "./compare.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
 import { figures, framesOf, lengthOf } from "./jobtext.js";
+import { more as moreOf, tell } from "./more.js";
 import { download, made, remove, resultItems, thumb, useAgain } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
@@ -85,7 +86,7 @@ function fill(node, job) {
   find("small", node).textContent = figures(job);
   find(".when", node).textContent = job.ended ? `${job.status_text} · ${when(job.ended)}` : job.status_text;
   const wrong = find(".wrong", node);
-  wrong.textContent = job.message ?? "";
+  tell(wrong, job.message, job.message_id);
   wrong.hidden = !job.message;
   find("[data-do=download]", node).disabled = !made(job);
 }
@@ -94,7 +95,7 @@ function fill(node, job) {
 function view(job) {
   const at = shown.findIndex((one) => one.id === job.id), box = el("div", { class: "stack" });
   const clip = /** @type {any} */ (job.kind === "video" && job.video ? document.createElement("clip-viewer") : null);
-  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none", text: job.message ?? say("history.nothing") })));
+  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none" }, job.message ?? say("history.nothing"), " ", moreOf(job.message_id))));
   box.append(el("p", { text: job.prompt }), el("small", { text: figures(job) }));
   const go = (by) => {
     const next = shown[at + by];

@@ -7,6 +7,7 @@ import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { inFile } from "./jobtext.js";
 import { live } from "./live.js";
+import { tell } from "./more.js";
 import { saying, toast } from "./toast.js";
 import { figure, language, number, say } from "./words.js";
 
@@ -116,7 +117,7 @@ export function extend(job) {
       document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
       toast([say("page.queued", { first: made.id, count: 1 }), ...(made.notes ?? [])].join(" ")); // a branch has none
     } catch (error) {
-      wrong.textContent = error.message;
+      tell(wrong, error.message, error.id);
       if (error.status === undefined) throw error; // no answer of ours: a fault of the page
     }
   });

@@ -6,6 +6,7 @@ import { menu } from "./dialog.js";
 import { draft } from "./draft.js";
 import { framesOf, lengthOf, modelName } from "./jobtext.js";
 import { live } from "./live.js";
+import { tell } from "./more.js";
 import { act, download, extend, extensible, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
 
 import { say, span } from "./words.js";
@@ -180,7 +181,7 @@ export class JobStage extends HTMLElement {
     this.head.replaceChildren(el("span", { class: `state ${job.status}`, text: job.status_text }), el("span", { text: ` #${job.id}` }));
     const rows = this.rows(job).flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })]);
     this.figures.replaceChildren(...rows);
-    this.said.textContent = job.message ?? "";
+    tell(this.said, job.message, job.message_id);
     this.said.hidden = !job.message;
     this.flags.replaceChildren(...(job.flags ?? []).map((text) => el("li", { text })));
     const key = `${job.id} ${job.status} ${job.actions} ${made(job)} ${job.files} ${job.so_far}`;
