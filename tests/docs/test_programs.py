@@ -13,9 +13,13 @@ import yaml
 
 from tests.docs.blocks import ROOT, Block, blocks
 
-# Those that ask a server are run by `tests.web.test_examples`.
-ASKING = ROOT / "docs" / "reference" / "http.md"
-PROGRAMS = [block for block in blocks("python") if block.text.startswith(("import ", "from "))]
+# Programs that people run. Those of the reference have tests of their own: `tests.reference`, `tests.web.test_examples`;
+# what guides for developers show is a part of something.
+PROGRAMS = [
+    block
+    for block in blocks("python")
+    if block.text.startswith(("import ", "from ")) and not {"reference", "develop"} & set(block.page.parts)
+]
 
 
 def is_python(text: str) -> bool:
@@ -49,9 +53,7 @@ def test_what_is_a_setting_is_read(block: Block) -> None:
     assert tomllib.loads(block.text) if block.language == "toml" else yaml.safe_load(block.text)
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in PROGRAMS if block.page != ASKING and "develop" not in block.page.parts], ids=str
-)
+@pytest.mark.parametrize("block", PROGRAMS, ids=str)
 def test_a_program_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cat.jpg", "end.jpg"):
         shutil.copyfile(ROOT / "src" / "eichi" / "demo" / "picture.jpg", tmp_path / name)
