@@ -44,13 +44,15 @@ lint-win32 lint-darwin: lint-%:
 	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$* $(ELSEWHERE)
 
 lint-quick:
-	$(BIN)/oxlint src/eichi/web/static
+	$(BIN)/oxlint src/eichi/web/static docs/_theme
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
 docs: .venv/ready
 	$(BIN)/python -m eichi.reference docs/reference
+	$(BIN)/python -m eichi.help catalogue
+	$(BIN)/python -m eichi.help all
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
