@@ -1,4 +1,5 @@
-"""Every generation control seen to work: docs/guide/controls.md, with a contact sheet for each, by `make controls`.
+"""Every generation control seen to work: docs/guide/controls.md, with a contact sheet for each, and the figures in
+measured/controls.md, by `make controls`.
 
 A control is shown with the embedded model: off, on, strong, a row each. A video's control has one held-out picture of
 the synthetic world and eight frames from left to right; a single image's has eight pictures, a column each. What a
@@ -27,17 +28,34 @@ SECTION = 36  # frames
 COST = "Time: {} of that without it."
 QUALITY = 85  # of a sheet's WebP
 ROOT = Path(__file__).parent.parent
+GUIDE = """# Controls in pictures
+
+This page shows what each control does, with the small test model that comes with the program.
+
+Each row is a setting. Of a video you see eight frames, from the first to the last. Of single frames you see eight
+results of different start images. The labels in the pictures are in English.
+
+The test model draws shapes of 64 pixels that move. It shows *that* a control works and in which direction. It does not
+show how strongly the 13B model reacts, which we have not run. The figures are in `measured/controls.md`.
+"""
+RECORD = """# Controls, measured
+
+Each control with the embedded model, made by `make controls`, which also makes the sheets of `docs/guide/controls.md`.
+Lines are the rows of the sheets: of a video eight frames, of single images eight held-out pictures.
+"""
 
 Row = tuple[str, str, dict[str, Any]]  # label, prompt, options
+Figures = tuple[str, str]  # a row's label, and what was measured on it
 
 
 @dataclass(frozen=True)
 class Control:
-    """One control: how it is shown, on which model, and what to look for."""
+    """One control: how it is shown, on which model, what to look for, and where more of it is said."""
 
     name: str
     title: str
     look: str
+    page: str  # of the guide, that says more: `keyframes#loops`
     rows: Callable[[Subject], tuple[Row, ...]]
     model: str = "tiny"
     seconds: float = 2.0
@@ -63,19 +81,22 @@ CONTROLS = (
     Control(
         "prompt",
         "Prompt",
-        "The word decides the motion; an empty prompt leaves it open.",
+        "The prompt decides the motion. An empty prompt leaves it open.",
+        "prompts",
         lambda s: (("empty", "", {}), ("moves right", RIGHT, {}), ("moves left", LEFT, {})),
     ),
     Control(
         "seed",
         "Seed",
-        "The same motion drawn three times.",
+        "Three seeds draw the same motion three times.",
+        "sampling#seed",
         lambda s: tuple((f"seed {n}", RIGHT, {"seed": n}) for n in (1, 2, 3)),
     ),
     Control(
         "final",
-        "Final Frame and EndFrame strength",
-        "The video ends nearer to the Final Frame the stronger it is.",
+        "Final Frame and EndFrame influence",
+        "The stronger the Final Frame is, the nearer the video ends to it. At 0.3 it has hardly any effect here.",
+        "influence",
         lambda s: (
             ("off", STILL, {}),
             ("strength 0.3", STILL, keyframes(final=s.last, final_strength=0.3)),
@@ -84,14 +105,17 @@ CONTROLS = (
     ),
     Control(
         "section-image",
-        "Key frame of a section",
-        "The section on the right is anchored by another picture.",
+        "Section keyframe",
+        "An image on section 0 decides where the video ends up.",
+        "keyframes",
         lambda s: (("off", STILL, {}), ("on section 0", STILL, keyframes(sections={0: s.last}))),
     ),
     Control(
         "section-prompt",
-        "Prompt of a section",
-        "The first half follows one word, the second the other.",
+        "Section prompt",
+        "Section 0 is the second half of this video, section 1 the first. Each half follows its own prompt. Where "
+        "the prompts contradict each other, the sprite jumps.",
+        "prompts#section-prompts",
         lambda s: (
             ("off", RIGHT, {}),
             ("0: moves left", RIGHT, keyframes(prompts={0: f"the {s.sprite} moves left"})),
@@ -102,13 +126,15 @@ CONTROLS = (
         "loop",
         "Loop",
         "Compare the last frame with the first.",
+        "keyframes#loops",
         lambda s: tuple((kind, JUMPS, keyframes(loop=kind)) for kind in ("off", "final", "seamless")),
         seconds=2.4,
     ),
     Control(
         "copies",
-        "Copy of key frames (red and blue)",
-        "The pictures of sections 0 and 1 come back in sections 2 and 3.",
+        "Copy keyframes (red and blue)",
+        "The images of sections 0 and 1 come back in sections 2 and 3.",
+        "keyframes",
         lambda s: (
             ("off", STILL, {}),
             ("0 and 1", STILL, keyframes(sections={0: s.last, 1: s.picture})),
@@ -119,21 +145,25 @@ CONTROLS = (
     Control(
         "padding",
         "All Padding",
-        "A small padding keeps sections near the start picture, a large one lets them go.",
+        "A small padding keeps sections near the start image, a large one lets them go.",
+        "influence#all-padding",
         lambda s: (("off", RIGHT, {}), ("0.2", RIGHT, steps(padding=0.2)), ("3.0", RIGHT, steps(padding=3.0))),
     ),
     Control(
         "image-strength",
-        "Image strength (F1)",
-        "Towards 102 % the first section moves less.",
+        "Image influence (F1)",
+        "The first section changes a little. With this model the effect is small: the lower rows show the "
+        "difference eight times as strong.",
+        "f1#image-influence",
         lambda s: tuple((f"{v:.0%}", RIGHT, steps(image_strength=v)) for v in (1.0, 1.01, 1.02)),
         model="tiny-f1",
         enlarge=8,
     ),
     Control(
         "cfg",
-        "Real CFG and negative prompt",
-        "With a negative prompt for the opposite motion.",
+        "CFG scale and negative prompt",
+        "The negative prompt asks for the opposite motion. A higher scale moves more and makes colours stronger.",
+        "prompts#negative-prompt",
         lambda s: tuple(
             (f"CFG {v}", RIGHT, steps(cfg=v) | {"negative": f"the {s.sprite} moves left"}) for v in (1.0, 2.0, 4.0)
         ),
@@ -141,8 +171,9 @@ CONTROLS = (
     Control(
         "nag",
         "NAG: negative prompt without CFG",
-        "Right is asked for, left is to be avoided. NAG 5 keeps the picture, a strong one takes its left part away, "
-        "and CFG 3 burns its colours.",
+        "The prompt asks for the right, the negative prompt for the left. NAG 5 keeps the image. A very strong one "
+        "takes the left part of the image away, and CFG 3 burns its colours.",
+        "prompts#negative-prompt",
         lambda s: tuple(
             (label, RIGHT, steps(**values) | {"negative": f"the {s.sprite} moves left"})
             for label, values in (("off", {}), ("NAG 5", {"nag": 5.0}), ("strong NAG", STRONG), ("CFG 3", {"cfg": 3.0}))
@@ -152,8 +183,9 @@ CONTROLS = (
     ),
     Control(
         "rescale",
-        "Rescale of real CFG",
-        "CFG 4 with a negative prompt: rescale takes the contrast back; as all of it, it leaves grain.",
+        "CFG rescale",
+        "CFG 4 with a negative prompt. Half of the rescale takes the contrast back; all of it leaves grain.",
+        "sampling#cfg-scale-and-negative-prompt",
         lambda s: tuple(
             (f"{v}", RIGHT, steps(cfg=4.0, rescale=v) | {"negative": f"the {s.sprite} moves left"})
             for v in (0.0, 0.5, 1.0)
@@ -161,30 +193,35 @@ CONTROLS = (
     ),
     Control(
         "guidance",
-        "Distilled CFG",
-        "The embedded model was not distilled: the value reaches it, and changes little.",
+        "Distilled CFG scale",
+        "The test model was not distilled, so the value changes little here. The lower rows show the difference "
+        "eight times as strong.",
+        "sampling#distilled-cfg-scale",
         lambda s: tuple((f"{v}", RIGHT, steps(guidance=v)) for v in (1.0, 10.0, 32.0)),
         enlarge=8,
     ),
     Control(
         "steps",
         "Steps",
-        "Few steps are coarse.",
+        "Few steps give a coarse picture.",
+        "sampling#steps",
         lambda s: tuple((f"{n}", RIGHT, steps(steps=n)) for n in (1, 4, 25)),
     ),
     Control(
         "vision-strength",
         "Vision strength",
-        "The embedded model's vision encoder is random numbers: the weight reaches it, and changes little.",
+        "The vision encoder of the test model holds random numbers, so the weight changes little here.",
+        "sampling#vision-strength-and-position-scale",
         lambda s: tuple((f"{v}", RIGHT, steps(vision=v)) for v in (1.0, 0.0, 2.0)),
         enlarge=8,
         cost="0.99",
     ),
     Control(
         "rope",
-        "Position scale (RoPE)",
-        "Twice the size that the model was trained at, which it draws badly either way: with places half as far apart "
-        "the sprite goes twice as far, and blurs.",
+        "Position scale",
+        "A frame twice as large as the test model was trained for, which it draws badly either way. With positions "
+        "half as far apart the sprite goes twice as far, and blurs.",
+        "sampling#vision-strength-and-position-scale",
         lambda s: tuple(
             (label, RIGHT, steps(**values) | {"resolution": 128})
             for label, values in (
@@ -199,8 +236,9 @@ CONTROLS = (
     ),
     Control(
         "start",
-        "Begin without a picture",
-        "The embedded model was trained to move what a picture shows, so of an empty one little comes.",
+        "Begin without an image",
+        "The test model was trained to move what an image shows, so little comes of an empty one.",
+        "keyframes#begin-without-an-image",
         lambda s: tuple(
             (kind, RIGHT, {"start": kind, "aspect": "1:1"}) for kind in ("black", "grey", "white", "noise")
         ),
@@ -209,7 +247,9 @@ CONTROLS = (
     Control(
         "colour",
         "Colour correction (F1)",
-        "Four sections at CFG 3, which drift: they come back to the colours of the first.",
+        "Four sections at CFG 3, whose colours drift. The correction brings them back to the colours of the first "
+        "section.",
+        "f1#long-videos-with-f1",
         lambda s: tuple(
             (f"{v}", RIGHT, steps(cfg=3.0) | {"negative": f"the {s.sprite} moves left", "output": {"colour": v}})
             for v in (0.0, 0.5, 1.0)
@@ -221,8 +261,9 @@ CONTROLS = (
     ),
     Control(
         "teacache",
-        "TeaCache",
-        "On should look like off; a threshold that is too high leaves noise.",
+        "Step cache",
+        "On should look like off. A threshold that is too high leaves noise.",
+        "sampling#step-cache",
         lambda s: (
             ("off", RIGHT, steps(teacache=False)),
             ("0.15", RIGHT, {}),
@@ -231,21 +272,25 @@ CONTROLS = (
     ),
     Control(
         "section-size",
-        "Section size",
-        "The same video from sections of one second and of half a second.",
+        "Section length",
+        "The same video from sections of 1 s and of 0.5 s.",
+        "sampling#section-length",
         lambda s: (("1 s", RIGHT, {}), ("0.5 s", RIGHT, {"section_size": 0.5})),
     ),
     Control(
         "target",
-        "One frame: target index",
-        "A later target is a later moment.",
+        "Single frame: target index",
+        "A higher target is a later moment.",
+        "single-frame",
         lambda s: tuple((f"index {n}", RIGHT, {"target": n}) for n in (1, 5, 9)),
         single=True,
     ),
     Control(
         "reference",
-        "One frame: reference picture",
-        "The reference is the same scene two seconds later; its sprite's place draws the result nearer.",
+        "Single frame: reference image",
+        "The reference image is the same scene two seconds later. The nearer its history index is to the target, "
+        "the more the result takes from it.",
+        "single-frame#positions",
         lambda s: (
             ("start picture only", STILL, {"target": 5}),
             ("reference at 10", STILL, {"target": 5, "references": [f"{s.last}:10"]}),
@@ -255,8 +300,9 @@ CONTROLS = (
     ),
     Control(
         "profile",
-        "One frame: profiles",
-        "The same request in the layouts of five projects.",
+        "Single frame: profile",
+        "The same settings with the positions of five programs.",
+        "single-frame#profiles",
         lambda s: tuple(
             (name, RIGHT, {"profile": name, "references": [str(s.last)]})
             for name in ("kisekae", "oichi", "musubi", "1f-mc", "comfy")
@@ -265,22 +311,25 @@ CONTROLS = (
     ),
     Control(
         "mask",
-        "One frame: mask",
-        "Black on the right half of the start picture: that half is made anew.",
+        "Single frame: mask",
+        "The right half of the start image is masked with black: that half is generated anew.",
+        "single-frame#masks",
         lambda s: (("off", STILL, {"target": 1}), ("right half", STILL, {"target": 1, "mask": half(s.picture)})),
         single=True,
     ),
     Control(
         "denoise",
-        "One frame: denoise",
-        "The less noise it starts from, the more of the start picture stays.",
+        "Single frame: denoising strength",
+        "The less noise it begins with, the more of the start image stays.",
+        "single-frame#fine-control",
         lambda s: tuple((f"{v:.0%}", RIGHT, {"target": 9, "denoise": v}) for v in (1.0, 0.7, 0.3)),
         single=True,
     ),
     Control(
         "vision",
-        "One frame: share of the reference for SigLIP",
-        "The embedded model's vision encoder is random numbers: the share reaches it, and changes little.",
+        "Single frame: SigLIP share",
+        "The vision encoder of the test model holds random numbers, so the share changes little here.",
+        "single-frame#fine-control",
         lambda s: tuple(
             (f"{v:.0%}", STILL, {"target": 5, "references": [f"{s.last}:10"], "vision": v}) for v in (0.0, 0.3, 1.0)
         ),
@@ -289,8 +338,9 @@ CONTROLS = (
     ),
     Control(
         "shift",
-        "One frame: shift",
-        "FramePack's own for this size is 1.6; a high one spends its steps on rough shapes.",
+        "Single frame: shift",
+        "FramePack’s own value for this size is 1.6. A high one spends its steps on rough shapes.",
+        "single-frame#fine-control",
         lambda s: tuple((f"{v}", RIGHT, {"target": 9} | steps(shift=v, steps=8)) for v in (1.6, 5.0, 50.0)),
         single=True,
     ),
@@ -307,8 +357,8 @@ def half(picture: Path) -> Path:
     return path
 
 
-def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image, list[str]]:
-    """The contact sheet of a control, and a line of figures for each row."""
+def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image, list[Figures]]:
+    """The contact sheet of a control, and the figures of each row."""
     rows = _singles(judge, control) if control.single else _videos(judge, subject, control)
     strips, figures = zip(*rows, strict=True)
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height + 4 for s in strips)), "white")
@@ -317,12 +367,12 @@ def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image
     return sheet, list(figures)
 
 
-def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[Image.Image, str]]:
+def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[Image.Image, Figures]]:
     """A row for every setting of a video's control, and its figures."""
     first: tuple[str, Clip] | None = None
     for label, said, options in control.rows(subject):
         clip = judge.clip(subject, said, seconds=control.seconds, **options)
-        figures = f"{label}: "
+        figures = ""
         if "start" not in options:
             x, y = judge.moved(subject, interpolate(clip, (SIDE, SIDE), mode="area"))
             figures += f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths); "
@@ -330,37 +380,37 @@ def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[
         if control.colours:
             figures += f"; a section's mean colour is up to {faded(clip):.3f} from the first one's"
         picked = clip[np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)]
-        yield strip(label, picked), figures
+        yield strip(label, picked), (label, figures)
         yield from _change(control, label, picked, first)
         first = first or (label, picked)
 
 
-def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, str]]:
+def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, Figures]]:
     """The start pictures, then a row for every setting of a single image's control, and its figures."""
     subjects = judge.subjects[:COLUMNS]
     starts = torch.cat([judge.alone(subject.picture) for subject in subjects])
     first: tuple[str, Clip] | None = None
-    yield strip("start picture", starts), "start picture: as the VAE shows it"
+    yield strip("start picture", starts), ("start picture", "as the VAE shows it")
     for row in range(len(control.rows(subjects[0]))):
         made, label = [], ""
         for subject in subjects:
             label, said, options = control.rows(subject)[row]
             made.append(judge.image(subject, said, **options))
         images = torch.cat(made)
-        yield strip(label, images), f"{label}: {gap(images, starts):.3f} from the start pictures, on average"
+        yield strip(label, images), (label, f"{gap(images, starts):.3f} from the start pictures, on average")
         yield from _change(control, label, images, first)
         first = first or (label, images)
 
 
 def _change(
     control: Control, label: str, made: Clip, first: tuple[str, Clip] | None
-) -> Iterator[tuple[Image.Image, str]]:
+) -> Iterator[tuple[Image.Image, Figures]]:
     """What a row has changed against the first, made visible, where a control asks for it."""
     if first is None or not control.enlarge:
         return
     change, name = (made - first[1]).abs(), f"{label} against {first[0]}"
     row = strip(f"{name}, x{control.enlarge}", (change * control.enlarge - 1).clamp(-1, 1))
-    yield row, f"{name}: {change.mean():.4f} on average, {change.max():.2f} at most"
+    yield row, (name, f"{change.mean():.4f} on average, {change.max():.2f} at most")
 
 
 def strip(label: str, clip: Clip) -> Image.Image:
@@ -386,21 +436,39 @@ def gap(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().mean())
 
 
+def shown(control: Control, figures: list[Figures]) -> str:
+    """What people read of a control: what is to be seen, where more is said, its sheet, what its rows are."""
+    page, _, heading = control.page.partition("#")
+    link = f"{page}.md" + (f"#{heading}" if heading else "")
+    picture = f"![{control.title}](controls/{control.name}.webp)"
+    rows = "; ".join(label for label, _ in figures)
+    return f"## {control.title}\n\n{control.look} [More]({link})\n\n{picture}\n\nFrom top to bottom: {rows}.\n"
+
+
+def measured(control: Control, figures: list[Figures]) -> str:
+    """The figures of a control, a line for each row of its sheet."""
+    cost = f"{COST.format(control.cost)}\n\n" if control.cost else ""
+    return f"## {control.title}\n\n{cost}" + "".join(f"* {label}: {said}\n" for label, said in figures)
+
+
+def write(found: dict[str, list[Figures]]) -> None:
+    """The page of the guide, and the record of its figures, by the names of controls."""
+    pages: dict[str, list[str]] = {"docs/guide": [GUIDE], "measured": [RECORD]}
+    for control in CONTROLS:
+        pages["docs/guide"].append(shown(control, found[control.name]))
+        pages["measured"].append(measured(control, found[control.name]))
+    for folder, parts in pages.items():
+        (ROOT / folder / "controls.md").write_text("\n".join(parts), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--picture", type=int, default=9, help="number of the held-out picture")
-    parser.add_argument("--only", nargs="*", help="names of controls; the page is left as it is")
+    parser.add_argument("--only", nargs="*", help="names of controls; the pages are left as they are")
     arguments = parser.parse_args()
     target = ROOT / "docs" / "guide" / "controls"
     target.mkdir(parents=True, exist_ok=True)
-    lines = [
-        "# Controls",
-        "",
-        "Each control with the embedded model, made by `make controls`. Rows are settings. Of a video, columns are",
-        "eight frames from the first to the last; of single images, eight held-out pictures. Figures are measured on",
-        "the same frames and images.",
-        "",
-    ]
+    found: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as folder:
         count = max(arguments.picture + 1, COLUMNS)
         judges = {name: Judge(name, count, Path(folder)) for name in ("tiny", "tiny-f1")}
@@ -412,21 +480,10 @@ def main() -> None:
             judge.components.entry = replace(
                 entry, sizes={control.side: ((control.side, control.side),), **entry.sizes}
             )
-            picture, figures = sheet(judge, judge.subjects[arguments.picture], control)
+            picture, found[control.name] = sheet(judge, judge.subjects[arguments.picture], control)
             picture.save(target / f"{control.name}.webp", quality=QUALITY, method=6)
-            lines += [
-                f"## {control.title}",
-                "",
-                control.look,
-                *([COST.format(control.cost)] if control.cost else []),
-                "",
-                f"![{control.title}](controls/{control.name}.webp)",
-                "",
-            ]
-            lines += [f"* {figure}" for figure in figures] + [""]
-    if arguments.only:
-        return
-    (ROOT / "docs" / "guide" / "controls.md").write_text("\n".join(lines), encoding="utf-8")
+    if not arguments.only:
+        write(found)
 
 
 if __name__ == "__main__":

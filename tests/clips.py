@@ -12,6 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
 from eichi.video.colours import EXACT
 
@@ -85,6 +86,13 @@ class Made:
 def clip(path: Path, count: int = 20, rate: Fraction | int = 30, **more: Any) -> Path:
     """A video of so many frames, and of what else `Made` knows."""
     return Made(count, rate, **more).write(path)
+
+
+def moving(path: Path) -> Path:
+    """A picture that moves, of four frames of a tenth of a second that get brighter."""
+    pictures = [Image.new("RGB", SIZE, (level,) * 3) for level in (20, 80, 140, 200)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0)
+    return path
 
 
 def tone(seconds: float, samples: int = SAMPLES, pitch: int = TONE) -> Iterable[av.AudioFrame]:

@@ -21,7 +21,7 @@ from eichi.jobs.draft import pace_key
 from eichi.jobs.store import Store
 from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
 from eichi.plan.plan import make_plan
-from eichi.reference import reference
+from eichi.reference.declared import options_page
 from eichi.settings import Settings, load_settings
 from eichi.web.api.options import KINDS as ON_THE_PAGE
 from eichi.web.app import make_app
@@ -129,9 +129,13 @@ def test_a_draft_is_planned_without_it_where_it_is_wrong(client: TestClient, opt
     assert drawn["plan"]["sections"]
 
 
-def test_it_is_in_the_reference() -> None:
-    expected = "| Sparkle en | `sparkle` | `--sparkle` | 1 to 9 % | `3` | F1 |  | time | How much it sparkles, en. |"
-    assert expected in reference(Sparkling).splitlines()
+@pytest.mark.parametrize("language", languages())
+def test_it_is_in_the_reference(language: str) -> None:
+    block = options_page(language, [Sparkling]).partition("(option-sparkle)=\n")[2].partition("\n(option-")[0]
+    assert block.startswith(f"### Sparkle {language}\n\nHow much it sparkles, {language}.\n")
+    values = say("reference.range", language, low=1, high=9)
+    for fact in (f"{values} %\n", "`3`\n", f"{say('mode.forward')}\n", "`--sparkle VALUE`\n", "`sparkle`\n"):
+        assert f"{say('reference.is', language)}{fact}" in block
 
 
 def test_it_is_refused_for_the_other_model_and_changes_the_pace() -> None:

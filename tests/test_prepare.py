@@ -151,7 +151,7 @@ def test_a_video_that_is_continued_gives_the_size_and_its_stretch_is_said(tmp_pa
     square, wide = (Made(count=3, size=(width, 32)).write(tmp_path / f"{width}.mp4") for width in (32, 48))
     plan = make_plan(VideoOptions.parse({"source": {"before": square, "after": wide}, "prompt": "p", "seconds": 1.2}))
     assert (plan.width, plan.height, plan.frames) == (64, 64, 36)
-    (note,) = plan.notes
+    (note,) = (note for note in plan.notes if note.id == "note.source.stretch")
     assert (note.id, note.values["percent"]) == ("note.source.stretch", 50)
     with pytest.raises(InputError, match="other"):
         make_plan(VideoOptions.parse({"source": {"before": tmp_path / "other.mp4"}}))

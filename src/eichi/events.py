@@ -27,8 +27,16 @@ SAID = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 @dataclass(frozen=True, config=SAID)
+class Whole:
+    """A new part and the videos around it, as one video."""
+
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True, config=SAID)
 class Started:
-    """Weights are loaded and the first section begins."""
+    """Weights are loaded and the first section begins. `whole` is the video with what is around the new part."""
 
     model: str
     seed: int
@@ -38,6 +46,7 @@ class Started:
     frames: int
     seconds: float
     sections: int
+    whole: Whole | None = None
     kind: Literal["started"] = "started"
 
 
@@ -227,7 +236,9 @@ class LatentsReady:
 
 @dataclass(frozen=True, config=SAID)
 class Finished:
-    """The file is in its place. `flags` are what was said of its sections."""
+    """The file is in its place: `frames` and `seconds` are what was made, `whole` is all of it where it holds other
+    videos, too. `flags` are what was said of its sections.
+    """
 
     video: str
     poster: str
@@ -236,6 +247,7 @@ class Finished:
     seconds: float
     sections: int
     flags: tuple[Flagged, ...] = ()
+    whole: Whole | None = None
     kind: Literal["finished"] = "finished"
 
 
@@ -264,12 +276,15 @@ class FileFinished:
 
 @dataclass(frozen=True, config=SAID)
 class Stopped:
-    """The user stopped the job. `video` is a playable file of what is finished, None where nothing is."""
+    """The user stopped the job. `video` is a playable file of what is finished, None where nothing is; `whole` is all
+    of it where it holds other videos, too.
+    """
 
     video: str | None
     seed: int
     frames: int
     sections: int
+    whole: Whole | None = None
     kind: Literal["stopped"] = "stopped"
 
 

@@ -25,6 +25,7 @@ from eichi.events import (
     Preparing,
     SectionDone,
     Started,
+    Whole,
 )
 from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 from eichi.words import Bare, resay, say, typed
@@ -78,7 +79,7 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
         case Preparing(done=0):
             return preparing(event, language)
         case Started():
-            return say("run.started", language, **vars(event))
+            return with_whole(say("run.started", language, **vars(event)), event.whole, language)
         case FinishStarted():
             return say("run.finish_started", language, **vars(event))
         case FrameStarted():
@@ -95,6 +96,11 @@ def line(event: Event, language: str, left: float | None = None) -> str | None:
             return say("run.changed", language, status=resay(f"status.{event.status}", language, {}))
         case _:
             return None
+
+
+def with_whole(text: str, whole: Whole | None, language: str) -> str:
+    """What is said of a new part, with how long the video is that it becomes a part of."""
+    return text if whole is None else say("plan.whole", language, text=text, seconds=whole.seconds)
 
 
 def preparing(event: Preparing, language: str) -> str:

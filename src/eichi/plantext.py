@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 from eichi.jobs.view import FramePlanView, PlanView, SectionView
+from eichi.lines import with_whole
 from eichi.plan.keyframes import CONNECTING, START
 from eichi.plan.plan import BEFORE
 from eichi.words import say
@@ -23,10 +24,11 @@ Row = tuple[tuple[int, ...], str, str]  # positions, sign, what it is
 def plan_lines(plan: PlanView, width: int, language: str) -> list[str]:
     """Lines no wider than `width`: a summary, the axis where it fits, one line a section in the order of time."""
     sections = sorted(plan.sections, key=lambda section: section.start_frame)
-    lines = [say("plan.summary", language, **{**vars(plan), "sections": len(sections)})]
+    summary = say("plan.summary", language, **{**vars(plan), "sections": len(sections)})
+    lines = [with_whole(summary, plan.whole, language)]
     if len(sections) * NARROW <= width - 2:
         lines += _axis(sections, plan.frames, width)
-    if plan.pieces:
+    if plan.pieces and plan.common:
         lines.append(_fit(say("plan.common", language, prompt=plan.common), width))
     before = BEFORE in plan.sources
     for section in sections:

@@ -7,12 +7,11 @@ line, the page and the store all start a job by this one call. `models` is where
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from eichi.catalog import Entry, ModelFolders, find
-from eichi.errors import FolderError, InputError, LoraError, OptionError
+from eichi.errors import FolderError, LoraError, OptionError
 from eichi.events import Adjusted, Values
 from eichi.models.found import named
 from eichi.models.gpus import check_gpus
@@ -36,8 +35,9 @@ from eichi.settings import Runtime
 from eichi.text import shorten
 from eichi.video.clip import Clip, look
 from eichi.video.images import load, measure
+from eichi.video.join import Around, Join
 from eichi.video.latentfile import measure_latents
-from eichi.video.sound import Kind, kind_of
+from eichi.video.sound import kind_of
 from eichi.video.splice import model_of, read_source
 
 Drawn = VideoOptions | FrameOptions | FillOptions
@@ -62,14 +62,14 @@ def make_plan(
     """
     entry = entry or find(options.model)
     kept = None if options.kept.latents is None else measure_latents(options.kept.latents)
-    clips = {path: _looked(path, _stamp(path)) for path in sources(options).values()}
+    clips = {path: look(path) for path in sources(options).values()}
     if options.source.sound is not None:
-        _heard(options.source.sound, _stamp(options.source.sound))
+        kind_of(options.source.sound)
     if BEFORE not in sources(options):
         options = _pictured(options, size)
     picture = next(((clip.width, clip.height) for clip in clips.values()), None) or _measured(options, size)
     plan = _examined(resolve(options, entry, picture, kept), models)
-    return replace(plan, notes=(*plan.notes, *_stretch_notes(plan, clips)))
+    return _joined(replace(plan, notes=(*plan.notes, *_stretch_notes(plan, clips))))
 
 
 def make_frame_plan(
@@ -90,24 +90,14 @@ def make_fill_plan(options: FillOptions, models: ModelFolders, entry: Entry | No
     return _noted(resolve_fill(options, entry, before, after), models)
 
 
-# The page plans at every keystroke, and a video is read through once to be known.
-@lru_cache(maxsize=16)
-def _looked(path: Path, stamp: tuple[int, int]) -> Clip:
-    return look(path)
-
-
-@lru_cache(maxsize=16)
-def _heard(path: Path, stamp: tuple[int, int]) -> Kind:
-    return kind_of(path)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """What tells a file from another one in its place. Raises InputError where there is none."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise InputError("error.file.missing", path=path) from error
-    return found.st_size, found.st_mtime_ns
+def _joined(plan: Plan) -> Plan:
+    """A plan with how long the whole video is, and a word on what is done to the videos and the sound around the new
+    part. Raises InputError for what cannot be joined.
+    """
+    if not plan.around:
+        return plan
+    join = Join(Around(**plan.around), plan.frames, (plan.width, plan.height))
+    return replace(plan, notes=(*plan.notes, *join.notes), whole=join.whole)
 
 
 def _stretch_notes(plan: Plan, clips: Mapping[Path, Clip]) -> Iterator[Adjusted]:

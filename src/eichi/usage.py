@@ -39,23 +39,24 @@ class Help(click.HelpFormatter):
         super().write_usage(prog, args, f"{say('cli.usage', self._language)} " if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
-        super().write_heading(self._said(heading))
+        super().write_heading(in_language(heading, self._language))
 
     def write_text(self, text: str) -> None:
-        super().write_text(self._said(text))
+        super().write_text(in_language(text, self._language))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        super().write_dl([(name, self._said(text)) for name, text in rows], col_max, col_spacing)
+        super().write_dl([(name, in_language(text, self._language)) for name, text in rows], col_max, col_spacing)
 
-    def _said(self, text: str) -> str:
-        """A text in the user's language, with what click puts in brackets after it."""
-        found = re.fullmatch(r"(.*?)( *\[[^\[\]]*\])?", text, re.DOTALL)
-        assert found is not None
-        for part, rest in ((text, ""), (found[1], found[2] or "")):
-            id = OWN.get(part) or _ids().get(part)
-            if id is not None:
-                return say(id, self._language) + rest.replace("default: ", f"{say('cli.default', self._language)} ")
-        return text
+
+def in_language(text: str, language: str) -> str:
+    """A text of a command's or an option's help in a language, with what click puts in brackets after it."""
+    found = re.fullmatch(r"(.*?)( *\[[^\[\]]*\])?", text, re.DOTALL)
+    assert found is not None
+    for part, rest in ((text, ""), (found[1], found[2] or "")):
+        id = OWN.get(part) or _ids().get(part)
+        if id is not None:
+            return say(id, language) + rest.replace("default: ", f"{say('cli.default', language)} ")
+    return text
 
 
 @cache

@@ -45,6 +45,10 @@ def test_a_video_is_made_longer_and_what_it_was_made_from_is_known(eichi: Run, t
     again = json.loads(out)
     assert [Path(path).name for path in again["sources"].values()] == ["in.mp4"]
     assert (again["frames"], again["images"]) == (20, {})
+    assert again["whole"] == made["whole"] == {"frames": 28, "seconds": pytest.approx(28 / 24, abs=0.001)}
+    code, out, _ = eichi("plan", "--from", made["video"], "--prompt", "[0s: runs]")
+    assert "whole video: 1.17 s" in out.splitlines()[0]
+    assert "common prompt" not in out
 
 
 def test_the_part_before_a_video_and_the_gap_between_two(eichi: Run, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from eichi.video import sectionfolder
 from eichi.video.jobfolder import JobFolder
 from eichi.video.latentfile import load_latents
 from eichi.video.metadata import read_record
+from tests.clips import clip
 from tests.jobs.sections import leave
 from tests.jobs.test_worker import Asking, add, digest
 
@@ -302,3 +303,37 @@ def test_a_damaged_section_is_not_built_on(queue: Queue, video: VideoOptions, tm
     with pytest.raises(InputError) as refused:
         queue.redo(id, 1)
     assert refused.value.id == "error.latents.damaged"
+
+
+def test_a_continuation_is_built_on_whatever_becomes_of_its_video(
+    queue: Queue, video: VideoOptions, tmp_path: Path
+) -> None:
+    """The copy of the job serves, as long as anybody needs it, while the job is there and when it is finished."""
+    given = clip(tmp_path / "in.mp4", 9)
+    whole = given.read_bytes()
+    video = VideoOptions.parse({**video.dump(), "image": None, "seed": 5, "source": {"before": given}})
+    (id,) = add(queue, video)
+    leave(tmp_path / ".x.parts", video, 2)
+    row = queue.store.claim("somebody")
+    assert row is not None
+    queue.store.record(row, checkpoint=str(tmp_path / ".x.parts"))
+    assert asked(queue.redo(id, 1), "source.before") == str(given)
+    given.unlink()
+    one = queue.branch(id, 1, {"prompt": "q"})
+    lent = Path(asked(one, "source.before"))
+    assert lent.read_bytes() == whole
+    JobFolder(tmp_path / ".x.parts").retire()
+    other = queue.redo(id, 1)
+    assert Path(asked(other, "source.before")) == lent
+    given.write_bytes(b"another")
+    assert Path(asked(queue.branch(id, 2, {}), "source.before")) == lent
+    for copy in lent.parent.glob("source-before*"):
+        copy.write_bytes(b"damaged")  # and its other name with it
+    with pytest.raises(InputError) as refused:
+        queue.redo(id, 1)
+    assert refused.value.id == "error.resume.original"
+    assert lent.is_file()
+    for job in queue.store.jobs():
+        if job.id != id:
+            queue.remove(job.id)
+    assert not lent.exists()

@@ -13,7 +13,7 @@ from torch import Tensor
 from eichi import VideoOptions, make_plan
 from eichi.catalog import Direction, ModelFolders
 from eichi.errors import InputError
-from eichi.events import Adjusted, Event, Finished, FramesReady, SectionDone
+from eichi.events import Adjusted, Event, Finished, FramesReady, SectionDone, Started, Stopped, Whole
 from eichi.models.load import Components
 from eichi.pipeline import generate as module
 from eichi.pipeline.checkpoint import Checkpoint, find
@@ -29,7 +29,7 @@ from eichi.video.clip import look, tail
 from eichi.video.latentfile import load_latents
 from eichi.video.reader import read_frames
 from tests import small
-from tests.clips import clip, tone
+from tests.clips import clip, greys, tone
 
 BOTH = pytest.mark.parametrize("name", ["framepack", "framepack-f1"])
 
@@ -157,6 +157,7 @@ def test_the_result_has_the_video_and_every_new_frame(
     last = events[-1]
     assert isinstance(last, Finished)
     assert (last.frames, last.seconds) == (plan.frames, plan.seconds)
+    assert last.whole == plan.whole == Whole(30 + plan.frames, round(1 + plan.seconds, 3))
     whole = [frame.pixels for frame in read_frames(Path(last.video))]
     assert len(whole) == 30 + plan.frames
     assert all(np.array_equal(a, b.pixels) for a, b in zip(whole[:30], read_frames(video), strict=True))
@@ -273,3 +274,48 @@ def _finished(plan: Plan, folder: Path, components: Components) -> Finished:
     last = list(generate(plan, folder, components))[-1]
     assert isinstance(last, Finished)
     return last
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "held", "apart"),
+    [
+        ("framepack-f1", ("before",), range(12), []),
+        ("framepack", ("before",), range(0), ["before"]),
+        ("framepack", ("before", "after"), range(20, 32), ["before"]),
+    ],
+)
+def test_a_stopped_video_holds_what_it_meets(
+    models: dict[str, Components], tmp_path: Path, name: str, sides: tuple[str, ...], held: range, apart: list[str]
+) -> None:
+    """The standard model begins at the end: what comes before is not met yet, and that is said."""
+    components, first = models[name], {"before": 0, "after": 20}
+    source = {side: clip(tmp_path / f"{side}.mp4", 12, first=first[side]) for side in sides}
+    plan, seen = planned(components, seconds=2.0, source=source), list[Event]()
+    for event in generate(plan, tmp_path / "out", components, lambda: isinstance(seen[-1], FramesReady)):
+        seen.append(event)
+    last = seen[-1]
+    assert isinstance(last, Stopped)
+    assert last.video is not None
+    said = [note for note in seen if isinstance(note, Adjusted) and note.id == "note.stopped.apart"]
+    assert [note.values["path"] for note in said] == [str(source[side]) for side in apart]
+    shown = greys(frame.pixels for frame in read_frames(Path(last.video)))
+    assert len(shown) == last.frames + len(held) < plan.frames + 12 * len(sides)
+    part = shown[: len(held)] if held.start == 0 else shown[-len(held) :]
+    assert part == list(held)
+    assert last.whole == (Whole(len(shown), round(len(shown) / 30, 3)) if held else None)
+
+
+def test_what_is_encoded_is_said_in_the_plan_and_once(models: dict[str, Components], tmp_path: Path) -> None:
+    components = models["framepack-f1"]
+    plan = planned(components, source={"before": clip(tmp_path / "in.mov", 12, 25, sound="pcm_s16le", codec="mpeg4")})
+    ids = ["note.join.encoded", "note.join.sound"]
+    assert [note.id for note in plan.notes if note.id in ids] == ids
+    events = generate(plan, tmp_path / "out", components)
+    said = []
+    for event in events:
+        said += [event.id] if isinstance(event, Adjusted) else []
+        if isinstance(event, Started):
+            assert event.whole == plan.whole == Whole(12 + 17, 1.16)
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert [id for id in said if id in ids] == ids

@@ -89,7 +89,9 @@ def test_scripts_and_the_lock_are_for_one_python() -> None:
 def test_what_a_set_up_takes_is_the_same_everywhere() -> None:
     """The document says what the set-up asks of the disk."""
     least, card = room()["least"], room()["card"]
-    assert f"at least {least} GiB free while it sets up, for an NVIDIA card about {card}" in text("docs/guide/install.md")
+    assert f"at least {least} GiB free while it sets up, for an NVIDIA card about {card}" in text(
+        "docs/guide/install.md"
+    )
     assert f"at least {least}, for an NVIDIA card about {card}." in say("start.room", folder="x", free=1.0, **room())
 
 

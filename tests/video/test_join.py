@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from eichi.video.form import Form
 from eichi.video.join import Around, Join
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
-from tests.clips import SAMPLES, Made, clip, grey, greys, tone
+from tests.clips import SAMPLES, Made, clip, grey, greys, moving, tone
 
 NTSC = Fraction(30000, 1001)
 NEW = 12  # frames at 30 a second
@@ -159,6 +160,18 @@ def test_what_cannot_stay_is_encoded_once_and_said(tmp_path: Path, name: str, ma
     assert seen(whole)[:9] == pytest.approx(range(9), abs=2)
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_picture_that_moves_is_continued(tmp_path: Path, kind: str) -> None:
+    path = moving(tmp_path / f"v.{kind}")
+    whole, plan = join(tmp_path, Around(before=path))
+    assert [note.id for note in plan.notes] == ["note.join.encoded"]
+    assert [round(float(frame.pixels.mean())) for frame in read_frames(whole)][:4] == pytest.approx(
+        [20, 80, 140, 200], abs=3
+    )
+    assert times(whole) == pytest.approx([place / 10 for place in range(8)], abs=2e-3)
+    assert (look(path).frames, look(path).seconds) == (4, Fraction(2, 5))
+
+
 @pytest.mark.parametrize("number", range(1, 9))
 def test_whichever_way_frames_lie_in_a_file_they_are_seen_upright(tmp_path: Path, number: int) -> None:
     """Also alone: what is finished of a job, while it runs and after it was stopped."""
@@ -238,6 +251,68 @@ def test_the_new_part_takes_a_sound(tmp_path: Path, sound: str | None, codec: st
     assert all(early) if sound else not any(early)
     assert all(loud(whole, 1.1, 1.4))
     assert not any(loud(whole, 1.6, 2.2))
+
+
+@pytest.mark.parametrize("codec", ["wav", "m4a"])
+def test_the_end_of_a_new_part_has_the_end_of_its_sound(tmp_path: Path, codec: str) -> None:
+    given, path = tmp_path / f"s.{codec}", clip(tmp_path / "v.mp4", 30)
+    with av.open(str(given), "w") as container:
+        voice = container.add_stream({"wav": "pcm_s16le", "m4a": "aac"}[codec], rate=SAMPLES)
+        assert isinstance(voice, AudioStream)
+        for block in tone(1.2):
+            samples = block.to_ndarray()
+            if (block.pts or 0) < SAMPLES * 0.8:
+                samples[:] = 0
+            quiet = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            quiet.sample_rate, quiet.pts = SAMPLES, block.pts or 0
+            container.mux(voice.encode(quiet))
+        container.mux(voice.encode(None))
+    join_ = Join(Around(after=path, sound=given), 36, MADE)
+    writer = Writer(tmp_path / "w.mp4", *MADE, 1, tmp_path / "work", form=join_.form)
+    writer.add(12, np.zeros((24, MADE[1], MADE[0], 3), dtype=np.uint8))
+    part = join_.cut(12, 36)
+    part.write(tmp_path / "work", {12: next(iter(writer.segments.values()))}, tmp_path / "w.mp4", {})
+    assert len(seen(tmp_path / "w.mp4")) == 24 + 30 == part.whole.frames  # type: ignore[union-attr]
+    assert times(tmp_path / "w.mp4") == pytest.approx([at / 30 for at in range(54)], abs=1e-3)
+    assert not any(loud(tmp_path / "w.mp4", 0.05, 0.35))
+    assert all(loud(tmp_path / "w.mp4", 0.45, 0.75))
+
+
+@pytest.mark.parametrize("codec", ["wav", "m4a"])
+@pytest.mark.parametrize("samples", [48_000, 44_100])
+def test_nothing_is_heard_of_a_seam(tmp_path: Path, codec: str, samples: int) -> None:
+    """A tone that goes on: the video has its beginning, the new part's sound the rest."""
+    path = clip(tmp_path / "v.mp4", 21, sound="aac", samples=samples)
+    given, name = tmp_path / f"s.{codec}", {"wav": "pcm_s16le", "m4a": "aac"}[codec]
+    with av.open(str(given), "w") as container:
+        voice = container.add_stream(name, rate=samples)
+        assert isinstance(voice, AudioStream)
+        for block in list(tone(2, samples))[1:]:  # 1024 samples are not a whole number of waves
+            block.pts = (block.pts or 0) - 1024
+            container.mux(voice.encode(block))
+        container.mux(voice.encode(None))
+    join_ = Join(Around(path, sound=given), 36, MADE)
+    (video, song_) = join_.sound.voices
+    join_.sound.voices[1] = replace(song_, offset=Fraction(1024, samples), start=video.end)  # in phase
+    writer = Writer(tmp_path / "w.mp4", *MADE, 1, tmp_path / "work", form=join_.form)
+    writer.add(0, np.zeros((36, MADE[1], MADE[0], 3), dtype=np.uint8))
+    join_.write(tmp_path / "work", {0: next(iter(writer.segments.values()))}, tmp_path / "w.mp4", {})
+    wave, step = _wave(tmp_path / "w.mp4", samples)[: round(1.8 * samples)], samples // 50
+    ideal = np.sin(2 * np.pi * 440 * np.arange(len(wave)) / samples) * 8000 / 2**15
+    seam = round(0.7 * samples)
+    rest = (wave - ideal)[seam - 3 * step : seam + 3 * step].reshape(-1, step)
+    assert np.sqrt((rest**2).mean(axis=1)).max() < 0.1 * np.sqrt((ideal**2).mean())
+
+
+def _wave(path: Path, samples: int) -> "np.ndarray[Any, Any]":
+    """The first channel of a file's sound, in its place."""
+    wave = np.zeros(3 * samples)
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            at, made = round(float(frame.time or 0) * samples), frame.to_ndarray()[0]
+            made = made[max(-at, 0) :]
+            wave[max(at, 0) : max(at, 0) + len(made)] = made
+    return wave
 
 
 def test_a_part_before_a_video_and_between_two(tmp_path: Path) -> None:

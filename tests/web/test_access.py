@@ -49,6 +49,8 @@ def test_a_token_has_a_name_and_goes_alone(tmp_path: Path) -> None:
     access = Access(tmp_path)
     first = access.give("studio")
     assert not access.known  # a password is still to be made
+    password, _ = access.renew(named=True)
+    assert [access.allows(one) for one in (f"Bearer {first}", basic(password))] == ["studio", "password"]
     _, token = access.renew()
     assert access.allows(f"Bearer {first}") is None
     tokens = {name: access.give(name) for name in ("studio", "büro-2")}

@@ -19,7 +19,7 @@ from eichi.video.latentfile import Latents, save_latents
 from eichi.web import results, uploads
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
-from tests.clips import clip
+from tests.clips import clip, moving
 from tests.pictures import saved
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
@@ -123,6 +123,21 @@ def test_videos_of_cameras_are_taken(desk: Desk, tmp_path: Path) -> None:
         path = desk.given.result(name, io.BytesIO(made.read_bytes()))
         assert path.suffix == Path(name).suffix.lower()
         assert desk.given.last(path, 64)
+
+
+def test_pictures_that_move_are_videos_where_a_video_is_given(client: TestClient, desk: Desk, tmp_path: Path) -> None:
+    """A picture that moves has a name of its own among videos; in a place for pictures its first one is taken."""
+    for kind in ("gif", "webp"):
+        made = moving(tmp_path / f"in.{kind}")
+        given = client.post("/api/v1/files", files={"file": (f"in.{kind}", made.read_bytes())}).json()
+        assert given["kind"] == "video"
+        assert client.get(f"/api/v1/refs/{given['id']}").json()["seconds"] == pytest.approx(0.4, abs=0.01)
+        first, last = (client.get(f"/api/v1/refs/{given['id']}/picture?at={at}").content for at in ("first", "last"))
+        assert [_bright(one) for one in (first, last)] == pytest.approx([20, 200], abs=6)
+
+
+def _bright(picture: bytes) -> float:
+    return float(np.asarray(Image.open(io.BytesIO(picture)).convert("L")).mean())
 
 
 def test_latents_get_a_name_that_is_free(desk: Desk, tmp_path: Path) -> None:

@@ -431,6 +431,8 @@ def _line(job: "JobView", language: str) -> str:
     prompt, plan = job.prompt, job.plan
     short = shorten(prompt, SHOWN)
     length = "1" if plan.seconds is None else say("queue.seconds", language, seconds=plan.seconds)
+    if plan.whole is not None and plan.seconds is not None:
+        length = say("queue.whole", language, seconds=plan.seconds, whole=plan.whole.seconds)
     size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
     text = f"{job.id:>5}  {pad(status, 13)}{job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"

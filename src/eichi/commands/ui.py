@@ -49,7 +49,7 @@ def ui(
             return
         access = None if server in LOCAL or open_to_all else Access(settings.home)
         if new_password or (access is not None and not access.known):
-            password, token = Access(settings.home).renew()
+            password, token = Access(settings.home).renew(named=not new_password)
             tell(say("ui.password", language, password=password, token=token))
         if open_to_all and server not in LOCAL:
             tell(say("ui.open", language))

@@ -46,6 +46,16 @@ class Source:
         path = folder.leavings.join(source, self.plan, orders) if source.made else folder.latents_file
         return {"latents": str(path), "sections": orders}
 
+    def lent(self, wished: VideoOptions) -> Plain:
+        """The options that name the videos and the sound which the job was made for where they are to be had, as far as
+        those are wished again. Raises InputError, DiskError.
+        """
+        folder, found = JobFolder(Path(str(self.job.checkpoint))), wished.source.dump()
+        for name, path in self.plan.around.items():
+            if folder.source.begun and getattr(wished.source, name) == path:
+                found[name] = str(folder.leavings.lend(folder.source, name, path))
+        return found
+
 
 def source_of(job: Job, models: ModelFolders) -> Source:
     """What can be built on of a job. Raises InputError where nothing is there."""
@@ -109,7 +119,7 @@ def branched(source: Source, order: int, values: Mapping[str, Any]) -> VideoOpti
         past = with_past(before, wished, order)
         place(asked, PROMPT, past[PROMPT])
         asked["keyframes"] |= past["keyframes"]
-    return VideoOptions.parse({**asked, "kept": source.kept(order)})
+    return VideoOptions.parse({**asked, "source": source.lent(wished), "kept": source.kept(order)})
 
 
 def laid(request: Plain, values: Mapping[str, Any]) -> Plain:
@@ -143,11 +153,10 @@ def with_ahead(request: Plain, options: VideoOptions) -> Plain:
 
 
 def needed(requests: Iterable[object]) -> set[Path]:
-    """The latent files that the requests of jobs name."""
+    """The latent files, the videos and the sounds that the requests of jobs name."""
     found: set[Path] = set()
     for request in requests:
-        kept = request.get("kept") if isinstance(request, dict) else None
-        path = kept.get("latents") if isinstance(kept, dict) else None
-        if isinstance(path, str):
-            found.add(Path(path))
+        for group in ("kept", "source"):
+            named = request.get(group) if isinstance(request, dict) else None
+            found |= {Path(one) for one in named.values() if isinstance(one, str)} if isinstance(named, dict) else set()
     return found

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from eichi.events import Adjusted, Message, Progress, Result, Values
+from eichi.events import Adjusted, Message, Progress, Result, Values, Whole
 from eichi.finish.plan import FinishPlan
 from eichi.models.tokens import Reading
 from eichi.options import FinishOptions, FrameOptions, VideoOptions
@@ -120,7 +120,9 @@ class Problem(View):
 
 
 class Figures(View):
-    """What a list of jobs shows of a plan. `frames` and `seconds` are a video's, `profile` a single image's."""
+    """What a list of jobs shows of a plan. `frames` and `seconds` are those that are made of a video, `whole` is that
+    with the videos around it; `profile` is a single image's.
+    """
 
     model: str
     width: int
@@ -129,6 +131,7 @@ class Figures(View):
     kept: int
     frames: int | None = None
     seconds: float | None = None
+    whole: Whole | None = None
     profile: str | None = None
     notes: tuple[Adjusted, ...] = ()
 
@@ -142,8 +145,8 @@ class Figures(View):
         known = {"model": plan.entry.name, "width": plan.width, "height": plan.height, "notes": plan.notes}
         if isinstance(plan, FramePlan):
             return cls(**known, sections=1, kept=0, profile=plan.options.profile)
-        seconds = round(plan.seconds, 3)
-        return cls(**known, sections=len(plan.sections), kept=plan.kept, frames=plan.frames, seconds=seconds)
+        made = {"frames": plan.frames, "seconds": round(plan.seconds, 3), "whole": plan.whole}
+        return cls(**known, sections=len(plan.sections), kept=plan.kept, **made)
 
 
 class Positions(View):
@@ -208,7 +211,8 @@ class SectionView(View):
 class PlanView(View):
     """The plan of a video: what `eichi plan` prints and the page draws. Sections are in the order of generation.
 
-    `sources` are the videos that it is made for, `before` it or `after` it; frames are counted from the cut on.
+    `sources` are the videos that it is made for, `before` it or `after` it; frames are counted from the cut on. `whole`
+    is all of them as one video.
     """
 
     model: str
@@ -227,6 +231,7 @@ class PlanView(View):
     tokens: tuple[Reading, ...] = ()
     common: str = ""
     pieces: tuple[PieceView, ...] = ()
+    whole: Whole | None = None
 
     @classmethod
     def of(cls, plan: Plan, tokens: tuple[Reading, ...] = ()) -> Self:
@@ -247,6 +252,7 @@ class PlanView(View):
             tokens=tokens,
             common=plan.common,
             pieces=tuple(_pieces(plan)),
+            whole=plan.whole,
         )
 
 

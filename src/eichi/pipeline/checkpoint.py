@@ -44,7 +44,7 @@ from eichi.models.load import Components
 from eichi.models.lorafile import lora_print
 from eichi.options import VideoOptions, files_of, put
 from eichi.pipeline.job import ATTENTION, computed, mark_files
-from eichi.pipeline.originals import Original, Write, picture_file, source_file, write_latents
+from eichi.pipeline.originals import Original, Write, picture_file, write_latents
 from eichi.plan.ahead import AHEAD, same_ahead, same_past
 from eichi.plan.plan import Plan
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
@@ -52,7 +52,7 @@ from eichi.video.images import load as load_picture
 from eichi.video.jobfolder import ENDING, FINISH, JobFolder, free_name
 from eichi.video.metadata import Record, record
 from eichi.video.outputs import SECTIONS
-from eichi.video.sectionfolder import KEPT, LATENTS, RECORD, SECTION, section_file
+from eichi.video.sectionfolder import KEPT, LATENTS, RECORD, SECTION, section_file, source_file
 
 LOCK = "lock"
 PICTURES, THREADS = "pictures", "threads"

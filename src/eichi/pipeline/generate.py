@@ -6,7 +6,7 @@ knows a page, a queue or a terminal.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,11 @@ def generate(
             record = computed(checkpoint.record(plan), components)
             place = checkpoint.result, checkpoint.folder
             outputs = Outputs(plan, record, *place, checkpoint.finished, Around(**around))
-            yield from _laid(plan, outputs, around)
+            called = {str(path): str(plan.around[name]) for name, path in around.items()}
+            notes = tuple(_called(note, called) for note in outputs.notes)
+            yield from _laid(outputs, notes)
+            rest = tuple(note for note in plan.notes if note not in notes)
+            plan = replace(plan, notes=rest, whole=outputs.whole)
             before = checkpoint.sections()
             poster = pixels[START]
             events = compute(plan, components, pixels, before, stop, previews, around)
@@ -100,28 +104,33 @@ def generate(
                 outputs.take(event)
                 yield event
             outputs.values = computed(record, components)  # a kernel may have been dropped meanwhile
-            if not outputs.complete:
-                yield outputs.stop(0 if fresh else checkpoint.made)
-                return
             yield from checkpoint.vouch(plan, originals(plan))
+            if not outputs.complete:
+                stopped = outputs.stop(0 if fresh else checkpoint.made)
+                yield from (_called(note, called) for note in outputs.apart)
+                yield stopped
+                return
             last = outputs.finish(poster)
             checkpoint.retire() if retire else checkpoint.discard()
             yield last
 
 
-def _laid(plan: Plan, outputs: Outputs, around: Mapping[str, Path]) -> Iterator[Event]:
+def _laid(outputs: Outputs, notes: Iterable[Adjusted]) -> Iterator[Event]:
     """Encode what is around the new part and cannot stay as it is, before anything is drawn, so that what cannot be
-    read is known by then; words on what is done to it, by the names that the files have outside, and how far it is.
+    read is known by then; words on what is done to it, and how far it is.
     """
-    called = {str(path): str(plan.around[name]) for name, path in around.items()}
-    for note in outputs.notes:
-        path = called.get(str(note.values.get("path")))
-        yield note if path is None else Adjusted(note.id, {**note.values, "path": path})
+    yield from notes
     told = 0
     for event in outputs.lay():
         if event.total and event.done * TWENTIETHS // event.total > told:
             told = event.done * TWENTIETHS // event.total
             yield event
+
+
+def _called(note: Adjusted, names: Mapping[str, str]) -> Adjusted:
+    """A word on a file by the name that this has outside."""
+    path = names.get(str(note.values.get("path")))
+    return note if path is None else Adjusted(note.id, {**note.values, "path": path})
 
 
 def _poster(plan: Plan, event: Event, before: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -309,4 +318,5 @@ def _decoder(plan: Plan, components: Components) -> Decoder | LoopDecoder | Part
 
 def _started(plan: Plan, components: Components) -> Started:
     name, device, count = plan.entry.name, str(components.device), len(plan.sections)
-    return Started(name, plan.seed, device, plan.width, plan.height, plan.frames, plan.seconds, count)
+    made = plan.width, plan.height, plan.frames, plan.seconds
+    return Started(name, plan.seed, device, *made, count, plan.whole)

@@ -4,9 +4,6 @@ videos and the sound that it is made for as they are, the latents of the section
 Each copy has a name, and what writes it when it is needed. Knows no folder and no checksums.
 """
 
-import os
-import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -25,9 +22,7 @@ from eichi.plan.keyframes import START
 from eichi.plan.plan import BEFORE, Plan
 from eichi.video import images
 from eichi.video.latentfile import Latents, load_latents
-from eichi.video.sectionfolder import LATENTS, section_file
-
-ENDED = re.compile(r"\.[a-z0-9]{1,5}")
+from eichi.video.sectionfolder import LATENTS, copy_file, section_file, source_file
 
 Write = Callable[[Path], object]  # fills a draft
 
@@ -95,12 +90,6 @@ def picture_file(name: str) -> str:
     return f"{name.replace(':', '-')}.png"
 
 
-def source_file(name: str, path: Path) -> str:
-    """What the copy of a video or of a sound is called; by its ending its kind is known sooner."""
-    ending = path.suffix.lower()
-    return f"source-{name}{ending if ENDED.fullmatch(ending) else ''}"
-
-
 def whole_file(path: Path) -> Original:
     """A file that is kept as it is. On the same disk it gets a second name, which costs nothing; where somebody then
     writes into it, and does not put another in its place, the copy is damaged too, and that is said.
@@ -110,10 +99,7 @@ def whole_file(path: Path) -> Original:
         if not path.is_file():
             raise InputError("error.file.missing", path=path)
         draft.unlink(missing_ok=True)
-        try:
-            os.link(path.resolve(), draft)
-        except OSError:  # another disk, somebody else's file, a disk that knows no second names
-            shutil.copyfile(path, draft)
+        copy_file(path, draft)
 
     return Original(path, write, lasting=False)
 

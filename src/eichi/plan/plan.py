@@ -11,7 +11,7 @@ from pathlib import Path
 from eichi.catalog import Entry
 from eichi.declare import walk
 from eichi.errors import OptionError
-from eichi.events import Adjusted
+from eichi.events import Adjusted, Whole
 from eichi.options import MADE, VideoOptions, quality
 from eichi.plan import keyframes
 from eichi.plan.continued import Shape, kept_sections
@@ -71,13 +71,15 @@ class Plan(Resolved[VideoOptions]):
     """A resolved request for a video. `images` are the pictures it needs, by name; the start picture is the last frame
     of a video that is continued, and its file is that video's.
 
-    `sections` are in the order of generation; the first `kept` of them are taken over as they were made before.
+    `sections` are in the order of generation; the first `kept` of them are taken over as they were made before. `whole`
+    is the video with those around it, once they were looked at.
     """
 
     window: int
     sections: tuple[SectionPlan, ...]
     kept: int
     images: dict[str, Path]
+    whole: Whole | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ last key frame before what is wanted, so that it costs the same whatever the len
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from eichi.errors import InputError
 from eichi.video.avc import Sets, read_sets
 from eichi.video.form import FPS, Form, form_of
 from eichi.video.reader import View, timed
-from eichi.video.sources import INDEXED, is_cut, open_video, video_of
+from eichi.video.sources import INDEXED, Stamp, is_cut, open_video, stamp, video_of
 from eichi.video.srgb import HLG, PQ, by_numbers
 
 # What files say of themselves as a rate is a guess of theirs; those that there are, are few.
@@ -115,6 +116,12 @@ class Times:
 
 def look(path: Path) -> Clip:
     """What a video is. Raises InputError for what is none, has no frames, or is damaged."""
+    return _look(path, stamp(path))
+
+
+# The page plans at every keystroke, and a video is read through once to be known.
+@lru_cache(maxsize=16)
+def _look(path: Path, stamped: Stamp) -> Clip:
     with open_video(path) as container:
         stream = video_of(container)
         first = next(container.decode(stream), None)

@@ -8,6 +8,7 @@ that of decoding is counted anew, for all parts alike. Knows nothing of latents,
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import merge
@@ -23,7 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from eichi.errors import InputError
-from eichi.events import Adjusted, Converted
+from eichi.events import Adjusted, Converted, Whole
 from eichi.files import aside
 from eichi.video import sound
 from eichi.video.avc import Sets, free_numbers, read_sets, together
@@ -78,7 +79,8 @@ class Join:
     around it. Raises InputError for a video or a sound that cannot be read.
 
     `form` is what the new part has to be written in, `pace` which of its frames are shown, from the second `begin` of
-    the whole to `end`; all of it lasts `seconds`. `notes` are what is done otherwise than left as it is.
+    the whole to `end`; all of it lasts `seconds`. Of the places that are shown those from `first` on are there, `shown`
+    of them: all, unless it is `cut`. `notes` are what is done otherwise than left as it is.
     """
 
     def __init__(self, around: Around, frames: int, size: tuple[int, int]) -> None:
@@ -93,11 +95,31 @@ class Join:
         self.before = self._side(around.before, clips, known, numbers[1])
         self.after = self._side(around.after, clips, known, numbers[2])
         self.sides = [side for side in (self.before, self.after) if side is not None]
+        self._put(0, self.pace.total)
+        self.notes = tuple(self._notes())
+
+    def _put(self, first: int, end: int) -> None:
+        """Find the times of what is shown, the new part's places [first, end) and what is around them."""
+        self.first, self.shown = first, end - first
         self.begin = self.before.clip.end - self.before.clip.begin if self.before else Fraction(0)
-        self.end = self.begin + self.pace.total / rate
+        self.end = self.begin + self.shown / self.form.rate
         self.seconds = self.end + (self.after.clip.seconds if self.after else 0)
         self.sound = sound.Track(self._voices())
-        self.notes = tuple(self._notes())
+
+    @property
+    def whole(self) -> Whole | None:
+        """The whole video, None where that is the new part alone."""
+        frames = self.shown + sum(side.clip.frames for side in self.sides)
+        return Whole(frames, round(float(self.seconds), 3)) if self.sides else None
+
+    def cut(self, first: int, end: int) -> "Join":
+        """The same with no more of the new part than its places [first, end), and with those videos that they meet."""
+        made = copy(self)
+        made.before = self.before if first == 0 else None
+        made.after = self.after if end == self.pace.total else None
+        made.sides = [side for side in (made.before, made.after) if side is not None]
+        made._put(first, end)
+        return made
 
     def _side(self, path: Path | None, clips: Mapping[Path, Clip], known: Sets | None, number: int) -> Side | None:
         """One of the videos around, copied where its form is that of the whole and its sets clash with no others."""
@@ -132,7 +154,8 @@ class Join:
             last = self.begin if self.around.sound else last
             voices.append(sound.Voice(self.before.path, -self.before.clip.begin, Fraction(0), last))
         if self.around.sound:
-            voices.append(sound.Voice(self.around.sound, self.begin, self.begin, self.end, whole=True))
+            start = self.begin - self.first / self.form.rate
+            voices.append(sound.Voice(self.around.sound, start, self.begin, self.end, whole=True))
         if self.after and self.after.clip.sound:
             voices.append(sound.Voice(self.after.path, self.end - self.after.clip.start, self.end, end))
         return voices
@@ -167,7 +190,8 @@ class Join:
 
     def _runs(self, folder: Path, segments: Mapping[int, Path]) -> list[Run]:
         """Everything that is shown, in order."""
-        runs = [Run(path, self.begin + first / self.form.rate) for first, path in sorted(segments.items())]
+        placed = sorted(segments.items())
+        runs = [Run(path, self.begin + (first - self.first) / self.form.rate) for first, path in placed]
         if self.before:
             runs.insert(0, _run(folder, self.before, self.before.clip.start - self.before.clip.begin))
         if self.after:

@@ -14,7 +14,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eichi.events import Adjusted, Converted, Event, Finished, Flagged, FramesReady, LatentsReady, SectionDone, Stopped
+from eichi.events import (
+    Adjusted,
+    Converted,
+    Event,
+    Finished,
+    Flagged,
+    FramesReady,
+    LatentsReady,
+    SectionDone,
+    Stopped,
+    Whole,
+)
 from eichi.files import aside, leave
 from eichi.plan.keyframes import CONNECTING
 from eichi.plan.plan import Plan, SectionPlan
@@ -75,6 +86,20 @@ class Outputs:
         """What is done to the videos and the sound around the new part otherwise than leave them as they are."""
         return self.join.notes if self.join else ()
 
+    @property
+    def whole(self) -> Whole | None:
+        """The video with what is around the new part, None where nothing is."""
+        return self.join.whole if self.join else None
+
+    @property
+    def apart(self) -> tuple[Adjusted, ...]:
+        """A word on every video that what is finished does not meet yet, so that it is in no video of a stopped job."""
+        joined = self._joined
+        if self.join is None or joined is None or not self.writer.segments:
+            return ()
+        left = [side for side in self.join.sides if side not in joined.sides]
+        return tuple(Adjusted("note.stopped.apart", {"path": str(side.path)}) for side in left)
+
     def take(self, event: Event) -> None:
         """Write what an event brings. Raises DiskError."""
         match event:
@@ -100,31 +125,34 @@ class Outputs:
             yield from self.join.lay(self._folder, self.options.crf, self._finished)
 
     def finish(self, poster: NDArray[np.uint8]) -> Finished:
-        """Publish the video, its poster and what else was asked for. The figures are those of the new part."""
+        """Publish the video, its poster and what else was asked for."""
         plan = self.plan
-        self._publish()
+        self._publish(self.path)
         picture = self.path.with_suffix(".png")
         with writing(picture):
             save_png(picture, poster, self.values)
             self._keep()
         leave(self._half)  # the whole video has all of it; who is watching it may on
-        count = len(plan.sections)
-        return Finished(str(self.path), str(picture), plan.seed, plan.frames, plan.seconds, count, tuple(self.flags))
+        made, count = (plan.frames, plan.seconds), len(plan.sections)
+        return Finished(str(self.path), str(picture), plan.seed, *made, count, tuple(self.flags), self.whole)
 
     def stop(self, made: int = 0) -> Stopped:
         """Publish what is finished of a stopped job under a name of its own; `made` sections are on disk.
 
-        What was finished before the job was gone on with is part of it, also where it was not come to again.
+        What was finished before the job was gone on with is part of it, also where it was not come to again, and so are
+        the videos that it meets.
         """
         self.writer.find(0, self.pace.total)
         if self.writer.encoded:
             self.sections = max(self.sections, made)
         if not self.writer.encoded:
             return Stopped(None, self.plan.seed, 0, self.sections)
-        frames = self.writer.publish(tags(self.values), self._half)
+        self._publish(self._half)
         with writing(self._half):
             self._keep()
-        return Stopped(str(self._half), self.plan.seed, frames, self.sections)
+        joined = self._joined
+        whole = joined.whole if joined else None
+        return Stopped(str(self._half), self.plan.seed, self.writer.encoded, self.sections, whole)
 
     @property
     def _half(self) -> Path:
@@ -164,14 +192,23 @@ class Outputs:
             made[section] = Writer(path, self.plan.width, self.plan.height, self.options.crf, folder, finished)
         return made
 
-    def _publish(self) -> None:
+    def _publish(self, target: Path) -> None:
         """Put the video in its place, with what is around the new part."""
-        if self.join is None:
-            self.writer.publish(tags(self.values))
+        joined = self._joined
+        if joined is None:
+            self.writer.publish(tags(self.values), target)
             return
         segments = {first: path for (first, _), path in self.writer.segments.items()}
-        with writing(self.path), aside(self.path, self._folder) as draft:
-            self.join.write(self._folder, segments, draft, tags(self.values))
+        with writing(target), aside(target, self._folder) as draft:
+            joined.write(self._folder, segments, draft, tags(self.values))
+
+    @property
+    def _joined(self) -> Join | None:
+        """What is around the new part as far as that is written."""
+        if self.join is None or not self.writer.segments:
+            return self.join
+        spans = sorted(self.writer.segments)
+        return self.join.cut(spans[0][0], spans[-1][1])
 
     def _add_at_pace(self, first: int, frames: NDArray[np.uint8]) -> None:
         """Give a run of frames to the video, those of them that are shown at its rate."""

@@ -30,7 +30,9 @@ from eichi.video.metadata import Record
 LEFT = ".made"  # how the folder is called that a finished job leaves
 KEPT, RECORD, LATENTS = "kept", "record", "latents"
 SECTION = re.compile(r"section-(\d+)\.safetensors")
-JOINED = re.compile(r"kept-(\d+)\.safetensors")
+AROUND = re.compile(r"source-[a-z]+(\.[a-z0-9]{1,5})?")  # copies of the videos and the sound that it is made for
+JOINED = re.compile(rf"kept-(\d+\.safetensors|{AROUND.pattern})")
+ENDED = re.compile(r"\.[a-z0-9]{1,5}")
 LIMIT = 4 * 2**30  # bytes of sections that finished jobs keep in one folder: about a thousand of 640 pixels
 SHARE = 4  # no more than this part of what is free
 
@@ -98,7 +100,9 @@ class SectionFolder:
 
 @dataclass(frozen=True)
 class Leavings(SectionFolder):
-    """What a finished job has left to build on: its sections, and the files that other jobs take sections over from."""
+    """What a finished job has left to build on: its sections, the videos and the sound that it was made for, and the
+    files that other jobs take these over from.
+    """
 
     def join(self, source: SectionFolder, plan: Plan, orders: int) -> Path:
         """A latent file with the first sections of a plan. Raises InputError, DiskError."""
@@ -110,12 +114,34 @@ class Leavings(SectionFolder):
             raise DiskError("error.checkpoint.write", folder=self.folder, reason=error) from error
         return path
 
+    def lend(self, source: SectionFolder, name: str, path: Path) -> Path:
+        """Where a video or a sound lies that sections were made for: where it lay, or here, a second name of the copy.
+
+        Raises InputError where neither is what it was, DiskError.
+        """
+        copied = source.folder / source_file(name, path)
+        checksum = source.files().get(copied.name, "")
+        if not checksum or _holds(path, checksum) or not (path.is_file() or copied.is_file()):
+            return path
+        if not _holds(copied, checksum):
+            raise InputError("error.resume.original", folder=source.folder, path=path, reason="reason.checksum")
+        lent = self.folder / f"kept-{copied.name}"
+        try:
+            self.folder.mkdir(0o700, exist_ok=True)
+            if not _holds(lent, checksum):
+                remove(lent)
+                copy_file(copied, lent)
+        except OSError as error:
+            raise DiskError("error.checkpoint.write", folder=self.folder, reason=error) from error
+        return lent
+
     def take(self, source: SectionFolder) -> None:
-        """Take over the card and the sections of a job that is finished, whose folder is no job's then. Raises OSError,
-        InputError.
+        """Take over the card, the sections and the copies of a job that is finished, whose folder is no job's then.
+
+        Raises OSError, InputError.
         """
         card, files = source.card(), source.files()
-        names = [name for name in files if SECTION.fullmatch(name)]
+        names = [name for name in files if SECTION.fullmatch(name) or AROUND.fullmatch(name)]
         self.forget()
         self.folder.mkdir(0o700, exist_ok=True)
         write_card(self.folder, card | {FILES: {name: files[name] for name in names}})
@@ -156,13 +182,28 @@ class Leavings(SectionFolder):
 def trim_leavings(folder: Path) -> None:
     """Give back the space of the jobs that ended first, where all together keep more than is good. Raises OSError."""
     found = sorted(folder.glob(f".*{LEFT}"), key=lambda path: -path.stat().st_mtime_ns)
-    sizes = {path: sum(file.stat().st_size for file in path.glob("section-*")) for path in found}
+    sizes = {
+        path: sum(_taken(file) for kind in ("section-*", "source-*") for file in path.glob(kind)) for path in found
+    }
     limit = min(LIMIT, (shutil.disk_usage(folder).free + sum(sizes.values())) // SHARE)
     size = 0
     for path in found:
         size += sizes[path]
         if size > limit:
             Leavings(path).forget()
+
+
+def _taken(file: Path) -> int:
+    """The bytes that a file takes alone: what has another name, too, costs nothing."""
+    state = file.stat()
+    return state.st_size if state.st_nlink == 1 else 0
+
+
+def _holds(path: Path, checksum: str) -> bool:
+    try:
+        return file_checksum(path) == checksum
+    except OSError:
+        return False
 
 
 def joined_in(folder: Path) -> list[Path]:
@@ -178,3 +219,17 @@ def section_file(order: int) -> str:
 def joined_file(orders: int) -> str:
     """What the latents of so many sections are called in one file."""
     return f"kept-{orders:04d}.safetensors"
+
+
+def source_file(name: str, path: Path) -> str:
+    """What the copy of a video or of a sound is called; by its ending its kind is known sooner."""
+    ending = path.suffix.lower()
+    return f"source-{name}{ending if ENDED.fullmatch(ending) else ''}"
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """A file under a second name, which on the same disk costs nothing. Raises OSError."""
+    try:
+        os.link(path.resolve(), target)
+    except OSError:  # another disk, somebody else's file, a disk that knows no second names
+        shutil.copyfile(path, target)

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import av
@@ -23,7 +24,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, ROWSPERSTRIP, SAMPLE
 from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
-from eichi.video import jpeg, png
+from eichi.video import jpeg, png, webp
 
 BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
 SIDE = 2_000_000  # pixels in a row or a column: each row has its price, and rows are converted whole
@@ -58,6 +59,18 @@ DAMAGE = (
     OSError, SyntaxError, ValueError, MemoryError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError, EOFError, RuntimeError, struct.error,
 )  # fmt: skip
+
+
+Stamp = tuple[int, int]  # size and time: what tells a file from another one in its place
+
+
+def stamp(path: Path) -> Stamp:
+    """What a file is known by. Raises InputError where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise InputError("error.file.missing", path=path) from error
+    return found.st_size, found.st_mtime_ns
 
 
 @contextmanager
@@ -122,10 +135,26 @@ def _opened(path: Path, formats: str, id: str) -> Iterator[InputContainer]:
         raise InputError("error.file.missing", path=path)
     bounds = {"format_whitelist": formats, "protocol_whitelist": "file", "max_pixels": str(BUDGET // FRAME)}
     try:
-        with av.open(f"{FILE}{path}", options=bounds, metadata_errors="replace") as container:  # noqa: TID251
+        with (
+            _playable(path) as place,
+            av.open(f"{FILE}{place}", options=bounds, metadata_errors="replace") as container,  # noqa: TID251
+        ):
             yield container
     except av.FFmpegError as error:
         raise InputError(id, path=path, reason=error) from error
+
+
+@contextmanager
+def _playable(path: Path) -> Iterator[Path]:
+    """A file as FFmpeg reads it: itself, but for an animated WebP. Raises PictureError."""
+    if not webp.is_animated(path):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        with open_picture(path) as image:
+            webp.unfold(image, made)
+        yield made
 
 
 def video_of(container: InputContainer) -> VideoStream:

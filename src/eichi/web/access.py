@@ -55,11 +55,16 @@ class Access:
         values = self._values()
         return self.path.is_file() and (not values or PASSWORD in values)
 
-    def renew(self) -> tuple[str, str]:
-        """A new password and a new token in place of all those before; only their hashes are kept."""
+    def renew(self, named: bool = False) -> tuple[str, str]:
+        """A new password and a new token in place of all those before; only their hashes are kept.
+
+        With `named` tokens that have names stay good: they may be made before the first password is.
+        """
+        before = self._values() if named else {}
         password, token = secrets.token_urlsafe(LENGTH), secrets.token_urlsafe(LENGTH)
-        salt = secrets.token_hex(16)
-        self._write({"salt": salt, PASSWORD: _hash(password, salt), TOKEN: _hash(token, salt)})
+        salt = before.get("salt") or secrets.token_hex(16)
+        kept = {NAMED: before[NAMED]} if NAMED in before else {}
+        self._write({"salt": salt, PASSWORD: _hash(password, salt), TOKEN: _hash(token, salt)} | kept)
         return password, token
 
     def give(self, name: str) -> str:

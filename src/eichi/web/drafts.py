@@ -21,6 +21,7 @@ from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
 from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.library.wildcards import example
+from eichi.lines import with_whole
 from eichi.models.locate import locate
 from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
@@ -128,7 +129,7 @@ class DraftView(View):
 
     `problems` are what keeps it from being started, each with the key of its option where it is about one. `tokens`
     are by the key of a text, "" being the prompt (of its pieces the longest). `jobs` are what a start makes, `total`
-    says their time.
+    says their time, `note_ids` what each of the notes is in the documents.
     """
 
     plan: PlanView | FramePlanView | None
@@ -137,6 +138,7 @@ class DraftView(View):
     time: TimeView | None
     memory: MemoryView | None
     notes: tuple[str, ...]
+    note_ids: tuple[str, ...]
     tokens: dict[str, TokensView]
     jobs: int
     total: str | None
@@ -172,6 +174,7 @@ def draft_video(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
         plan = sound.plan
         values = {"sections": len(plan.sections), "frames": plan.frames, "seconds": plan.seconds}
         line = Words(visitor.language)("plan.line", width=plan.width, height=plan.height, **values)
+        line = with_whole(line, plan.whole, visitor.language)
         view = PlanView.of(plan)
     return _view(desk, asked, visitor, sound, line, None if view is None else desk.refs.seen(view, visitor))
 
@@ -381,6 +384,7 @@ def _view(
         time=time,
         memory=memory,
         notes=tuple(notes),
+        note_ids=() if made is None else tuple(note.id for note in made.notes),
         tokens=_tokens(desk, asked.options, made),
         jobs=jobs,
         total=total,

@@ -22,16 +22,28 @@ from starlette.types import Scope
 
 from eichi.catalog import Direction
 from eichi.declare import GROUPS, Group
+from eichi.documents import address
 from eichi.library.advice import at, shown
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.fields import FieldView, fields, grouped
 from eichi.web.i18n import COOKIE, Words, choose
+from eichi.web.manual import Manual
 from eichi.web.visitor import visiting
 from eichi.words import languages, say
 
 PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
+GUIDES = {  # the page of the guide about a place
+    "create": "first-video",
+    "frame": "single-frame",
+    "queue": "queue",
+    "history": "results",
+    "loras": "lora",
+    "latents": "latents",
+    "models": "models",
+    "settings": "settings",
+}
 YEAR = 365 * 24 * 3600
 # Of the page's own files. On Windows the library asks the registry, where other programs have made text of scripts,
 # which no browser runs.
@@ -71,6 +83,7 @@ class Pages:
             "groups": GROUPS,
             "advice": at,
             "shown": shown,
+            "told_at": address,
         }
 
     @cached_property
@@ -101,6 +114,7 @@ class Pages:
             app.add_route(f"/{code}/", self.enter_in(code))
             for place in PLACES:
                 app.add_route(f"/{code}/{place}", self.show(code, place))
+        Manual(self.desk.manual, self.instead, self.language).mount(app)
         app.mount(f"/static/{self.mark}", Kept(directory=WEB / "static"))
 
     def enter(self, request: Request) -> Response:
@@ -131,12 +145,18 @@ class Pages:
         """The HTTP interface, described from its schema by our own script: nothing is fetched from elsewhere."""
         return HTMLResponse(self.templates.get_template("docs.html").render(static=f"/static/{self.mark}"))
 
+    def instead(self, code: str, **values: object) -> str:
+        """What stands in the place of the documents while there are none."""
+        template = self.templates.get_template("manual.html")
+        return template.render(lang=code, w=Words(code), static=f"/static/{self.mark}", **values)
+
     def render(self, code: str, place: str, local: bool = False) -> str:
         """A place in a language."""
         words = Words(code)
         return self.templates.get_template(f"{place}.html").render(
             lang=code,
             place=place,
+            guide=f"guide/{GUIDES[place]}.html",
             w=words,
             pick=words.pick,
             mark=self.mark,

@@ -14,11 +14,11 @@ from pathlib import Path
 from eichi.errors import EichiError
 from eichi.text import encodable
 from eichi.video.splice import LatentsReport, report
-from eichi.web.toolruns import LATENTS, VIDEOS
+from eichi.web.toolruns import LATENTS, MOVING
 
 SHOWN = 60  # files, the newest first
 PICTURE = ".png"
-KINDS = {LATENTS: "latents", PICTURE: "picture"} | dict.fromkeys(VIDEOS, "video")
+KINDS = {LATENTS: "latents", PICTURE: "picture"} | dict.fromkeys(MOVING, "video")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def mark_of(path: Path) -> str:
 
 
 def _describe(path: Path) -> ResultFile | None:
-    if path.suffix.lower() in VIDEOS:
+    if path.suffix.lower() in MOVING:
         return ResultFile(path.name, path, None)
     try:
         return ResultFile(path.name, path, report(path))

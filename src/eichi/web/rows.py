@@ -12,7 +12,7 @@ from statistics import median
 from urllib.parse import quote
 from zlib import crc32
 
-from eichi.events import Changed, Finished, FrameStarted, Preparing, SectionDone, Started, Step, Stopped
+from eichi.events import Changed, Finished, FrameStarted, Preparing, SectionDone, Started, Step, Stopped, Whole
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
 from eichi.jobs.view import Action, JobView, Kind, Problem, Status, Told, View
@@ -56,10 +56,10 @@ class PreparingView(View):
 class JobRow(View):
     """A job in a list. Times are in seconds since 1970, addresses are of this server.
 
-    `made` counts the sections on disk, in the order of generation. `image` is the start picture, `thumb` the last
-    frame, both small; `video` the result, a picture where one was asked for; `so_far` what is finished of one that is
-    not done, `preview` the section that is being drawn. `forecast` is what a job to come takes, in seconds, where that
-    was measured.
+    `made` counts the sections on disk, in the order of generation. `seconds` and `frames` are those that are made,
+    `whole` is the video with what is around them. `image` is the start picture, `thumb` the last frame, both small;
+    `video` the result, a picture where one was asked for; `so_far` what is finished of one that is not done, `preview`
+    the section that is being drawn. `forecast` is what a job to come takes, in seconds, where that was measured.
     """
 
     id: int
@@ -72,6 +72,7 @@ class JobRow(View):
     height: int
     seconds: float | None
     frames: int | None
+    whole: Whole | None
     sections: int
     kept: int
     seed: int | None
@@ -91,6 +92,7 @@ class JobRow(View):
     progress: ProgressView | None
     preparing: PreparingView | None
     message: str | None
+    message_id: str | None
     flags: tuple[str, ...]
     forecast: float | None
     so_far: str | None
@@ -149,6 +151,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         height=job.plan.height,
         seconds=job.plan.seconds,
         frames=job.plan.frames,
+        whole=job.plan.whole,
         sections=job.plan.sections,
         kept=job.plan.kept,
         seed=view.seed,
@@ -168,6 +171,7 @@ def make_row(job: Job, seen: Seen, refs: Refs, visitor: Visitor) -> JobRow:
         progress=progress_of(job, seen),
         preparing=_preparing(job, words),
         message=None if view.error is None else _message(view.error, refs, visitor),
+        message_id=None if view.error is None else view.error.id,
         flags=_flags(view, words),
         forecast=forecast_of(job, seen.paces),
         so_far=_so_far(view, job, base),

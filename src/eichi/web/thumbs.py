@@ -17,7 +17,6 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.video import images
 from eichi.video.reader import read_frame
 from eichi.web.rows import result_of
-from eichi.web.toolruns import VIDEOS
 from eichi.web.uploads import Uploads
 
 SIDE = 256  # pixels of the longer side of a small one
@@ -32,9 +31,9 @@ def thumb(job: Job, at: At, given: Uploads) -> bytes:
         if job.kind == FrameOptions.kind:
             return given.small(path, SIDE)
         return given.last(path, SIDE)
-    image = _start(job)
-    if image is not None and image.suffix.lower() in VIDEOS:
-        return given.last(image, SIDE)
+    before, image = _start(job)
+    if before is not None:
+        return given.last(before, SIDE)
     return given.small(_result(job) if image is None else image, SIDE)
 
 
@@ -52,14 +51,15 @@ def name_frame(job: Job, number: int) -> str:
     return f"{_result(job).stem}_{number}.png"
 
 
-def _start(job: Job) -> Path | None:
-    """The start picture, or the video that is continued; None where it is not there any more."""
+def _start(job: Job) -> tuple[Path | None, Path | None]:
+    """The video that is continued, and the start picture; None for what is not there any more."""
     try:
         options = job.options
     except EichiError:
-        return None
-    image = (isinstance(options, VideoOptions) and options.source.before) or options.image
-    return image if image is not None and image.is_file() else None
+        return None, None
+    before = options.source.before if isinstance(options, VideoOptions) else None
+    here = (path if path is not None and path.is_file() else None for path in (before, options.image))
+    return next(here), next(here)
 
 
 def _result(job: Job) -> Path:

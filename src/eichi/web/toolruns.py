@@ -28,6 +28,7 @@ from eichi.video.splice import free_name
 LATENTS, VIDEO = ".safetensors", ".mp4"
 # What people bring, of which the first is what is made here; cameras leave transport streams.
 VIDEOS = (VIDEO, ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts", ".mpg")
+MOVING = (*VIDEOS, ".gif", ".webp", ".apng")  # with pictures that may move; in a place for pictures they do not
 # Every tool: how many files it takes (0: two or more), what its result is called, its ending, the values it knows.
 TOOLS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
     "join": (0, "joined", LATENTS, ()),

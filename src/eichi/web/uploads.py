@@ -33,7 +33,7 @@ from eichi.video.latentfile import measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.sound import kind_of
 from eichi.video.sources import open_picture
-from eichi.web.toolruns import LATENTS, VIDEOS
+from eichi.web.toolruns import LATENTS, MOVING, VIDEOS
 
 MOST = 5000  # pictures that were given and are kept
 LARGEST = 2**30  # bytes of a file that is given
@@ -173,8 +173,8 @@ class Uploads:
         """Take in latents or a video, among the results. Raises InputError, DiskError."""
         base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
-        if suffix not in (LATENTS, *VIDEOS) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *VIDEOS, *SOUNDS)))
+        if suffix not in (LATENTS, *MOVING) or base.startswith("."):
+            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *MOVING, *SOUNDS)))
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         check: Callable[[Path], object] = measure_latents if suffix == LATENTS else measure_video

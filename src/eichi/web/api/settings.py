@@ -18,10 +18,11 @@ from eichi.words import say
 
 
 class RemarkView(View):
-    """What is to be said about one setting."""
+    """What is to be said about one setting; `id` is what the documents know it by, nothing for several at once."""
 
     key: str
     message: str
+    id: str = ""
 
 
 class SettingsView(View):
@@ -74,7 +75,9 @@ def routes(desk: Desk) -> APIRouter:
             desk.refs.error(_named(error, visitor), visitor, key)
             for error, key in preferences.problems(desk, change.values)
         ]
-        return SettingsCheck(problems=tuple(RemarkView(key=one.key or "", message=one.message) for one in views))
+        return SettingsCheck(
+            problems=tuple(RemarkView(key=one.key or "", message=one.message, id=one.id) for one in views)
+        )
 
     return router
 

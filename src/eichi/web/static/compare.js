@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { button, el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { flat } from "./draft.js";
+import { framesOf } from "./jobtext.js";
 import { saying } from "./toast.js";
 import { known, number, pick, say } from "./words.js";
 
@@ -34,7 +35,7 @@ class Pair {
   constructor(a, b) {
     this.media = [a, b].map(medium);
     this.clips = /** @type {HTMLVideoElement[]} */ (this.media.filter((one) => one instanceof HTMLVideoElement));
-    this.frames = Math.max(1, Math.min(...[a, b].filter((job) => job.kind === "video").map((job) => job.frames ?? 1)));
+    this.frames = Math.max(1, Math.min(...[a, b].filter((job) => job.kind === "video").map((job) => framesOf(job) || 1)));
     const sides = this.media.map((one, at) => el("figure", {}, one, el("figcaption", { text: `#${[a, b][at].id}` })));
     this.edge = /** @type {HTMLInputElement} */ (el("input", { type: "range", class: "edge", min: "0", max: "100", value: "50", "aria-label": say("compare.edge") }));
     this.view = el("div", { class: "pair" }, ...sides, this.edge);

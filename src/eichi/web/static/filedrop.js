@@ -5,13 +5,14 @@ import { address, get, isId, upload } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el } from "./dom.js";
 import { draft } from "./draft.js";
+import { tell } from "./more.js";
 import { droppable } from "./picture.js";
 import { saying, toast } from "./toast.js";
 import { number, say } from "./words.js";
 
 /** What a browser is asked for, by the kind of file. */
 const KINDS = /** @type {Record<string, string>} */ ({
-  video: ".mp4,.m4v,.mov,.mkv,.webm,.avi,.ts,.mts,.m2ts,.mpg,video/*",
+  video: ".mp4,.m4v,.mov,.mkv,.webm,.avi,.ts,.mts,.m2ts,.mpg,.gif,.webp,.apng,video/*",
   sound: ".wav,.mp3,.m4a,.aac,.flac,.ogg,.opus,audio/*",
 });
 
@@ -62,7 +63,7 @@ export class FileDrop extends HTMLElement {
       const had = this.draft.get(this.name);
       this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.file_replaced" } : {});
     } catch (error) {
-      this.say(error.message);
+      this.say(error.message, error.id);
     } finally {
       this.classList.remove("busy");
       this.input.value = "";
@@ -90,13 +91,13 @@ export class FileDrop extends HTMLElement {
     const close = open(content, { title: say("do.choose_video") });
   }
 
-  /** @param {string} problem */
-  say(problem) {
-    this.problem.textContent = problem;
+  /** @param {string} problem @param {string} [id] */
+  say(problem, id) {
+    tell(this.problem, problem, id);
     this.problem.hidden = !problem;
     this.remove_.hidden = !problem && !this.draft.get(this.name);
     this.input.toggleAttribute("data-unread", Boolean(problem));
-    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
+    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem, id } }));
   }
 
   async show() {

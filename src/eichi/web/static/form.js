@@ -3,6 +3,7 @@
 
 import { isId } from "./api.js";
 import { findAll } from "./dom.js";
+import { tell } from "./more.js";
 import { figure, number, pick, say } from "./words.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
@@ -31,7 +32,7 @@ export function bind(root, draft) {
 /**
  * Mark the fields that problems are about, and say each below its field; answers those that have no field here.
  * @param {HTMLElement} root
- * @param {{key?: string | null, message: string}[]} problems
+ * @param {{id?: string, key?: string | null, message: string}[]} problems
  */
 export function mark(root, problems) {
   const left = [...problems];
@@ -40,7 +41,8 @@ export function mark(root, problems) {
     const said = one.querySelector(":scope > .wrong") ?? one.appendChild(document.createElement("p"));
     said.className = "wrong";
     said.hidden = at < 0;
-    said.textContent = at < 0 ? "" : left.splice(at, 1)[0].message;
+    const [problem] = at < 0 ? [] : left.splice(at, 1);
+    tell(said, problem?.message, problem?.id);
     if (said.id === "") {
       said.id = `wrong-${one.dataset.key}`;
       said.setAttribute("aria-live", "polite");

@@ -3,6 +3,7 @@
 import { address, post } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el } from "./dom.js";
+import { framesOf, inFile } from "./jobtext.js";
 import { live } from "./live.js";
 import { saying } from "./toast.js";
 import { say } from "./words.js";
@@ -24,7 +25,7 @@ export function fromResult(draft, key) {
   };
   const rows = made.map((job) => {
     const first = shown(job, "first", () => take(job, 0));
-    const last = job.frames > 1 ? shown(job, "last", () => take(job, job.frames - 1)) : null;
+    const last = framesOf(job) > 1 ? shown(job, "last", () => take(job, inFile(job, framesOf(job) - 1))) : null;
     return el("li", {}, el("p", { text: `#${job.id} · ${job.prompt || say("page.no_prompt")}` }), el("div", { class: "row" }, first, last));
   });
   const content = rows.length ? el("ul", { class: "result-frames" }, ...rows) : el("p", { class: "none", text: say("page.no_results") });
@@ -34,7 +35,7 @@ export function fromResult(draft, key) {
 /** @param {any} job @param {"first" | "last"} at @param {() => void} run */
 function shown(job, at, run) {
   // The small picture of a video is of its last frame; what it began from is no frame of it.
-  const picture = at === "last" || (job.frames ?? 1) <= 1 ? address(`jobs/${job.id}/thumb.webp?at=last`) : address(`jobs/${job.id}/frames/0.png`);
+  const picture = at === "last" || framesOf(job) <= 1 ? address(`jobs/${job.id}/thumb.webp?at=last`) : address(`jobs/${job.id}/frames/0.png`);
   const node = button("", say(`page.frame_${at}`), run, { class: "frame" });
   node.prepend(el("img", { src: picture, alt: "", loading: "lazy" }));
   return node;

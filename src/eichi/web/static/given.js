@@ -2,6 +2,7 @@
 
 import { upload } from "./api.js";
 import { find } from "./dom.js";
+import { tell } from "./more.js";
 import { droppable } from "./picture.js";
 
 /**
@@ -17,7 +18,7 @@ export function taking(path, done) {
       try {
         await upload(path, file);
       } catch (error) {
-        refused.textContent = error.message;
+        tell(refused, error.message, error.id);
         refused.hidden = false;
       }
     }

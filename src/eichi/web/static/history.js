@@ -6,7 +6,8 @@ import { menu, open } from "./dialog.js";
 import { compare } from "./compare.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
-import { figures } from "./jobtext.js";
+import { figures, framesOf, lengthOf } from "./jobtext.js";
+import { more as moreOf, tell } from "./more.js";
 import { download, made, remove, resultItems, thumb, useAgain } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
@@ -62,7 +63,7 @@ function make(job) {
     show();
   });
   const more = button("more", say("do.more"), () => {}, { quiet: true });
-  menu(more, () => resultItems(current(job), () => Math.max(0, (current(job).frames ?? 1) - 1)));
+  menu(more, () => resultItems(current(job), () => Math.max(0, framesOf(current(job)) - 1)));
   const buttons = [button("download", say("do.download"), () => download(current(job)), { quiet: true, dataset: { do: "download" } })];
   buttons.push(button("copy", say("do.use"), () => useAgain(job, "same"), { quiet: true }));
   buttons.push(button("trash", say("do.delete"), () => gone([current(job)]), { quiet: true }));
@@ -80,12 +81,12 @@ function fill(node, job) {
   tick.checked = picked.has(job.id);
   tick.setAttribute("aria-label", say("history.pick", { job: job.id }));
   find(".look", node).setAttribute("aria-label", say("latest.look", { job: job.id }));
-  find(".length", node).textContent = job.seconds ? say("page.length", { seconds: job.seconds }) : say(`kind.${job.kind}`);
+  find(".length", node).textContent = lengthOf(job);
   find(".prompt", node).textContent = job.prompt || say("page.no_prompt");
   find("small", node).textContent = figures(job);
   find(".when", node).textContent = job.ended ? `${job.status_text} · ${when(job.ended)}` : job.status_text;
   const wrong = find(".wrong", node);
-  wrong.textContent = job.message ?? "";
+  tell(wrong, job.message, job.message_id);
   wrong.hidden = !job.message;
   find("[data-do=download]", node).disabled = !made(job);
 }
@@ -94,7 +95,7 @@ function fill(node, job) {
 function view(job) {
   const at = shown.findIndex((one) => one.id === job.id), box = el("div", { class: "stack" });
   const clip = /** @type {any} */ (job.kind === "video" && job.video ? document.createElement("clip-viewer") : null);
-  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none", text: job.message ?? say("history.nothing") })));
+  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none" }, job.message ?? say("history.nothing"), " ", moreOf(job.message_id))));
   box.append(el("p", { text: job.prompt }), el("small", { text: figures(job) }));
   const go = (by) => {
     const next = shown[at + by];
@@ -108,7 +109,7 @@ function view(job) {
   forward.disabled = at < 0 || at >= shown.length - 1;
   box.append(el("div", { class: "row" }, back, forward, el("span", { class: "grow" }), button("download", say("do.download"), () => download(job), { disabled: !made(job) }), more));
   const close = open(box, { title: `#${job.id}`, class: "wide" });
-  clip?.show(job.video, job.frames ?? 0, { label: say("stage.result"), play: true });
+  clip?.show(job.video, framesOf(job), { label: say("stage.result"), play: true });
 }
 
 /** Delete results; they can be had back for a while. @param {JobRow[]} jobs */

@@ -6,6 +6,7 @@ import { draft } from "./draft.js";
 import { button, el, find, sync } from "./dom.js";
 import { taking } from "./given.js";
 import { live } from "./live.js";
+import { tell } from "./more.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
 import { figure, number, say, size } from "./words.js";
@@ -110,14 +111,14 @@ async function use(tool, form) {
     const text = /** @type {HTMLInputElement} */ (control).value.trim();
     if (text) values[/** @type {HTMLInputElement} */ (control).name] = control.tagName === "TEXTAREA" ? text : figure(text);
   }
-  problem.textContent = "";
+  tell(problem, "");
   try {
     if (tool === "extend") {
       const job = await post("latents/extend", { file: picked[0], ...values, options: draft("video").options() });
       toast([say("page.queued", { first: job.id, count: 1 }), ...job.notes].join(" "));
     } else await post(`tools/${tool}`, { files: picked, values });
   } catch (error) {
-    problem.textContent = error.message;
+    tell(problem, error.message, error.id);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { el, sync } from "./dom.js";
 import { compare } from "./compare.js";
+import { lengthOf } from "./jobtext.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
 import { download, made, thumb } from "./results.js";
@@ -74,14 +75,13 @@ export class LatestResults extends HTMLElement {
   /** @param {HTMLElement} node @param {import("./live.js").JobRow} job */
   fill(node, job) {
     const look = /** @type {HTMLElement} */ (node.querySelector("[data-look]")), tick = /** @type {HTMLInputElement} */ (node.querySelector("input"));
-    const length = job.seconds ? say("page.length", { seconds: job.seconds }) : say(`kind.${job.kind}`);
     node.classList.toggle("on-stage", job.id === this.at);
     look.setAttribute("aria-label", say("latest.look", { job: job.id }));
     look.setAttribute("aria-pressed", String(job.id === this.at));
     tick.checked = this.picked.includes(job.id);
     tick.setAttribute("aria-label", say("latest.pick", { job: job.id }));
     tick.title = say("latest.pick", { job: job.id });
-    /** @type {HTMLElement} */ (node.querySelector("p")).textContent = `#${job.id} · ${length}`;
+    /** @type {HTMLElement} */ (node.querySelector("p")).textContent = `#${job.id} · ${lengthOf(job)}`;
     /** @type {HTMLElement} */ (node.querySelector("small")).textContent = job.seed === null ? "" : say("page.seed", { seed: job.seed });
   }
 }

@@ -3,6 +3,7 @@
 import { get, post } from "./api.js";
 import { button, el } from "./dom.js";
 import { open } from "./dialog.js";
+import { more, tell } from "./more.js";
 import { number, say, size } from "./words.js";
 
 /**
@@ -39,7 +40,7 @@ export async function offerDownload(model, free, begun) {
       close();
       begun();
     } catch (error) {
-      wrong.textContent = error.message;
+      tell(wrong, error.message, error.id);
       wrong.hidden = false;
       yes.disabled = false;
       if (error.status === undefined) throw error; // no answer of ours: a fault of the page
@@ -59,7 +60,7 @@ function unasked(model, free, error) {
   const rows = missing.map((part) => el("li", {}, el("span", { class: "grow", text: part.label }), el("span", { text: say("models.nowhere", { size: size(part.size) }) })));
   const close = open(
     el("div", { class: "ask-box order" },
-      el("p", { class: "wrong", role: "alert", text: error.message }),
+      el("p", { class: "wrong", role: "alert" }, error.message, " ", more(error.id)),
       el("p", { text: say("models.fetch", { size: size(model.size), room: size(free) }) }),
       el("ul", { class: "order-files" }, ...rows),
       terms({ licences: model.licences, repositories: [] }),

@@ -3,6 +3,7 @@
 import { isId, pictureUrl, upload } from "./api.js";
 import { draft } from "./draft.js";
 import { button, el } from "./dom.js";
+import { tell } from "./more.js";
 import { toast } from "./toast.js";
 import { say } from "./words.js";
 
@@ -105,7 +106,7 @@ export class PictureDrop extends HTMLElement {
       const had = this.draft.get(this.name);
       this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.picture_replaced" } : {});
     } catch (error) {
-      this.say(error.message);
+      this.say(error.message, error.id);
     } finally {
       this.classList.remove("busy");
       this.input.value = "";
@@ -119,13 +120,13 @@ export class PictureDrop extends HTMLElement {
     this.input.focus();
   }
 
-  /** @param {string} problem */
-  say(problem) {
-    this.problem.textContent = problem;
+  /** @param {string} problem @param {string} [id] */
+  say(problem, id) {
+    tell(this.problem, problem, id);
     this.problem.hidden = !problem;
     this.remove_.hidden = !problem && !this.draft.get(this.name);
     this.input.toggleAttribute("data-unread", Boolean(problem));
-    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem } }));
+    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem, id } }));
   }
 
   show() {

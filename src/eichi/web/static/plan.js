@@ -5,11 +5,12 @@ import { open } from "./dialog.js";
 import { el, find, findAll } from "./dom.js";
 import { mark } from "./form.js";
 import { live } from "./live.js";
+import { more, tell } from "./more.js";
 import { number, say } from "./words.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {{key?: string | null, id: string, message: string}} Problem */
-/** @typedef {Record<string, any> & {problems: Problem[], notes: string[], line: string | null, jobs: number}} DraftView */
+/** @typedef {Record<string, any> & {problems: Problem[], notes: string[], note_ids: string[], line: string | null, jobs: number}} DraftView */
 
 /** The kind of model that alone has a use for an option, by key. @type {Record<string, string>} */
 const only = JSON.parse(find("#facts").textContent).only;
@@ -90,14 +91,14 @@ export function plan(draft) {
   live.addEventListener("connected", () => live.connected && later());
   document.addEventListener("words", later);
   document.addEventListener("unread", (event) => {
-    const { name, message } = /** @type {CustomEvent} */ (event).detail;
-    if (message) unread.set(name, message);
+    const { name, message, id } = /** @type {CustomEvent} */ (event).detail;
+    if (message) unread.set(name, { id, key: name, message });
     else unread.delete(name);
     show(draft);
   });
   find("#plan-go").addEventListener("click", () => reveal(problems(draft)[0]?.key ?? null));
   find("#plan-notes").addEventListener("click", () => {
-    open(el("ul", { class: "notes" }, ...(last?.notes ?? []).map((text) => el("li", { text }))), { title: say("page.notes_title") });
+    open(el("ul", { class: "notes" }, ...(last?.notes ?? []).map((text, at) => el("li", {}, text, " ", more(last.note_ids[at])))), { title: say("page.notes_title") });
   });
   running = ask();
 }
@@ -108,7 +109,7 @@ export function plan(draft) {
  * @returns {Problem[]}
  */
 export function problems(draft) {
-  const unseen = [...unread].filter(([name]) => !draft.get(name)).map(([key, message]) => ({ id: "", key, message }));
+  const unseen = [...unread].filter(([name]) => !draft.get(name)).map(([, said]) => said);
   const said = (last?.problems ?? []).filter((one) => !unseen.some(({ key }) => key === one.key));
   const begun = said.filter((one) => one.key !== "image"), rest = said.filter((one) => one.key === "image");
   return [...unseen, ...(unanswered ? [unanswered] : []), ...begun, ...rest].map(placed);
@@ -140,7 +141,7 @@ function show(draft) {
   line.hidden = cost.hidden = bad;
   problem.hidden = !bad;
   if (bad) {
-    problem.firstElementChild.textContent = found[0].message;
+    tell(problem.firstElementChild, found[0].message, found[0].id);
     find("#plan-go").hidden = !found[0].key;
   } else if (waits) {
     line.textContent = say("plan.need_image");

@@ -5,6 +5,7 @@ import { button, el, find, sync } from "./dom.js";
 import { menu } from "./dialog.js";
 import { figures } from "./jobtext.js";
 import { live } from "./live.js";
+import { tell } from "./more.js";
 import { act, home, placeUrl, remove } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
@@ -102,7 +103,7 @@ function fill(row, job) {
   find(".prompt", row).textContent = prompt;
   find("small", row).textContent = figures(job);
   const wrong = find(".wrong", row), state = find(".state", row), step = job.progress;
-  wrong.textContent = job.message ?? "";
+  tell(wrong, job.message, job.message_id);
   wrong.hidden = !job.message;
   state.className = `state ${job.status}`;
   state.textContent = job.status_text;

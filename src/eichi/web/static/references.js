@@ -3,6 +3,7 @@
 import { isId, pictureUrl, upload } from "./api.js";
 import { button, el, find, sync } from "./dom.js";
 import { menu } from "./dialog.js";
+import { tell } from "./more.js";
 import { paint } from "./painter.js";
 import { droppable, KINDS } from "./picture.js";
 import { figure, say } from "./words.js";
@@ -27,7 +28,7 @@ export function references(form) {
     wrong.hidden = true;
     for (const file of files) {
       if (at >= MOST) {
-        wrong.textContent = say("single.most", { most: MOST });
+        tell(wrong, say("single.most", { most: MOST }));
         wrong.hidden = false;
         return;
       }
@@ -36,7 +37,7 @@ export function references(form) {
         put([...now.slice(0, at), { image: id }, ...now.slice(at + 1)]);
         at++;
       } catch (error) {
-        wrong.textContent = error.message;
+        tell(wrong, error.message, error.id);
         wrong.hidden = false;
       }
     }

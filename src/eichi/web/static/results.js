@@ -5,7 +5,9 @@ import { address, del, get, post } from "./api.js";
 import { draft } from "./draft.js";
 import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
+import { inFile } from "./jobtext.js";
 import { live } from "./live.js";
+import { tell } from "./more.js";
 import { saying, toast } from "./toast.js";
 import { figure, language, number, say } from "./words.js";
 
@@ -40,7 +42,7 @@ export function useAgain(job, seed) {
  * @returns {Promise<string | undefined>} its id
  */
 export async function picture(job, frame) {
-  return (await saying(() => post(`jobs/${job.id}/frames/${frame}`)))?.id;
+  return (await saying(() => post(`jobs/${job.id}/frames/${inFile(job, frame)}`)))?.id;
 }
 
 /**
@@ -68,7 +70,7 @@ export function frameItems(job, frame) {
     { text: say("result.as_section"), icon: "image", run: () => askSection(job, frame()) },
     take("result.as_start", (id) => single.change((v) => (v.image = id), { undo: "undo.picture" }), "frame"),
     take("result.as_reference", (id) => single.change((v) => (v.references = [...(v.references ?? []), { image: id }]), { undo: "undo.picture" }), "frame"),
-    { text: say("result.save_frame"), icon: "download", run: () => follow(address(`jobs/${job.id}/frames/${frame()}.png?download=1`)) },
+    { text: say("result.save_frame"), icon: "download", run: () => follow(address(`jobs/${job.id}/frames/${inFile(job, frame())}.png?download=1`)) },
   ];
 }
 
@@ -115,7 +117,7 @@ export function extend(job) {
       document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
       toast([say("page.queued", { first: made.id, count: 1 }), ...(made.notes ?? [])].join(" ")); // a branch has none
     } catch (error) {
-      wrong.textContent = error.message;
+      tell(wrong, error.message, error.id);
       if (error.status === undefined) throw error; // no answer of ours: a fault of the page
     }
   });

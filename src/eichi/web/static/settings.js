@@ -4,6 +4,7 @@ import { get, post, put } from "./api.js";
 import { el, find } from "./dom.js";
 import { bind, mark } from "./form.js";
 import { loud, notices, setLoud, setNotices } from "./alarm.js";
+import { tell } from "./more.js";
 import { begin } from "./shell.js";
 import { tabOnly } from "./storage.js";
 import { saying, toast } from "./toast.js";
@@ -107,7 +108,7 @@ form.addEventListener("submit", async (event) => {
   } catch (error) {
     const all = await post("settings/check", { values: values.changed }).catch(() => null);
     const left = mark(form, all?.problems.length ? all.problems : [error]);
-    if (left.length) toast(left[0].message, { kind: "problem" });
+    if (left.length) toast(left[0].message, { kind: "problem", id: left[0].id });
     else form.querySelector("[aria-invalid]")?.focus();
   }
 });
@@ -126,7 +127,7 @@ old.addEventListener("submit", async (event) => {
     const rows = done.items.flatMap((item) => [item.text, ...item.notes]);
     find("#report").replaceChildren(...[done.summary, ...rows].map((text) => el("li", { text })));
   } catch (error) {
-    wrong.textContent = error.message;
+    tell(wrong, error.message, error.id);
     wrong.hidden = false;
   }
 });

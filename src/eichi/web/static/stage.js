@@ -3,8 +3,10 @@
 
 import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
-import { modelName } from "./jobtext.js";
+import { draft } from "./draft.js";
+import { framesOf, lengthOf, modelName } from "./jobtext.js";
 import { live } from "./live.js";
+import { tell } from "./more.js";
 import { act, download, extend, extensible, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
 
 import { say, span } from "./words.js";
@@ -24,6 +26,7 @@ export class JobStage extends HTMLElement {
     this.chosen = null;
     /** @type {number[]} jobs that were started here and have not been heard of */
     this.awaited = [];
+    this.draft = draft("video");
     this.clip = /** @type {import("./viewer.js").ClipViewer} */ (document.createElement("clip-viewer"));
     this.image = /** @type {HTMLImageElement} */ (el("img", { class: "still", alt: "" }));
     this.image.addEventListener("error", () => (this.image.hidden = true));
@@ -41,6 +44,7 @@ export class JobStage extends HTMLElement {
     this.acts = el("div", { class: "acts" });
     this.append(this.view, el("div", { class: "side" }, this.head, this.said, this.figures, this.flags, this.acts));
     live.addEventListener("jobs", () => this.show());
+    this.draft.addEventListener("change", () => this.job || this.nothing());
     document.addEventListener("words", () => this.show(true));
     document.addEventListener("started", (event) => this.started(/** @type {CustomEvent} */ (event).detail.jobs));
     document.addEventListener("look", (event) => this.look(/** @type {CustomEvent} */ (event).detail));
@@ -96,7 +100,8 @@ export class JobStage extends HTMLElement {
     const waiting = this.awaited.length > 0;
     this.clip.hidden = this.image.hidden = this.over.hidden = true;
     this.hint.hidden = false;
-    this.hint.textContent = say(waiting ? "stage.queued" : live.known ? "stage.empty" : "stage.asking");
+    const empty = this.draft.get("source.before") ? "stage.empty_video" : "stage.empty";
+    this.hint.textContent = say(waiting ? "stage.queued" : live.known ? empty : "stage.asking");
     for (const node of [this.head, this.figures, this.flags, this.acts, this.said]) node.replaceChildren();
     this.head.hidden = true;
   }
@@ -108,7 +113,7 @@ export class JobStage extends HTMLElement {
     const clip = job.kind === "video" ? (job.video ?? sofar) : null;
     const preview = active ? job.preview : null;
     this.clip.hidden = !clip;
-    if (clip) this.clip.show(clip, job.video ? (job.frames ?? 0) : 0, { label: say("stage.result"), play: !job.video });
+    if (clip) this.clip.show(clip, job.video ? framesOf(job) : 0, { label: say("stage.result"), play: !job.video });
     else this.clip.clear();
     const shown = still ? still : clip ? null : (preview ?? job.image);
     this.image.classList.toggle("rough", Boolean(preview && !still && !clip));
@@ -176,7 +181,7 @@ export class JobStage extends HTMLElement {
     this.head.replaceChildren(el("span", { class: `state ${job.status}`, text: job.status_text }), el("span", { text: ` #${job.id}` }));
     const rows = this.rows(job).flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })]);
     this.figures.replaceChildren(...rows);
-    this.said.textContent = job.message ?? "";
+    tell(this.said, job.message, job.message_id);
     this.said.hidden = !job.message;
     this.flags.replaceChildren(...(job.flags ?? []).map((text) => el("li", { text })));
     const key = `${job.id} ${job.status} ${job.actions} ${made(job)} ${job.files} ${job.so_far}`;
@@ -189,7 +194,7 @@ export class JobStage extends HTMLElement {
     const step = job.progress, rows = /** @type {[string, string][]} */ ([]);
     const made = ACTIVE.has(job.status) ? (step?.order ?? 0) : (job.made ?? 0);
     if (made && job.status !== "done" && job.sections > 1) rows.push([say("stage.done"), say("stage.of", { done: made, all: job.sections })]);
-    if (job.seconds) rows.push([say("label.seconds"), say("page.length", { seconds: job.seconds })]);
+    if (job.seconds) rows.push([say("label.seconds"), lengthOf(job)]);
     rows.push([say("label.resolution"), `${job.width} × ${job.height}`]);
     if (step?.pace) rows.push([say("stage.pace"), span(step.pace)]);
     if (job.started && job.ended) rows.push([say("stage.took"), span(job.ended - job.started)]);

@@ -42,7 +42,7 @@ export function starting(draft) {
       toast(say("page.queued", { first: jobs[0], count: jobs.length }), { action: { text: say("place.queue"), run: () => (location.href = `/${language()}/queue`) } });
     } catch (error) {
       if (error.status === undefined) throw error;
-      toast(error.message, { kind: "problem" });
+      toast(error.message, { kind: "problem", id: error.id });
     } finally {
       busy = false;
       find("#start").classList.remove("busy");

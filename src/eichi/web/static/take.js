@@ -63,7 +63,7 @@ export async function take(draft, file, drafted, change) {
   } catch (error) {
     if (error.status === undefined) throw error;
     const place = /** @type {any} */ (isVideo(file) ? document.querySelector('file-drop[name="source.before"]') : null);
-    toast(error.message, { kind: "problem", ...(place && { action: { text: say("result.continue"), run: () => place.take(file) } }) });
+    toast(error.message, { kind: "problem", id: error.id, ...(place && { action: { text: say("result.continue"), run: () => place.take(file) } }) });
     return;
   } finally {
     done();

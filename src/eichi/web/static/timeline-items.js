@@ -110,7 +110,7 @@ export class Items {
     try {
       told = await put(`jobs/${job.id}/ahead`, { options: { keyframes } });
     } catch (error) {
-      toast(error.message, { kind: "problem" });
+      toast(error.message, { kind: "problem", id: error.id });
       if (error.status === undefined) throw error; // no answer of ours: a fault of the page
       return false;
     }

@@ -2,6 +2,7 @@
 // is under, and can be closed and reached by the keyboard.
 
 import { button, el, find } from "./dom.js";
+import { more as moreOf } from "./more.js";
 import { say } from "./words.js";
 
 const STAYS = { note: 7000, problem: 20_000, undo: 15_000 }; // milliseconds
@@ -10,12 +11,14 @@ const MOST = 4;
 /**
  * Say something in the corner.
  * @param {string} text
- * @param {{kind?: "note" | "problem", undo?: () => void, action?: {text: string, run: () => void}}} [more]
+ * @param {{kind?: "note" | "problem", id?: string, undo?: () => void, action?: {text: string, run: () => void}}} [more]
  * @returns {() => void} closes it
  */
 export function toast(text, more = {}) {
   const kind = more.kind ?? "note", corner = find("#toasts");
   const box = el("div", { class: `toast ${kind}`, role: kind === "problem" ? "alert" : "status" }, el("p", { text }));
+  const link = moreOf(more.id);
+  if (link) box.append(link);
   const close = () => box.remove(), acts = more.undo ? { text: say("do.undo"), run: more.undo } : more.action;
   if (acts) {
     box.append(button("", acts.text, () => {
@@ -48,7 +51,7 @@ export async function saying(run) {
     return await run();
   } catch (error) {
     if (error.name === "AbortError") return undefined;
-    toast(error.message, { kind: "problem" });
+    toast(error.message, { kind: "problem", id: error.id });
     if (error.status === undefined) throw error; // not an answer: a fault of the page
     return undefined;
   }

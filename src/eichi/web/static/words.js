@@ -124,10 +124,25 @@ function fill() {
     const text = say(node.dataset.word);
     node.textContent = "plain" in node.dataset ? text.replaceAll("`", "") : text;
   }
+  for (const link of findAll("a[data-help]")) led(link);
   for (const [from, to] of Object.entries(ATTRIBUTES)) {
     const name = from.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     for (const node of findAll(`[data-${name}]`)) node.setAttribute(to, say(node.dataset[from]));
   }
+}
+
+/**
+ * Let a link lead to the documents in the page's language, and say what they are about.
+ * @template {HTMLElement} T
+ * @param {T} link
+ * @returns {T}
+ */
+export function led(link) {
+  const said = say("help.more", { label: say(link.dataset.about ?? "") });
+  link.setAttribute("href", `/help/${language()}/${link.dataset.help}`);
+  link.setAttribute("aria-label", said);
+  link.title = said;
+  return link;
 }
 
 /** @param {string} code */

@@ -1,0 +1,256 @@
+"""The catalogues of the translations: brought up to a state of the documents, read, filled, compiled.
+
+An entry is a paragraph, a heading, a cell of a table. One whose original was changed is stale: gettext calls it fuzzy,
+and it is shown in English until somebody has read it again. What has no letters needs no translator and is filled at
+once. Knows neither Sphinx nor the languages.
+"""
+
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from markdown_it import MarkdownIt
+
+from eichi.files import aside
+
+CODE = re.compile(r"(`+)(.+?)\1")
+LINK = re.compile(r"\]\(([^()\s]*(?:\([^()]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\)")
+ROLE = re.compile(r"\{[a-z][a-z:_-]*\}(?=`)")
+BARE = re.compile(r"<https?://[^>]+>")
+LETTER = re.compile(r"[^\W\d_]")
+# What gettext's tools want to know, and nothing that changes from day to day.
+HEAD = r"""msgid ""
+msgstr ""
+"Language: {locale}\n"
+"MIME-Version: 1.0\n"
+"Content-Type: text/plain; charset=utf-8\n"
+"Content-Transfer-Encoding: 8bit\n"
+"""
+NAMES = {"FramePack-eichi"}  # the same in every language
+MARKDOWN = MarkdownIt("commonmark")
+
+Work = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the translation of a page is: its entries, those that are missing, and those that are stale."""
+
+    entries: int = 0
+    missing: int = 0
+    stale: int = 0
+
+    @property
+    def share(self) -> float:
+        """What is translated, from 0 to 1."""
+        return 1 - (self.missing + self.stale) / self.entries if self.entries else 1.0
+
+    def __add__(self, other: "Progress") -> "Progress":
+        return Progress(self.entries + other.entries, self.missing + other.missing, self.stale + other.stale)
+
+
+@dataclass
+class Folded:
+    """What came of filling catalogues: how many entries were, and why others were not."""
+
+    filled: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def read(path: Path) -> Catalog:
+    """A catalogue. Raises OSError."""
+    return read_po(io.BytesIO(path.read_bytes()), ignore_obsolete=True)
+
+
+def write(catalog: Catalog, path: Path) -> None:
+    """Write a catalogue as everybody's tools would, without what changes from day to day. Raises OSError."""
+    out = io.BytesIO()
+    write_po(out, catalog, width=0, ignore_obsolete=True, no_location=True, omit_header=True)
+    head = HEAD.format(locale=catalog.locale_identifier)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with aside(path, lasting=False) as draft:
+        draft.write_bytes(head.encode() + b"\n" + out.getvalue())
+
+
+def entries(catalog: Catalog) -> Iterator[Message]:
+    """The entries of a catalogue that readers see."""
+    return (message for message in catalog if message.id)
+
+
+def original(message: Message) -> str:
+    """The text of an entry as it is written."""
+    return message.id if isinstance(message.id, str) else message.id[0]
+
+
+def translated(message: Message) -> str:
+    """What an entry becomes, nothing where it is missing or stale."""
+    text = message.string if isinstance(message.string, str) else ""
+    return "" if message.fuzzy else text
+
+
+def update(templates: Path, folder: Path, locale: str) -> None:
+    """Bring a language's catalogues to a state of the documents: templates as gettext's builder writes them, by page.
+
+    Texts that were moved to another page take their translations along; catalogues of pages that are gone go.
+    """
+    known = {original(one): translated(one) for path in folder.rglob("*.po") for one in entries(read(path))}
+    wanted = {path.relative_to(templates).with_suffix(".po"): path for path in templates.rglob("*.pot")}
+    for path in set(folder.rglob("*.po")) - {folder / name for name in wanted}:
+        path.unlink()
+    for name, path in sorted(wanted.items()):
+        template, place = read(path), folder / name
+        catalog = read(place) if place.exists() else Catalog(locale)
+        catalog.locale = locale
+        catalog.update(template, no_fuzzy_matching=not place.exists())
+        for message in entries(catalog):
+            text = original(message)
+            if translated(message):
+                continue
+            if not spoken(text):
+                _fill(message, text)
+            elif known.get(text):
+                _fill(message, known[text])
+        for message in catalog:
+            message.flags &= {"fuzzy"}  # what the library guesses of formats is of no use here
+            message.locations, message.user_comments, message.auto_comments, message.previous_id = [], [], [], []
+        write(catalog, place)
+
+
+def spoken(text: str) -> bool:
+    """Whether there is anything to translate in a text: letters outside of code and addresses."""
+    return text not in NAMES and bool(LETTER.search(BARE.sub("", LINK.sub("]", CODE.sub("", text)))))
+
+
+def compile_to(folder: Path, to: Path) -> None:
+    """Write a language's catalogues as gettext reads them, those that are stale left out. Raises OSError."""
+    for path in folder.rglob("*.po"):
+        place = to / path.relative_to(folder).with_suffix(".mo")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("wb") as file:
+            write_mo(file, read(path))
+
+
+def progress(folder: Path) -> dict[str, Progress]:
+    """How far a language is, by page."""
+    return {_page(path, folder): _progress(read(path)) for path in sorted(folder.rglob("*.po"))}
+
+
+def words(folder: Path) -> dict[str, int]:
+    """How many English words a page has for its translators, those of code left out."""
+    found = {}
+    for path in sorted(folder.rglob("*.po")):
+        texts = (LINK.sub("]", CODE.sub("", original(one))) for one in entries(read(path)))
+        found[_page(path, folder)] = sum(len([word for word in text.split() if LETTER.search(word)]) for text in texts)
+    return found
+
+
+def to_do(folder: Path, pages: Iterable[str] = ()) -> Work:
+    """What is missing or stale, by page, each with an empty place for its translation; a text once.
+
+    Pages are named as they lie below the documents, `guide/install`; a folder names all in it, none names all.
+    """
+    asked, seen = tuple(pages), set[str]()
+    work: Work = {}
+    for path in sorted(folder.rglob("*.po")):
+        page = _page(path, folder)
+        if asked and not any(page == one or page.startswith(f"{one.rstrip('/')}/") for one in asked):
+            continue
+        texts = [original(one) for one in entries(read(path)) if not translated(one)]
+        left = {text: "" for text in texts if text not in seen}
+        seen |= set(left)
+        if left:
+            work[page] = left
+    return work
+
+
+def fold(work: Work, folder: Path) -> Folded:
+    """Put translations into their catalogues, on every page that has the text; those that do not fit are refused.
+
+    Empty ones are left for another time. A text that is translated already is replaced on the page that is named.
+    """
+    came = Folded()
+    given = {text: said for found in work.values() for text, said in found.items() if said.strip()}
+    for text, said in list(given.items()):
+        wrong = misfit(text, said)
+        if wrong:
+            came.refused.append(f"{wrong}\n  {text}\n  {said}")
+            del given[text]
+    left = set(given)
+    for path in sorted(folder.rglob("*.po")):
+        catalog, named = read(path), work.get(_page(path, folder), {})
+        changed = False
+        for message in entries(catalog):
+            text = original(message)
+            if text not in given:
+                continue
+            left.discard(text)
+            if text in named or not translated(message):
+                changed = _fill(message, given[text]) or changed
+                came.filled += 1
+        if changed:
+            write(catalog, path)
+    came.refused += [f"no page has this text\n  {text}" for text in sorted(left)]
+    return came
+
+
+def misfit(text: str, said: str) -> str:
+    """Why a translation cannot stand for a text; nothing where it can.
+
+    Code, addresses, roles and placeholders must be the same ones, in any order; emphasis must come out as emphasis,
+    which in languages without spaces between words it does not beside brackets; and it must be one paragraph still.
+    """
+    for name, pattern in (("code", CODE), ("links", LINK), ("roles", ROLE), ("addresses", BARE)):
+        want, have = (sorted(found[0] for found in pattern.finditer(one)) for one in (text, said))
+        if pattern is LINK:
+            want, have = (sorted(found[1] for found in pattern.finditer(one)) for one in (text, said))
+        if want != have:
+            return f"{name} are not the same: {want} became {have}"
+    want_strong, have_strong = _emphasis(text), _emphasis(said)
+    if have_strong is None:
+        return "this is not one paragraph: a sign at its beginning makes something else of it"
+    if want_strong is not None and want_strong != have_strong:
+        return (
+            f"emphasis comes out otherwise (strong, weak): {want_strong} became {have_strong}; put spaces around **…**"
+        )
+    return ""
+
+
+def _emphasis(text: str) -> tuple[int, int] | None:
+    """How much of a text is strong, and how much is emphasised; None where it is more than a paragraph."""
+    tokens = MARKDOWN.parse(text)
+    if [token.type for token in tokens] != ["paragraph_open", "inline", "paragraph_close"]:
+        return None
+    inside = [child.type for child in tokens[1].children or ()]
+    return inside.count("strong_open"), inside.count("em_open")
+
+
+def _progress(catalog: Catalog) -> Progress:
+    every = list(entries(catalog))
+    stale = sum(one.fuzzy for one in every)
+    return Progress(len(every), sum(not translated(one) and not one.fuzzy for one in every), stale)
+
+
+def _fill(message: Message, text: str) -> bool:
+    """Give an entry its translation; whether that changed anything."""
+    changed = message.string != text or message.fuzzy
+    message.string = text
+    message.flags.discard("fuzzy")
+    return changed
+
+
+def _page(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def load(path: Path) -> Work:
+    """Work that a translator hands back. Raises OSError and ValueError."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or not all(isinstance(texts, dict) for texts in found.values()):
+        raise ValueError(f"{path}: not a table of pages")
+    return {str(page): {str(text): str(said) for text, said in texts.items()} for page, texts in found.items()}

@@ -1,0 +1,49 @@
+"""Animated WebP pictures as videos: FFmpeg reads none, Pillow does, so they are unfolded into a file that it reads.
+
+Without loss, each frame at its time, one after the other. Knows nothing of who reads it, nor where it lies.
+"""
+
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+from PIL import Image, ImageSequence
+
+HEAD, ANIMATED = 21, 0x02  # bytes in front, and the flag in the last of them
+MOMENT = Fraction(1, 1000)  # what their times are told in
+STILL = 100  # moments that a frame is shown which says nothing, or nothing that a browser would heed
+SHORTEST = 11
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file is a WebP of several frames, by its header."""
+    head = b""
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        head = file.read(HEAD)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == HEAD and bool(head[-1] & ANIMATED)
+
+
+def unfold(image: Image.Image, target: Path) -> None:
+    """The frames of a picture that moves as a video. Raises what Pillow, FFmpeg and the system do."""
+    image.load()  # before, it says nothing of times
+    with av.open(str(target), "w", format="matroska") as output:  # noqa: TID251
+        track = output.add_stream("ffv1", rate=1 / (_shown(image) * MOMENT))  # so long the last one is shown, too
+        assert isinstance(track, VideoStream)
+        track.width, track.height = image.size
+        track.pix_fmt, track.codec_context.time_base = "bgra", MOMENT
+        at = 0
+        for part in ImageSequence.Iterator(image):
+            frame = av.VideoFrame.from_ndarray(np.asarray(part.convert("RGBA")), format="rgba").reformat(format="bgra")
+            frame.pts, frame.time_base = at, MOMENT
+            at += _shown(part)
+            output.mux(track.encode(frame))
+        output.mux(track.encode(None))
+
+
+def _shown(image: Image.Image) -> int:
+    """The moments that a frame is shown."""
+    told = int(image.info.get("duration") or 0)
+    return told if told >= SHORTEST else STILL
