@@ -392,6 +392,13 @@ class FinishOptions(Options):
     finish: ChainOptions = ChainOptions()
 
 
+# What a job can be asked for, and by which name.
+Queued = VideoOptions | FrameOptions | FinishOptions
+QUEUED: dict[str, type[VideoOptions] | type[FrameOptions] | type[FinishOptions]] = {
+    one.kind: one for one in (VideoOptions, FrameOptions, FinishOptions)
+}
+
+
 def same(kind: type[Options], name: str) -> Any:
     """The declaration of a field of another class, for one that has the option too and is not of that kind."""
     return copy(kind.model_fields[name])

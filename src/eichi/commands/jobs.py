@@ -14,10 +14,10 @@ import click
 
 from eichi.declare import Plain
 from eichi.events import Changed, Event, FramesMade, Json, LatentsMade, PreviewMade
-from eichi.flags import assigned, option_flags, read_assignments, read_request
+from eichi.flags import assigned, option_flags, read_assignments, read_request, some_flags
 from eichi.library.lorafolders import located
 from eichi.lines import in_terminal
-from eichi.options import MAX_SEED, FrameOptions, VideoOptions
+from eichi.options import MAX_SEED, QUEUED, FinishOptions, FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
 from eichi.text import pad, shorten
@@ -105,6 +105,24 @@ def add(
         for job in made:
             click.echo(_line(_view(job, settings.language), settings.language))
         click.echo(_total(total, settings.language))
+
+
+@jobs.command(help=say("cli.jobs.finish"))
+@click.argument("video", type=PATH)
+@some_flags(FinishOptions)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
+@click.option("--priority", type=NUMBER, default=0, help=say("cli.jobs.priority"))
+@out_flag
+@json_flag
+def finish(
+    video: Path, assignments: tuple[str, ...], priority: int, out: Path | None, as_json: bool, **flags: Any
+) -> None:
+    with _queue(as_json) as (settings, queue):
+        options = read_request(FinishOptions, assignments, flags | {"video": video}, settings)
+        drafts, _ = queue.prepare([options], out or settings.outputs)
+        _tell_notes(drafts, settings.language)
+        (job,) = queue.add(drafts, priority)
+        _answer(job, settings.language, as_json)
 
 
 @jobs.command(help=say("cli.jobs.run"))
@@ -209,7 +227,7 @@ def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
 @json_flag
 def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
     with _queue(as_json) as (settings, queue):
-        kind = FrameOptions if queue.store.job(job).kind == FrameOptions.kind else VideoOptions
+        kind = QUEUED[queue.store.job(job).kind]
         _answer(queue.edit(job, read_assignments(kind, assigned(assignments))), settings.language, as_json)
 
 
@@ -354,7 +372,10 @@ def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
             store.recover()
             freight = Freight(settings, open_place(settings.place, store))
             with Homecoming(store, freight).watching():
-                yield settings, Queue(store, settings.model_folders, freight, lists=settings.lists)
+                yield (
+                    settings,
+                    Queue(store, settings.model_folders, freight, lists=settings.lists, cache=settings.cache),
+                )
 
 
 def _batch(flags: Plain, language: str) -> "Batch":

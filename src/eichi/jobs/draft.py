@@ -14,15 +14,18 @@ from typing import Any
 from eichi.catalog import ModelFolders, known
 from eichi.declare import walk
 from eichi.errors import FolderError
+from eichi.finish.plan import FinishPlan, check_chain, check_finish, make_finish_plan
 from eichi.jobs.schema import Draft
 from eichi.jobs.view import Figures
 from eichi.library.wildcards import drawn_request
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, Queued, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
 from eichi.plan.size import size_words
 from eichi.prepare import check_run, make_frame_plan, make_plan
 from eichi.text import encodable
+
+LASTING = ("repeat", "reverse", "pingpong", "speed")  # of a chain, what changes the number of parts alone
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,27 @@ class BatchForecast:
 
 
 def draft(
-    options: VideoOptions | FrameOptions,
+    options: Queued,
     folder: Path,
     models: ModelFolders,
     offered: Collection[str] = (),
     lists: Path | None = None,
+    cache: Path | None = None,
 ) -> Draft:
     """The job that a request makes, its results in a folder, its wildcards drawn from the lists of another. Raises
     InputError for what cannot be run: here, or, with a model that is `offered`, elsewhere.
     """
-    settled, place = drawn_request(anchored(options), lists), str(folder.absolute())
+    place = str(folder.absolute())
     if not encodable(place):
         raise FolderError("error.folder.coding", folder=place)
+    if isinstance(options, FinishOptions):
+        whole = FinishOptions.parse(_absolute(options.model_dump()))
+        chain = make_finish_plan(whole, models, cache)
+        check_finish(chain, folder)
+        return Draft(whole.kind, whole.dump(), Figures.of(chain), finish_pace_key(chain), place)
+    settled = drawn_request(anchored(options), lists)
+    if isinstance(settled, VideoOptions):
+        check_chain(settled.finish, models)
     plan = make_frame_plan(settled, models) if isinstance(settled, FrameOptions) else make_plan(settled, models)
     check_run(plan, folder, models, offered)
     return Draft(settled.kind, settled.dump(), Figures.of(plan), pace_key(plan), place)
@@ -70,6 +82,13 @@ def pace_key(plan: Plan | FramePlan) -> str:
         for value in [field.of(options)]
     ]
     return " ".join([options.kind, size_words(plan.width, plan.height), *asked])
+
+
+def finish_pace_key(plan: FinishPlan) -> str:
+    """The same of a chain over a video: a part of every video of that size takes as long."""
+    size = f"{size_words(plan.clip.width, plan.clip.height)} {size_words(plan.width, plan.height)}"
+    asked = [f"{key}={value}" for key, value in plan.chain.dump().items() if key not in LASTING]
+    return " ".join([FinishOptions.kind, size, *asked])
 
 
 def forecast(drafts: Sequence[Draft], paces: Callable[[str], Sequence[float]]) -> BatchForecast:

@@ -23,10 +23,11 @@ from eichi.events import (
     dump,
 )
 from eichi.jobs.again import with_ahead
+from eichi.jobs.finishing import folder_of
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Status
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.pace import Pace
 from eichi.video.jobfolder import JobFolder
 from eichi.video.metadata import last_part, read_record
@@ -36,6 +37,8 @@ def finished(job: Job) -> Finished | None:
     """What a job has ended with that is finished on disk and not in its row; None for any other."""
     if job.checkpoint is None or job.kind == FrameOptions.kind or job.status == Status.DONE:
         return None
+    if job.kind == FinishOptions.kind:
+        return _chained(job)
     folder = JobFolder(Path(job.checkpoint))
     if folder.begun or not folder.result.is_file():
         return None
@@ -43,6 +46,19 @@ def finished(job: Job) -> Finished | None:
         made = read_record(folder.result)
         figures = int(made["seed"]), int(made["frames"]), float(made["seconds"]), int(made["sections"])
         return Finished(str(folder.result), str(folder.result.with_suffix(".png")), *figures)
+    return None
+
+
+def _chained(job: Job) -> Finished | None:
+    """The same of a video that was finished: some forms of files tell nothing, the picture beside each does."""
+    place = folder_of(job)
+    if place is None or place.folder.is_dir() or not place.result.is_file():
+        return None
+    with suppress(InputError, KeyError, TypeError, ValueError):
+        poster = place.result.with_suffix(".png")
+        made = read_record(poster)
+        figures = int(made["seed"]), int(made["frames"]), float(made["seconds"]), int(made["sections"])
+        return Finished(str(place.result), str(poster), *figures)
     return None
 
 

@@ -13,6 +13,7 @@ Without a place nothing goes anywhere: paths mean the same on all machines, or t
 """
 
 import math
+import os
 import shutil
 import socket
 import tempfile
@@ -28,14 +29,14 @@ from eichi.declare import Plain
 from eichi.errors import DiskError, InputError, StoreError
 from eichi.events import Finished, FrameFinished, Result, Stopped
 from eichi.files import digest, private, remove
-from eichi.jobs.inputs import assure, bring, shed
+from eichi.jobs.inputs import INPUTS, assure, bring, shed
 from eichi.jobs.places import Place, reaching
 from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.jobs.waybill import DAMAGED, MOST, Waybill, named, number
 from eichi.models.lorasettings import config_beside
-from eichi.options import FrameOptions, Options, VideoOptions, files_of, put
+from eichi.options import QUEUED, Options, VideoOptions, files_of, put
 from eichi.settings import Settings
 from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
 from eichi.video.jobfolder import JobFolder
@@ -71,8 +72,7 @@ class Freight:
         """A job with its home and its inputs, which are in the place by then. Raises StoreError."""
         if self.place is None:
             return draft
-        kind = FrameOptions if draft.kind == FrameOptions.kind else VideoOptions
-        return replace(draft, node=self.node, inputs=self.inputs(kind.parse(draft.request)))
+        return replace(draft, node=self.node, inputs=self.inputs(QUEUED[draft.kind].parse(draft.request)))
 
     def inputs(self, options: Options) -> dict[str, str]:
         """What is in the files of a request, by their paths; it is in the place by then. Raises StoreError."""
@@ -124,6 +124,18 @@ class Freight:
             self._fetch_parts(job, folder, self._local(job))
             if folder.begun:
                 _own(folder, dict(prints), marks)
+
+    def bring_home(self, job: Job) -> None:
+        """Bring the files of a job to their own places where they were made elsewhere and are not there yet. Raises
+        StoreError.
+        """
+        if self.place is None or not self.mine(job):
+            return
+        for path, content in (job.inputs or {}).items():
+            if not os.path.exists(path):
+                with reaching(path):
+                    Path(path).parent.mkdir(parents=True, exist_ok=True)
+                self.place.get(f"{INPUTS}{content}", Path(path))
 
     def send(self, job: Job, prints: Prints) -> None:
         """Bring to the place what is made of a job, and is not there yet. Raises StoreError, InputError."""

@@ -24,7 +24,7 @@ from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store, refused
 from eichi.jobs.view import IDLE, Action, Ask, Button, Figures, JobSection, Status, first_ahead, possible, states
 from eichi.library.wildcards import drawn_request
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FrameOptions, Queued, VideoOptions
 from eichi.plan.ahead import check_made, check_settled, plan_ahead
 from eichi.plan.plan import Plan
 from eichi.prepare import cut_notes, make_plan
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class Queue:
     """The jobs of a store in their order. `models` is where the models of this machine are, `freight` what brings files
     to where other machines find them, `quota` how many jobs of one owner may be to come, 0 for any number, `lists` the
-    folder of what wildcards are drawn from.
+    folder of what wildcards are drawn from, `cache` one for what is found out about files.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class Queue:
         freight: Freight | None = None,
         quota: int = 0,
         lists: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.store = store
         self.models = models
         self.freight = freight
         self.quota = quota
         self.lists = lists
+        self.cache = cache
 
-    def prepare(
-        self, requests: Sequence[VideoOptions | FrameOptions], folder: Path
-    ) -> tuple[list[Draft], BatchForecast]:
+    def prepare(self, requests: Sequence[Queued], folder: Path) -> tuple[list[Draft], BatchForecast]:
         """Jobs for requests, before they are added, and what they come to. Raises InputError for the first bad one."""
         offered = self.offered()
-        drafts = [draft(options, folder, self.models, offered, self.lists) for options in requests]
+        drafts = [draft(options, folder, self.models, offered, self.lists, self.cache) for options in requests]
         return drafts, forecast(drafts, self.store.paces)
 
     def add(self, drafts: Sequence[Draft], priority: int = 0, once: str | None = None, owner: str = "") -> list[Job]:
@@ -92,12 +92,12 @@ class Queue:
             return self.ahead(id, options)
         return self.change(id, options)
 
-    def change(self, id: int, options: VideoOptions | FrameOptions) -> Job:
+    def change(self, id: int, options: Queued) -> Job:
         """Give a job another request of its kind, in its place, while nothing of it is made yet."""
         job = self._whole(id)
         if job.begun or finished(job) is not None:
             raise InputError("error.job.begun", job=id)
-        made = draft(options, Path(job.folder), self.models, self.offered(), self.lists)
+        made = draft(options, Path(job.folder), self.models, self.offered(), self.lists, self.cache)
         plan = made.plan.model_dump(mode="json")
         values = {"request": made.request, "plan": plan, "pace_key": made.pace_key, "model": made.model}
         return self._change(id, states(Action.EDIT), **values, **self._inputs(job, options))
@@ -285,7 +285,7 @@ class Queue:
             return frozenset()
         return frozenset(model for worker in self.store.workers() for model in worker.models)
 
-    def _inputs(self, job: Job, options: VideoOptions | FrameOptions) -> dict[str, Any]:
+    def _inputs(self, job: Job, options: Queued) -> dict[str, Any]:
         """What changes in the row of a job with the files of its request, once these can be found elsewhere."""
         if self.freight is None or self.freight.place is None:
             return {}

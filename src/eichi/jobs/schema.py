@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, Json, Progress, Result, read_message
 from eichi.jobs.view import Action, Ask, Figures, JobView, Kind, Problem, Status, Told, possible
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import QUEUED, Queued, VideoOptions
 from eichi.video.jobfolder import JobFolder
 from eichi.words import ENGLISH
 
@@ -226,12 +226,12 @@ class Job:
             return cls(**values | {name: HARMLESS.get(name) for name in damaged}, damaged=tuple(sorted(damaged)))
 
     @property
-    def options(self) -> VideoOptions | FrameOptions:
+    def options(self) -> Queued:
         """The request as it was asked for. Raises OptionError where this program does not know it any more."""
         return self._options()
 
-    def _options(self) -> VideoOptions | FrameOptions:
-        return FrameOptions.parse(self.request) if self.kind == FrameOptions.kind else VideoOptions.parse(self.request)
+    def _options(self) -> Queued:
+        return QUEUED[self.kind].parse(self.request)
 
     def check(self) -> None:
         """Raise InputError for a row of which something is damaged, or a request that this program does not know."""
@@ -247,7 +247,7 @@ class Job:
     @property
     def made(self) -> int:
         """How many sections are on disk, from the first one made on, for this job to go on from or another."""
-        if self.checkpoint is None or self.kind == FrameOptions.kind:
+        if self.checkpoint is None or self.kind != VideoOptions.kind:
             return 0
         folder = JobFolder(Path(self.checkpoint))
         if made := folder.source.made:

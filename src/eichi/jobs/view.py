@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from eichi.events import Adjusted, Message, Progress, Result, Values, Whole
 from eichi.finish.plan import FinishPlan
 from eichi.models.tokens import Reading
-from eichi.options import FinishOptions, FrameOptions, VideoOptions
+from eichi.options import FinishOptions, Queued, VideoOptions
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan, SectionPlan
 from eichi.words import ENGLISH, resay
@@ -339,7 +339,7 @@ class JobView(View):
     id: int
     kind: Kind
     status: Status
-    request: VideoOptions | FrameOptions | FinishOptions | None
+    request: Queued | None
     plan: Figures
     folder: str
     batch: str | None

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -28,7 +29,7 @@ from PIL import Image
 
 from eichi.catalog import PARTS, Entry, find
 from eichi.console import console
-from eichi.errors import EichiError, OptionError, RunError, StoreError
+from eichi.errors import DiskError, EichiError, InputError, OptionError, RunError, StoreError
 from eichi.events import (
     Adjusted,
     Event,
@@ -47,7 +48,9 @@ from eichi.files import aside
 from eichi.jobs.again import with_ahead
 from eichi.jobs.devices import Devices, device_name, locked, take
 from eichi.jobs.elsewhere import already, finished
+from eichi.jobs.finishing import begin, follow_up
 from eichi.jobs.freight import Freight
+from eichi.jobs.listener import Listener
 from eichi.jobs.member import Member
 from eichi.jobs.places import open_place
 from eichi.jobs.runner import BEAT, new_runner
@@ -58,7 +61,7 @@ from eichi.lines import done, in_terminal, line
 from eichi.logs import OURS, logging_to
 from eichi.models.load import Components
 from eichi.models.prints import weights_prints
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.pace import Pace
 from eichi.pipeline.checkpoint import Checkpoint, new_checkpoint
 from eichi.pipeline.generate import generate
@@ -211,6 +214,7 @@ class Worker:
         if isinstance(there, Finished | FrameFinished):
             self._note(job, word := already(there))
             self._sure(self.store.record, job, word)
+            self._chain(job, last, there)
             self.freight.leave(job)
             self._sure(self.store.end, job, Status.DONE, there, result=dump(there))
             self._sure(self.freight.over, job, there)
@@ -220,7 +224,7 @@ class Worker:
         while going is not None:
             going = self._run(going, listener, pace)
 
-    def _run(self, job: Job, listener: "Listener", pace: Pace) -> Job | None:
+    def _run(self, job: Job, listener: Listener, pace: Pace) -> Job | None:
         """Run a job until it ends, or until it is to go on with other prompts and pictures: its row then."""
         job, started = self._start(job, listener.stop)
         with closing(started) as events:
@@ -240,7 +244,7 @@ class Worker:
                 if listener.ask == Ask.PAUSE or self.leaving.is_set():
                     # What a crash would leave is enough to go on, so the job is abandoned as a crash would.
                     break
-                if isinstance(event, SectionDone):
+                if isinstance(event, SectionDone) and job.kind == VideoOptions.kind:
                     self._send(job)
                     if event.order + 1 < event.sections and _changed(job, row):
                         return row  # abandoned, too, and gone on with at once
@@ -253,17 +257,22 @@ class Worker:
         status = Status.STOPPED if isinstance(event, Stopped) else Status.DONE
         made: dict[str, Any] = {"request": job.request} if status == Status.DONE else {}
         told = self._sure(self.freight.deliver, job, event)
+        self._chain(job, event, told)
         self._give_up(job)
         self._sure(self.store.end, job, status, told, result=dump(told), pace=pace.section, **made)
         self._sure(self.freight.over, job, told)
 
     def _start(self, job: Job, stop: Stop) -> tuple[Job, Generator[Event, None, None]]:
         """A job as it is run, and its events; it goes on from its checkpoint where there is one."""
-        entry = find(job.options.model)
+        asked = job.options
+        if isinstance(asked, FinishOptions):
+            return self._start_chain(job, stop)
+        entry = find(asked.model)
         components = self._load(entry)
         self._sure(self.freight.fetch, job, self._prints, self._weights)
         here = self.freight.here(job)
         folder, options = Path(here.folder), here.options
+        assert not isinstance(options, FinishOptions), "a chain has begun"
         self._sure(self.member.holds, job.model)
         if isinstance(options, FrameOptions):
             frame = make_frame_plan(options, self.settings.model_folders, entry)
@@ -279,6 +288,31 @@ class Worker:
             job = replace(job, checkpoint=self._sure(self.store.record, job, checkpoint=place).checkpoint)
         self._preview = checkpoint.preview
         return job, _generator(generate(plan, folder, components, stop, checkpoint, 1, retire=True))
+
+    def _start_chain(self, job: Job, stop: Stop) -> tuple[Job, Generator[Event, None, None]]:
+        """The same of a video that is finished: no model is needed, and none is to lie beside an upscaler."""
+        self._sure(self.freight.fetch, job, {}, {})
+        self._sure(self.freight.bring_home, job)
+        place, events = begin(self.freight.here(job), self.settings, stop, self._drop)
+        if job.checkpoint is None:
+            checkpoint = self.freight.path(job, place.folder)
+            job = replace(job, checkpoint=self._sure(self.store.record, job, checkpoint=checkpoint).checkpoint)
+        return job, _generator(events)
+
+    def _chain(self, job: Job, made: Event | None, told: Event | None) -> None:
+        """Add the job of the chain that a video's request asks for, once for each video."""
+        if not isinstance(made, Finished) or not isinstance(told, Finished):
+            return
+        try:
+            found = follow_up(job, made, told, self.settings, lambda asked: self._sure(self.freight.inputs, asked))
+        except (InputError, DiskError) as error:
+            left = Adjusted("note.finish.failed", {"reason": error.id, **error.plain})
+            self._note(job, left)
+            self._sure(self.store.record, job, left)
+            return
+        if found is not None:
+            mark = sha256(f"finish\0{job.id}\0{told.video}".encode("utf-8", "replace")).hexdigest()
+            self._sure(self.store.add, [found], job.priority, job.batch, mark, job.owner)
 
     def _ahead(self, job: Job, checkpoint: Checkpoint, wished: VideoOptions) -> tuple[Job, Plan]:
         """The plan by which a job goes on, and the job with it: sections that are not made yet are as wished by now."""
@@ -400,23 +434,6 @@ class Worker:
             thread.join()
             with suppress(StoreError):  # who is silent for long counts as gone
                 self.store.leave(self.runner)
-
-
-class Listener:
-    """What is asked of a running job."""
-
-    def __init__(self, job: Job) -> None:
-        self.ask = job.ask
-        self._over = False
-
-    def heard(self, event: Event, row: Job) -> None:
-        """The row as it is after an event. The section meant is the one that is drawn when the question is seen."""
-        self.ask = row.ask
-        self._over = row.ask == Ask.SECTION and isinstance(event, SectionDone) and event.computed > 0
-
-    def stop(self) -> bool:
-        """What the pipeline asks after every event."""
-        return self.ask == Ask.NOW or (self.ask == Ask.SECTION and self._over)
 
 
 def _changed(job: Job, row: Job) -> bool:

@@ -12,7 +12,7 @@ import click
 from eichi.cli import commands
 from eichi.declare import OptionField, walk
 from eichi.documents import anchor
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 from eichi.reference.marks import code, heading, paragraph, plain, typing
 from eichi.terminal import FAILED, STOPPED, WRONG_INPUT
 from eichi.usage import in_language
@@ -97,5 +97,5 @@ def _field(option: click.Option) -> OptionField | None:
 @cache
 def _fields() -> dict[tuple[str, str], OptionField]:
     """The options of requests by their flags and what these say of them."""
-    every = (field for kind in (VideoOptions, FrameOptions, FillOptions) for field in walk(kind))
+    every = (field for kind in (VideoOptions, FrameOptions, FinishOptions, FillOptions) for field in walk(kind))
     return {(field.flag, say(typed(field.id))): field for field in every if field.flag}

@@ -13,13 +13,18 @@ from pydantic import BaseModel
 
 from eichi.declare import GROUPS, Optioned, OptionField, walk
 from eichi.documents import anchor
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 from eichi.reference.marks import code, facts, heading, more, paragraph, plain
 from eichi.settings import FILE, Settings, variable
 from eichi.words import ENGLISH, say, table, typed
 
 # What a kind of request is called for people, by its class.
-KINDS: Mapping[type[Optioned], str] = {VideoOptions: "kind.video", FrameOptions: "kind.frame", FillOptions: "tool.fill"}
+KINDS: Mapping[type[Optioned], str] = {
+    VideoOptions: "kind.video",
+    FrameOptions: "kind.frame",
+    FinishOptions: "kind.finish",
+    FillOptions: "tool.fill",
+}
 # Where the guide says more about a group; None is for options without one.
 GUIDES: Mapping[str | None, tuple[str, ...]] = {
     None: ("prompts", "keyframes", "time", "lora", "models"),
@@ -29,6 +34,7 @@ GUIDES: Mapping[str | None, tuple[str, ...]] = {
     "positions": ("single-frame",),
     "sampling": ("sampling", "prompts", "influence", "memory"),
     "output": ("sampling", "results"),
+    "finish": ("finish",),
     "weights": ("memory",),
     "kept": ("continue", "latents"),
 }

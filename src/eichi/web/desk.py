@@ -25,7 +25,7 @@ from eichi.jobs.store import Store
 from eichi.library.imports import Item, import_folder
 from eichi.library.store import FOLDER
 from eichi.models.tokens import Meter, find_meter
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import Queued
 from eichi.settings import Settings
 from eichi.web.downloads import Downloads
 from eichi.web.live import Live
@@ -53,7 +53,7 @@ class Desk:
         self.submit = submit
         self.local = local
         self.freight = Freight(settings, open_place(settings.place, store))
-        self.queue = Queue(store, settings.model_folders, self.freight, settings.quota, settings.lists)
+        self.queue = Queue(store, settings.model_folders, self.freight, settings.quota, settings.lists, settings.cache)
         self.boot = uuid4().hex  # tells a page that the server was started anew
         self.bench = ToolRuns(settings, store)
         self.downloads = Downloads(settings)
@@ -73,9 +73,7 @@ class Desk:
         """Where pictures are kept that were given in a browser."""
         return self.given.folder
 
-    def start(
-        self, requests: Sequence[VideoOptions | FrameOptions], once: str | None = None, owner: str = ""
-    ) -> list[Job]:
+    def start(self, requests: Sequence[Queued], once: str | None = None, owner: str = "") -> list[Job]:
         """Put requests into the queue and see to it that somebody works. Raises InputError for the first bad one."""
         drafts, _ = self.queue.prepare(requests, self.settings.outputs)
         jobs = self.queue.add(drafts, once=once, owner=owner)
@@ -83,7 +81,7 @@ class Desk:
         return jobs
 
     def once(
-        self, key: str | None, kind: str, make: Callable[[], Sequence[VideoOptions | FrameOptions]], owner: str = ""
+        self, key: str | None, kind: str, make: Callable[[], Sequence[Queued]], owner: str = ""
     ) -> tuple[int, ...]:
         """The numbers of jobs that are started, or were when the same owner gave the same key for this kind before.
 

@@ -24,7 +24,7 @@ from eichi.catalog import Direction
 from eichi.declare import GROUPS, Group
 from eichi.documents import address
 from eichi.library.advice import at, shown
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.web.desk import Desk
 from eichi.web.fields import FieldView, fields, grouped
@@ -89,7 +89,12 @@ class Pages:
     @cached_property
     def fields(self) -> dict[str, dict[str, FieldView]]:
         """The options that places draw, by what they are of: the same for every visitor."""
-        kinds: dict[str, type[BaseModel]] = {"video": VideoOptions, "frame": FrameOptions, "settings": Settings}
+        kinds: dict[str, type[BaseModel]] = {
+            "video": VideoOptions,
+            "frame": FrameOptions,
+            "finish": FinishOptions,
+            "settings": Settings,
+        }
         return {name: fields(kind) for name, kind in kinds.items()}
 
     @cached_property

@@ -23,6 +23,8 @@ from eichi.jobs.queue import results
 from eichi.jobs.store import Store
 from eichi.jobs.view import JobView, View
 from eichi.library.lorafolders import ENDING, lora_files
+from eichi.models.upscalers import FOLDER as UPSCALERS
+from eichi.models.upscalers import list_upscalers
 from eichi.options import Options, files_of, put
 from eichi.settings import Settings
 from eichi.video import images
@@ -126,6 +128,12 @@ class Refs:
         values = options.dump()
         for key, given in files_of(options).items():
             put(values, key, str(self.path(key, given, visitor)))
+        upscaler = values.get("finish", {}).get("upscale")
+        if not visitor.local and upscaler is not None:
+            there = [one.name for one in list_upscalers(self.settings.model_folders)]
+            if upscaler not in there:
+                named = {"folder": UPSCALERS, "known": ", ".join(there)}
+                raise ModelError("error.upscaler.unknown", name=upscaler, **named)
         model = values.get("model")
         if not visitor.local and model is not None and model not in known():
             raise ModelError("error.api.model", key="model", known=", ".join(known()))

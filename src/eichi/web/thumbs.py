@@ -13,13 +13,14 @@ from eichi.errors import EichiError, InputError
 from eichi.events import Finished, Stopped
 from eichi.jobs.queue import results
 from eichi.jobs.schema import Job
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.video import images
 from eichi.video.reader import read_frame
-from eichi.web.rows import result_of
+from eichi.web.rows import PICTURE, result_of
 from eichi.web.uploads import Uploads
 
 SIDE = 256  # pixels of the longer side of a small one
+PLAYED = (".mp4", ".mov", ".webm")  # the endings of results that are read for a picture of them
 
 At = Literal["first", "last"]
 
@@ -28,7 +29,9 @@ def thumb(job: Job, at: At, given: Uploads) -> bytes:
     """A job's start picture or the last frame of its result, small, as WebP. Raises InputError."""
     if at == "last":
         path = _result(job)
-        if job.kind == FrameOptions.kind:
+        if job.kind == FinishOptions.kind and path.suffix not in PLAYED:
+            path = path.with_suffix(PICTURE)
+        if job.kind == FrameOptions.kind or path.suffix == PICTURE:
             return given.small(path, SIDE)
         return given.last(path, SIDE)
     before, image = _start(job)
@@ -58,7 +61,11 @@ def _start(job: Job) -> tuple[Path | None, Path | None]:
     except EichiError:
         return None, None
     before = options.source.before if isinstance(options, VideoOptions) else None
-    here = (path if path is not None and path.is_file() else None for path in (before, options.image))
+    if isinstance(options, FinishOptions):
+        before, image = options.video, None
+    else:
+        image = options.image
+    here = (path if path is not None and path.is_file() else None for path in (before, image))
     return next(here), next(here)
 
 

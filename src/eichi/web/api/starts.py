@@ -4,16 +4,19 @@ A start may carry an `Idempotency-Key`: whoever sends the same one again, becaus
 pressed twice, is told of the jobs that were made and makes none, also after a restart. The key is of one address.
 """
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
 from eichi.errors import InputError
+from eichi.finish.plan import make_finish_plan
 from eichi.jobs.batch import expand
-from eichi.jobs.view import FramePlanView, JobView, Kind, PlanView, View
+from eichi.jobs.finishing import FinishPlanView
+from eichi.jobs.view import FramePlanView, JobView, PlanView, View
 from eichi.library.wildcards import drawn_request
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import QUEUED, FinishOptions, FrameOptions, Queued, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.jobs import Id
 from eichi.web.api.operations import operations
@@ -21,9 +24,10 @@ from eichi.web.desk import Desk
 from eichi.web.drafts import BatchAsked, batch_of, count_jobs
 from eichi.web.visitor import Visiting, Visitor
 
+Drawn = Literal["video", "frame"]  # what a batch can be of
 LIMIT = 1000  # jobs that one start makes
 Once = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
-KINDS: dict[Kind, type[VideoOptions] | type[FrameOptions]] = {"video": VideoOptions, "frame": FrameOptions}
+KINDS: dict[Drawn, type[VideoOptions] | type[FrameOptions]] = {"video": VideoOptions, "frame": FrameOptions}
 
 
 class BatchStart(BaseModel):
@@ -31,7 +35,7 @@ class BatchStart(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind = "video"
+    kind: Drawn = "video"
     options: dict[str, JsonValue]
     batch: BatchAsked
 
@@ -50,7 +54,7 @@ def routes(desk: Desk) -> APIRouter:
     router = operations("jobs")
     refs = desk.refs
 
-    def start(options: VideoOptions | FrameOptions, visitor: Visitor, once: str | None) -> JobView:
+    def start(options: Queued, visitor: Visitor, once: str | None) -> JobView:
         """One job, made once."""
         (id,) = desk.once(once, options.kind, lambda: [refs.resolve(options, visitor)], visitor.owner)
         return refs.seen(desk.store.job(id).view(visitor.language), visitor)
@@ -67,6 +71,12 @@ def routes(desk: Desk) -> APIRouter:
         plan = make_frame_plan(asked, desk.settings.model_folders)
         return refs.seen(FramePlanView.of(plan), visitor)
 
+    @router.post("/plan/finish")
+    def plan_finish(options: FinishOptions, visitor: Visiting) -> FinishPlanView:
+        asked = refs.resolve(options, visitor)
+        plan = make_finish_plan(asked, desk.settings.model_folders, desk.settings.cache)
+        return refs.seen(FinishPlanView.of(plan), visitor)
+
     @router.post("/jobs", status_code=201)
     def start_video(options: VideoOptions, visitor: Visiting, once: Once = None) -> JobView:
         return start(options, visitor, once)
@@ -75,9 +85,13 @@ def routes(desk: Desk) -> APIRouter:
     def start_frame(options: FrameOptions, visitor: Visiting, once: Once = None) -> JobView:
         return start(options, visitor, once)
 
+    @router.post("/jobs/finish", status_code=201)
+    def start_finish(options: FinishOptions, visitor: Visiting, once: Once = None) -> JobView:
+        return start(options, visitor, once)
+
     @router.post("/jobs/batch", status_code=201)
     def start_batch(asked: BatchStart, visitor: Visiting, once: Once = None) -> JobsStarted:
-        def make() -> list[VideoOptions | FrameOptions]:
+        def make() -> Sequence[Queued]:
             options = refs.resolve(KINDS[asked.kind].parse(asked.options), visitor)
             batch = batch_of(desk, asked.batch, visitor)
             if count_jobs(batch) > LIMIT:
@@ -89,7 +103,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.put("/jobs/{id}")
     def edit_job(id: Id, asked: OptionsAsked, visitor: Visiting) -> JobView:
         job = desk.store.job(id)
-        options = refs.resolve(KINDS[job.kind].parse(asked.root), visitor)
+        options: Queued = refs.resolve(QUEUED[job.kind].parse(asked.root), visitor)
         return refs.seen(desk.queue.change(id, options).view(visitor.language), visitor)
 
     return router
