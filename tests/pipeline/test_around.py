@@ -329,15 +329,15 @@ def test_a_disk_that_is_full_when_all_is_joined_costs_nothing(models: dict[str, 
 @contextmanager
 def _no_larger_than(size: int) -> Iterator[None]:
     """No file of this process gets larger than so many bytes."""
-    if sys.platform != "win32":
-        import resource
+    assert sys.platform != "win32"
+    import resource
 
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_what_is_encoded_is_said_in_the_plan_and_once(models: dict[str, Components], tmp_path: Path) -> None:
