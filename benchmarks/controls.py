@@ -45,6 +45,7 @@ Lines are the rows of the sheets: of a video eight frames, of single images eigh
 """
 
 Row = tuple[str, str, dict[str, Any]]  # label, prompt, options
+Figures = tuple[str, str]  # a row's label, and what was measured on it
 
 
 @dataclass(frozen=True)
@@ -356,8 +357,8 @@ def half(picture: Path) -> Path:
     return path
 
 
-def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image, list[str]]:
-    """The contact sheet of a control, and a line of figures for each row."""
+def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image, list[Figures]]:
+    """The contact sheet of a control, and the figures of each row."""
     rows = _singles(judge, control) if control.single else _videos(judge, subject, control)
     strips, figures = zip(*rows, strict=True)
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height + 4 for s in strips)), "white")
@@ -366,12 +367,12 @@ def sheet(judge: Judge, subject: Subject, control: Control) -> tuple[Image.Image
     return sheet, list(figures)
 
 
-def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[Image.Image, str]]:
+def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[Image.Image, Figures]]:
     """A row for every setting of a video's control, and its figures."""
     first: tuple[str, Clip] | None = None
     for label, said, options in control.rows(subject):
         clip = judge.clip(subject, said, seconds=control.seconds, **options)
-        figures = f"{label}: "
+        figures = ""
         if "start" not in options:
             x, y = judge.moved(subject, interpolate(clip, (SIDE, SIDE), mode="area"))
             figures += f"sprite went {x:+.2f} to the right, {-y:+.2f} up (widths); "
@@ -379,37 +380,37 @@ def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[
         if control.colours:
             figures += f"; a section's mean colour is up to {faded(clip):.3f} from the first one's"
         picked = clip[np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)]
-        yield strip(label, picked), figures
+        yield strip(label, picked), (label, figures)
         yield from _change(control, label, picked, first)
         first = first or (label, picked)
 
 
-def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, str]]:
+def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, Figures]]:
     """The start pictures, then a row for every setting of a single image's control, and its figures."""
     subjects = judge.subjects[:COLUMNS]
     starts = torch.cat([judge.alone(subject.picture) for subject in subjects])
     first: tuple[str, Clip] | None = None
-    yield strip("start picture", starts), "start picture: as the VAE shows it"
+    yield strip("start picture", starts), ("start picture", "as the VAE shows it")
     for row in range(len(control.rows(subjects[0]))):
         made, label = [], ""
         for subject in subjects:
             label, said, options = control.rows(subject)[row]
             made.append(judge.image(subject, said, **options))
         images = torch.cat(made)
-        yield strip(label, images), f"{label}: {gap(images, starts):.3f} from the start pictures, on average"
+        yield strip(label, images), (label, f"{gap(images, starts):.3f} from the start pictures, on average")
         yield from _change(control, label, images, first)
         first = first or (label, images)
 
 
 def _change(
     control: Control, label: str, made: Clip, first: tuple[str, Clip] | None
-) -> Iterator[tuple[Image.Image, str]]:
+) -> Iterator[tuple[Image.Image, Figures]]:
     """What a row has changed against the first, made visible, where a control asks for it."""
     if first is None or not control.enlarge:
         return
     change, name = (made - first[1]).abs(), f"{label} against {first[0]}"
     row = strip(f"{name}, x{control.enlarge}", (change * control.enlarge - 1).clamp(-1, 1))
-    yield row, f"{name}: {change.mean():.4f} on average, {change.max():.2f} at most"
+    yield row, (name, f"{change.mean():.4f} on average, {change.max():.2f} at most")
 
 
 def strip(label: str, clip: Clip) -> Image.Image:
@@ -435,27 +436,27 @@ def gap(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().mean())
 
 
-def shown(control: Control) -> str:
-    """What people read of a control: what is to be seen, its sheet, and where more is said."""
+def shown(control: Control, figures: list[Figures]) -> str:
+    """What people read of a control: what is to be seen, where more is said, its sheet, what its rows are."""
     page, _, heading = control.page.partition("#")
     link = f"{page}.md" + (f"#{heading}" if heading else "")
-    picture = f"![{control.title}: a row for each setting](controls/{control.name}.webp)"
-    return f"## {control.title}\n\n{control.look} [More]({link})\n\n{picture}\n"
+    picture = f"![{control.title}](controls/{control.name}.webp)"
+    rows = "; ".join(label for label, _ in figures)
+    return f"## {control.title}\n\n{control.look} [More]({link})\n\n{picture}\n\nFrom top to bottom: {rows}.\n"
 
 
-def measured(control: Control, figures: list[str]) -> str:
+def measured(control: Control, figures: list[Figures]) -> str:
     """The figures of a control, a line for each row of its sheet."""
     cost = f"{COST.format(control.cost)}\n\n" if control.cost else ""
-    return f"## {control.title}\n\n{cost}" + "".join(f"* {figure}\n" for figure in figures)
+    return f"## {control.title}\n\n{cost}" + "".join(f"* {label}: {said}\n" for label, said in figures)
 
 
-def write(found: dict[str, list[str]]) -> None:
+def write(found: dict[str, list[Figures]]) -> None:
     """The page of the guide, and the record of its figures, by the names of controls."""
-    controls = [control for control in CONTROLS if control.name in found]
-    pages = {
-        "docs/guide": [GUIDE, *(shown(control) for control in controls)],
-        "measured": [RECORD, *(measured(control, found[control.name]) for control in controls)],
-    }
+    pages: dict[str, list[str]] = {"docs/guide": [GUIDE], "measured": [RECORD]}
+    for control in CONTROLS:
+        pages["docs/guide"].append(shown(control, found[control.name]))
+        pages["measured"].append(measured(control, found[control.name]))
     for folder, parts in pages.items():
         (ROOT / folder / "controls.md").write_text("\n".join(parts), encoding="utf-8")
 
@@ -467,7 +468,7 @@ def main() -> None:
     arguments = parser.parse_args()
     target = ROOT / "docs" / "guide" / "controls"
     target.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as folder:
         count = max(arguments.picture + 1, COLUMNS)
         judges = {name: Judge(name, count, Path(folder)) for name in ("tiny", "tiny-f1")}

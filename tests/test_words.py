@@ -75,7 +75,8 @@ def calls() -> Iterator[tuple[str, set[str]]]:
 
 
 def test_english_comes_first() -> None:
-    assert LANGUAGES == ("en", "ja", "ru", "zh-TW")
+    assert ("en", *sorted(LANGUAGES[1:])) == LANGUAGES
+    assert {"ja", "ru", "zh-TW"} <= set(LANGUAGES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

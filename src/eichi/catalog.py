@@ -308,7 +308,8 @@ def told_direction(place: Path) -> Direction | None:
 
 @cache
 def _entries() -> dict[str, Entry]:
-    return {entry.name: entry for entry in (_tiny("tiny"), _tiny("tiny-f1"), _full("framepack"), _full("framepack-f1"))}
+    tiny = {name: _tiny(name) for name in ("tiny", "tiny-f1")}
+    return tiny | {name: _full(name, *published) for name, published in TRANSFORMERS.items()}
 
 
 def _tiny(name: str) -> Entry:
@@ -334,15 +335,13 @@ def _tiny(name: str) -> Entry:
     )
 
 
-def _full(name: str) -> Entry:
-    """The published 13B checkpoints, their text and picture encoders in repositories of their own."""
-    forward = name == "framepack-f1"
-    transformer = "lllyasviel/FramePack_F1_I2V_HY_20250503" if forward else "lllyasviel/FramePackI2V_HY"
+def _full(name: str, transformer: str, direction: Direction) -> Entry:
+    """A published 13B checkpoint, its text and picture encoders in repositories of their own."""
     encoders = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
     vision = ("image_encoder", "feature_extractor")
     return Entry(
         name=name,
-        direction="forward" if forward else "reverse",
+        direction=direction,
         parts={"transformer": PartSource(transformer, "")}
         | {part: PartSource("hunyuanvideo-community/HunyuanVideo", part) for part in encoders}
         | {part: PartSource("lllyasviel/flux_redux_bfl", part) for part in vision},
@@ -351,7 +350,7 @@ def _full(name: str) -> Entry:
         template=HUNYUAN,
         preview=_preview(_package() / "models" / "framepack_preview.json"),
         teacache=FRAMEPACK_TEACACHE,
-        magcache=_magcache(_package() / "models" / "framepack_magcache.json", name),
+        magcache=_magcache(_package() / "models" / "framepack_magcache.json", MEASURED[direction]),
         anatomy=FRAMEPACK_ANATOMY,
         published=_published(),
         spare={"feature_extractor": _package() / "models" / "published" / "feature_extractor"},
@@ -404,6 +403,14 @@ def _magcache(path: Path, name: str) -> tuple[tuple[float, ...], ...]:
 def _package() -> Path:
     return Path(str(files("eichi")))
 
+
+# The published transformers by name: their repository, and which way they go.
+TRANSFORMERS: dict[str, tuple[str, Direction]] = {
+    "framepack": ("lllyasviel/FramePackI2V_HY", "reverse"),
+    "framepack-f1": ("lllyasviel/FramePack_F1_I2V_HY_20250503", "forward"),
+}
+# Of which of them a transformer has the step caches' numbers.
+MEASURED: dict[Direction, str] = {"reverse": "framepack", "forward": "framepack-f1"}
 
 # HunyuanVideo's own template for videos; the weights were trained behind exactly these words.
 HUNYUAN = Template(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eichi.catalog import ModelFolders, find
+from eichi.catalog import TRANSFORMERS, ModelFolders, find
 from eichi.models.shapes import transformer_shapes
 from eichi.words import languages
 from tests import loras
@@ -26,7 +26,7 @@ def test_the_report(eichi: Run, full: Path) -> None:
     assert result.code == 0, result.err
     told = json.loads(result.out.splitlines()[-1])
     assert told.keys() == {"file", "fits", "misfits"}
-    assert [report["model"] for report in told["fits"]] == ["framepack", "framepack-f1"]
+    assert [report["model"] for report in told["fits"]] == [*TRANSFORMERS]
     report = told["fits"][0]
     assert (report["format"], report["names"], report["base"]) == ("musubi", "hunyuanvideo", "hunyuan_video")
     assert (report["layers"], report["matched"], len(report["weights"])) == (14, 13, 20)
@@ -40,7 +40,7 @@ def test_the_report_in_words(eichi: Run, full: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("EICHI_LANGUAGE", language)
     result = eichi("lora", "inspect", full)
     assert (result.code, result.err) == (0, "")
-    assert len(result.out.splitlines()) == 1 + 2 * (1 + 2) + 2
+    assert len(result.out.splitlines()) == 1 + len(TRANSFORMERS) * (1 + 2) + 2
     assert "hunyuan_video" in result.out
     assert ("fits; layers matched 13" in result.out) == (language == "en")
 

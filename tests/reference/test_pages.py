@@ -14,7 +14,7 @@ from eichi.documents import anchor
 from eichi.events import Message, dump, read_message
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.reference.commands import target, walk_commands
-from eichi.reference.marks import plain
+from eichi.reference.marks import TITLES, plain
 from eichi.reference.messages import TOPICS, filled
 from eichi.reference.pages import PAGES, page
 from eichi.settings import Settings, variable
@@ -127,3 +127,9 @@ def test_every_link_leads_to_a_page_or_a_target() -> None:
             path, _, target = link.partition("#")
             assert not target or target in every
             assert path == "" or path.startswith("../guide/") or (DOCS / "reference" / path).exists()
+
+
+def test_a_page_of_the_guide_is_called_by_its_title() -> None:
+    there = {name: DOCS / "guide" / f"{name}.md" for name in TITLES}
+    titles = {name: path.read_text(encoding="utf-8").partition("\n")[0] for name, path in there.items()}
+    assert titles == {name: f"# {title}" for name, title in TITLES.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from eichi.web.pages import PLACES as PLACES
 from tests.machine import chromium
 
 # Milliseconds; a loaded machine is slow, not broken.
@@ -26,7 +27,6 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
 # A breach of the policy is said in the console, also where the browser says nothing.
 TELL_POLICY = """document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);

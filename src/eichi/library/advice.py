@@ -7,6 +7,7 @@ an example is a prompt, which the models read in English. The words are in `loca
 from dataclasses import dataclass
 
 from eichi.library.prompts import BUILT_IN
+from eichi.words import table
 
 
 @dataclass(frozen=True)
@@ -276,4 +277,4 @@ def shown(span: tuple[float, float] | None, language: str) -> str:
         return "–"
     low, high = (f"{value:.2f}" if value < 0.1 else f"{value:.1f}" for value in span)
     text = low if low == high else f"{low}–{high}"
-    return text.replace(".", ",") if language == "ru" else text
+    return text.replace(".", table(language)["number.point"])

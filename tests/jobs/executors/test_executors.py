@@ -12,7 +12,7 @@ import pytest
 
 from eichi.errors import InputError, RunError
 from eichi.events import Changed, Finished, Message, SectionDone, Started, Step
-from eichi.jobs.executors import Executor
+from eichi.jobs.executors import EXECUTORS, Executor, open_executor
 from eichi.jobs.executors.local import LocalExecutor
 from eichi.jobs.queue import Queue
 from eichi.jobs.view import Status, Told
@@ -20,9 +20,10 @@ from eichi.options import VideoOptions
 from eichi.settings import load_settings
 
 
-@pytest.fixture
-def executor(queue: Queue) -> Iterator[Executor]:
-    opened = LocalExecutor(queue.store, load_settings())
+@pytest.fixture(params=[name for name in EXECUTORS if name != "ray"])  # which needs a cluster, see `test_ray`
+def executor(queue: Queue, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
+    monkeypatch.setenv("EICHI_EXECUTOR", request.param)
+    opened = open_executor(queue.store, load_settings())
     yield opened
     opened.close()
 

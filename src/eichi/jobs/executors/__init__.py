@@ -4,11 +4,19 @@ What a job is and what it said is in the store in every case; an executor only s
 """
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Protocol
 
 from eichi.jobs.store import Store
 from eichi.jobs.view import Ask, Told
 from eichi.settings import Settings
+
+# Who each is by the setting's value: a module, brought in only where it is asked for, and a class in it that is called
+# with the store and the settings.
+EXECUTORS = {
+    "local": ("eichi.jobs.executors.local", "LocalExecutor"),
+    "ray": ("eichi.jobs.executors.ray", "RayExecutor"),
+}
 
 
 class Executor(Protocol):
@@ -41,10 +49,6 @@ class Executor(Protocol):
 
 def open_executor(store: Store, settings: Settings) -> Executor:
     """The executor that the settings name. Raises InputError where it is not installed."""
-    if settings.executor == "ray":
-        from eichi.jobs.executors.ray import RayExecutor
-
-        return RayExecutor(store, settings)
-    from eichi.jobs.executors.local import LocalExecutor
-
-    return LocalExecutor(store, settings)
+    module, name = EXECUTORS[settings.executor]
+    opened: Executor = getattr(import_module(module), name)(store, settings)
+    return opened
