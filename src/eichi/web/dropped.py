@@ -46,8 +46,8 @@ UNTOLD = ("error.file.record", "error.file.kind")  # what a file says that gives
 
 @dataclass
 class Dropped:
-    """What came of a file: its kind, nested options with ids for files, a picture, the id of another file, sentences with
-    what the documents know them by.
+    """What came of a file: its kind, nested options with ids for files, a picture, the id of another file, sentences
+    with what the documents know them by.
 
     `names` are those of favourites that were taken in.
     """

@@ -39,8 +39,8 @@ ZIP, NAME = "application/zip", "sections.zip"
 class ReadView(View):
     """What a file is and gives: nested options with ids for files, a picture, another file, sentences.
 
-    `ref` are latents or a LoRA file, which are in their folders from here on; `note_ids` are what the documents know the
-    sentences by, `names` those of favourites that were taken in.
+    `ref` are latents or a LoRA file, which are in their folders from here on; `note_ids` are what the documents know
+    the sentences by, `names` those of favourites that were taken in.
     """
 
     kind: FileKind
