@@ -28,6 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM libraries AS program
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY docs docs
 RUN /opt/uv/bin/uv build --quiet --wheel --python /opt/eichi --no-build-isolation --out-dir /wheels
 
 FROM ${BASE}

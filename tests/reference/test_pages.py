@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import click
@@ -14,14 +15,17 @@ from eichi.documents import anchor
 from eichi.events import Message, dump, read_message
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.reference.commands import target, walk_commands
-from eichi.reference.marks import plain
+from eichi.reference.marks import TITLES, plain
 from eichi.reference.messages import TOPICS, filled
-from eichi.reference.pages import PAGES, page
+from eichi.reference.operations import operations, schema
+from eichi.reference.pages import PAGES
+from eichi.reference.pages import page as made
 from eichi.settings import Settings, variable
 from eichi.words import languages, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 KINDS = (VideoOptions, FrameOptions, FillOptions)
+page = cache(made)
 
 
 def targets(text: str) -> list[str]:
@@ -108,6 +112,21 @@ def test_every_event_is_there_with_its_fields() -> None:
         assert dump(read_message(example)) == example and example.keys() == fields.keys()
 
 
+def test_every_operation_and_object_is_there() -> None:
+    """A new operation needs its sentence, `reference.operation.NAME`, in four languages."""
+    text, every = page("operations"), [*operations()]
+    assert {id for id in table("en") if id.startswith("reference.operation.")} == {
+        f"reference.operation.{operation['operationId']}" for _, _, operation in every
+    }
+    for method, path, operation in every:
+        block = text.partition(f"(operation-{operation['operationId'].replace('_', '-')})=\n")[2].partition("\n(")[0]
+        assert block.startswith(f"### `{method} {path}`\n")
+        assert all(f"`{one['name']}`" in block for one in operation.get("parameters", ()))
+    for name, told in schema()["components"]["schemas"].items():
+        block = text.partition(f"(object-{name.lower()})=\n")[2].partition("\n(")[0]
+        assert name.startswith("Body_") or all(f"* `{field}`" in block for field in told.get("properties", ()))
+
+
 def test_families_of_topics_exist() -> None:
     families = {id.split(".")[1] for id in table("en") if id.startswith(("error.", "note.", "flag."))}
     named = [family for names, _ in TOPICS.values() for family in names]
@@ -127,3 +146,9 @@ def test_every_link_leads_to_a_page_or_a_target() -> None:
             path, _, target = link.partition("#")
             assert not target or target in every
             assert path == "" or path.startswith("../guide/") or (DOCS / "reference" / path).exists()
+
+
+def test_a_page_of_the_guide_is_called_by_its_title() -> None:
+    there = {name: DOCS / "guide" / f"{name}.md" for name in TITLES}
+    titles = {name: path.read_text(encoding="utf-8").partition("\n")[0] for name, path in there.items()}
+    assert titles == {name: f"# {title}" for name, title in TITLES.items()}

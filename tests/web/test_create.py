@@ -82,6 +82,7 @@ def test_junk_says_so_and_nothing_is_in_the_way(server: Server, browser: Browser
         prompt(page).fill("一顆球")
         drop(page.locator("#fields"), junk, "application/zip")
         expect(page.locator(".toast.problem")).to_have_count(1)
+        expect(page.locator(".toast .more")).to_have_attribute("href", re.compile(r"^/help/zh-TW/.*#message-error-"))
         expect(page.locator(".cover")).to_have_count(0)
         expect(prompt(page)).to_have_value("一顆球")
         page.locator("#video-seconds").click()  # nothing lies on it
@@ -177,6 +178,7 @@ def test_what_is_refused_stays_where_it_is_with_its_reason(server: Server, brows
         sections = page.locator("time-line [data-place]").count()
         page.locator("#video-seed").fill("七")
         expect(page.locator("#plan-problem")).to_be_visible()
+        expect(page.locator("#plan-problem .more")).to_have_attribute("href", re.compile("^/help/ja/.*#message-error-"))
         expect(page.locator("time-line [data-place]")).to_have_count(sections)
         seed = page.locator("#video-seed")
         expect(seed).to_have_attribute("aria-invalid", "true")

@@ -67,6 +67,18 @@ class Alternatives(SphinxTransform):
             image["was"] = image.get("alt")
 
 
+class Scrolled(SphinxTransform):
+    """Puts a table into a box of its own, which scrolls where the window is too narrow for it."""
+
+    default_priority = 880
+
+    def apply(self, **kwargs: Any) -> None:
+        for table in list(self.document.findall(nodes.table)):
+            box = nodes.container(classes=["scroll"])
+            table.replace_self(box)
+            box += table
+
+
 def tongue(app: Sphinx) -> str:
     """The language that is built, by the code of the page."""
     return str(app.config.language).replace("_", "-")
@@ -143,7 +155,7 @@ def write_index(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for transform in (Alternatives, Spoken, Pictures):
+    for transform in (Alternatives, Spoken, Pictures, Scrolled):
         app.add_transform(transform)
     app.connect("builder-inited", no_own_search)
     app.connect("source-read", read)

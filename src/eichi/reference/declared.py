@@ -27,14 +27,14 @@ GUIDES: Mapping[str | None, tuple[str, ...]] = {
     "keyframes": ("keyframes", "influence"),
     "motion": ("influence", "f1", "time"),
     "positions": ("single-frame",),
-    "sampling": ("prompts", "influence", "memory"),
-    "output": ("results",),
+    "sampling": ("sampling", "prompts", "influence", "memory"),
+    "output": ("sampling", "results"),
     "weights": ("memory",),
     "kept": ("continue", "latents"),
 }
 SET_UP: Mapping[str | None, tuple[str, ...]] = {
-    None: ("scale", "settings"),
-    "machine": ("settings", "scale", "server"),
+    None: ("workers", "ray", "settings"),
+    "machine": ("settings", "workers", "server"),
     "models": ("models",),
     "memory": ("memory",),
 }

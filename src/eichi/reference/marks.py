@@ -12,10 +12,10 @@ GUIDE = "../guide"
 # The titles of the pages of the guide that a reference page leads to.
 TITLES = {
     "batches": "Batches",
-    "coming-from": "Coming from another program",
+    "coming-from": "Coming from other programs",
     "continue": "Continue a video",
-    "f1": "F1",
-    "influence": "Influence",
+    "f1": "Standard or F1",
+    "influence": "Influence and padding",
     "install": "Install",
     "keyframes": "Keyframes",
     "latents": "Latents",
@@ -24,15 +24,17 @@ TITLES = {
     "models": "Models",
     "parallel": "One video on several cards",
     "prompts": "Prompts",
-    "queue": "Queue",
-    "ray": "A Ray cluster",
+    "queue": "The queue, overnight",
+    "ray": "Workers in a Ray cluster",
     "results": "Results",
-    "scale": "Several machines",
-    "server": "Server",
+    "sampling": "Quality, speed and output",
+    "scale": "How far it scales",
+    "server": "Others on your network",
     "settings": "Settings",
     "single-frame": "Single frame",
     "time": "Prompts by time",
     "trouble": "When something goes wrong",
+    "workers": "Several cards, several machines",
 }
 # What Markdown would read as more than a sign; what stands in backticks is left alone.
 SIGNS = re.compile(r"`[^`]*`|([\\*_\[\]<>{}|#~$])")

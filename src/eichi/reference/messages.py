@@ -35,7 +35,7 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("settings", "coming-from"),
     ),
     "server": (("api", "access", "upload", "ref", "request", "ui"), ("server",)),
-    "cluster": (("ray", "place", "store"), ("scale", "ray")),
+    "cluster": (("ray", "place", "store"), ("workers", "ray")),
     "terminal": (("usage", "set", "sweep", "fix", "settings"), ("install", "settings")),
     "sections": (("black", "frozen", "drift"), ("queue",)),
 }

@@ -41,7 +41,7 @@
     text.lang = "en";
     text.title = said.untranslated;
   }
-  for (const block of document.querySelectorAll("pre, .text table")) {
+  for (const block of document.querySelectorAll("pre, .scroll")) {
     if (block.scrollWidth > block.clientWidth) block.tabIndex = 0; // so that the keyboard can move it
   }
 

@@ -1,0 +1,110 @@
+"""The catalogues of the translations: what a change of the documents makes of them, what they take and refuse."""
+
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+
+from eichi.documents import catalogues, folder, pages, translations
+from eichi.help.catalogues import (
+    entries,
+    fold,
+    misfit,
+    original,
+    progress,
+    read,
+    spoken,
+    to_do,
+    translated,
+    update,
+    write,
+)
+from eichi.reference.pages import PAGES
+
+LONG = "A long sentence about the queue, and more."
+
+
+def template(path: Path, *texts: str) -> None:
+    """What gettext's builder writes of a page."""
+    catalog = Catalog()
+    for text in texts:
+        catalog.add(text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(catalog, path)
+
+
+def said(path: Path) -> dict[str, str]:
+    return {original(one): translated(one) for one in entries(read(path))}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Catalogues of two pages, one text translated."""
+    template(
+        tmp_path / "pot/guide/one.pot", "Choose an image.", "`--seed`", "A long sentence about the queue, and more."
+    )
+    template(tmp_path / "pot/two.pot", "Choose an image.")
+    update(tmp_path / "pot", tmp_path / "ja", "ja")
+    assert fold({"guide/one": {"Choose an image.": "画像を選びます。"}}, tmp_path / "ja").filled == 2
+    return tmp_path / "ja"
+
+
+def test_what_has_no_letters_is_filled_at_once(book: Path) -> None:
+    assert said(book / "guide/one.po")["`--seed`"] == "`--seed`"
+    assert not spoken("`eichi plan`, [](x.md) – 25 %") and spoken("[Seed](x.md)")
+
+
+def test_a_text_that_moves_takes_its_translation_along(book: Path) -> None:
+    pot = book.parent / "pot"
+    (pot / "two.pot").unlink()
+    template(pot / "guide/one.pot", "`--seed`")
+    template(pot / "three.pot", "Choose an image.")
+    update(pot, book, "ja")
+    assert sorted(path.name for path in book.rglob("*.po")) == ["one.po", "three.po"]
+    assert said(book / "three.po") == {"Choose an image.": "画像を選びます。"}
+
+
+def test_a_changed_text_is_stale_until_it_is_read_again(book: Path) -> None:
+    fold({"guide/one": {LONG: "キューについて。"}}, book)
+    template(book.parent / "pot/guide/one.pot", "Choose an image.", LONG.replace("more", "much more"))
+    update(book.parent / "pot", book, "ja")
+    assert progress(book)["guide/one"].stale == 1 and progress(book)["guide/one"].share == 0.5
+    work = to_do(book, ["guide"])
+    assert work == {"guide/one": {"A long sentence about the queue, and much more.": ""}}
+    fold({"guide/one": dict.fromkeys(work["guide/one"], "キューについて、詳しく。")}, book)
+    assert progress(book)["guide/one"].share == 1
+
+
+def test_a_second_update_changes_nothing(book: Path) -> None:
+    before = {path: path.read_bytes() for path in book.rglob("*.po")}
+    update(book.parent / "pot", book, "ja")
+    assert {path: path.read_bytes() for path in book.rglob("*.po")} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("Use `--seed`.", "`--sed` を使います。"),
+        ("See [Queue](queue.md).", "[キュー](queu.md)を参照。"),
+        ("See {doc}`queue`.", "{dok}`queue` を参照。"),
+        ("Press **Save**.", "**「保存」**を押します。"),
+        ("Two steps.", "1. 二つの手順"),
+        ("See <https://example.org/>.", "<https://example.com/> を参照。"),
+    ],
+)
+def test_a_translation_that_does_not_fit_is_refused(book: Path, text: str, wrong: str) -> None:
+    assert misfit(text, wrong)
+    template(book.parent / "pot/two.pot", text)
+    update(book.parent / "pot", book, "ja")
+    came = fold({"two": {text: wrong}}, book)
+    assert came.filled == 0 and text in came.refused[0]
+
+
+def test_what_no_page_says_is_told(book: Path) -> None:
+    assert "Nobody says this." in fold({"two": {"Nobody says this.": "誰も言わない"}}, book).refused[0]
+
+
+@pytest.mark.parametrize("code", translations())
+def test_every_page_has_a_catalogue_in_every_language(code: str) -> None:
+    made = {f"reference/{name}" for name in PAGES}  # in every language already
+    assert set(progress(catalogues(code, folder()))) == set(pages(folder())) - made, "run `make docs`"
