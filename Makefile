@@ -15,7 +15,7 @@ ELSEWHERE := --follow-imports skip --allow-subclassing-any --allow-untyped-decor
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: demo test lock lint lint-linux lint-win32 lint-darwin lint-quick docs bench torture fuzz fakecard \
+.PHONY: demo test coverage lock lint lint-linux lint-win32 lint-darwin lint-quick docs bench torture fuzz fakecard \
 	mutants controls joins rehearsal screens train behaviour clean
 
 demo: .venv/ready
@@ -24,6 +24,14 @@ demo: .venv/ready
 # What was compiled is kept, also where the machine forbids it: some hundred processes would each compile it anew.
 test: lint
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+
+# Not part of `make test`: it takes half as long again.
+coverage: .venv/ready-dev
+	mkdir -p build/coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lock:
 	sed -n '/^#/p' install/lock.txt >lock.new
