@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import click
@@ -16,12 +17,15 @@ from eichi.options import FillOptions, FrameOptions, VideoOptions
 from eichi.reference.commands import target, walk_commands
 from eichi.reference.marks import TITLES, plain
 from eichi.reference.messages import TOPICS, filled
-from eichi.reference.pages import PAGES, page
+from eichi.reference.operations import operations, schema
+from eichi.reference.pages import PAGES
+from eichi.reference.pages import page as made
 from eichi.settings import Settings, variable
 from eichi.words import languages, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 KINDS = (VideoOptions, FrameOptions, FillOptions)
+page = cache(made)
 
 
 def targets(text: str) -> list[str]:
@@ -106,6 +110,21 @@ def test_every_event_is_there_with_its_fields() -> None:
         assert re.findall(r"^\* `(\w+)`", block, re.MULTILINE) == [name for name in fields if name != "kind"]
         example = json.loads(re.findall(r"```json\n(.*)\n```", block)[0])
         assert dump(read_message(example)) == example and example.keys() == fields.keys()
+
+
+def test_every_operation_and_object_is_there() -> None:
+    """A new operation needs its sentence, `reference.operation.NAME`, in four languages."""
+    text, every = page("operations"), [*operations()]
+    assert {id for id in table("en") if id.startswith("reference.operation.")} == {
+        f"reference.operation.{operation['operationId']}" for _, _, operation in every
+    }
+    for method, path, operation in every:
+        block = text.partition(f"(operation-{operation['operationId'].replace('_', '-')})=\n")[2].partition("\n(")[0]
+        assert block.startswith(f"### `{method} {path}`\n")
+        assert all(f"`{one['name']}`" in block for one in operation.get("parameters", ()))
+    for name, told in schema()["components"]["schemas"].items():
+        block = text.partition(f"(object-{name.lower()})=\n")[2].partition("\n(")[0]
+        assert name.startswith("Body_") or all(f"* `{field}`" in block for field in told.get("properties", ()))
 
 
 def test_families_of_topics_exist() -> None:

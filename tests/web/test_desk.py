@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -39,6 +40,29 @@ def test_what_waited_goes_on_after_a_restart_unless_all_is_held(
     desk.queue.resume_all()
     desk.wake()
     assert len(submitted) == 1
+
+
+def test_a_job_that_a_command_adds_has_a_worker_started(
+    desk: Desk, video: VideoOptions, submitted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts, _ = desk.queue.prepare([video], desk.settings.outputs)
+    (job,) = desk.queue.add(drafts)
+    looked, stir = threading.Semaphore(0), desk.stir
+
+    def look() -> None:
+        stir()
+        looked.release()
+
+    monkeypatch.setattr("eichi.web.desk.PAUSE", 0.0)
+    monkeypatch.setattr(desk, "stir", look)
+    with desk.watching():
+        for _ in range(3):  # the later ones find it as it was
+            assert looked.acquire(timeout=60)
+    desk.queue.hold_all()
+    desk.queue.add(drafts)
+    desk.queue.skip(job.id)
+    stir()
+    assert submitted == [job.id]
 
 
 def test_a_bad_request_starts_nothing(desk: Desk, video: VideoOptions) -> None:

@@ -5,6 +5,7 @@ request's flags mean stands on the page of options, so here they lead there. Kno
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import click
 
@@ -87,10 +88,14 @@ def _link(option: click.Option, context: click.Context, language: str) -> str | 
 
 
 def _field(option: click.Option) -> OptionField | None:
-    """The option of a request that a flag is for: it says the same of itself."""
-    said = (option.help or "").rpartition(" [")[0] if (option.help or "").endswith("]") else option.help
-    for kind in (VideoOptions, FrameOptions, FillOptions):
-        for field in walk(kind):
-            if field.flag in option.opts and say(typed(field.id)) in (said, option.help):
-                return field
-    return None
+    """The option of a request that a flag is for: it says the same of itself, maybe with its default."""
+    help = option.help or ""
+    said = (help, help.rpartition(" [")[0])
+    return next((field for text in said for flag in option.opts if (field := _fields().get((flag, text)))), None)
+
+
+@cache
+def _fields() -> dict[tuple[str, str], OptionField]:
+    """The options of requests by their flags and what these say of them."""
+    every = (field for kind in (VideoOptions, FrameOptions, FillOptions) for field in walk(kind))
+    return {(field.flag, say(typed(field.id))): field for field in every if field.flag}

@@ -7,6 +7,7 @@ from eichi.reference.commands import commands_page
 from eichi.reference.declared import options_page, settings_page
 from eichi.reference.happenings import events_page
 from eichi.reference.messages import messages_page
+from eichi.reference.operations import operations_page
 from eichi.words import ENGLISH, language_of
 
 # What makes a page in a language, by the page's name in the folder of the reference.
@@ -14,6 +15,7 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "cli": commands_page,
     "events": events_page,
     "messages": messages_page,
+    "operations": operations_page,
     "options": options_page,
     "settings": settings_page,
 }

@@ -109,7 +109,7 @@ def serve(
             config = uvicorn.Config(
                 app, http=Punctual, log_config=None, log_level="warning", timeout_graceful_shutdown=1
             )
-            with Homecoming(store, desk.freight).watching():
+            with Homecoming(store, desk.freight).watching(), desk.watching():
                 Server(config, desk).run([listener])
         finally:
             desk.downloads.close()

@@ -6,7 +6,8 @@ in the home folder, and drafts are the browser's own. Knows no page.
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -37,6 +38,7 @@ from eichi.web.toolruns import ToolRuns
 from eichi.web.uploads import Uploads
 
 BIN = 3600.0  # seconds that a removed job can be had back
+PAUSE = 5.0  # seconds between two looks for jobs that a command has added
 
 
 class Desk:
@@ -63,6 +65,7 @@ class Desk:
         self.manual = Shelf(settings.home)
         self.live = Live(self)
         self._starting = threading.Lock()
+        self._roused: int | None = None  # the job that somebody was last to work for
         self.changing = threading.Lock()  # of the settings, one at a time
 
     @property
@@ -101,8 +104,34 @@ class Desk:
     def wake(self) -> None:
         """Start the worker where a job waits and none works, after a start of the server too."""
         self.store.recover()
+        self._rouse(self.store.next())
+
+    def stir(self) -> None:
+        """Start the worker for a job that a command has added: once for each, so that one which dies is left alone."""
         waiting = self.store.next()
+        if waiting != self._roused:
+            self._rouse(waiting)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look for such jobs every now and then, as long as this lasts."""
+        done = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(done,), name="stir", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _watch(self, done: threading.Event) -> None:
+        while not done.wait(PAUSE):
+            with suppress(EichiError):  # another time
+                self.stir()
+
+    def _rouse(self, waiting: int | None) -> None:
         if waiting is not None and not self.store.held:
+            self._roused = waiting
             self.submit(waiting)
 
     def tidy(self) -> None:
