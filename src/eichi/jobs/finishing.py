@@ -1,24 +1,15 @@
-"""Jobs that finish a video: what their plans come to for people, and the one that follows a video with a chain.
+"""Jobs that finish a video: what their plans come to for people, and where they work. Without torch."""
 
-A chain that is part of a request for a video is a job of its own, added when the video is made: so each has its record
-and can be gone on with, and a chain that fails costs no video. Knows no step of a chain.
-"""
-
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from eichi.events import Adjusted, Event, Finished
-from eichi.finish.folder import FinishFolder, new_folder
+from eichi.events import Adjusted
+from eichi.finish.folder import FinishFolder
 from eichi.finish.forms import FORMS
-from eichi.finish.plan import FinishPlan, make_finish_plan, need
-from eichi.finish.run import finish
-from eichi.jobs.draft import draft
-from eichi.jobs.schema import Draft, Job
+from eichi.finish.plan import FinishPlan, need
+from eichi.jobs.schema import Job
 from eichi.jobs.view import View
-from eichi.options import FinishOptions, VideoOptions
-from eichi.settings import Settings
+from eichi.options import FinishOptions
 
 
 class FinishPlanView(View):
@@ -64,38 +55,3 @@ def folder_of(job: Job) -> FinishFolder | None:
     if job.checkpoint is None or not isinstance(options, FinishOptions):
         return None
     return FinishFolder(Path(job.checkpoint), FORMS[options.finish.format].ending)
-
-
-def begin(
-    here: Job, settings: Settings, stop: Callable[[], bool], make_room: Callable[[], object]
-) -> tuple[FinishFolder, Iterator[Event]]:
-    """The folder of a job by the paths of this machine, and its events; it goes on from what lies there. There is to
-    be room for an upscaler. Raises InputError, DiskError.
-    """
-    options = here.options
-    assert isinstance(options, FinishOptions), f"no chain: {here.kind}"
-    plan = make_finish_plan(options, settings.model_folders, settings.cache)
-    if plan.upscaler is not None:
-        make_room()
-    place = folder_of(here) or new_folder(Path(here.folder), plan.form.ending)
-    return place, finish(plan, Path(here.folder), settings.runtime, stop, place)
-
-
-def follow_up(
-    job: Job, made: Finished, told: Finished, settings: Settings, bring: Callable[[FinishOptions], dict[str, str]]
-) -> Draft | None:
-    """The job of the chain that a request for a video asks for, once the video is made; None where it asks for none.
-
-    `made` names it by its path here, `told` by that of its home; `bring` puts it where other machines find it, and says
-    what is in it by its path here. Raises InputError, DiskError for a chain that cannot be run any more.
-    """
-    options = job.options
-    if not isinstance(options, VideoOptions) or not options.finish.asked:
-        return None
-    asked = FinishOptions(video=Path(made.video), finish=options.finish)
-    found = draft(asked, Path(made.video).parent, settings.model_folders, cache=settings.cache)
-    whole = FinishOptions.parse(found.request)
-    brought = [*bring(whole).values()]
-    inputs = {told.video: brought[0]} if brought else None
-    request = found.request | {"video": told.video}
-    return replace(found, request=request, folder=job.folder, node=job.node, inputs=inputs)

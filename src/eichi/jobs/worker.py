@@ -46,9 +46,9 @@ from eichi.events import (
 )
 from eichi.files import aside
 from eichi.jobs.again import with_ahead
+from eichi.jobs.chains import begin, follow_up
 from eichi.jobs.devices import Devices, device_name, locked, take
 from eichi.jobs.elsewhere import already, finished
-from eichi.jobs.finishing import begin, follow_up
 from eichi.jobs.freight import Freight
 from eichi.jobs.listener import Listener
 from eichi.jobs.member import Member

@@ -15,6 +15,7 @@ TITLES = {
     "coming-from": "Coming from other programs",
     "continue": "Continue a video",
     "f1": "Standard or F1",
+    "finish": "Finish a video",
     "influence": "Influence and padding",
     "install": "Install",
     "keyframes": "Keyframes",

@@ -28,6 +28,7 @@ from eichi.models.tokens import Meter, find_meter
 from eichi.options import Queued
 from eichi.settings import Settings
 from eichi.web.downloads import Downloads
+from eichi.web.glimpse import Glimpses
 from eichi.web.live import Live
 from eichi.web.lorafolder import LoraFolder
 from eichi.web.machine import Probe
@@ -62,6 +63,7 @@ class Desk:
         self.refs = Refs(settings, store, self.given)
         self.loras = LoraFolder(settings, self.refs)
         self.probe = Probe()
+        self.glimpses = Glimpses()
         self.manual = Shelf(settings.home)
         self.live = Live(self)
         self._starting = threading.Lock()

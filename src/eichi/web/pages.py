@@ -38,6 +38,7 @@ GUIDES = {  # the places in their order, and the page of the guide about each
     "frame": "single-frame",
     "queue": "queue",
     "history": "results",
+    "finish": "finish",
     "loras": "lora",
     "latents": "latents",
     "models": "models",

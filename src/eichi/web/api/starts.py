@@ -11,12 +11,10 @@ from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
 from eichi.errors import InputError
-from eichi.finish.plan import make_finish_plan
 from eichi.jobs.batch import expand
-from eichi.jobs.finishing import FinishPlanView
 from eichi.jobs.view import FramePlanView, JobView, PlanView, View
 from eichi.library.wildcards import drawn_request
-from eichi.options import QUEUED, FinishOptions, FrameOptions, Queued, VideoOptions
+from eichi.options import QUEUED, FrameOptions, Queued, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.jobs import Id
 from eichi.web.api.operations import operations
@@ -54,7 +52,7 @@ def routes(desk: Desk) -> APIRouter:
     router = operations("jobs")
     refs = desk.refs
 
-    def start(options: Queued, visitor: Visitor, once: str | None) -> JobView:
+    def start(options: VideoOptions | FrameOptions, visitor: Visitor, once: str | None) -> JobView:
         """One job, made once."""
         (id,) = desk.once(once, options.kind, lambda: [refs.resolve(options, visitor)], visitor.owner)
         return refs.seen(desk.store.job(id).view(visitor.language), visitor)
@@ -71,22 +69,12 @@ def routes(desk: Desk) -> APIRouter:
         plan = make_frame_plan(asked, desk.settings.model_folders)
         return refs.seen(FramePlanView.of(plan), visitor)
 
-    @router.post("/plan/finish")
-    def plan_finish(options: FinishOptions, visitor: Visiting) -> FinishPlanView:
-        asked = refs.resolve(options, visitor)
-        plan = make_finish_plan(asked, desk.settings.model_folders, desk.settings.cache)
-        return refs.seen(FinishPlanView.of(plan), visitor)
-
     @router.post("/jobs", status_code=201)
     def start_video(options: VideoOptions, visitor: Visiting, once: Once = None) -> JobView:
         return start(options, visitor, once)
 
     @router.post("/jobs/frame", status_code=201)
     def start_frame(options: FrameOptions, visitor: Visiting, once: Once = None) -> JobView:
-        return start(options, visitor, once)
-
-    @router.post("/jobs/finish", status_code=201)
-    def start_finish(options: FinishOptions, visitor: Visiting, once: Once = None) -> JobView:
         return start(options, visitor, once)
 
     @router.post("/jobs/batch", status_code=201)

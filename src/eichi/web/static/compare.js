@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { button, el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { flat } from "./draft.js";
-import { framesOf } from "./jobtext.js";
+import { clipOf, framesOf, stillOf } from "./jobtext.js";
 import { saying } from "./toast.js";
 import { known, number, pick, say } from "./words.js";
 
@@ -35,7 +35,7 @@ class Pair {
   constructor(a, b) {
     this.media = [a, b].map(medium);
     this.clips = /** @type {HTMLVideoElement[]} */ (this.media.filter((one) => one instanceof HTMLVideoElement));
-    this.frames = Math.max(1, Math.min(...[a, b].filter((job) => job.kind === "video").map((job) => framesOf(job) || 1)));
+    this.frames = Math.max(1, Math.min(...[a, b].filter(clipOf).map((job) => framesOf(job) || 1)));
     const sides = this.media.map((one, at) => el("figure", {}, one, el("figcaption", { text: `#${[a, b][at].id}` })));
     this.edge = /** @type {HTMLInputElement} */ (el("input", { type: "range", class: "edge", min: "0", max: "100", value: "50", "aria-label": say("compare.edge") }));
     this.view = el("div", { class: "pair" }, ...sides, this.edge);
@@ -117,7 +117,7 @@ class Pair {
 
 /** @param {JobRow} job */
 function medium(job) {
-  if (job.kind === "frame") return el("img", { src: job.video, alt: `#${job.id}` });
+  if (!clipOf(job)) return el("img", { src: stillOf(job), alt: `#${job.id}` });
   const clip = /** @type {HTMLVideoElement} */ (el("video", { src: job.video, preload: "auto", playsinline: true, "aria-label": `#${job.id}` }));
   clip.muted = true;
   return clip;

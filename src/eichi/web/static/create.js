@@ -17,6 +17,7 @@ import { figures, Models } from "./sizes.js";
 import { starting } from "./start.js";
 import { takeAnywhere } from "./take.js";
 import { saying } from "./toast.js";
+import { offerUpscalers } from "./upscalers.js";
 import { number, pick, say } from "./words.js";
 import "./filedrop.js";
 import "./latest.js";
@@ -76,6 +77,7 @@ async function archive() {
 }
 
 await begin(async () => {
+  void offerUpscalers();
   const models = new Models(draft), form = new Asking(draft, facts, models);
   await models.learn();
   bind(fields, draft);

@@ -14,7 +14,7 @@ const TABLES = ["keyframes.sections", "keyframes.prompts"];
 
 /** One request of one tab. */
 export class Draft extends EventTarget {
-  /** @param {"video" | "frame"} kind */
+  /** @param {"video" | "frame" | "finish"} kind */
   constructor(kind) {
     super();
     this.kind = kind;
@@ -146,7 +146,7 @@ const drafts = new Map();
 
 /**
  * The draft of this tab.
- * @param {"video" | "frame"} kind
+ * @param {"video" | "frame" | "finish"} kind
  * @returns {Draft}
  */
 export function draft(kind) {
@@ -193,7 +193,7 @@ function keep(one) {
   const there = tabOnly.setItem(MINE + one.kind, JSON.stringify(one.values));
   const all = stored(shared, LAST) ?? {}, name = `${tab()}.${one.kind}`;
   delete all[name];
-  const begun = Object.keys(one.values).some((key) => key !== "model" && !key.startsWith("page."));
+  const begun = one.kind !== "finish" && Object.keys(one.values).some((key) => key !== "model" && !key.startsWith("page."));
   if (begun) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
   const newest = Object.entries(all).sort(([, a], [, b]) => b.time - a.time).slice(0, KEPT);
   // The oldest make room; where none is left, the tab still has its own.

@@ -16,11 +16,11 @@ const KINDS = /** @type {Record<string, string>} */ ({
   sound: ".wav,.mp3,.m4a,.aac,.flac,.ogg,.opus,audio/*",
 });
 
-/** `<file-drop name="source.before" kind="video">`: the video, or the sound, of an option of a draft of a video. */
+/** `<file-drop name="source.before" kind="video">`: the video, or the sound, of an option of a draft, of one of a video where nothing else is said. */
 export class FileDrop extends HTMLElement {
   connectedCallback() {
     if (this.input) return;
-    this.draft = draft("video");
+    this.draft = draft(/** @type {any} */ (this.dataset.draft ?? "video"));
     this.name = this.getAttribute("name") ?? "";
     this.kind = this.getAttribute("kind") ?? "video";
     this.asked = "";

@@ -6,7 +6,7 @@ import { menu, open } from "./dialog.js";
 import { compare } from "./compare.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
-import { figures, framesOf, lengthOf } from "./jobtext.js";
+import { clipOf, figures, framesOf, lengthOf, stillOf } from "./jobtext.js";
 import { more as moreOf, tell } from "./more.js";
 import { download, made, remove, resultItems, thumb, useAgain } from "./results.js";
 import { begin } from "./shell.js";
@@ -94,8 +94,8 @@ function fill(node, job) {
 /** One result, large. @param {JobRow} job */
 function view(job) {
   const at = shown.findIndex((one) => one.id === job.id), box = el("div", { class: "stack" });
-  const clip = /** @type {any} */ (job.kind === "video" && job.video ? document.createElement("clip-viewer") : null);
-  box.append(clip ?? (job.video ? el("img", { src: job.video, alt: say("stage.result"), class: "still" }) : el("p", { class: "none" }, job.message ?? say("history.nothing"), " ", moreOf(job.message_id))));
+  const clip = /** @type {any} */ (clipOf(job) ? document.createElement("clip-viewer") : null);
+  box.append(clip ?? (stillOf(job) ? el("img", { src: stillOf(job), alt: say("stage.result"), class: "still" }) : el("p", { class: "none" }, job.message ?? say("history.nothing"), " ", moreOf(job.message_id))));
   box.append(el("p", { text: job.prompt }), el("small", { text: figures(job) }));
   const go = (by) => {
     const next = shown[at + by];

@@ -5,7 +5,7 @@ import { address, del, get, post } from "./api.js";
 import { draft } from "./draft.js";
 import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
-import { inFile } from "./jobtext.js";
+import { clipOf, inFile } from "./jobtext.js";
 import { live } from "./live.js";
 import { tell } from "./more.js";
 import { saying, toast } from "./toast.js";
@@ -28,7 +28,10 @@ export function placeUrl(place, asked = {}) {
 export const act = (job, action) => saying(() => post(`jobs/${job.id}/${action}`));
 
 /** The place that a kind of job is asked for in. @param {JobRow} job */
-export const home = (job) => (job.kind === "frame" ? "frame" : "create");
+export const home = (job) => ({ frame: "frame", finish: "finish" })[job.kind] ?? "create";
+
+/** A result to finish, in the place for that. @param {JobRow} job */
+export const finishing = (job) => (location.href = placeUrl("finish", { job: String(job.id) }));
 
 /** The settings of a job, in the place where it is asked for. @param {JobRow} job @param {"same" | "new"} seed */
 export function useAgain(job, seed) {
@@ -153,15 +156,14 @@ export const extensible = (job) =>
  * @returns {Item[]}
  */
 export function resultItems(job, frame) {
-  const items = [
-    { text: say("result.same_seed"), icon: "copy", run: () => useAgain(job, "same") },
-    { text: say("result.new_seed"), icon: "dice", run: () => useAgain(job, "new") },
-  ];
+  const items = [{ text: say(job.kind === "finish" ? "do.use" : "result.same_seed"), icon: "copy", run: () => useAgain(job, "same") }];
+  if (job.kind !== "finish") items.push({ text: say("result.new_seed"), icon: "dice", run: () => useAgain(job, "new") });
   if (job.actions.includes("resume")) items.unshift({ text: say("do.resume"), icon: "play", run: () => act(job, "resume") });
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
-  if (made(job) && job.kind === "video") items.push({ text: say("result.continue"), icon: "extend", run: () => followOn(job) });
-  if (made(job)) items.push(...frameItems(job, frame));
+  if (clipOf(job)) items.push({ text: say("do.finish"), icon: "brush", run: () => finishing(job) });
+  if (clipOf(job)) items.push({ text: say("result.continue"), icon: "extend", run: () => followOn(job) });
+  if (clipOf(job) || job.kind === "frame") items.push(...frameItems(job, frame));
   if (document.body.dataset.local) items.push({ text: say("do.open_folder"), icon: "folder", run: () => saying(() => post(`jobs/${job.id}/folder`)) });
   return items;
 }

@@ -4,10 +4,10 @@
 import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
 import { draft } from "./draft.js";
-import { framesOf, lengthOf, modelName } from "./jobtext.js";
+import { clipOf, framesOf, lengthOf, modelName, stillOf } from "./jobtext.js";
 import { live } from "./live.js";
 import { tell } from "./more.js";
-import { act, download, extend, extensible, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
+import { act, download, extend, extensible, finishing, home, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
 
 import { say, span } from "./words.js";
 import "./viewer.js";
@@ -108,9 +108,9 @@ export class JobStage extends HTMLElement {
 
   /** What there is of a job. @param {JobRow} job */
   picture(job) {
-    const active = ACTIVE.has(job.status), still = job.kind === "frame" ? job.video : null;
+    const active = ACTIVE.has(job.status), still = stillOf(job);
     const sofar = active && this.sofar !== job.id ? null : job.so_far; // while it runs only where that was asked for
-    const clip = job.kind === "video" ? (job.video ?? sofar) : null;
+    const clip = clipOf(job) ?? (still ? null : sofar);
     const preview = active ? job.preview : null;
     this.clip.hidden = !clip;
     if (clip) this.clip.show(clip, job.video ? framesOf(job) : 0, { label: say("stage.result"), play: !job.video });
@@ -162,8 +162,9 @@ export class JobStage extends HTMLElement {
     if (!step) return say("stage.loading");
     if (step.fraction >= 1) return say("stage.finishing");
     const left = step.left === null || step.left === undefined ? null : step.left - (live.connected ? (performance.now() - this.heard) / 1000 : 0);
-    const parts = job.sections > 1 ? [say("stage.section", { order: step.order + 1, sections: step.sections })] : [];
-    parts.push(say("stage.step", { step: step.step, steps: step.steps }), say("stage.whole", { percent: Math.round(100 * step.fraction) }));
+    const parts = job.kind !== "finish" && job.sections > 1 ? [say("stage.section", { order: step.order + 1, sections: step.sections })] : [];
+    if (job.kind !== "finish") parts.push(say("stage.step", { step: step.step, steps: step.steps }));
+    parts.push(say("stage.whole", { percent: Math.round(100 * step.fraction) }));
     parts.push(left === null ? say("stage.measuring") : say("stage.left", { time: span(left) }));
     return parts.join(" · ");
   }
@@ -198,9 +199,9 @@ export class JobStage extends HTMLElement {
     rows.push([say("label.resolution"), `${job.width} × ${job.height}`]);
     if (step?.pace) rows.push([say("stage.pace"), span(step.pace)]);
     if (job.started && job.ended) rows.push([say("stage.took"), span(job.ended - job.started)]);
-    if (job.seed !== null) rows.push([say("label.seed"), String(job.seed)]);
+    if (job.seed !== null && job.kind !== "finish") rows.push([say("label.seed"), String(job.seed)]);
     if (step?.cached) rows.push([say("stage.reused"), `${Math.round(100 * step.cached)} %`]);
-    rows.push([say("label.model"), modelName(job)]);
+    if (job.model) rows.push([say(job.kind === "finish" ? "label.finish.upscale" : "label.model"), modelName(job)]);
     return rows;
   }
 
@@ -221,10 +222,11 @@ export class JobStage extends HTMLElement {
       if (made(job)) add("download", "do.download", () => download(job));
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
       if (job.status !== "waiting" && job.status !== "held") {
-        add("copy", "result.same_seed", () => useAgain(job, "same"), true);
-        add("dice", "result.new_seed", () => useAgain(job, "new"), true);
+        if (clipOf(job)) add("brush", "do.finish", () => finishing(job));
+        add("copy", job.kind === "finish" ? "do.use" : "result.same_seed", () => useAgain(job, "same"), true);
+        if (job.kind !== "finish") add("dice", "result.new_seed", () => useAgain(job, "new"), true);
       }
-      if (can("edit")) add("edit", "do.edit", () => (location.href = placeUrl(job.kind === "frame" ? "frame" : "create", { edit: String(job.id) })));
+      if (can("edit")) add("edit", "do.edit", () => (location.href = placeUrl(home(job), { edit: String(job.id) })));
     }
     if (made(job) || job.status === "done") {
       const more = button("more", say("do.more"), () => {}, { dataset: { do: "do.more" } });

@@ -1,0 +1,65 @@
+"""One frame of a video as a chain would make it, before the start: made by a process of its own, one at a time.
+
+The page's process has no torch, and a network that runs out of memory is to end nothing but a glimpse. Who asks again
+while one is made waits for it. Knows no HTTP.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from eichi.errors import EichiError, RunError
+from eichi.options import FinishOptions
+from eichi.reading import parse_json
+from eichi.settings import Settings
+from eichi.text import shorten
+
+MODULE = "eichi.finish.look"
+LINE = 200  # signs of what a process said last
+LONGEST = 300.0  # seconds for one frame of a slow network on a CPU
+
+
+class Glimpses:
+    """Makes frames."""
+
+    def __init__(self) -> None:
+        self._one = threading.Lock()
+
+    def make(self, options: FinishOptions, second: float, settings: Settings) -> bytes:
+        """The frame at a second of the result, as PNG. Raises InputError, RunError."""
+        place = {"EICHI_HOME": str(settings.home), "EICHI_DEVICE": settings.device}
+        with self._one, TemporaryDirectory() as folder:
+            target = Path(folder) / "frame.png"
+            asked = {"options": options.dump(), "second": second, "file": str(target)}
+            try:
+                made = subprocess.run(
+                    [sys.executable, "-m", MODULE],
+                    input=json.dumps(asked),
+                    capture_output=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    env=os.environ | place,
+                    timeout=LONGEST,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise RunError("error.finish.glimpse", reason="reason.os.late") from error
+            _check(made.stdout, made.stderr)
+            try:
+                return target.read_bytes()
+            except OSError as error:
+                raise RunError("error.finish.glimpse", reason="reason.damaged") from error
+
+
+def _check(said: str, besides: str) -> None:
+    """Raise the error that a process has said, or that it ended without a word."""
+    try:
+        answer = parse_json((said.strip().splitlines() or [""])[-1])
+    except ValueError as error:
+        last = shorten((besides.strip().splitlines() or ["?"])[-1], LINE)
+        raise RunError("error.finish.glimpse", reason="reason.detail", detail=last) from error
+    if answer:
+        raise EichiError(str(answer["error"]), **answer["values"])

@@ -1,0 +1,128 @@
+// A video that there is, finished: what it comes to is said while one chooses, one frame can be looked at before.
+
+import { Refused, get, isId, post, put } from "./api.js";
+import { el, find, findAll } from "./dom.js";
+import { draft } from "./draft.js";
+import { bind, mark } from "./form.js";
+import { live } from "./live.js";
+import { placeUrl } from "./results.js";
+import { begin } from "./shell.js";
+import { saying, toast } from "./toast.js";
+import { offerUpscalers } from "./upscalers.js";
+import { figure, number, say } from "./words.js";
+import "./filedrop.js";
+import "./stage.js";
+
+const WAIT = 250; // milliseconds after the last change
+const form = find("#form"), mine = draft("finish"), picture = find("#glimpse"), second = find("#second");
+let turn = 0, timer = 0, shown = "";
+/** The job that is changed, null for a new one. @type {number | null} */
+let edited = null;
+
+/** The request of the draft. */
+const asked = () => mine.options();
+
+/** Say what the chain comes to, or what is wrong with it. */
+async function plan() {
+  const mark_ = ++turn, ready = Boolean(mine.get("video"));
+  find("#start").disabled = find("#look").disabled = !ready;
+  if (!ready) return told(say("finish.empty"), [], []);
+  try {
+    const made = await post("plan/finish", asked());
+    if (mark_ !== turn) return;
+    const line = say("finish.line", { width: made.width, height: made.height, seconds: number(made.seconds, 2), frames: made.frames, rate: number(made.rate, 2) });
+    second.dataset.high = String(Math.max(0, made.seconds));
+    told(line, made.notes, []);
+  } catch (error) {
+    if (mark_ !== turn || !(error instanceof Refused)) return;
+    told("", [], [error]);
+  }
+}
+
+/**
+ * @param {string} line
+ * @param {{id: string, values: Record<string, any>}[]} notes
+ * @param {{id?: string, key?: string | null, message: string}[]} problems
+ */
+function told(line, notes, problems) {
+  const left = mark(form, problems.map((one) => ({ id: one.id, key: one.key, message: one.message })));
+  find("#line").textContent = line;
+  find("#line").hidden = !line;
+  find("#notes").replaceChildren(...notes.map((note) => el("li", { text: say(note.id, note.values) })));
+  find("#problem").textContent = left.map((one) => one.message).join(" ");
+  find("#problem").hidden = !left.length;
+  if (problems.length) find("#start").disabled = find("#look").disabled = true;
+}
+
+/** One frame as it will be. */
+async function look() {
+  const go = find("#look");
+  go.disabled = true;
+  find("#looking").hidden = false;
+  const at = figure(second.value || "0");
+  const made = await saying(() => post("finish/frame.png", { options: asked(), second: Number.isFinite(at) ? at : 0 }));
+  go.disabled = !mine.get("video");
+  find("#looking").hidden = true;
+  if (!made) return;
+  if (shown) URL.revokeObjectURL(shown);
+  shown = URL.createObjectURL(made);
+  picture.src = shown;
+  picture.hidden = false;
+}
+
+async function start() {
+  const go = find("#start");
+  go.disabled = true;
+  const made = await saying(() => (edited === null ? post("jobs/finish", asked()) : put(`jobs/${edited}`, asked())));
+  go.disabled = false;
+  if (!made) return;
+  document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
+  if (edited === null) toast(say("page.queued", { first: made.id, count: 1 }));
+  if (edited !== null) location.href = placeUrl("queue");
+}
+
+/** What the address asks for: the result of a job to finish, the settings of a job again, a job to change. */
+async function arrive() {
+  const query = new URLSearchParams(location.search), of = query.get("job"), again = query.get("use") ?? query.get("edit");
+  history.replaceState(null, "", location.pathname);
+  if (again && /^[1-9]\d*$/.test(again)) {
+    const job = await saying(() => get(`jobs/${again}`));
+    if (job?.request && job.kind === "finish") {
+      mine.replace(flattened(job.request), { undo: "undo.settings" });
+      edited = query.has("edit") ? job.id : null;
+    }
+  } else if (of && /^[1-9]\d*$/.test(of)) {
+    const row = live.jobs.get(Number(of)) ?? (await saying(() => get(`jobs?id=${of}&limit=1`)))?.rows?.[0];
+    const name = row?.video ? decodeURIComponent(row.video.split("/").pop().split("?")[0]) : "";
+    const id = `job:${of}/${name}`;
+    if (name && isId(id)) mine.change((values) => (values.video = id), { undo: "undo.taken" });
+  }
+}
+
+/** A request as a draft keeps it. @param {any} request */
+function flattened(request) {
+  const values = /** @type {Record<string, any>} */ ({ video: request.video });
+  for (const one of findAll(".field[data-key]", form)) {
+    const key = one.dataset.key, value = request.finish[key.replace("finish.", "")];
+    if (key.startsWith("finish.") && JSON.stringify(value ?? null) !== one.dataset.default) values[key] = value;
+  }
+  return values;
+}
+
+mine.addEventListener("change", () => {
+  clearTimeout(timer);
+  timer = setTimeout(plan, WAIT);
+});
+find("#start").addEventListener("click", start);
+find("#look").addEventListener("click", look);
+find("#clear").addEventListener("click", () => {
+  const video = mine.get("video");
+  if (mine.replace(video ? { video } : {}, { undo: "undo.cleared" })) toast(say("undo.cleared"), { undo: mine.back() });
+});
+document.addEventListener("words", () => void plan());
+await begin(async () => {
+  await offerUpscalers();
+  bind(form, mine);
+  await arrive();
+  await plan();
+});
