@@ -13,7 +13,7 @@ from eichi.cli import commands
 from eichi.declare import walk
 from eichi.documents import anchor
 from eichi.events import Message, dump, read_message
-from eichi.options import FillOptions, FrameOptions, VideoOptions
+from eichi.options import FillOptions, FinishOptions, FrameOptions, VideoOptions
 from eichi.reference.commands import target, walk_commands
 from eichi.reference.marks import TITLES, plain
 from eichi.reference.messages import TOPICS, filled
@@ -24,7 +24,7 @@ from eichi.settings import Settings, variable
 from eichi.words import languages, table
 
 DOCS = Path(__file__).parents[2] / "docs"
-KINDS = (VideoOptions, FrameOptions, FillOptions)
+KINDS = (VideoOptions, FrameOptions, FinishOptions, FillOptions)
 page = cache(made)
 
 

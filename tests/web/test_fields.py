@@ -55,7 +55,16 @@ def test_a_description_is_whole_and_survives_json() -> None:
 
 
 def test_groups_are_in_the_order_of_the_page_and_fields_in_that_of_declaration() -> None:
-    assert [*grouped(VIDEO.values())] == ["source", "keyframes", "motion", "sampling", "output", "weights", "kept"]
+    assert [*grouped(VIDEO.values())] == [
+        "source",
+        "keyframes",
+        "motion",
+        "sampling",
+        "output",
+        "finish",
+        "weights",
+        "kept",
+    ]
     assert [*grouped(FRAME.values())] == ["positions", "sampling", "output", "weights"]
     assert [*grouped(SETTINGS.values())] == ["machine", "models", "memory"]
     motion = [view.key for view in grouped(VIDEO.values())["motion"]]

@@ -15,7 +15,7 @@ from eichi.video.card import CARD, TWIN
 from eichi.video.sectionfolder import LEFT, Leavings, SectionFolder, trim_leavings
 
 ENDING = ".parts"
-FINISH = "finish.json"  # the card of a job that finishes a video, which is nothing that sections are made from
+FINISH = "chain.json"  # the card of a job that finishes a video, which is nothing that sections are made from
 
 
 @dataclass(frozen=True)
