@@ -107,8 +107,10 @@ behaviour: .venv/ready-dev
 	@echo "Setting up in .venv: some minutes, 1.2 GB with the torch for the CPU, about 5 GB with that for a card."
 	$(PYTHON) -m venv .venv
 
+# spandrel asks for torchvision, which has to be of torch's very build; see src/eichi/models/spandrel.py.
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt install/lock.txt
 	$(PIP) --editable .
+	$(PIP) --no-deps spandrel einops
 	cp install/lock.txt $@
 
 .venv/ready-dev: .venv/ready

@@ -30,7 +30,7 @@ async function plan() {
   try {
     const made = await post("plan/finish", asked());
     if (mark_ !== turn) return;
-    const line = say("finish.line", { width: made.width, height: made.height, seconds: number(made.seconds, 2), frames: made.frames, rate: number(made.rate, 2) });
+    const line = say("finish.line", { width: made.width, height: made.height, seconds: number(made.seconds, 2), frames: made.frames, rate: number(made.rate) });
     second.dataset.high = String(Math.max(0, made.seconds));
     told(line, made.notes, []);
   } catch (error) {
