@@ -17,6 +17,7 @@ import click
 from eichi.commands.doctor import doctor
 from eichi.commands.extend import extend
 from eichi.commands.finish import finish
+from eichi.commands.grid import grid as grid  # joins the commands on jobs
 from eichi.commands.jobs import jobs
 from eichi.commands.latents import latents
 from eichi.commands.library import import_

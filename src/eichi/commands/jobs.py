@@ -27,6 +27,7 @@ from eichi.words import say
 if TYPE_CHECKING:
     from eichi.jobs.batch import Batch
     from eichi.jobs.draft import BatchForecast
+    from eichi.jobs.grid import read_axis
     from eichi.jobs.queue import Queue
     from eichi.jobs.schema import Draft, Job
     from eichi.jobs.view import JobView, Told
@@ -58,6 +59,9 @@ class Ran:
     stopped: bool
 
 
+GRID = ("grid_x", "grid_y", "grid_z")
+
+
 @click.group(cls=Group, help=say("cli.jobs"))
 def jobs() -> None:
     pass
@@ -76,6 +80,9 @@ def _id(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--reference-list", type=PATH, metavar="FILE", help=say("cli.jobs.references"))
 @click.option("--each-window", type=Number(), multiple=True, help=say("cli.jobs.windows"))
 @click.option("--each-target", type=Number(), multiple=True, help=say("cli.jobs.targets"))
+@click.option("--grid-x", metavar="KEY=VALUES", help=say("cli.jobs.grid_x"))
+@click.option("--grid-y", metavar="KEY=VALUES", help=say("cli.jobs.grid_more"))
+@click.option("--grid-z", metavar="KEY=VALUES", help=say("cli.jobs.grid_more"))
 @click.option("--priority", type=NUMBER, default=0, help=say("cli.jobs.priority"))
 @click.option("--dry-run", is_flag=True, help=say("cli.jobs.dry"))
 @out_flag
@@ -89,11 +96,11 @@ def add(
     as_json: bool,
     **rest: Any,
 ) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.batch import expand
 
-        batch = _batch(rest, settings.language)
         kind: type[VideoOptions | FrameOptions] = FrameOptions if single else VideoOptions
+        batch = _batch(rest, settings.language, kind)
         options = located(read_request(kind, assignments, rest, settings), settings.loras)
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
@@ -117,7 +124,7 @@ def add(
 def finish(
     video: Path, assignments: tuple[str, ...], priority: int, out: Path | None, as_json: bool, **flags: Any
 ) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         options = read_request(FinishOptions, assignments, flags | {"video": video}, settings)
         drafts, _ = queue.prepare([options], out or settings.outputs)
         _tell_notes(drafts, settings.language)
@@ -128,7 +135,7 @@ def finish(
 @jobs.command(help=say("cli.jobs.run"))
 @json_flag
 def run(as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.executors import open_executor
         from eichi.jobs.schema import ELSEWHERE
 
@@ -159,7 +166,7 @@ def run(as_json: bool) -> None:
 @click.option("--limit", type=Number(1), help=say("cli.jobs.limit"))
 @json_flag
 def list_(limit: int | None, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.listing import Listing
         from eichi.jobs.view import QueueView
 
@@ -180,7 +187,7 @@ def list_(limit: int | None, as_json: bool) -> None:
 @_id
 @json_flag
 def show(job: int, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.view import JobTold
 
         row = queue.store.job(job)
@@ -199,7 +206,7 @@ def show(job: int, as_json: bool) -> None:
 @_id
 @json_flag
 def follow(job: int, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         entries = queue.store.follow(job)
         if as_json:
             for entry in entries:
@@ -217,7 +224,7 @@ def follow(job: int, as_json: bool) -> None:
 @click.option("--priority", type=NUMBER, help=say("cli.jobs.priority"))
 @json_flag
 def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         _answer(queue.move(job, to, priority), settings.language, as_json)
 
 
@@ -226,7 +233,7 @@ def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
 @json_flag
 def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         kind = QUEUED[queue.store.job(job).kind]
         _answer(queue.edit(job, read_assignments(kind, assigned(assignments))), settings.language, as_json)
 
@@ -239,7 +246,7 @@ def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
 @click.option("--image", type=PATH, help=say("cli.jobs.redo.image"))
 @json_flag
 def redo(job: int, section: int, seed: int | None, prompt: str | None, image: Path | None, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         _answer(queue.redo(job, section, seed, prompt, image), settings.language, as_json)
 
 
@@ -249,7 +256,7 @@ def redo(job: int, section: int, seed: int | None, prompt: str | None, image: Pa
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
 @json_flag
 def branch(job: int, order: int, assignments: tuple[str, ...], as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.again import edited
 
         typed = read_assignments(VideoOptions, assigned(assignments))
@@ -266,7 +273,7 @@ def branch(job: int, order: int, assignments: tuple[str, ...], as_json: bool) ->
 @click.option("--after-job", "how", flag_value="job", help=say("cli.jobs.after_job"))
 @json_flag
 def stop(job: int, how: str, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.view import Ask
 
         if how == "job":
@@ -280,7 +287,7 @@ def stop(job: int, how: str, as_json: bool) -> None:
 @click.argument("job", type=NUMBER, required=False)
 @json_flag
 def hold(job: int | None, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         if job is not None:
             _answer(queue.hold(job), settings.language, as_json)
             return
@@ -292,7 +299,7 @@ def hold(job: int | None, as_json: bool) -> None:
 @click.argument("job", type=NUMBER, required=False)
 @json_flag
 def resume(job: int | None, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         if job is not None:
             _answer(queue.resume(job), settings.language, as_json)
             return
@@ -304,7 +311,7 @@ def resume(job: int | None, as_json: bool) -> None:
 @_id
 @json_flag
 def clone(job: int, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         _answer(queue.clone(job), settings.language, as_json)
 
 
@@ -312,7 +319,7 @@ def clone(job: int, as_json: bool) -> None:
 @_id
 @json_flag
 def retry(job: int, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         _answer(queue.retry(job), settings.language, as_json)
 
 
@@ -320,7 +327,7 @@ def retry(job: int, as_json: bool) -> None:
 @_id
 @json_flag
 def skip(job: int, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         _answer(queue.skip(job), settings.language, as_json)
 
 
@@ -329,7 +336,7 @@ def skip(job: int, as_json: bool) -> None:
 @click.option("--files", is_flag=True, help=say("cli.jobs.files"))
 @json_flag
 def remove(job: int, files: bool, as_json: bool) -> None:
-    with _queue(as_json) as (settings, queue):
+    with open_queue(as_json) as (settings, queue):
         from eichi.jobs.view import JobRemoved
 
         gone = [str(path) for path in queue.remove(job, files)]
@@ -359,7 +366,7 @@ def repair(as_json: bool) -> None:
 
 
 @contextmanager
-def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
+def open_queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
     """The queue of this machine for one command; jobs whose worker died are found whoever looks first."""
     with reporting(as_json) as settings:
         from eichi.jobs.freight import Freight
@@ -378,7 +385,7 @@ def _queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
                 )
 
 
-def _batch(flags: Plain, language: str) -> "Batch":
+def _batch(flags: Plain, language: str, kind: type[VideoOptions | FrameOptions]) -> "Batch":
     """What varies, taken out of the flags of `add`."""
     from eichi.jobs.batch import Batch
     from eichi.jobs.lists import read_pictures, read_prompts, read_references
@@ -397,6 +404,7 @@ def _batch(flags: Plain, language: str) -> "Batch":
         references=referred,
         windows=flags.pop("each_window"),
         targets=flags.pop("each_target"),
+        axes=tuple(read_axis(text, kind) for name in GRID if (text := flags.pop(name))),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from eichi.declare import Plain
 from eichi.errors import OptionError
+from eichi.jobs.grid import Axis, crossed
 from eichi.options import MAX_SEED, FrameOptions, ReferenceOptions, VideoOptions
 from eichi.plan.oneframe import sweep
 from eichi.plan.request import drawn
@@ -33,7 +34,8 @@ class Batch:
 
     `count` results of each combination have consecutive seeds, from the request's or from one that is drawn, the same
     for every combination, so that combinations can be compared. A picture's own text is its only prompt. Every one of
-    `references` in turn becomes the first reference of a single image; `windows` and `targets` are swept likewise.
+    `references` in turn becomes the first reference of a single image; `windows` and `targets` are swept likewise. Of
+    every one of these requests `axes` make a grid.
     """
 
     count: int = 1
@@ -42,6 +44,7 @@ class Batch:
     references: tuple[ReferenceOptions, ...] = ()
     windows: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
+    axes: tuple[Axis, ...] = ()
 
 
 def parse_prompts(text: str) -> list[str]:
@@ -61,7 +64,9 @@ def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOpti
     for values in _combinations(options, batch):
         for seed in seeds:
             found += _swept(type(options).parse(values | {"seed": seed}), batch)
-    return found
+    if not batch.axes:
+        return found
+    return [one for request in found for one in crossed(request, batch.axes)]
 
 
 def _row(first: int | None, count: int) -> list[int | None]:

@@ -1,0 +1,149 @@
+"""Grids: axes as they are typed, requests in their order, and the axes seen again in the requests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eichi.errors import EichiError, OptionError
+from eichi.events import Finished, dump
+from eichi.jobs.batch import Batch, expand
+from eichi.jobs.grid import Axis, crossed, make_axis, read_axis, shape_of
+from eichi.jobs.gridsheet import write_grid
+from eichi.jobs.queue import Queue
+from eichi.jobs.view import Status
+from eichi.options import FrameOptions, Queued, VideoOptions
+from eichi.video.letters import font_for
+from eichi.video.reader import read_frames
+from tests.clips import Made, grey
+
+VIDEO = VideoOptions.parse({"start": "black", "prompt": "猫が走る", "seconds": 1, "seed": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "axis"),
+    [
+        ("sampling.steps=4, 8,12", Axis("sampling.steps", ("4", "8", "12"))),
+        ("steps=1-9 [3]", Axis("sampling.steps", ("1", "5", "9"))),
+        ("steps=1-10 [4]", Axis("sampling.steps", ("1", "4", "7", "10"))),
+        ("--cfg=1-2 [3]", Axis("sampling.cfg", ("1", "2"))),  # whole ends have whole steps between them
+        ("cfg=1.0-2.5 [4]", Axis("sampling.cfg", ("1", "1.5", "2", "2.5"))),
+        ("seed=3-5", Axis("seed", ("3", "4", "5"))),
+        ('prompt="a, b",c', Axis("prompt", ("a, b", "c"))),
+        ("replace=猫,犬,鳥", Axis("replace", ("猫", "犬", "鳥"))),
+        ("weights.fp8=off,row", Axis("weights.fp8", ("off", "row"))),
+    ],
+)
+def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
+    assert read_axis(text, VideoOptions) == axis
+
+
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [
+        ("steps", "error.grid.form"),
+        ("steps=4", "error.grid.few"),
+        ("nothing=1,2", "error.option.unknown"),
+        ("seed=1-4000", "error.grid.many"),
+    ],
+)
+def test_what_is_no_axis_is_said(text: str, id: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        read_axis(text, VideoOptions)
+    assert caught.value.id == id
+
+
+def test_requests_of_a_grid_have_x_turning_fastest() -> None:
+    axes = (make_axis("steps", "2,4", VideoOptions), make_axis("replace", "猫,犬", VideoOptions))
+    made = crossed(VIDEO.model_copy(update={"seed": None}), axes)
+    assert [(one.sampling.steps, one.prompt) for one in made] == [
+        (2, "猫が走る"),
+        (4, "猫が走る"),
+        (2, "犬が走る"),
+        (4, "犬が走る"),
+    ]
+    assert len({one.seed for one in made}) == 1 and made[0].seed is not None
+    swept = crossed(VIDEO, (make_axis("seed", "1-3", VideoOptions),))
+    assert [one.seed for one in swept] == [1, 2, 3]
+    frames = expand(FrameOptions.parse({"seed": 1}), Batch(axes=(make_axis("target", "1,5", FrameOptions),)))
+    assert [one.target for one in frames if isinstance(one, FrameOptions)] == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("axes", "id"),
+    [
+        ((Axis("replace", ("dog", "cat")),), "error.grid.replace"),
+        ((Axis("seed", ("1", "2")), Axis("seed", ("3", "4"))), "error.grid.twice"),
+        ((Axis("seed", ("1",) * 40), Axis("sampling.steps", ("1",) * 40)), "error.grid.many"),
+        ((Axis("sampling.steps", ("1", "900")),), "error.option.range"),
+    ],
+)
+def test_grids_that_cannot_be_are_refused(axes: tuple[Axis, ...], id: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        crossed(VIDEO, axes)
+    assert caught.value.id == id
+
+
+def test_the_axes_are_seen_again_in_the_requests() -> None:
+    axes = (make_axis("steps", "2,4,6", VideoOptions), make_axis("guidance", "3,10", VideoOptions))
+    shape = shape_of(crossed(VIDEO, axes), "ja")
+    assert shape.x == tuple(f"ステップ数: {steps}" for steps in (2, 4, 6)) and not shape.single
+    assert [text.rpartition(" ")[2] for text in shape.y] == ["3", "10"] and shape.z == ("",)
+    deep = crossed(VIDEO, (*axes, make_axis("replace", "猫,犬", VideoOptions)))
+    assert shape_of(deep).z == ("猫が走る", "犬が走る") and shape_of(deep).columns == 3
+    odd = [*crossed(VIDEO, axes)[:5], VIDEO.model_copy(update={"prompt": "x"})]  # no grid: a label for each
+    assert shape_of(odd).single and len(shape_of(odd).x) == 6 and shape_of(odd).columns == 3
+
+
+def results(queue: Queue, folder: Path, requests: Sequence[Queued]) -> str:
+    """A batch whose jobs are done, each with a clip of its own grey; its name."""
+    drafts, _ = queue.prepare(requests, folder)
+    jobs = queue.add(drafts)
+    for number, job in enumerate(jobs):
+        clip = Made(count=4 + 2 * number, size=(48, 32), first=10 * number, options={"crf": "1"})
+        path = clip.write(folder / f"{number}.mp4")
+        made = Finished(str(path), "p.png", 1, 4, 0.1, 1)
+        queue.store.change(job.id, [Status.WAITING], status=Status.DONE, result=dump(made))
+    assert jobs[0].batch is not None
+    return jobs[0].batch
+
+
+def test_one_labelled_picture_and_one_labelled_video(queue: Queue, tmp_path: Path) -> None:
+    axes = (make_axis("steps", "2,4", VideoOptions), make_axis("replace", "猫,犬", VideoOptions))
+    batch = results(queue, tmp_path, crossed(VIDEO, axes))
+    files = [made for made in write_grid(queue.store, batch, tmp_path / "out", "ja") if isinstance(made, Path)]
+    assert [path.name for path in files] == [f"grid_{batch}.png", f"grid_{batch}.mp4"]
+    with Image.open(files[0]) as picture:
+        assert "犬が走る" in picture.info["comment"]
+        pixels = np.asarray(picture.convert("RGB"))
+    frames = [frame.pixels for frame in read_frames(files[1])]
+    assert len(frames) == 10 and frames[0].shape == pixels.shape  # as long as the longest
+    shown = frames[0][..., 0].astype(int)
+    assert all((abs(shown - grey(10 * number)) < 8).sum() > 1000 for number in range(4))
+    dark = np.all(pixels < 90, axis=-1)
+    assert np.any(dark[:20, 60:])  # letters along the top
+    with pytest.raises(EichiError) as caught:
+        [*write_grid(queue.store, "nothing", tmp_path, "en")]
+    assert caught.value.id == "error.grid.unknown"
+
+
+def test_a_grid_that_is_not_done_shows_what_is(queue: Queue, tmp_path: Path) -> None:
+    batch = results(queue, tmp_path, crossed(VIDEO, (make_axis("steps", "1-7", VideoOptions),)))
+    (tmp_path / "3.mp4").unlink()
+    assert len([*write_grid(queue.store, batch, tmp_path / "out", "en")]) == 2
+    for path in tmp_path.glob("*.mp4"):
+        path.unlink()
+    with pytest.raises(EichiError) as caught:
+        [*write_grid(queue.store, batch, tmp_path / "out", "en")]
+    assert caught.value.id == "error.grid.nothing"
+
+
+def test_letters_that_are_missing_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: Any) -> tuple[Path, ...]:
+        return ()
+
+    monkeypatch.setattr("eichi.video.letters._paths", nothing)
+    assert font_for("Steps: 4", 14)[1] and not font_for("ステップ数", 14)[1]
