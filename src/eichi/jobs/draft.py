@@ -78,7 +78,7 @@ def pace_key(plan: Plan | FramePlan) -> str:
     asked = [
         f"{field.key}={len(value) if field.repeatable else value}"
         for field in walk(type(options))
-        if "time" in field.costs and field.used(options)
+        if "time" in field.costs and field.used(options) and field.group != "finish"  # which is another job
         for value in [field.of(options)]
     ]
     return " ".join([options.kind, size_words(plan.width, plan.height), *asked])

@@ -26,6 +26,7 @@ Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 WIDEST, LARGEST = 3840, 12_000_000  # pixels of a sheet in a row, and in all
 INK, PAPER, EMPTY = (20, 22, 28), (255, 255, 255), (230, 232, 238)
+SMALL = 160  # pixels that a cell is wide at least, where there is room: smaller ones have none for a label
 GAP, LEAST = 6, 13  # pixels between cells, of the smallest letters
 RUN = 30  # frames written at a time
 PICTURES = (".png", ".webp", ".gif", ".jpg")
@@ -51,7 +52,7 @@ class Layout:
     def __init__(self, sheet: Sheet, cell: Size) -> None:
         self.sheet = sheet
         rows = -(-len(sheet.files) // sheet.columns)
-        scale = min(1.0, WIDEST / ((cell[0] + GAP) * sheet.columns))
+        scale = min(float(max(1, -(-SMALL // cell[0]))), WIDEST / ((cell[0] + GAP) * sheet.columns))
         scale = min(scale, (LARGEST / ((cell[0] + GAP) * sheet.columns * (cell[1] + GAP) * rows)) ** 0.5)
         self.cell = max(2, int(cell[0] * scale)), max(2, int(cell[1] * scale))
         self.letters = max(LEAST, min(28, self.cell[1] // 12, self.cell[0] // 14))

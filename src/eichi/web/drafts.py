@@ -8,17 +8,19 @@ for. Asked at every keystroke: what is slow in it is kept by those who do it. Kn
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from statistics import median
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from eichi.declare import Plain
+from eichi.declare import Plain, field_of
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.events import Adjusted
 from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
 from eichi.jobs.draft import pace_key
+from eichi.jobs.grid import AXES, REPLACE, make_axis
 from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.library.wildcards import example
 from eichi.lines import with_whole
@@ -70,8 +72,19 @@ class BatchReferenceAsked(BaseModel):
     mask: str | None = None
 
 
+class AxisAsked(BaseModel):
+    """An axis of a grid: an option's key, or `replace` for a part of the prompt, and its values as one types them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(max_length=100)
+    values: str = Field(max_length=20_000)
+
+
 class BatchAsked(BaseModel):
-    """What varies in a batch: so many results of each combination, a prompt on each line, pictures, references."""
+    """What varies in a batch: so many results of each combination, a prompt on each line, pictures, references, and up
+    to three axes of a grid.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -81,6 +94,7 @@ class BatchAsked(BaseModel):
     references: tuple[BatchReferenceAsked, ...] = Field((), max_length=10_000)
     windows: tuple[int, ...] = Field((), max_length=100)
     targets: tuple[int, ...] = Field((), max_length=100)
+    axes: tuple[AxisAsked, ...] = Field((), max_length=AXES)
 
 
 class DraftAsked(BaseModel):
@@ -201,8 +215,8 @@ def _left_open(plan: Planned, left: bool) -> Planned:
     return replace(plan, notes=(*plan.notes, Adjusted("note.wildcard.open", {}))) if left else plan
 
 
-def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor) -> Batch:
-    """A batch with files for its ids. Raises InputError."""
+def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor, kind: type[VideoOptions] | type[FrameOptions]) -> Batch:
+    """A batch of requests of a kind with files for its ids. Raises InputError."""
 
     known: dict[str, Path] = {}
 
@@ -221,7 +235,13 @@ def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor) -> Batch:
         for one in asked.references
     )
     prompts = tuple(parse_prompts(asked.prompts))
-    return Batch(asked.count, prompts, pictures, references, asked.windows, asked.targets)
+    axes = tuple(make_axis(one.key, one.values, kind) for one in asked.axes)
+    for axis in axes:  # who does not sit here names no files and no folders
+        option = None if axis.key == REPLACE else field_of(kind, axis.key)
+        named = option is not None and (option.type is Path or option.fact("kind") or option.key == "model")
+        if named and not visitor.local:
+            raise OptionError("error.api.path", key=axis.key)
+    return Batch(asked.count, prompts, pictures, references, asked.windows, asked.targets, axes)
 
 
 def count_jobs(batch: Batch) -> int:
@@ -229,7 +249,8 @@ def count_jobs(batch: Batch) -> int:
     prompts = max(1, len(batch.prompts))
     pictures = sum(prompts if one.prompt is None else 1 for one in batch.pictures) or prompts
     swept = max(1, len(batch.windows)) * max(1, len(batch.targets))
-    return pictures * max(1, len(batch.references)) * batch.count * swept
+    cells = prod(len(axis.values) for axis in batch.axes)
+    return pictures * max(1, len(batch.references)) * batch.count * swept * cells
 
 
 def _sound(
@@ -359,6 +380,7 @@ def _view(
     """All that is told of a draft."""
     words = Words(visitor.language)
     made: Plan | FramePlan | None = sound.plan
+    kind = FrameOptions if isinstance(made, FramePlan) else VideoOptions
     jobs, total, time, memory = 1, None, None, None
     notes: list[str] = []
     if made is not None:
@@ -371,7 +393,7 @@ def _view(
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
     errors = [desk.refs.error(error, visitor, key) for error, key in sound.errors]
     try:
-        batch = Batch() if asked.batch is None else batch_of(desk, asked.batch, visitor)
+        batch = Batch() if asked.batch is None else batch_of(desk, asked.batch, visitor, kind)
         jobs = count_jobs(batch)
         drawn(made.options.seed, jobs) if made is not None and jobs <= MOST else None
         total = _total(jobs, time, words)

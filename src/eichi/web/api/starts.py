@@ -81,7 +81,7 @@ def routes(desk: Desk) -> APIRouter:
     def start_batch(asked: BatchStart, visitor: Visiting, once: Once = None) -> JobsStarted:
         def make() -> Sequence[Queued]:
             options = refs.resolve(KINDS[asked.kind].parse(asked.options), visitor)
-            batch = batch_of(desk, asked.batch, visitor)
+            batch = batch_of(desk, asked.batch, visitor, KINDS[asked.kind])
             if count_jobs(batch) > LIMIT:
                 raise InputError("error.batch.jobs", limit=LIMIT, count=count_jobs(batch))
             return expand(options, batch)

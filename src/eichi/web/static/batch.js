@@ -3,6 +3,7 @@
 import { pictureUrl, upload } from "./api.js";
 import { button, el, find, sync } from "./dom.js";
 import { droppable } from "./picture.js";
+import { axesOf } from "./plan.js";
 import { say } from "./words.js";
 
 const KEY = "page.batch.pictures", TEXT = /\.txt$/i;
@@ -50,6 +51,7 @@ export function batch(draft) {
       count > 1 ? `×${count}` : null,
       lines ? say("batch.lines", { count: lines }) : null,
       given.length ? say("batch.images", { count: given.length }) : null,
+      axesOf(draft).length ? say("batch.grid") : null,
     ].filter(Boolean).join(" · ");
   };
   draft.addEventListener("change", show);

@@ -22,6 +22,7 @@ let unanswered = null;
 const unread = new Map();
 let pressed = false;
 /** Asks at once what was not asked yet. @type {() => Promise<void>} */
+const SIDES = [["page.batch.x", "page.batch.x_values"], ["page.batch.y", "page.batch.y_values"], ["page.batch.z", "page.batch.z_values"]];
 let hurry = async () => {};
 
 /**
@@ -36,14 +37,21 @@ export function request(draft) {
 /** Whether the draft's model has a use for an option. @param {Draft} draft @param {string} key */
 export const used = (draft, key) => !only[key] || only[key] === draft.get("page.direction", "reverse");
 
+/** The axes of the grid that a draft is for, as far as they are whole. @param {Draft} draft */
+export function axesOf(draft) {
+  const sides = SIDES.map(([key, values]) => ({ key: draft.get(key), values: draft.get(values) }));
+  return sides.filter(({ key, values }) => key && values);
+}
+
 /** What makes several jobs of a draft, null where nothing does. @param {Draft} draft */
 function several(draft) {
   const count = draft.get("page.batch.count"), prompts = draft.get("page.batch.prompts") ?? "";
   const pictures = (draft.get("page.batch.pictures") ?? []).map(({ id, prompt }) => (prompt ? { id, prompt } : { id }));
-  const plain = (count === null || count === 1) && !prompts.trim() && !pictures.length;
+  const axes = axesOf(draft);
+  const plain = (count === null || count === 1) && !prompts.trim() && !pictures.length && !axes.length;
   if (plain) return null;
-  if (draft.kind === "frame") return { count: count ?? 1, prompts, references: pictures.map(({ id }) => ({ id })) };
-  return { count: count ?? 1, prompts, pictures };
+  const all = { count: count ?? 1, prompts, axes };
+  return draft.kind === "frame" ? { ...all, references: pictures.map(({ id }) => ({ id })) } : { ...all, pictures };
 }
 
 /** The plan of the draft as it is now: what was typed a moment ago is in it, and what could not be asked is asked again. */

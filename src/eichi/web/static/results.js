@@ -5,6 +5,7 @@ import { address, del, get, post } from "./api.js";
 import { draft } from "./draft.js";
 import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
+import { showGrid } from "./grid.js";
 import { clipOf, inFile } from "./jobtext.js";
 import { live } from "./live.js";
 import { tell } from "./more.js";
@@ -161,6 +162,7 @@ export function resultItems(job, frame) {
   if (job.actions.includes("resume")) items.unshift({ text: say("do.resume"), icon: "play", run: () => act(job, "resume") });
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
+  if (job.batch) items.push({ text: say("do.grid"), icon: "compare", run: () => showGrid(job) });
   if (clipOf(job)) items.push({ text: say("do.finish"), icon: "brush", run: () => finishing(job) });
   if (clipOf(job)) items.push({ text: say("result.continue"), icon: "extend", run: () => followOn(job) });
   if (clipOf(job) || job.kind === "frame") items.push(...frameItems(job, frame));

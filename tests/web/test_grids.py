@@ -1,0 +1,64 @@
+"""Grids over HTTP: axes as they are written, who may name files, what a batch looks like."""
+
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from eichi.events import Finished, dump
+from eichi.jobs.view import Status
+from eichi.web.app import make_app
+from eichi.web.desk import Desk
+from tests.clips import Made
+
+
+@pytest.fixture
+def client(desk: Desk) -> TestClient:
+    return TestClient(make_app(desk), base_url="http://127.0.0.1", client=("127.0.0.1", 5000))
+
+
+def asked(axes: list[dict[str, str]]) -> dict[str, object]:
+    options = {"start": "black", "prompt": "a cat", "seconds": 1, "seed": 1}
+    return {"options": options, "batch": {"axes": axes}}
+
+
+def test_a_grid_is_started_counted_and_seen(desk: Desk, client: TestClient, tmp_path: Path) -> None:
+    axes = [{"key": "sampling.steps", "values": "2, 4"}, {"key": "replace", "values": "cat,dog"}]
+    drafted = client.post("/api/v1/drafts/video", json=asked(axes)).json()
+    assert drafted["jobs"] == 4, drafted
+    answer = client.post("/api/v1/jobs/batch", json=asked(axes))
+    assert answer.status_code == 201, answer.text
+    jobs = [desk.store.job(id) for id in answer.json()["jobs"]]
+    assert [(job.options.sampling.steps, job.options.prompt) for job in jobs] == [  # type: ignore[union-attr]
+        (2, "a cat"),
+        (4, "a cat"),
+        (2, "a dog"),
+        (4, "a dog"),
+    ]
+    batch = jobs[0].batch
+    assert client.get(f"/api/v1/batches/{batch}/grid.png").status_code == 422  # nothing is done
+    clip = Made(count=4).write(tmp_path / "clip.mp4")
+    done = Finished(str(clip), "p.png", 1, 4, 0.1, 1)
+    desk.store.change(jobs[0].id, [Status.WAITING], status=Status.DONE, result=dump(done))
+    for ending, kind in (("png", "image/png"), ("mp4", "video/mp4")):
+        shown = client.get(f"/api/v1/batches/{batch}/grid.{ending}?language=ja")
+        assert shown.status_code == 200 and shown.headers["content-type"] == kind and len(shown.content) > 500
+    assert client.get("/api/v1/batches/0000/grid.png").status_code == 422
+
+
+def test_what_is_wrong_with_an_axis_is_said(client: TestClient) -> None:
+    for axis, id in (
+        ({"key": "sampling.steps", "values": "4"}, "error.grid.few"),
+        ({"key": "nothing", "values": "1,2"}, "error.option.unknown"),
+        ({"key": "replace", "values": "horse,dog"}, "error.grid.replace"),
+    ):
+        answer = client.post("/api/v1/jobs/batch", json=asked([axis]))
+        assert answer.status_code == 422 and answer.json()["id"] == id, answer.text
+
+
+@pytest.mark.parametrize("key", ["image", "model", "finish.upscale", "keyframes.final"])
+def test_who_sits_elsewhere_names_no_files(desk: Desk, key: str) -> None:
+    away = TestClient(make_app(desk), base_url="http://127.0.0.1", client=("192.0.2.1", 5000))
+    answer = away.post("/api/v1/jobs/batch", json=asked([{"key": key, "values": "/etc/passwd,/etc/hosts"}]))
+    assert answer.status_code == 422, answer.text
+    assert not desk.store.jobs()
