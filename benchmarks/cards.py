@@ -1,4 +1,4 @@
-"""measured/memory.md: seconds on cards by name; where the weights lie on cards of every size, the arithmetic of each row.
+"""measured/memory.md: seconds on cards by name; where the weights lie on cards of every size, the sums of each row.
 
 python -m benchmarks.cards > measured/memory.md
 """

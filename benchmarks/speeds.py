@@ -1,4 +1,4 @@
-"""The seconds of measured/memory.md: steps on cards by name, where they go, and how far off what users published they are.
+"""The seconds of measured/memory.md: steps on cards by name, where they go, and how far off what users published.
 
 Knows the forecast alone: nothing here is measured by us. Part of `python -m benchmarks.cards`.
 """

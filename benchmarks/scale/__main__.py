@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale`: crowds of 1 to 1,000 workers at a store with 100,000 jobs; the tables of measured/scale.md.
+"""`python -m benchmarks.scale`: crowds of 1 to 1,000 workers at a store with 100,000 jobs, for measured/scale.md.
 
 Takes about an hour, most of it for the large crowds; `--jobs` and `--most` make it shorter. A PostgreSQL server has to
 be installed; it is started in a folder of its own.

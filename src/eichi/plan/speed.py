@@ -37,8 +37,8 @@ HEAD, SCORE = 128, 20  # channels of a head; bytes that a score moves where atte
 SIDE, OVERLAP, LATENTS, FRAMES = 256, 64, 3, 17  # tiles of the VAE: pixels; latents from one to the next, frames of one
 
 # Shares of a maker's peaks that are reached. Those of `Reach` are fitted to what users published for RTX 3080, 3090,
-# 4090, 5090 and L20 (measured/memory.md); of larger cards, of which nobody did, they are what is known of torch's kernels:
-# less of a higher peak.
+# 4090, 5090 and L20 (measured/memory.md); of larger cards, of which nobody did, they are what is known of torch's
+# kernels: less of a higher peak.
 MOVED = 0.85  # of a memory's bandwidth
 LINKED = 0.8  # of PCIe's; what connects several GPUs is counted as no more than that
 EXCHANGED = (

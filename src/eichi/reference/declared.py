@@ -98,7 +98,7 @@ def _option(entry: Entry, language: str) -> str:
     field = entry.field
     rows = [
         *_values(field, language),
-        ("effect", ", ".join(say(f"reference.cost.{cost}", language) for cost in field.costs)),
+        ("effect", _effect(field, language)),
         ("kinds", say("list.comma", language).join(say(_kind(kind), language) for kind in entry.kinds)),
         ("only", "" if field.only is None else say(f"mode.{field.only}", language)),
         ("unless", _unless(entry, language)),
@@ -115,7 +115,7 @@ def _flag(field: OptionField, language: str) -> str:
         typing = f"{code(field.flag)}, {code(f'--no-{field.flag[2:]}')}"
     else:
         typing = code(f"{field.flag} {field.form}" if field.flag else f"--set {field.key}={field.form}")
-    if field.flag and not field.choices and not field.repeatable:
+    if not (field.choices or field.repeatable):  # there is no more to it than the page says
         return typing
     id = typed(field.id)
     return typing if id == field.id else f"{typing} – {plain(say(id, language))}"
@@ -124,13 +124,18 @@ def _flag(field: OptionField, language: str) -> str:
 def _setting(field: OptionField, language: str) -> str:
     rows = [
         *_values(field, language),
-        ("effect", ", ".join(say(f"reference.cost.{cost}", language) for cost in field.costs)),
+        ("effect", _effect(field, language)),
         ("variable", code(variable(field.key))),
         ("flag", code(f"{field.flag} N") if field.flag else ""),
         ("key", code(field.key)),
     ]
     head = heading(3, say(field.label, language), anchor(field.id))
     return head + paragraph(plain(say(field.id, language))) + facts(rows, language)
+
+
+def _effect(field: OptionField, language: str) -> str:
+    """What a change of it changes."""
+    return say("list.comma", language).join(say(f"reference.cost.{cost}", language) for cost in field.costs)
 
 
 def _values(field: OptionField, language: str) -> Iterator[tuple[str, str]]:

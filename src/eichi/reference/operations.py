@@ -63,7 +63,7 @@ def target(operation: Schema) -> str:
 
 def _operation(method: str, path: str, operation: Schema, language: str) -> str:
     rows = [
-        (kind, ", ".join(_field(one["name"], one["schema"], language) for one in taken))
+        (kind, say("list.comma", language).join(_field(one["name"], one["schema"], language) for one in taken))
         for kind in ("path", "query", "header")
         if (taken := [one for one in operation.get("parameters", ()) if one["in"] == kind])
     ]
@@ -83,7 +83,7 @@ def _body(body: Schema | None, language: str) -> str:
     if _named(name):
         return _type(content["schema"], language)
     fields = _objects()[name]["properties"].items()
-    listed = ", ".join(_field(field, told, language) for field, told in fields)
+    listed = say("list.comma", language).join(_field(field, told, language) for field, told in fields)
     return f"{say('reference.form', language)}{say('reference.is', language)}{listed}"
 
 
@@ -96,7 +96,10 @@ def _answer(responses: Schema, language: str) -> str:
         (told,) = [content["itemSchema"]["properties"]["data"]["contentSchema"]]
         each = _type(told, language)
         return say("reference.called", language, value=code(status), name=say("reference.stream", language, each=each))
-    what = _type(content["schema"], language) if kind == "application/json" else code(kind or "*/*")
+    if kind == "application/json":
+        what = _type(content["schema"], language)
+    else:
+        what = code(kind) if kind else say("reference.type.file", language)
     return say("reference.called", language, value=code(status), name=what)
 
 
@@ -124,7 +127,7 @@ def _type(told: Schema, language: str) -> str:
             return say("reference.or", language).join(dict.fromkeys(_type(one, language) for one in told[key]))
     words = told.get("enum") or ([told["const"]] if "const" in told else [])
     if words:
-        return ", ".join(map(code, words))
+        return say("list.comma", language).join(map(code, words))
     match told.get("type"):
         case "array":
             return say("reference.type.each", language, each=_type(told.get("items", {}), language))

@@ -72,9 +72,9 @@ class Drafter:
         return id
 
 
-def told(notes: Iterable[Adjusted], words: Words) -> tuple[str, ...]:
-    """Notes in a language, each once."""
-    return tuple(dict.fromkeys(words(note.id, **note.values) for note in notes))
+def told(notes: Iterable[Adjusted], words: Words) -> dict[str, str]:
+    """Notes in a language, each once, with what the documents know them by."""
+    return {words(note.id, **note.values): note.id for note in notes}
 
 
 def _may(path: Path, within: Sequence[Path] | None) -> bool:

@@ -46,7 +46,8 @@ UNTOLD = ("error.file.record", "error.file.kind")  # what a file says that gives
 
 @dataclass
 class Dropped:
-    """What came of a file: its kind, nested options with ids for files, a picture, the id of another file, sentences.
+    """What came of a file: its kind, nested options with ids for files, a picture, the id of another file, sentences
+    with what the documents know them by.
 
     `names` are those of favourites that were taken in.
     """
@@ -55,7 +56,7 @@ class Dropped:
     options: Plain | None = None
     picture: Given | None = None
     ref: str | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
 
@@ -76,8 +77,8 @@ class Reader:
             with called(path):
                 _copy(content, path)
                 found = self._read(path)
-        found.notes += told(self.heard, self.words)
-        found.notes = [self.refs.text(note, self.visitor) for note in dict.fromkeys(found.notes)]
+        notes = found.notes | told(self.heard, self.words)
+        found.notes = {self.refs.text(note, self.visitor): id for note, id in notes.items()}
         return found
 
     def _read(self, path: Path) -> Dropped:
@@ -128,7 +129,7 @@ class Reader:
                 raise
             if error.id != UNTOLD[0] or KEY in texts_in(path):
                 error.values = {key: path.name if value == path else value for key, value in error.values.items()}
-                found.notes.append(error.say(self.visitor.language))
+                found.notes[error.say(self.visitor.language)] = error.id
 
     def settings(self, path: Path) -> Plain:
         """The options that a file carries. Those of another program's lie over the draft."""

@@ -194,7 +194,8 @@ def _favourites(router: APIRouter, desk: Desk) -> None:
         kept = shelves.kept(name)
         if kept is None:
             raise _unknown(shelves, name)
-        return ReadView(kind="settings", options=kept, notes=shelves.notes)
+        ids = tuple(told(shelves.heard, shelves.words).values())
+        return ReadView(kind="settings", options=kept, notes=shelves.notes, note_ids=ids)
 
     @router.put("/favourites/{name:path}")
     def save_favourite(name: str, options: NestedOptions, visitor: Visiting, kind: Kind = "video") -> Before:

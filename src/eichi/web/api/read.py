@@ -39,8 +39,8 @@ ZIP, NAME = "application/zip", "sections.zip"
 class ReadView(View):
     """What a file is and gives: nested options with ids for files, a picture, another file, sentences.
 
-    `ref` are latents or a LoRA file, which are in their folders from here on; `names` are those of favourites that were
-    taken in.
+    `ref` are latents or a LoRA file, which are in their folders from here on; `note_ids` are what the documents know
+    the sentences by, `names` those of favourites that were taken in.
     """
 
     kind: FileKind
@@ -48,6 +48,7 @@ class ReadView(View):
     picture: PictureGiven | None = None
     ref: RefView | None = None
     notes: tuple[str, ...] = ()
+    note_ids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
 
@@ -67,6 +68,7 @@ def routes(desk: Desk) -> APIRouter:
             picture=None if found.picture is None else PictureGiven.of(found.picture),
             ref=None if found.ref is None else desk.refs.view(found.ref),
             notes=tuple(found.notes),
+            note_ids=tuple(found.notes.values()),
             names=found.names,
         )
 
@@ -81,8 +83,9 @@ def routes(desk: Desk) -> APIRouter:
         elif seed == "same" and values["seed"] is None:
             values["seed"] = _drawn(desk, job)
             notes = (*notes, *(() if values["seed"] is not None else (Adjusted("note.seed.open", {}),)))
-        said = tuple(desk.refs.text(note, visitor) for note in told(notes, Words(visitor.language)))
-        return ReadView(kind="settings", options=values, notes=said)
+        said = told(notes, Words(visitor.language))
+        texts = tuple(desk.refs.text(note, visitor) for note in said)
+        return ReadView(kind="settings", options=values, notes=texts, note_ids=tuple(said.values()))
 
     @router.post("/archive", response_class=FileResponse)
     def write_sections(options: VideoOptions, visitor: Visiting) -> FileResponse:

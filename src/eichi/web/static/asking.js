@@ -94,7 +94,7 @@ export class Asking {
       await saying(async () => {
         const read = await get(`jobs/${id}/options?seed=${query.get("seed") === "new" ? "new" : "same"}`);
         this.draft.replace(this.drafted(read.options), { undo: "undo.used" });
-        toast([say("undo.used"), ...read.notes].join(" "), { undo: this.draft.back() });
+        toast(say("undo.used"), { said: read, undo: this.draft.back() });
       });
     }
     const model = query.get("model");

@@ -180,7 +180,7 @@ class Favourites extends Shelf {
         for (const key of Object.keys(values)) if (!key.startsWith("page.batch.")) delete values[key];
         Object.assign(values, taken);
       }, "undo.favourite");
-      if (read.notes.length) toast(read.notes.join(" "));
+      if (read.notes.length) toast("", { said: read });
       this.close();
     }));
     const rename = button("edit", `${say("keep.rename")}: ${name}`, () => this.rename(name), { quiet: true });

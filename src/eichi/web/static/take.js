@@ -79,7 +79,7 @@ export async function take(draft, file, drafted, change) {
     document.dispatchEvent(new CustomEvent("loras"));
     toast(say("page.lora_taken", { name: read.ref.name }), { action: { text: say("place.loras"), run: () => (location.href = `/${language()}/loras`) } });
   } else if (read.kind === "favourites") toast(say("page.favourites_taken", { names: read.names.join(", ") }));
-  if (read.notes.length) toast(read.notes.join(" "));
+  if (read.notes.length) toast("", { said: read });
 }
 
 /** Options take the place of those of the draft; what it has for the other kind of model and for several jobs stays. */

@@ -11,12 +11,13 @@ const MOST = 4;
 /**
  * Say something in the corner.
  * @param {string} text
- * @param {{kind?: "note" | "problem", id?: string, undo?: () => void, action?: {text: string, run: () => void}}} [more]
+ * @param {{kind?: "note" | "problem", said?: {notes: string[], note_ids?: string[]}, id?: string, undo?: () => void, action?: {text: string, run: () => void}}} [more]
  * @returns {() => void} closes it
  */
 export function toast(text, more = {}) {
+  const notes = (more.said?.notes ?? []).flatMap((note, at) => [" ", note, " ", moreOf(more.said?.note_ids?.[at])]);
   const kind = more.kind ?? "note", corner = find("#toasts");
-  const box = el("div", { class: `toast ${kind}`, role: kind === "problem" ? "alert" : "status" }, el("p", { text }));
+  const box = el("div", { class: `toast ${kind}`, role: kind === "problem" ? "alert" : "status" }, el("p", {}, text, ...notes));
   const link = moreOf(more.id);
   if (link) box.append(link);
   const close = () => box.remove(), acts = more.undo ? { text: say("do.undo"), run: more.undo } : more.action;
