@@ -28,7 +28,7 @@ def planned(eichi: Run, picture: Path, *words: object) -> dict[str, Any]:
 def test_the_plan_contract(eichi: Run, picture: Path) -> None:
     plan = planned(eichi, picture, "--seconds", 2, "--seed", 3)
     assert plan.keys() >= PLAN_KEYS
-    more = {"latents", "seed", "images", "kept", "notes", "tokens", "sources", "pieces", "common"}
+    more = {"latents", "seed", "images", "kept", "notes", "tokens", "sources", "pieces", "common", "whole"}
     assert plan.keys() - PLAN_KEYS == more
     assert (plan["model"], plan["direction"], plan["frames"], plan["seconds"]) == ("tiny", "reverse", 73, 2.433)
     assert (plan["width"], plan["height"], plan["seed"], plan["images"]) == (80, 48, 3, {"image": str(picture)})

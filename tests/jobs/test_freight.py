@@ -25,6 +25,7 @@ from eichi.jobs.worker import Worker
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings
 from eichi.video.jobfolder import JobFolder
+from tests.clips import clip
 
 
 @pytest.fixture
@@ -162,13 +163,16 @@ def test_a_job_whose_results_are_at_the_place_is_not_made_again(
 def test_inputs_go_by_their_content_those_of_a_folder_together(
     queue: Queue, settings: Settings, place: Place, video: VideoOptions, tmp_path: Path, there: bool
 ) -> None:
-    """What lies beside a LoRA counts, too."""
+    """What lies beside a LoRA counts, too, and the video that is continued with its sound."""
     folder = tmp_path / "loras" / "one"
     folder.mkdir(parents=True)
     lora, config = folder / "adapter_model.safetensors", folder / "adapter_config.json"
     lora.write_bytes(b"lora")
     config.write_text("{}")
-    options = VideoOptions.parse({**video.dump(), "weights": {"loras": [str(lora)]}})
+    (around := tmp_path / "around").mkdir()
+    source = {"before": clip(around / "in.mp4", 3), "sound": around / "song.wav"}
+    source["sound"].write_bytes(b"sound")
+    options = VideoOptions.parse({**video.dump(), "weights": {"loras": [str(lora)]}, "source": source})
     draft = Draft("video", options.dump(), Figures(model="tiny", width=64, height=64, sections=1, kept=0), "", "out")
     (job,) = queue.add([draft])
     elsewhere = Freight(settings.given(home=tmp_path / "far"), place, "far")
@@ -186,6 +190,9 @@ def test_inputs_go_by_their_content_those_of_a_folder_together(
     assert (one.file.read_bytes(), one.file.with_name(config.name).read_text()) == (b"lora", "{}")
     assert asked.image is not None
     assert (asked.image.name, asked.image.parent != one.file.parent) == ("start.png", True)
+    assert asked.source.before is not None and asked.source.sound is not None
+    assert asked.source.before.read_bytes() == source["before"].read_bytes()
+    assert asked.source.sound.parent == asked.source.before.parent != source["before"].parent
     assert elsewhere.options(job, asked) == options  # what the row says of it is the home's
 
 

@@ -1,7 +1,9 @@
 """A new part for a video: what the model sees of it, where decoding begins, how many frames there are, going on."""
 
 import hashlib
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from eichi import VideoOptions, make_plan
 from eichi.catalog import Direction, ModelFolders
-from eichi.errors import InputError
+from eichi.errors import DiskError, InputError
 from eichi.events import Adjusted, Event, Finished, FramesReady, SectionDone, Started, Stopped, Whole
 from eichi.models.load import Components
 from eichi.pipeline import generate as module
@@ -28,6 +30,7 @@ from eichi.settings import Runtime
 from eichi.video.clip import look, tail
 from eichi.video.latentfile import load_latents
 from eichi.video.reader import read_frames
+from eichi.video.writer import Writer
 from tests import small
 from tests.clips import clip, greys, tone
 
@@ -303,6 +306,38 @@ def test_a_stopped_video_holds_what_it_meets(
     part = shown[: len(held)] if held.start == 0 else shown[-len(held) :]
     assert part == list(held)
     assert last.whole == (Whole(len(shown), round(len(shown) / 30, 3)) if held else None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no limit there")
+def test_a_disk_that_is_full_when_all_is_joined_costs_nothing(models: dict[str, Components], tmp_path: Path) -> None:
+    components, frames = models["framepack-f1"], np.random.default_rng(1).integers(0, 255, (6, 96, 160, 3), np.uint8)
+    with Writer(tmp_path / "in.mp4", 160, 96, 1) as writer:  # too large to be written once more
+        writer.add(0, frames)
+        writer.publish({})
+    plan = planned(components, source={"before": tmp_path / "in.mp4"})
+    with _no_larger_than(100_000), pytest.raises(DiskError) as full:
+        list(generate(plan, tmp_path / "out", components))
+    checkpoint = find(None, tmp_path / "out")
+    assert Path(str(full.value.values["path"])) == checkpoint.result
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [checkpoint.folder.name]
+    again = list(generate(checkpoint.plan(components.entry), tmp_path / "out", components, checkpoint=checkpoint))
+    assert [event.computed for event in again if isinstance(event, SectionDone)] == [0]
+    assert isinstance(again[-1], Finished)
+    assert look(Path(again[-1].video)).frames == 6 + plan.frames
+
+
+@contextmanager
+def _no_larger_than(size: int) -> Iterator[None]:
+    """No file of this process gets larger than so many bytes."""
+    assert sys.platform != "win32"
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_what_is_encoded_is_said_in_the_plan_and_once(models: dict[str, Components], tmp_path: Path) -> None:

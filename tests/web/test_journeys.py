@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from eichi.events import Preparing, Step
 from eichi.options import VideoOptions
+from eichi.video.clip import look
 from eichi.web.desk import Desk
 from eichi.words import say
 from tests.clips import clip, tone
@@ -257,8 +258,14 @@ def test_a_video_of_ones_own_is_dropped_continued_and_heard(server: Server, brow
         expect(led.locator(".wrong")).to_be_hidden()
         expect(page.locator("#plan")).not_to_have_class(re.compile("bad"))
         page.locator("#video-prompt").fill("a ball")
+        expect(page.locator("#plan-line")).to_contain_text(say("plan.whole", "ja", text="", seconds=2.208))
         page.locator("#start").click()
         expect(page.locator("job-stage .state.done")).to_be_visible()
+        length = say("page.length_whole", "ja", whole=2.208, seconds=1.2)
+        expect(page.locator("job-stage .figures")).to_contain_text(length)
+        with page.expect_download() as got:
+            page.locator("job-stage [data-do='do.download']").click()
+        assert look(got.value.path()).frames == 24 + 29
         viewer = page.locator("job-stage clip-viewer")
         expect(viewer).to_be_visible()
         viewer.locator("[data-do=play]").click()

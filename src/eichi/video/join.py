@@ -181,10 +181,10 @@ class Join:
     def write(self, folder: Path, segments: Mapping[int, Path], target: Path, tags: Mapping[str, str]) -> int:
         """The whole video, of the new part's segments by the places of their first frames, and of what was laid down.
 
-        Returns its frames. Raises InputError, DiskError.
+        Returns its frames. Raises InputError, and what FFmpeg and the system say of the target.
         """
         runs = self._runs(folder, segments)
-        with writing(target), av.open(str(target), "w", format="mp4", options=MOVFLAGS) as output:  # noqa: TID251
+        with av.open(str(target), "w", format="mp4", options=MOVFLAGS) as output:  # noqa: TID251
             output.metadata.update(tags)
             return self._mux(output, runs)
 
