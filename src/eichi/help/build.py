@@ -39,6 +39,7 @@ def build(code: str, to: Path, *, source: Path | None = None, strict: bool = Fal
             return False
         (made / ".buildinfo").unlink(missing_ok=True)
         (made / "objects.inv").unlink(missing_ok=True)
+        shutil.rmtree(made / "_sources", ignore_errors=True)
         to.parent.mkdir(parents=True, exist_ok=True)
         draft = to.with_name(f".{to.name}.part")
         remove(draft)
