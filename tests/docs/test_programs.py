@@ -13,8 +13,8 @@ import yaml
 
 from tests.docs.blocks import ROOT, Block, blocks
 
-# Programs that people run. Those of the reference have tests of their own: `tests.reference`, `tests.web.test_examples`;
-# what guides for developers show is a part of something.
+# Programs that people run. Those of the reference have tests of their own, in `tests.reference` and
+# `tests.web.test_examples`; what guides for developers show is a part of something.
 PROGRAMS = [
     block
     for block in blocks("python")

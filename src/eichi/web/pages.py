@@ -33,8 +33,7 @@ from eichi.web.manual import Manual
 from eichi.web.visitor import visiting
 from eichi.words import languages, say
 
-PLACES = ("create", "frame", "queue", "history", "loras", "latents", "models", "settings")
-GUIDES = {  # the page of the guide about a place
+GUIDES = {  # the places in their order, and the page of the guide about each
     "create": "first-video",
     "frame": "single-frame",
     "queue": "queue",
@@ -44,6 +43,7 @@ GUIDES = {  # the page of the guide about a place
     "models": "models",
     "settings": "settings",
 }
+PLACES = tuple(GUIDES)
 YEAR = 365 * 24 * 3600
 # Of the page's own files. On Windows the library asks the registry, where other programs have made text of scripts,
 # which no browser runs.
