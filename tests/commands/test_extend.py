@@ -49,6 +49,8 @@ def test_a_video_is_made_longer_and_what_it_was_made_from_is_known(eichi: Run, t
     code, out, _ = eichi("plan", "--from", made["video"], "--prompt", "[0s: runs]")
     assert "whole video: 1.17 s" in out.splitlines()[0]
     assert "common prompt" not in out
+    code, out, _ = eichi("jobs", "add", "--continue", video, "--model", "tiny-f1", *QUICK[:-1])
+    assert "1.2 s (+0.7)" in out
 
 
 def test_the_part_before_a_video_and_the_gap_between_two(eichi: Run, tmp_path: Path) -> None:

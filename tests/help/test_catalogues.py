@@ -105,6 +105,19 @@ def test_what_no_page_says_is_told(book: Path) -> None:
 
 
 @pytest.mark.parametrize("code", translations())
-def test_every_page_has_a_catalogue_in_every_language(code: str) -> None:
+def test_every_page_is_translated(code: str) -> None:
     made = {f"reference/{name}" for name in PAGES}  # in every language already
-    assert set(progress(catalogues(code, folder()))) == set(pages(folder())) - made, "run `make docs`"
+    found = progress(catalogues(code, folder()))
+    assert set(found) == set(pages(folder())) - made, "run `make docs`"
+    assert {page: one for page, one in found.items() if one.share < 1} == {}
+
+
+def test_the_catalogues_of_all_languages_have_the_same_texts() -> None:
+    every = [texts(code) for code in translations()]
+    assert all(one == every[0] for one in every), "run `make docs`"
+
+
+def texts(code: str) -> dict[str, set[str]]:
+    """The texts of the pages."""
+    place = catalogues(code, folder())
+    return {path.relative_to(place).as_posix(): set(said(path)) for path in place.rglob("*.po")}

@@ -9,13 +9,15 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from eichi.words import languages, say
+from tests.clips import moving
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PLACES, Server, begin_with, give, go, opened, serving, visiting
+from tests.web.browser import PATIENCE, PLACES, Server, begin_with, give, go, opened, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
+expect.set_options(timeout=PATIENCE)
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
 
 
@@ -60,6 +62,20 @@ def test_back_and_forward_lead_through_the_places(server: Server, browser: Brows
     page.go_forward()
     page.wait_for_selector("body[data-ready] main[data-place=models]")
     page.close()
+
+
+def test_where_nothing_was_made_it_is_said_what_a_video_to_continue_needs(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    with visiting(browser, server.address, "zh-TW") as page:
+        hint, place = page.locator("job-stage .hint"), page.locator('file-drop[name="source.before"]')
+        expect(hint).to_have_text(say("stage.empty", "zh-TW"))
+        place.locator("input").set_input_files(moving(tmp_path / "in.gif"))
+        expect(place.locator(".hint")).to_contain_text("in.gif")
+        expect(hint).to_have_text(say("stage.empty_video", "zh-TW"))
+        expect(page.locator("#plan-notes")).to_be_visible()
+        page.locator("#plan-notes").click()
+        expect(page.locator("dialog")).to_contain_text("in.gif 會重新編碼")
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "ja"), ("dark", "ru")])

@@ -14,7 +14,7 @@ from sphinx.cmd.build import build_main
 from eichi.documents import CATALOGUES, catalogues, folder, locale
 from eichi.files import leave, remove, settle
 from eichi.help.catalogues import compile_to
-from eichi.words import ENGLISH, languages
+from eichi.words import ENGLISH, languages, say
 
 STRICT = ("--fail-on-warning", "--keep-going", "--nitpicky")
 ENTRANCE = "index.html"
@@ -39,6 +39,7 @@ def build(code: str, to: Path, *, source: Path | None = None, strict: bool = Fal
             return False
         (made / ".buildinfo").unlink(missing_ok=True)
         (made / "objects.inv").unlink(missing_ok=True)
+        shutil.rmtree(made / "_sources", ignore_errors=True)
         to.parent.mkdir(parents=True, exist_ok=True)
         draft = to.with_name(f".{to.name}.part")
         remove(draft)
@@ -77,5 +78,6 @@ def templates(to: Path, source: Path | None = None) -> bool:
 def entrance(to: Path) -> None:
     """Beside the sites of the languages, a page that leads to the reader's."""
     source = Path(__file__).with_name("entrance.html")
-    links = "\n".join(f'<li><a href="{code}/index.html" hreflang="{code}">{code}</a></li>' for code in languages())
+    link = '<li><a href="{code}/index.html" lang="{code}" hreflang="{code}">{name}</a></li>'
+    links = "\n".join(link.format(code=code, name=say("page.language", code)) for code in languages())
     (to / ENTRANCE).write_text(source.read_text(encoding="utf-8").replace("{links}", links), encoding="utf-8")

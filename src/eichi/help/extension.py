@@ -15,6 +15,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.util.nodes import extract_messages
 
 from eichi.documents import translations
 from eichi.reference.pages import PAGES, page
@@ -42,13 +43,16 @@ class Pictures(SphinxTransform):
 
 class Spoken(SphinxTransform):
     """Marks as translated what is: the texts of pages that are made in every language, and those of pictures, which
-    Sphinx translates and takes for untranslated.
+    Sphinx translates and takes for untranslated. Of a page without a catalogue it marks nothing; all of it is not.
     """
 
     default_priority = 21  # after the translation, before it is counted
 
     def apply(self, **kwargs: Any) -> None:
         made = self.env.current_document.docname in made_pages()
+        if not made and tongue(self.app) != ENGLISH:
+            for node, _ in extract_messages(self.document):
+                node.setdefault("translated", False)
         for node in self.document.findall(nodes.Element):
             if "translated" in node and (
                 made or (isinstance(node, nodes.image) and node.get("alt") != node.get("was"))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -117,7 +118,7 @@ class Manual:
         if path in ("", "."):
             return RedirectResponse(f"/help/{code}/{ENTRANCE}")
         try:
-            state = self.shelf.ask(code, again="again" in request.query_params)
+            state = await run_in_threadpool(self.shelf.ask, code, "again" in request.query_params)
         except OSError as error:  # no sources, no place for the site
             return self._instead(code, State.FAILED, str(error), request.url.path)
         if state is State.THERE:
