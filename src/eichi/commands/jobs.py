@@ -27,7 +27,6 @@ from eichi.words import say
 if TYPE_CHECKING:
     from eichi.jobs.batch import Batch
     from eichi.jobs.draft import BatchForecast
-    from eichi.jobs.grid import read_axis
     from eichi.jobs.queue import Queue
     from eichi.jobs.schema import Draft, Job
     from eichi.jobs.view import JobView, Told
@@ -388,6 +387,7 @@ def open_queue(as_json: bool) -> Iterator[tuple[Settings, "Queue"]]:
 def _batch(flags: Plain, language: str, kind: type[VideoOptions | FrameOptions]) -> "Batch":
     """What varies, taken out of the flags of `add`."""
     from eichi.jobs.batch import Batch
+    from eichi.jobs.grid import read_axis
     from eichi.jobs.lists import read_pictures, read_prompts, read_references
 
     names = ("prompt_list", "image_folder", "reference_list")
