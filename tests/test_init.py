@@ -4,12 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from eichi import FrameOptions, VideoOptions, generate, generate_frame, make_frame_plan, make_plan
+from eichi import (
+    FinishOptions,
+    FrameOptions,
+    VideoOptions,
+    finish_video,
+    generate,
+    generate_frame,
+    make_finish_plan,
+    make_frame_plan,
+    make_plan,
+)
 from eichi.catalog import ModelFolders
 from eichi.errors import DeviceError, OptionError
 from eichi.events import Finished, FrameFinished
 from eichi.models.load import Components
 from eichi.settings import Runtime
+from tests.clips import Made
 
 
 @pytest.fixture
@@ -29,6 +40,13 @@ def test_a_request_and_a_folder_are_enough(video: VideoOptions, frame: FrameOpti
     *_, last = generate_frame(make_frame_plan(frame))
     assert isinstance(last, FrameFinished) and Path(last.image).parent == Path("outputs")
     assert list((home / "cache").rglob("*.safetensors"))  # the prompt
+
+
+def test_a_video_is_finished(tmp_path: Path) -> None:
+    video = Made(count=6, size=(64, 48)).write(tmp_path / "clip.mp4")
+    plan = make_finish_plan(FinishOptions.parse({"video": video, "finish": {"format": "gif", "scale": 0.5}}))
+    *_, last = finish_video(plan, tmp_path / "out")
+    assert isinstance(last, Finished) and Path(last.video).suffix == ".gif" and last.frames == 6
 
 
 def test_the_settings_are_those_at_the_call(

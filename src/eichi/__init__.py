@@ -8,7 +8,8 @@ The Python surface. Names are looked up when they are first used, so that `impor
     for event in generate(plan, "outputs"):
         print(event)
 
-One image is made likewise: `FrameOptions`, `make_frame_plan`, `generate_frame`. Here a program of somebody else's comes
+One image is made likewise: `FrameOptions`, `make_frame_plan`, `generate_frame`; a video that there is is finished by
+`FinishOptions`, `make_finish_plan`, `finish_video`. Here a program of somebody else's comes
 in, so the settings of the machine are read here, at each call; the functions of the same names below are handed them.
 """
 
@@ -23,15 +24,29 @@ if TYPE_CHECKING:
     from eichi.catalog import Entry
     from eichi.errors import EichiError
     from eichi.events import Event
+    from eichi.finish.plan import FinishPlan
     from eichi.models.load import Components
-    from eichi.options import FrameOptions, VideoOptions
+    from eichi.options import FinishOptions, FrameOptions, VideoOptions
     from eichi.pipeline.checkpoint import Checkpoint
     from eichi.plan.oneframe import FramePlan
     from eichi.plan.plan import Plan
 
-__all__ = ["EichiError", "FrameOptions", "VideoOptions", "generate", "generate_frame", "make_frame_plan", "make_plan"]
+__all__ = [
+    "EichiError",
+    "FinishOptions",
+    "FrameOptions",
+    "VideoOptions",
+    "finish_video",
+    "generate",
+    "generate_frame",
+    "make_finish_plan",
+    "make_frame_plan",
+    "make_plan",
+]
 
-_HOMES = {"EichiError": "eichi.errors", "FrameOptions": "eichi.options", "VideoOptions": "eichi.options"}
+_HOMES = {"EichiError": "eichi.errors"} | dict.fromkeys(
+    ("FinishOptions", "FrameOptions", "VideoOptions"), "eichi.options"
+)
 
 
 # Large tensors in pages of 2 MiB, where the system has such: without them over a quarter of a CPU's time goes into
@@ -83,6 +98,28 @@ def generate_frame(
     from eichi.pipeline.oneframe import generate_frame as run
 
     yield from run(plan, folder, components or _components(plan.entry), stop)
+
+
+def make_finish_plan(options: "FinishOptions") -> "FinishPlan":
+    """What finishing a video comes to, as `finish.plan.make_finish_plan` says. Raises InputError."""
+    from eichi.finish.plan import make_finish_plan as plan
+    from eichi.settings import load_settings
+
+    settings = load_settings()
+    return plan(options, settings.model_folders, settings.cache)
+
+
+def finish_video(
+    plan: "FinishPlan", folder: "Path | str" = "outputs", stop: Callable[[], bool] = lambda: False
+) -> "Iterator[Event]":
+    """Finish a video, or go on where the same was interrupted, as `finish.run.finish` says."""
+    from pathlib import Path
+
+    from eichi.finish.folder import left_over
+    from eichi.finish.run import finish
+    from eichi.settings import load_settings
+
+    yield from finish(plan, folder, load_settings().runtime, stop, left_over(Path(folder), plan))
 
 
 def _components(entry: "Entry") -> "Components":
