@@ -25,6 +25,7 @@ FOLDER, COMFY = "upscalers", ("upscale_models",)
 ENDINGS = (".safetensors", ".pth")
 SHIPPED = Path(__file__).parent / "upscaler"
 FACTS = "upscalers"  # in the cache
+LONGEST = 300.0  # seconds for building a network
 # What builds a network and says what it is; the page's own process has no torch.
 LOOK = "import sys; from eichi.models.upscale import tell; tell(sys.argv[1])"
 
@@ -95,13 +96,17 @@ def facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
 
 def _look(path: Path) -> Facts:
     """What a process of its own says of a file."""
-    made = subprocess.run(
-        [sys.executable, "-c", LOOK, str(path)],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        encoding="utf-8",
-        errors="replace",
-    )
+    try:
+        made = subprocess.run(
+            [sys.executable, "-c", LOOK, str(path)],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LONGEST,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError("error.upscaler.read", path=path, reason="reason.os.late") from error
     last = (made.stdout.strip().splitlines() or ["{}"])[-1]
     try:
         said = parse_json(last)
