@@ -130,6 +130,9 @@ def _tell() -> None:
         for page, one in found.items():
             if one.share < 1:
                 click.echo(f"  {page}: {one.missing} missing, {one.stale} stale")
+        made = {f"reference/{name}" for name in PAGES}
+        for page in sorted(set(pages(source)) - made - set(found)):
+            click.echo(f"  {page}: no catalogue yet; run `python -m eichi.help catalogue {code}`")
 
 
 if __name__ == "__main__":
