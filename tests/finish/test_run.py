@@ -219,6 +219,15 @@ def test_one_frame_can_be_looked_at_before(plan_of: Plans, runtime: Runtime, run
     assert np.abs(frame.astype(int) - shown.astype(int)).mean() < 3
 
 
+def test_frames_are_enlarged_and_the_record_says_by_what(plan_of: Plans, run: Runs, runtime: Runtime) -> None:
+    made = run(upscale="compact2x", scale=1.5, fps=10.0)
+    with av.open(made.video) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert frames[0].shape == (72, 96, 3) and np.allclose([one[20:-20].mean() for one in frames], FORWARD[::3], atol=3)
+    assert read_record(Path(made.video))["upscaler"] == {"name": "compact2x", "architecture": "RealESRGAN Compact"}
+    assert preview(plan_of(upscale="compact2x"), 0.1, runtime).shape == (96, 128, 3)
+
+
 def test_what_cannot_be_is_said_before(plan_of: Plans, tmp_path: Path, runtime: Runtime) -> None:
     for chain, id in (
         ({"scale": 0.1}, "error.finish.small"),
