@@ -16,7 +16,7 @@ from PIL import Image
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, FinishStarted, SectionDone, Step, Stopped
 from eichi.finish import filters
-from eichi.finish.folder import left_over
+from eichi.finish.folder import left_over, new_folder
 from eichi.finish.forms import FORMS
 from eichi.finish.plan import FinishPlan, make_finish_plan, need
 from eichi.finish.run import finish, preview
@@ -146,6 +146,15 @@ def test_interrupted_and_gone_on_with_the_bytes_are_the_same(
     assert Path(ended(events).video).read_bytes() == Path(whole.video).read_bytes()
     assert any(isinstance(one, SectionDone) and not one.computed for one in events)
     assert not list(out.glob(".*"))
+
+
+def test_what_was_left_behind_a_whole_result_goes(plan_of: Plans, runtime: Runtime, tmp_path: Path) -> None:
+    plan, place = plan_of(), new_folder(tmp_path, ".mp4")
+    place.begin(plan)
+    place.result.touch()
+    assert left_over(tmp_path, plan) == place  # its picture is still to be made
+    place.poster.touch()
+    assert left_over(tmp_path, plan) is None and not place.folder.exists()
 
 
 def test_what_is_left_of_another_video_is_not_gone_on_with(

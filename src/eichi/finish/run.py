@@ -36,7 +36,6 @@ Pixels = NDArray[np.uint8]
 Numbered = Iterator[tuple[int, Pixels]]
 Stop = Callable[[], bool]
 TOLD = 6  # frames between two words on how far a part is
-POSTER = ".png"
 
 
 def finish(
@@ -228,7 +227,7 @@ def _publish(plan: FinishPlan, place: FinishFolder, marks: Marks) -> Finished:
     """Put the file in its place, with its poster."""
     values, path = finish_record(plan, marks), place.result
     segments = [place.segment(plan, number) for number in range(plan.parts)]
-    picture = path.with_suffix(POSTER)
+    picture = place.poster
     with writing(path):
         with aside(path, place.folder) as draft:
             write_file(draft, plan, segments, values)
