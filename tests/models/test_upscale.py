@@ -157,3 +157,19 @@ def test_what_a_file_is_is_found_out_once(
     assert facts_of(file, tmp_path) == facts_of(file, tmp_path) == Facts(4, "ESRGAN", True)
     assert asked == [file.path]
     assert Facts(4, "ESRGAN", True) == upscale._facts(upscale._read(file.path), file.path)
+
+
+def test_that_a_file_is_no_upscaler_is_found_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = ["reason.os.late", "reason.damaged"]
+
+    def look(path: Path) -> Facts:
+        raise ModelError("error.upscaler.read", path=path, reason=reasons.pop(0))
+
+    monkeypatch.setattr("eichi.models.upscalers._look", look)
+    file = UpscalerFile("a", tmp_path / "a.pth")
+    file.path.touch()
+    for reason in ("reason.os.late", "reason.damaged", "reason.damaged"):  # the machine was slow; the file; as kept
+        with pytest.raises(ModelError) as caught:
+            facts_of(file, tmp_path)
+        assert caught.value.plain["reason"] == reason
+    assert not reasons

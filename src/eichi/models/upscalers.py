@@ -2,7 +2,8 @@
 
 An upscaler is called by its file's name without the ending, or by its path. How many times larger it makes a picture
 stands nowhere in a file that could be read without building the network, so a process of its own builds it once
-(`models.upscale`), and what it finds is kept in the cache by the file's name, size and time.
+(`models.upscale`), and what it finds is kept in the cache by the file's name, size and time, also where it is
+no upscaler.
 """
 
 import hashlib
@@ -14,12 +15,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from eichi.catalog import ModelFolders
 from eichi.errors import ModelError
 from eichi.files import aside, read_file
 from eichi.models.comfy import comfy_places, folders
+from eichi.models.spandrel import NAME
 from eichi.reading import parse_json
 
 FOLDER, COMFY = "upscalers", ("upscale_models",)
@@ -93,14 +98,30 @@ def _facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
     kept = None if cache is None else cache / FACTS / f"{_mark(file.path)}.json"
     if kept is not None:
         with suppress(OSError, ValueError, TypeError):
-            return Facts(**parse_json(read_file(kept).decode("utf-8")))
-    made = _look(file.path)
+            return _told(parse_json(read_file(kept).decode("utf-8")))
+    try:
+        made = _look(file.path)
+    except ModelError as error:
+        if not str(error.plain.get("reason", "")).startswith("reason.os."):  # such may be over the next time
+            _keep(kept, {"error": error.id, **error.plain})
+        raise
+    _keep(kept, asdict(made))
+    return made
+
+
+def _told(said: dict[str, Any]) -> Facts:
+    """What was said of a file. Raises ModelError where that was an error."""
+    if "error" in said:
+        raise ModelError(str(said.pop("error")), **said)
+    return Facts(**said)
+
+
+def _keep(kept: Path | None, said: dict[str, Any]) -> None:
     if kept is not None:
         with suppress(OSError):  # it is looked into again
             kept.parent.mkdir(parents=True, exist_ok=True)
             with aside(kept, lasting=False) as draft:
-                draft.write_text(json.dumps(asdict(made)), encoding="utf-8")
-    return made
+                draft.write_text(json.dumps(said), encoding="utf-8")
 
 
 def _look(path: Path) -> Facts:
@@ -118,10 +139,7 @@ def _look(path: Path) -> Facts:
         raise ModelError("error.upscaler.read", path=path, reason="reason.os.late") from error
     last = (made.stdout.strip().splitlines() or ["{}"])[-1]
     try:
-        said = parse_json(last)
-        if "error" in said:
-            raise ModelError(str(said.pop("error")), **said)
-        return Facts(**said)
+        return _told(parse_json(last))
     except (ValueError, TypeError) as error:
         raise ModelError("error.upscaler.read", path=path, reason="reason.damaged") from error
 
@@ -136,5 +154,6 @@ def _files(models: ModelFolders) -> Iterator[Path]:
 
 def _mark(path: Path) -> str:
     state = path.stat()
-    told = f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}"
+    library = version(NAME) if find_spec(NAME) else ""
+    told = f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{library}"
     return hashlib.blake2b(told.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
