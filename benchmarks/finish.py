@@ -1,4 +1,4 @@
-"""`python -m benchmarks.finish`: memory of a chain over a short and a long video, measured; the table of measured/finish.md.
+"""`python -m benchmarks.finish`: memory of a chain over a short and a long video; the table of measured/finish.md.
 
 Each is finished by a process of its own, enlarged by an upscaler with random weights and given grain; the peak is what
 the system counted for that process. Takes some minutes.
@@ -63,7 +63,7 @@ def main() -> None:
         return
     lines = [
         "# Memory of finishing a video", "",
-        f"`python -m benchmarks.finish` on a CPU: videos of {SIDE}x{SIDE}, one process each, the peak of its memory.", "",
+        f"`python -m benchmarks.finish` on a CPU: videos of {SIDE}x{SIDE}, a process each, the peak of its memory.", "",
         "| chain | video | frames | seconds | peak | more than for the short one |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     with TemporaryDirectory() as folder:
@@ -77,11 +77,9 @@ def main() -> None:
                 command = [sys.executable, "-m", "benchmarks.finish", "--one", asked]
                 said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout.splitlines()[-1])
                 first = first or said["peak"]
-                more = (said["peak"] - first) / 2**20
-                lines.append(
-                    f"| {name} | {seconds} s | {said['frames']} | {said['seconds']:.0f} | {said['peak'] / 2**20:.0f} MiB"
-                    f" | {more:+.0f} MiB |"
-                )
+                peak, more = said["peak"] / 2**20, (said["peak"] - first) / 2**20
+                told = f"| {name} | {seconds} s | {said['frames']} | {said['seconds']:.0f} | {peak:.0f} MiB"
+                lines.append(f"{told} | {more:+.0f} MiB |")
     args.write.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 

@@ -52,7 +52,9 @@ DETAIL = re.compile(r"(подробности|詳細): .*")  # a library's own w
 
 def names() -> set[str]:
     """What has a name in this program: options, their keys and choices, commands, models, languages."""
-    fields = [field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)]
+    fields = [
+        field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)
+    ]
     found = {field.key for field in fields} | {str(choice) for field in fields for choice in field.choices}
     found |= {part for key in list(found) for part in key.split(".")}
     found |= {word for path, _ in commands_of(commands) for word in path}
