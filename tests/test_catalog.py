@@ -1,12 +1,14 @@
 """The known models, and folders that say what they are like."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from eichi.catalog import CARD, FRAMEPACK_SIZES, HUNYUAN, PARTS, find, known
 from eichi.errors import ModelError
+from eichi.words import languages, say
 
 PUBLISHED = {
     384: "256x576 288x512 320x448 352x416 384x384 416x352 448x320 512x288 576x256",
@@ -61,6 +63,11 @@ def test_names_and_repositories() -> None:
     assert find("framepack").resolution == 640
     assert find("tiny").parts["vae"] == find("tiny-f1").parts["vae"]
     assert find("tiny").parts["transformer"] != find("tiny-f1").parts["transformer"]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_help_of_the_flag_names_every_model(language: str) -> None:
+    assert set(known()) <= set(re.findall(r"[a-z0-9-]+", say("cli.option.model", language)))
 
 
 def test_the_template_has_one_place_for_the_prompt() -> None:

@@ -22,6 +22,8 @@ from eichi.help.catalogues import (
 )
 from eichi.reference.pages import PAGES
 
+# Languages whose documents are translated, so that a gap is a fault. Those of others appear in English, page by page.
+WHOLE = {"ja", "ru", "zh-TW"}
 LONG = "A long sentence about the queue, and more."
 
 
@@ -151,11 +153,11 @@ def test_what_no_page_says_is_told(book: Path) -> None:
 
 
 @pytest.mark.parametrize("code", translations())
-def test_every_page_is_translated(code: str) -> None:
+def test_every_page_has_a_catalogue_and_whole_languages_have_no_gap(code: str) -> None:
     made = {f"reference/{name}" for name in PAGES}  # in every language already
     found = progress(catalogues(code, folder()))
     assert set(found) == set(pages(folder())) - made, "run `make docs`"
-    assert {page: one for page, one in found.items() if one.share < 1} == {}
+    assert {page: one for page, one in found.items() if one.share < 1 and code in WHOLE} == {}
 
 
 def test_the_catalogues_of_all_languages_have_the_same_texts() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eichi.models.layers import aliases, flat
+from eichi.models.layers import AROUND, BLOCKS, aliases, flat
 from eichi.models.loranames import FAMILIES, KINDS, PARTS, PREFIXES, other_family, other_kind, read_name, split_prefix
 from tests import loras
 
@@ -15,6 +15,16 @@ def test_every_source_s_example_is_a_layer_of_the_model(prefix: object) -> None:
     layer, form = split_prefix(name.layer)
     assert form == rule.format
     assert flat(layer) in aliases(loras.PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [*AROUND.items(), *((f"{theirs}_0_{alias}", f"{ours}.0.{parts}") for theirs, ours, table in BLOCKS
+                        for alias, parts in table.items())],
+)  # fmt: skip
+def test_every_layer_s_name_is_flat_and_means_layers_of_the_model(theirs: str, ours: str) -> None:
+    assert theirs == flat(theirs)
+    assert theirs in aliases(loras.PUBLISHED), f"the model has no layer {ours}"
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.example)
@@ -84,10 +94,7 @@ def test_other_names_are_no_part(name: str) -> None:
 
 
 def test_other_kinds_and_families_by_their_examples() -> None:
-    assert [other_kind([kind.example]) for kind in KINDS] == [
-        "OFT/BOFT", "GLoRA", "IA3", "VeRA", "VB-LoRA", "RandLoRA", "FourierFT", "HRA", "SHiRA", "C3A", "MiSS/Bone",
-        "RoAd", "X-LoRA", "Textual Inversion",
-    ]  # fmt: skip
+    assert [other_kind([kind.example]) for kind in KINDS] == [kind.name for kind in KINDS]
     assert [other_family([family.example]) for family in FAMILIES] == [family.name for family in FAMILIES]
     example = FAMILIES[0].example
     assert other_family([example, example, "a", "b"]) == FAMILIES[0].name  # half of them

@@ -11,12 +11,16 @@ from eichi.catalog import PartSource
 
 @dataclass(frozen=True)
 class Licence:
-    """Terms by the id of their words, `licence.<id>`; `asked` says that using the weights is agreeing to them."""
+    """Terms by the id of their words, `licence.<id>`; `asked` says that using the weights is agreeing to them.
+
+    With a `repository` they are those of the weights from there alone, and not of a part of every model.
+    """
 
     id: str
     url: str
     parts: tuple[str, ...]
     asked: bool = True
+    repository: str | None = None
 
 
 LICENCES = (
@@ -33,5 +37,11 @@ LICENCES = (
 
 def licences(sources: Mapping[str, PartSource], parts: Collection[str]) -> tuple[Licence, ...]:
     """The terms of these parts, of those that come from a hub."""
-    fetched = {part for part in parts if sources[part].repository is not None}
-    return tuple(one for one in LICENCES if fetched.intersection(one.parts))
+    fetched = {part: sources[part].repository for part in parts if sources[part].repository is not None}
+    return tuple(one for one in LICENCES if _holds(one, fetched))
+
+
+def _holds(licence: Licence, fetched: Mapping[str, str | None]) -> bool:
+    """Whether terms are those of any of these parts, given with where they come from."""
+    places = [fetched[part] for part in licence.parts if part in fetched]
+    return licence.repository in places if licence.repository else bool(places)
