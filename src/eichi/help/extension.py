@@ -134,7 +134,14 @@ def context(app: Sphinx, pagename: str, template: str, told: dict[str, Any], tre
 
 
 def shelves(app: Sphinx) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The table of contents: captions, and below each the names and titles of its pages."""
+    """The table of contents: captions, and below each the names and titles of its pages. The same on every page."""
+    made: list[tuple[str, list[tuple[str, str]]]] | None = getattr(app.env, "eichi_shelves", None)
+    if made is None:
+        made = app.env.eichi_shelves = _shelves(app)  # type: ignore[attr-defined]
+    return made
+
+
+def _shelves(app: Sphinx) -> list[tuple[str, list[tuple[str, str]]]]:
     known = app.env.titles
     trees = app.env.get_doctree(app.config.root_doc).findall(addnodes.toctree)
     every = ((tree.get("caption") or "", [name for _, name in tree["entries"] if name in known]) for tree in trees)
