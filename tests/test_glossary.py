@@ -124,15 +124,19 @@ EXEMPT: dict[str, dict[str, tuple[str, ...]]] = {
     "zh-TW": {
         "請求": ("error.api.", "error.hub.", "error.origin"),  # an HTTP request
         "權杖": (  # an access token
-            "ui.password",
+            "ui.",
             "cli.ui.",
+            "error.access.",
             "error.api.access",
             "error.ray.",
             "error.hub.",
             "cli.error.hub.",
             "label.setting.token",
+            "label.setting.quota",
             "option.setting.token",
+            "option.setting.quota",
             "reason.token",
+            "reference.operation",
         ),
     },
     "ru": {r"[Зз]апрос": ("error.api.", "error.hub.")},  # an HTTP request

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag
 
 import pytest
 
@@ -157,6 +157,16 @@ def test_the_search_finds_parts_of_words_from_the_disk_too(browser: "Browser", s
         with page.expect_navigation():
             page.locator("#results li a").first.click()
         assert page.locator("h1").count() == 1
+    page.close()
+
+
+@seen
+def test_a_search_that_nothing_meets_as_a_whole_shows_what_meets_a_part(browser: "Browser", site: Path) -> None:
+    page = browser.new_page()
+    for typed, id in ((f"zzzzzz {say('label.seed', CODE)}", "help.some"), ("zzzzzz", "help.none")):
+        page.goto(f"{site.as_uri()}/search.html?q={quote(typed)}")
+        assert page.inner_text("#found").startswith(say(id, CODE, count="0").partition("0")[0])
+        assert (page.locator("#results li").count() > 0) == (id == "help.some")
     page.close()
 
 

@@ -67,6 +67,17 @@ def test_a_token_has_a_name_and_goes_alone(tmp_path: Path) -> None:
                 access.give(name)
 
 
+def test_a_server_that_runs_lets_a_dropped_token_in_no_more(tmp_path: Path) -> None:
+    """The command that drops it is another process, with its own Access."""
+    tokens = {name: Access(tmp_path).give(name) for name in ("studio", "friend")}
+    runs = Access(tmp_path)
+    assert [runs.allows(f"Bearer {one}") for one in tokens.values()] == ["studio", "friend"]
+    Access(tmp_path).take("studio")
+    assert [runs.remembers(f"Bearer {one}") for one in tokens.values()] == [None, None]
+    assert [runs.allows(f"Bearer {one}") for one in tokens.values()] == [None, "friend"]
+    assert runs.remembers(f"Bearer {tokens['friend']}") == "friend"
+
+
 def test_a_page_for_others_asks_for_the_password(desk: Desk) -> None:
     access = Access(desk.settings.home)
     password, token = access.renew()

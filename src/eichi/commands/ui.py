@@ -74,7 +74,9 @@ def _tokens(access: "Access", new: str | None, drop: str | None, language: str) 
         access.take(drop)
         tell(say("ui.token_gone", language, name=drop))
     if new is not None:
-        tell(say("ui.token", language, name=new, token=access.give(new)))
+        token = access.give(new)
+        tell(say("ui.token", language, name=new))
+        click.echo(token)  # by itself, so that a file or a pipe takes the token and nothing else
 
 
 def _known(lang: str) -> str:

@@ -2,8 +2,8 @@
 
 All are generated here, shown once, and kept as hashes in the home folder; making new ones is how they are changed. A
 browser asks for the password itself (HTTP Basic, any user name), a program sends `Authorization: Bearer TOKEN`. Whoever
-was right once is remembered for as long as the server runs, since a good hash is slow. Whoever is wrong often waits
-longer each time, and hashing has threads of its own, so that those who are right notice nothing of it. Knows no page.
+was right once is remembered until the file changes, since a good hash is slow. Whoever is wrong often waits longer each
+time, and hashing has threads of its own, so that those who are right notice nothing of it. Knows no page.
 """
 
 import asyncio
@@ -48,6 +48,7 @@ class Access:
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
         self._right: dict[bytes, str] = {}
+        self._seen = self._stamp()  # the file by which they were right
 
     @property
     def known(self) -> bool:
@@ -77,7 +78,7 @@ class Access:
         return token
 
     def take(self, name: str) -> None:
-        """Let nobody in any more with the token of a name; a server that runs knows it at its next start.
+        """Let nobody in any more with the token of a name, by a server that runs already neither.
 
         Raises InputError for a name that has none.
         """
@@ -88,24 +89,39 @@ class Access:
         self._write(values | {NAMED: {one: kept for one, kept in named.items() if one != name}})
 
     def remembers(self, header: str) -> str | None:
-        """Whose an Authorization header is that was right before, None for another; that costs nothing to say."""
+        """Whose an Authorization header is that was right before, None for another; that costs next to nothing to say.
+
+        Another process may have taken a token away meanwhile: who is let in by a new file is asked again.
+        """
+        if (now := self._stamp()) != self._seen:
+            self._right.clear()
+            self._seen = now
         return self._right.get(_mark(header))
 
     def allows(self, header: str) -> str | None:
         """Whose an Authorization header is: the name of the token in it, PASSWORD, or None for a wrong one."""
         if (name := self.remembers(header)) is not None:
             return name
+        seen = self._seen
         kind, _, given = header.partition(" ")
         match kind.lower():
             case "basic":
                 name = self._whose(_password(given), (PASSWORD,))
             case "bearer":
                 name = self._whose(given.strip(), (TOKEN, NAMED))
-        if name is not None:
+        if name is not None and seen == self._stamp():
             if len(self._right) >= KNOWN:
                 self._right.clear()
             self._right[_mark(header)] = name
         return name
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What tells one writing of the file from another, None where there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
 
     def _whose(self, given: str, kinds: tuple[str, ...]) -> str | None:
         """The name of the secret of these kinds that was given; one hash, however many there are."""
