@@ -160,6 +160,13 @@ def test_the_search_finds_parts_of_words_from_the_disk_too(browser: "Browser", s
     page.close()
 
 
+def test_no_heading_has_the_name_that_a_rule_of_the_looks_is_for(texts: dict[str, str]) -> None:
+    """A page with the heading “Results” was drawn as a list of what the search found."""
+    looks = (folder() / "_theme" / "eichi" / "static" / "site.css").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?m)(?:^|[\s,(])#([a-z]+)", looks))
+    assert named & {id for text in texts.values() for id in re.findall(r'<section id="([^"]+)"', text)} == set()
+
+
 @seen
 def test_a_search_that_nothing_meets_as_a_whole_shows_what_meets_a_part(browser: "Browser", site: Path) -> None:
     page = browser.new_page()
