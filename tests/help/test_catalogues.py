@@ -160,6 +160,14 @@ def test_every_page_has_a_catalogue_and_whole_languages_have_no_gap(code: str) -
     assert {page: one for page, one in found.items() if one.share < 1 and code in WHOLE} == {}
 
 
+@pytest.mark.parametrize("code", translations())
+def test_every_translation_fits_its_text(code: str) -> None:
+    """Sphinx warns of what does not; the test of the site does not translate every page."""
+    place = catalogues(code, folder())
+    every = ((path.stem, text, one) for path in place.rglob("*.po") for text, one in said(path).items() if one)
+    assert [found for found in every if misfit(*found[1:])] == []
+
+
 def test_the_catalogues_of_all_languages_have_the_same_texts() -> None:
     every = [texts(code) for code in translations()]
     assert all(one == every[0] for one in every), "run `make docs`"

@@ -1,6 +1,7 @@
 """The site as Sphinx makes it, in a language that is not English: whole, linked, quiet under the page's policy."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from urllib.parse import quote, unquote, urldefrag
 import pytest
 
 from eichi.declare import walk
-from eichi.documents import address, folder, mark, pages
+from eichi.documents import CATALOGUES, address, catalogues, folder, mark, pages
+from eichi.help.catalogues import entries, original, read, translated, write
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.web.manual import FOLDER
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CODE = "ja"
+SPOKEN = ("index", "guide/controls", "guide/queue", "reference/glossary")  # translated; the others are told as they are
+BUILD = """import sys; from pathlib import Path; from eichi.help.build import build
+code, source, to = sys.argv[1:]
+sys.exit(not build(code, Path(to), source=Path(source), strict=True))"""
 LOADED = r"<(?:script|link|img|source|iframe)\b[^>]*\b(?:src|href)=\"(?:https?:)?//"
 WRITTEN = r"<[a-z][^>]*\s(?:style|on[a-z]+)=|<style|<script(?![^>]*\bsrc=)|javascript:"
 seen = pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)
@@ -34,11 +40,26 @@ pytestmark = pytest.mark.slow
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with the site where the page looks for it."""
     place = tmp_path_factory.mktemp("machine")
-    to = place / "home" / FOLDER / mark(folder())
-    words = [sys.executable, "-m", "eichi.help", "build", CODE, "--strict", "--to", str(to)]
+    to = place / "home" / FOLDER / mark(folder()) / CODE
+    words = [sys.executable, "-c", BUILD, CODE, str(sources(place / "docs")), str(to)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return place
+
+
+def sources(to: Path) -> Path:
+    """The documents, in which all texts of most pages stand for themselves: a translation costs Sphinx two readings,
+    which would be three quarters of the time. That all of them fit is seen in the tests of the catalogues.
+    """
+    shutil.copytree(folder(), to, ignore=shutil.ignore_patterns(CATALOGUES))
+    place, made = catalogues(CODE, folder()), catalogues(CODE, to)
+    for path in place.rglob("*.po"):
+        catalog, page = read(path), path.relative_to(place).with_suffix("").as_posix()
+        for message in entries(catalog):
+            if translated(message) and page not in SPOKEN:
+                message.string = original(message)
+        write(catalog, made / path.relative_to(place))
+    return to
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +86,7 @@ def test_every_page_is_there_and_in_the_contents(texts: dict[str, str]) -> None:
 
 def test_every_paragraph_is_translated(texts: dict[str, str]) -> None:
     """As the documents stand today: a text that the catalogues do not have yet is shown in English, too."""
+    assert [name for name, text in texts.items() if 'class="behind"' in text] == []
     assert [name for name, text in texts.items() if re.search(r'class="[^"]*\buntranslated\b', text)] == []
 
 
