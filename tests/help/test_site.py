@@ -2,10 +2,11 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from html import unescape
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote, urldefrag
@@ -14,6 +15,7 @@ import pytest
 
 from eichi.declare import walk
 from eichi.documents import CATALOGUES, address, catalogues, folder, mark, pages
+from eichi.help.__main__ import main
 from eichi.help.catalogues import entries, original, read, translated, write
 from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
@@ -27,23 +29,25 @@ if TYPE_CHECKING:
 
 CODE = "ja"
 SPOKEN = ("index", "guide/controls", "guide/queue", "reference/glossary")  # translated; the others are told as they are
-BUILD = """import sys; from pathlib import Path; from eichi.help.build import build
-code, source, to = sys.argv[1:]
-sys.exit(not build(code, Path(to), source=Path(source), strict=True))"""
 LOADED = r"<(?:script|link|img|source|iframe)\b[^>]*\b(?:src|href)=\"(?:https?:)?//"
 WRITTEN = r"<[a-z][^>]*\s(?:style|on[a-z]+)=|<style|<script(?![^>]*\bsrc=)|javascript:"
 seen = pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)
-pytestmark = pytest.mark.slow
+# MyST asks in a way that Sphinx is about to give up.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sphinx.deprecation.RemovedInSphinx11Warning")]
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with the site where the page looks for it."""
     place = tmp_path_factory.mktemp("machine")
-    to = place / "home" / FOLDER / mark(folder()) / CODE
-    words = [sys.executable, "-c", BUILD, CODE, str(sources(place / "docs")), str(to)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    to = place / "home" / FOLDER / mark(folder())
+    said = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
+        patch.setattr("eichi.help.build.folder", partial(sources, place / "docs"))
+        try:
+            main(["build", CODE, "--strict", "--to", str(to)], standalone_mode=False)
+        except SystemExit:
+            pytest.fail(said.getvalue()[-3000:])
     return place
 
 
