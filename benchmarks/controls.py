@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from benchmarks.printing import printing
+from eichi.words import say
 from training.judge import SIDE, Clip, Judge, Subject
 
 COLUMNS, SCALE, MARGIN = 8, 2, 150  # frames, enlargement, pixels for a row's label
@@ -127,7 +128,9 @@ CONTROLS = (
         "Loop",
         "Compare the last frame with the first.",
         "keyframes#loops",
-        lambda s: tuple((kind, JUMPS, keyframes(loop=kind)) for kind in ("off", "final", "seamless")),
+        lambda s: tuple(
+            (say(f"choice.keyframes.loop.{kind}"), JUMPS, keyframes(loop=kind)) for kind in ("off", "final", "seamless")
+        ),
         seconds=2.4,
     ),
     Control(
@@ -292,7 +295,7 @@ CONTROLS = (
         "the more the result takes from it.",
         "single-frame#positions",
         lambda s: (
-            ("start picture only", STILL, {"target": 5}),
+            ("start image only", STILL, {"target": 5}),
             ("reference at 10", STILL, {"target": 5, "references": [f"{s.last}:10"]}),
             ("reference at 6", STILL, {"target": 5, "references": [f"{s.last}:6"]}),
         ),
@@ -386,18 +389,18 @@ def _videos(judge: Judge, subject: Subject, control: Control) -> Iterator[tuple[
 
 
 def _singles(judge: Judge, control: Control) -> Iterator[tuple[Image.Image, Figures]]:
-    """The start pictures, then a row for every setting of a single image's control, and its figures."""
+    """The start images, then a row for every setting of a single image's control, and its figures."""
     subjects = judge.subjects[:COLUMNS]
     starts = torch.cat([judge.alone(subject.picture) for subject in subjects])
     first: tuple[str, Clip] | None = None
-    yield strip("start picture", starts), ("start picture", "as the VAE shows it")
+    yield strip("start image", starts), ("start image", "as the VAE shows it")
     for row in range(len(control.rows(subjects[0]))):
         made, label = [], ""
         for subject in subjects:
             label, said, options = control.rows(subject)[row]
             made.append(judge.image(subject, said, **options))
         images = torch.cat(made)
-        yield strip(label, images), (label, f"{gap(images, starts):.3f} from the start pictures, on average")
+        yield strip(label, images), (label, f"{gap(images, starts):.3f} from the start images, on average")
         yield from _change(control, label, images, first)
         first = first or (label, images)
 

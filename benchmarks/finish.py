@@ -1,4 +1,4 @@
-"""`python -m benchmarks.finish`: memory of a chain over a short and a long video, measured; the table of measured/finish.md.
+"""`python -m benchmarks.finish`: memory of a chain over a short and a long video; the table of measured/finish.md.
 
 Each is finished by a process of its own, enlarged by an upscaler with random weights and given grain; the peak is what
 the system counted for that process. Takes some minutes.
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
+import psutil
 
 from eichi.catalog import ModelFolders
 from eichi.console import console
@@ -42,15 +43,21 @@ def clip(path: Path, seconds: int) -> None:
 
 def run(asked: dict[str, object]) -> None:
     """Finish one video, and say the seconds that it took and the peak of this process in bytes."""
-    import resource
-
     models = ModelFolders(Path(str(asked["folder"])) / "models")
     plan = make_finish_plan(FinishOptions.parse({"video": asked["video"], "finish": asked["chain"]}), models)
     begun = time.monotonic()
     for _ in finish(plan, Path(str(asked["folder"])), Runtime(models, device="cpu")):
         pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    sys.stdout.write(json.dumps({"seconds": time.monotonic() - begun, "peak": peak, "frames": plan.frames}) + "\n")
+    sys.stdout.write(json.dumps({"seconds": time.monotonic() - begun, "peak": peak(), "frames": plan.frames}) + "\n")
+
+
+def peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main() -> None:
@@ -63,7 +70,7 @@ def main() -> None:
         return
     lines = [
         "# Memory of finishing a video", "",
-        f"`python -m benchmarks.finish` on a CPU: videos of {SIDE}x{SIDE}, one process each, the peak of its memory.", "",
+        f"`python -m benchmarks.finish` on a CPU: videos of {SIDE}x{SIDE}, a process each, the peak of its memory.", "",
         "| chain | video | frames | seconds | peak | more than for the short one |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     with TemporaryDirectory() as folder:
@@ -77,11 +84,9 @@ def main() -> None:
                 command = [sys.executable, "-m", "benchmarks.finish", "--one", asked]
                 said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout.splitlines()[-1])
                 first = first or said["peak"]
-                more = (said["peak"] - first) / 2**20
-                lines.append(
-                    f"| {name} | {seconds} s | {said['frames']} | {said['seconds']:.0f} | {said['peak'] / 2**20:.0f} MiB"
-                    f" | {more:+.0f} MiB |"
-                )
+                most, more = said["peak"] / 2**20, (said["peak"] - first) / 2**20
+                told = f"| {name} | {seconds} s | {said['frames']} | {said['seconds']:.0f} | {most:.0f} MiB"
+                lines.append(f"{told} | {more:+.0f} MiB |")
     args.write.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ NAMES = set(
         """
         AAC AVIF CFG CLIP CRF CUDA Deflate DoRA FlashAttention PyTorch SageAttention xFormers EICHI_ EICHI_HOME
         EICHI_OUTPUTS EndFrame F1 FFmpeg FP8 Final Flux Frame FramePack GGUF GPU GiB Git HDR LFS LoHa LoKr MiB
-        CPU Linux NVIDIA 2s
+        CPU Linux MKV MOV NVIDIA 2s
         SDR bf16 diff fp16 fp32 git lfs pull HF_ENDPOINT HF_TOKEN HTTPS_PROXY Hugging Face HTTP API Attention
         HunyuanVideo Image JPEG JSON LLaMA LoRA MB MP3 MP4 NaN PNG RAM SQLite SigLIP UTF-8 VAE WAV Web WebP YAML ZIP 4x
         alpha configs cpu cuda eichi false latent null pickle presets rank Seed seed settings token true video
@@ -52,7 +52,9 @@ DETAIL = re.compile(r"(подробности|詳細): .*")  # a library's own w
 
 def names() -> set[str]:
     """What has a name in this program: options, their keys and choices, commands, models, languages."""
-    fields = [field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)]
+    fields = [
+        field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)
+    ]
     found = {field.key for field in fields} | {str(choice) for field in fields for choice in field.choices}
     found |= {part for key in list(found) for part in key.split(".")}
     found |= {word for path, _ in commands_of(commands) for word in path}

@@ -119,7 +119,9 @@ def test_no_text_is_unused() -> None:
 
 
 def test_options_have_exactly_their_words() -> None:
-    fields = [field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)]
+    fields = [
+        field for kind in (VideoOptions, FrameOptions, FillOptions, FinishOptions, Settings) for field in walk(kind)
+    ]
     for top, ids in (("option", {field.id for field in fields}), ("label", {field.label for field in fields})):
         assert {id for id in TEXTS if id.startswith(f"{top}.")} == ids
 

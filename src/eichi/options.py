@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -393,7 +393,7 @@ class FinishOptions(Options):
 
 
 # What a job can be asked for, and by which name.
-Queued = VideoOptions | FrameOptions | FinishOptions
+Queued: TypeAlias = VideoOptions | FrameOptions | FinishOptions
 QUEUED: dict[str, type[VideoOptions] | type[FrameOptions] | type[FinishOptions]] = {
     one.kind: one for one in (VideoOptions, FrameOptions, FinishOptions)
 }

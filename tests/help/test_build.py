@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+import click
 import pytest
 
 from eichi.help import build
+from eichi.help.__main__ import LANGUAGE
 from eichi.words import languages, say
 
 
@@ -42,3 +44,9 @@ def test_the_entrance_names_every_language_in_its_own(tmp_path: Path) -> None:
     build.entrance(tmp_path)
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert all(f'<a href="{code}/index.html"' in text and say("page.language", code) in text for code in languages())
+
+
+def test_a_language_may_be_named_as_its_catalogues_are() -> None:
+    assert LANGUAGE.convert("zh_TW", None, None) == "zh-TW"
+    with pytest.raises(click.BadParameter):
+        LANGUAGE.convert("xx", None, None)

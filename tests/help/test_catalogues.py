@@ -1,5 +1,6 @@
 """The catalogues of the translations: what a change of the documents makes of them, what they take and refuse."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from eichi.help.catalogues import (
     spoken,
     to_do,
     translated,
+    unaided,
     update,
     write,
 )
@@ -36,6 +38,7 @@ def template(path: Path, *texts: str) -> None:
 
 
 def said(path: Path) -> dict[str, str]:
+    """The texts of a catalogue, and what they become."""
     return {original(one): translated(one) for one in entries(read(path))}
 
 
@@ -54,6 +57,32 @@ def book(tmp_path: Path) -> Path:
 def test_what_has_no_letters_is_filled_at_once(book: Path) -> None:
     assert said(book / "guide/one.po")["`--seed`"] == "`--seed`"
     assert not spoken("`eichi plan`, [](x.md) – 25 %") and spoken("[Seed](x.md)")
+
+
+@pytest.mark.parametrize(
+    ("text", "russian"),
+    [
+        ("0.5–0.8", "0,5–0,8"),
+        ("≈ 1.25 %", "≈ 1,25 %"),
+        ("27.5 GiB", "27,5 ГиБ"),
+        ("0.0–1.2 s", "0,0–1,2 с"),
+        ("`0.5`, 1.5", "`0.5`, 1,5"),
+        ("2.11.0", "2.11.0"),
+        ("1,000", "1000"),
+        ("12,345.5", "12\N{NO-BREAK SPACE}345,5"),
+        ("Ray 2.60", ""),
+    ],
+)
+def test_numbers_get_the_comma_of_the_language(text: str, russian: str) -> None:
+    assert unaided(text, "ru") == russian
+    assert unaided(text, "ja") == ("" if spoken(text) else text)
+
+
+def test_every_number_in_russian_has_its_comma() -> None:
+    every = {text: one for book in book_of("ru").values() for text, one in book.items()}
+    numbers = {text: one for text, one in every.items() if unaided(text, "ru") not in ("", text)}
+    assert len(numbers) > 50
+    assert {text: one for text, one in numbers.items() if one != unaided(text, "ru")} == {}
 
 
 def test_a_text_that_moves_takes_its_translation_along(book: Path) -> None:
@@ -75,6 +104,24 @@ def test_a_changed_text_is_stale_until_it_is_read_again(book: Path) -> None:
     assert work == {"guide/one": {"A long sentence about the queue, and much more.": ""}}
     fold({"guide/one": dict.fromkeys(work["guide/one"], "キューについて、詳しく。")}, book)
     assert progress(book)["guide/one"].share == 1
+
+
+def test_a_correction_reaches_every_page_that_said_the_same(book: Path) -> None:
+    fold({"two": {"Choose an image.": "画像を選択します。"}}, book)
+    assert said(book / "guide/one.po")["Choose an image."] == "画像を選択します。"
+    fold({"two": {"Choose an image.": "画像を選ぶ"}, "guide/one": {"Choose an image.": "画像を一つ選ぶ"}}, book)
+    fold({"two": {"Choose an image.": "画像を選ぶこと"}}, book)
+    assert said(book / "two.po")["Choose an image."] == "画像を選ぶこと"
+    assert said(book / "guide/one.po")["Choose an image."] == "画像を一つ選ぶ"
+
+
+def test_what_looks_like_a_format_is_a_text(book: Path) -> None:
+    """The library marks such a text when it reads it; then catalogues would change with every tool."""
+    for text in ("100 %s and {count} more", "Use {x} or %(y)s."):
+        template(book.parent / "pot/two.pot", text)
+        update(book.parent / "pot", book, "ja")
+        fold({"two": {text: f"{text}。"}}, book)
+        assert "-format" not in (book / "two.po").read_text(encoding="utf-8")
 
 
 def test_a_second_update_changes_nothing(book: Path) -> None:
@@ -114,6 +161,13 @@ def test_every_page_has_a_catalogue_and_whole_languages_have_no_gap(code: str) -
     assert {page: one for page, one in found.items() if one.share < 1 and code in WHOLE} == {}
 
 
+@pytest.mark.parametrize("code", translations())
+def test_every_translation_fits_its_text(code: str) -> None:
+    """Sphinx warns of what does not; the test of the site does not translate every page."""
+    every = ((page, text, one) for page, book in book_of(code).items() for text, one in book.items() if one)
+    assert [found for found in every if misfit(*found[1:])] == []
+
+
 def test_the_catalogues_of_all_languages_have_the_same_texts() -> None:
     every = [texts(code) for code in translations()]
     assert all(one == every[0] for one in every), "run `make docs`"
@@ -121,5 +175,11 @@ def test_the_catalogues_of_all_languages_have_the_same_texts() -> None:
 
 def texts(code: str) -> dict[str, set[str]]:
     """The texts of the pages."""
+    return {page: set(every) for page, every in book_of(code).items()}
+
+
+@cache
+def book_of(code: str) -> dict[str, dict[str, str]]:
+    """The catalogues of a language as they are, by page."""
     place = catalogues(code, folder())
-    return {path.relative_to(place).as_posix(): set(said(path)) for path in place.rglob("*.po")}
+    return {path.relative_to(place).as_posix(): said(path) for path in place.rglob("*.po")}

@@ -115,7 +115,7 @@ def test_a_running_job_takes_a_change_when_its_section_is_finished(
 
     def change(job: int) -> None:
         row = queue.edit(job, {"prompt": "q", "keyframes.prompts.2": "r"})
-        assert (row.status, row.options.prompt) == (Status.RUNNING, "q")
+        assert (row.status, asked(row, "prompt")) == (Status.RUNNING, "q")
 
     store.ask(Step, 1, change)
     work()
@@ -204,7 +204,7 @@ def test_a_section_of_a_finished_job_is_made_again(
     other = queue.redo(id, 1)
     words = queue.redo(id, 1, prompt="q")
     picture = queue.redo(id, 2, picture=pictures[1])
-    assert (other.options.seed, words.options.seed) == (None, seed_of(old))
+    assert (asked(other, "seed"), asked(words, "seed")) == (None, seed_of(old))
     assert asked(words, "keyframes.prompts") == {"1": "q"}
     assert asked(picture, "keyframes.sections") == {"1": str(pictures[0]), "2": str(pictures[1])}
     assert (words.plan.kept, picture.plan.kept) == (1, 2)
@@ -236,7 +236,7 @@ def test_a_video_branches_off_while_it_is_made(queue: Queue, video: VideoOptions
     queue.store.record(row, checkpoint=str(tmp_path / ".x.parts"))
     assert Action.REDO in queue.store.job(id).view().actions
     job = queue.branch(id, 2, {"prompt": "q", "seconds": 3, "sampling": {"steps": 2}})
-    assert (job.options.seed, job.options.prompt, asked(job, "sampling.steps")) == (5, "q", 2)
+    assert (asked(job, "seed"), asked(job, "prompt"), asked(job, "sampling.steps")) == (5, "q", 2)
     assert (job.plan.sections, job.plan.kept) == (4, 2)
     assert asked(job, "keyframes.prompts") == {"0": "p", "1": "p"}
     kept = load_latents(kept_file(job))

@@ -104,7 +104,7 @@ def test_the_queue_does_exactly_what_the_table_says(queue: Queue, options: Video
             assert done is None
         elif action is Action.EDIT:
             assert done is not None
-            assert (done.options.seed, done.status, after) == (5, status, order)
+            assert (done.request["seed"], done.status, after) == (5, status, order)
         elif action is Action.AHEAD:
             assert done is not None
             assert at(done.request, "keyframes.prompts") == {"2": "other"}

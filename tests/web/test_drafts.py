@@ -244,7 +244,7 @@ def test_a_picture_that_is_named_often_is_looked_for_once(
 
     monkeypatch.setattr(desk.refs, "path", look)
     asked = BatchAsked.model_validate({"pictures": [{"id": "upload:0"}] * 50})
-    assert len(batch_of(desk, asked, Visitor("en", False)).pictures) == 50
+    assert len(batch_of(desk, asked, Visitor("en", False), VideoOptions).pictures) == 50
     assert len(looked) == 1
 
 

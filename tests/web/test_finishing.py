@@ -17,6 +17,7 @@ from tests.web.browser import PATIENCE, Server, await_done, go, serving, visitin
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
+LOADED = "node => node.readyState || new Promise((done, no) => { node.onloadeddata = done; node.onerror = no; })"
 PLAYED, SHOWN = ("mp4", "av1", "webm"), ("gif", "webp", "png")
 
 
@@ -76,9 +77,7 @@ def test_every_form_is_seen_in_the_history(server: Server, browser: Browser, cli
             page.get_by_label(say("latest.look", job=number)).click()
             box = page.locator("dialog[open]")
             if name in PLAYED:
-                box.locator("video").evaluate(
-                    "node => node.readyState || new Promise((done, no) => { node.onloadeddata = done; node.onerror = no; })"
-                )
+                box.locator("video").evaluate(LOADED)
                 assert box.locator("video").evaluate("node => node.videoWidth") == 64
             else:
                 assert box.locator("img.still").evaluate("node => node.decode().then(() => node.naturalWidth)") == 64

@@ -73,7 +73,7 @@ def test_where_nothing_was_made_it_is_said_what_a_video_to_continue_needs(
         place.locator("input").set_input_files(moving(tmp_path / "in.gif"))
         expect(place.locator(".hint")).to_contain_text("in.gif")
         expect(hint).to_have_text(say("stage.empty_video", "zh-TW"))
-        expect(page.locator("#plan-notes")).to_be_visible()
+        expect(page.locator("#plan-notes")).to_have_text("4")  # those of the plan with the file in it
         page.locator("#plan-notes").click()
         expect(page.locator("dialog")).to_contain_text("in.gif 會重新編碼")
 

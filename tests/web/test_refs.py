@@ -167,7 +167,7 @@ def test_ids_find_what_is_there_and_nothing_else(desk: Desk, ids: dict[str, Path
 def test_sentences_and_views_hold_no_path_for_others(desk: Desk, video: VideoOptions) -> None:
     job = desk.start([video])[0]
     view = desk.refs.seen(job.view("en"), FAR)
-    assert view.request is not None
+    assert isinstance(view.request, VideoOptions)
     assert view.request.prompt == video.prompt
     for folder in (desk.settings.home, desk.settings.outputs.absolute(), Path(str(video.image)).parent):
         assert str(folder) not in view.model_dump_json()

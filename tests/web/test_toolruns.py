@@ -132,6 +132,7 @@ def test_latents_that_say_nothing_are_extended_by_the_draft(client: TestClient, 
     draft = {"image": f"upload:{given.mark}", "prompt": "mine", "sampling": {"steps": 3}}
     told = client.post("/api/v1/latents/extend", json={"file": clip(desk, None), "seconds": 3, "options": draft}).json()
     request = desk.store.job(told["id"]).options
+    assert isinstance(request, VideoOptions)
     assert (request.prompt, request.sampling.steps, request.image) == ("mine", 3, desk.given.find(given.mark))
 
 

@@ -21,7 +21,17 @@ from eichi.words import languages
 
 OUT = Path("build/docs")
 NICE = 10  # of 19
-LANGUAGE = click.Choice(languages())
+
+
+class Code(click.Choice[str]):
+    """The code of a language, also as the folders of the catalogues have it: zh_TW."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code as the page has it."""
+        return super().convert(value.replace("_", "-"), param, ctx)
+
+
+LANGUAGE, TRANSLATION = Code(languages()), Code(translations())
 
 
 @click.group(help=__doc__)
@@ -56,7 +66,7 @@ def keep(language: str, place: Path) -> None:
 
 
 @main.command()
-@click.argument("language", type=click.Choice(translations()), nargs=-1)
+@click.argument("language", type=TRANSLATION, nargs=-1)
 def catalogue(language: tuple[str, ...]) -> None:
     """Bring the catalogues of the languages, or of all, up to the documents."""
     from eichi.help.build import templates
@@ -72,7 +82,7 @@ def catalogue(language: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("language", type=click.Choice(translations()))
+@click.argument("language", type=TRANSLATION)
 @click.argument("page", nargs=-1)
 @click.option("--to", type=click.Path(path_type=Path), help="A file; the standard output where none is given.")
 def todo(language: str, page: tuple[str, ...], to: Path | None) -> None:
@@ -87,7 +97,7 @@ def todo(language: str, page: tuple[str, ...], to: Path | None) -> None:
 
 
 @main.command()
-@click.argument("language", type=click.Choice(translations()))
+@click.argument("language", type=TRANSLATION)
 @click.argument("file", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
 def fold(language: str, file: tuple[Path, ...]) -> None:
     """Put translations back into the catalogues; those that do not fit are said and left out."""

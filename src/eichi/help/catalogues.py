@@ -2,7 +2,7 @@
 
 An entry is a paragraph, a heading, a cell of a table. One whose original was changed is stale: gettext calls it fuzzy,
 and it is shown in English until somebody has read it again. What has no letters needs no translator and is filled at
-once. Knows neither Sphinx nor the languages.
+once, as are numbers with units in languages with a decimal comma. Knows neither Sphinx nor more of the languages.
 """
 
 import io
@@ -24,6 +24,13 @@ LINK = re.compile(r"\]\(([^()\s]*(?:\([^()]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\)")
 ROLE = re.compile(r"\{[a-z][a-z:_-]*\}(?=`)")
 BARE = re.compile(r"<https?://[^>]+>")
 LETTER = re.compile(r"[^\W\d_]")
+# A number, after what may look like one and is none: code, an address. A version of three numbers is none either.
+NUMBER = re.compile(
+    rf"{CODE.pattern}|{LINK.pattern}|{BARE.pattern}|"
+    r"(?<![\w.,])(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<part>\d+))?(?!\w|[.,]\d)"
+)
+QUANTITY = re.compile(r"([\d.,\s<>≈~±+×–-]*\d\s?)([A-Za-z]+)")
+UNITS = {"ru": {"s": "с", "min": "мин", "h": "ч", "MB": "МБ", "GB": "ГБ", "MiB": "МиБ", "GiB": "ГиБ"}}  # with a comma
 # What gettext's tools want to know, and nothing that changes from day to day.
 HEAD = r"""msgid ""
 msgstr ""
@@ -70,6 +77,8 @@ def read(path: Path) -> Catalog:
 
 def write(catalog: Catalog, path: Path) -> None:
     """Write a catalogue as everybody's tools would, without what changes from day to day. Raises OSError."""
+    for message in catalog:
+        message.flags &= {"fuzzy"}  # what the library guesses of formats is of no use here
     out = io.BytesIO()
     write_po(out, catalog, width=0, ignore_obsolete=True, no_location=True, omit_header=True)
     head = HEAD.format(locale=catalog.locale_identifier)
@@ -110,16 +119,39 @@ def update(templates: Path, folder: Path, locale: str) -> None:
         catalog.update(template, no_fuzzy_matching=not place.exists())
         for message in entries(catalog):
             text = original(message)
-            if translated(message):
-                continue
-            if not spoken(text):
-                _fill(message, text)
-            elif known.get(text):
+            own = unaided(text, locale)
+            if own and translated(message) in ("", text):
+                _fill(message, own)
+            elif not translated(message) and known.get(text):
                 _fill(message, known[text])
         for message in catalog:
-            message.flags &= {"fuzzy"}  # what the library guesses of formats is of no use here
             message.locations, message.user_comments, message.auto_comments, message.previous_id = [], [], [], []
         write(catalog, place)
+
+
+def unaided(text: str, locale: str) -> str:
+    """What a text becomes that needs no translator: one without letters, a number with its unit; else nothing.
+
+    A version of two numbers that stands alone cannot be told from a decimal number: it is to be written as code.
+    """
+    units = UNITS.get(locale)
+    if units is not None and (found := QUANTITY.fullmatch(text)) and found[2] in units:
+        return _comma(found[1]) + units[found[2]]
+    if spoken(text):
+        return ""
+    return text if units is None else _comma(text)
+
+
+def _comma(text: str) -> str:
+    """A text whose numbers have a decimal comma, and a space between thousands from ten thousand on."""
+
+    def number(found: re.Match[str]) -> str:
+        if not found["whole"]:
+            return found[0]
+        whole = found["whole"].replace(",", "" if len(found["whole"]) < len("10,000") else "\N{NO-BREAK SPACE}")
+        return f"{whole},{found['part']}" if found["part"] else whole
+
+    return NUMBER.sub(number, text)
 
 
 def spoken(text: str) -> bool:
@@ -172,30 +204,32 @@ def to_do(folder: Path, pages: Iterable[str] = ()) -> Work:
 def fold(work: Work, folder: Path) -> Folded:
     """Put translations into their catalogues, on every page that has the text; those that do not fit are refused.
 
-    Empty ones are left for another time. A text that is translated already is replaced on the page that is named.
+    Empty ones are left for another time. A text that is translated already is replaced on the page that is named, and
+    on every other page where it was translated in the same words.
     """
-    came = Folded()
-    given = {text: said for found in work.values() for text, said in found.items() if said.strip()}
-    for text, said in list(given.items()):
-        wrong = misfit(text, said)
+    came, given = Folded(), dict[str, str]()
+    named: Work = {}
+    for page, text, said in ((page, text, said) for page, texts in work.items() for text, said in texts.items()):
+        wrong = misfit(text, said) if said.strip() else ""
         if wrong:
             came.refused.append(f"{wrong}\n  {text}\n  {said}")
-            del given[text]
-    left = set(given)
-    for path in sorted(folder.rglob("*.po")):
-        catalog, named = read(path), work.get(_page(path, folder), {})
-        changed = False
-        for message in entries(catalog):
-            text = original(message)
-            if text not in given:
-                continue
-            left.discard(text)
-            if text in named or not translated(message):
-                changed = _fill(message, given[text]) or changed
-                came.filled += 1
-        if changed:
-            write(catalog, path)
-    came.refused += [f"no page has this text\n  {text}" for text in sorted(left)]
+        elif said.strip():
+            named.setdefault(page, {})[text] = said
+            given.setdefault(text, said)
+    books = {path: read(path) for path in sorted(folder.rglob("*.po"))}
+    found = [(path, _page(path, folder), one) for path, book in books.items() for one in entries(book)]
+    old = {(original(one), translated(one)) for _, page, one in found if original(one) in named.get(page, {})}
+    changed = set[Path]()
+    for path, page, message in found:
+        text, was = original(message), translated(message)
+        if text in given and (text in named.get(page, {}) or not was or (text, was) in old):
+            if _fill(message, named.get(page, {}).get(text, given[text])):
+                changed.add(path)
+            came.filled += 1
+    for path in sorted(changed):
+        write(books[path], path)
+    unknown = set(given) - {original(message) for _, _, message in found}
+    came.refused += [f"no page has this text\n  {text}" for text in sorted(unknown)]
     return came
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.transforms import SphinxTransform
 from sphinx.util.nodes import extract_messages
 
@@ -33,7 +34,7 @@ class Pictures(SphinxTransform):
     default_priority = 30
 
     def apply(self, **kwargs: Any) -> None:
-        code = tongue(self.app)
+        code = tongue(self.config)
         here = (Path(self.env.srcdir) / self.env.current_document.docname).parent
         for image in self.document.findall(nodes.image):
             other = SHOWN.sub(f"-{code}-", image["uri"])
@@ -42,23 +43,41 @@ class Pictures(SphinxTransform):
 
 
 class Spoken(SphinxTransform):
-    """Marks as translated what is: the texts of pages that are made in every language, and those of pictures, which
-    Sphinx translates and takes for untranslated. Of a page without a catalogue it marks nothing; all of it is not.
+    """Marks as translated what is: the texts of pages that are made in every language, and those that Sphinx translates
+    and takes for untranslated. Of a page without a catalogue it marks nothing; all of it is not.
     """
 
     default_priority = 21  # after the translation, before it is counted
 
     def apply(self, **kwargs: Any) -> None:
         made = self.env.current_document.docname in made_pages()
-        if not made and tongue(self.app) != ENGLISH:
+        if not made and tongue(self.config) != ENGLISH:
             for node, _ in extract_messages(self.document):
                 node.setdefault("translated", False)
         for node in self.document.findall(nodes.Element):
-            if "translated" in node and (
-                made or (isinstance(node, nodes.image) and node.get("alt") != node.get("was"))
-            ):
+            if "translated" in node and (made or _changed(node)):
                 node["translated"] = True
                 node.attributes.pop("was", None)
+
+
+def _changed(node: nodes.Element) -> bool:
+    """Whether what stands for a picture, or a caption of the table of contents, was translated."""
+    if isinstance(node, nodes.image):
+        return bool(node.get("alt") != node.get("was"))
+    return isinstance(node, addnodes.toctree) and bool(node.get("caption") != node.get("rawcaption"))
+
+
+class Anchors(SphinxTransform):
+    """Keeps the anchors of a page as they were read. A heading that its translation changes in letter case alone is
+    read once more, as if it were a page, and MyST then takes its anchor for the only one.
+    """
+
+    default_priority = 21
+
+    def apply(self, **kwargs: Any) -> None:
+        slugs = getattr(self.document, "myst_slugs", None)
+        if slugs:
+            self.env.metadata[self.env.current_document.docname]["myst_slugs"] = slugs
 
 
 class Alternatives(SphinxTransform):
@@ -83,9 +102,9 @@ class Scrolled(SphinxTransform):
             box += table
 
 
-def tongue(app: Sphinx) -> str:
+def tongue(config: Config) -> str:
     """The language that is built, by the code of the page."""
-    return str(app.config.language).replace("_", "-")
+    return str(config.language).replace("_", "-")
 
 
 def made_pages() -> tuple[str, ...]:
@@ -95,14 +114,14 @@ def made_pages() -> tuple[str, ...]:
 
 def read(app: Sphinx, docname: str, content: list[str]) -> None:
     """Take a page that is made of declarations in the language that is built."""
-    code = tongue(app)
+    code = tongue(app.config)
     if code != ENGLISH and docname in made_pages():
         content[0] = page(docname.removeprefix("reference/"), code)
 
 
 def context(app: Sphinx, pagename: str, template: str, told: dict[str, Any], tree: nodes.document | None) -> None:
     """What the theme's templates are filled with, and what of a page the search finds."""
-    code = tongue(app)
+    code = tongue(app.config)
     told["code"] = code
     told["w"] = lambda id, **values: say(id, code, **values)
     told["tongues"] = {one: say("page.language", one) for one in languages()}
@@ -115,7 +134,14 @@ def context(app: Sphinx, pagename: str, template: str, told: dict[str, Any], tre
 
 
 def shelves(app: Sphinx) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The table of contents: captions, and below each the names and titles of its pages."""
+    """The table of contents: captions, and below each the names and titles of its pages. The same on every page."""
+    made: list[tuple[str, list[tuple[str, str]]]] | None = getattr(app.env, "eichi_shelves", None)
+    if made is None:
+        made = app.env.eichi_shelves = _shelves(app)  # type: ignore[attr-defined]
+    return made
+
+
+def _shelves(app: Sphinx) -> list[tuple[str, list[tuple[str, str]]]]:
     known = app.env.titles
     trees = app.env.get_doctree(app.config.root_doc).findall(addnodes.toctree)
     every = ((tree.get("caption") or "", [name for _, name in tree["entries"] if name in known]) for tree in trees)
@@ -147,7 +173,7 @@ def no_own_search(app: Sphinx) -> None:
 
 def more_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The page of the search."""
-    yield SEARCH, {"title": say("help.search", tongue(app))}, "search.html"
+    yield SEARCH, {"title": say("help.search", tongue(app.config))}, "search.html"
 
 
 def write_index(app: Sphinx, error: Exception | None) -> None:
@@ -159,7 +185,7 @@ def write_index(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for transform in (Alternatives, Spoken, Pictures, Scrolled):
+    for transform in (Alternatives, Spoken, Anchors, Pictures, Scrolled):
         app.add_transform(transform)
     app.connect("builder-inited", no_own_search)
     app.connect("source-read", read)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil, prod, sqrt
-from typing import Any
+from typing import Any, TypeAlias
 
 from eichi.declare import OptionField, Plain, walk
 from eichi.errors import OptionError
@@ -28,7 +28,7 @@ STEPS = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?)\s*-\s*([-+]?\d+(?:[.,]\d+)?)\s*(?
 LABEL = 80  # signs of a label
 WRITTEN = "written."  # what prompts were before wildcards were drawn is no axis
 
-Drawn = VideoOptions | FrameOptions
+Drawn: TypeAlias = VideoOptions | FrameOptions
 
 
 @dataclass(frozen=True)

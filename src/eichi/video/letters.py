@@ -9,6 +9,7 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL import ImageFont
 
@@ -36,7 +37,7 @@ WINDOWS = ("YuGothR.ttc", "meiryo.ttc", "msgothic.ttc", "msjh.ttc", "segoeui.ttf
 NOTHING = "\uffff"  # what no font has
 
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
 
 
 def font_for(text: str, size: int) -> tuple[Font, bool]:
