@@ -30,7 +30,7 @@ LEAST, MOST = 16, 16_382  # pixels of a side, what encoders take
 NARROW = 32  # pixels of a side, under which no motion is estimated
 MIDDLE = 4  # times the pixels of the largest result that an upscaler may make on the way
 PACKED = Fraction(1, 2)  # of a frame's bytes that are kept of it while the order is turned round
-HARDLY, FINE = Fraction(1, 5), 8  # the same of a form for editing, or with less than this compression
+HARDLY, FINE = Fraction(1, 5), 8  # the same of a form for editing, of grain, of less than this compression
 MIB, GIB = 2**20, 2**30
 
 
@@ -243,7 +243,8 @@ def _packed(plan: FinishPlan) -> Fraction:
     """The share of a frame's bytes that a form keeps of it."""
     if not plan.form.joined:
         return PACKED
-    return HARDLY if plan.form.name == "prores" or plan.chain.compression < FINE else Fraction(1, 40)
+    large = plan.form.name == "prores" or plan.chain.compression < FINE or plan.chain.grain
+    return HARDLY if large else Fraction(1, 40)
 
 
 def finish_record(plan: FinishPlan, marks: Marks | None = None) -> Record:
