@@ -1,6 +1,7 @@
 """A chain over a video: which frames come when, what is kept, what is said; an interruption leaves no trace."""
 
 import io
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import pytest
 from PIL import Image
 
 from eichi.errors import EichiError, InputError
-from eichi.events import Adjusted, SectionDone, Step, Stopped
+from eichi.events import Adjusted, FinishStarted, SectionDone, Step, Stopped
 from eichi.finish import filters
-from eichi.finish.folder import left_over
+from eichi.finish.folder import left_over, new_folder
 from eichi.finish.forms import FORMS
 from eichi.finish.plan import FinishPlan, make_finish_plan, need
 from eichi.finish.run import finish, preview
@@ -147,6 +148,15 @@ def test_interrupted_and_gone_on_with_the_bytes_are_the_same(
     assert not list(out.glob(".*"))
 
 
+def test_what_was_left_behind_a_whole_result_goes(plan_of: Plans, runtime: Runtime, tmp_path: Path) -> None:
+    plan, place = plan_of(), new_folder(tmp_path, ".mp4")
+    place.begin(plan)
+    place.result.touch()
+    assert left_over(tmp_path, plan) == place  # its picture is still to be made
+    place.poster.touch()
+    assert left_over(tmp_path, plan) is None and not place.folder.exists()
+
+
 def test_what_is_left_of_another_video_is_not_gone_on_with(
     clip: Path, plan_of: Plans, runtime: Runtime, tmp_path: Path
 ) -> None:
@@ -240,6 +250,60 @@ def test_what_cannot_be_is_said_before(plan_of: Plans, tmp_path: Path, runtime: 
     notes = {note.id for note in plan_of(format="gif", fps=100.0, compression=80).notes}
     assert {"note.finish.gif_rate", "note.finish.bare", "note.finish.plan"} <= notes
     assert need(plan_of(reverse=True)).disk > need(plan_of()).disk
+
+
+@pytest.mark.parametrize(
+    ("made", "chain", "id"),
+    [
+        (Made(count=2, size=(17_000, 32), codec="ffv1"), {}, "error.finish.side"),
+        (Made(count=2, size=(17_000, 32), codec="ffv1"), {"reverse": True, "scale": 0.5}, "error.finish.side"),
+        (Made(count=2, size=(24, 64)), {"fps": 60.0}, "error.finish.narrow"),
+        (Made(count=9, rate=480), {"format": "av1"}, "error.finish.rate"),
+    ],
+)
+def test_what_an_encoder_would_refuse_is_said_before(
+    made: Made, chain: dict[str, Any], id: str, plan_of: Plans, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        plan_of(made.write(tmp_path / "a.mkv"), **chain)
+    assert caught.value.id == id
+
+
+def test_an_upscaler_makes_no_frames_beyond_measure(plan_of: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eichi.finish.plan.BUDGET", 16 * 4000)
+    plan_of(upscale="compact2x", scale=0.5)
+    monkeypatch.setattr("eichi.finish.plan.BUDGET", 16 * 1000)
+    with pytest.raises(InputError) as caught:
+        plan_of(upscale="compact2x", scale=0.5)
+    assert caught.value.id == "error.finish.enlarged"
+
+
+def test_room_is_reckoned_for_what_is_repeated_and_for_forms_that_are_large(plan_of: Plans) -> None:
+    once = need(plan_of()).disk
+    assert need(plan_of(repeat=99)).disk == 50 * once
+    assert need(plan_of(format="prores")).disk > 5 * once and need(plan_of(compression=1)).disk > 5 * once
+
+
+def test_a_preview_is_of_the_even_pace(plan_of: Plans, runtime: Runtime, tmp_path: Path) -> None:
+    video = Made(count=5, times=[Fraction(at) for at in (0, 1, 2, 3, 4)]).write(tmp_path / "uneven.mp4")
+    assert make_finish_plan(FinishOptions(video=video), runtime.models).clip.rate is not None
+    video = Made(count=5, times=[Fraction(at) for at in (0, 1, 2, 3, 9)]).write(tmp_path / "uneven.mp4")
+    plan = plan_of(video)
+    seen = [float(preview(plan, at, runtime).mean()) for at in (0.5, 2.5, 6.0)]
+    assert seen == pytest.approx([grey(0), grey(2), grey(3)], abs=3)
+
+
+def test_a_video_that_changes_meanwhile_makes_no_mixture(
+    plan_of: Plans, runtime: Runtime, tmp_path: Path, clip: Path
+) -> None:
+    video = tmp_path / "own.mp4"
+    video.write_bytes(clip.read_bytes())
+    work = finish(plan_of(video), tmp_path / "out", runtime)
+    next(event for event in work if isinstance(event, FinishStarted))
+    os.utime(video, ns=(1, 1))
+    with pytest.raises(InputError) as caught:
+        list(work)
+    assert caught.value.id == "error.finish.changed" and not [*(tmp_path / "out").iterdir()]
 
 
 def test_a_full_disk_is_said_before(plan_of: Plans, tmp_path: Path, runtime: Runtime, monkeypatch: Any) -> None:

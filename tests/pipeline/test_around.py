@@ -2,8 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
 from tests import small
 from tests.clips import clip, greys, tone
+from tests.machine import no_file_above
 
 BOTH = pytest.mark.parametrize("name", ["framepack", "framepack-f1"])
 
@@ -315,7 +315,7 @@ def test_a_disk_that_is_full_when_all_is_joined_costs_nothing(models: dict[str, 
         writer.add(0, frames)
         writer.publish({})
     plan = planned(components, source={"before": tmp_path / "in.mp4"})
-    with _no_larger_than(100_000), pytest.raises(DiskError) as full:
+    with no_file_above(100_000), pytest.raises(DiskError) as full:
         list(generate(plan, tmp_path / "out", components))
     checkpoint = find(None, tmp_path / "out")
     assert Path(str(full.value.values["path"])) == checkpoint.result
@@ -324,20 +324,6 @@ def test_a_disk_that_is_full_when_all_is_joined_costs_nothing(models: dict[str, 
     assert [event.computed for event in again if isinstance(event, SectionDone)] == [0]
     assert isinstance(again[-1], Finished)
     assert look(Path(again[-1].video)).frames == 6 + plan.frames
-
-
-@contextmanager
-def _no_larger_than(size: int) -> Iterator[None]:
-    """No file of this process gets larger than so many bytes."""
-    assert sys.platform != "win32"
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_what_is_encoded_is_said_in_the_plan_and_once(models: dict[str, Components], tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from eichi.video.card import CARD, TWIN, write_card
 from eichi.video.metadata import read_record
 from eichi.video.reader import measure_video
 from tests import small
+from tests.machine import no_file_above
 
 SECTIONS = 3
 
@@ -302,18 +302,6 @@ def test_going_on_takes_as_many_threads(plan: Plan, components: Components, tmp_
         torch.set_num_threads(here)
     assert set(threads(find(None, tmp_path))) == seen != {here}
     assert torch.get_num_threads() == here
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """The system refuses to let files grow, as a full disk does; Python has its signal ignored."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(("kind", "count"), [(Step, 1), (SectionDone, 1), (FramesReady, 2)])

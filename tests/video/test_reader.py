@@ -1,6 +1,8 @@
 """Frames of a video as they are seen; what is no video is one sentence."""
 
 import struct
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +14,10 @@ import pytest
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from eichi.errors import InputError
-from eichi.video import sources
+from eichi.video import sources, turning
 from eichi.video.reader import VideoShape, measure_video, read_frames
 from eichi.video.writer import Writer
 
@@ -231,6 +233,24 @@ def test_a_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
     clip = measure_video(tmp_path / "a.png")
     assert (clip.width, clip.height) == (32, 16)
     assert len(list(read_frames(tmp_path / "a.png"))) == 1
+
+
+@pytest.mark.parametrize(("form", "number"), [("jpg", 1), ("jpg", 8), ("png", 6), ("webp", 3)])
+def test_a_picture_with_exif_is_a_video_that_lies_so(tmp_path: Path, form: str, number: int) -> None:
+    exif = Image.Exif()
+    exif[turning.ORIENTATION] = number
+    Image.new("RGB", (32, 16), "red").save(tmp_path / f"a.{form}", exif=exif)
+    (frame,) = read_frames(tmp_path / f"a.{form}")
+    assert frame.pixels.shape == ((32, 16, 3) if number in (6, 8) else (16, 32, 3))
+
+
+def test_a_profile_in_a_picture_does_not_end_the_process(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (32, 16), "red").save(tmp_path / "a.png", icc_profile=profile)
+    lines = "import gc, sys, pathlib, eichi.video.reader as r", "path = pathlib.Path(sys.argv[1])"
+    again = "[(list(r.read_frames(path)), gc.collect()) for _ in range(5)]"
+    made = subprocess.run([sys.executable, "-c", "; ".join((*lines, again)), tmp_path / "a.png"], capture_output=True)
+    assert made.returncode == 0, made.stderr[-300:]
 
 
 def test_a_cut_file_is_an_error_or_its_first_frames(tmp_path: Path) -> None:

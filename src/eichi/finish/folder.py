@@ -25,7 +25,7 @@ from eichi.video.jobfolder import ENDING, FINISH, free_name
 from eichi.video.metadata import versions
 from eichi.video.writer import writing
 
-LOCK = "lock"
+LOCK, POSTER = "lock", ".png"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class FinishFolder:
     def result(self) -> Path:
         stem = self.folder.name.removeprefix(".").removesuffix(ENDING)
         return self.folder.parent / f"{stem}{self.ending}"
+
+    @property
+    def poster(self) -> Path:
+        """The picture beside the result."""
+        return self.result.with_suffix(POSTER)
 
     def segment(self, plan: FinishPlan, number: int) -> Path:
         """Where a segment lies: named by the frames that are in it."""
@@ -95,13 +100,18 @@ def new_folder(folder: Path, ending: str) -> FinishFolder:
 
 
 def left_over(folder: Path, plan: FinishPlan) -> FinishFolder | None:
-    """The folder of the same job that was interrupted, None where there is none that is free."""
+    """The folder of the same job that was interrupted, None where there is none that is free.
+
+    One that was left when its result was complete goes.
+    """
     card = card_of(plan)
     for path in sorted(folder.glob(f".*{ENDING}/{FINISH}")):
         there = FinishFolder(path.parent, plan.form.ending)
-        if _read(path) == card and not there.result.exists():
+        if _read(path) == card:
             with suppress(InputError, DiskError), there.held():
-                return there
+                if not (there.result.exists() and there.poster.exists()):
+                    return there
+                there.discard()
     return None
 
 

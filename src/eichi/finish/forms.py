@@ -39,7 +39,8 @@ class FileForm:
     """A form: the ending of its file, the codec and the pixels of its segments, the container of the file.
 
     `sound` is the codec that its sound is encoded with, None where it has none, `copied` those that it holds as they
-    are; `delay` how many frames decoding runs ahead. `joined` is whether segments become the file by copying.
+    are; `delay` how many frames decoding runs ahead; `fastest` the most frames
+    a second that it takes, None where any. `joined` is whether segments become the file by copying.
     """
 
     name: str
@@ -52,6 +53,7 @@ class FileForm:
     delay: int = 0
     joined: bool = True
     tag: str | None = None
+    fastest: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -74,7 +76,7 @@ FORMS: dict[str, FileForm] = {
     for one in (
         FileForm("mp4", ".mp4", "libx264", "yuv420p", "mp4", AAC, MP4, REORDER),
         FileForm("hevc", ".mp4", "libx265", "yuv420p", "mp4", AAC, MP4, REORDER, tag="hvc1"),
-        FileForm("av1", ".mp4", "libsvtav1", "yuv420p", "mp4", AAC, MP4),
+        FileForm("av1", ".mp4", "libsvtav1", "yuv420p", "mp4", AAC, MP4, fastest=240),
         FileForm("prores", ".mov", "prores_ks", "yuv422p10le", "mov", AAC, frozenset({"aac"})),
         FileForm("webm", ".webm", "libvpx-vp9", "yuv420p", "webm", OPUS, frozenset({"opus"})),
         FileForm("gif", ".gif", *EXACTLY, "gif", joined=False, options=PLAIN),

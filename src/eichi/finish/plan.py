@@ -26,8 +26,11 @@ from eichi.video.sources import BUDGET, FRAME
 
 PART = 48  # worked frames of a segment
 CHUNK = 64 * 2**20  # bytes of frames that are turned round in memory
-LEAST = 16  # pixels of a side
+LEAST, MOST = 16, 16_382  # pixels of a side, what encoders take
+NARROW = 32  # pixels of a side, under which no motion is estimated
+MIDDLE = 4  # times the pixels of the largest result that an upscaler may make on the way
 PACKED = Fraction(1, 2)  # of a frame's bytes that are kept of it while the order is turned round
+HARDLY, FINE = Fraction(1, 5), 8  # the same of a form for editing, or with less than this compression
 MIB, GIB = 2**20, 2**30
 
 
@@ -136,6 +139,10 @@ class FinishPlan:
         """The worked frames of a segment."""
         return range(number * PART, min((number + 1) * PART, self.worked))
 
+    def segment_of(self, worked: int) -> int:
+        """The segment that a worked frame is in."""
+        return worked // PART
+
     def shown(self, number: int) -> range:
         """The written frames that a segment makes."""
         frames = self.part(number)
@@ -176,6 +183,7 @@ def make_finish_plan(options: FinishOptions, models: ModelFolders, cache: Path |
     facts = None if upscaler is None else facts_of(upscaler, cache)
     middle = (clip.width * (facts.scale if facts else 1), clip.height * (facts.scale if facts else 1))
     size = _size(clip, chain, middle)
+    _check_form(clip, chain, out, motion)
     source = _record(options.video)
     plan = FinishPlan(
         options=options,
@@ -225,10 +233,17 @@ def need(plan: FinishPlan) -> FinishNeed:
     """An estimate, on the safe side: what is kept of pixels that are noise is more than of pictures."""
     small, large = plan.clip.width * plan.clip.height * 3, plan.width * plan.height * 3
     middle = plan.middle[0] * plan.middle[1] * 3
-    held = small * (plan.spool + 2 * plan.around + 8) + 8 * middle + 24 * large
+    held = small * (plan.spool + 2 * plan.around + 8) + (14 if plan.upscaler else 8) * middle + 24 * large
     turned = plan.order.frames * small * PACKED if plan.spool else Fraction(0)
-    kept = plan.total * large * PACKED if not plan.form.joined else plan.total * large / 40
-    return FinishNeed(held, int(turned + 2 * kept))
+    kept = plan.total * large * _packed(plan)
+    return FinishNeed(held, int(turned + kept * (1 + plan.chain.repeat)))
+
+
+def _packed(plan: FinishPlan) -> Fraction:
+    """The share of a frame's bytes that a form keeps of it."""
+    if not plan.form.joined:
+        return PACKED
+    return HARDLY if plan.form.name == "prores" or plan.chain.compression < FINE else Fraction(1, 40)
 
 
 def finish_record(plan: FinishPlan, marks: Marks | None = None) -> Record:
@@ -262,11 +277,27 @@ def _size(clip: Clip, chain: ChainOptions, middle: tuple[int, int]) -> tuple[int
     """The size of the result, in whole pairs of pixels. Raises InputError for one that is too large or too small."""
     wished = middle if chain.scale is None else (clip.width * chain.scale, clip.height * chain.scale)
     width, height = (max(2 * round(side / 2), 2) for side in wished)
+    if middle[0] * middle[1] > MIDDLE * (BUDGET // FRAME):
+        limit = MIDDLE * (BUDGET // FRAME) // 1_000_000
+        raise InputError("error.finish.enlarged", width=middle[0], height=middle[1], limit=limit)
     if width * height > BUDGET // FRAME:
         raise InputError("error.finish.large", width=width, height=height, limit=BUDGET // FRAME // 1_000_000)
     if min(width, height) < LEAST:
         raise InputError("error.finish.small", width=width, height=height, limit=LEAST)
+    if max(width, height) > MOST:
+        raise InputError("error.finish.side", width=width, height=height, limit=MOST)
     return width, height
+
+
+def _check_form(clip: Clip, chain: ChainOptions, out: Fraction, motion: Fraction | None) -> None:
+    """Raises InputError for what an encoder or a filter would refuse in the middle of the work."""
+    if motion is not None and min(clip.width, clip.height) < NARROW:
+        raise InputError("error.finish.narrow", width=clip.width, height=clip.height, limit=NARROW)
+    if (chain.reverse or chain.pingpong) and max(clip.width, clip.height) > MOST:
+        raise InputError("error.finish.side", width=clip.width, height=clip.height, limit=MOST)
+    fastest = FORMS[chain.format].fastest
+    if fastest is not None and out > fastest:
+        raise InputError("error.finish.rate", rate=round(float(out), 3), limit=fastest)
 
 
 def _record(path: Path) -> Record | None:

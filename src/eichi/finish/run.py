@@ -16,18 +16,17 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from eichi.errors import RunError
+from eichi.errors import InputError, RunError
 from eichi.events import Adjusted, Converted, Event, Finished, FinishStarted, SectionDone, Step, Stopped
 from eichi.files import aside, leave
 from eichi.finish.filters import after, before, filtered
-from eichi.finish.folder import FinishFolder, new_folder
+from eichi.finish.folder import FinishFolder, card_of, new_folder
 from eichi.finish.plan import FinishPlan, check_finish, finish_record
-from eichi.finish.source import Frames
+from eichi.finish.source import Frames, even
 from eichi.finish.writing import write_file, write_segment
 from eichi.library.whereabouts import marks_of, remember
 from eichi.settings import Runtime
 from eichi.video.metadata import Marks, save_png
-from eichi.video.reader import read_frames
 from eichi.video.writer import writing
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ Pixels = NDArray[np.uint8]
 Numbered = Iterator[tuple[int, Pixels]]
 Stop = Callable[[], bool]
 TOLD = 6  # frames between two words on how far a part is
-POSTER = ".png"
 
 
 def finish(
@@ -58,6 +56,7 @@ def finish(
         yield from plan.notes
         if not place.begin(plan):
             yield Adjusted("note.finish.anew", {})
+        made_from = card_of(plan)
         chain = _Chain(plan, place, runtime)
         yield chain.started
         for event in chain.work():
@@ -65,6 +64,9 @@ def finish(
             if stop():
                 yield Stopped(None, plan.seed, 0, chain.done)
                 return
+        if card_of(plan) != made_from:
+            place.discard()
+            raise InputError("error.finish.changed")
         marks = marks_of(plan.options)
         remember(plan.options, marks, runtime.cache)
         yield _publish(plan, place, marks)
@@ -76,8 +78,8 @@ def preview(plan: FinishPlan, second: float, runtime: Runtime) -> Pixels:
     Raises InputError, RunError.
     """
     wanted = min(max(int(second * float(plan.out)), 0), plan.total - 1)
-    number = next(number for number in range(plan.parts) if wanted in plan.shown(number))
     worked = wanted if plan.motion is None else min(int(wanted * plan.base / plan.out), plan.worked - 1)
+    number = plan.segment_of(worked)
     near = range(max(worked - plan.around, 0), min(worked + plan.around + 2, plan.worked))
     chain = _Chain(plan, None, runtime)
     numbered = chain.near(near)
@@ -162,9 +164,9 @@ class _Chain:
         plan = self.plan
         wanted = {plan.order.source(plan.place(number)) for number in span}
         there: dict[int, Pixels] = {}
-        for number, frame in enumerate(read_frames(plan.options.video)):
+        for number, pixels in enumerate(even(plan)):
             if number in wanted or not there:
-                there[number] = frame.pixels
+                there[number] = pixels
             if number >= max(wanted):
                 break
         last = max(there)
@@ -225,7 +227,7 @@ def _publish(plan: FinishPlan, place: FinishFolder, marks: Marks) -> Finished:
     """Put the file in its place, with its poster."""
     values, path = finish_record(plan, marks), place.result
     segments = [place.segment(plan, number) for number in range(plan.parts)]
-    picture = path.with_suffix(POSTER)
+    picture = place.poster
     with writing(path):
         with aside(path, place.folder) as draft:
             write_file(draft, plan, segments, values)

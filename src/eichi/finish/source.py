@@ -42,13 +42,13 @@ class Frames:
             self._folder.mkdir(exist_ok=True)
         if all(self._file(run).is_file() for run in range(self._runs)):
             return
-        even = _even(self.plan)
+        frames = even(self.plan)
         for run in range(self._runs):
             count = min(size, self.plan.order.frames - run * size)
-            frames = list(islice(even, count))
+            run_of = list(islice(frames, count))
             with writing(self._file(run)):
                 if not self._file(run).is_file():
-                    self._write(self._file(run), frames)
+                    self._write(self._file(run), run_of)
             yield run * size + count
 
     def since(self, first: int) -> Iterator[tuple[int, Pixels]]:
@@ -62,11 +62,11 @@ class Frames:
 
     def _forward(self, first: int) -> Iterator[Pixels]:
         at, shown = -1, np.empty(0, dtype=np.uint8)
-        even = _even(self.plan)
+        frames = even(self.plan)
         for number in range(first, self.plan.worked):
             wanted = self.plan.place(number)
             while at < wanted:
-                shown, at = next(even), at + 1
+                shown, at = next(frames), at + 1
             yield shown
 
     def _laid(self, source: int) -> Pixels:
@@ -99,7 +99,7 @@ class Frames:
             return [np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8) for frame in container.decode(video=0)]
 
 
-def _even(plan: FinishPlan) -> Iterator[Pixels]:
+def even(plan: FinishPlan) -> Iterator[Pixels]:
     """The frames of a video at an even pace: as they come, or each until the next is shown. The last one stays."""
     frames = (frame for frame in read_frames(plan.options.video))
     last: Frame | None = None

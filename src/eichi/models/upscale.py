@@ -36,10 +36,11 @@ TILE, RIM, FADE = 256, 32, 16  # pixels of a tile of the small picture, of what 
 LEAST = 64  # pixels of a tile that memory may be short for
 CHUNK = 4  # frames that a GPU is given at once
 LARGEST = 4 * 2**30  # bytes of a file
+ROOM = LARGEST + 12 * 2**30  # bytes of addresses for building a network; libraries take many and use few
 # What reading a file raises that is damaged, or holds more than tensors, or no network that spandrel knows.
 DAMAGE = (
     OSError, SafetensorError, UnpicklingError, BadZipFile, ValueError, TypeError, LookupError, AttributeError,
-    RuntimeError, EOFError, ArithmeticError, AssertionError,
+    RuntimeError, EOFError, ArithmeticError, AssertionError, MemoryError,
 )  # fmt: skip
 
 Pixels = NDArray[np.uint8]
@@ -164,7 +165,15 @@ def _facts(made: Any, path: Path) -> Facts:
 
 
 def tell(path: str) -> None:
-    """Say on one line what a file is, or what is wrong with it: for a process that has no torch."""
+    """Say on one line what a file is, or what is wrong with it: for a process that has no torch.
+
+    A small file can ask for a network of any size. Where the system lets a process have a limit, it has one.
+    """
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (min(ROOM, most) if most >= 0 else ROOM, most))
     try:
         said = asdict(_facts(_read(Path(path)), Path(path)))
     except ModelError as error:

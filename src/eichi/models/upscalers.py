@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,8 +26,12 @@ FOLDER, COMFY = "upscalers", ("upscale_models",)
 ENDINGS = (".safetensors", ".pth")
 SHIPPED = Path(__file__).parent / "upscaler"
 FACTS = "upscalers"  # in the cache
+LONGEST = 300.0  # seconds for building a network
 # What builds a network and says what it is; the page's own process has no torch.
 LOOK = "import sys; from eichi.models.upscale import tell; tell(sys.argv[1])"
+
+
+_one = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,11 @@ def facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
     """What an upscaler is. Raises ModelError for a file that is none, or that cannot be looked into here."""
     if file.shipped:
         return SHIPPED_FACTS
+    with _one:  # who plans at every keystroke starts one process, not many
+        return _facts_of(file, cache)
+
+
+def _facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
     kept = None if cache is None else cache / FACTS / f"{_mark(file.path)}.json"
     if kept is not None:
         with suppress(OSError, ValueError, TypeError):
@@ -95,13 +105,17 @@ def facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
 
 def _look(path: Path) -> Facts:
     """What a process of its own says of a file."""
-    made = subprocess.run(
-        [sys.executable, "-c", LOOK, str(path)],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        encoding="utf-8",
-        errors="replace",
-    )
+    try:
+        made = subprocess.run(
+            [sys.executable, "-c", LOOK, str(path)],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LONGEST,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError("error.upscaler.read", path=path, reason="reason.os.late") from error
     last = (made.stdout.strip().splitlines() or ["{}"])[-1]
     try:
         said = parse_json(last)

@@ -19,6 +19,7 @@ from eichi.web.desk import Desk
 from eichi.words import ENGLISH, say
 
 Schema = Mapping[str, Any]
+NONE = "\0"  # no variable begins so
 FORM = "Body_"  # what the names of objects begin with that are forms, which no program has a name for
 
 
@@ -26,7 +27,8 @@ FORM = "Body_"  # what the names of objects begin with that are forms, which no 
 def schema() -> Schema:
     """The schema of the HTTP interface, of a server that nobody asks: its home is gone when this returns."""
     with TemporaryDirectory() as home:
-        settings = Settings(home=Path(home), _env_prefix="EICHI_NONE_")
+        given: dict[str, Any] = {"home": Path(home), "_env_prefix": NONE}
+        settings = Settings(**given)
         with Store(settings.store) as store:
             made: Schema = make_app(Desk(settings, store, lambda *jobs: None)).openapi()
             return made

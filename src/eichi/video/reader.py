@@ -7,6 +7,7 @@ file is tagged with counts; what says nothing of its colours has those that play
 
 import errno
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from eichi.video import turning
 from eichi.video.colours import over_white, to_deep, to_opacity, to_pixels
 from eichi.video.sources import FILE, check_frame, open_video, video_of
 from eichi.video.srgb import HLG, PQ, Converter, by_numbers
+
+PROFILED = ("png", "apng")  # codecs whose frames have a colour profile with a name
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,7 @@ class View:
         self._path = container.name.removeprefix(FILE)
         # The fourth byte of raw pixels in an AVI is reserved, and often 0.
         self._opaque = container.format.name == "avi" and stream.codec_context.name == "rawvideo"
-        told = first.side_data.get("DISPLAYMATRIX")
-        self.turned = turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
+        self.turned = _turned(first, stream.codec_context.name)
         self._converters: dict[tuple[int, int], Converter | None] = {}
 
     def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -136,3 +138,16 @@ class View:
                 raise
             raise InputError("error.video.read", path=self._path, reason="reason.colours") from error
         return turning.turn_frame(pixels if opacity is None else over_white(pixels, opacity), self.turned)
+
+
+def _turned(frame: av.VideoFrame, codec: str) -> int:
+    """How a frame lies, by the numbers of `turning`.
+
+    PyAV frees what a PNG tells beside its colour profile twice, which ends the process some time later, and raises
+    ValueError for what it does not know, as EXIF. Of such frames the angle alone is asked for.
+    """
+    if codec not in PROFILED:
+        with suppress(ValueError):
+            told = frame.side_data.get("DISPLAYMATRIX")
+            return turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
+    return turning.of_angle(frame.rotation)

@@ -28,6 +28,7 @@ WAYS = {
     (True, True, True): 7,
     (True, False, True): 8,
 }
+QUARTERS = (1, 8, 3, 6)  # turned to the left by so many quarters
 STEPS = {number: steps for steps, number in WAYS.items()}
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -67,6 +68,11 @@ def of_matrix(matrix: bytes) -> int:
     a, b, _, c, d = struct.unpack_from("=5i", matrix)
     swapped = abs(b) + abs(c) > abs(a) + abs(d)
     return WAYS[swapped, (c if swapped else a) < 0, (b if swapped else d) < 0]
+
+
+def of_angle(degrees: int) -> int:
+    """The number nearest to a turn to the left by so many degrees."""
+    return QUARTERS[round(degrees / 90) % 4]
 
 
 def to_matrix(number: int) -> list[int]:

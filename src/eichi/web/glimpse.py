@@ -20,6 +20,7 @@ from eichi.text import shorten
 
 MODULE = "eichi.finish.look"
 LINE = 200  # signs of what a process said last
+WAITING = 6  # who asks at a time
 LONGEST = 300.0  # seconds for one frame of a slow network on a CPU
 
 
@@ -27,10 +28,20 @@ class Glimpses:
     """Makes frames."""
 
     def __init__(self) -> None:
-        self._one = threading.Lock()
+        self._one, self._places = threading.Lock(), threading.BoundedSemaphore(WAITING)
 
     def make(self, options: FinishOptions, second: float, settings: Settings) -> bytes:
-        """The frame at a second of the result, as PNG. Raises InputError, RunError."""
+        """The frame at a second of the result, as PNG. Raises InputError, RunError, which also where many wait: those
+        who do hold threads that answer everybody else.
+        """
+        if not self._places.acquire(blocking=False):
+            raise RunError("error.finish.glimpses")
+        try:
+            return self._made(options, second, settings)
+        finally:
+            self._places.release()
+
+    def _made(self, options: FinishOptions, second: float, settings: Settings) -> bytes:
         place = {"EICHI_HOME": str(settings.home), "EICHI_DEVICE": settings.device}
         with self._one, TemporaryDirectory() as folder:
             target = Path(folder) / "frame.png"

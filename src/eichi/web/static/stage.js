@@ -100,7 +100,8 @@ export class JobStage extends HTMLElement {
     const waiting = this.awaited.length > 0;
     this.clip.hidden = this.image.hidden = this.over.hidden = true;
     this.hint.hidden = false;
-    const empty = this.draft.get("source.before") ? "stage.empty_video" : "stage.empty";
+    const video = this.draft.get("source.before") ? "stage.empty_video" : "stage.empty";
+    const empty = document.querySelector("main")?.dataset.place === "finish" ? "stage.empty_finish" : video;
     this.hint.textContent = say(waiting ? "stage.queued" : live.known ? empty : "stage.asking");
     for (const node of [this.head, this.figures, this.flags, this.acts, this.said]) node.replaceChildren();
     this.head.hidden = true;
