@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eichi.commands.run import follow_finish
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, FinishStarted, SectionDone, Step, Stopped
 from eichi.finish import filters
@@ -21,7 +22,8 @@ from eichi.finish.forms import FORMS
 from eichi.finish.plan import FinishPlan, make_finish_plan, need
 from eichi.finish.run import finish, preview
 from eichi.options import ChainOptions, FinishOptions
-from eichi.settings import Runtime
+from eichi.settings import Runtime, Settings
+from eichi.terminal import STOPPED
 from eichi.video.metadata import read_record
 from tests.clips import Made, grey
 from tests.finish.conftest import COUNT, SIZE, Plans, Runs, ended, greys
@@ -320,3 +322,13 @@ def test_how_far_it_is(plan_of: Plans, runtime: Runtime, tmp_path: Path) -> None
     steps = [one.fraction for one in events if isinstance(one, Step)]
     assert steps == sorted(steps) and steps and 0 < steps[-1] < 1
     assert [one.order for one in events if isinstance(one, SectionDone)] == [0, 1, 2]
+
+
+def test_a_chain_that_is_stopped_says_how_it_goes_on(
+    plan_of: Plans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of()
+    monkeypatch.setattr("eichi.finish.run.finish", lambda *_: iter([Stopped(None, 0, 0, 1)]))
+    with pytest.raises(SystemExit) as caught:
+        follow_finish(plan, tmp_path, Settings(home=tmp_path, language="en"), as_json=False)
+    assert caught.value.code == STOPPED and "same options" in capsys.readouterr().out

@@ -84,7 +84,10 @@ def follow_finish(plan: "FinishPlan", out: Path, settings: Settings, as_json: bo
     from eichi.finish.folder import left_over
     from eichi.finish.run import finish
 
-    return follow(lambda stop: finish(plan, out, settings.runtime, stop, left_over(out, plan)), as_json, settings)
+    def start(stop: Callable[[], bool]) -> Iterator[Event]:
+        return finish(plan, out, settings.runtime, stop, left_over(out, plan))
+
+    return follow(start, as_json, settings, "run.stopped_chain")
 
 
 @contextmanager
@@ -177,14 +180,21 @@ def _view(plan: "Plan | FramePlan", tokens: "tuple[Reading, ...]" = ()) -> "Plan
     return FramePlanView.of(plan, tokens) if isinstance(plan, FramePlan) else PlanView.of(plan, tokens)
 
 
-def follow(start: Callable[[Callable[[], bool]], Iterator[Event]], as_json: bool, settings: Settings) -> Event:
-    """Show a job to its end, which is returned; Ctrl-C stops it, and the program with it."""
+def follow(
+    start: Callable[[Callable[[], bool]], Iterator[Event]],
+    as_json: bool,
+    settings: Settings,
+    empty: str = "run.stopped_empty",
+) -> Event:
+    """Show a job to its end, which is returned; Ctrl-C stops it, and the program with it. `empty` is what is said then
+    where there is nothing to be seen yet.
+    """
     from eichi.progress import show
 
     with interrupt() as stop:
         last = show(start(stop), settings.language, print_json if as_json else None)
     if not as_json and isinstance(last, Stopped):
-        click.echo(say("run.stopped" if last.video else "run.stopped_empty", settings.language, **vars(last)))
+        click.echo(say("run.stopped" if last.video else empty, settings.language, **vars(last)))
     elif not as_json:
         click.echo(done(last, settings.language))
     if isinstance(last, Stopped):
