@@ -31,6 +31,16 @@ def test_a_page_for_others_is_shown_by_an_address_that_a_browser_takes(
     assert "http://box.example:8001/" in eichi("ui", "--server", "box.example").err
 
 
+def test_a_new_token_stands_alone_on_standard_output(eichi: Run) -> None:
+    """So `> file` holds what a program is to send; whose it is stands beside it on the screen."""
+    made = eichi("ui", "--new-token", "studio")
+    assert made.code == 0
+    (token,) = made.out.splitlines()
+    assert token == token.strip()
+    assert "studio" in made.err
+    assert token not in made.err
+
+
 def test_a_home_that_cannot_be_written_is_said(eichi: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with a container whose folder belongs to somebody else."""
 
