@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
+from click.testing import CliRunner
 
 from eichi.documents import catalogues, folder, pages, translations
+from eichi.help.__main__ import main
 from eichi.help.catalogues import (
     entries,
     fold,
+    load,
     misfit,
     original,
     progress,
@@ -139,6 +142,10 @@ def test_a_second_update_changes_nothing(book: Path) -> None:
         ("Press **Save**.", "**「保存」**を押します。"),
         ("Two steps.", "1. 二つの手順"),
         ("See <https://example.org/>.", "<https://example.com/> を参照。"),
+        ("A picture.", "画像 <img src=x onerror=x> です。"),
+        ("Hidden.", "隠\N{NULL}す"),
+        ("One line.", "一行\nまた一行"),
+        ("Short.", "`" * 100_000),
     ],
 )
 def test_a_translation_that_does_not_fit_is_refused(book: Path, text: str, wrong: str) -> None:
@@ -147,6 +154,31 @@ def test_a_translation_that_does_not_fit_is_refused(book: Path, text: str, wrong
     update(book.parent / "pot", book, "ja")
     came = fold({"two": {text: wrong}}, book)
     assert came.filled == 0 and text in came.refused[0]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"two": {"a": null}}', '{"two": {"a": ["b"]}}', "[]", "[" * 100_000, '{"two": {"a": "\\ud800"}}', "<<<"]
+)
+def test_work_that_is_none_is_said_and_fills_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "work.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"work\.json"):
+        load(path)
+    done = CliRunner().invoke(main, ["fold", "ja", str(path)])
+    assert done.exit_code == 1 and done.output.startswith("Error: ")
+
+
+def test_work_may_begin_with_the_mark_that_windows_writes(tmp_path: Path) -> None:
+    (tmp_path / "work.json").write_text('{"two": {"a": "b"}}', encoding="utf-8-sig")
+    assert load(tmp_path / "work.json") == {"two": {"a": "b"}}
+
+
+@pytest.mark.parametrize("begin", [b"<<<<<<< docs\n", b'msgid "\xff"\nmsgstr ""\n\n'])
+def test_a_catalogue_with_a_conflict_is_not_read_in_part(book: Path, begin: bytes) -> None:
+    path = book / "two.po"
+    path.write_bytes(begin + path.read_bytes())
+    with pytest.raises(ValueError, match=r"two\.po"):
+        fold({"two": {"Choose an image.": "画像を選ぶ"}}, book)
 
 
 def test_what_no_page_says_is_told(book: Path) -> None:

@@ -9,7 +9,7 @@ from html import unescape
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, unquote, urldefrag
+from urllib.parse import parse_qs, quote, unquote, urldefrag, urlsplit
 
 import pytest
 
@@ -200,6 +200,9 @@ def test_a_search_that_nothing_meets_as_a_whole_shows_what_meets_a_part(browser:
         page.goto(f"{site.as_uri()}/search.html?q={quote(typed)}")
         assert page.inner_text("#found").startswith(say(id, CODE, count="0").partition("0")[0])
         assert (page.locator("#results li").count() > 0) == (id == "help.some")
+    page.evaluate("document.querySelector('[type=search]').value = '\\ud800'")  # half of a sign
+    page.locator("[type=search]").dispatch_event("input")
+    assert parse_qs(urlsplit(page.url).query) == {"q": ["\N{REPLACEMENT CHARACTER}"]}
     page.close()
 
 

@@ -14,7 +14,7 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
-from eichi.web.manual import FOLDER, Shelf
+from eichi.web.manual import FOLDER, Shelf, State
 from eichi.web.pages import GUIDES
 from eichi.words import languages, say
 
@@ -94,6 +94,23 @@ def test_nothing_outside_of_the_site_is_shown(desk: Desk, client: TestClient) ->
     for path in ("../secret.txt", "..%2fsecret.txt", "guide/%2e%2e/%2e%2e/secret.txt", "guide/none.html", "guide"):
         assert client.get(f"/help/en/{path}").status_code == 404, path
     assert client.post("/help/en/index.html").status_code == 405
+
+
+def test_names_that_no_file_of_a_site_has_are_not_looked_for(desk: Desk, client: TestClient) -> None:
+    site = put(desk, "en")
+    (site / "loop").symlink_to("loop")
+    for path in ("loop", "%5c%5chost%5cshare", "a%00", "a" * 5000, "C:/x"):
+        assert client.get(f"/help/en/{path}").status_code == 404, path[:20]
+
+
+def test_a_site_that_goes_while_it_is_read_is_not_found(
+    desk: Desk, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(shelf: Shelf, code: str, again: bool) -> State:
+        return State.THERE
+
+    monkeypatch.setattr(Shelf, "ask", ask)
+    assert client.get("/help/en/index.html").status_code == 404
 
 
 def test_a_build_that_fails_is_told_and_tried_again_when_asked(

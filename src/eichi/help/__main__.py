@@ -103,7 +103,11 @@ def fold(language: str, file: tuple[Path, ...]) -> None:
     """Put translations back into the catalogues; those that do not fit are said and left out."""
     refused = False
     for one in file:
-        came = books.fold(books.load(one), catalogues(language, folder()))
+        try:
+            work = books.load(one)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+        came = books.fold(work, catalogues(language, folder()))
         for text in came.refused:
             click.echo(f"REFUSED: {text}", err=True)
         refused = refused or bool(came.refused)

@@ -21,17 +21,27 @@ from eichi.words import ENGLISH, languages, say
 
 STRICT = ("--fail-on-warning", "--keep-going", "--nitpicky")
 ENTRANCE = "index.html"
+WORK = ".work"  # in the home folder: what a build that was killed leaves, the next one finds
 OFTEN = 50_000  # objects between two sweeps
 KEPT = 2  # marks that have sites: of two versions of the program that share a home, none makes them again and again
 
 
-def build(code: str, to: Path, *, source: Path | None = None, strict: bool = False, quiet: bool = True) -> bool:
+def build(
+    code: str,
+    to: Path,
+    *,
+    source: Path | None = None,
+    strict: bool = False,
+    quiet: bool = True,
+    beside: Path | None = None,
+) -> bool:
     """Build a language's site into a folder, which is made anew; whether it came out.
 
+    What is on the way lies in a folder in `beside`, else where the system has such.
     `strict` takes a warning for a failure. What Sphinx has to say goes to the standard output and error.
     """
     source = source or folder()
-    with tempfile.TemporaryDirectory(prefix="eichi-help-") as work:
+    with tempfile.TemporaryDirectory(prefix="eichi-help-", dir=beside) as work:
         compiled = Path(work) / CATALOGUES
         if code != ENGLISH:
             compile_to(catalogues(code, source), compiled / locale(code) / "LC_MESSAGES")
@@ -49,9 +59,12 @@ def build(code: str, to: Path, *, source: Path | None = None, strict: bool = Fal
         to.parent.mkdir(parents=True, exist_ok=True)
         draft = to.with_name(f".{to.name}.part")
         remove(draft)
-        shutil.move(made, draft)
-        remove(to)
-        settle(draft, to, lasting=False)
+        try:
+            shutil.move(made, draft)
+            remove(to)
+            settle(draft, to, lasting=False)
+        finally:
+            leave(draft)  # a full disk is not left with half a site
     return True
 
 
@@ -77,8 +90,14 @@ def keep(code: str, to: Path, wait: float = -1) -> bool:
     with FileLock(shelf / ".lock", timeout=wait):
         if (to / ENTRANCE).is_file():
             return True
-        if not build(code, to):
-            return False
+        work = shelf / WORK
+        leave(work)  # of a build that was killed
+        work.mkdir(exist_ok=True)
+        try:
+            if not build(code, to, beside=work):
+                return False
+        finally:
+            leave(work)
         marks = sorted((one for one in shelf.iterdir() if one.is_dir()), key=lambda one: -one.stat().st_mtime)
         for old in [one for one in marks if one != to.parent][KEPT - 1 :]:
             leave(old)

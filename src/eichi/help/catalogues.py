@@ -6,18 +6,20 @@ once, as are numbers with units in languages with a decimal comma. Knows neither
 """
 
 import io
-import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import category
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import PoFileError, read_po, write_po
 from markdown_it import MarkdownIt
+from pydantic import TypeAdapter, ValidationError
 
-from eichi.files import aside
+from eichi.files import aside, read_file
 
 CODE = re.compile(r"(`+)(.+?)\1")
 LINK = re.compile(r"\]\(([^()\s]*(?:\([^()]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\)")
@@ -41,8 +43,12 @@ msgstr ""
 """
 NAMES = {"FramePack-eichi"}  # the same in every language
 MARKDOWN = MarkdownIt("commonmark")
+LONGEST, SPARE = 5, 200  # how many times as long as its original a translation may be, and signs beyond that
+UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of signs, ends of lines and paragraphs
 
 Work = dict[str, dict[str, str]]
+WORK = TypeAdapter(Work)
+SHOWN = 60  # signs of a text that tell which one is meant
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,11 @@ class Folded:
 
 
 def read(path: Path) -> Catalog:
-    """A catalogue. Raises OSError."""
-    return read_po(io.BytesIO(path.read_bytes()), ignore_obsolete=True)
+    """A catalogue. Raises OSError, and ValueError for what is none: the marks of a conflict, as an example."""
+    try:
+        return read_po(io.BytesIO(path.read_bytes()), ignore_obsolete=True, abort_invalid=True)
+    except (PoFileError, LookupError, UnicodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def write(catalog: Catalog, path: Path) -> None:
@@ -238,13 +247,20 @@ def misfit(text: str, said: str) -> str:
 
     Code, addresses, roles and placeholders must be the same ones, in any order; emphasis must come out as emphasis,
     which in languages without spaces between words it does not beside brackets; and it must be one paragraph still.
+    HTML would reach the page as it is, and signs that are none, as a lone half of one, stop tools that read them.
     """
+    if len(said) > LONGEST * len(text) + SPARE:  # before patterns and parsers take hours over it
+        return f"this is far too long: {len(said)} signs"
+    if any(category(sign) in UNSEEN for sign in said):
+        return "this has signs that no reader sees, or more than one line"
     for name, pattern in (("code", CODE), ("links", LINK), ("roles", ROLE), ("addresses", BARE)):
         want, have = (sorted(found[0] for found in pattern.finditer(one)) for one in (text, said))
         if pattern is LINK:
             want, have = (sorted(found[1] for found in pattern.finditer(one)) for one in (text, said))
         if want != have:
             return f"{name} are not the same: {want} became {have}"
+    if _html(text) != _html(said):
+        return f"HTML is not the same: {_html(said)}"
     want_strong, have_strong = _emphasis(text), _emphasis(said)
     if have_strong is None:
         return "this is not one paragraph: a sign at its beginning makes something else of it"
@@ -253,6 +269,12 @@ def misfit(text: str, said: str) -> str:
             f"emphasis comes out otherwise (strong, weak): {want_strong} became {have_strong}; put spaces around **…**"
         )
     return ""
+
+
+def _html(text: str) -> list[str]:
+    """The tags that stand in a text itself."""
+    inside = (child for token in MARKDOWN.parse(text) for child in token.children or ())
+    return sorted(child.content for child in inside if child.type == "html_inline")
 
 
 def _emphasis(text: str) -> tuple[int, int] | None:
@@ -283,8 +305,10 @@ def _page(path: Path, folder: Path) -> str:
 
 
 def load(path: Path) -> Work:
-    """Work that a translator hands back. Raises OSError and ValueError."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or not all(isinstance(texts, dict) for texts in found.values()):
-        raise ValueError(f"{path}: not a table of pages")
-    return {str(page): {str(text): str(said) for text, said in texts.items()} for page, texts in found.items()}
+    """Work that a translator hands back. Raises OSError and ValueError, which says what is wrong with the file."""
+    try:
+        return WORK.validate_json(read_file(path).removeprefix(BOM_UTF8))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = "".join(f"[{str(one)[:SHOWN]!r}]" for one in first["loc"])
+        raise ValueError(f"{path}: {place} {first['msg']}".replace(":  ", ": ")) from error

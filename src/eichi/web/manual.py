@@ -6,6 +6,7 @@ then a small page says so, looks again and again, and becomes the page that was 
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from eichi.words import languages
 
 FOLDER = "help"  # in the home folder
 ENTRANCE = "index.html"
+NAMED = re.compile(r"[\w./-]+", re.ASCII)  # what every file of a site is called
 SAID = 2000  # signs of what a failed build said, the last ones
 MAKING, FAILED = 202, 503
 # On Windows the library asks the registry, where other programs have made text of scripts, which no browser runs.
@@ -127,8 +129,13 @@ class Manual:
         return self._instead(code, state, said, request.url.path)
 
     async def _file(self, code: str, path: str, request: Request) -> Response:
-        files = StaticFiles(directory=self.shelf.site(code))
-        answer = await files.get_response(os.path.normpath(path), request.scope)  # 404 for what is outside, too
+        if not NAMED.fullmatch(path):  # what else a system may take for a disk, a device, another machine
+            raise HTTPException(404)
+        files = StaticFiles(directory=self.shelf.site(code), check_dir=False)  # which another server may just remove
+        try:
+            answer = await files.get_response(os.path.normpath(path), request.scope)  # 404 for what is outside, too
+        except OSError:  # a link to itself
+            raise HTTPException(404) from None
         answer.headers["cache-control"] = "no-cache"
         kind = KINDS.get(Path(path).suffix)
         if kind is not None:

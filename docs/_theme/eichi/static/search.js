@@ -63,7 +63,7 @@
   field.value = new URLSearchParams(location.search).get("q") ?? "";
   field.addEventListener("input", () => {
     show();
-    history.replaceState(null, "", `?q=${encodeURIComponent(field.value)}`);
+    history.replaceState(null, "", `?${new URLSearchParams({ q: field.value })}`);
   });
   if (!field.value) field.focus();
   show();

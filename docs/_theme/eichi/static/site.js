@@ -21,7 +21,7 @@
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const asked = form.q.value.trim();
-    if (asked) location.href = `${form.dataset.to}?q=${encodeURIComponent(asked)}`;
+    if (asked) location.href = `${form.dataset.to}?${new URLSearchParams({ q: asked })}`;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
