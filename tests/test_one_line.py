@@ -19,7 +19,7 @@ from eichi.errors import OptionError
 from eichi.flags import option_flags, read_request
 from eichi.jobs.draft import pace_key
 from eichi.jobs.store import Store
-from eichi.options import FillOptions, FrameOptions, Options, VideoOptions
+from eichi.options import QUEUED, FillOptions, FrameOptions, Options, VideoOptions
 from eichi.plan.plan import make_plan
 from eichi.reference.declared import options_page
 from eichi.settings import Settings, load_settings
@@ -86,9 +86,10 @@ def test_it_is_in_the_schema() -> None:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[TestClient]:
     """A server for which the class is that of videos."""
-    for place in ("pages", "drafts", "api.options"):
+    for place in ("pages", "drafts"):
         monkeypatch.setattr(f"eichi.web.{place}.VideoOptions", Sparkling)
-    monkeypatch.setitem(ON_THE_PAGE, "video", Sparkling)
+    for kinds in (QUEUED, ON_THE_PAGE):
+        monkeypatch.setitem(kinds, "video", Sparkling)
     settings = load_settings()
     with Store(settings.store) as store, TestClient(make_app(Desk(settings, store, print)), "http://localhost") as one:
         yield one

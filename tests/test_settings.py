@@ -159,8 +159,11 @@ def test_they_are_read_where_a_process_begins() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and any(reads(inner) for inner in ast.walk(node))
     }
-    python = {f"__init__.py {name}" for name in ("make_plan", "make_frame_plan", "_components")}
-    own = {"terminal.py reporting", "jobs/worker.py main", "jobs/executors/keeper.py main"}
+    python = {
+        f"__init__.py {name}"
+        for name in ("make_plan", "make_frame_plan", "make_finish_plan", "finish_video", "_components")
+    }
+    own = {"terminal.py reporting", "jobs/worker.py main", "jobs/executors/keeper.py main", "finish/look.py look"}
     assert readers == {*own, "jobs/executors/actor.py _work"} | python
 
 

@@ -15,6 +15,8 @@ from eichi.settings import Settings
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
 
+ENDLESS = "/api/v1/events"  # each question would wait until the stream lets go
+
 
 @pytest.fixture(scope="module")
 def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
@@ -27,7 +29,8 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
 
 @pytest.mark.slow
 def test_no_question_breaks_it(interface: BaseSchema) -> None:
-    operations = [found.ok() for found in interface.get_all_operations() if isinstance(found, Ok)]
+    found = [one.ok() for one in interface.get_all_operations() if isinstance(one, Ok)]
+    operations = [one for one in found if one.path != ENDLESS]
     assert len(operations) > 20
     for operation in operations:
 

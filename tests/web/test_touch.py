@@ -112,6 +112,7 @@ def settle(page: Page, place: str) -> None:
     content = {
         "create": "time-line .section",
         "frame": "#references li",
+        "finish": "#form .field",
         "queue": "#jobs li",
         "history": "#gallery li",
         "loras": "#loras li",

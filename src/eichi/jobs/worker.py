@@ -286,7 +286,7 @@ class Worker:
             checkpoint = new_checkpoint(folder)
             place = self.freight.path(job, checkpoint.folder)
             job = replace(job, checkpoint=self._sure(self.store.record, job, checkpoint=place).checkpoint)
-        self._preview = checkpoint.preview
+        self._preview, self._shown = checkpoint.preview, -GLANCE  # each job shows its first at once
         return job, _generator(generate(plan, folder, components, stop, checkpoint, 1, retire=True))
 
     def _start_chain(self, job: Job, stop: Stop) -> tuple[Job, Generator[Event, None, None]]:
