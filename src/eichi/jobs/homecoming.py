@@ -6,7 +6,6 @@ comes, too, so that its sections can be seen and built on as if it ran here. Kno
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from eichi.errors import EichiError
 from eichi.events import dump
 from eichi.files import private
 from eichi.jobs.freight import Freight
+from eichi.jobs.regular import regularly
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import ACTIVE, Status
@@ -74,18 +74,10 @@ class Homecoming:
             yield
             return
         self._try()
-        done = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(done,), name="homecoming", daemon=True)
-        thread.start()
         try:
-            yield
+            with regularly(self._try, PAUSE, "homecoming"):
+                yield
         finally:
-            done.set()
-            thread.join()
-            self._try()
-
-    def _watch(self, done: threading.Event) -> None:
-        while not done.wait(PAUSE):
             self._try()
 
     def _try(self) -> None:

@@ -53,6 +53,7 @@ from eichi.jobs.freight import Freight
 from eichi.jobs.listener import Listener
 from eichi.jobs.member import Member
 from eichi.jobs.places import open_place
+from eichi.jobs.regular import regularly
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
 from eichi.jobs.store import Lost, Store
@@ -418,20 +419,15 @@ class Worker:
     @contextmanager
     def _beating(self) -> Iterator[None]:
         """Signs of life, also while weights are loaded or a step takes minutes."""
-        done = threading.Event()
 
         def beat() -> None:
-            while not done.wait(BEAT):
-                with suppress(StoreError):  # whoever runs the job says so
-                    self.member.beat()
+            with suppress(StoreError):  # whoever runs the job says so
+                self.member.beat()
 
-        thread = threading.Thread(target=beat, name="beat", daemon=True)
-        thread.start()
         try:
-            yield
+            with regularly(beat, BEAT, "beat"):
+                yield
         finally:
-            done.set()
-            thread.join()
             with suppress(StoreError):  # who is silent for long counts as gone
                 self.store.leave(self.runner)
 

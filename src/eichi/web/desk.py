@@ -20,6 +20,7 @@ from eichi.files import read_file
 from eichi.jobs.freight import Freight
 from eichi.jobs.places import open_place
 from eichi.jobs.queue import Queue, results
+from eichi.jobs.regular import regularly
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.library.imports import Item, import_folder
@@ -115,19 +116,12 @@ class Desk:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Look for such jobs every now and then, as long as this lasts."""
-        done = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(done,), name="stir", daemon=True)
-        thread.start()
-        try:
+        with regularly(self._stir, PAUSE, "stir"):
             yield
-        finally:
-            done.set()
-            thread.join()
 
-    def _watch(self, done: threading.Event) -> None:
-        while not done.wait(PAUSE):
-            with suppress(EichiError):  # another time
-                self.stir()
+    def _stir(self) -> None:
+        with suppress(EichiError):  # another time
+            self.stir()
 
     def _rouse(self, waiting: int | None) -> None:
         if waiting is not None and not self.store.held:
