@@ -1,13 +1,13 @@
 // A place for a video or a sound of a draft: by click, drop, or from the results. What cannot be read is said in its
 // place. A picture has a place of its own, `picture.js`.
 
-import { address, get, isId, upload } from "./api.js";
+import { address, get, isId } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el } from "./dom.js";
 import { draft } from "./draft.js";
-import { tell } from "./more.js";
+import { Drop } from "./drop.js";
 import { droppable } from "./picture.js";
-import { saying, toast } from "./toast.js";
+import { saying } from "./toast.js";
 import { number, say } from "./words.js";
 
 /** What a browser is asked for, by the kind of file. */
@@ -17,7 +17,7 @@ const KINDS = /** @type {Record<string, string>} */ ({
 });
 
 /** `<file-drop name="source.before" kind="video">`: the video, or the sound, of an option of a draft, of one of a video where nothing else is said. */
-export class FileDrop extends HTMLElement {
+export class FileDrop extends Drop {
   connectedCallback() {
     if (this.input) return;
     this.draft = draft(/** @type {any} */ (this.dataset.draft ?? "video"));
@@ -54,29 +54,11 @@ export class FileDrop extends HTMLElement {
   /** Give a file to the server; what it refuses is said here. @param {File | undefined} file */
   async take(file) {
     if (!file) return;
-    this.classList.add("busy");
     this.text.hidden = false;
     this.text.textContent = say("page.reading", { name: file.name });
-    try {
-      const { id } = await upload("files", file);
-      this.say("");
-      const had = this.draft.get(this.name);
-      this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.file_replaced" } : {});
-    } catch (error) {
-      this.say(error.message, error.id);
-    } finally {
-      this.classList.remove("busy");
-      this.input.value = "";
-      this.asked = "";
-      this.show();
-    }
-  }
-
-  clear() {
-    if (!this.draft.get(this.name)) return this.say(""); // nothing is there but the word on what could not be read
-    this.draft.change((values) => delete values[this.name], { undo: "undo.file" });
-    toast(say("undo.file"), { undo: this.draft.back() });
-    this.input.focus();
+    await this.give("files", file);
+    this.asked = "";
+    this.show();
   }
 
   /** One of the videos among the results. */
@@ -89,15 +71,6 @@ export class FileDrop extends HTMLElement {
     })));
     const content = rows.length ? el("ul", { class: "choices" }, ...rows) : el("p", { class: "none", text: say("page.no_videos") });
     const close = open(content, { title: say("do.choose_video") });
-  }
-
-  /** @param {string} problem @param {string} [id] */
-  say(problem, id) {
-    tell(this.problem, problem, id);
-    this.problem.hidden = !problem;
-    this.remove_.hidden = !problem && !this.draft.get(this.name);
-    this.input.toggleAttribute("data-unread", Boolean(problem));
-    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem, id } }));
   }
 
   async show() {

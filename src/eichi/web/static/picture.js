@@ -1,10 +1,9 @@
 // A place for a picture of a draft: by click, drop, paste, or from a result. What cannot be read is said in its place.
 
-import { isId, pictureUrl, upload } from "./api.js";
+import { isId, pictureUrl } from "./api.js";
 import { draft } from "./draft.js";
 import { button, el } from "./dom.js";
-import { tell } from "./more.js";
-import { toast } from "./toast.js";
+import { Drop } from "./drop.js";
 import { say } from "./words.js";
 
 /** Kinds of pictures that are asked for, as a browser takes them. */
@@ -57,7 +56,9 @@ export function droppable(node, take, wanted = () => true) {
 }
 
 /** `<picture-drop name="image" data-draft="video">`: the picture of an option. */
-export class PictureDrop extends HTMLElement {
+export class PictureDrop extends Drop {
+  undo = { out: "undo.picture", replaced: "undo.picture_replaced" };
+
   connectedCallback() {
     if (this.image) return;
     this.draft = draft(this.dataset.draft === "frame" ? "frame" : "video");
@@ -99,34 +100,7 @@ export class PictureDrop extends HTMLElement {
     if (!file) return;
     const following = /** @type {any} */ (isVideo(file) && this.name === "image" ? document.querySelector('file-drop[name="source.before"]') : null);
     if (following) return following.take(file); // a video in the place of the first picture is one to continue
-    this.classList.add("busy");
-    try {
-      const { id } = await upload("pictures", file);
-      this.say("");
-      const had = this.draft.get(this.name);
-      this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: "undo.picture_replaced" } : {});
-    } catch (error) {
-      this.say(error.message, error.id);
-    } finally {
-      this.classList.remove("busy");
-      this.input.value = "";
-    }
-  }
-
-  clear() {
-    if (!this.draft.get(this.name)) return this.say(""); // nothing is there but the word on what could not be read
-    this.draft.change((values) => delete values[this.name], { undo: "undo.picture" });
-    toast(say("undo.picture"), { undo: this.draft.back() });
-    this.input.focus();
-  }
-
-  /** @param {string} problem @param {string} [id] */
-  say(problem, id) {
-    tell(this.problem, problem, id);
-    this.problem.hidden = !problem;
-    this.remove_.hidden = !problem && !this.draft.get(this.name);
-    this.input.toggleAttribute("data-unread", Boolean(problem));
-    document.dispatchEvent(new CustomEvent("unread", { detail: { draft: this.draft.kind, name: this.name, message: problem, id } }));
+    await this.give("pictures", file);
   }
 
   show() {
