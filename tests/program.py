@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass
-class Result:
+class Result(NamedTuple):
     """How a command ended, and what it wrote."""
 
     code: int

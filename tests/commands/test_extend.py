@@ -1,32 +1,18 @@
 """`eichi extend`: the part after a video, the part before one, the gap between two."""
 
 import json
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from eichi.cli import main
 from eichi.video.clip import look
 from eichi.video.metadata import read_record
 from tests.clips import clip
+from tests.program import Run
 
-Run = Callable[..., tuple[int, str, str]]
 QUICK = ("--seconds", "0.6", "--section-size", "0.5", "--steps", "1", "--seed", "1", "--prompt", "p", "--json")
-
-
-@pytest.fixture
-def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["eichi", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert isinstance(end.value.code, int)
-        return end.value.code, *capsys.readouterr()
-
-    return run
 
 
 def test_a_video_is_made_longer_and_what_it_was_made_from_is_known(eichi: Run, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`eichi latents`: the contract of its commands, and a clip of the embedded model through all of them."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save_file
 
-from eichi.cli import main
 from eichi.commands.latents import latents
 from eichi.video.latentfile import KEY, Latents, load_latents, save_latents
 from eichi.video.reader import read_frames
@@ -19,22 +17,9 @@ from eichi.video.writer import Writer
 from eichi.words import languages
 from tests.clips import clip as made
 from tests.modules import HEAVY, loaded
+from tests.program import Run
 
 FIGURES = ["file", "latents", "frames", "seconds", "width", "height", "kind"]
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["eichi", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert isinstance(end.value.code, int)
-        return end.value.code, *capsys.readouterr()
-
-    return run
 
 
 def told(eichi: Run, *words: object) -> dict[str, Any]:
