@@ -35,6 +35,13 @@ VIDEO = VideoOptions.parse({"start": "black", "prompt": "猫が走る", "seconds
         ('prompt="a, b",c', Axis("prompt", ("a, b", "c"))),
         ("replace=猫,犬,鳥", Axis("replace", ("猫", "犬", "鳥"))),
         ("weights.fp8=off,row", Axis("weights.fp8", ("off", "row"))),
+        ("steps=４、８，１２", Axis("sampling.steps", ("4", "8", "12"))),  # as other keyboards write it
+        ("steps=１ー９［３］", Axis("sampling.steps", ("1", "5", "9"))),
+        ("cfg=1,5; 2,5", Axis("sampling.cfg", ("1.5", "2.5"))),
+        ("cfg=1,5–2,5 [3]", Axis("sampling.cfg", ("1.5", "2", "2.5"))),
+        ("replace=猫、犬", Axis("replace", ("猫", "犬"))),
+        ("replace=白い、丸い猫,犬", Axis("replace", ("白い、丸い猫", "犬"))),
+        ('replace="a、b"，c', Axis("replace", ("a、b", "c"))),
     ],
 )
 def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
@@ -48,6 +55,9 @@ def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
         ("steps=4", "error.grid.few"),
         ("nothing=1,2", "error.option.unknown"),
         ("seed=1-4000", "error.grid.many"),
+        ("=1,2", "error.grid.form"),
+        ("cfg=1,5, 2,5", "error.grid.comma"),
+        ("cfg=1,500-2,500 [3]", "error.grid.comma"),
     ],
 )
 def test_what_is_no_axis_is_said(text: str, id: str) -> None:
