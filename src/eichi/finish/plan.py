@@ -330,8 +330,6 @@ def _notes(plan: FinishPlan, wished: Fraction) -> Iterator[Adjusted]:
         yield Adjusted("note.finish.even", {"width": plan.width, "height": plan.height})
     if form.name in ("mp4", "hevc") and quality(chain.compression) != chain.compression:
         yield Adjusted("note.crf", {"asked": chain.compression, "used": quality(chain.compression)})
-    if form.name in ("gif", "webp"):
-        yield Adjusted("note.finish.bare", {})
     needed = need(plan)
     values: dict[str, str | int | float] = {
         "width": plan.width,

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from eichi.errors import DeviceError, ModelError
 from eichi.models.device import empty_cache, on_gpu
+from eichi.models.source import finite
 from eichi.models.spandrel import library
 from eichi.models.upscalers import ENDINGS, Facts, UpscalerFile
 
@@ -116,7 +117,17 @@ class Upscaler:
         if down or right:
             picture = F.pad(picture, (0, right, 0, down), mode="replicate")
         made: Tensor = self._model(picture)
+        if not finite(made):
+            made = self._exactly(picture)
         return made[:, :3, : height * self.scale, : width * self.scale]
+
+    def _exactly(self, picture: Tensor) -> Tensor:
+        """The same in full precision, where half was too small for what comes between. Raises ModelError."""
+        made: Tensor = self._model.float()(picture.float())
+        self._model.to(self.kind)  # for this picture alone, so that others come out as if there had been none
+        if not finite(made):
+            raise ModelError("error.upscaler.nan", path=self.file.path)
+        return made
 
 
 def _spans(length: int, tile: int) -> list[tuple[int, int]]:
@@ -147,11 +158,16 @@ def _read(path: Path) -> Any:
             raise ModelError("error.upscaler.ending", path=path, endings=", ".join(ENDINGS))
         if path.stat().st_size > LARGEST:
             raise ModelError("error.upscaler.read", path=path, reason="reason.larger", limit=LARGEST)
-        return spandrel.ModelLoader(torch.device("cpu")).load_from_file(path)
+        made = spandrel.ModelLoader(torch.device("cpu")).load_from_file(path)
     except spandrel.UnsupportedModelError as error:
         raise ModelError("error.upscaler.network", path=path) from error
     except DAMAGE as error:
         raise ModelError("error.upscaler.read", path=path, reason=error) from error
+    weights = made.model.state_dict().items()
+    bad = next((name for name, weight in weights if weight.is_floating_point() and not finite(weight)), None)
+    if bad is not None:
+        raise ModelError("error.upscaler.numbers", path=path, name=bad)
+    return made
 
 
 def _facts(made: Any, path: Path) -> Facts:
