@@ -17,6 +17,7 @@ from eichi.models import upscale
 from eichi.models.spandrel import library
 from eichi.models.upscale import Upscaler, tell
 from eichi.models.upscalers import Facts, UpscalerFile, facts_of, find_upscaler, list_upscalers
+from eichi.said import Refusal
 
 CPU = torch.device("cpu")
 
@@ -125,7 +126,7 @@ def test_damaged_files_are_named(content: bytes, id: str, tmp_path: Path, capsys
         Upscaler(UpscalerFile("bad", path), CPU)
     assert caught.value.id == id
     tell(str(path))
-    assert f'"error": "{id}"' in capsys.readouterr().out
+    assert Refusal.model_validate_json(capsys.readouterr().out) == Refusal.of(caught.value)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -179,13 +180,13 @@ def test_what_a_file_is_is_found_out_once(
 
     def look(path: Path) -> Facts:
         asked.append(path)
-        return Facts(4, "ESRGAN", True)
+        return Facts(scale=4, architecture="ESRGAN", half=True)
 
     monkeypatch.setattr("eichi.models.upscalers._look", look)
     file = files["esrgan"][0]
-    assert facts_of(file, tmp_path) == facts_of(file, tmp_path) == Facts(4, "ESRGAN", True)
+    assert facts_of(file, tmp_path) == facts_of(file, tmp_path) == Facts(scale=4, architecture="ESRGAN", half=True)
     assert asked == [file.path]
-    assert Facts(4, "ESRGAN", True) == upscale._facts(upscale._read(file.path), file.path)
+    assert Facts(scale=4, architecture="ESRGAN", half=True) == upscale._facts(upscale._read(file.path), file.path)
 
 
 def test_that_a_file_is_no_upscaler_is_found_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from eichi.catalog import ModelFolders
 from eichi.errors import DiskError, InputError
 from eichi.events import Adjusted
@@ -219,6 +221,16 @@ def check_finish(plan: FinishPlan, folder: Path) -> None:
     needed, free = need(plan).disk, shutil.disk_usage(folder).free
     if needed > free:
         raise DiskError("error.finish.room", folder=folder, needed=needed / GIB, free=free / GIB)
+
+
+class Look(BaseModel):
+    """The frame at a second of what a request makes, and the file that it is written to, as PNG."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    options: FinishOptions
+    second: float
+    file: Path
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,7 @@ networks look far, so that what is made of tiles is what would be made of the wh
 their picture at once, the fading hides the difference. Knows no video.
 """
 
-import json
 import sys
-from dataclasses import asdict
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -32,6 +30,7 @@ from eichi.models.device import empty_cache, on_gpu
 from eichi.models.source import finite
 from eichi.models.spandrel import library
 from eichi.models.upscalers import ENDINGS, Facts, UpscalerFile
+from eichi.said import Refusal, say_last
 
 TILE, RIM, FADE = 256, 32, 16  # pixels of a tile of the small picture, of what it sees around, of the part that fades
 LEAST = 64  # pixels of a tile that memory may be short for
@@ -177,7 +176,7 @@ def _facts(made: Any, path: Path) -> Facts:
         raise ModelError("error.upscaler.network", path=path)
     if (made.input_channels, made.output_channels) != (3, 3):
         raise ModelError("error.upscaler.colours", path=path)
-    return Facts(int(made.scale), str(made.architecture.name), bool(made.supports_half))
+    return Facts(scale=int(made.scale), architecture=str(made.architecture.name), half=bool(made.supports_half))
 
 
 def tell(path: str) -> None:
@@ -191,7 +190,6 @@ def tell(path: str) -> None:
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (min(ROOM, most) if most >= 0 else ROOM, most))
     try:
-        said = asdict(_facts(_read(Path(path)), Path(path)))
+        say_last(_facts(_read(Path(path)), Path(path)))
     except ModelError as error:
-        said = {"error": error.id, **error.plain}
-    sys.stdout.write(json.dumps(said) + "\n")
+        say_last(Refusal.of(error))
