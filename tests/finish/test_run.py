@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eichi.commands.run import follow_finish
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, FinishStarted, SectionDone, Step, Stopped
 from eichi.finish import filters
@@ -23,8 +22,7 @@ from eichi.finish.plan import FinishPlan, make_finish_plan, need
 from eichi.finish.run import finish, preview
 from eichi.library.restore import restore
 from eichi.options import ChainOptions, FinishOptions, VideoOptions
-from eichi.settings import Runtime, Settings
-from eichi.terminal import STOPPED
+from eichi.settings import Runtime
 from eichi.video.metadata import read_record, save_png
 from eichi.video.reader import read_frames
 from tests.clips import Made, grey
@@ -348,13 +346,3 @@ def test_how_far_it_is(plan_of: Plans, runtime: Runtime, tmp_path: Path) -> None
     steps = [one.fraction for one in events if isinstance(one, Step)]
     assert steps == sorted(steps) and steps and 0 < steps[-1] < 1
     assert [one.order for one in events if isinstance(one, SectionDone)] == [0, 1, 2]
-
-
-def test_a_chain_that_is_stopped_says_how_it_goes_on(
-    plan_of: Plans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plan = plan_of()
-    monkeypatch.setattr("eichi.finish.run.finish", lambda *_: iter([Stopped(None, 0, 0, 1)]))
-    with pytest.raises(SystemExit) as caught:
-        follow_finish(plan, tmp_path, Settings(home=tmp_path, language="en"), as_json=False)
-    assert caught.value.code == STOPPED and "same options" in capsys.readouterr().out
