@@ -13,7 +13,8 @@ as the program dresses a section (layouts of `eichi.plan.layout`):
 
 Positions always tell the true distance in time. All samples of a batch share one layout, because the rotary code of
 the official class has no batch axis. A third of the histories carries noise, since at work they are the model's own.
-Some histories contradict the prompt: a section's own prompt must count for more than where the neighbours go.
+Some histories contradict the prompt: a section's own prompt must count for more than where the neighbours go. With some
+others nothing is said at all: then things go on as the neighbours show them.
 """
 
 from collections.abc import Sequence
@@ -49,11 +50,12 @@ class Mix:
     photos: float  # share of photographs among the latter: on them a sprite is hardest to tell from what is behind it
     slow: float  # share of the motions learnt most slowly among the clips without a direction
     camera: bool  # whether others may be clips with a moving camera
+    unsaid: float = 0.0  # share of windows without a prompt among those whose neighbours show the motion
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True)
+LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True, unsaid=0.25)
 # What networks are compared on: it stays when lessons change.
 CHECK = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.0, camera=True)
 
@@ -67,6 +69,7 @@ class Sample:
     anchor: torch.Tensor  # (n, 16, 1, h, w)
     history: torch.Tensor  # (n, 16, 19, h, w), in the order of time; of an image, what its layout has
     rows: torch.Tensor  # of the clips, to find prompts and pictures by
+    unsaid: torch.Tensor  # (n) bool, whether the prompt is left out
 
     @property
     def context(self) -> dict[str, torch.Tensor]:
@@ -109,7 +112,7 @@ def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix 
         return which, _single(rng, clips[which], rows)
     window = WINDOWS[int(rng.random() < SHORT_SHARE)]
     make = _reverse if direction == REVERSE else _forward
-    return which, make(rng, clips[which], rows, window, mix.alone)
+    return which, make(rng, clips[which], rows, window, mix)
 
 
 def _row(rng: Rng, clips: Clips, mix: Mix) -> int:
@@ -135,9 +138,9 @@ def _crossed(rng: Rng, clips: Clips, row: int) -> int | None:
     return other if clips.motions[other] == opposite else None
 
 
-def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: float) -> Sample:
+def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) -> Sample:
     padding = _padding(rng, window)
-    anchors, windows, histories = [], [], []
+    anchors, windows, histories, unsaid = [], [], [], []
     for row in rows.tolist():
         free = LATENTS - 1 - window - padding  # latents between start and end that are neither padding nor window
         key = int(rng.integers(0, free + 1)) if rng.random() < KEY_FRAME else 0
@@ -147,7 +150,7 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
         length = int(rng.integers(0, left + 1))
         if rng.random() > ODD_LENGTH:
             length = window * int(rng.integers(0, left // window + 1))
-        silent = rng.random() < alone
+        silent = rng.random() < mix.alone
         other = _crossed(rng, clips, row)
         shown = row if other is None else other
         behind = [] if silent else [*clips.clips[shown, after : after + length]]
@@ -156,16 +159,17 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
         anchors.append(clips.clips[row, key])
         windows.append(clips.clips[row, first:after])
         histories.append(_padded(behind[:CONTEXT], clips, behind=True))
-    return _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories))
+        unsaid.append(len(behind) > 1 and other is None and _left_out(rng, mix))
+    return _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories), unsaid)
 
 
-def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: float) -> Sample:
-    anchors, windows, histories = [], [], []
+def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) -> Sample:
+    anchors, windows, histories, unsaid = [], [], [], []
     for row in rows.tolist():
         first = 1 + window * int(rng.integers(0, (LATENTS - 1) // window))
         if rng.random() < ODD_LENGTH:
             first = int(rng.integers(1, LATENTS - window + 1))
-        if rng.random() < alone:
+        if rng.random() < mix.alone:
             first = 1
         other = _crossed(rng, clips, row) if first > window else None
         shown, made = row, clips.clips[row, first : first + window]
@@ -174,7 +178,8 @@ def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, alone: flo
         anchors.append(clips.clips[row, 0])
         windows.append(made)
         histories.append(_padded([*clips.clips[shown, max(0, first - CONTEXT) : first]], clips, behind=False))
-    return _sample(rng, forward_layout(window), rows, (anchors, windows, histories))
+        unsaid.append(first > 2 and other is None and _left_out(rng, mix))
+    return _sample(rng, forward_layout(window), rows, (anchors, windows, histories), unsaid)
 
 
 def _single(rng: Rng, clips: Clips, rows: torch.Tensor) -> Sample:
@@ -194,7 +199,7 @@ def _single(rng: Rng, clips: Clips, rows: torch.Tensor) -> Sample:
         anchors.append(_holed(rng, clips.clips[row, 0]))
         windows.append(clips.clips[row, layout.window[0]][None])
         histories.append(history)
-    return _sample(rng, layout, rows, (anchors, windows, histories))
+    return _sample(rng, layout, rows, (anchors, windows, histories), [False] * len(rows))
 
 
 def _holed(rng: Rng, latent: torch.Tensor) -> torch.Tensor:
@@ -223,7 +228,14 @@ def _padded(known: list[torch.Tensor], clips: Clips, behind: bool) -> torch.Tens
     return torch.cat(parts if behind else parts[::-1])
 
 
-def _sample(rng: Rng, layout: Layout, rows: torch.Tensor, parts: tuple[list[torch.Tensor], ...]) -> Sample:
+def _left_out(rng: Rng, mix: Mix) -> bool:
+    """Whether this prompt is left out; where none ever is, nothing is drawn for it."""
+    return mix.unsaid > 0 and rng.random() < mix.unsaid
+
+
+def _sample(
+    rng: Rng, layout: Layout, rows: torch.Tensor, parts: tuple[list[torch.Tensor], ...], unsaid: list[bool]
+) -> Sample:
     """Stack (anchors, windows, histories), put time behind the channels, and add noise to some of the histories."""
     anchors, windows, histories = (torch.stack(p).float() for p in parts)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -236,4 +248,5 @@ def _sample(rng: Rng, layout: Layout, rows: torch.Tensor, parts: tuple[list[torc
         anchors[:, :, None],
         histories.transpose(1, 2).contiguous(),
         rows,
+        torch.tensor(unsaid),
     )

@@ -222,10 +222,11 @@ class Trainer:
         early = job.direction is None and self.spent < 60 * job.minutes * LESSON
         mix = samples.EARLY if early else samples.LATE
         which, sample = samples.draw(rng, self.clips, direction, job.batch, mix)
-        told = self.net.read(self.tokens[which].pick(sample.rows).to(job.device))
+        said = said_with(self.clips[which], sample)
+        told = self.net.read(self.tokens[which].pick(said).to(job.device))
         seen = self.seen[which][sample.rows].to(job.device)
         plain, weighted = loss(self.net, rng, sample.to(job.device), told, seen)
-        answers = motions(self.clips[which], sample.rows).to(job.device)
+        answers = motions(self.clips[which], said).to(job.device)
         return plain, weighted + READING * self.readers(told, answers)
 
     @property
@@ -345,10 +346,15 @@ class Readers(nn.Module):
         return sum(F.cross_entropy(guess, answers, reduction="sum") for guess in guesses) / known
 
 
+def said_with(clips: Clips, sample: samples.Sample) -> torch.Tensor:
+    """The rows of a batch's prompts; behind those of the clips is the empty one."""
+    return torch.where(sample.unsaid, len(clips), sample.rows)
+
+
 def motions(clips: Clips, rows: torch.Tensor) -> torch.Tensor:
-    """The numbers of the motions that the prompts of these clips name, -100 for empty prompts."""
-    names = list(MOVES)
-    return torch.tensor([names.index(clips.motions[row]) if clips.prompts[row] else -100 for row in rows.tolist()])
+    """The numbers of the motions that prompts name, -100 for empty prompts."""
+    names, prompts = list(MOVES), [*clips.prompts, ""]
+    return torch.tensor([names.index(clips.motions[row]) if prompts[row] else -100 for row in rows.tolist()])
 
 
 def optimisers(net: Net, job: Job) -> tuple[Muon, torch.optim.AdamW]:
@@ -397,11 +403,12 @@ def eyes() -> SiglipVisionModel:
 
 @torch.no_grad()
 def prepare(folder: Path, clips: Sequence[Clips]) -> tuple[list[Tokens], list[torch.Tensor]]:
-    """Tokens of all prompts, and what the frozen vision encoder says about all start pictures."""
+    """Tokens of all prompts and of an empty one behind them, and what the frozen vision encoder says about all start
+    pictures."""
     encoder = eyes()
     llama, clip = saved_tokenizers(folder)
     seen = [
         torch.cat([encoder(pixel_values=vision(part)).last_hidden_state for part in group.pictures.split(256)])
         for group in clips
     ]
-    return [tokenize(llama, clip, group.prompts) for group in clips], seen
+    return [tokenize(llama, clip, [*group.prompts, ""]) for group in clips], seen

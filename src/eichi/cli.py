@@ -4,11 +4,7 @@ Each family of commands has a module in `commands/`; what all have around them i
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from importlib.resources import as_file, files
-from os.path import isdir
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,7 +22,8 @@ from eichi.commands.machine import calibrate
 from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.ray import ray
-from eichi.commands.run import Telling, alone, draw_images, follow, run_request, show_plans
+from eichi.commands.resume import left, resume
+from eichi.commands.run import draw_images, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.commands.verify import verify_gpu
 from eichi.commands.worker import worker
@@ -37,9 +34,8 @@ from eichi.errors import EichiError
 from eichi.flags import option_flags, otherwise, read_request, read_sweep, setting_flag, sweep_flags
 from eichi.library.lorafolders import located
 from eichi.library.wildcards import drawn_request
-from eichi.lines import in_terminal
 from eichi.options import FillOptions, FinishOptions, FrameOptions, Options, VideoOptions
-from eichi.settings import Settings, asked_language
+from eichi.settings import asked_language
 from eichi.terminal import STOPPED, WRONG_INPUT, fail, json_flag, out_flag, print_json, reporting, tell
 from eichi.usage import Group, explain
 from eichi.video.metadata import Record
@@ -68,7 +64,7 @@ def commands(offline: bool) -> None:
 
 FAMILIES = (
     *(doctor, extend, finish, jobs, latents, models, memory, lora, import_, ui),
-    *(verify_gpu, calibrate, worker, workers, ray),
+    *(resume, verify_gpu, calibrate, worker, workers, ray),
 )
 for family in FAMILIES:
     commands.add_command(family)
@@ -157,12 +153,15 @@ def inspect(file: Path, as_json: bool) -> None:
     from eichi.video.metadata import FOREIGN, read_record
 
     with reporting(as_json) as settings:
-        record = read_record(file)
+        part = left(file, settings)
+        record = read_record(file) if part is None else part.record | {"made": part.made}
         if as_json:
             print_json(record)
             return
         request = record["request"]
         click.echo(_headline(record, settings.language))
+        if part is not None:
+            click.echo(say("inspect.unfinished", settings.language, made=part.made, sections=part.sections))
         kind = KINDS.get(record["kind"])
         for key in request if kind is None else (field.key for field in walk(kind)):
             value = _at(request, key)
@@ -174,60 +173,6 @@ def inspect(file: Path, as_json: bool) -> None:
                 click.echo(f"  written.{key} = {text}")
         for name, number in record.get("versions", {}).items():
             click.echo(f"  {name} {number}")
-
-
-@commands.command(help=say("cli.resume"))
-@click.argument("job", required=False)
-@setting_flag("gpus")
-@out_flag
-@json_flag
-def resume(job: str | None, gpus: int | None, out: Path | None, as_json: bool) -> None:
-    with reporting(as_json) as settings:
-        settings = otherwise(settings, gpus=gpus)
-        from eichi.models.load import Components
-        from eichi.pipeline.checkpoint import find
-        from eichi.pipeline.generate import generate as run
-
-        places = [out] if out else [settings.outputs, *_known_places(settings)]
-        checkpoint = find(job, *dict.fromkeys(place.absolute() for place in places))
-        plan = checkpoint.located(settings.loras)
-        with (
-            closing(Components(plan.entry, settings.runtime)) as components,
-            _telling(settings, checkpoint.folder, plan.options) as telling,
-        ):
-            known, beside = telling is not alone, checkpoint.folder.parent
-            follow(
-                lambda stop: telling(run(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings
-            )
-
-
-def _known_places(settings: Settings) -> list[Path]:
-    """The folders in which jobs of the store stopped on their way; where the store cannot be read, that is said."""
-    from eichi.jobs.store import Store
-
-    try:
-        with Store(settings.store) as store:
-            told = [str(place) for place in store.column("checkpoint")]
-            return list(dict.fromkeys(Path(place).parent for place in told if isdir(place)))
-    except EichiError as error:
-        tell(in_terminal(error, settings.language))
-        return []
-
-
-@contextmanager
-def _telling(settings: Settings, folder: Path, options: VideoOptions) -> Iterator[Telling]:
-    """What lets the store know of the events of the job in a folder, where it is a job of the store."""
-    from eichi.jobs.elsewhere import owner, telling
-    from eichi.jobs.store import Store
-
-    with ExitStack() as stack:
-        try:
-            store = stack.enter_context(Store(settings.store))
-            job = owner(store, folder)
-        except EichiError as error:
-            tell(in_terminal(error, settings.language))
-            job = None
-        yield alone if job is None else partial(telling, store=store, job=job, options=options)
 
 
 def _headline(record: Record, language: str) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eichi.commands.run import follow_finish
 from eichi.errors import EichiError, InputError
 from eichi.events import Adjusted, FinishStarted, SectionDone, Step, Stopped
 from eichi.finish import filters
@@ -21,10 +20,11 @@ from eichi.finish.folder import left_over, new_folder
 from eichi.finish.forms import FORMS
 from eichi.finish.plan import FinishPlan, make_finish_plan, need
 from eichi.finish.run import finish, preview
-from eichi.options import ChainOptions, FinishOptions
-from eichi.settings import Runtime, Settings
-from eichi.terminal import STOPPED
-from eichi.video.metadata import read_record
+from eichi.library.restore import restore
+from eichi.options import ChainOptions, FinishOptions, VideoOptions
+from eichi.settings import Runtime
+from eichi.video.metadata import read_record, save_png
+from eichi.video.reader import read_frames
 from tests.clips import Made, grey
 from tests.finish.conftest import COUNT, SIZE, Plans, Runs, ended, greys
 
@@ -205,7 +205,7 @@ def test_sound_goes_with_the_pictures(run: Runs, plan_of: Plans) -> None:
             assert not container.streams.audio
 
 
-@pytest.mark.parametrize("name", ["mp4", "prores", "webm", "png"])
+@pytest.mark.parametrize("name", ["mp4", "prores", "webm", "gif", "webp", "png"])
 def test_the_record_says_what_was_done_and_to_what(name: str, run: Runs) -> None:
     first = run(grain=0.2)
     made = run(video=Path(first.video), format=name, speed=2.0)
@@ -219,6 +219,30 @@ def test_the_record_says_what_was_done_and_to_what(name: str, run: Runs) -> None
     if name == "png":
         with ZipFile(made.video) as archive, Image.open(io.BytesIO(archive.read("000003.png"))) as picture:
             assert '"frame": 3' in str(picture.info["eichi"]) or '"frame":3' in str(picture.info["eichi"])
+
+
+@pytest.mark.parametrize("name", ["gif", "webp"])
+def test_a_record_in_a_picture_that_moves_hurts_no_reader(name: str, run: Runs) -> None:
+    made = run(format=name)
+    frames = [*read_frames(Path(made.video))]  # a WebP shows frames that are alike as one
+    with Image.open(made.video) as picture:
+        picture.load()
+        assert getattr(picture, "n_frames", 1) == len(frames) > 10 and picture.info["loop"] == 0
+    assert frames[-1].time < made.seconds
+    if name == "gif":
+        assert imageio_ffmpeg.count_frames_and_secs(made.video)[0] == len(frames) == made.frames
+
+
+@pytest.mark.parametrize("name", ["mp4", "gif", "webp"])
+def test_a_finished_video_gives_the_options_of_the_one_it_was_made_from(name: str, run: Runs, tmp_path: Path) -> None:
+    """Here of one frame, of which a WebP has no place for texts of its own."""
+    values = {"kind": "video", "request": {"prompt": "猫", "seconds": 2.0}, "model": "tiny", "seed": 4}
+    save_png(tmp_path / "made.png", np.zeros((48, 64, 3), dtype=np.uint8), {**values, "versions": {}})
+    made = run(video=tmp_path / "made.png", format=name)
+    found = restore(Path(made.video))
+    assert (found.kind, found.values["prompt"], found.whole) == (VideoOptions, "猫", True)
+    with pytest.raises(InputError):
+        restore(Path(run(format=name).video), VideoOptions)  # of a video of somebody's
 
 
 def test_one_frame_can_be_looked_at_before(plan_of: Plans, runtime: Runtime, run: Runs) -> None:
@@ -250,7 +274,7 @@ def test_what_cannot_be_is_said_before(plan_of: Plans, tmp_path: Path, runtime: 
     with pytest.raises(InputError):
         make_finish_plan(FinishOptions(video=tmp_path / "none.mp4"), runtime.models)
     notes = {note.id for note in plan_of(format="gif", fps=100.0, compression=80).notes}
-    assert {"note.finish.gif_rate", "note.finish.bare", "note.finish.plan"} <= notes
+    assert {"note.finish.gif_rate", "note.finish.plan"} <= notes
     assert need(plan_of(reverse=True)).disk > need(plan_of()).disk
 
 
@@ -322,13 +346,3 @@ def test_how_far_it_is(plan_of: Plans, runtime: Runtime, tmp_path: Path) -> None
     steps = [one.fraction for one in events if isinstance(one, Step)]
     assert steps == sorted(steps) and steps and 0 < steps[-1] < 1
     assert [one.order for one in events if isinstance(one, SectionDone)] == [0, 1, 2]
-
-
-def test_a_chain_that_is_stopped_says_how_it_goes_on(
-    plan_of: Plans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plan = plan_of()
-    monkeypatch.setattr("eichi.finish.run.finish", lambda *_: iter([Stopped(None, 0, 0, 1)]))
-    with pytest.raises(SystemExit) as caught:
-        follow_finish(plan, tmp_path, Settings(home=tmp_path, language="en"), as_json=False)
-    assert caught.value.code == STOPPED and "same options" in capsys.readouterr().out

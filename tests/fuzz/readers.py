@@ -39,9 +39,10 @@ from eichi.models.loramatch import match_lora
 from eichi.models.shapes import transformer_shapes
 from eichi.models.tokens import find_meter
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import Checkpoint, unfinished
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.settings import load_settings
 from eichi.video.images import alpha, fit, load, measure
+from eichi.video.jobfolder import unfinished
 from eichi.video.latentfile import load_latents, measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.splice import report

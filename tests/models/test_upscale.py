@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from eichi.catalog import ModelFolders
@@ -17,6 +17,7 @@ from eichi.models import upscale
 from eichi.models.spandrel import library
 from eichi.models.upscale import Upscaler, tell
 from eichi.models.upscalers import Facts, UpscalerFile, facts_of, find_upscaler, list_upscalers
+from eichi.said import Refusal
 
 CPU = torch.device("cpu")
 
@@ -125,7 +126,36 @@ def test_damaged_files_are_named(content: bytes, id: str, tmp_path: Path, capsys
         Upscaler(UpscalerFile("bad", path), CPU)
     assert caught.value.id == id
     tell(str(path))
-    assert f'"error": "{id}"' in capsys.readouterr().out
+    assert Refusal.model_validate_json(capsys.readouterr().out) == Refusal.of(caught.value)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(
+    number: float, files: dict[str, tuple[UpscalerFile, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also in the process that looks into a file, so that a plan says it."""
+    weights = load_file(files["compact"][0].path)
+    weights["body.2.weight"].view(-1)[7] = number
+    save_file(weights, path := tmp_path / "spoilt.safetensors")
+    with pytest.raises(ModelError) as caught:
+        Upscaler(UpscalerFile("spoilt", path), CPU)
+    assert (caught.value.id, caught.value.values["name"]) == ("error.upscaler.numbers", "body.2.weight")
+    tell(str(path))
+    assert '"error": "error.upscaler.numbers"' in capsys.readouterr().out
+
+
+def test_what_is_too_large_for_half_precision_is_computed_in_full(
+    compact: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    whole, called = compact.whole(picture), compact._model.forward
+    lost: list[torch.Tensor] = [picture * float("inf")]
+    monkeypatch.setattr(compact._model, "forward", lambda given: lost.pop() if lost else called(given))
+    assert torch.equal(compact.whole(picture), whole) and not lost
+    monkeypatch.setattr(compact._model, "forward", lambda given: given * float("nan"))
+    with pytest.raises(ModelError) as caught:
+        compact.enlarge(np.zeros((1, 16, 16, 3), dtype=np.uint8))
+    assert caught.value.id == "error.upscaler.nan"
 
 
 def test_upscalers_are_found_in_both_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,13 +180,13 @@ def test_what_a_file_is_is_found_out_once(
 
     def look(path: Path) -> Facts:
         asked.append(path)
-        return Facts(4, "ESRGAN", True)
+        return Facts(scale=4, architecture="ESRGAN", half=True)
 
     monkeypatch.setattr("eichi.models.upscalers._look", look)
     file = files["esrgan"][0]
-    assert facts_of(file, tmp_path) == facts_of(file, tmp_path) == Facts(4, "ESRGAN", True)
+    assert facts_of(file, tmp_path) == facts_of(file, tmp_path) == Facts(scale=4, architecture="ESRGAN", half=True)
     assert asked == [file.path]
-    assert Facts(4, "ESRGAN", True) == upscale._facts(upscale._read(file.path), file.path)
+    assert Facts(scale=4, architecture="ESRGAN", half=True) == upscale._facts(upscale._read(file.path), file.path)
 
 
 def test_that_a_file_is_no_upscaler_is_found_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

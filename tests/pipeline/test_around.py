@@ -17,7 +17,7 @@ from eichi.errors import DiskError, InputError
 from eichi.events import Adjusted, Event, Finished, FramesReady, SectionDone, Started, Stopped, Whole
 from eichi.models.load import Components
 from eichi.pipeline import generate as module
-from eichi.pipeline.checkpoint import Checkpoint, find
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.context import Ends, read_ends
 from eichi.pipeline.decode import Decoder, PartDecoder
 from eichi.pipeline.encode import encode
@@ -27,6 +27,7 @@ from eichi.pipeline.sections import Denoiser, SectionInputs
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
 from eichi.video.clip import look, tail
+from eichi.video.jobfolder import find
 from eichi.video.latentfile import load_latents
 from eichi.video.reader import read_frames
 from eichi.video.writer import Writer
@@ -183,7 +184,7 @@ def test_going_on_needs_nothing_from_outside(models: dict[str, Components], name
     events.close()  # type: ignore[attr-defined]
     source.unlink()
     sound.unlink()
-    checkpoint = find(None, tmp_path / "out")
+    checkpoint = Checkpoint(find(None, tmp_path / "out"))
     assert set(checkpoint.around(plan)) == {"before", "sound"}
     again = checkpoint.plan(components.entry)
     assert _digest(list(generate(again, tmp_path / "out", components, checkpoint=checkpoint))[-1]) == whole
@@ -213,7 +214,7 @@ def test_what_is_written_into_while_a_job_runs_is_in_no_result(models: dict[str,
     assert not list((tmp_path / "out").glob("*.mp4"))
     source.unlink()
     source.write_bytes(whole)
-    checkpoint = find(None, tmp_path / "out")
+    checkpoint = Checkpoint(find(None, tmp_path / "out"))
     again = checkpoint.plan(components.entry)
     events = generate(again, tmp_path / "out", components, checkpoint=checkpoint)
     assert isinstance(list(events)[-1], Finished)
@@ -235,7 +236,7 @@ def _begun(plan: Plan, folder: Path, components: Components) -> Checkpoint:
     events = generate(plan, folder, components)
     next(event for event in events if isinstance(event, SectionDone))
     events.close()  # type: ignore[attr-defined]
-    return find(None, folder)
+    return Checkpoint(find(None, folder))
 
 
 def _digest(last: Event) -> str:
@@ -317,7 +318,7 @@ def test_a_disk_that_is_full_when_all_is_joined_costs_nothing(models: dict[str, 
     plan = planned(components, source={"before": tmp_path / "in.mp4"})
     with no_file_above(100_000), pytest.raises(DiskError) as full:
         list(generate(plan, tmp_path / "out", components))
-    checkpoint = find(None, tmp_path / "out")
+    checkpoint = Checkpoint(find(None, tmp_path / "out"))
     assert Path(str(full.value.values["path"])) == checkpoint.result
     assert [path.name for path in (tmp_path / "out").iterdir()] == [checkpoint.folder.name]
     again = list(generate(checkpoint.plan(components.entry), tmp_path / "out", components, checkpoint=checkpoint))

@@ -22,11 +22,12 @@ from eichi.events import Adjusted, Event, Finished, FramesReady, LatentsReady, S
 from eichi.models.kernels import Kernels
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import Checkpoint, find, sweep, unfinished
+from eichi.pipeline.checkpoint import Checkpoint, sweep
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.settings import Runtime
 from eichi.video.card import CARD, TWIN, write_card
+from eichi.video.jobfolder import find, unfinished
 from eichi.video.metadata import read_record
 from eichi.video.reader import measure_video
 from tests import small
@@ -81,7 +82,7 @@ def interrupt(plan: Plan, folder: Path, components: Components, kind: type[Event
         if not count:
             break
     events.close()  # type: ignore[attr-defined]
-    return find(None, folder)
+    return Checkpoint(find(None, folder))
 
 
 def go_on(checkpoint: Checkpoint, components: Components) -> list[Event]:
@@ -127,7 +128,7 @@ def test_stopped_and_gone_on(plan: Plan, components: Components, whole: dict[str
     last = seen[-1]
     assert isinstance(last, Stopped)
     assert last.video is not None
-    go_on(find(last.video, tmp_path), components)
+    go_on(Checkpoint(find(last.video, tmp_path)), components)
     assert digests(tmp_path) == whole
 
 
@@ -300,7 +301,7 @@ def test_going_on_takes_as_many_threads(plan: Plan, components: Components, tmp_
         begun.close()  # type: ignore[attr-defined]
     finally:
         torch.set_num_threads(here)
-    assert set(threads(find(None, tmp_path))) == seen != {here}
+    assert set(threads(Checkpoint(find(None, tmp_path)))) == seen != {here}
     assert torch.get_num_threads() == here
 
 
@@ -318,7 +319,7 @@ def test_a_full_disk(
         list(events)
     assert not list(tmp_path.glob("[!.]*"))
     assert not list(tmp_path.rglob("*.part"))
-    checkpoint = find(None, tmp_path)
+    checkpoint = Checkpoint(find(None, tmp_path))
     assert isinstance(go_on(checkpoint, components)[-1], Finished)
     assert digests(tmp_path) == whole
     assert not checkpoint.folder.exists()
@@ -340,7 +341,7 @@ def disk() -> Iterator[Path]:
 def test_a_disk_that_is_really_full(plan: Plan, components: Components, whole: dict[str, str], disk: Path) -> None:
     with pytest.raises(DiskError, match="the disk is full"):
         list(generate(plan, disk, components))
-    checkpoint = find(None, disk)
+    checkpoint = Checkpoint(find(None, disk))
     subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
     go_on(checkpoint, components)
     assert digests(disk) == whole
@@ -383,12 +384,12 @@ def test_the_newest_is_found_and_others_by_name(plan: Plan, components: Componen
     one = interrupt(plan, tmp_path, components, SectionDone, 1)
     two = interrupt(plan, tmp_path, components, SectionDone, 1)
     os.utime(one.folder / "job.json", (1, 1))
-    assert unfinished(tmp_path) == [two, one]
-    assert find(None, tmp_path) == two
+    assert [*map(Checkpoint, unfinished(tmp_path))] == [two, one]
+    assert Checkpoint(find(None, tmp_path)) == two
     for name in (one.result.stem, str(one.result), one.folder.name):
-        assert find(name, tmp_path) == one
+        assert Checkpoint(find(name, tmp_path)) == one
     with pytest.raises(InputError, match="no unfinished job nobody"):
-        find("nobody", tmp_path)
+        Checkpoint(find("nobody", tmp_path))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"request": 3}'])

@@ -12,12 +12,13 @@ from eichi.catalog import ModelFolders, find
 from eichi.events import Event, FramesReady, SectionDone
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import unfinished
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.colour import Cloud, Colours, mapped
 from eichi.pipeline.generate import generate
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.settings import Runtime
+from eichi.video.jobfolder import unfinished
 
 SIDE, RUN = 64, 20
 DRIFT = np.array([[0.8, 0.1, 0.0], [0.0, 0.9, 0.1], [0.05, 0.0, 0.75]])
@@ -88,7 +89,7 @@ def test_a_job_that_is_gone_on_with_has_the_same_colours(tmp_path: Path, picture
     whole = frames(list(generate(made, tmp_path / "whole", components)))
     with closing(generate(made, tmp_path / "parts", components)) as events:  # type: ignore[type-var]
         next(event for event in events if isinstance(event, SectionDone))
-    (checkpoint,) = unfinished(tmp_path / "parts")
+    (checkpoint,) = map(Checkpoint, unfinished(tmp_path / "parts"))
     rest = generate(checkpoint.plan(made.entry), tmp_path / "parts", components, checkpoint=checkpoint)
     assert np.array_equal(frames(list(rest)), whole)
     plain = frames(list(generate(off, tmp_path / "off", components)))

@@ -13,9 +13,10 @@ from eichi.errors import InputError
 from eichi.events import Event, Finished, SectionDone, Started, Step
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import find
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.generate import generate
 from eichi.settings import Runtime
+from eichi.video.jobfolder import find
 from eichi.video.latentfile import load_latents
 from tests import small
 
@@ -85,7 +86,7 @@ def test_interrupted_before_anything_is_drawn(components: Components, start: Pat
     events = generate(make_plan(request(start, prompt="moves left", kept=kept), components.entry), out, components)
     next(event for event in events if isinstance(event, Started))
     events.close()  # type: ignore[attr-defined]
-    checkpoint = find(None, out)
+    checkpoint = Checkpoint(find(None, out))
     *_, last = generate(checkpoint.plan(components.entry), out, components, checkpoint=checkpoint)
     assert isinstance(last, Finished)
     assert np.array_equal(latents(Path(last.video)), latents(again))

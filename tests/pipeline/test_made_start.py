@@ -12,12 +12,13 @@ from eichi.errors import OptionError
 from eichi.events import Adjusted, Event, Finished, Flagged, FramesReady, SectionDone
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import unfinished
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.generate import generate
 from eichi.pipeline.originals import fitted
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.settings import Runtime
+from eichi.video.jobfolder import unfinished
 
 
 def planned(tmp_path: Path, **values: Any) -> Plan:
@@ -56,7 +57,7 @@ def test_one_that_is_gone_on_with_is_the_same(tmp_path: Path, model: str) -> Non
     whole = list(generate(plan, tmp_path / "whole", components))
     with closing(generate(plan, tmp_path / "parts", components)) as events:  # type: ignore[type-var]
         next(event for event in events if isinstance(event, SectionDone))
-    (checkpoint,) = unfinished(tmp_path / "parts")
+    (checkpoint,) = map(Checkpoint, unfinished(tmp_path / "parts"))
     rest = list(generate(checkpoint.plan(plan.entry), tmp_path / "parts", components, checkpoint=checkpoint))
     assert isinstance(rest[-1], Finished)
     assert np.array_equal(frames(whole), frames(rest))

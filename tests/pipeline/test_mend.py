@@ -17,11 +17,12 @@ from eichi.errors import InputError
 from eichi.events import Adjusted, Event, Finished, SectionDone
 from eichi.models.load import Components
 from eichi.options import VideoOptions
-from eichi.pipeline.checkpoint import Checkpoint, find
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.generate import generate
 from eichi.pipeline.originals import originals
 from eichi.settings import Runtime
 from eichi.video.card import CARD, CHECKSUM, FILES, TWIN, read_card, write_card
+from eichi.video.jobfolder import find
 from eichi.video.outputs import SECTIONS
 from eichi.video.sectionfolder import section_file
 from tests import small
@@ -72,7 +73,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     while made < 3:
         made += isinstance(next(events), SectionDone)
     events.close()  # type: ignore[attr-defined]
-    return Left(find(None, home / "cut").folder, components, digest(Path(whole.video)))
+    return Left(Checkpoint(find(None, home / "cut")).folder, components, digest(Path(whole.video)))
 
 
 def digest(path: Path) -> str:

@@ -14,10 +14,11 @@ from eichi.events import Adjusted, Event, Finished, SectionDone
 from eichi.models.load import Components
 from eichi.models.weights import Weights
 from eichi.options import FrameOptions, VideoOptions
-from eichi.pipeline.checkpoint import find
+from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.generate import generate
 from eichi.pipeline.oneframe import generate_frame
 from eichi.settings import Runtime
+from eichi.video.jobfolder import find
 from eichi.video.metadata import read_record
 from eichi.video.reader import read_frames
 from tests import loras, small
@@ -130,7 +131,7 @@ def test_going_on_with_the_same_lora_elsewhere_gives_the_same_frames(
     events = generate(plan, tmp_path, components)
     assert any(isinstance(event, SectionDone) for event in events)
     events.close()  # type: ignore[attr-defined]
-    checkpoint = find(None, tmp_path)
+    checkpoint = Checkpoint(find(None, tmp_path))
     moved = tmp_path / "loras" / "styles" / style.name
     moved.parent.mkdir(parents=True)
     moved.write_bytes(style.read_bytes())
@@ -147,7 +148,7 @@ def test_going_on_with_another_lora_of_the_same_name_is_refused(
     events = generate(make_plan(request, components.entry), tmp_path, components)
     assert any(isinstance(event, SectionDone) for event in events)
     events.close()  # type: ignore[attr-defined]
-    checkpoint = find(None, tmp_path)
+    checkpoint = Checkpoint(find(None, tmp_path))
     loras.build(style, "musubi", components.weights.shapes)
     plan = checkpoint.plan(components.entry)
     with pytest.raises(InputError, match=r"weights\.lora 1 \w+ → \w+"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from eichi.plan.layout import forward_layout, reverse_layout
-from training import samples
+from training import samples, transformer
 from training.cache import Clips
 from training.rng import stream
 
@@ -93,6 +93,22 @@ def test_a_crossed_history_goes_the_opposite_way() -> None:
                 else:
                     assert made == sorted(made, key=abs) and made[0] * own > 0
     assert crossed > 20
+
+
+def test_nothing_is_left_unsaid_that_the_neighbours_do_not_show() -> None:
+    clips = replace(numbered(), motions=["right"] * COUNT, prompts=["it moves"] * COUNT)
+    left_out = 0
+    for step in range(60):
+        for direction in (samples.REVERSE, samples.FORWARD):
+            _, sample = samples.draw(stream("unsaid", step), [clips], direction, COUNT)
+            shown = [len([n for n in numbers(sample.history[k]) if n]) for k in range(COUNT)]
+            assert all(count > 1 for count, unsaid in zip(shown, sample.unsaid.tolist(), strict=True) if unsaid)
+            left_out += int(sample.unsaid.sum())
+            assert not samples.draw(stream("unsaid", step), [clips], direction, COUNT, samples.CHECK)[1].unsaid.any()
+            said = transformer.said_with(clips, sample)
+            answers = transformer.motions(clips, said)
+            assert torch.equal(said == COUNT, sample.unsaid) and torch.equal(answers == -100, sample.unsaid)
+    assert left_out > 40
 
 
 def test_history_is_split_by_the_layout() -> None:

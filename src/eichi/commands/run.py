@@ -24,6 +24,7 @@ from eichi.terminal import STOPPED, interrupt, print_json, tell
 from eichi.words import say
 
 if TYPE_CHECKING:
+    from eichi.finish.folder import FinishFolder
     from eichi.finish.plan import FinishPlan
     from eichi.jobs.view import FramePlanView, PlanView
     from eichi.models.tokens import Reading
@@ -54,7 +55,7 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped. One that
     is `kept` is a job of the store.
     """
-    from eichi.finish.plan import check_chain, make_finish_plan
+    from eichi.finish.plan import check_chain
     from eichi.library.wildcards import drawn_request
     from eichi.prepare import check_run, make_plan, shared_plan
 
@@ -73,21 +74,37 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
             as_json,
             settings,
         )
-    if options.finish.asked and isinstance(last, Finished):
-        chain = FinishOptions(video=Path(last.video), finish=options.finish)
-        return follow_finish(make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json)
-    return last
+    return follow_chain(options, last, out, settings, as_json)
 
 
-def follow_finish(plan: "FinishPlan", out: Path, settings: Settings, as_json: bool) -> Event:
-    """Finish a video, or go on where the same was interrupted; the last event."""
+def follow_chain(options: VideoOptions, last: Event, out: Path, settings: Settings, as_json: bool) -> Event:
+    """Finish the video that a job has ended with, where its request asks for that; the last event."""
+    from eichi.finish.plan import make_finish_plan
+
+    if not options.finish.asked or not isinstance(last, Finished):
+        return last
+    chain = FinishOptions(video=Path(last.video), finish=options.finish)
+    return follow_finish(make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json)
+
+
+def follow_finish(
+    plan: "FinishPlan",
+    out: Path,
+    settings: Settings,
+    as_json: bool,
+    place: "FinishFolder | None" = None,
+    telling: Telling | None = None,
+) -> Event:
+    """Finish a video, or go on in a `place` or where the same was interrupted; the last event."""
     from eichi.finish.folder import left_over
     from eichi.finish.run import finish
 
     def start(stop: Callable[[], bool]) -> Iterator[Event]:
-        return finish(plan, out, settings.runtime, stop, left_over(out, plan))
+        return (telling or alone)(finish(plan, out, settings.runtime, stop, place or left_over(out, plan)))
 
-    return follow(start, as_json, settings, "run.stopped_chain")
+    return follow(
+        start, as_json, settings, lambda: "run.stopped_chain" if left_over(out, plan) else "run.stopped_empty"
+    )
 
 
 @contextmanager
@@ -184,7 +201,7 @@ def follow(
     start: Callable[[Callable[[], bool]], Iterator[Event]],
     as_json: bool,
     settings: Settings,
-    empty: str = "run.stopped_empty",
+    empty: Callable[[], str] = lambda: "run.stopped_empty",
 ) -> Event:
     """Show a job to its end, which is returned; Ctrl-C stops it, and the program with it. `empty` is what is said then
     where there is nothing to be seen yet.
@@ -194,7 +211,7 @@ def follow(
     with interrupt() as stop:
         last = show(start(stop), settings.language, print_json if as_json else None)
     if not as_json and isinstance(last, Stopped):
-        click.echo(say("run.stopped" if last.video else empty, settings.language, **vars(last)))
+        click.echo(say("run.stopped" if last.video else empty(), settings.language, **vars(last)))
     elif not as_json:
         click.echo(done(last, settings.language))
     if isinstance(last, Stopped):

@@ -6,6 +6,8 @@ and goes when the result is complete. What a job made here is not sent to other 
 """
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,17 +17,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from eichi.errors import DiskError, InputError
+from eichi.errors import DiskError, InputError, OptionError
 from eichi.files import aside, read_file, remove
 from eichi.finish.plan import FinishPlan
 from eichi.finish.source import SPOOLED
+from eichi.options import FinishOptions
 from eichi.reading import parse_json
+from eichi.reasons import Unfit
 from eichi.text import json_text
 from eichi.video.jobfolder import ENDING, FINISH, free_name
 from eichi.video.metadata import versions
 from eichi.video.writer import writing
 
 LOCK, POSTER = "lock", ".png"
+SEGMENT = re.compile(r"\d{6}-\d{6}\.\w+")
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,23 @@ class FinishFolder:
                 draft.write_text(json_text(card, indent=1), encoding="utf-8")
         return same
 
+    @property
+    def made(self) -> int:
+        """How many segments are there."""
+        with suppress(OSError):
+            return sum(map(bool, map(SEGMENT.fullmatch, os.listdir(self.folder))))
+        return 0
+
+    @property
+    def advanced(self) -> bool:
+        """Whether there is something to go on from."""
+        return bool(self.made) or (self.folder / SPOOLED).is_dir()
+
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes out. Raises InputError where one works in the folder, DiskError."""
+        """Keep other processes out. A job that ends with nothing made leaves nothing. Raises InputError where one works
+        in the folder, DiskError.
+        """
         lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
         with writing(self.folder):
             self.folder.mkdir(0o700, parents=True, exist_ok=True)
@@ -80,6 +99,8 @@ class FinishFolder:
             yield
         finally:
             lock.release()
+            if not self.advanced:
+                self.discard()
 
     def discard(self) -> None:
         """Give the space back."""
@@ -115,12 +136,31 @@ def left_over(folder: Path, plan: FinishPlan) -> FinishFolder | None:
     return None
 
 
+def asked(folder: Path) -> FinishOptions:
+    """What the job in a folder is to make. Raises InputError for a card that cannot be read."""
+    try:
+        card = parse_json(read_file(folder / FINISH).decode("utf-8"))
+        request = card.get("request") if isinstance(card, dict) else None
+        if not isinstance(request, dict):
+            raise Unfit("reason.request")
+        return FinishOptions.parse(request)
+    except (OSError, ValueError, OptionError) as error:
+        raise InputError("error.resume.chain", folder=folder, card=FINISH, reason=error) from error
+
+
 def card_of(plan: FinishPlan) -> dict[str, Any]:
-    """What segments are made from: the request, the files by size and time, the libraries."""
-    files = [plan.options.video, *([plan.upscaler.path] if plan.upscaler else [])]
+    """What segments are made from: the request, the files by size and time, the libraries.
+
+    Files are named so that they are found from everywhere.
+    """
+    files = [plan.options.video.absolute(), *([plan.upscaler.path] if plan.upscaler else [])]
     with writing(plan.options.video):
         states = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    card = {"request": plan.options.dump(), "files": states, "versions": versions()}
+    request = plan.options.dump()
+    request["video"] = str(files[0])
+    if plan.upscaler is not None and plan.chain.upscale not in (plan.upscaler.name, plan.upscaler.path.name):
+        request["finish"]["upscale"] = str(plan.upscaler.path)
+    card = {"request": request, "files": states, "versions": versions()}
     plain: dict[str, Any] = json.loads(json_text(card, fallback=str))
     return plain
 

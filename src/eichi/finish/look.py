@@ -1,41 +1,38 @@
 """`python -m eichi.finish.look`: one frame of a finished video, for a process that has no torch.
 
-Reads a request, a second and a file to write as JSON, and answers with one line: nothing where the picture is there,
-or the error. Knows no server.
+Reads what it is asked for as JSON, and answers with one line: the same again where the picture is there, or the error.
+Knows no server.
 """
 
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
 from eichi.console import console
 from eichi.errors import EichiError
-from eichi.finish.plan import finish_record, make_finish_plan
+from eichi.finish.plan import Look, finish_record, make_finish_plan
 from eichi.finish.run import preview
-from eichi.options import FinishOptions
+from eichi.said import Refusal, say_last
 from eichi.settings import load_settings
 from eichi.video.metadata import save_png
 from eichi.video.writer import writing
 
 
-def look(asked: dict[str, Any]) -> None:
+def look(asked: Look) -> None:
     """Write the frame. Raises InputError, RunError."""
-    settings, target = load_settings(), Path(asked["file"])
-    plan = make_finish_plan(FinishOptions.parse(asked["options"]), settings.model_folders, settings.cache)
-    pixels = preview(plan, float(asked["second"]), settings.runtime)
-    with writing(target):
-        save_png(target, pixels, finish_record(plan))
+    settings = load_settings()
+    plan = make_finish_plan(asked.options, settings.model_folders, settings.cache)
+    pixels = preview(plan, asked.second, settings.runtime)
+    with writing(asked.file):
+        save_png(asked.file, pixels, finish_record(plan))
 
 
 def main() -> None:
-    answer: dict[str, Any] = {}
+    asked = Look.model_validate_json(sys.stdin.read())
     with console():
         try:
-            look(json.load(sys.stdin))
+            look(asked)
+            say_last(asked)
         except EichiError as error:
-            answer = {"error": error.id, "values": error.plain}
-        sys.stdout.write(json.dumps(answer) + "\n")
+            say_last(Refusal.of(error))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from eichi.catalog import ModelFolders
 from eichi.errors import DiskError, InputError
 from eichi.events import Adjusted
@@ -220,6 +222,16 @@ def check_finish(plan: FinishPlan, folder: Path) -> None:
         raise DiskError("error.finish.room", folder=folder, needed=needed, free=free)
 
 
+class Look(BaseModel):
+    """The frame at a second of what a request makes, and the file that it is written to, as PNG."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    options: FinishOptions
+    second: float
+    file: Path
+
+
 @dataclass(frozen=True)
 class FinishNeed:
     """What a plan takes: bytes of memory for frames, beside the program and the upscaler, and of the disk meanwhile."""
@@ -329,8 +341,6 @@ def _notes(plan: FinishPlan, wished: Fraction) -> Iterator[Adjusted]:
         yield Adjusted("note.finish.even", {"width": plan.width, "height": plan.height})
     if form.name in ("mp4", "hevc") and quality(chain.compression) != chain.compression:
         yield Adjusted("note.crf", {"asked": chain.compression, "used": quality(chain.compression)})
-    if form.name in ("gif", "webp"):
-        yield Adjusted("note.finish.bare", {})
     needed = need(plan)
     values: dict[str, str | int | float] = {
         "width": plan.width,

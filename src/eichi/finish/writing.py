@@ -2,12 +2,13 @@
 
 A segment is coded alone, aside, and renamed. Segments whose packets can follow each other are copied into one file, as
 often as it is repeated, with the sound beside them in the order of time. Of the others the frames are read once more:
-a GIF is looked through twice, for its colours and for its frames, so that nothing is held but a palette. Metadata goes
-where a form has a place for it. Knows no steps.
+a GIF is looked through twice, for its colours and for its frames, so that nothing is held but a palette. FFmpeg puts no
+texts into a GIF or a WebP: the record is put there afterwards. Knows no steps.
 """
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from av.filter import Graph
 from numpy.typing import NDArray
 from PIL import Image
 
-from eichi.files import aside
+from eichi.files import aside, leave
 from eichi.finish import heard
 from eichi.finish.forms import add_video, to_frame
 from eichi.finish.plan import FinishPlan
-from eichi.video.metadata import Record, png_texts, tags
+from eichi.video import gif, webp
+from eichi.video.metadata import Record, comment, exif, png_texts, tags
 from eichi.video.sound import Timed
 from eichi.video.writer import MOVFLAGS
 
@@ -54,13 +56,27 @@ def write_file(draft: Path, plan: FinishPlan, segments: list[Path], values: Reco
     """The file of all segments. Raises OSError, FFmpegError."""
     match plan.form.container:
         case "gif":
-            _write_gif(draft, plan, segments)
+            with _bare(draft) as bare:
+                _write_gif(bare, plan, segments)
+                gif.put_comment(bare, draft, comment(values))
         case "webp":
-            _write_webp(draft, plan, segments)
+            with _bare(draft) as bare:
+                _write_webp(bare, plan, segments)
+                webp.put_exif(bare, draft, exif(values), plan.size)
         case "zip":
             _write_archive(draft, plan, segments, values)
         case _:
             _join(draft, plan, segments, values)
+
+
+@contextmanager
+def _bare(draft: Path) -> Iterator[Path]:
+    """A place for a file without its record, beside it, which is given back."""
+    bare = draft.with_name(f"{draft.name}-bare")
+    try:
+        yield bare
+    finally:
+        leave(bare)
 
 
 def _join(draft: Path, plan: FinishPlan, segments: list[Path], values: Record) -> None:

@@ -82,11 +82,11 @@ def owner(store: Store, folder: Path) -> Job | None:
     )
 
 
-def telling(events: Iterator[Event], store: Store, job: Job, options: VideoOptions) -> Iterator[Event]:
+def telling(events: Iterator[Event], store: Store, job: Job, options: VideoOptions | FinishOptions) -> Iterator[Event]:
     """The events of a job of the store that is gone on with here by these options; its row learns how it ended."""
     for event in events:
         with suppress(InputError, StoreError):  # what is on disk says it to whoever looks next
-            request = with_ahead(job.request, options)
+            request = with_ahead(job.request, options) if isinstance(options, VideoOptions) else job.request
             if isinstance(event, Finished):
                 _write(store, job, Status.DONE, [event], event, request=request)
             elif isinstance(event, Stopped):

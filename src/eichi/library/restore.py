@@ -1,8 +1,8 @@
 """A dropped or named file gives its options back.
 
-A PNG, an MP4 or a latent file made here carries its whole request, also where one tool or several made it of one other
-result. A picture or a video of another program carries a few values; these are taken, everything else stays as it is.
-What is not known here, or does not fit, is said.
+A picture, a video or a latent file made here carries its whole request, also where one tool or several made it of one
+other result, or finished it. A picture or a video of another program carries a few values; these are taken, everything
+else stays as it is. What is not known here, or does not fit, is said.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,8 @@ from eichi.library.outside import kind_of, over, sift
 from eichi.library.whereabouts import Places, relocate
 from eichi.options import Request, VideoOptions
 from eichi.video.metadata import FOREIGN, Marks, read_record
+
+THROUGH = ("latents", "finish")  # kinds of what was made of another result, whose options are the ones to go on with
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Restored:
 def restore(path: Path, kind: type[Request] | None = None) -> Restored:
     """The options that a file carries. Raises InputError for one that carries none, or those of another kind."""
     record = read_record(path)
-    while record["kind"] == "latents" and len(sources := record.get("sources", [])) == 1 and sources[0]:
+    while record["kind"] in THROUGH and len(sources := record.get("sources", [])) == 1 and sources[0]:
         (record,) = sources
     if not record["request"]:
         raise InputError("error.file.record", path=path)

@@ -10,9 +10,7 @@ networks look far, so that what is made of tiles is what would be made of the wh
 their picture at once, the fading hides the difference. Knows no video.
 """
 
-import json
 import sys
-from dataclasses import asdict
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -29,8 +27,10 @@ from torch import Tensor
 
 from eichi.errors import DeviceError, ModelError
 from eichi.models.device import empty_cache, on_gpu
+from eichi.models.source import finite
 from eichi.models.spandrel import library
 from eichi.models.upscalers import ENDINGS, Facts, UpscalerFile
+from eichi.said import Refusal, say_last
 
 TILE, RIM, FADE = 256, 32, 16  # pixels of a tile of the small picture, of what it sees around, of the part that fades
 LEAST = 64  # pixels of a tile that memory may be short for
@@ -116,7 +116,17 @@ class Upscaler:
         if down or right:
             picture = F.pad(picture, (0, right, 0, down), mode="replicate")
         made: Tensor = self._model(picture)
+        if not finite(made):
+            made = self._exactly(picture)
         return made[:, :3, : height * self.scale, : width * self.scale]
+
+    def _exactly(self, picture: Tensor) -> Tensor:
+        """The same in full precision, where half was too small for what comes between. Raises ModelError."""
+        made: Tensor = self._model.float()(picture.float())
+        self._model.to(self.kind)  # for this picture alone, so that others come out as if there had been none
+        if not finite(made):
+            raise ModelError("error.upscaler.nan", path=self.file.path)
+        return made
 
 
 def _spans(length: int, tile: int) -> list[tuple[int, int]]:
@@ -147,11 +157,16 @@ def _read(path: Path) -> Any:
             raise ModelError("error.upscaler.ending", path=path, endings=", ".join(ENDINGS))
         if path.stat().st_size > LARGEST:
             raise ModelError("error.upscaler.read", path=path, reason="reason.larger", limit=LARGEST)
-        return spandrel.ModelLoader(torch.device("cpu")).load_from_file(path)
+        made = spandrel.ModelLoader(torch.device("cpu")).load_from_file(path)
     except spandrel.UnsupportedModelError as error:
         raise ModelError("error.upscaler.network", path=path) from error
     except DAMAGE as error:
         raise ModelError("error.upscaler.read", path=path, reason=error) from error
+    weights = made.model.state_dict().items()
+    bad = next((name for name, weight in weights if weight.is_floating_point() and not finite(weight)), None)
+    if bad is not None:
+        raise ModelError("error.upscaler.numbers", path=path, name=bad)
+    return made
 
 
 def _facts(made: Any, path: Path) -> Facts:
@@ -161,7 +176,7 @@ def _facts(made: Any, path: Path) -> Facts:
         raise ModelError("error.upscaler.network", path=path)
     if (made.input_channels, made.output_channels) != (3, 3):
         raise ModelError("error.upscaler.colours", path=path)
-    return Facts(int(made.scale), str(made.architecture.name), bool(made.supports_half))
+    return Facts(scale=int(made.scale), architecture=str(made.architecture.name), half=bool(made.supports_half))
 
 
 def tell(path: str) -> None:
@@ -175,7 +190,6 @@ def tell(path: str) -> None:
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (min(ROOM, most) if most >= 0 else ROOM, most))
     try:
-        said = asdict(_facts(_read(Path(path)), Path(path)))
+        say_last(_facts(_read(Path(path)), Path(path)))
     except ModelError as error:
-        said = {"error": error.id, **error.plain}
-    sys.stdout.write(json.dumps(said) + "\n")
+        say_last(Refusal.of(error))

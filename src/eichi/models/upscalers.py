@@ -7,25 +7,25 @@ no upscaler.
 """
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from eichi.catalog import ModelFolders
 from eichi.errors import ModelError
 from eichi.files import aside, read_file
 from eichi.models.comfy import comfy_places, folders
 from eichi.models.spandrel import NAME
-from eichi.reading import parse_json
+from eichi.said import Refusal, last_line, read_said
 
 FOLDER, COMFY = "upscalers", ("upscale_models",)
 ENDINGS = (".safetensors", ".pth")
@@ -39,18 +39,19 @@ LOOK = "import sys; from eichi.models.upscale import tell; tell(sys.argv[1])"
 _one = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(BaseModel):
     """What an upscaler is: how many times larger it makes pictures, its architecture as spandrel calls it, whether it
     computes in half precision.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scale: int
     architecture: str
     half: bool
 
 
-SHIPPED_FACTS = Facts(2, "RealESRGAN Compact", True)
+SHIPPED_FACTS = Facts(scale=2, architecture="RealESRGAN Compact", half=True)
 
 
 @dataclass(frozen=True)
@@ -97,31 +98,24 @@ def facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
 def _facts_of(file: UpscalerFile, cache: Path | None) -> Facts:
     kept = None if cache is None else cache / FACTS / f"{_mark(file.path)}.json"
     if kept is not None:
-        with suppress(OSError, ValueError, TypeError):
-            return _told(parse_json(read_file(kept).decode("utf-8")))
+        with suppress(OSError, ValueError):
+            return read_said(read_file(kept), Facts, ModelError)
     try:
         made = _look(file.path)
     except ModelError as error:
         if not str(error.plain.get("reason", "")).startswith("reason.os."):  # such may be over the next time
-            _keep(kept, {"error": error.id, **error.plain})
+            _keep(kept, Refusal.of(error))
         raise
-    _keep(kept, asdict(made))
+    _keep(kept, made)
     return made
 
 
-def _told(said: dict[str, Any]) -> Facts:
-    """What was said of a file. Raises ModelError where that was an error."""
-    if "error" in said:
-        raise ModelError(str(said.pop("error")), **said)
-    return Facts(**said)
-
-
-def _keep(kept: Path | None, said: dict[str, Any]) -> None:
+def _keep(kept: Path | None, said: Facts | Refusal) -> None:
     if kept is not None:
         with suppress(OSError):  # it is looked into again
             kept.parent.mkdir(parents=True, exist_ok=True)
             with aside(kept, lasting=False) as draft:
-                draft.write_text(json.dumps(said), encoding="utf-8")
+                draft.write_text(said.model_dump_json(), encoding="utf-8")
 
 
 def _look(path: Path) -> Facts:
@@ -137,10 +131,9 @@ def _look(path: Path) -> Facts:
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError("error.upscaler.read", path=path, reason="reason.os.late") from error
-    last = (made.stdout.strip().splitlines() or ["{}"])[-1]
     try:
-        return _told(parse_json(last))
-    except (ValueError, TypeError) as error:
+        return read_said(last_line(made.stdout), Facts, ModelError)
+    except ValueError as error:
         raise ModelError("error.upscaler.read", path=path, reason="reason.damaged") from error
 
 

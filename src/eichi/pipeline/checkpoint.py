@@ -47,7 +47,7 @@ from eichi.pipeline.job import ATTENTION, computed, mark_files
 from eichi.pipeline.originals import Original, Write, picture_file, write_latents
 from eichi.plan.ahead import AHEAD, same_ahead, same_past
 from eichi.plan.plan import Plan
-from eichi.video.card import CARD, FILES, TWIN, file_checksum, read_card, write_card
+from eichi.video.card import FILES, file_checksum, read_card, write_card
 from eichi.video.images import load as load_picture
 from eichi.video.jobfolder import ENDING, FINISH, JobFolder, free_name
 from eichi.video.metadata import Record, record
@@ -355,29 +355,6 @@ def sweep(folder: Path) -> None:
         if not checkpoint.advanced and left.is_dir() and not (left / FINISH).exists():
             with suppress(InputError, DiskError), checkpoint.held():
                 pass  # being let go is enough
-
-
-def unfinished(*folders: Path) -> list[Checkpoint]:
-    """The unfinished jobs of folders, the one that was worked at last first."""
-    found: list[tuple[int, Path]] = []
-    there = [folder for folder in folders if os.path.isdir(folder)]  # also false for a name that no folder can have
-    for card in (path for folder in there for name in (CARD, TWIN) for path in folder.glob(f".*{ENDING}/{name}")):
-        with suppress(FileNotFoundError):  # its job may end at this moment
-            found.append((card.stat().st_mtime_ns, card.parent))
-    return [Checkpoint(place) for place in dict.fromkeys(place for _, place in sorted(found, reverse=True))]
-
-
-def find(job: str | None, *folders: Path) -> Checkpoint:
-    """The unfinished job of that name or result, or the newest one of the folders. Raises InputError."""
-    found, looked = unfinished(*folders), ", ".join(map(str, folders))
-    if job is not None:
-        stem = Path(job).stem.removeprefix(".").removesuffix("_stopped")
-        found = [checkpoint for checkpoint in found if checkpoint.result.stem == stem]
-    if found:
-        return found[0]
-    if job is None:
-        raise InputError("error.resume.nothing", folders=looked)
-    raise InputError("error.resume.none", job=job, folders=looked)
 
 
 def _card(plan: Plan, components: Components) -> Record:

@@ -1,8 +1,10 @@
-"""The hidden folder beside a result in which its job works: what it is called, whether a job is there, giving it back.
+"""The hidden folder beside a result in which its job works: what it is called, whether a job is there, giving it back;
+and the jobs of folders that are not finished.
 
 For those who list and remove jobs, without torch; what a job keeps there is the business of `pipeline.checkpoint`.
 """
 
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,3 +82,29 @@ def free_name(folder: Path, suffix: str) -> Path:
         path = folder / f"{datetime.now():%y%m%d_%H%M%S_%f}"[:-3]
         if not any(path.parent.glob(f"{path.name}*")):
             return path.with_suffix(suffix)
+
+
+def unfinished(*folders: Path) -> list[Path]:
+    """The folders of unfinished jobs whose results are to lie in these, the one that was worked at last first."""
+    found: list[tuple[int, Path]] = []
+    there = [folder for folder in folders if os.path.isdir(folder)]  # also false for a name that no folder can have
+    names = CARD, TWIN, FINISH
+    for card in (path for folder in there for name in names for path in folder.glob(f".*{ENDING}/{name}")):
+        with suppress(FileNotFoundError):  # its job may end at this moment
+            found.append((card.stat().st_mtime_ns, card.parent))
+    return list(dict.fromkeys(place for _, place in sorted(found, reverse=True)))
+
+
+def find(job: str | None, *folders: Path) -> Path:
+    """The folder of the unfinished job of that name or result, or of the newest one of the folders. Raises
+    InputError.
+    """
+    found, looked = unfinished(*folders), ", ".join(map(str, folders))
+    if job is not None:
+        stem = Path(job).stem.removeprefix(".").removesuffix("_stopped")
+        found = [place for place in found if JobFolder(place).result.stem == stem]
+    if found:
+        return found[0]
+    if job is None:
+        raise InputError("error.resume.nothing", folders=looked)
+    raise InputError("error.resume.none", job=job, folders=looked)

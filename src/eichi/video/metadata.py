@@ -2,14 +2,16 @@
 
 A result carries a record: the whole request, the plan's figures, the seed, the versions that made it. In a PNG it is
 a text chunk `eichi` beside an A1111-style `parameters` text that other tools read; in an MP4 a tag `eichi`, in
-a latent file a string of the header. What another program has written into a picture or a video is read as a record
-too, of the kind `foreign`: its request is not whole.
+a latent file a string of the header; in the comment of a GIF and the description of a WebP it stands behind `eichi:`.
+What another program has written into a picture or a video is read as a record too, of the kind `foreign`: its request
+is not whole.
 Records hold no time and no place, of the result or of what it was made from, so that equal requests make equal files
 and nobody learns from a result how its maker's folders are called: a file is named without its folder, and its marks
 (`files`, by the dotted key of the option) tell it from others of that name. How it is found by them is the business of
 `library.whereabouts`.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -32,7 +34,7 @@ from eichi.plan.plan import Plan
 from eichi.reading import parse_json
 from eichi.text import json_text
 from eichi.video.foreign import read_texts
-from eichi.video.texts import texts_in
+from eichi.video.texts import DESCRIPTION, OURS, texts_in
 
 # The record of a result: JSON that this program or another, older or newer one has written.
 Record = dict[str, Any]
@@ -40,7 +42,7 @@ Record = dict[str, Any]
 # What tells the files of a request from others of their names, by the dotted keys of the options.
 Marks = Mapping[str, Mapping[str, Any]]
 
-KEY = "eichi"
+KEY = OURS
 PARAMETERS = "parameters"
 FOREIGN = "foreign"
 TEXTS = ("prompt", "negative", "prompts", "print")  # where a stroke parts no folders
@@ -109,6 +111,18 @@ def tags(values: Mapping[str, Any]) -> dict[str, str]:
     return {KEY: dump(values), "comment": request.get("prompt", "")}
 
 
+def comment(values: Mapping[str, Any]) -> str:
+    """A record as one text in ASCII, for files that have no names for texts."""
+    return f"{KEY}:{json.dumps(json.loads(dump(values)))}"
+
+
+def exif(values: Mapping[str, Any]) -> bytes:
+    """A record as EXIF: the description of a picture."""
+    made = Image.Exif()
+    made[DESCRIPTION] = comment(values)
+    return made.tobytes().removeprefix(b"Exif\0\0")
+
+
 def save_png(path: Path, pixels: NDArray[np.uint8], values: Mapping[str, Any]) -> None:
     """Write a picture [height, width, 3] with its record, aside and renamed."""
     with aside(path) as draft:
@@ -145,7 +159,7 @@ def parameters(values: Mapping[str, Any]) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """The record of a PNG, an MP4 or a latent file that was made here, or of what another program made.
+    """The record of a picture, a video or a latent file that was made here, or of what another program made.
 
     Raises InputError for any other file, and for one whose record is damaged.
     """

@@ -17,13 +17,13 @@ from av.buffer import Buffer
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from eichi.errors import InputError
+from eichi.errors import InputError, PictureError
 from eichi.video import turning
 from eichi.video.colours import over_white, to_deep, to_opacity, to_pixels
-from eichi.video.sources import FILE, check_frame, open_video, video_of
+from eichi.video.sources import FILE, check_frame, open_picture, open_video, video_of
 from eichi.video.srgb import HLG, PQ, Converter, by_numbers
 
-PROFILED = ("png", "apng")  # codecs whose frames have a colour profile with a name
+STILLS = ("png_pipe", "apng", "jpeg_pipe", "webp_pipe")  # pictures that FFmpeg takes for videos
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ class View:
         self._path = container.name.removeprefix(FILE)
         # The fourth byte of raw pixels in an AVI is reserved, and often 0.
         self._opaque = container.format.name == "avi" and stream.codec_context.name == "rawvideo"
-        self.turned = _turned(first, stream.codec_context.name)
+        still = container.format.name in STILLS
+        self.turned = _lies(Path(self._path)) if still else _turned(first)
         self._converters: dict[tuple[int, int], Converter | None] = {}
 
     def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -140,14 +141,18 @@ class View:
         return turning.turn_frame(pixels if opacity is None else over_white(pixels, opacity), self.turned)
 
 
-def _turned(frame: av.VideoFrame, codec: str) -> int:
-    """How a frame lies, by the numbers of `turning`.
-
-    PyAV frees what a PNG tells beside its colour profile twice, which ends the process some time later, and raises
-    ValueError for what it does not know, as EXIF. Of such frames the angle alone is asked for.
-    """
-    if codec not in PROFILED:
-        with suppress(ValueError):
-            told = frame.side_data.get("DISPLAYMATRIX")
-            return turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
+def _turned(frame: av.VideoFrame) -> int:
+    """How a frame lies, by the numbers of `turning`. PyAV raises ValueError for what it does not know."""
+    with suppress(ValueError):
+        told = frame.side_data.get("DISPLAYMATRIX")
+        return turning.of_matrix(bytes(told)) if isinstance(told, Buffer) else turning.UPRIGHT
     return turning.of_angle(frame.rotation)
+
+
+def _lies(path: Path) -> int:
+    """The same of a picture, by its own EXIF: PyAV knows no angle of one that is mirrored, and what it frees of a PNG
+    with a colour profile it frees twice, which ends the process some time later.
+    """
+    with suppress(PictureError), open_picture(path) as image:
+        return turning.told(image)
+    return turning.UPRIGHT

@@ -24,7 +24,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, ROWSPERSTRIP, SAMPLE
 from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
-from eichi.video import jpeg, png, webp
+from eichi.video import gif, jpeg, png, webp
 
 BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
 SIDE = 2_000_000  # pixels in a row or a column: each row has its price, and rows are converted whole
@@ -232,6 +232,8 @@ def _identified(file: BinaryIO) -> Image.Image:
         picture = Image.open(file, formats=("JPEG",))  # noqa: TID251
         picture.info[PASSES] = several
         return picture
+    if gif.is_gif(file):
+        gif.check(file)
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)

@@ -15,6 +15,7 @@ from eichi.errors import InputError, PictureError
 from eichi.video import png
 from eichi.video.sources import open_picture, open_video
 
+OURS = "eichi"  # the name of the record of a result
 # Signs of one text, and texts of a file. A record of ours with a hundred prompts has far less.
 LONGEST, MOST = png.LONGEST, 200
 
@@ -55,6 +56,8 @@ def _pictured(path: Path) -> list[tuple[str, str]]:
         tags = {**exif, **exif.get_ifd(MORE)}
     named = {"comment": comment, "xmp": xmp}
     found = {name: decoded(text) if isinstance(text, bytes) else text for name, text in named.items() if text}
+    if str(found.get("comment", "")).startswith(f"{OURS}:"):  # a GIF has no names for texts
+        found[OURS] = str(found.pop("comment")).partition(":")[2]
     return [*_exif(tags), *_plain({name: text for name, text in found.items() if isinstance(text, str)})]
 
 

@@ -4,7 +4,6 @@ The page's process has no torch, and a network that runs out of memory is to end
 while one is made waits for it. Knows no HTTP.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eichi.errors import EichiError, RunError
+from eichi.finish.plan import Look
 from eichi.options import FinishOptions
-from eichi.reading import parse_json
+from eichi.said import last_line, read_said
 from eichi.settings import Settings
 from eichi.text import shorten
 
@@ -45,11 +45,11 @@ class Glimpses:
         place = {"EICHI_HOME": str(settings.home), "EICHI_DEVICE": settings.device}
         with self._one, TemporaryDirectory() as folder:
             target = Path(folder) / "frame.png"
-            asked = {"options": options.dump(), "second": second, "file": str(target)}
+            asked = Look(options=options, second=second, file=target)
             try:
                 made = subprocess.run(
                     [sys.executable, "-m", MODULE],
-                    input=json.dumps(asked),
+                    input=asked.model_dump_json(),
                     capture_output=True,
                     encoding="utf-8",
                     errors="replace",
@@ -68,9 +68,7 @@ class Glimpses:
 def _check(said: str, besides: str) -> None:
     """Raise the error that a process has said, or that it ended without a word."""
     try:
-        answer = parse_json((said.strip().splitlines() or [""])[-1])
+        read_said(last_line(said), Look, EichiError)
     except ValueError as error:
-        last = shorten((besides.strip().splitlines() or ["?"])[-1], LINE)
+        last = shorten(last_line(besides) or "?", LINE)
         raise RunError("error.finish.glimpse", reason="reason.detail", detail=last) from error
-    if answer:
-        raise EichiError(str(answer["error"]), **answer["values"])

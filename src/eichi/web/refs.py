@@ -93,13 +93,11 @@ class Refs:
         """What a file is. Raises InputError."""
         path = self.find(id)
         kind = "lora" if id.startswith(LORA) else KINDS.get(path.suffix.lower(), "file")
-        known: dict[str, Any] = {"id": id, "name": path.name, "kind": kind, "size": path.stat().st_size}
-        if id.startswith(UPLOAD) and path.suffix.lower() in SOUNDS:
-            known["kind"] = "sound"
-        elif id.startswith(UPLOAD) or kind == "picture":
-            width, height = images.measure(path)
-            known |= {"kind": "picture", "width": width, "height": height}
-        return RefView(**known, url=self.url(id))
+        if id.startswith(UPLOAD):
+            kind = "sound" if path.suffix.lower() in SOUNDS else "picture"
+        width, height = images.measure(path) if kind == "picture" else (None, None)
+        size = path.stat().st_size
+        return RefView(id=id, name=path.name, kind=kind, size=size, width=width, height=height, url=self.url(id))
 
     def look(self, id: str) -> RefView:
         """What a file is, with what is in a video, which is read for it. Raises InputError."""

@@ -1,0 +1,128 @@
+"""`eichi resume`: an unfinished job gone on with, a video or one that is finished; and what such a job is.
+
+Thin: what is kept of a job, and how it goes on, is the business of `pipeline.checkpoint` and `finish.folder`. Torch is
+loaded for what needs it.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from os.path import isdir
+from pathlib import Path
+
+import click
+
+from eichi.commands.run import Telling, alone, follow, follow_chain, follow_finish
+from eichi.errors import EichiError
+from eichi.flags import otherwise, setting_flag
+from eichi.lines import in_terminal
+from eichi.options import FinishOptions, VideoOptions
+from eichi.settings import Settings
+from eichi.terminal import json_flag, out_flag, reporting, tell
+from eichi.usage import Command
+from eichi.video.metadata import Record
+from eichi.words import say
+
+
+@dataclass(frozen=True)
+class Left:
+    """An unfinished job: what its result will carry, and how many of its parts are made."""
+
+    record: Record
+    made: int
+    sections: int
+
+
+@click.command(cls=Command, help=say("cli.resume"))
+@click.argument("job", required=False)
+@setting_flag("gpus")
+@out_flag
+@json_flag
+def resume(job: str | None, gpus: int | None, out: Path | None, as_json: bool) -> None:
+    with reporting(as_json) as settings:
+        settings = otherwise(settings, gpus=gpus)
+        from eichi.video.jobfolder import FINISH, find
+
+        places = [out] if out else [settings.outputs, *_known_places(settings)]
+        folder = find(job, *dict.fromkeys(place.absolute() for place in places))
+        if (folder / FINISH).is_file():
+            _finish(folder, settings, as_json)
+        else:
+            _generate(folder, settings, as_json)
+
+
+def left(folder: Path, settings: Settings) -> Left | None:
+    """The unfinished job in a folder, None where there is none. Raises InputError for one that cannot be read."""
+    from eichi.finish.folder import FinishFolder, asked
+    from eichi.finish.plan import finish_record, make_finish_plan
+    from eichi.video.jobfolder import FINISH, JobFolder
+    from eichi.video.metadata import record
+    from eichi.video.sectionfolder import RECORD
+
+    if (folder / FINISH).is_file():
+        plan = make_finish_plan(asked(folder), settings.model_folders, settings.cache)
+        return Left(finish_record(plan), FinishFolder(folder, plan.form.ending).made, plan.parts)
+    place = JobFolder(folder)
+    if not place.begun:
+        return None
+    plan_ = place.plan()
+    return Left(place.card().get(RECORD) or record(plan_), place.settled, len(plan_.sections))
+
+
+def _finish(folder: Path, settings: Settings, as_json: bool) -> None:
+    from eichi.finish.folder import FinishFolder, asked
+    from eichi.finish.plan import make_finish_plan
+
+    options = asked(folder)
+    plan = make_finish_plan(options, settings.model_folders, settings.cache)
+    place = FinishFolder(folder, plan.form.ending)
+    with _telling(settings, folder, options) as telling:
+        follow_finish(plan, folder.parent, settings, as_json, place, telling)
+
+
+def _generate(folder: Path, settings: Settings, as_json: bool) -> None:
+    from eichi.models.load import Components
+    from eichi.pipeline.checkpoint import Checkpoint
+    from eichi.pipeline.generate import generate
+
+    checkpoint, beside = Checkpoint(folder), folder.parent
+    plan = checkpoint.located(settings.loras)
+    with (
+        closing(Components(plan.entry, settings.runtime)) as components,
+        _telling(settings, folder, plan.options) as telling,
+    ):
+        known = telling is not alone
+        last = follow(
+            lambda stop: telling(generate(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings
+        )
+    follow_chain(plan.options, last, beside, settings, as_json)
+
+
+def _known_places(settings: Settings) -> list[Path]:
+    """The folders in which jobs of the store stopped on their way; where the store cannot be read, that is said."""
+    from eichi.jobs.store import Store
+
+    try:
+        with Store(settings.store) as store:
+            told = [str(place) for place in store.column("checkpoint")]
+            return list(dict.fromkeys(Path(place).parent for place in told if isdir(place)))
+    except EichiError as error:
+        tell(in_terminal(error, settings.language))
+        return []
+
+
+@contextmanager
+def _telling(settings: Settings, folder: Path, options: VideoOptions | FinishOptions) -> Iterator[Telling]:
+    """What lets the store know of the events of the job in a folder, where it is a job of the store."""
+    from eichi.jobs.elsewhere import owner, telling
+    from eichi.jobs.store import Store
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(Store(settings.store))
+            job = owner(store, folder)
+        except EichiError as error:
+            tell(in_terminal(error, settings.language))
+            job = None
+        yield alone if job is None else partial(telling, store=store, job=job, options=options)
