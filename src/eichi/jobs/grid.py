@@ -1,12 +1,13 @@
 """A grid: one request with an option, or two, or three, varied along axes; and the axes of jobs that were made so.
 
 An axis is `KEY=VALUES`: an option's key, or `replace` for a part of the prompt. Values are `a,b,c` (quoted where they
-hold a comma), or for numbers `start-end [n]`, so many even steps. Jobs of a grid are ordinary jobs of one batch, X
+hold a comma, one line after the other counts, too), or for numbers `start-end [n]`, so many even steps. Jobs of a grid are ordinary jobs of one batch, X
 turning fastest. What the axes were is read from the jobs again: from how their requests differ. So nothing of a grid
 is kept anywhere, and a batch of any other kind can be seen as one. Reads no file.
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from eichi.declare import OptionField, Plain, walk
 from eichi.errors import OptionError
 from eichi.options import FrameOptions, Options, VideoOptions, place
 from eichi.plan.request import drawn
-from eichi.text import decimal, shorten
+from eichi.text import WIDE, decimal, shorten
 from eichi.words import ENGLISH, say
 
 REPLACE = "replace"
@@ -26,6 +27,7 @@ AXES = 3
 MOST = 1000  # jobs of a grid
 STEPS = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?)\s*-\s*([-+]?\d+(?:[.,]\d+)?)\s*(?:\[\s*(\d{1,4})\s*\])?\s*")
 LABEL = 80  # signs of a label
+WIDER = WIDE | {ord(sign): plain for sign, plain in zip("、［］～〜–—", ",[]----", strict=True)}  # around numbers
 WRITTEN = "written."  # what prompts were before wildcards were drawn is no axis
 
 Drawn: TypeAlias = VideoOptions | FrameOptions
@@ -42,30 +44,38 @@ class Axis:
 def read_axis(text: str, kind: type[Options]) -> Axis:
     """An axis as it is typed. Raises OptionError."""
     key, sign, values = text.partition("=")
-    if not sign:
+    if not sign or not key.strip():
         raise OptionError("error.grid.form", text=text)
     return make_axis(key.strip(), values, kind)
 
 
 def make_axis(key: str, text: str, kind: type[Options]) -> Axis:
     """An axis of an option of this kind, by its key or its flag. Raises OptionError."""
-    fields = {field.key: field for field in walk(kind) if not field.repeatable}
+    fields = {field.key: field for field in walk(kind)}
     flags = {field.flag.removeprefix("--"): field.key for field in fields.values() if field.flag}
     key = flags.get(key.removeprefix("--"), key)
     if key != REPLACE and key not in fields:
-        raise OptionError("error.option.unknown", key=key, known=", ".join(sorted(fields)))
-    values = tuple(_values(text, fields.get(key)))
+        known = sorted(name for name, field in fields.items() if not field.repeatable)
+        raise OptionError("error.option.unknown", key=key, known=", ".join(known))
+    if key in fields and fields[key].repeatable:
+        raise OptionError("error.grid.axis", key=key)
+    values = tuple(dict.fromkeys(_values(text, fields.get(key))))
     if len(values) < 2:
         raise OptionError("error.grid.few", key=key)
     return Axis(key, values)
 
 
 def _values(text: str, field: OptionField | None) -> Iterator[str]:
-    """What an axis is along its length."""
-    steps = STEPS.fullmatch(text) if field is not None and field.number else None
+    """What an axis is along its length. Numbers may be typed in wide signs."""
+    number = field is not None and field.number
+    text = text.translate(WIDER) if number else text
+    steps = STEPS.fullmatch(text) if number else None
     if steps is None:
-        row: list[str] = next(csv.reader([text], skipinitialspace=True), [])
-        yield from (one.strip() for one in row if one.strip())
+        try:
+            rows: list[list[str]] = [*csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)]
+        except csv.Error as error:
+            raise OptionError("error.grid.form", text=shorten(text, LABEL)) from error
+        yield from (one.strip() for row in rows for one in row if one.strip())
         return
     low, high = (float(decimal(steps[at])) for at in (1, 2))
     whole = low.is_integer() and high.is_integer()
@@ -73,7 +83,7 @@ def _values(text: str, field: OptionField | None) -> Iterator[str]:
     if count > MOST:
         raise OptionError("error.grid.many", limit=MOST)
     found = [low + (high - low) * number / max(count - 1, 1) for number in range(count)]
-    yield from dict.fromkeys(f"{round(one) if whole else round(one, 4):g}" for one in found)
+    yield from (f"{round(one)}" if whole else f"{round(one, 4):g}" for one in found)
 
 
 def crossed(options: Drawn, axes: Sequence[Axis]) -> list[Drawn]:
