@@ -39,7 +39,7 @@ STARTED_LINE = "tiny on cpu: 37 frames, 1.23 s, 64x48, 1 section, seed 1"
         ),
         (Flagged(2, "flag.black", {"frames": 4, "count": 36}), "Warning: section 2 is black in 4 of its 36 frames."),
         (Converted(3, 9), None),
-        (Preparing("text_encoder", 0, 15 * 10**9), "Loading: LLaMA text encoder (15.00 GB)"),
+        (Preparing("text_encoder", 0, 15 * 10**9), "Loading: LLaMA text encoder (15 GB)"),
         (Preparing("text_encoder", 10**9, 15 * 10**9), None),
         (Preparing("prompts"), "Reading the prompt"),
         (FINISHED, None),

@@ -168,6 +168,22 @@ def test_figures_have_the_sign_of_the_language_and_no_more_than_they_need() -> N
 
 
 @pytest.mark.parametrize(
+    ("size", "english", "russian"),
+    [
+        (0, "0 B", "0 Б"),
+        (4_100_000, "4.1 MB", "4,1 МБ"),
+        (350 * 10**6, "350 MB", "350 МБ"),
+        (999_600_000, "1.0 GB", "1,0 ГБ"),
+        (12 * 10**12, "12000 GB", "12000 ГБ"),
+    ],
+)
+def test_small_amounts_are_not_zero_of_a_large_unit(size: int, english: str, russian: str) -> None:
+    values = {"count": 1, "freed": size}
+    assert words.say("models.removed", **values) == f"Files removed: 1, {english} freed."
+    assert russian in words.say("models.removed", "ru", **values)
+
+
+@pytest.mark.parametrize(
     ("code", "language"),
     [
         ("zh-tw", "zh-TW"),

@@ -168,8 +168,8 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         except EichiError as error:
             yield Finding(error.id, "bad", error.plain | {"folder": str(folder)})
             continue
-        free = shutil.disk_usage(there).free / 2**30
-        state: Literal["good", "warn"] = "good" if free >= ROOM_GB else "warn"
+        free = shutil.disk_usage(there).free
+        state: Literal["good", "warn"] = "good" if free >= ROOM_GB * 2**30 else "warn"
         yield Finding("doctor.folder", state, {"folder": str(folder.resolve()), "free": free})
 
 

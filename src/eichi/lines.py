@@ -107,7 +107,7 @@ def preparing(event: Preparing, language: str) -> str:
     """What a job does before its first step; of weights with what they weigh."""
     if event.what not in NETWORKS:
         return say(f"preparing.{event.what}", language)
-    return say("preparing.part", language, part=event.what, gb=event.total / 1e9)
+    return say("preparing.part", language, part=event.what, size=event.total)
 
 
 def done(event: Event, language: str) -> str | None:

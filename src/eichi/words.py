@@ -8,8 +8,8 @@ need; and in more ways: `{reason:said}` is the id of a text, or several, `{statu
 becomes that text, filled with the same values, so that what is kept and sent stays an id. `{key:option}` is the key
 of an option and becomes its label, with the number of an entry; `{choices:choices}` are values of that option and
 become what they are called; unless the key is `Bare`. What is no such id or key stays as it is.
-`{count:1=section|sections}` is what goes with one value, and with any other. Languages with more plurals than one
-write so that none is needed.
+`{free:bytes}` is so many bytes as people say them, in MB or GB. `{count:1=section|sections}` is what goes with one
+value, and with any other. Languages with more plurals than one write so that none is needed.
 
 `{@do.start}` is another text of the language, word for word: a text that names a button or a field says what stands on
 it. The page and the command line are two texts where a sentence says what to press or to type: the page's has the id
@@ -30,6 +30,8 @@ OPTION, CHOICES = "option", "choices"  # the forms of a placeholder that is an o
 LABEL, CHOICE = "label.", "choice."
 KINDS = ("", "frame.", "setting.")  # what stands between it and the key of an option, by what has the option
 TYPED = "cli."  # before the ids of what only a command line says
+BYTES = "bytes"  # the form of a placeholder that is a size
+UNITS = ("bytes", "kilobytes", "megabytes", "gigabytes")
 OTHER = re.compile(r"\{@([a-z0-9_.]+)\}")
 LONG = 1e15  # from here on Python writes a number with an exponent
 
@@ -128,6 +130,8 @@ class _Filler(Formatter):
                 return str(value)
             named = zip(ids, str(value).split(", "), strict=True)
             return self._text["list.comma"].join(self._said(id) if id in self._text else name for id, name in named)
+        if form == BYTES and isinstance(value, int | float):
+            return self._size(value)
         if "|" in form:
             case, _, texts = form.partition("=")
             then, otherwise = texts.split("|")
@@ -147,6 +151,14 @@ class _Filler(Formatter):
             return say("named.option", self._language, label=self._text[label])
         id = "named.section" if ".keyframes." in label else "named.entry"
         return say(id, self._language, label=self._text[label], number=number, place=number + 1)
+
+    def _size(self, size: float) -> str:
+        """Bytes in the unit that leaves few digits."""
+        at = 0
+        while size >= 999.5 and at < len(UNITS) - 1:
+            size, at = size / 1000, at + 1
+        text = f"{size:.1f}" if at and size < 9.95 else f"{size:.0f}"
+        return f"{text.replace('.', self._text['number.point'])} {self._text[f'unit.{UNITS[at]}']}"
 
     def _said(self, id: str) -> str:
         return say(id, self._language, **self._values)

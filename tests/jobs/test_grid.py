@@ -36,10 +36,16 @@ VIDEO = VideoOptions.parse({"start": "black", "prompt": "猫が走る", "seconds
         ("replace=猫,犬,鳥", Axis("replace", ("猫", "犬", "鳥"))),
         ("weights.fp8=off,row", Axis("weights.fp8", ("off", "row"))),
         ("finish.reverse=true,false", Axis("finish.reverse", ("true", "false"))),
-        ("steps=４、８，８", Axis("sampling.steps", ("4", "8"))),  # as they are typed in Japanese; each counts once
-        ("steps=１〜９［３］", Axis("sampling.steps", ("1", "5", "9"))),
+        ("steps=4,8, 8", Axis("sampling.steps", ("4", "8"))),  # each counts once
         ("prompt=一、二\n三, 四\r\n五", Axis("prompt", ("一、二", "三", "四", "五"))),
         ("seed=4294967290-4294967292", Axis("seed", ("4294967290", "4294967291", "4294967292"))),
+        ("steps=４、８，１２", Axis("sampling.steps", ("4", "8", "12"))),  # as other keyboards write it
+        ("steps=１ー９［３］", Axis("sampling.steps", ("1", "5", "9"))),
+        ("cfg=1,5; 2,5", Axis("sampling.cfg", ("1.5", "2.5"))),
+        ("cfg=1,5–2,5 [3]", Axis("sampling.cfg", ("1.5", "2", "2.5"))),
+        ("replace=猫、犬", Axis("replace", ("猫", "犬"))),
+        ("replace=白い、丸い猫,犬", Axis("replace", ("白い、丸い猫", "犬"))),
+        ('replace="a、b"，c', Axis("replace", ("a、b", "c"))),
     ],
 )
 def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
@@ -50,7 +56,6 @@ def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
     ("text", "id"),
     [
         ("steps", "error.grid.form"),
-        ("=1,2", "error.grid.form"),
         (f"prompt={'x' * 140_000},b", "error.grid.form"),
         ("steps=4", "error.grid.few"),
         ("steps=4,4", "error.grid.few"),
@@ -58,6 +63,9 @@ def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
         ("weights.loras=a,b", "error.grid.axis"),
         ("nothing=1,2", "error.option.unknown"),
         ("seed=1-4000", "error.grid.many"),
+        ("=1,2", "error.grid.form"),
+        ("cfg=1,5, 2,5", "error.grid.comma"),
+        ("cfg=1,500-2,500 [3]", "error.grid.comma"),
     ],
 )
 def test_what_is_no_axis_is_said(text: str, id: str) -> None:

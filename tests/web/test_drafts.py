@@ -12,8 +12,9 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.plan.cards import find_card
 from eichi.plan.memory import GIB, Machine
 from eichi.web import drafts
+from eichi.web.batches import BatchAsked, batch_of
 from eichi.web.desk import Desk
-from eichi.web.drafts import LONGEST, VALUES, BatchAsked, DraftAsked, DraftView, batch_of, draft_frame, draft_video
+from eichi.web.drafts import LONGEST, VALUES, DraftAsked, DraftView, draft_frame, draft_video
 from eichi.web.visitor import Visitor
 from tests.web.conftest import running
 

@@ -1,6 +1,7 @@
 """Grids over HTTP: axes as they are written, who may name files, what a batch looks like."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -54,6 +55,27 @@ def test_what_is_wrong_with_an_axis_is_said(client: TestClient) -> None:
     ):
         answer = client.post("/api/v1/jobs/batch", json=asked([axis]))
         assert answer.status_code == 422 and answer.json()["id"] == id, answer.text
+
+
+@pytest.mark.parametrize(
+    ("axes", "prompts", "said"),
+    [
+        ([("sampling.steps", "2,4"), ("sampling.steps", "")], "", [("error.grid.few", "batch.axes.1.values")]),
+        ([("", "2,4")], "", [("error.grid.option", "batch.axes.0.key")]),
+        ([("sampling.steps", "4, 900")], "", [("error.option.range", "batch.axes.0.values")]),
+        ([("seed", "1,2"), ("seed", "3,4")], "", [("error.grid.twice", "batch.axes.1.key")]),
+        ([("replace", "horse,dog")], "", [("error.grid.replace", "batch.axes.0.values")]),
+        ([("replace", "horse,dog")], "a horse\na horse runs", []),
+        ([("replace", "horse,dog")], "a horse\na cow", [("error.grid.replace", "batch.axes.0.values")]),
+    ],
+)
+def test_a_draft_says_what_is_wrong_with_an_axis_where_it_stands(
+    client: TestClient, axes: list[tuple[str, str]], prompts: str, said: list[tuple[str, str]]
+) -> None:
+    given: Any = asked([{"key": key, "values": values} for key, values in axes])
+    given["batch"]["prompts"] = prompts
+    problems = client.post("/api/v1/drafts/video", json=given).json()["problems"]
+    assert [(one["id"], one["key"]) for one in problems] == said
 
 
 @pytest.mark.parametrize("key", ["image", "model", "finish.upscale", "keyframes.final"])

@@ -19,6 +19,7 @@ from eichi.video.latentfile import Latents, save_latents
 from eichi.web import results, uploads
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from eichi.words import say
 from tests.clips import clip, moving
 from tests.pictures import saved
 
@@ -134,6 +135,16 @@ def test_pictures_that_move_are_videos_where_a_video_is_given(client: TestClient
         assert client.get(f"/api/v1/refs/{given['id']}").json()["seconds"] == pytest.approx(0.4, abs=0.01)
         first, last = (client.get(f"/api/v1/refs/{given['id']}/picture?at={at}").content for at in ("first", "last"))
         assert [_bright(one) for one in (first, last)] == pytest.approx([20, 200], abs=6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("video", "a.wav"), ("video", "a.safetensors"), ("sound", "a.mp4"), ("latents", "a.txt")]
+)
+def test_a_place_says_what_it_takes_and_nothing_else(client: TestClient, desk: Desk, kind: str, name: str) -> None:
+    answer = client.post(f"/api/v1/files?kind={kind}", files={"file": (name, b"x")}).json()
+    known = ", ".join(uploads.ENDINGS[kind])
+    assert answer["message"] == say("error.upload.kind", name=name, known=known)
+    assert left(desk) == []
 
 
 def _bright(picture: bytes) -> float:

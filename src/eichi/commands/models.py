@@ -153,7 +153,7 @@ def remove(name: str, as_json: bool) -> None:
         if as_json:
             print_json(Removed(model=entry.name, files=tuple(files), bytes=freed))
         else:
-            click.echo(say("models.removed", settings.language, count=len(files), freed=freed / 2**30))
+            click.echo(say("models.removed", settings.language, count=len(files), freed=freed))
 
 
 def _show(as_json: bool) -> None:

@@ -33,7 +33,6 @@ NARROW = 32  # pixels of a side, under which no motion is estimated
 MIDDLE = 4  # times the pixels of the largest result that an upscaler may make on the way
 PACKED = Fraction(1, 2)  # of a frame's bytes that are kept of it while the order is turned round
 HARDLY, FINE = Fraction(1, 5), 8  # the same of a form for editing, of grain, of less than this compression
-MIB, GIB = 2**20, 2**30
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def check_finish(plan: FinishPlan, folder: Path) -> None:
     check_folder(folder)
     needed, free = need(plan).disk, shutil.disk_usage(folder).free
     if needed > free:
-        raise DiskError("error.finish.room", folder=folder, needed=needed / GIB, free=free / GIB)
+        raise DiskError("error.finish.room", folder=folder, needed=needed, free=free)
 
 
 class Look(BaseModel):
@@ -348,7 +347,7 @@ def _notes(plan: FinishPlan, wished: Fraction) -> Iterator[Adjusted]:
         "height": plan.height,
         "frames": plan.frames,
         "seconds": round(plan.seconds, 2),
-        "mb": max(1, needed.memory // MIB),
-        "gb": needed.disk / GIB,
+        "memory": needed.memory,
+        "disk": needed.disk,
     }
     yield Adjusted("note.finish.plan", values)

@@ -1,14 +1,15 @@
 """A grid: one request with an option, or two, or three, varied along axes; and the axes of jobs that were made so.
 
 An axis is `KEY=VALUES`: an option's key, or `replace` for a part of the prompt. Values are `a,b,c` (quoted where they
-hold a comma, one line after the other counts, too), or for numbers `start-end [n]`, so many even steps. Jobs of a grid are ordinary jobs of one batch, X
+hold a comma), or for numbers `start-end [n]`, so many even steps. Commas and figures are taken as keyboards of our
+languages type them; what may be read in two ways is refused. Jobs of a grid are ordinary jobs of one batch, X
 turning fastest. What the axes were is read from the jobs again: from how their requests differ. So nothing of a grid
 is kept anywhere, and a batch of any other kind can be seen as one. Reads no file.
 """
 
 import csv
-import io
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,15 +20,18 @@ from eichi.declare import OptionField, Plain, walk
 from eichi.errors import OptionError
 from eichi.options import FrameOptions, Options, VideoOptions, place
 from eichi.plan.request import drawn
-from eichi.text import WIDE, decimal, shorten
+from eichi.reasons import Unfit
+from eichi.text import decimal, shorten
 from eichi.words import ENGLISH, say
 
 REPLACE = "replace"
 AXES = 3
 MOST = 1000  # jobs of a grid
 STEPS = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?)\s*-\s*([-+]?\d+(?:[.,]\d+)?)\s*(?:\[\s*(\d{1,4})\s*\])?\s*")
+DASHES = dict.fromkeys(map(ord, "‐‑‒–—−〜~ー"), "-")  # what keyboards and editors make of it
+COMMAS = ",，、"  # those of other scripts where there is no plain one
+PARTED = re.compile(r"\d,\d.*\d,\s|\d,\s.*\d,\d")  # some commas stand before a space and some do not
 LABEL = 80  # signs of a label
-WIDER = WIDE | {ord(sign): plain for sign, plain in zip("、［］～〜–—", ",[]----", strict=True)}  # around numbers
 WRITTEN = "written."  # what prompts were before wildcards were drawn is no axis
 
 Drawn: TypeAlias = VideoOptions | FrameOptions
@@ -54,58 +58,100 @@ def make_axis(key: str, text: str, kind: type[Options]) -> Axis:
     fields = {field.key: field for field in walk(kind)}
     flags = {field.flag.removeprefix("--"): field.key for field in fields.values() if field.flag}
     key = flags.get(key.removeprefix("--"), key)
+    if not key:
+        raise OptionError("error.grid.option")
     if key != REPLACE and key not in fields:
-        known = sorted(name for name, field in fields.items() if not field.repeatable)
+        known = sorted(name for name, one in fields.items() if not one.repeatable)
         raise OptionError("error.option.unknown", key=key, known=", ".join(known))
-    if key in fields and fields[key].repeatable:
+    field = fields.get(key)
+    if field is not None and field.repeatable:
         raise OptionError("error.grid.axis", key=key)
-    values = tuple(dict.fromkeys(_values(text, fields.get(key))))
+    found = _numbers(text, field) if field is not None and field.number else _texts(text)
+    values = tuple(dict.fromkeys(found))  # the same twice would be the same job
     if len(values) < 2:
         raise OptionError("error.grid.few", key=key)
     return Axis(key, values)
 
 
-def _values(text: str, field: OptionField | None) -> Iterator[str]:
-    """What an axis is along its length. Numbers may be typed in wide signs."""
-    number = field is not None and field.number
-    text = text.translate(WIDER) if number else text
-    steps = STEPS.fullmatch(text) if number else None
-    if steps is None:
-        try:
-            rows: list[list[str]] = [*csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)]
-        except csv.Error as error:
-            raise OptionError("error.grid.form", text=shorten(text, LABEL)) from error
-        yield from (one.strip() for row in rows for one in row if one.strip())
-        return
-    low, high = (float(decimal(steps[at])) for at in (1, 2))
+def _texts(text: str) -> Iterator[str]:
+    """Values as they are written; a comma of another script parts them only where there is no plain one. Raises
+    OptionError for what is longer than any value.
+    """
+    text = re.sub(r"[\r\n]+", ",", text)
+    bare = re.sub('"[^"]*"', "", text)
+    comma = next((one for one in COMMAS if one in bare), ",")
+    try:
+        row: list[str] = next(csv.reader([text], delimiter=comma, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise OptionError("error.grid.form", text=shorten(text, LABEL)) from error
+    yield from (one.strip() for one in row if one.strip())
+
+
+def _numbers(text: str, field: OptionField) -> Iterator[str]:
+    """Numbers one by one or in even steps, with a point. Raises OptionError for what may be read in two ways."""
+    plain = unicodedata.normalize("NFKC", text).translate(DASHES).replace("、", ",")
+    steps = STEPS.fullmatch(plain)
+    try:
+        if steps is not None:
+            yield from _steps(float(decimal(steps[1])), float(decimal(steps[2])), steps[3])
+        elif ";" in plain:
+            yield from (decimal(one).strip() for one in plain.split(";") if one.strip())
+        elif field.type is float and PARTED.search(plain):
+            raise OptionError("error.grid.comma", key=field.key, text=text)
+        else:
+            yield from (one.strip() for one in plain.split(",") if one.strip())
+    except Unfit as error:
+        raise OptionError("error.grid.comma", key=field.key, text=text) from error
+
+
+def _steps(low: float, high: float, asked: str | None) -> Iterator[str]:
+    """Even steps from one number to another, whole ones between whole ones."""
     whole = low.is_integer() and high.is_integer()
-    count = int(steps[3]) if steps[3] else int(abs(high - low)) + 1
+    count = int(asked) if asked else int(abs(high - low)) + 1
     if count > MOST:
         raise OptionError("error.grid.many", limit=MOST)
     found = [low + (high - low) * number / max(count - 1, 1) for number in range(count)]
     yield from (f"{round(one)}" if whole else f"{round(one, 4):g}" for one in found)
 
 
+def check_axis(options: Drawn, axis: Axis, before: Sequence[Axis] = ()) -> None:
+    """Refuse an axis whose option is on one `before`, and words that the prompt has not. Raises OptionError."""
+    if axis.key == REPLACE:
+        if axis.values[0] not in options.prompt:
+            raise OptionError("error.grid.replace", text=axis.values[0])
+    elif any(one.key == axis.key for one in before):
+        raise OptionError("error.grid.twice", key=axis.key)
+
+
+def check_values(options: Drawn, axis: Axis) -> None:
+    """Refuse a value that the option of an axis cannot have. Raises OptionError."""
+    for value in axis.values:
+        values = options.dump()
+        _put(values, axis, value)
+        type(options).parse(values)
+
+
+def _put(values: Plain, axis: Axis, value: str) -> None:
+    """Put a value of an axis into the plain values of a request. Raises OptionError."""
+    if axis.key == REPLACE:
+        values["prompt"] = values["prompt"].replace(axis.values[0], value)
+    else:
+        place(values, axis.key, value)
+
+
 def crossed(options: Drawn, axes: Sequence[Axis]) -> list[Drawn]:
     """All requests of a grid, X turning fastest, with one seed where that is no axis. Raises OptionError."""
     if len(axes) > AXES or prod(len(axis.values) for axis in axes) > MOST:
         raise OptionError("error.grid.many", limit=MOST)
-    keys = [axis.key for axis in axes]
-    for key in keys:
-        if keys.count(key) > 1 and key != REPLACE:
-            raise OptionError("error.grid.twice", key=key)
-    for axis in axes:
-        if axis.key == REPLACE and axis.values[0] not in options.prompt:
-            raise OptionError("error.grid.replace", text=axis.values[0])
-    base = options.dump() | ({} if "seed" in keys else {"seed": drawn(options.seed)})
+    for at, axis in enumerate(axes):
+        check_axis(options, axis, axes[:at])
+    seeded = any(axis.key == "seed" for axis in axes)
+    base = type(options).parse(options.dump() | ({} if seeded else {"seed": drawn(options.seed)}))
     found: list[Drawn] = []
     for cell in product(*(axis.values for axis in reversed(axes))):
-        values = type(options).parse(base).dump()
+        values = base.dump()
         for axis, value in zip(axes, reversed(cell), strict=True):
-            if axis.key == REPLACE:
-                values["prompt"] = values["prompt"].replace(axis.values[0], value)
-            else:
-                place(values, axis.key, value)
+            _put(values, axis, value)
         found.append(type(options).parse(values))
     return found
 

@@ -229,8 +229,8 @@ def bring(asked: Order, wait: Wait = time.sleep, clock: Clock = time.monotonic) 
 def check_room(asked: Order) -> None:
     """Refuse what the disk has no room for. Raises FolderError."""
     if not asked.fits:
-        needed, free = asked.left / 2**30, asked.free / 2**30
-        raise FolderError("error.folder.room", folder=asked.models.own, needed=needed, room=ROOM / 2**30, free=free)
+        values = {"needed": asked.left, "room": ROOM, "free": asked.free}
+        raise FolderError("error.folder.room", folder=asked.models.own, **values)
 
 
 def free(models: ModelFolders) -> int:

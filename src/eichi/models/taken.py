@@ -58,7 +58,7 @@ def take(
         raise ModelError("error.model.import", model=entry.name, folder=folder)
     size, done, rate = sum(one.size for one in sources), 0, Rate(clock)
     if size and size + ROOM > free(models):
-        values = {"needed": size / 2**30, "room": ROOM / 2**30, "free": free(models) / 2**30}
+        values = {"needed": size, "room": ROOM, "free": free(models)}
         raise FolderError("error.folder.room", folder=models.own, **values)
     if not sources:
         return ()

@@ -8,26 +8,24 @@ for. Asked at every keystroke: what is slow in it is kept by those who do it. Kn
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from math import prod
 from pathlib import Path
 from statistics import median
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from eichi.declare import Plain, field_of
+from eichi.declare import Plain
 from eichi.errors import EichiError, ErrorView, InputError, OptionError
 from eichi.events import Adjusted
-from eichi.jobs.batch import Batch, BatchPicture, parse_prompts
+from eichi.jobs.batch import Batch
 from eichi.jobs.draft import pace_key
-from eichi.jobs.grid import AXES, REPLACE, make_axis
 from eichi.jobs.view import FramePlanView, PlanView, View
 from eichi.library.wildcards import example
 from eichi.lines import with_whole
 from eichi.models.locate import locate
 from eichi.models.shapes import kept_in_eight
 from eichi.models.tokens import Meter
-from eichi.options import FrameOptions, ReferenceOptions, VideoOptions, drop, files_of, has
+from eichi.options import FrameOptions, VideoOptions, drop, files_of, has
 from eichi.plan.memory import MemoryPlan, plan_memory
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -35,6 +33,7 @@ from eichi.plan.request import drawn
 from eichi.plan.wildcards import plain
 from eichi.prepare import ABSENT, begin_of, make_frame_plan, make_plan, shared_plan, weigh
 from eichi.video.latentfile import measure_latents
+from eichi.web.batches import MOST, BatchAsked, batch_of, count_jobs, wrong_axes
 from eichi.web.desk import Desk
 from eichi.web.i18n import Words
 from eichi.web.problems import LISTS, key_of
@@ -44,57 +43,12 @@ from eichi.words import resay
 ROUNDS = 24  # things that are taken out before a draft counts as hopeless
 SQUARE = 1024, 1024  # pixels of the picture that stands for one that is not there
 INSTEAD = "tiny"  # the model in place of one that cannot be planned with
-MOST = 100_000  # results of a batch
 VALUES = 2000  # values of a draft, each of which may be taken out: more than any video has sections and pictures for
 COUNTED = 400_000  # signs whose tokens are counted, in the order of the texts; that takes a second
 LONGEST = 20_000  # signs of a text that may be started
 
 Asked = TypeVar("Asked", VideoOptions, FrameOptions)
 Planned = TypeVar("Planned", Plan, FramePlan)
-
-
-class BatchPictureAsked(BaseModel):
-    """A start picture of a batch, by its id; `prompt` is its own text."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    prompt: str | None = None
-
-
-class BatchReferenceAsked(BaseModel):
-    """A first reference of a batch, by its id; `mask` is one, too."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    index: int | None = Field(None, ge=0)
-    mask: str | None = None
-
-
-class AxisAsked(BaseModel):
-    """An axis of a grid: an option's key, or `replace` for a part of the prompt, and its values as one types them."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    key: str = Field(max_length=100)
-    values: str = Field(max_length=20_000)
-
-
-class BatchAsked(BaseModel):
-    """What varies in a batch: so many results of each combination, a prompt on each line, pictures, references, and up
-    to three axes of a grid.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    count: int = Field(1, ge=1, le=MOST)
-    prompts: str = Field("", max_length=2_000_000)
-    pictures: tuple[BatchPictureAsked, ...] = Field((), max_length=10_000)
-    references: tuple[BatchReferenceAsked, ...] = Field((), max_length=10_000)
-    windows: tuple[int, ...] = Field((), max_length=100)
-    targets: tuple[int, ...] = Field((), max_length=100)
-    axes: tuple[AxisAsked, ...] = Field((), max_length=AXES)
 
 
 class DraftAsked(BaseModel):
@@ -213,44 +167,6 @@ def draft_frame(desk: Desk, asked: DraftAsked, visitor: Visitor) -> DraftView:
 def _left_open(plan: Planned, left: bool) -> Planned:
     """A plan with a word on wildcards that a start draws anew, if any are `left` to it."""
     return replace(plan, notes=(*plan.notes, Adjusted("note.wildcard.open", {}))) if left else plan
-
-
-def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor, kind: type[VideoOptions] | type[FrameOptions]) -> Batch:
-    """A batch of requests of a kind with files for its ids. Raises InputError."""
-
-    known: dict[str, Path] = {}
-
-    def found(key: str, id: str) -> Path:
-        if id not in known:  # one picture may be named ten thousand times
-            known[id] = desk.refs.path(key, Path(id), visitor)
-        return known[id]
-
-    pictures = tuple(BatchPicture(found("batch.pictures", one.id), one.prompt) for one in asked.pictures)
-    references = tuple(
-        ReferenceOptions(
-            image=found("batch.references", one.id),
-            index=one.index,
-            mask=None if one.mask is None else found("batch.references", one.mask),
-        )
-        for one in asked.references
-    )
-    prompts = tuple(parse_prompts(asked.prompts))
-    axes = tuple(make_axis(one.key, one.values, kind) for one in asked.axes)
-    for axis in axes:  # who does not sit here names no files and no folders
-        option = None if axis.key == REPLACE else field_of(kind, axis.key)
-        named = option is not None and (option.type is Path or option.fact("kind") or option.key == "model")
-        if named and not visitor.local:
-            raise OptionError("error.api.path", key=axis.key)
-    return Batch(asked.count, prompts, pictures, references, asked.windows, asked.targets, axes)
-
-
-def count_jobs(batch: Batch) -> int:
-    """How many jobs a batch makes of a request."""
-    prompts = max(1, len(batch.prompts))
-    pictures = sum(prompts if one.prompt is None else 1 for one in batch.pictures) or prompts
-    swept = max(1, len(batch.windows)) * max(1, len(batch.targets))
-    cells = prod(len(axis.values) for axis in batch.axes)
-    return pictures * max(1, len(batch.references)) * batch.count * swept * cells
 
 
 def _sound(
@@ -391,14 +307,18 @@ def _view(
         time = _time(desk, made, planned, words)
         memory = _memory(planned, words)
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
-    errors = [desk.refs.error(error, visitor, key) for error, key in sound.errors]
+    found = list(sound.errors)
+    if made is not None and asked.batch is not None:
+        found += wrong_axes(asked.batch, made.options, visitor)
+    errors = [desk.refs.error(error, visitor, key) for error, key in found]
     try:
         batch = Batch() if asked.batch is None else batch_of(desk, asked.batch, visitor, kind)
         jobs = count_jobs(batch)
         drawn(made.options.seed, jobs) if made is not None and jobs <= MOST else None
         total = _total(jobs, time, words)
     except EichiError as error:
-        errors.append(desk.refs.error(error, visitor))
+        if not any(one.id == error.id for one in errors):  # it is told where it is
+            errors.append(desk.refs.error(error, visitor))
     return DraftView(
         plan=plan,
         problems=tuple(errors),

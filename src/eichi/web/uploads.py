@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -45,6 +45,8 @@ SHOWN, ROOM = "shown", 2**28  # the folder of the cache with what pictures are s
 QUALITY = 85  # of WebP
 DECODED = 2  # pictures at a time, each of which may take the whole budget of `sources`
 SOUNDS = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus")
+# What a file that is given can be, by its ending.
+ENDINGS: dict[str, tuple[str, ...]] = {"latents": (LATENTS,), "video": MOVING, "sound": SOUNDS}
 # What every browser shows; the others are handed out as files.
 INLINE = {"PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF"}
 
@@ -83,6 +85,16 @@ class Uploads:
     def picture(self, name: str, content: BinaryIO) -> Given:
         """Take in a picture, if it is one. Raises InputError, DiskError."""
         return self.given(self._keep(fit_name(name).lstrip(".") or "picture.png", content, images.load))
+
+    def file(self, name: str, content: BinaryIO, kinds: Sequence[str] = ()) -> Path:
+        """Take in what is not a picture; who has a place for some `kinds` alone is told what these are. Raises
+        InputError, DiskError.
+        """
+        suffix = Path(fit_name(name)).suffix.lower()
+        known = [ending for kind in kinds or ENDINGS for ending in ENDINGS[kind]]
+        if suffix not in known:
+            raise InputError("error.upload.kind", name=fit_name(name) or "?", known=", ".join(known))
+        return (self.sound if suffix in SOUNDS else self.result)(name, content)
 
     def sound(self, name: str, content: BinaryIO) -> Path:
         """Take in a sound, beside the pictures. Raises InputError, DiskError."""
@@ -174,7 +186,7 @@ class Uploads:
         base = fit_name(name)
         suffix = Path(base).suffix.lower()  # cameras write theirs in capitals
         if suffix not in (LATENTS, *MOVING) or base.startswith("."):
-            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *MOVING, *SOUNDS)))
+            raise InputError("error.upload.kind", name=base or "?", known=", ".join((LATENTS, *MOVING)))
         folder = self.settings.outputs.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         check: Callable[[Path], object] = measure_latents if suffix == LATENTS else measure_video

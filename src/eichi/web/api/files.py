@@ -4,8 +4,9 @@ import logging
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, UploadFile
+from fastapi import APIRouter, Query, UploadFile
 from fastapi.responses import FileResponse, Response
 
 from eichi.errors import DiskError, InputError
@@ -22,8 +23,9 @@ from eichi.web.desk import Desk
 from eichi.web.guard import BODY
 from eichi.web.refs import RefView
 from eichi.web.rows import segments
-from eichi.web.uploads import SOUNDS
 
+# What alone the file may be, for a place that takes no other; anything where none is said.
+Kinds = Annotated[tuple[Literal["latents", "video", "sound"], ...], Query()]
 LASTING = 3  # videos of what is finished of a job that stay for those who are being sent one
 
 
@@ -71,10 +73,8 @@ def routes(desk: Desk) -> APIRouter:
         return FileResponse(path, media_type="video/mp4")
 
     @router.post("/files", status_code=201, max_body_size=BODY)
-    def give_file(file: UploadFile) -> RefView:
-        name = file.filename or ""
-        heard = Path(name).suffix.lower() in SOUNDS
-        return desk.refs.of((desk.given.sound if heard else desk.given.result)(name, file.file))
+    def give_file(file: UploadFile, kind: Kinds = ()) -> RefView:
+        return desk.refs.of(desk.given.file(file.filename or "", file.file, kind))
 
     return router
 

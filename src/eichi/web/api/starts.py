@@ -18,8 +18,8 @@ from eichi.options import QUEUED, FrameOptions, Queued, VideoOptions
 from eichi.prepare import make_frame_plan, make_plan
 from eichi.web.api.jobs import Id
 from eichi.web.api.operations import operations
+from eichi.web.batches import BatchAsked, batch_of, count_jobs
 from eichi.web.desk import Desk
-from eichi.web.drafts import BatchAsked, batch_of, count_jobs
 from eichi.web.visitor import Visiting, Visitor
 
 Drawn = Literal["video", "frame"]  # what a batch can be of

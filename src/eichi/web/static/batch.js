@@ -1,6 +1,7 @@
 // Several jobs at once: how many, a list of prompts, pictures with texts beside them.
 
 import { pictureUrl, upload } from "./api.js";
+import { axes } from "./axes.js";
 import { button, el, find, sync } from "./dom.js";
 import { droppable } from "./picture.js";
 import { axesOf } from "./plan.js";
@@ -56,6 +57,7 @@ export function batch(draft) {
   };
   draft.addEventListener("change", show);
   document.addEventListener("words", show);
+  axes(draft);
   show();
 }
 

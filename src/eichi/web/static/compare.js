@@ -1,14 +1,16 @@
 // Two results at once: side by side or under a slider, in step, frame by frame, with the options that differ.
 
-import { get } from "./api.js";
+import { get, isId, pictureUrl } from "./api.js";
 import { button, el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { flat } from "./draft.js";
 import { clipOf, framesOf, stillOf } from "./jobtext.js";
+import { key } from "./keys.js";
 import { saying } from "./toast.js";
 import { known, number, pick, say } from "./words.js";
 
 const FPS = 30;
+const WRITTEN = /^written\./; // prompts before they were drawn differ where those that were read do
 
 /** @typedef {import("./live.js").JobRow} JobRow */
 
@@ -20,13 +22,16 @@ const FPS = 30;
 export async function compare(a, b) {
   const told = await saying(() => Promise.all([get(`jobs/${a.id}`), get(`jobs/${b.id}`)]));
   if (!told) return;
-  const pair = new Pair(a, b);
-  const close = open(el("div", { class: "compare" }, pair.view, pair.controls, table(a, b, told)), {
+  const pair = new Pair(a, b), differ = await table(a, b, told);
+  open(el("div", { class: "compare" }, pair.view, pair.controls, differ), {
     title: say("compare.title", { a: a.id, b: b.id }),
     class: "wide",
     closed: () => pair.pause(),
   });
-  pair.closed = close;
+  const mine = (keys, text, run) => key(keys, text, run, () => pair.clips.length > 0 && document.activeElement !== pair.edge, false, pair.view);
+  mine("Space", "keys.play", () => pair.toggle());
+  mine("ArrowLeft", "keys.back", () => pair.step(-1));
+  mine("ArrowRight", "keys.forward", () => pair.step(1));
 }
 
 /** Two pictures or clips in step. */
@@ -124,14 +129,23 @@ function medium(job) {
 }
 
 /** The options that differ. @param {JobRow} a @param {JobRow} b @param {any[]} told */
-function table(a, b, told) {
+async function table(a, b, told) {
   const [one, other] = told.map((job, at) => ({ ...flat(job.request ?? {}), seed: [a, b][at].seed }));
-  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
+  const all = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((key) => !WRITTEN.test(key));
+  const keys = all.filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
   if (!keys.length) return el("p", { class: "none", text: say("compare.same") });
-  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row", text: label(key) }), ...[one, other].map((all) => el("td", {}, value(key, all[key])))));
+  const ids = new Set(keys.flatMap((key) => [...idsIn(one[key]), ...idsIn(other[key])]));
+  const files = new Map(await Promise.all([...ids].map(async (id) => /** @type {[string, any]} */ ([id, await get(`refs/${id}`).catch(() => null)]))));
+  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row", text: label(key) }), ...[one, other].map((values) => el("td", {}, value(key, values[key], files)))));
   const head = el("tr", {}, el("td"), ...[a, b].map((job) => el("th", { scope: "col", text: `#${job.id}` })));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("compare.differ") },
     el("table", { class: "differ" }, el("caption", { text: say("compare.differ") }), el("thead", {}, head), el("tbody", {}, ...rows)));
+}
+
+/** The ids of files in a value. @param {any} said @returns {string[]} */
+function idsIn(said) {
+  if (said && typeof said === "object") return Object.values(said).flatMap(idsIn);
+  return typeof said === "string" && isId(said) ? [said] : [];
 }
 
 /** @param {string} key */
@@ -140,13 +154,21 @@ function label(key) {
   return id ? say(id) : say("compare.other");
 }
 
-/** @param {string} key @param {any} said @returns {Node} */
-function value(key, said) {
+/** @param {string} key @param {any} said @param {Map<string, any>} files what is known of those that are named @returns {Node} */
+function value(key, said, files) {
   if (said === undefined || said === null) return el("span", { class: "soft", text: say("value.open") });
   if (typeof said === "boolean") return el("span", { text: say(said ? "value.on" : "value.off") });
   if (typeof said === "number") return el("span", { text: number(said) });
-  if (typeof said === "string" && said.startsWith("upload:")) return el("img", { src: `/api/v1/pictures/${said.slice(7)}?size=256`, alt: "", class: "small" });
+  if (files.has(said)) return file(said, files.get(said));
   if (typeof said === "string") return el("span", { text: pick(`choice.${key}.${said}`, said) });
-  const inside = Object.entries(said).map(([name, one]) => el("span", { class: "entry" }, `${name}: `, typeof one === "object" ? JSON.stringify(one) : value("", one)));
+  const entry = (one) => (one && typeof one === "object" ? entries(Object.values(one)) : [value("", one, files)]);
+  const entries = (all) => all.filter((one) => one !== null).flatMap((one, at) => [...(at ? [" · "] : []), ...entry(one)]);
+  const inside = Object.entries(said).map(([name, one]) => el("span", { class: "entry" }, Array.isArray(said) ? "" : `${name}: `, ...entry(one)));
   return el("span", {}, ...(inside.length ? inside : [icon("minus")]));
+}
+
+/** A file by what it shows, or its name. @param {string} id @param {any} known */
+function file(id, known) {
+  if (known?.kind === "picture") return el("img", { src: pictureUrl(id), alt: known.name, title: known.name, class: "small" });
+  return el("span", { class: known ? "" : "soft", text: known?.name ?? say("page.file_gone") });
 }

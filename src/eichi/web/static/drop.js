@@ -11,11 +11,11 @@ export class Drop extends HTMLElement {
   /** The words on what can be undone: the file is taken out, or another one has come in its place. */
   undo = { out: "undo.file", replaced: "undo.file_replaced" };
 
-  /** Give a file to the server; what it refuses is said here. @param {"files" | "pictures"} kind @param {File} file */
-  async give(kind, file) {
+  /** Give a file to an address of the server; what it refuses is said here. @param {string} path @param {File} file */
+  async give(path, file) {
     this.classList.add("busy");
     try {
-      const { id } = await upload(kind, file);
+      const { id } = await upload(path, file);
       this.say("");
       const had = this.draft.get(this.name);
       this.draft.change((values) => (values[this.name] = id), had && had !== id ? { undo: this.undo.replaced } : {});

@@ -56,7 +56,7 @@ export class FileDrop extends Drop {
     if (!file) return;
     this.text.hidden = false;
     this.text.textContent = say("page.reading", { name: file.name });
-    await this.give("files", file);
+    await this.give(`files?kind=${this.kind}`, file);
     this.asked = "";
     this.show();
   }

@@ -4,7 +4,9 @@ import { Refused, get, isId, post, put } from "./api.js";
 import { el, find, findAll } from "./dom.js";
 import { draft } from "./draft.js";
 import { bind, mark } from "./form.js";
+import { key } from "./keys.js";
 import { live } from "./live.js";
+import { more } from "./more.js";
 import { placeUrl } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
@@ -48,7 +50,7 @@ function told(line, notes, problems) {
   const left = mark(form, problems.map((one) => ({ id: one.id, key: one.key, message: one.message })));
   find("#line").textContent = line;
   find("#line").hidden = !line;
-  find("#notes").replaceChildren(...notes.map((note) => el("li", { text: say(note.id, note.values) })));
+  find("#notes").replaceChildren(...notes.map((note) => el("li", {}, say(note.id, note.values), " ", more(note.id))));
   find("#problem").textContent = left.map((one) => one.message).join(" ");
   find("#problem").hidden = !left.length;
   if (problems.length) find("#start").disabled = find("#look").disabled = true;
@@ -68,17 +70,34 @@ async function look() {
   shown = URL.createObjectURL(made);
   picture.src = shown;
   picture.hidden = false;
+  old(false);
 }
 
+/** The frame that is shown is of other settings than those that stand there now. @param {boolean} is */
+function old(is) {
+  picture.classList.toggle("old", is);
+  find("#old").hidden = !is || picture.hidden;
+}
+
+/** Add the job, or change it; a press while that is asked, or while something is wrong, does nothing. */
 async function start() {
   const go = find("#start");
+  if (go.disabled) return;
   go.disabled = true;
   const made = await saying(() => (edited === null ? post("jobs/finish", asked()) : put(`jobs/${edited}`, asked())));
   go.disabled = false;
   if (!made) return;
   document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
-  if (edited === null) toast(say("page.queued", { first: made.id, count: 1 }));
-  if (edited !== null) location.href = placeUrl("queue");
+  if (edited !== null) return void (location.href = placeUrl("queue"));
+  if (matchMedia("(max-width: 900px)").matches) find("job-stage").scrollIntoView({ block: "start" });
+  toast(say("page.queued", { first: made.id, count: 1 }), { action: { text: say("place.queue"), run: () => (location.href = placeUrl("queue")) } });
+}
+
+/** Say that a job is changed, where one is. */
+function editing() {
+  find("#editing").hidden = edited === null;
+  find("#editing").textContent = edited === null ? "" : say("page.editing", { job: edited });
+  find("#start span").textContent = say(edited === null ? "do.finish" : "do.save");
 }
 
 /** What the address asks for: the result of a job to finish, the settings of a job again, a job to change. */
@@ -112,17 +131,23 @@ function flattened(request) {
 mine.addEventListener("change", () => {
   clearTimeout(timer);
   timer = setTimeout(plan, WAIT);
+  old(true);
 });
+key("Ctrl+Enter", "do.finish", start);
 find("#start").addEventListener("click", start);
 find("#look").addEventListener("click", look);
 find("#clear").addEventListener("click", () => {
   const video = mine.get("video");
   if (mine.replace(video ? { video } : {}, { undo: "undo.cleared" })) toast(say("undo.cleared"), { undo: mine.back() });
 });
-document.addEventListener("words", () => void plan());
+document.addEventListener("words", () => {
+  editing();
+  void plan();
+});
 await begin(async () => {
   await offerUpscalers();
   bind(form, mine);
   await arrive();
+  editing();
   await plan();
 });

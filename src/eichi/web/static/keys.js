@@ -4,21 +4,25 @@ import { el } from "./dom.js";
 import { open } from "./dialog.js";
 import { say } from "./words.js";
 
-/** @type {{keys: string, text: string, run: (event: KeyboardEvent) => void, when: () => boolean, near: boolean}[]} */
-const known = [];
+/** @type {{keys: string, text: string, run: (event: KeyboardEvent) => void, when: () => boolean, near: boolean, of: Node | null}[]} */
+let known = [];
 const TYPING = "input:not([type=checkbox], [type=radio], [type=range], [type=button]), textarea, select, [contenteditable]";
 
 /**
- * Let a key do something; letters alone not while somebody types, nothing while a dialog is open.
+ * Let a key do something; letters alone not while somebody types, and while a dialog is open only what is of it.
  * @param {string} keys as `Ctrl+Enter`, `?`, `Space`
  * @param {string} text the id of what it does
  * @param {(event: KeyboardEvent) => void} run
  * @param {() => boolean} [when] only then
  * @param {boolean} [near] that is where the keyboard is: this comes before what else the key does on the place
+ * @param {Node | null} [of] what it is a key of; when that goes, the key does nothing any more
  */
-export function key(keys, text, run, when = () => true, near = false) {
-  known.push({ keys, text, run, when, near });
+export function key(keys, text, run, when = () => true, near = false, of = null) {
+  known = [...known.filter(there), { keys, text, run, when, near, of }];
 }
+
+/** Whether what a key is of is on the page. @param {{of: Node | null}} one */
+const there = ({ of }) => !of || of.isConnected;
 
 /** What a press is called. @param {KeyboardEvent} event */
 function called(event) {
@@ -28,11 +32,13 @@ function called(event) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented || event.isComposing) return;
+  const box = [...document.querySelectorAll("dialog[open]")].at(-1); // the one on top
   const name = called(event), target = /** @type {HTMLElement} */ (event.target);
   const typing = target.closest?.(TYPING), pressing = name === "Space" && target.closest?.("button, a, summary, input");
   if ((typing && !event.ctrlKey && !event.metaKey) || pressing) return;
-  const all = known.filter((one) => one.keys === name && one.when()), found = all.find((one) => one.near) ?? all[0];
+  const mine = known.filter((one) => there(one) && (!box || (one.of && box.contains(one.of))));
+  const all = mine.filter((one) => one.keys === name && one.when()), found = all.find((one) => one.near) ?? all[0];
   if (!found) return;
   event.preventDefault();
   found.run(event);
@@ -40,7 +46,8 @@ document.addEventListener("keydown", (event) => {
 
 /** Show what the keys of this place do. */
 export function help() {
-  const rows = known.filter((one) => one.text).map((one) => [el("dt", {}, el("kbd", { text: shown(one.keys) })), el("dd", { text: say(one.text) })]);
+  const said = new Map(known.filter((one) => one.text && there(one)).map((one) => [`${one.keys} ${one.text}`, one]));
+  const rows = [...said.values()].map((one) => [el("dt", {}, el("kbd", { text: shown(one.keys) })), el("dd", { text: say(one.text) })]);
   open(el("dl", { class: "keys" }, ...rows.flat()), { title: say("page.keys") });
 }
 

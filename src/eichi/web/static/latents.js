@@ -138,7 +138,7 @@ function fillRun(node, run) {
   acts.replaceChildren(...(open ? [button("stop", say("do.stop_tool"), () => saying(() => del(`tools/${run.id}`)))] : []));
 }
 
-taking("files", load);
+taking("files?kind=latents&kind=video", load);
 live.addEventListener("results", load);
 live.addEventListener("runs", show);
 document.addEventListener("words", () => {

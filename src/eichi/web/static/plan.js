@@ -21,8 +21,9 @@ let unanswered = null;
 /** Pictures that could not be read, by the key of their option. @type {Map<string, string>} */
 const unread = new Map();
 let pressed = false;
+/** The axes of a grid, each by the keys of its two fields. */
+export const SIDES = [["page.batch.x", "page.batch.x_values"], ["page.batch.y", "page.batch.y_values"], ["page.batch.z", "page.batch.z_values"]];
 /** Asks at once what was not asked yet. @type {() => Promise<void>} */
-const SIDES = [["page.batch.x", "page.batch.x_values"], ["page.batch.y", "page.batch.y_values"], ["page.batch.z", "page.batch.z_values"]];
 let hurry = async () => {};
 
 /**
@@ -37,11 +38,11 @@ export function request(draft) {
 /** Whether the draft's model has a use for an option. @param {Draft} draft @param {string} key */
 export const used = (draft, key) => !only[key] || only[key] === draft.get("page.direction", "reverse");
 
-/** The axes of the grid that a draft is for, as far as they are whole. @param {Draft} draft */
-export function axesOf(draft) {
-  const sides = SIDES.map(([key, values]) => ({ key: draft.get(key), values: draft.get(values) }));
-  return sides.filter(({ key, values }) => key && values);
-}
+/** The sides of the grid that are begun, by the keys of their fields. @param {Draft} draft */
+const begunSides = (draft) => SIDES.filter((side) => side.some((key) => draft.get(key)?.trim()));
+
+/** The axes of the grid that a draft is for; of one that is half written it is said what is missing. @param {Draft} draft */
+export const axesOf = (draft) => begunSides(draft).map(([key, values]) => ({ key: draft.get(key) ?? "", values: draft.get(values) ?? "" }));
 
 /** What makes several jobs of a draft, null where nothing does. @param {Draft} draft */
 function several(draft) {
@@ -120,11 +121,15 @@ export function problems(draft) {
   const unseen = [...unread].filter(([name]) => !draft.get(name)).map(([, said]) => said);
   const said = (last?.problems ?? []).filter((one) => !unseen.some(({ key }) => key === one.key));
   const begun = said.filter((one) => one.key !== "image"), rest = said.filter((one) => one.key === "image");
-  return [...unseen, ...(unanswered ? [unanswered] : []), ...begun, ...rest].map(placed);
+  return [...unseen, ...(unanswered ? [unanswered] : []), ...begun, ...rest].map((one) => placed(draft, one));
 }
 
-/** A problem with the key of the field that it is about. @param {Problem} one */
-const placed = (one) => (one.key?.startsWith("batch.") ? { ...one, key: `page.${one.key}` } : one);
+/** A problem with the key of the field that it is about. @param {Draft} draft @param {Problem} one */
+function placed(draft, one) {
+  const [, at, part] = /^batch\.axes\.(\d)\.(key|values)$/.exec(one.key ?? "") ?? [];
+  if (part) return { ...one, key: begunSides(draft)[Number(at)]?.[part === "key" ? 0 : 1] };
+  return one.key?.startsWith("batch.") ? { ...one, key: `page.${one.key}` } : one;
+}
 
 /** Whether nothing is wrong but that nothing was begun yet. @param {Draft} draft @param {Problem[]} found */
 const blank = (draft, found) => !pressed && found.length > 0 && found.every((one) => one.key === "image" && !unread.has("image"));

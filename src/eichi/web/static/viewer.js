@@ -32,9 +32,10 @@ export class ClipViewer extends HTMLElement {
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
     this.addEventListener("keydown", (event) => this.press(event));
     document.addEventListener("words", () => this.dress());
-    key("Space", "keys.play", () => this.toggle(), () => this.seen());
-    key("ArrowLeft", "keys.back", () => this.step(-1), () => this.seen());
-    key("ArrowRight", "keys.forward", () => this.step(1), () => this.seen());
+    const mine = (keys, text, run) => key(keys, text, run, () => this.seen(), false, this);
+    mine("Space", "keys.play", () => this.toggle());
+    mine("ArrowLeft", "keys.back", () => this.step(-1));
+    mine("ArrowRight", "keys.forward", () => this.step(1));
     this.dress();
   }
 

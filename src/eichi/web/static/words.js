@@ -3,7 +3,7 @@
 import { find, findAll } from "./dom.js";
 
 const PLACEHOLDER = /\{(\w+)(?::([^{}]*))?\}/g;
-const ATTRIBUTES = { wordTitle: "title", wordLabel: "aria-label", wordPlaceholder: "placeholder" };
+const ATTRIBUTES = { wordTitle: "title", wordLabel: "aria-label", wordPlaceholder: "placeholder", wordGroup: "label" };
 /** @type {Record<string, string>} */
 let table = {};
 
@@ -33,6 +33,7 @@ export function say(id, values = {}) {
       return String(value) === when ? then : otherwise;
     }
     if (typeof value !== "number") return value ?? "";
+    if (form === "bytes") return size(value);
     const digits = /^\.(\d+)f$/.exec(form);
     return digits ? number(value, Number(digits[1])) : number(value);
   });
