@@ -333,6 +333,25 @@ def test_a_video_that_changes_meanwhile_makes_no_mixture(
     assert caught.value.id == "error.finish.changed" and not [*(tmp_path / "out").iterdir()]
 
 
+def test_a_video_that_is_gone_meanwhile_costs_no_work(
+    plan_of: Plans, runtime: Runtime, tmp_path: Path, clip: Path, run: Runs
+) -> None:
+    """It is moved back, and the job goes on."""
+    video, out = tmp_path / "own.mp4", tmp_path / "gone"
+    video.write_bytes(clip.read_bytes())
+    whole = run(video=video, grain=0.2)
+    work = finish(plan_of(video, grain=0.2), out, runtime)
+    next(event for event in work if isinstance(event, SectionDone))
+    video.rename(tmp_path / "moved.mp4")
+    with pytest.raises(InputError) as caught:
+        list(work)
+    assert caught.value.id == "error.file.missing" and str(caught.value.values["path"]) == str(video)
+    (tmp_path / "moved.mp4").rename(video)
+    place = left_over(out, plan := plan_of(video, grain=0.2))
+    assert place is not None and place.made
+    assert Path(ended([*finish(plan, out, runtime, place=place)]).video).read_bytes() == Path(whole.video).read_bytes()
+
+
 def test_a_full_disk_is_said_before(plan_of: Plans, tmp_path: Path, runtime: Runtime, monkeypatch: Any) -> None:
     monkeypatch.setattr("eichi.finish.plan.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10})())
     with pytest.raises(EichiError) as caught:

@@ -22,10 +22,11 @@ from eichi.jobs.schema import Draft, Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Figures, Status
 from eichi.jobs.worker import Worker
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, Queued, VideoOptions
 from eichi.settings import Settings, load_settings
 from eichi.video.jobfolder import JobFolder
-from tests.clips import clip
+from eichi.video.metadata import read_record
+from tests.clips import Made, clip
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def video(tmp_path: Path) -> VideoOptions:
     return VideoOptions.parse(values | {"section_size": 0.5, "sampling": {"steps": 2}})
 
 
-def add(queue: Queue, settings: Settings, options: VideoOptions | FrameOptions) -> Job:
+def add(queue: Queue, settings: Settings, options: Queued) -> Job:
     return queue.add(queue.prepare([options], settings.outputs)[0])[0]
 
 
@@ -134,6 +135,63 @@ def test_a_job_goes_on_elsewhere_from_its_last_section_and_comes_home(
         if path.is_file() and path.parent.name not in ("inputs", "spare")
     ] == []
     assert Homecoming(store, at_home).look() == []
+
+
+def test_a_chain_is_finished_elsewhere_and_comes_home(
+    worker: Worker, queue: Queue, settings: Settings, at_home: Freight, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    options = FinishOptions.parse(
+        {"video": Made(count=8).write(tmp_path / "mine" / "in.mp4"), "finish": {"grain": 0.2}}
+    )
+    undisturbed = add(queue, settings, options)
+    work(worker, "desk", tmp_path / "home")
+    expected = results(settings.outputs)
+    queue.remove(undisturbed.id, files=True)
+
+    job = add(queue, settings, options)
+    assert list(job.inputs or {}) == [str(options.video)]
+    shutil.rmtree(options.video.parent)
+    work(worker, "near", tmp_path / "near")
+    row = queue.store.job(job.id)
+    assert (row.status, row.request["video"]) == (Status.DONE, str(options.video))
+    assert isinstance(row.result, Finished) and Path(row.result.video).parent == settings.outputs
+    assert Homecoming(queue.store, at_home).look() == [job.id]
+    assert results(settings.outputs) == expected and set(expected) == {".mp4", ".png"}
+    assert read_record(Path(row.result.poster))["request"]["video"] == "in.mp4"
+    assert list((tmp_path / "near" / "away").iterdir()) == []
+    assert queue.store.inputs_needed() == set()  # nobody holds the video any more
+    assert [key for start in ("parts/", "results/", "done/") for key in place.keys(start)] == []
+
+
+def test_a_chain_behind_a_video_comes_home_with_it(
+    worker: Worker, queue: Queue, settings: Settings, at_home: Freight, video: VideoOptions, tmp_path: Path
+) -> None:
+    """The chain may be run by another machine than the video, and before the home has fetched that."""
+    asked = VideoOptions.parse({**video.dump(), "finish": {"scale": 0.5, "format": "gif"}})
+    first = add(queue, settings, asked)
+    run = worker.run
+
+    def once(job: Job) -> None:
+        run(job)
+        worker.leaving.set()
+
+    worker.run = once  # type: ignore[method-assign]
+    work(worker, "near", tmp_path / "near")
+    worker.run = run  # type: ignore[method-assign]
+    work(worker, "far", tmp_path / "far")
+    rows = sorted(queue.store.jobs(list(Status)), key=lambda job: job.id)
+    assert [(row.kind, row.status, row.node) for row in rows] == [
+        ("video", Status.DONE, "desk"),
+        ("finish", Status.DONE, "desk"),
+    ]
+    assert sorted(Homecoming(queue.store, at_home).look()) == [first.id, rows[1].id]
+    made, finished = (row.result for row in rows)
+    assert isinstance(made, Finished) and isinstance(finished, Finished)
+    assert rows[1].request["video"] == made.video and Path(made.video).is_file()
+    told = read_record(Path(finished.video))
+    assert told["request"]["video"] == Path(made.video).name and told["sources"][0]["kind"] == "video"
+    assert Path(finished.video).parent == settings.outputs and Path(finished.poster).is_file()
 
 
 def test_a_job_whose_results_are_at_the_place_is_not_made_again(

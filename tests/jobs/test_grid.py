@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from eichi.errors import EichiError, OptionError
-from eichi.events import Finished, dump
+from eichi.events import Adjusted, Finished, dump
 from eichi.jobs.batch import Batch, expand
 from eichi.jobs.grid import Axis, crossed, make_axis, read_axis, shape_of
 from eichi.jobs.gridsheet import write_grid
@@ -35,6 +35,10 @@ VIDEO = VideoOptions.parse({"start": "black", "prompt": "猫が走る", "seconds
         ('prompt="a, b",c', Axis("prompt", ("a, b", "c"))),
         ("replace=猫,犬,鳥", Axis("replace", ("猫", "犬", "鳥"))),
         ("weights.fp8=off,row", Axis("weights.fp8", ("off", "row"))),
+        ("finish.reverse=true,false", Axis("finish.reverse", ("true", "false"))),
+        ("steps=4,8, 8", Axis("sampling.steps", ("4", "8"))),  # each counts once
+        ("prompt=一、二\n三, 四\r\n五", Axis("prompt", ("一、二", "三", "四", "五"))),
+        ("seed=4294967290-4294967292", Axis("seed", ("4294967290", "4294967291", "4294967292"))),
         ("steps=４、８，１２", Axis("sampling.steps", ("4", "8", "12"))),  # as other keyboards write it
         ("steps=１ー９［３］", Axis("sampling.steps", ("1", "5", "9"))),
         ("cfg=1,5; 2,5", Axis("sampling.cfg", ("1.5", "2.5"))),
@@ -52,7 +56,11 @@ def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
     ("text", "id"),
     [
         ("steps", "error.grid.form"),
+        (f"prompt={'x' * 140_000},b", "error.grid.form"),
         ("steps=4", "error.grid.few"),
+        ("steps=4,4", "error.grid.few"),
+        ("replace=cat", "error.grid.few"),
+        ("weights.loras=a,b", "error.grid.axis"),
         ("nothing=1,2", "error.option.unknown"),
         ("seed=1-4000", "error.grid.many"),
         ("=1,2", "error.grid.form"),
@@ -149,6 +157,20 @@ def test_a_grid_that_is_not_done_shows_what_is(queue: Queue, tmp_path: Path) -> 
     with pytest.raises(EichiError) as caught:
         [*write_grid(queue.store, batch, tmp_path / "out", "en")]
     assert caught.value.id == "error.grid.nothing"
+
+
+def test_a_batch_too_large_to_be_played_is_a_picture(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eichi.jobs.gridsheet.PLAYED", 2)
+    batch = results(queue, tmp_path, crossed(VIDEO, (make_axis("steps", "1-3", VideoOptions),)))
+    (tmp_path / "file").touch()
+    with pytest.raises(EichiError) as caught:
+        [*write_grid(queue.store, batch, tmp_path / "file", "en")]
+    assert caught.value.id == "error.folder.write"
+    *_, picture, word = write_grid(queue.store, batch, tmp_path / "out", "en")
+    assert isinstance(picture, Path) and word == Adjusted("note.grid.played", {"count": 3, "limit": 2})
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [picture.name]
 
 
 def test_letters_that_are_missing_are_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,8 @@ SHOWN = 50  # columns of a prompt in a list
 
 @dataclass(frozen=True)
 class Added:
-    """What a batch comes to, the numbers of its jobs where they were added, and their requests.
+    """What a batch comes to, the numbers of its jobs where they were added with the name of the batch, where there are
+    several, and their requests.
 
     `seconds` are None as long as a job among them was never measured.
     """
@@ -47,6 +48,7 @@ class Added:
     sections: int
     seconds: float | None
     added: tuple[int, ...]
+    batch: str | None
     requests: tuple[Json, ...]
 
 
@@ -104,13 +106,16 @@ def add(
         drafts, total = queue.prepare(expand(options, batch), out or settings.outputs)
         _tell_notes(drafts, settings.language)
         made = [] if dry_run else queue.add(drafts, priority)
+        name = next((job.batch for job in made), None)
         if as_json:
             added, requests = tuple(job.id for job in made), tuple(draft.request for draft in drafts)
-            print_json(Added(total.jobs, total.sections, total.seconds, added, requests))
+            print_json(Added(total.jobs, total.sections, total.seconds, added, name, requests))
             return
         for job in made:
             click.echo(_line(_view(job, settings.language), settings.language))
         click.echo(_total(total, settings.language))
+        if name is not None:
+            click.echo(say("queue.batch", settings.language, batch=name))
 
 
 @jobs.command(help=say("cli.jobs.finish"))
@@ -465,6 +470,7 @@ def _line(job: "JobView", language: str) -> str:
     size = f"{plan.width}x{plan.height}"
     status = say(f"status.{job.status}", language)
     text = f"{job.id:>5}  {pad(status, 13)}{job.priority:>3}  {plan.model:<14} {size:<10} {length:>7}  {short}"
+    text += f"  [{job.batch}]" if job.batch else ""
     return text.rstrip() if job.error is None else f"{text.rstrip()}\n       {in_terminal(job.error, language)}"
 
 

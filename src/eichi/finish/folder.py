@@ -27,6 +27,7 @@ from eichi.reasons import Unfit
 from eichi.text import json_text
 from eichi.video.jobfolder import ENDING, FINISH, free_name
 from eichi.video.metadata import versions
+from eichi.video.sources import stamp
 from eichi.video.writer import writing
 
 LOCK, POSTER = "lock", ".png"
@@ -151,11 +152,10 @@ def asked(folder: Path) -> FinishOptions:
 def card_of(plan: FinishPlan) -> dict[str, Any]:
     """What segments are made from: the request, the files by size and time, the libraries.
 
-    Files are named so that they are found from everywhere.
+    Files are named so that they are found from everywhere. Raises InputError for one that is gone.
     """
     files = [plan.options.video.absolute(), *([plan.upscaler.path] if plan.upscaler else [])]
-    with writing(plan.options.video):
-        states = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    states = [[str(path), *stamp(path)] for path in files]
     request = plan.options.dump()
     request["video"] = str(files[0])
     if plan.upscaler is not None and plan.chain.upscale not in (plan.upscaler.name, plan.upscaler.path.name):

@@ -55,26 +55,35 @@ def read_axis(text: str, kind: type[Options]) -> Axis:
 
 def make_axis(key: str, text: str, kind: type[Options]) -> Axis:
     """An axis of an option of this kind, by its key or its flag. Raises OptionError."""
-    fields = {field.key: field for field in walk(kind) if not field.repeatable}
+    fields = {field.key: field for field in walk(kind)}
     flags = {field.flag.removeprefix("--"): field.key for field in fields.values() if field.flag}
     key = flags.get(key.removeprefix("--"), key)
     if not key:
         raise OptionError("error.grid.option")
     if key != REPLACE and key not in fields:
-        raise OptionError("error.option.unknown", key=key, known=", ".join(sorted(fields)))
+        known = sorted(name for name, one in fields.items() if not one.repeatable)
+        raise OptionError("error.option.unknown", key=key, known=", ".join(known))
     field = fields.get(key)
-    values = tuple(_numbers(text, field) if field is not None and field.number else _texts(text))
+    if field is not None and field.repeatable:
+        raise OptionError("error.grid.axis", key=key)
+    found = _numbers(text, field) if field is not None and field.number else _texts(text)
+    values = tuple(dict.fromkeys(found))  # the same twice would be the same job
     if len(values) < 2:
         raise OptionError("error.grid.few", key=key)
     return Axis(key, values)
 
 
 def _texts(text: str) -> Iterator[str]:
-    """Values as they are written; a comma of another script parts them only where there is no plain one."""
+    """Values as they are written; a comma of another script parts them only where there is no plain one. Raises
+    OptionError for what is longer than any value.
+    """
     text = re.sub(r"[\r\n]+", ",", text)
     bare = re.sub('"[^"]*"', "", text)
     comma = next((one for one in COMMAS if one in bare), ",")
-    row: list[str] = next(csv.reader([text], delimiter=comma, skipinitialspace=True), [])
+    try:
+        row: list[str] = next(csv.reader([text], delimiter=comma, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise OptionError("error.grid.form", text=shorten(text, LABEL)) from error
     yield from (one.strip() for one in row if one.strip())
 
 
@@ -102,7 +111,7 @@ def _steps(low: float, high: float, asked: str | None) -> Iterator[str]:
     if count > MOST:
         raise OptionError("error.grid.many", limit=MOST)
     found = [low + (high - low) * number / max(count - 1, 1) for number in range(count)]
-    yield from dict.fromkeys(f"{round(one) if whole else round(one, 4):g}" for one in found)
+    yield from (f"{round(one)}" if whole else f"{round(one, 4):g}" for one in found)
 
 
 def check_axis(options: Drawn, axis: Axis, before: Sequence[Axis] = ()) -> None:

@@ -17,6 +17,7 @@ from eichi.video.sheet import Sheet, write_picture, write_video
 
 PICTURE, VIDEO = ".png", ".mp4"
 CRF = 16
+PLAYED = 100  # videos that are played side by side: each is read by threads of its own and has some megabytes
 
 
 def batch_jobs(store: Store, batch: str) -> list[Job]:
@@ -48,18 +49,25 @@ def note_of(shape: Shape) -> str:
 
 
 def write_grid(store: Store, batch: str, folder: Path, language: str) -> Iterator[Path | Adjusted]:
-    """Write the picture of a batch, and its video where its results are any; says each file, and a word where letters
-    are missing. Raises InputError, DiskError.
+    """Write the picture of a batch, and its video where its results are any, and not too many; says each file, and a
+    word where letters are missing. Raises InputError, DiskError, FolderError.
     """
+    from eichi.prepare import check_folder
+
     jobs = batch_jobs(store, batch)
     sheet = sheet_of(jobs, language)
     note = note_of(Shape(sheet.x, sheet.y, sheet.z))
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder)
     target = folder / f"grid_{batch}{PICTURE}"
     if not write_picture(sheet, target, note):
         yield Adjusted("note.grid.letters", {})
     yield target
-    if any(job.kind != "frame" for job in jobs):
+    count = sum(path is not None for path in sheet.files)
+    if all(job.kind == "frame" for job in jobs):
+        return
+    if count > PLAYED:
+        yield Adjusted("note.grid.played", {"count": count, "limit": PLAYED})
+    else:
         video = target.with_suffix(VIDEO)
         write_video(sheet, video, note, CRF)
         yield video

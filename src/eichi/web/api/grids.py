@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from eichi.errors import InputError
+from eichi.events import Adjusted
 from eichi.files import trim
 from eichi.jobs.gridsheet import batch_jobs, write_grid
 from eichi.web.api.errors import PLAIN_ANSWERS
@@ -36,8 +37,10 @@ def routes(desk: Desk) -> APIRouter:
         with making:
             if not file.is_file():
                 trim(folder.parent, "*/*", ROOM)
-                for _ in write_grid(desk.store, batch, folder, language):
-                    pass
+                said = [one for one in write_grid(desk.store, batch, folder, language) if isinstance(one, Adjusted)]
+                if large := next((one for one in said if one.id == "note.grid.played"), None):
+                    if not file.is_file():
+                        raise InputError("error.grid.played", **large.values)
         if not file.is_file():
             raise InputError("error.grid.nothing")
         return FileResponse(Path(file), headers={"cache-control": "no-cache"})
