@@ -89,3 +89,9 @@ def test_who_sits_elsewhere_names_no_files(desk: Desk, key: str) -> None:
     answer = away.post("/api/v1/jobs/batch", json=asked([{"key": key, "values": "/etc/passwd,/etc/hosts"}]))
     assert answer.status_code == 422, answer.text
     assert not desk.store.jobs()
+
+
+def test_who_sits_elsewhere_names_models_that_there_are(desk: Desk) -> None:
+    away = TestClient(make_app(desk), base_url="http://127.0.0.1", client=("192.0.2.1", 5000))
+    answer = away.post("/api/v1/drafts/video", json=asked([{"key": "model", "values": "tiny,tiny-f1"}]))
+    assert (answer.json()["problems"], answer.json()["jobs"]) == ([], 2)

@@ -19,6 +19,7 @@ from eichi.web.desk import Desk
 from eichi.web.visitor import Visitor
 
 MOST = 100_000  # results of a batch
+MODEL, UPSCALER = "model", "finish.upscale"  # options that are a name or a path
 PLACE = "batch"  # what a key begins with that is of a batch and of no option
 # What is wrong with the option of an axis, not with its values.
 OF_KEY = {"error.grid.option", "error.grid.twice", "error.option.unknown", "error.api.path"}
@@ -88,28 +89,29 @@ def batch_of(desk: Desk, asked: BatchAsked, visitor: Visitor, kind: type[VideoOp
         for one in asked.references
     )
     prompts = tuple(parse_prompts(asked.prompts))
-    axes = tuple(_axis(one, kind, visitor) for one in asked.axes)
+    axes = tuple(_axis(desk, one, kind, visitor) for one in asked.axes)
     return Batch(asked.count, prompts, pictures, references, asked.windows, asked.targets, axes)
 
 
-def _axis(asked: AxisAsked, kind: type[VideoOptions] | type[FrameOptions], visitor: Visitor) -> Axis:
-    """An axis as it is written; who does not sit here names no files and no folders. Raises OptionError."""
+def _axis(desk: Desk, asked: AxisAsked, kind: type[VideoOptions] | type[FrameOptions], visitor: Visitor) -> Axis:
+    """An axis as it is written; who does not sit here names no files and no folders. Raises InputError."""
     axis = make_axis(asked.key, asked.values, kind)
-    option = None if axis.key == REPLACE else field_of(kind, axis.key)
-    named = option is not None and (option.type is Path or option.fact("kind") or option.key == "model")
-    if named and not visitor.local:
+    for value in axis.values:
+        desk.refs.check_names(value if axis.key == MODEL else None, value if axis.key == UPSCALER else None, visitor)
+    option = None if axis.key in (REPLACE, MODEL, UPSCALER) else field_of(kind, axis.key)
+    if option is not None and (option.type is Path or option.fact("kind")) and not visitor.local:
         raise OptionError("error.api.path", key=axis.key)
     return axis
 
 
 def wrong_axes(
-    asked: BatchAsked, options: VideoOptions | FrameOptions, visitor: Visitor
+    desk: Desk, asked: BatchAsked, options: VideoOptions | FrameOptions, visitor: Visitor
 ) -> Iterator[tuple[EichiError, str]]:
     """What is wrong with the axes of a grid of a request, each with where in the batch that is."""
     known: list[Axis] = []
     for number, one in enumerate(asked.axes):
         try:
-            axis = _axis(one, type(options), visitor)
+            axis = _axis(desk, one, type(options), visitor)
             for prompt in _prompts(asked, options) if axis.key == REPLACE else ("",):
                 check_axis(options.model_copy(update={"prompt": prompt}), axis, known)
             check_values(options, axis)

@@ -309,7 +309,7 @@ def _view(
         notes = [resay(note.id, words.language, desk.refs.values(note.values, visitor)) for note in made.notes]
     found = list(sound.errors)
     if made is not None and asked.batch is not None:
-        found += wrong_axes(asked.batch, made.options, visitor)
+        found += wrong_axes(desk, asked.batch, made.options, visitor)
     errors = [desk.refs.error(error, visitor, key) for error, key in found]
     try:
         batch = Batch() if asked.batch is None else batch_of(desk, asked.batch, visitor, kind)

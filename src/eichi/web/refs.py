@@ -126,16 +126,20 @@ class Refs:
         values = options.dump()
         for key, given in files_of(options).items():
             put(values, key, str(self.path(key, given, visitor)))
-        upscaler = values.get("finish", {}).get("upscale")
-        if not visitor.local and upscaler is not None:
+        self.check_names(values.get("model"), values.get("finish", {}).get("upscale"), visitor)
+        return type(options).parse(values)
+
+    def check_names(self, model: str | None, upscaler: str | None, visitor: Visitor) -> None:
+        """Refuse a model or an upscaler that who asks from elsewhere may not name: a path. Raises ModelError."""
+        if visitor.local:
+            return
+        if upscaler is not None:
             there = [one.name for one in list_upscalers(self.settings.model_folders)]
             if upscaler not in there:
                 named = {"folder": UPSCALERS, "known": ", ".join(there)}
                 raise ModelError("error.upscaler.unknown", name=upscaler, **named)
-        model = values.get("model")
-        if not visitor.local and model is not None and model not in known():
+        if model is not None and model not in known():
             raise ModelError("error.api.model", key="model", known=", ".join(known()))
-        return type(options).parse(values)
 
     def path(self, key: str, given: Path, visitor: Visitor) -> Path:
         """The file of an id, or a path of who may say one. Raises OptionError, about this key, as `resolve` does."""

@@ -10,6 +10,7 @@ import { saying } from "./toast.js";
 import { known, number, pick, say } from "./words.js";
 
 const FPS = 30;
+const FINISHED = /^(?:video$|finish\.)/; // what finishing a video is asked for by
 const WRITTEN = /^written\./; // prompts before they were drawn differ where those that were read do
 
 /** @typedef {import("./live.js").JobRow} JobRow */
@@ -132,14 +133,23 @@ function medium(job) {
 async function table(a, b, told) {
   const [one, other] = told.map((job, at) => ({ ...flat(job.request ?? {}), seed: [a, b][at].seed }));
   const all = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((key) => !WRITTEN.test(key));
-  const keys = all.filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
+  const has = [a, b].map((job, at) => (/** @type {string} */ key) => asks(job, told[at].request ?? {}, key) || a.kind === b.kind);
+  const meant = (/** @type {string} */ key) => has.every((asked) => asked(key)) || FINISHED.test(key);
+  const keys = all.filter((key) => meant(key) && JSON.stringify(one[key]) !== JSON.stringify(other[key]));
   if (!keys.length) return el("p", { class: "none", text: say("compare.same") });
   const ids = new Set(keys.flatMap((key) => [...idsIn(one[key]), ...idsIn(other[key])]));
   const files = new Map(await Promise.all([...ids].map(async (id) => /** @type {[string, any]} */ ([id, await get(`refs/${id}`).catch(() => null)]))));
-  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row", text: label(key) }), ...[one, other].map((values) => el("td", {}, value(key, values[key], files)))));
+  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row", text: label(key) }), ...[one, other].map((values, at) => el("td", {}, has[at](key) ? value(key, values[key], files) : icon("minus")))));
   const head = el("tr", {}, el("td"), ...[a, b].map((job) => el("th", { scope: "col", text: `#${job.id}` })));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("compare.differ") },
     el("table", { class: "differ" }, el("caption", { text: say("compare.differ") }), el("thead", {}, head), el("tbody", {}, ...rows)));
+}
+
+/** Whether a job is asked for by an option; a video that is to be finished is itself not finished. @param {JobRow} job @param {any} request @param {string} key */
+function asks(job, request, key) {
+  if (FINISHED.test(key) || job.kind === "finish") return job.kind === "finish" && FINISHED.test(key);
+  const [first, ...rest] = key.split(".");
+  return key === "seed" || rest.reduce((inside, name) => inside?.[name], request[first]) !== undefined;
 }
 
 /** The ids of files in a value. @param {any} said @returns {string[]} */
@@ -159,6 +169,7 @@ function value(key, said, files) {
   if (said === undefined || said === null) return el("span", { class: "soft", text: say("value.open") });
   if (typeof said === "boolean") return el("span", { text: say(said ? "value.on" : "value.off") });
   if (typeof said === "number") return el("span", { text: number(said) });
+  if (said === "") return icon("minus");
   if (files.has(said)) return file(said, files.get(said));
   if (typeof said === "string") return el("span", { text: pick(`choice.${key}.${said}`, said) });
   const entry = (one) => (one && typeof one === "object" ? entries(Object.values(one)) : [value("", one, files)]);

@@ -63,19 +63,28 @@ export function frameItems(job, frame) {
       const id = await picture(job, frame());
       if (!id) return;
       put(id);
-      const there = placeUrl(place), here = location.pathname.endsWith(`/${place}`);
-      toast(say("result.taken"), here ? {} : { action: { text: say(`place.${place}`), run: () => (location.href = there) } });
+      taken(place);
     },
   });
   const video = draft("video"), single = draft("frame");
   return [
-    take("result.as_image", (id) => video.change((v) => (v.image = id), { undo: "undo.picture" }), "create"),
+    take("result.as_image", (id) => video.change((v) => {
+      v.image = id;
+      delete v.start; // what else a video begins with takes the picture's place
+      delete v["source.before"];
+    }, { undo: "undo.picture" }), "create"),
     take("result.as_final", (id) => video.change((v) => (v["keyframes.final"] = id), { undo: "undo.picture" }), "create"),
     { text: say("result.as_section"), icon: "image", run: () => askSection(job, frame()) },
     take("result.as_start", (id) => single.change((v) => (v.image = id), { undo: "undo.picture" }), "frame"),
     take("result.as_reference", (id) => single.change((v) => (v.references = [...(v.references ?? []), { image: id }]), { undo: "undo.picture" }), "frame"),
     { text: say("result.save_frame"), icon: "download", run: () => follow(address(`jobs/${job.id}/frames/${inFile(job, frame())}.png?download=1`)) },
   ];
+}
+
+/** Say that a frame was taken, with the way there. @param {string} place */
+function taken(place) {
+  const there = placeUrl(place), here = location.pathname.endsWith(`/${place}`);
+  toast(say("result.taken"), here ? {} : { action: { text: say(`place.${place}`), run: () => (location.href = there) } });
 }
 
 /** Ask which section a frame is for. @param {JobRow} job @param {number} frame */
@@ -93,7 +102,7 @@ function askSection(job, frame) {
     draft("video").change((values) => {
       values["keyframes.sections"] = { ...values["keyframes.sections"], [section]: id };
     }, { undo: "undo.picture" });
-    toast(say("result.taken"));
+    taken("create");
   });
   const close = open(form, { title: say("result.as_section") });
 }
