@@ -32,10 +32,12 @@ COPY docs docs
 RUN /opt/uv/bin/uv build --quiet --wheel --python /opt/eichi --no-build-isolation --out-dir /wheels
 
 FROM ${BASE}
-# Packages of Debian that are added, such as "gcc libc6-dev", which torch wants where it compiles.
+# Packages of Debian: a font for labels in all languages, of 5 MB; and what is added, such as "gcc libc6-dev", which torch
+# wants where it compiles.
+ARG FONTS="fonts-wqy-microhei"
 ARG PACKAGES=""
-RUN if [ -n "$PACKAGES" ]; then \
-        apt-get update && apt-get install --yes --no-install-recommends $PACKAGES && rm -rf /var/lib/apt/lists/*; \
+RUN if [ -n "$FONTS$PACKAGES" ]; then \
+        apt-get update && apt-get install --yes --no-install-recommends $FONTS $PACKAGES && rm -rf /var/lib/apt/lists/*; \
     fi \
  && groupadd --gid 1000 eichi \
  && useradd --uid 1000 --gid 1000 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin eichi \

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from eichi.commands.ui import ui
 from eichi.declare import walk
 from eichi.settings import PREFIX, Settings, load_settings, variable
+from eichi.video.letters import LINUX
 from eichi.web.api.health import OPEN
 from eichi.words import language_of, languages
 from tests.test_style import ROOT
@@ -192,6 +193,12 @@ def test_the_builds_are_told_apart(compose: dict[str, Any]) -> None:
     (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
     assert device["driver"] == "nvidia" and "gpu" in device["capabilities"] and device["count"] == 1
     assert (cpu.get("profiles"), gpu["profiles"]) == (None, ["gpu"])
+
+
+def test_the_image_has_a_font_that_labels_are_looked_for_in(lines: list[tuple[str, str]]) -> None:
+    font = arguments()["FONTS"].strip('"')
+    installed = next(rest for word, rest in lines if word == "RUN" and "apt-get install" in rest)
+    assert "$FONTS" in installed and any(path.endswith(f"/{font.removeprefix('fonts-')}.ttc") for path in LINUX)
 
 
 def test_the_image_has_the_program_and_nothing_of_a_user(lines: list[tuple[str, str]]) -> None:

@@ -46,7 +46,7 @@ from eichi.video.jobfolder import unfinished
 from eichi.video.latentfile import load_latents, measure_latents
 from eichi.video.reader import measure_video, read_frames
 from eichi.video.splice import report
-from tests.fuzz import mutate
+from tests.fuzz import finishing, mutate
 from tests.fuzz.mutate import Damage
 from tests.fuzz.samples import (
     EICHI19,
@@ -318,5 +318,9 @@ KINDS = {
     "checkpoints": Kind("h.json", checkpoint_cards, mutate.as_json, (_resumed,)),
     "cards": _kept("card", "i.json", _model("eichi.json", _found)),
     "indexes": _kept("index", "i.json", _model(INDEX, _indexed)),
+    "chains": Kind("k.json", finishing.chains, mutate.as_json, (finishing.finished,)),
+    "chained": Kind("l.mp4", video_files, mutate.boxes, (finishing.over_video,)),
+    "chaincards": Kind("m.json", finishing.cards, mutate.as_json, (finishing.carded,)),
+    "axes": Kind("n.txt", finishing.axes, mutate.text, (finishing.crossing,)),
     "tokenizers": Kind("tokenizer.json", tokenizers, mutate.as_json, (_model("tokenizer.json", _metered),)),
 }

@@ -20,6 +20,7 @@ from eichi.jobs.store import Store
 from eichi.jobs.view import Figures, Status
 from eichi.library.favourites import EXPORT
 from eichi.options import VideoOptions
+from eichi.video.metadata import comment, exif
 from tests import loras, small
 from tests.library.test_archive import EICHI
 from tests.library.test_imports import OICHI, STANDARD
@@ -72,6 +73,8 @@ def other_pictures() -> Iterable[bytes]:
     yield saved(colours, "TIFF", exif=_exif(), icc_profile=_profile())
     yield saved(colours, "TIFF", compression="tiff_lzw")
     yield saved(colours, "GIF", save_all=True, append_images=[colours.rotate(90)])
+    yield saved(colours, "GIF", save_all=True, append_images=[colours.rotate(90)], comment=comment(record()).encode())
+    yield saved(colours, "WEBP", save_all=True, append_images=[colours.rotate(90)], exif=exif(record()))
     yield saved(colours, "BMP")
     yield saved(colours, "AVIF", exif=_exif())
     yield saved(colours, "HEIC")

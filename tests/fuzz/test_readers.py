@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.readers import KINDS, attempt, damaged, real
 
 COUNT = 150
-DEAR = {"stores": 30, "eichi19": 60, "tokenizers": 60}
+DEAR = {"stores": 30, "eichi19": 60, "tokenizers": 60, "chains": 20, "chained": 8, "chaincards": 40}
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -23,7 +23,9 @@ def asked(axes: list[dict[str, str]]) -> dict[str, object]:
     return {"options": options, "batch": {"axes": axes}}
 
 
-def test_a_grid_is_started_counted_and_seen(desk: Desk, client: TestClient, tmp_path: Path) -> None:
+def test_a_grid_is_started_counted_and_seen(
+    desk: Desk, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     axes = [{"key": "sampling.steps", "values": "2, 4"}, {"key": "replace", "values": "cat,dog"}]
     drafted = client.post("/api/v1/drafts/video", json=asked(axes)).json()
     assert drafted["jobs"] == 4, drafted
@@ -45,6 +47,9 @@ def test_a_grid_is_started_counted_and_seen(desk: Desk, client: TestClient, tmp_
         shown = client.get(f"/api/v1/batches/{batch}/grid.{ending}?language=ja")
         assert shown.status_code == 200 and shown.headers["content-type"] == kind and len(shown.content) > 500
     assert client.get("/api/v1/batches/0000/grid.png").status_code == 422
+    monkeypatch.setattr("eichi.jobs.gridsheet.PLAYED", 0)  # a picture has room for more than a video
+    assert client.get(f"/api/v1/batches/{batch}/grid.mp4?language=ru").json()["id"] == "error.grid.played"
+    assert client.get(f"/api/v1/batches/{batch}/grid.png?language=ru").status_code == 200
 
 
 def test_what_is_wrong_with_an_axis_is_said(client: TestClient) -> None:

@@ -38,9 +38,9 @@ def routes(desk: Desk) -> APIRouter:
             if not file.is_file():
                 trim(folder.parent, "*/*", ROOM)
                 said = [one for one in write_grid(desk.store, batch, folder, language) if isinstance(one, Adjusted)]
-                if large := next((one for one in said if one.id == "note.grid.played"), None):
-                    if not file.is_file():
-                        raise InputError("error.grid.played", **large.values)
+                large = next((one for one in said if one.id == "note.grid.played"), None)
+                if large is not None and not file.is_file():
+                    raise InputError("error.grid.played", **large.values)
         if not file.is_file():
             raise InputError("error.grid.nothing")
         return FileResponse(Path(file), headers={"cache-control": "no-cache"})
