@@ -20,8 +20,8 @@ SOURCE = Path(str(files("eichi")))
 TEXTS = words.table(words.ENGLISH)
 FIRST = {id.split(".")[0] for id in TEXTS} - {"option"}
 LANGUAGES = words.languages()
-# What looks like an id: a question to nvidia-smi, the key of a field of the page.
-FOREIGN = {"memory.free", "page."}
+# What looks like an id: a question to nvidia-smi, the key of a field of the page, that of an option.
+FOREIGN = {"memory.free", "page.", "finish.upscale"}
 
 
 def placeholders(text: str) -> set[str]:

@@ -116,6 +116,18 @@ def test_the_axes_are_seen_again_in_the_requests() -> None:
     assert shape_of(odd).single and len(shape_of(odd).x) == 6 and shape_of(odd).columns == 3
 
 
+@pytest.mark.parametrize(
+    ("prompts", "labels"),
+    [
+        (("the small red cat runs home", "the small red cats runs home"), ("…cat…", "…cats…")),
+        (("白い部屋の中で大きな猫がゆっくり走る", "白い部屋の中で大きな犬がゆっくり走る"), ("…猫…", "…犬…")),
+        (("a cat", "a dog"), ("a cat", "a dog")),
+    ],
+)
+def test_long_prompts_are_told_apart_by_what_differs(prompts: tuple[str, str], labels: tuple[str, str]) -> None:
+    assert shape_of([VIDEO.model_copy(update={"prompt": prompt}) for prompt in prompts]).x == labels
+
+
 def results(queue: Queue, folder: Path, requests: Sequence[Queued]) -> str:
     """A batch whose jobs are done, each with a clip of its own grey; its name."""
     drafts, _ = queue.prepare(requests, folder)

@@ -2,8 +2,8 @@
 
 Every language, two sizes and both colour schemes are many; without `--all` those are made that stand in the documents:
 of every place a wide one in each language, of which a reader sees their own, a dark narrow one and what is shown where
-nothing is, and of those where a job is followed, that. Small WebP files; what else lies in the folder under such names
-goes away.
+nothing is, of those where a job is followed, that, and of a grid how it is asked for and what comes of it. Small WebP
+files; what else lies in the folder under such names goes away.
 """
 
 import argparse
@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
+from eichi.words import say
 from tests.web.browser import PLACES, Server, await_done, begin_with, browsing, give, go, job, opened, serving
 
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
-STATES = ("empty", "full", "running")
+STATES = ("empty", "full", "grid", "running")
 FOLLOWED = ("create", "queue")
+GRIDS = ("create", "history")
+AXES = {"sampling.steps": "2, 4, 8", "replace": "lifted, turned"}
 LANGUAGES = ("en", "ja", "zh-TW", "ru")
 DEMO = Path(__file__).parents[2] / "src" / "eichi" / "demo"
 QUALITY = 72
@@ -37,6 +40,7 @@ BOXES = """() => {
   };
   return drawn("日") === drawn("本");
 }"""
+LOADED = "node => node.readyState || new Promise((done, no) => { node.onloadeddata = done; node.onerror = no; })"
 # Pictures that are in sight are there.
 SETTLED = """async () => {
   const seen = (one) => one.getBoundingClientRect().top < innerHeight && one.getClientRects().length;
@@ -64,7 +68,7 @@ class Shot:
 def wanted(everything: bool) -> list[Shot]:
     """What is made, in the order in which a machine comes to it."""
     made = (Shot(place, *rest) for *rest, place in product(STATES, LANGUAGES, SIZES, ("light", "dark"), PLACES))
-    return [shot for shot in made if everything or documented(shot)]
+    return [shot for shot in made if documented(shot) or (everything and (shot.state != "grid" or shot.place in GRIDS))]
 
 
 def documented(shot: Shot) -> bool:
@@ -73,6 +77,8 @@ def documented(shot: Shot) -> bool:
     rest = shot.language, shot.size, shot.scheme
     if shot.state == "empty":
         return rest == (LANGUAGES[1 + (PLACES.index(shot.place) + 1) % 3], "narrow", "light")
+    if shot.state == "grid":
+        return shot.place in GRIDS and rest[1:] == ("wide", "light")
     if shot.state == "running":
         return shot.place in FOLLOWED and rest in (("en", "wide", "dark"), (own, "narrow", "light"))
     return rest[1:] == ("wide", "light") or rest == ("en", "narrow", "dark")
@@ -91,6 +97,9 @@ def main() -> None:
         for state in STATES:
             if state == "full":
                 drafts = fill(browser, server)
+            elif state == "grid":
+                for side, (key, values) in zip("xy", AXES.items(), strict=True):
+                    drafts["video"] |= {f"page.batch.{side}": key, f"page.batch.{side}_values": values}
             elif state == "running":
                 drafts["video"] = drafts.pop("running")
                 run(browser, server, drafts["video"])
@@ -127,9 +136,26 @@ def take(browser: Browser, server: Server, shots: list[Shot], drafts: dict[str, 
         go(page, shot.place)
         if shot.place == "create":
             page.wait_for_selector("#plan[data-planned]")
+        if shot.place == "finish" and shot.state == "full":
+            page.locator("#look").click()
+            page.wait_for_selector("#glimpse:not([hidden])")
+        if shot.state == "grid":
+            grid(page, shot)
         page.evaluate(SETTLED)
         save(page.screenshot(), folder / shot.name)
     context.close()
+
+
+def grid(page: Page, shot: Shot) -> None:
+    """Go to where a grid is asked for, or to what came of one."""
+    if shot.place == "create":
+        page.locator("details[data-group=batch] > summary").click()
+        page.locator("fieldset.axes").scroll_into_view_if_needed()
+    elif shot.place == "history":
+        page.locator("#gallery .look").first.click()
+        page.locator("dialog").get_by_role("button", name=say("do.more", shot.language), exact=True).click()
+        page.get_by_role("menuitem", name=say("do.grid", shot.language)).click()
+        page.locator("dialog[open]").last.locator("video").evaluate(LOADED)
 
 
 def fill(browser: Browser, server: Server) -> dict[str, dict[str, Any]]:
@@ -143,6 +169,11 @@ def fill(browser: Browser, server: Server) -> dict[str, dict[str, Any]]:
     rich: dict[str, Any] = {"prompt": PROMPT, "seconds": 4, "keyframes": keys, "output": {"latents": True}}
     for seed, options in enumerate(({"prompt": "Steam rises."}, rich, {"prompt": "The light fades."})):
         await_done(page, at, job(page, at, image, seed=seed, sampling={"steps": 6}, **options))
+    axes = [{"key": key, "values": values} for key, values in AXES.items()]
+    short = {"image": image, "prompt": PROMPT, "seconds": 1, "seed": 7}
+    asked = {"options": short, "batch": {"axes": axes}}
+    for number in page.request.post(f"{at}/api/v1/jobs/batch", data=asked).json()["jobs"]:
+        await_done(page, at, number)
     page.request.post(f"{at}/api/v1/queue/hold")
     long = rich | {
         "seconds": 40,
@@ -152,10 +183,16 @@ def fill(browser: Browser, server: Server) -> dict[str, dict[str, Any]]:
     job(page, at, image, **long)
     for seed in range(3):
         job(page, at, (image, other)[seed % 2], seed=seed, prompt=PROMPT, seconds=5 + seed)
+    result = page.request.get(f"{at}/api/v1/jobs?id=2&limit=1").json()["rows"][0]["video"]
+    finish: dict[str, Any] = {
+        "video": f"job:2/{result.partition('?')[0].rpartition('/')[2]}",
+        "finish.upscale": "compact2x",
+    }
     page.close()
     video = rich | {"seconds": 6, "seed": 7, "keyframes": keys | {"copies": True}, "sampling": {"steps": 10}}
     frame = {"image": image, "prompt": "The same cup from above.", "seed": 7}
-    return {"video": flat(image, video), "running": flat(image, long), "frame": frame}
+    finish |= {"finish.grain": 0.2, "finish.vignette": 0.3}
+    return {"video": flat(image, video), "running": flat(image, long), "frame": frame, "finish": finish}
 
 
 def flat(image: str, nested: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Page, expect
 
+from eichi.web.uploads import ENDINGS
 from eichi.words import say
 from tests.clips import Made
 from tests.machine import NO_BROWSER, chromium
@@ -47,7 +48,11 @@ def test_a_video_is_dropped_looked_at_and_finished(server: Server, browser: Brow
     with visiting(browser, server.address, "ja", "finish") as page:
         expect(page.locator("#start")).to_be_disabled()
         expect(page.locator("#line")).to_have_text(say("finish.empty", "ja"))
-        page.locator("file-drop[name=video] input").set_input_files(clip)
+        place = page.locator("file-drop[name=video]")
+        place.locator("input").set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": b"RIFF"})
+        known = ", ".join(ENDINGS["video"])
+        expect(place.locator(".wrong")).to_contain_text(say("error.upload.kind", "ja", name="a.wav", known=known))
+        place.locator("input").set_input_files(clip)
         expect(page.locator("#line")).to_contain_text("64 × 48")
         page.locator("#finish-finish-scale").fill("2")
         page.locator("#finish-finish-grain").fill("0.3")
@@ -61,7 +66,10 @@ def test_a_video_is_dropped_looked_at_and_finished(server: Server, browser: Brow
         page.locator("#look").click()
         expect(page.locator("#glimpse")).to_be_visible()
         assert page.locator("#glimpse").evaluate("node => node.decode().then(() => node.naturalWidth)") == 128
-        page.locator("#start").click()
+        expect(page.locator("#old")).to_be_hidden()
+        page.locator("#finish-finish-sharpen").fill("0.2")
+        expect(page.locator("#old")).to_be_visible()  # the frame is of other settings
+        page.keyboard.press("Control+Enter")
         expect(page.locator("job-stage .state.done")).to_be_visible()
         assert page.locator("job-stage video").evaluate("node => [node.videoWidth, node.videoHeight]") == [128, 96]
         page.reload()

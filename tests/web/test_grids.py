@@ -10,6 +10,7 @@ from eichi.events import Finished, dump
 from eichi.jobs.view import Status
 from eichi.web.app import make_app
 from eichi.web.desk import Desk
+from eichi.words import say
 from tests.clips import Made
 
 
@@ -50,6 +51,25 @@ def test_a_grid_is_started_counted_and_seen(
     monkeypatch.setattr("eichi.jobs.gridsheet.PLAYED", 0)  # a picture has room for more than a video
     assert client.get(f"/api/v1/batches/{batch}/grid.mp4?language=ru").json()["id"] == "error.grid.played"
     assert client.get(f"/api/v1/batches/{batch}/grid.png?language=ru").status_code == 200
+
+
+def test_what_a_grid_lacks_is_said_beside_it(
+    desk: Desk, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eichi.video.letters._paths", lambda: ())  # a system without fonts
+    jobs = client.post("/api/v1/jobs/batch", json=asked([{"key": "sampling.steps", "values": "2, 4"}])).json()["jobs"]
+    address = f"/api/v1/batches/{desk.store.job(jobs[0]).batch}/grid?language=ja"
+    assert client.get(address).json()["id"] == "error.grid.nothing"
+    seen = []
+    for number, job in enumerate(jobs):
+        clip = Made(count=4).write(tmp_path / f"{number}.mp4")
+        done = Finished(str(clip), "p.png", 1, 4, 0.1, 1)
+        desk.store.change(job, [Status.WAITING], status=Status.DONE, result=dump(done))
+        for told in (client.get(address).json(), client.get(address).json()):  # also where it was made before
+            assert (told["jobs"], told["done"], told["played"]) == (2, number + 1, True)
+            assert (told["note_ids"], told["notes"]) == (["note.grid.letters"], [say("note.grid.letters", "ja")])
+        seen.append(told["mark"])
+    assert len(set(seen)) == 2
 
 
 def test_what_is_wrong_with_an_axis_is_said(client: TestClient) -> None:

@@ -16,12 +16,14 @@ from itertools import product
 from math import ceil, prod, sqrt
 from typing import Any, TypeAlias
 
+from rich.cells import cell_len
+
 from eichi.declare import OptionField, Plain, walk
 from eichi.errors import OptionError
 from eichi.options import FrameOptions, Options, VideoOptions, place
 from eichi.plan.request import drawn
 from eichi.reasons import Unfit
-from eichi.text import decimal, shorten
+from eichi.text import ELLIPSIS, decimal, shorten
 from eichi.words import ENGLISH, say
 
 REPLACE = "replace"
@@ -32,6 +34,8 @@ DASHES = dict.fromkeys(map(ord, "‐‑‒–—−〜~ー"), "-")  # what keybo
 COMMAS = ",，、"  # those of other scripts where there is no plain one
 PARTED = re.compile(r"\d,\d.*\d,\s|\d,\s.*\d,\d")  # some commas stand before a space and some do not
 LABEL = 80  # signs of a label
+TEXTS, SHORT = {"prompt", "negative"}, 24  # long options, and the columns that are seen of one in a small cell
+EAST = 0x2E80  # the first sign of scripts without spaces
 WRITTEN = "written."  # what prompts were before wildcards were drawn is no axis
 
 Drawn: TypeAlias = VideoOptions | FrameOptions
@@ -180,6 +184,9 @@ def shape_of(requests: Sequence[Options], language: str = ENGLISH) -> Shape:
     flats = [dict(_flat(one.dump())) for one in requests]
     keys = [key for key in flats[0] if not key.startswith(WRITTEN)]
     told = {key: [flat.get(key) for flat in flats] for key in keys}
+    for key in TEXTS & told.keys():
+        for flat, text in zip(flats, _apart([one or "" for one in told[key]]), strict=True):
+            flat[key] = text  # for the labels alone
     differing = [key for key in keys if any(one != told[key][0] for one in told[key])]
     groups: dict[tuple[int, ...], list[str]] = {}
     for key in differing:  # what changes together is one axis
@@ -200,6 +207,32 @@ def shape_of(requests: Sequence[Options], language: str = ENGLISH) -> Shape:
         cells = [pattern.index(number) for number in range(max(pattern) + 1)]
         sides.append(tuple(_label(groups[pattern], fields, flats[cell], language) for cell in cells))
     return Shape(*sides)
+
+
+def _apart(texts: Sequence[str]) -> Sequence[str]:
+    """Texts without the words that all of them begin and end with, where one would be cut before they differ."""
+    if max(map(cell_len, texts)) <= SHORT or len(set(texts)) == 1:
+        return texts
+    start = _shared(texts)
+    while start and not _parts(texts[0][start - 1]):
+        start -= 1
+    rest = [text[start:] for text in texts]
+    end = _shared([text[::-1] for text in rest])
+    while end and not _parts(rest[0][-end]):
+        end -= 1
+    begin, stop = ELLIPSIS if start else "", ELLIPSIS if end else ""
+    return [f"{begin}{text[: len(text) - end].strip()}{stop}" for text in rest]
+
+
+def _shared(texts: Sequence[str]) -> int:
+    """How many signs all texts begin with."""
+    signs = zip(*texts, strict=False)  # as far as the shortest goes
+    return next((at for at, one in enumerate(signs) if len(set(one)) > 1), min(map(len, texts)))
+
+
+def _parts(sign: str) -> bool:
+    """Whether a text may be cut at a sign: a space, or a sign of a script that writes none."""
+    return sign.isspace() or ord(sign) >= EAST
 
 
 def _label(keys: Sequence[str], fields: dict[str, OptionField], values: Plain, language: str) -> str:

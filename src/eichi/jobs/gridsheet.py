@@ -36,7 +36,7 @@ def sheet_of(jobs: Sequence[Job], language: str) -> Sheet:
     """How the results of jobs lie beside each other. Raises InputError where there is none yet."""
     requests: list[Options] = [job.options for job in jobs]
     shape = shape_of(requests, language)
-    files = tuple(_file(job) for job in jobs)
+    files = tuple(result_of(job) for job in jobs)
     if not any(files):
         raise InputError("error.grid.nothing")
     return Sheet(shape.x, shape.y, shape.z, files, shape.columns, shape.single)
@@ -73,7 +73,7 @@ def write_grid(store: Store, batch: str, folder: Path, language: str) -> Iterato
         yield video
 
 
-def _file(job: Job) -> Path | None:
+def result_of(job: Job) -> Path | None:
     """What a job has made, None where it is not there."""
     made = job.result
     name = made.video if isinstance(made, Finished) else made.image if isinstance(made, FrameFinished) else None

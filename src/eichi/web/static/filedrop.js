@@ -65,10 +65,14 @@ export class FileDrop extends Drop {
   async choose() {
     const answer = await saying(() => get("latents"));
     if (!answer) return;
-    const rows = answer.files.filter((one) => one.kind === "video").map((one) => el("li", {}, button("", one.name, () => {
-      this.draft.set(this.name, one.id);
-      close();
-    })));
+    const rows = answer.files.filter((one) => one.kind === "video").map((one) => {
+      const node = button("", one.name, () => {
+        this.draft.set(this.name, one.id);
+        close();
+      });
+      node.prepend(el("img", { src: address(`refs/${one.id}/picture`), alt: "", loading: "lazy" }));
+      return el("li", {}, node);
+    });
     const content = rows.length ? el("ul", { class: "choices" }, ...rows) : el("p", { class: "none", text: say("page.no_videos") });
     const close = open(content, { title: say("do.choose_video") });
   }

@@ -4,6 +4,7 @@
 import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
 import { draft } from "./draft.js";
+import { showGrid } from "./grid.js";
 import { clipOf, framesOf, lengthOf, modelName, stillOf } from "./jobtext.js";
 import { live } from "./live.js";
 import { tell } from "./more.js";
@@ -224,6 +225,7 @@ export class JobStage extends HTMLElement {
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
       if (job.status !== "waiting" && job.status !== "held") {
         if (clipOf(job)) add("brush", "do.finish", () => finishing(job));
+        if (job.batch) add("compare", "do.grid", () => showGrid(job));
         add("copy", job.kind === "finish" ? "do.use" : "result.same_seed", () => useAgain(job, "same"), true);
         if (job.kind !== "finish") add("dice", "result.new_seed", () => useAgain(job, "new"), true);
       }
