@@ -7,7 +7,7 @@ good.
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,16 +93,35 @@ def follow_finish(
     settings: Settings,
     as_json: bool,
     place: "FinishFolder | None" = None,
-    telling: Telling | None = None,
 ) -> None:
-    """Finish a video, or go on in a `place` or where the same was interrupted."""
+    """Finish a video, or go on in a `place` or where the same was interrupted, which may be a job of the store."""
     from eichi.finish.folder import left_over
     from eichi.finish.run import finish
 
-    def start(stop: Callable[[], bool]) -> Iterator[Event]:
-        return (telling or alone)(finish(plan, out, settings.runtime, stop, place or left_over(out, plan)))
+    place = place or left_over(out, plan)
+    with nullcontext(alone) if place is None else telling_of(settings, place.folder, plan.options) as telling:
+        follow(
+            lambda stop: telling(finish(plan, out, settings.runtime, stop, place)),
+            as_json,
+            settings,
+            lambda: "run.stopped_chain" if left_over(out, plan) else "run.stopped_empty",
+        )
 
-    follow(start, as_json, settings, lambda: "run.stopped_chain" if left_over(out, plan) else "run.stopped_empty")
+
+@contextmanager
+def telling_of(settings: Settings, folder: Path, options: VideoOptions | FinishOptions) -> Iterator[Telling]:
+    """What lets the store know of the events of the job in a folder, where it is a job of the store."""
+    from eichi.jobs.elsewhere import owner, telling
+    from eichi.jobs.store import Store
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(Store(settings.store))
+            job = owner(store, folder)
+        except EichiError as error:
+            tell(in_terminal(error, settings.language))
+            job = None
+        yield alone if job is None else partial(telling, store=store, job=job, options=options)
 
 
 @contextmanager
