@@ -134,7 +134,12 @@ def test_a_chain_behind_a_video_follows_it_also_after_a_stop(eichi: Run, tmp_pat
     assert videos(out) == videos(whole) and not unfinished(out)
 
 
-def test_a_job_of_the_store_learns_how_its_chain_ended(eichi: Run, clip: Path, tmp_path: Path, stop: Stop) -> None:
+@pytest.mark.parametrize("words", [("resume",), ("finish", "clip.mp4", *CHAIN)])
+def test_a_job_of_the_store_learns_how_its_chain_ended(
+    eichi: Run, clip: Path, tmp_path: Path, stop: Stop, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the same is typed again."""
+    monkeypatch.chdir(tmp_path)
     stop.after(6)
     out = tmp_path / "out"
     assert eichi("finish", clip, *CHAIN, "--out", out).code == STOPPED
@@ -147,6 +152,6 @@ def test_a_job_of_the_store_learns_how_its_chain_ended(eichi: Run, clip: Path, t
         (job,) = queue.add(drafts)
         store.change(job.id, [Status.WAITING], status=Status.STOPPED, checkpoint=str(folder))
         stop.never()
-        assert eichi("resume", folder.parent / f"{folder.name.removeprefix('.').removesuffix('.parts')}.mp4").code == 0
+        assert eichi(*words, "--out", out).code == 0
         row = store.job(job.id)
     assert row.status == Status.DONE and row.result is not None

@@ -12,13 +12,16 @@ import pytest
 from PIL import Image
 
 from eichi.errors import InputError, StoreError
-from eichi.events import Adjusted, Finished, FrameFinished, SectionDone, Stopped, dump
-from eichi.jobs.freight import Freight
+from eichi.events import Adjusted, Event, Finished, FrameFinished, SectionDone, Stopped, dump
+from eichi.finish.folder import FinishFolder
+from eichi.finish.plan import make_finish_plan
+from eichi.jobs.freight import Freight, parts_of
 from eichi.jobs.homecoming import Homecoming
 from eichi.jobs.nodes import WorkerView
 from eichi.jobs.places import FolderPlace, Place
 from eichi.jobs.queue import Queue
 from eichi.jobs.schema import Draft, Job
+from eichi.jobs.segments import segments_of
 from eichi.jobs.store import Store
 from eichi.jobs.view import Figures, Status
 from eichi.jobs.worker import Worker
@@ -162,6 +165,75 @@ def test_a_chain_is_finished_elsewhere_and_comes_home(
     assert list((tmp_path / "near" / "away").iterdir()) == []
     assert queue.store.inputs_needed() == set()  # nobody holds the video any more
     assert [key for start in ("parts/", "results/", "done/") for key in place.keys(start)] == []
+
+
+def test_a_chain_goes_on_elsewhere_from_its_last_segment(
+    worker: Worker,
+    queue: Queue,
+    settings: Settings,
+    at_home: Freight,
+    place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the video is the same, and nothing of a chain that was another."""
+    monkeypatch.setattr("eichi.finish.plan.PART", 8)
+    video = Made(count=30).write(tmp_path / "in.mp4")
+    options = FinishOptions.parse({"video": video, "finish": {"grain": 0.2, "format": "webm"}})
+    whole = add(queue, settings, options)
+    work(worker, "desk", tmp_path / "home")
+    expected = results(settings.outputs)
+    queue.remove(whole.id, files=True)
+    assert place.keys("parts/") == []
+
+    job, record = add(queue, settings, options), queue.store.record
+
+    def leaving(job: Job, event: Event | None = None, **values: Any) -> Job:
+        if isinstance(event, SectionDone) and event.order == 1:
+            worker.leaving.set()
+        return record(job, event, **values)
+
+    queue.store.record = leaving  # type: ignore[method-assign]
+    work(worker, "near", tmp_path / "near")
+    queue.store.record = record  # type: ignore[method-assign]
+    start = f"parts/{job.id}-{round(job.created * 1000)}/"
+    made = ["000000-000007.mkv", "000008-000015.mkv", "chain.json"]
+    assert place.keys(start) == [f"{start}{name}" for name in made]
+    assert list((tmp_path / "near" / "away").iterdir()) == []
+    (tmp_path / "spoilt").write_bytes(b"no video")
+    place.put(f"{start}{made[0]}", tmp_path / "spoilt")  # is made again
+    work(worker, "far", tmp_path / "far")
+    done = [entry.event for entry in queue.store.events(job.id) if isinstance(entry.event, SectionDone)]
+    assert [event.computed for event in done] == [8, 8, 8, 0, 8, 6]
+    assert Homecoming(queue.store, at_home).look() == [job.id]
+    assert results(settings.outputs) == expected and place.keys("parts/") == []
+
+
+def test_a_list_of_segments_that_is_not_ours_brings_nothing(
+    queue: Queue, settings: Settings, at_home: Freight, place: Place, tmp_path: Path
+) -> None:
+    options = FinishOptions.parse({"video": Made(count=8).write(tmp_path / "in.mp4")})
+    job = add(queue, settings, options)
+    plan, folder = make_finish_plan(options, settings.model_folders), FinishFolder(tmp_path / ".in.parts", ".mp4")
+    segments = segments_of(at_home, job)
+    assert segments is not None
+    files = {"000000-000007.mp4": "0"}
+    mark = segments._made_from(plan)
+    for told in (
+        {"made_from": "another", "files": files},
+        {"made_from": mark, "files": {**files, "../000000-000007.mp4": "0"}},
+        {"made_from": mark, "files": {**files, "job.json": "0"}},
+        [files],
+        5,
+    ):
+        (tmp_path / "list").write_text(json.dumps(told))
+        place.put(f"{parts_of(job)}chain.json", tmp_path / "list")
+        assert segments._listed(plan) == {}
+    (tmp_path / "list").write_text(json.dumps({"made_from": mark, "files": files}))
+    place.put(f"{parts_of(job)}chain.json", tmp_path / "list")
+    place.put(f"{parts_of(job)}000000-000007.mp4", tmp_path / "list")
+    segments.fetch(plan, folder)  # of another checksum
+    assert [*folder.folder.iterdir()] == []
 
 
 def test_a_chain_behind_a_video_comes_home_with_it(

@@ -13,11 +13,14 @@ from fastapi.testclient import TestClient
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save_file
 
+from eichi.events import Finished
+from eichi.finish.plan import make_finish_plan
+from eichi.finish.run import finish
 from eichi.library.archive import write_archive
 from eichi.library.favourites import Favourites
 from eichi.library.loras import lora
 from eichi.library.whereabouts import marks_of
-from eichi.options import FrameOptions, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.prepare import make_plan
 from eichi.settings import load_settings
 from eichi.video.latentfile import Latents, save_latents
@@ -108,6 +111,22 @@ def test_a_result_of_ours_gives_its_whole_request_with_ids(
     told = read(client, made_from(video, tmp_path / "away"), {"seconds": 30}).json()
     assert (told["kind"], told["notes"]) == ("settings", [])
     assert told["options"] == {**video.dump(), "image": f"upload:{given.mark}", "resolution": 64}
+
+
+@pytest.mark.parametrize("form", ["mp4", "gif", "webp"])
+def test_a_finished_video_gives_the_request_of_the_one_it_was_made_from(
+    client: TestClient, tmp_path: Path, form: str
+) -> None:
+    settings = load_settings()
+    asked = VideoOptions.parse({"start": "noise", "prompt": "a cat", "seed": 5, "model": "tiny"})
+    told = record(make_plan(asked, settings.model_folders))
+    save_png(source := tmp_path / "made.png", np.zeros((48, 64, 3), dtype=np.uint8), told)
+    options = FinishOptions.parse({"video": source, "finish": {"format": form}})
+    *_, last = finish(make_finish_plan(options, settings.model_folders), tmp_path / "out", settings.runtime)
+    assert isinstance(last, Finished)
+    found = read(client, Path(last.video)).json()
+    assert (found["kind"], found["options"]["prompt"], found["options"]["seed"]) == ("settings", "a cat", 5)
+    assert (found["picture"] is None) == (form == "mp4")
 
 
 def test_a_picture_that_is_gone_is_said(stranger: TestClient, video: VideoOptions, tmp_path: Path) -> None:

@@ -4,20 +4,17 @@ Thin: what is kept of a job, and how it goes on, is the business of `pipeline.ch
 loaded for what needs it.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from os.path import isdir
 from pathlib import Path
 
 import click
 
-from eichi.commands.run import Telling, alone, follow, follow_chain, follow_finish
+from eichi.commands.run import alone, follow, follow_chain, follow_finish, telling_of
 from eichi.errors import EichiError
 from eichi.flags import otherwise, setting_flag
 from eichi.lines import in_terminal
-from eichi.options import FinishOptions, VideoOptions
 from eichi.settings import Settings
 from eichi.terminal import json_flag, out_flag, reporting, tell
 from eichi.usage import Command
@@ -74,11 +71,9 @@ def _finish(folder: Path, settings: Settings, as_json: bool) -> None:
     from eichi.finish.folder import FinishFolder, asked
     from eichi.finish.plan import make_finish_plan
 
-    options = asked(folder)
-    plan = make_finish_plan(options, settings.model_folders, settings.cache)
+    plan = make_finish_plan(asked(folder), settings.model_folders, settings.cache)
     place = FinishFolder(folder, plan.form.ending)
-    with _telling(settings, folder, options) as telling:
-        follow_finish(plan, folder.parent, settings, as_json, place, telling)
+    follow_finish(plan, folder.parent, settings, as_json, place)
 
 
 def _generate(folder: Path, settings: Settings, as_json: bool) -> None:
@@ -90,7 +85,7 @@ def _generate(folder: Path, settings: Settings, as_json: bool) -> None:
     plan = checkpoint.located(settings.loras)
     with (
         closing(Components(plan.entry, settings.runtime)) as components,
-        _telling(settings, folder, plan.options) as telling,
+        telling_of(settings, folder, plan.options) as telling,
     ):
         known = telling is not alone
         last = follow(
@@ -110,19 +105,3 @@ def _known_places(settings: Settings) -> list[Path]:
     except EichiError as error:
         tell(in_terminal(error, settings.language))
         return []
-
-
-@contextmanager
-def _telling(settings: Settings, folder: Path, options: VideoOptions | FinishOptions) -> Iterator[Telling]:
-    """What lets the store know of the events of the job in a folder, where it is a job of the store."""
-    from eichi.jobs.elsewhere import owner, telling
-    from eichi.jobs.store import Store
-
-    with ExitStack() as stack:
-        try:
-            store = stack.enter_context(Store(settings.store))
-            job = owner(store, folder)
-        except EichiError as error:
-            tell(in_terminal(error, settings.language))
-            job = None
-        yield alone if job is None else partial(telling, store=store, job=job, options=options)

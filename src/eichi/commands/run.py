@@ -7,7 +7,7 @@ good.
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,8 +52,8 @@ class Plans:
 
 
 def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: bool, kept: bool = False) -> Event:
-    """Draw its wildcards, plan, check, generate; the last event. Ends the program where the job was stopped. One that
-    is `kept` is a job of the store.
+    """Draw its wildcards, plan, check, generate, and finish what was made where that is asked for; the last event of
+    the video. Ends the program where the job was stopped. One that is `kept` is a job of the store.
     """
     from eichi.finish.plan import check_chain
     from eichi.library.wildcards import drawn_request
@@ -74,17 +74,17 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
             as_json,
             settings,
         )
-    return follow_chain(options, last, out, settings, as_json)
+    follow_chain(options, last, out, settings, as_json)
+    return last
 
 
-def follow_chain(options: VideoOptions, last: Event, out: Path, settings: Settings, as_json: bool) -> Event:
-    """Finish the video that a job has ended with, where its request asks for that; the last event."""
+def follow_chain(options: VideoOptions, last: Event, out: Path, settings: Settings, as_json: bool) -> None:
+    """Finish the video that a job has ended with, where its request asks for that."""
     from eichi.finish.plan import make_finish_plan
 
-    if not options.finish.asked or not isinstance(last, Finished):
-        return last
-    chain = FinishOptions(video=Path(last.video), finish=options.finish)
-    return follow_finish(make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json)
+    if options.finish.asked and isinstance(last, Finished):
+        chain = FinishOptions(video=Path(last.video), finish=options.finish)
+        follow_finish(make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json)
 
 
 def follow_finish(
@@ -93,18 +93,35 @@ def follow_finish(
     settings: Settings,
     as_json: bool,
     place: "FinishFolder | None" = None,
-    telling: Telling | None = None,
-) -> Event:
-    """Finish a video, or go on in a `place` or where the same was interrupted; the last event."""
+) -> None:
+    """Finish a video, or go on in a `place` or where the same was interrupted, which may be a job of the store."""
     from eichi.finish.folder import left_over
     from eichi.finish.run import finish
 
-    def start(stop: Callable[[], bool]) -> Iterator[Event]:
-        return (telling or alone)(finish(plan, out, settings.runtime, stop, place or left_over(out, plan)))
+    place = place or left_over(out, plan)
+    with nullcontext(alone) if place is None else telling_of(settings, place.folder, plan.options) as telling:
+        follow(
+            lambda stop: telling(finish(plan, out, settings.runtime, stop, place)),
+            as_json,
+            settings,
+            lambda: "run.stopped_chain" if left_over(out, plan) else "run.stopped_empty",
+        )
 
-    return follow(
-        start, as_json, settings, lambda: "run.stopped_chain" if left_over(out, plan) else "run.stopped_empty"
-    )
+
+@contextmanager
+def telling_of(settings: Settings, folder: Path, options: VideoOptions | FinishOptions) -> Iterator[Telling]:
+    """What lets the store know of the events of the job in a folder, where it is a job of the store."""
+    from eichi.jobs.elsewhere import owner, telling
+    from eichi.jobs.store import Store
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(Store(settings.store))
+            job = owner(store, folder)
+        except EichiError as error:
+            tell(in_terminal(error, settings.language))
+            job = None
+        yield alone if job is None else partial(telling, store=store, job=job, options=options)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 A segment counts when it is there: it was written aside. The card says what the segments are parts of, and what they
 were made with; where that is not what is asked for any more, they go. The folder is held by one process at a time,
-and goes when the result is complete. What a job made here is not sent to other machines: it is soon made again.
+and goes when the result is complete.
 """
 
 import json

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,7 @@ from eichi.finish.filters import after, before, filtered
 from eichi.finish.folder import FinishFolder, card_of, new_folder
 from eichi.finish.plan import FinishPlan, check_finish, finish_record
 from eichi.finish.source import Frames, even
-from eichi.finish.writing import write_file, write_segment
+from eichi.finish.writing import open_segment, write_file, write_segment
 from eichi.library.whereabouts import marks_of, remember
 from eichi.settings import Runtime
 from eichi.video.metadata import Marks, save_png
@@ -231,7 +230,7 @@ def _publish(plan: FinishPlan, place: FinishFolder, marks: Marks) -> Finished:
     with writing(path):
         with aside(path, place.folder) as draft:
             write_file(draft, plan, segments, values)
-        with av.open(str(segments[0])) as first:  # noqa: TID251
+        with open_segment(segments[0], plan.form) as first:
             pixels = np.asarray(next(first.decode(video=0)).to_ndarray(format="rgb24"), dtype=np.uint8)
         save_png(picture, pixels, values)
     place.discard()

@@ -16,14 +16,14 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import av
 import numpy as np
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from numpy.typing import NDArray
 from PIL import Image
 
 from eichi.files import aside, leave
 from eichi.finish import heard
-from eichi.finish.forms import add_video, to_frame
+from eichi.finish.forms import FileForm, add_video, to_frame
 from eichi.finish.plan import FinishPlan
 from eichi.video import gif, webp
 from eichi.video.metadata import Record, comment, exif, png_texts, tags
@@ -50,6 +50,11 @@ def write_segment(path: Path, plan: FinishPlan, frames: Iterable[Pixels]) -> Ite
             count += 1
             yield count
         container.mux(stream.encode(None))
+
+
+def open_segment(path: Path, form: FileForm) -> InputContainer:
+    """A segment, as what it was written as and nothing else: another machine may have made it. Raises FFmpegError."""
+    return av.open(str(path), format=form.segment)  # noqa: TID251
 
 
 def write_file(draft: Path, plan: FinishPlan, segments: list[Path], values: Record) -> None:
@@ -84,7 +89,7 @@ def _join(draft: Path, plan: FinishPlan, segments: list[Path], values: Record) -
     options = MOVFLAGS if form.container in ("mp4", "mov") else BITEXACT
     with av.open(str(draft), "w", format=form.container, options=options) as output:  # noqa: TID251
         output.metadata.update(_tags(values))
-        with av.open(str(segments[0])) as first:  # noqa: TID251
+        with open_segment(segments[0], form) as first:
             stream = output.add_stream_from_template(first.streams.video[0], opaque=True)
             if form.tag is not None:
                 stream.codec_context.codec_tag = form.tag
@@ -98,7 +103,7 @@ def _pictures(plan: FinishPlan, segments: list[Path], stream: Any) -> Iterator[T
     """Packets of all segments, each behind the one before, again and again."""
     count, base = 0, 1 / plan.out
     for segment in segments * plan.chain.repeat:
-        with av.open(str(segment)) as source:  # noqa: TID251
+        with open_segment(segment, plan.form) as source:
             given, begin = source.streams.video[0], count
             tick = given.time_base or base
             for packet in source.demux(given):
@@ -119,7 +124,7 @@ def _tags(values: Record) -> Mapping[str, str]:
 def _frames(plan: FinishPlan, segments: list[Path]) -> Iterator[Pixels]:
     """All frames of segments that lost nothing, again and again."""
     for segment in segments * plan.chain.repeat:
-        with av.open(str(segment)) as source:  # noqa: TID251
+        with open_segment(segment, plan.form) as source:
             for frame in source.decode(video=0):
                 yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eichi.events import Event, Finished
 from eichi.finish.folder import FinishFolder, new_folder
-from eichi.finish.plan import make_finish_plan
+from eichi.finish.plan import FinishPlan, make_finish_plan
 from eichi.finish.run import finish
 from eichi.jobs.draft import draft
 from eichi.jobs.finishing import folder_of
@@ -21,9 +21,9 @@ from eichi.settings import Settings
 
 def begin(
     here: Job, settings: Settings, stop: Callable[[], bool], make_room: Callable[[], object]
-) -> tuple[FinishFolder, Iterator[Event]]:
-    """The folder of a job by the paths of this machine, and its events; it goes on from what lies there. There is to
-    be room for an upscaler. Raises InputError, DiskError.
+) -> tuple[FinishPlan, FinishFolder, Iterator[Event]]:
+    """The plan of a job by the paths of this machine, its folder and its events; it goes on from what lies there by the
+    time it is asked for the first of them. There is to be room for an upscaler. Raises InputError, DiskError.
     """
     options = here.options
     assert isinstance(options, FinishOptions), f"no chain: {here.kind}"
@@ -31,7 +31,7 @@ def begin(
     if plan.upscaler is not None:
         make_room()
     place = folder_of(here) or new_folder(Path(here.folder), plan.form.ending)
-    return place, finish(plan, Path(here.folder), settings.runtime, stop, place)
+    return plan, place, finish(plan, Path(here.folder), settings.runtime, stop, place)
 
 
 def follow_up(

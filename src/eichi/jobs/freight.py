@@ -6,7 +6,7 @@ paths of the home. After every section the latents and the card of the job go to
 next goes on from there. What it made at the end goes there, too; the home fetches it, and clears the place.
 
     inputs/CONTENT, spare/CONTENT   pictures, LoRAs, latents; which of them no job needs any more
-    parts/JOB/FILE                  the card, fitted pictures, sections, the newest look at one that is drawn
+    parts/JOB/FILE                  the card, fitted pictures, sections, the newest look; of chains see `segments`
     results/HOME/JOB/FILE, done/HOME/JOB     what was made, and the list of it, which comes last
 
 Without a place nothing goes anywhere: paths mean the same on all machines, or there is one only.
@@ -148,7 +148,7 @@ class Freight:
         if not new:
             return
         for name in new:
-            self.place.put(f"{_parts(job)}{name}", folder.folder / name)
+            self.place.put(f"{parts_of(job)}{name}", folder.folder / name)
         back = {local: path for path, local in self._local(job).items()}
         options = VideoOptions.parse(card[REQUEST])
         weights = {part: prints.get(part, mark) for part, mark in card[WEIGHTS].items()}
@@ -161,7 +161,7 @@ class Freight:
             return
         self._shown = time.monotonic()
         with suppress(StoreError):  # a look at the work is not worth the work
-            self.place.put(f"{_parts(job)}{picture.name}", picture)
+            self.place.put(f"{parts_of(job)}{picture.name}", picture)
 
     def deliver(self, job: Job, event: Result) -> Result:
         """What a job ended with, by the paths of its home; the files are in the place. Raises StoreError."""
@@ -204,7 +204,7 @@ class Freight:
     def over(self, job: Job, event: Result) -> None:
         """Clear the place of a job that is finished at its home, and gone on with by nobody. Raises StoreError."""
         if self.place is not None and self.mine(job) and isinstance(event, Finished):
-            self._clear(_parts(job))
+            self._clear(parts_of(job))
 
     def tidy(self, store: Store) -> None:
         """Give back the space that a dead worker has left taken: here by jobs of other machines, in the place by those
@@ -234,8 +234,8 @@ class Freight:
             job = None if id is None else store.find(id)
             if job is None or job.status != Status.DONE or job.id in coming or not self.mine(job):
                 continue
-            if _parts(job) == f"{start}/":
-                self._clear(_parts(job))
+            if parts_of(job) == f"{start}/":
+                self._clear(parts_of(job))
 
     # Where it was added, once more
 
@@ -270,7 +270,7 @@ class Freight:
             if isinstance(told.event, Finished):
                 if parts.begun:
                     parts.retire()
-                self._clear(_parts(job))
+                self._clear(parts_of(job))
         self._clear(start)
         self.place.remove(done)
         return moved
@@ -281,12 +281,12 @@ class Freight:
             folder = JobFolder(Path(job.checkpoint))
             self._fetch_parts(job, folder, {})
             if folder.begun:  # a folder with nothing else in it would be that of a job that is begun
-                self.place.get(f"{_parts(job)}{folder.preview.name}", folder.preview, MOST)
+                self.place.get(f"{parts_of(job)}{folder.preview.name}", folder.preview, MOST)
 
     def forget(self, job: Job) -> None:
         """Clear the place of a job that is not wanted any more. Raises StoreError."""
         if self.place is not None:
-            self._clear(_parts(job))
+            self._clear(parts_of(job))
             self._clear(f"results/{self._home(job)}/{_key(job)}/")
             self.place.remove(f"done/{self._home(job)}/{_key(job)}")
 
@@ -336,7 +336,7 @@ class Freight:
             for name, checksum in list(files.items()):
                 path = folder.folder / name
                 if not _holds(path, checksum):
-                    self.place.get(f"{_parts(job)}{name}", path)
+                    self.place.get(f"{parts_of(job)}{name}", path)
                 if not _holds(path, checksum):
                     del files[name]  # is made again
             options = VideoOptions.parse(card[REQUEST])
@@ -348,7 +348,7 @@ class Freight:
         """The card of a job in the place, None where there is none that can be read."""
         assert self.place is not None
         with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
-            if not self.place.get(f"{_parts(job)}{CARD}", Path(draft) / CARD, MOST):
+            if not self.place.get(f"{parts_of(job)}{CARD}", Path(draft) / CARD, MOST):
                 return None
             shutil.copyfile(Path(draft) / CARD, Path(draft) / TWIN)
             with suppress(InputError):
@@ -360,7 +360,7 @@ class Freight:
         assert self.place is not None
         with reaching(str(self.settings.home)), tempfile.TemporaryDirectory() as draft:
             write_card(Path(draft), card)
-            self.place.put(f"{_parts(job)}{CARD}", Path(draft) / CARD)
+            self.place.put(f"{parts_of(job)}{CARD}", Path(draft) / CARD)
 
     def _clear(self, start: str) -> None:
         assert self.place is not None
@@ -416,7 +416,8 @@ def _key(job: Job) -> str:
     return f"{job.id}-{round(job.created * 1000)}"
 
 
-def _parts(job: Job) -> str:
+def parts_of(job: Job) -> str:
+    """What the keys of all begin with that is made of a job."""
     return f"parts/{_key(job)}/"
 
 

@@ -56,6 +56,7 @@ from eichi.jobs.places import open_place
 from eichi.jobs.regular import regularly
 from eichi.jobs.runner import BEAT, new_runner
 from eichi.jobs.schema import ELSEWHERE, Job
+from eichi.jobs.segments import segments_of
 from eichi.jobs.store import Lost, Store
 from eichi.jobs.view import Ask, Status
 from eichi.lines import done, in_terminal, line
@@ -294,7 +295,10 @@ class Worker:
         """The same of a video that is finished: no model is needed, and none is to lie beside an upscaler."""
         self._sure(self.freight.fetch, job, {}, {})
         self._sure(self.freight.bring_home, job)
-        place, events = begin(self.freight.here(job), self.settings, stop, self._drop)
+        plan, place, events = begin(self.freight.here(job), self.settings, stop, self._drop)
+        if segments := segments_of(self.freight, job):
+            self._sure(segments.fetch, plan, place)
+            events = segments.sending(events, plan, place, self.settings.language)
         if job.checkpoint is None:
             checkpoint = self.freight.path(job, place.folder)
             job = replace(job, checkpoint=self._sure(self.store.record, job, checkpoint=checkpoint).checkpoint)

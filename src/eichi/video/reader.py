@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from eichi.errors import InputError, PictureError
 from eichi.video import turning
 from eichi.video.colours import over_white, to_deep, to_opacity, to_pixels
-from eichi.video.sources import FILE, check_frame, open_picture, open_video, video_of
+from eichi.video.sources import FILE, INDEXED, boxed, check_frame, open_picture, open_video, video_of
 from eichi.video.srgb import HLG, PQ, Converter, by_numbers
 
 STILLS = ("png_pipe", "apng", "jpeg_pipe", "webp_pipe")  # pictures that FFmpeg takes for videos
@@ -121,8 +121,7 @@ class View:
         self._path = container.name.removeprefix(FILE)
         # The fourth byte of raw pixels in an AVI is reserved, and often 0.
         self._opaque = container.format.name == "avi" and stream.codec_context.name == "rawvideo"
-        still = container.format.name in STILLS
-        self.turned = _lies(Path(self._path)) if still else _turned(first)
+        self.turned = _lies(container.format.name, Path(self._path)) or _turned(first)
         self._converters: dict[tuple[int, int], Converter | None] = {}
 
     def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -149,10 +148,17 @@ def _turned(frame: av.VideoFrame) -> int:
     return turning.of_angle(frame.rotation)
 
 
-def _lies(path: Path) -> int:
-    """The same of a picture, by its own EXIF: PyAV knows no angle of one that is mirrored, and what it frees of a PNG
-    with a colour profile it frees twice, which ends the process some time later.
+def _lies(kind: str, path: Path) -> int | None:
+    """The same of a picture, by what stands in its file; None for a video.
+
+    PyAV tells no angle of one that is mirrored, and what it frees of a PNG with a colour profile it frees twice, which
+    ends the process some time later.
     """
+    if kind == INDEXED:
+        head = boxed(path)
+        return None if head is None else turning.of_boxes(head)
+    if kind not in STILLS:
+        return None
     with suppress(PictureError), open_picture(path) as image:
         return turning.told(image)
     return turning.UPRIGHT

@@ -10,7 +10,7 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -245,6 +245,14 @@ def _identified(file: BinaryIO) -> Image.Image:
     if len(numbers) == 4 and not image.info.get("icc_profile"):  # which says more
         image.info["cicp"] = struct.unpack(">HH", numbers)
     return image
+
+
+def boxed(path: Path) -> bytes | None:
+    """What stands in front of a picture in boxes, AVIF or HEIC; None for any other file."""
+    head = b""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(HEAD)
+    return head if _brands(head) & (AVIF | HEIC) else None
 
 
 def _brands(head: bytes) -> set[bytes]:

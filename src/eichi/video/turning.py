@@ -75,6 +75,25 @@ def of_angle(degrees: int) -> int:
     return QUARTERS[round(degrees / 90) % 4]
 
 
+def of_boxes(head: bytes) -> int | None:
+    """The number of a picture in boxes (AVIF, HEIC), which is turned and then mirrored; None where parts of it are each
+    turned in another way.
+    """
+    (turned, quarters), (mirrored, axis) = (_box(head, name) for name in (b"irot", b"imir"))
+    if turned > 1 or mirrored > 1:
+        return None
+    swapped, across, down = STEPS[QUARTERS[quarters & 3]]
+    if mirrored:
+        across, down = (not across, down) if axis & 1 else (across, not down)
+    return WAYS[swapped, across, down]
+
+
+def _box(head: bytes, name: bytes) -> tuple[int, int]:
+    """How many boxes of a name there are, each with one byte in it, and what is in the first."""
+    _, *found = head.split(b"\0\0\0\x09" + name)
+    return len(found), found[0][0] if found and found[0] else 0
+
+
 def to_matrix(number: int) -> list[int]:
     """A video's matrix for a number, the inverse of `of_matrix`."""
     swapped, across, down = STEPS[number]
