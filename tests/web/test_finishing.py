@@ -1,5 +1,6 @@
 """Finishing a video on the page: from a file that is dropped to a result in every form that a browser shows."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from eichi.web.uploads import ENDINGS
 from eichi.words import say
 from tests.clips import Made
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, Server, await_done, go, serving, visiting
+from tests.web.browser import DROP, PATIENCE, Server, await_done, go, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
@@ -52,7 +53,8 @@ def test_a_video_is_dropped_looked_at_and_finished(server: Server, browser: Brow
         place.locator("input").set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": b"RIFF"})
         known = ", ".join(ENDINGS["video"])
         expect(place.locator(".wrong")).to_contain_text(say("error.upload.kind", "ja", name="a.wav", known=known))
-        place.locator("input").set_input_files(clip)
+        dropped = [clip.name, b64encode(clip.read_bytes()).decode(), "video/mp4"]
+        page.locator("#result-title").evaluate(DROP, dropped)  # beside its place
         expect(page.locator("#line")).to_contain_text("64 × 48")
         page.locator("#finish-finish-scale").fill("2")
         page.locator("#finish-finish-grain").fill("0.3")
@@ -75,6 +77,16 @@ def test_a_video_is_dropped_looked_at_and_finished(server: Server, browser: Brow
         page.reload()
         page.wait_for_selector("body[data-ready]")
         expect(page.locator("#finish-finish-grain")).to_have_value("0.3")
+
+
+def test_a_file_that_falls_where_nothing_takes_it_leaves_the_page_alone(server: Server, browser: Browser) -> None:
+    kept = """node => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(["x"], "x.mp4"));
+      return !node.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
+    }"""
+    with visiting(browser, server.address, "en", "settings") as page:
+        assert page.locator("main").evaluate(kept)
 
 
 def test_every_form_is_seen_in_the_history(server: Server, browser: Browser, clip: Path) -> None:

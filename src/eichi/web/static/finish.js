@@ -7,6 +7,7 @@ import { bind, mark } from "./form.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
 import { more } from "./more.js";
+import { droppable } from "./picture.js";
 import { placeUrl } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
@@ -134,6 +135,9 @@ mine.addEventListener("change", () => {
   old(true);
 });
 key("Ctrl+Enter", "do.finish", start);
+// A video that falls beside its place is meant for it, too.
+const beside = (/** @type {DragEvent} */ event) => Boolean(event.dataTransfer?.types.includes("Files")) && !/** @type {HTMLElement} */ (event.target).closest?.("file-drop");
+droppable(find("main"), (transfer) => find("file-drop").take(transfer.files[0]), beside);
 find("#start").addEventListener("click", start);
 find("#look").addEventListener("click", look);
 find("#clear").addEventListener("click", () => {

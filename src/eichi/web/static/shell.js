@@ -29,6 +29,7 @@ export async function begin(show = () => {}) {
   find("#keys").addEventListener("click", help);
   find("#drafts").addEventListener("click", showDrafts);
   key("?", "", help);
+  for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => stray(/** @type {DragEvent} */ (event)));
   live.addEventListener("jobs", badge);
   live.addEventListener("connected", connection);
   document.addEventListener("unkept", () => toast(say("page.unkept"), { kind: "problem" }), { once: true });
@@ -37,6 +38,13 @@ export async function begin(show = () => {}) {
   watch();
   live.start();
   document.body.dataset.ready = "1";
+}
+
+/** A file that falls where nothing takes it is not opened in place of the page. @param {DragEvent} event */
+function stray(event) {
+  if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
 }
 
 /** Light, dark, or as the system has it. */
