@@ -12,10 +12,10 @@ from eichi.errors import EichiError, OptionError
 from eichi.events import Adjusted, Finished, dump
 from eichi.jobs.batch import Batch, expand
 from eichi.jobs.grid import Axis, crossed, make_axis, read_axis, shape_of
-from eichi.jobs.gridsheet import write_grid
+from eichi.jobs.gridsheet import batch_cells, write_grid
 from eichi.jobs.queue import Queue
 from eichi.jobs.view import Status
-from eichi.options import FrameOptions, Queued, VideoOptions
+from eichi.options import FinishOptions, FrameOptions, Queued, VideoOptions
 from eichi.video.letters import font_for
 from eichi.video.reader import read_frames
 from tests.clips import Made, grey
@@ -169,6 +169,21 @@ def test_a_grid_that_is_not_done_shows_what_is(queue: Queue, tmp_path: Path) -> 
     with pytest.raises(EichiError) as caught:
         [*write_grid(queue.store, batch, tmp_path / "out", "en")]
     assert caught.value.id == "error.grid.nothing"
+
+
+@pytest.mark.parametrize(("ending", "shown"), [(".mp4", ".mp4"), (".zip", ".png")])
+def test_videos_that_are_to_be_finished_are_shown_finished(
+    queue: Queue, tmp_path: Path, ending: str, shown: str
+) -> None:
+    batch = results(queue, tmp_path, crossed(VIDEO, (make_axis("finish.grain", "0.1,0.2", VideoOptions),)))
+    assert [cell.file for cell in batch_cells(queue.store, batch)] == [None, None]
+    (draft,), _ = queue.prepare([FinishOptions.parse({"video": tmp_path / "1.mp4"})], tmp_path)
+    (chain,) = queue.store.add([draft], 0, batch)
+    for name in ("fine.mp4", "fine.zip", "fine.png"):
+        (tmp_path / name).touch()
+    made = Finished(str(tmp_path / f"fine{ending}"), str(tmp_path / "fine.png"), 1, 4, 0.1, 1)
+    queue.store.change(chain.id, [Status.WAITING], status=Status.DONE, result=dump(made))
+    assert [cell.file for cell in batch_cells(queue.store, batch)] == [None, tmp_path / f"fine{shown}"]
 
 
 def test_a_batch_too_large_to_be_played_is_a_picture(

@@ -3,7 +3,8 @@
 Made when somebody asks for them, from what is done by then. Without torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from eichi.errors import InputError
@@ -12,31 +13,54 @@ from eichi.jobs.grid import Shape, shape_of
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
-from eichi.options import Options
+from eichi.options import FinishOptions, FrameOptions, VideoOptions
 from eichi.video.sheet import Sheet, write_picture, write_video
 
-PICTURE, VIDEO = ".png", ".mp4"
+PICTURE, VIDEO, ARCHIVE = ".png", ".mp4", ".zip"
 CRF = 16
 PLAYED = 100  # videos that are played side by side: each is read by threads of its own and has some megabytes
 
 
-def batch_jobs(store: Store, batch: str) -> list[Job]:
-    """The jobs of a batch in the order in which they were added, without those that only finish its videos. Raises
-    InputError for one that is not there.
+@dataclass(frozen=True)
+class Cell:
+    """A job of a batch, and what is shown of it, None where that is not there yet."""
+
+    job: Job
+    file: Path | None
+
+
+def batch_cells(store: Store, batch: str) -> list[Cell]:
+    """The jobs of a batch in the order in which they were added. Those that only finish its videos have no cells of
+    their own: what they make is shown of the video that asks for it, and nothing before that is there, for the labels
+    may be of how it is finished. Raises InputError for a batch that is not there.
     """
     found = sorted(store.jobs(tuple(Status), batch), key=lambda job: job.id)
-    drawn = [job for job in found if job.kind != "finish"]
-    found = drawn or found
     if not found:
         raise InputError("error.grid.unknown", batch=batch)
-    return found
+    chains = {str(job.options.video): job for job in found if isinstance(job.options, FinishOptions)}
+    drawn = [job for job in found if job.kind != FinishOptions.kind]
+    return [Cell(job, _shown(job, chains if drawn else {})) for job in drawn or found]
 
 
-def sheet_of(jobs: Sequence[Job], language: str) -> Sheet:
+def _shown(job: Job, chains: Mapping[str, Job]) -> Path | None:
+    """What is shown of a job; of an archive of frames the picture beside it."""
+    last: Job | None = job
+    if isinstance(job.options, VideoOptions) and job.options.finish.asked:
+        last = chains.get(job.result.video) if isinstance(job.result, Finished) else None
+    made = None if last is None else last.result
+    if isinstance(made, Finished):
+        path = Path(made.video if Path(made.video).suffix != ARCHIVE else made.poster)
+    elif isinstance(made, FrameFinished):
+        path = Path(made.image)
+    else:
+        return None
+    return path if path.is_file() else None
+
+
+def sheet_of(cells: Sequence[Cell], language: str) -> Sheet:
     """How the results of jobs lie beside each other. Raises InputError where there is none yet."""
-    requests: list[Options] = [job.options for job in jobs]
-    shape = shape_of(requests, language)
-    files = tuple(result_of(job) for job in jobs)
+    shape = shape_of([cell.job.options for cell in cells], language)
+    files = tuple(cell.file for cell in cells)
     if not any(files):
         raise InputError("error.grid.nothing")
     return Sheet(shape.x, shape.y, shape.z, files, shape.columns, shape.single)
@@ -54,8 +78,8 @@ def write_grid(store: Store, batch: str, folder: Path, language: str) -> Iterato
     """
     from eichi.prepare import check_folder
 
-    jobs = batch_jobs(store, batch)
-    sheet = sheet_of(jobs, language)
+    cells = batch_cells(store, batch)
+    sheet = sheet_of(cells, language)
     note = note_of(Shape(sheet.x, sheet.y, sheet.z))
     check_folder(folder)
     target = folder / f"grid_{batch}{PICTURE}"
@@ -63,7 +87,7 @@ def write_grid(store: Store, batch: str, folder: Path, language: str) -> Iterato
         yield Adjusted("note.grid.letters", {})
     yield target
     count = sum(path is not None for path in sheet.files)
-    if all(job.kind == "frame" for job in jobs):
+    if all(cell.job.kind == FrameOptions.kind for cell in cells):
         return
     if count > PLAYED:
         yield Adjusted("note.grid.played", {"count": count, "limit": PLAYED})
@@ -71,10 +95,3 @@ def write_grid(store: Store, batch: str, folder: Path, language: str) -> Iterato
         video = target.with_suffix(VIDEO)
         write_video(sheet, video, note, CRF)
         yield video
-
-
-def result_of(job: Job) -> Path | None:
-    """What a job has made, None where it is not there."""
-    made = job.result
-    name = made.video if isinstance(made, Finished) else made.image if isinstance(made, FrameFinished) else None
-    return Path(name) if name is not None and Path(name).is_file() else None

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.files import trim
-from eichi.jobs.gridsheet import PICTURE, VIDEO, batch_jobs, result_of, write_grid
+from eichi.jobs.gridsheet import PICTURE, VIDEO, batch_cells, write_grid
 from eichi.jobs.view import View
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.operations import operations
@@ -46,8 +46,8 @@ def routes(desk: Desk) -> APIRouter:
 
     def made(batch: str, language: str) -> Path:
         """The folder with the grid of a batch as it is now, in the words of a language."""
-        jobs = batch_jobs(desk.store, batch)
-        told = "\0".join([language, *(f"{job.id} {job.ended} {job.status}" for job in jobs)])
+        cells = batch_cells(desk.store, batch)
+        told = "\0".join([language, *(f"{cell.job.id} {cell.job.ended} {cell.file}" for cell in cells)])
         mark = blake2b(told.encode(), digest_size=8).hexdigest()
         folder = desk.settings.cache / FOLDER / mark
         with making:
@@ -71,12 +71,12 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/batches/{batch}/grid")
     def look_at_grid(batch: Batch, visitor: Visiting, language: str = "") -> GridView:
-        said, jobs = spoken(language, visitor), batch_jobs(desk.store, batch)
+        said, cells = spoken(language, visitor), batch_cells(desk.store, batch)
         folder = made(batch, said)
         notes, words = _notes(folder), Words(said)
         return GridView(
-            jobs=len(jobs),
-            done=sum(result_of(job) is not None for job in jobs),
+            jobs=len(cells),
+            done=sum(cell.file is not None for cell in cells),
             played=(folder / f"grid_{batch}{VIDEO}").is_file(),
             mark=folder.name,
             notes=tuple(words(one.id, **one.values) for one in notes),
