@@ -157,7 +157,7 @@ class _Filler(Formatter):
         at = 0
         while size >= 999.5 and at < len(UNITS) - 1:
             size, at = size / 1000, at + 1
-        text = f"{size:.1f}" if at and size < 9.95 else f"{size:.0f}"
+        text = f"{size:.1f}".removesuffix(".0") if at and size < 9.95 else f"{size:.0f}"
         return f"{text.replace('.', self._text['number.point'])} {self._text[f'unit.{UNITS[at]}']}"
 
     def _said(self, id: str) -> str:

@@ -119,7 +119,7 @@ def test_the_axes_are_seen_again_in_the_requests() -> None:
 @pytest.mark.parametrize(
     ("prompts", "labels"),
     [
-        (("the small red cat runs home", "the small red cats runs home"), ("…cat…", "…cats…")),
+        (("the small red cat, runs home", "the small red cats, runs home"), ("…cat…", "…cats…")),
         (("白い部屋の中で大きな猫がゆっくり走る", "白い部屋の中で大きな犬がゆっくり走る"), ("…猫…", "…犬…")),
         (("a cat", "a dog"), ("a cat", "a dog")),
     ],

@@ -124,7 +124,7 @@ def test_a_job_says_what_it_does_before_its_first_step(desk: Desk, video: VideoO
     desk.live.look()
     told_row = told(desk, None, "ru")["jobs"][0]
     assert told_row["progress"] is told_row["preview"] is None
-    assert told_row["preparing"] == {"said": "Загрузка: трансформер (4,00 ГБ)", "fraction": 0.25}
+    assert told_row["preparing"] == {"said": "Загрузка: трансформер (4 ГБ)", "fraction": 0.25}
     desk.store.record(row, Preparing("drawing"))
     assert looked(desk)["jobs"][0]["preparing"] == {"said": "Computing the first step", "fraction": None}
     desk.store.record(row, Step(0, 4, 1, 4))

@@ -11,8 +11,16 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from eichi.events import Finished, dump
+from eichi.jobs.grid import crossed, make_axis
+from eichi.jobs.schema import Job
+from eichi.jobs.view import Status
+from eichi.options import VideoOptions
+from eichi.web.desk import Desk
 from eichi.words import say
+from tests.clips import Made
 from tests.machine import NO_BROWSER, chromium
+from tests.web import serving as threads
 from tests.web.browser import PATIENCE, Server, await_done, give, go, job, opened, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
@@ -116,6 +124,29 @@ def shown(page: Page, count: int) -> None:
     assert download.value.suggested_filename.endswith(".png")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
+
+
+def test_a_grid_is_drawn_again_with_each_result(
+    desk: Desk, video: VideoOptions, browser: Browser, tmp_path: Path
+) -> None:
+    axes = (make_axis("steps", "2,4", VideoOptions),)
+    jobs = desk.start(crossed(video, axes))
+
+    def end(job: Job) -> None:
+        file = Made(count=4).write(tmp_path / f"{job.id}.mp4")
+        done = Finished(str(file), "p.png", 1, 4, 0.1, 1)
+        desk.store.change(job.id, [Status.WAITING], status=Status.DONE, result=dump(done))
+
+    end(jobs[0])
+    with threads.serving(desk) as address, visiting(browser, address, "ru", "history") as page:
+        look_at(page, jobs[0].id, "ru")
+        more(page.locator("dialog[open]"), "ru", "do.grid")
+        sheet = page.locator("dialog[open]").last
+        expect(sheet.get_by_role("status").first).to_have_text(say("batch.done_of", "ru", done=1, jobs=2))
+        first = str(sheet.locator("img").get_attribute("src"))
+        end(jobs[1])
+        expect(sheet.get_by_role("status").first).to_have_text("")
+        expect(sheet.locator("img")).not_to_have_attribute("src", first)
 
 
 def test_two_results_are_compared_in_step(server: Server, browser: Browser, made: list[int]) -> None:

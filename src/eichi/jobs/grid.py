@@ -231,8 +231,8 @@ def _shared(texts: Sequence[str]) -> int:
 
 
 def _parts(sign: str) -> bool:
-    """Whether a text may be cut at a sign: a space, or a sign of a script that writes none."""
-    return sign.isspace() or ord(sign) >= EAST
+    """Whether a text may be cut at a sign: what is no letter, or a sign of a script that writes no spaces."""
+    return not sign.isalnum() or ord(sign) >= EAST
 
 
 def _label(keys: Sequence[str], fields: dict[str, OptionField], values: Plain, language: str) -> str:

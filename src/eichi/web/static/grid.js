@@ -10,6 +10,7 @@ import { language, say } from "./words.js";
 import "./viewer.js";
 
 const WAIT = 500; // milliseconds after a job has ended
+const OVER = new Set(["done", "stopped", "failed"]);
 
 /** Show the batch of a job. @param {import("./live.js").JobRow} job */
 export function showGrid(job) {
@@ -34,7 +35,8 @@ export function showGrid(job) {
     seen = told.mark;
   };
   const heard = (event) => {
-    if (!event.detail.changed.some((id) => live.jobs.get(id)?.batch === job.batch && live.jobs.get(id)?.ended)) return;
+    const rows = event.detail.changed.map((/** @type {number} */ id) => live.jobs.get(id));
+    if (!rows.some((row) => row?.batch === job.batch && OVER.has(row.status))) return;
     clearTimeout(timer);
     timer = setTimeout(draw, WAIT);
   };
