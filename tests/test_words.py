@@ -178,9 +178,8 @@ def test_figures_have_the_sign_of_the_language_and_no_more_than_they_need() -> N
     ],
 )
 def test_small_amounts_are_not_zero_of_a_large_unit(size: int, english: str, russian: str) -> None:
-    values = {"count": 1, "freed": size}
-    assert words.say("models.removed", **values) == f"Files removed: 1, {english} freed."
-    assert russian in words.say("models.removed", "ru", **values)
+    assert words.say("models.removed", count=1, freed=size) == f"Files removed: 1, {english} freed."
+    assert russian in words.say("models.removed", "ru", count=1, freed=size)
 
 
 @pytest.mark.parametrize(

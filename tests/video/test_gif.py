@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from eichi.errors import PictureError
+from eichi.errors import InputError, PictureError
 from eichi.video import gif
 from eichi.video.images import measure
+from eichi.video.reader import measure_video
 from eichi.video.sources import open_picture
 from eichi.video.texts import texts_in
 
@@ -30,12 +31,19 @@ def test_a_comment_comes_back(tmp_path: Path, length: int) -> None:
         assert picture.convert("RGB").tobytes() == before.convert("RGB").tobytes()
 
 
-def test_a_comment_beyond_measure_is_not_read(tmp_path: Path) -> None:
+def test_a_comment_beyond_measure_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.gif"
-    gif.put_comment(moving(tmp_path / "plain.gif"), path, "x" * (gif.LONGEST + 1))
+    gif.put_comment(plain := moving(tmp_path / "plain.gif"), path, "x" * (gif.LONGEST + 1))
+    with Image.open(path) as picture:
+        assert not picture.info.get("comment")  # nobody could read it again
+    monkeypatch.setattr(gif, "LONGEST", 2 * gif.LONGEST)
+    gif.put_comment(plain, path, "x" * (gif.LONGEST // 2 + 1))
+    monkeypatch.undo()
     with pytest.raises(PictureError) as caught:
         measure(path)
     assert caught.value.id == "error.picture.damaged" and caught.value.values["limit"] == gif.LONGEST
+    with pytest.raises(InputError):
+        measure_video(path)
     assert texts_in(path) == {}
 
 

@@ -51,13 +51,14 @@ def resume(job: str | None, gpus: int | None, out: Path | None, as_json: bool) -
 
 def left(folder: Path, settings: Settings) -> Left | None:
     """The unfinished job in a folder, None where there is none. Raises InputError for one that cannot be read."""
-    from eichi.finish.folder import FinishFolder, asked
-    from eichi.finish.plan import finish_record, make_finish_plan
     from eichi.video.jobfolder import FINISH, JobFolder
     from eichi.video.metadata import record
     from eichi.video.sectionfolder import RECORD
 
     if (folder / FINISH).is_file():
+        from eichi.finish.folder import FinishFolder, asked
+        from eichi.finish.plan import finish_record, make_finish_plan
+
         plan = make_finish_plan(asked(folder), settings.model_folders, settings.cache)
         return Left(finish_record(plan), FinishFolder(folder, plan.form.ending).made, plan.parts)
     place = JobFolder(folder)

@@ -33,8 +33,10 @@ def check(file: BinaryIO) -> None:
 
 
 def put_comment(source: Path, target: Path, text: str) -> None:
-    """Copy a GIF with a comment behind what says how often it is played. `text` is ASCII. Raises OSError."""
-    data = text.encode("ascii")
+    """Copy a GIF with a comment behind what says how often it is played, if it is not longer than what is read again.
+    `text` is ASCII. Raises OSError.
+    """
+    data = text.encode("ascii") if len(text) <= LONGEST else b""
     with source.open("rb") as given, target.open("wb") as made:
         place = _front(given)
         for kind, _ in _extensions(given):

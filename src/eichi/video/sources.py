@@ -24,6 +24,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, ROWSPERSTRIP, SAMPLE
 from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
+from eichi.reasons import Unfit
 from eichi.video import gif, jpeg, png, webp
 
 BUDGET = 600_000_000  # bytes that a picture or a video may take while it is decoded
@@ -146,7 +147,13 @@ def _opened(path: Path, formats: str, id: str) -> Iterator[InputContainer]:
 
 @contextmanager
 def _playable(path: Path) -> Iterator[Path]:
-    """A file as FFmpeg reads it: itself, but for an animated WebP. Raises PictureError."""
+    """A file as FFmpeg reads it: itself, but for an animated WebP. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            if gif.is_gif(file):
+                gif.check(file)
+    except (OSError, Unfit) as error:
+        raise InputError("error.video.read", path=path, reason=error) from error
     if not webp.is_animated(path):
         yield path
         return
