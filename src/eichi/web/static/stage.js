@@ -225,7 +225,7 @@ export class JobStage extends HTMLElement {
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
       if (job.status !== "waiting" && job.status !== "held") {
         if (clipOf(job)) add("brush", "do.finish", () => finishing(job));
-        if (job.batch) add("compare", "do.grid", () => showGrid(job));
+        if (job.batch) add("compare", "do.grid", () => showGrid(job), true);
         add("copy", job.kind === "finish" ? "do.use" : "result.same_seed", () => useAgain(job, "same"), true);
         if (job.kind !== "finish") add("dice", "result.new_seed", () => useAgain(job, "new"), true);
       }
