@@ -73,6 +73,7 @@ def test_a_video_is_dropped_looked_at_and_finished(server: Server, browser: Brow
         expect(page.locator("#old")).to_be_visible()  # the frame is of other settings
         page.keyboard.press("Control+Enter")
         expect(page.locator("job-stage .state.done")).to_be_visible()
+        page.locator("job-stage video").evaluate(LOADED)
         assert page.locator("job-stage video").evaluate("node => [node.videoWidth, node.videoHeight]") == [128, 96]
         page.reload()
         page.wait_for_selector("body[data-ready]")
