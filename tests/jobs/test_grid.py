@@ -29,7 +29,8 @@ VIDEO = VideoOptions.parse({"start": "black", "prompt": "猫が走る", "seconds
         ("sampling.steps=4, 8,12", Axis("sampling.steps", ("4", "8", "12"))),
         ("steps=1-9 [3]", Axis("sampling.steps", ("1", "5", "9"))),
         ("steps=1-10 [4]", Axis("sampling.steps", ("1", "4", "7", "10"))),
-        ("--cfg=1-2 [3]", Axis("sampling.cfg", ("1", "2"))),  # whole ends have whole steps between them
+        ("steps=1-2 [3]", Axis("sampling.steps", ("1", "2"))),  # rounded, and each counts once
+        ("--cfg=1-2 [3]", Axis("sampling.cfg", ("1", "1.5", "2"))),
         ("cfg=1.0-2.5 [4]", Axis("sampling.cfg", ("1", "1.5", "2", "2.5"))),
         ("seed=3-5", Axis("seed", ("3", "4", "5"))),
         ('prompt="a, b",c', Axis("prompt", ("a, b", "c"))),
@@ -72,6 +73,12 @@ def test_what_is_no_axis_is_said(text: str, id: str) -> None:
     with pytest.raises(OptionError) as caught:
         read_axis(text, VideoOptions)
     assert caught.value.id == id
+
+
+def test_a_row_of_seeds_and_an_axis_of_seeds_are_not_both() -> None:
+    with pytest.raises(OptionError) as caught:
+        expand(VIDEO, Batch(count=2, axes=(make_axis("seed", "1,2", VideoOptions),)))
+    assert caught.value.id == "error.grid.seeds"
 
 
 def test_requests_of_a_grid_have_x_turning_fastest() -> None:

@@ -59,6 +59,8 @@ def expand(options: VideoOptions | FrameOptions, batch: Batch) -> list[VideoOpti
     """All requests of a batch in the order they are made, seeds turning fastest. Raises OptionError."""
     if isinstance(options, VideoOptions) and (batch.references or batch.windows or batch.targets):
         raise OptionError("error.batch.frame")
+    if batch.count > 1 and any(axis.key == "seed" for axis in batch.axes):
+        raise OptionError("error.grid.seeds", count=batch.count)
     seeds = [options.seed] if batch.count == 1 else _row(options.seed, batch.count)
     found: list[VideoOptions | FrameOptions] = []
     for values in _combinations(options, batch):

@@ -97,7 +97,8 @@ def _numbers(text: str, field: OptionField) -> Iterator[str]:
     steps = STEPS.fullmatch(plain)
     try:
         if steps is not None:
-            yield from _steps(float(decimal(steps[1])), float(decimal(steps[2])), steps[3])
+            ends = float(decimal(steps[1])), float(decimal(steps[2]))
+            yield from _steps(*ends, steps[3], whole=field.type is int)
         elif ";" in plain:
             yield from (decimal(one).strip() for one in plain.split(";") if one.strip())
         elif field.type is float and PARTED.search(plain):
@@ -108,9 +109,9 @@ def _numbers(text: str, field: OptionField) -> Iterator[str]:
         raise OptionError("error.grid.comma", key=field.key, text=text) from error
 
 
-def _steps(low: float, high: float, asked: str | None) -> Iterator[str]:
-    """Even steps from one number to another, whole ones between whole ones."""
-    whole = low.is_integer() and high.is_integer()
+def _steps(low: float, high: float, asked: str | None, whole: bool) -> Iterator[str]:
+    """Even steps, by one where nothing is asked; those of an option with `whole` numbers, between such, are rounded."""
+    whole = whole and low.is_integer() and high.is_integer()
     count = int(asked) if asked else int(abs(high - low)) + 1
     if count > MOST:
         raise OptionError("error.grid.many", limit=MOST)
