@@ -313,6 +313,11 @@ def test_a_decimal_comma_is_read(key: str, text: str, value: float | None) -> No
         assert field_of(VideoOptions, key).of(VideoOptions.parse(values)) == value
 
 
+@pytest.mark.parametrize(("text", "on"), [("オン", True), ("ВЫКЛ", False), ("вкл.", True), ("關閉", False)])
+def test_a_switch_is_read_as_the_page_calls_it(text: str, on: bool) -> None:
+    assert VideoOptions.parse({"finish": {"reverse": text}}).finish.reverse is on
+
+
 def test_a_decimal_comma_is_read_in_the_strength_of_a_lora() -> None:
     loras = VideoOptions.parse({"weights": {"loras": ["a.safetensors:0,5", {"file": "b", "strength": "-1,25"}]}})
     assert [lora.strength for lora in loras.weights.loras] == [0.5, -1.25]

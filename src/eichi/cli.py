@@ -23,7 +23,7 @@ from eichi.commands.memory import memory
 from eichi.commands.models import models
 from eichi.commands.ray import ray
 from eichi.commands.resume import left, resume
-from eichi.commands.run import draw_images, run_request, show_plans
+from eichi.commands.run import draw_images, how_to_resume, run_request, show_plans
 from eichi.commands.ui import ui
 from eichi.commands.verify import verify_gpu
 from eichi.commands.worker import worker
@@ -161,7 +161,9 @@ def inspect(file: Path, as_json: bool) -> None:
         request = record["request"]
         click.echo(_headline(record, settings.language))
         if part is not None:
-            click.echo(say("inspect.unfinished", settings.language, made=part.made, sections=part.sections))
+            again = how_to_resume(file.absolute().parent, settings)
+            values = {"made": part.made, "sections": part.sections, "resume": again}
+            click.echo(say("inspect.unfinished", settings.language, **values))
         kind = KINDS.get(record["kind"])
         for key in request if kind is None else (field.key for field in walk(kind)):
             value = _at(request, key)

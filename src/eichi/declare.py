@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import get_annotations
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypedDict, Union, Unpack, get_args, get_origin
 
@@ -31,7 +32,7 @@ from eichi.catalog import Direction
 from eichi.errors import OptionError
 from eichi.reasons import unfit
 from eichi.text import ELLIPSIS, decimal, figures, shorten
-from eichi.words import ENGLISH, say, table
+from eichi.words import ENGLISH, languages, say, table
 
 # Options as nested plain values that nobody has read yet: what a file, a flag, a page or another program says of them.
 Plain = dict[str, Any]
@@ -264,6 +265,15 @@ class OptionField:
         return shown is None or any(at(options, key) != shown.unless for key in shown.keys)
 
 
+def switched(text: str) -> bool | str:
+    """A switch that is typed as the page calls it in one of our languages; anything else as it is."""
+    plain = text.strip().rstrip(".").casefold()
+    for language, (id, on) in product(languages(), (("value.on", True), ("value.off", False))):
+        if plain == say(id, language).rstrip(".").casefold():
+            return on
+    return text
+
+
 class Optioned(BaseModel):
     """Base of models whose fields are declared by `option`. Their JSON schema says all that is declared."""
 
@@ -273,11 +283,13 @@ class Optioned(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def pointed(cls, value: Any, info: ValidationInfo) -> Any:
-        """A number may be written with a decimal comma, and in wide signs."""
+        """A number may be written with a decimal comma, and in wide signs; a switch as it is called in any language."""
         assert info.field_name is not None
         field = OptionField(info.field_name, "", cls.model_fields[info.field_name])
-        if not isinstance(value, str) or field.type not in (int, float):
+        if not isinstance(value, str) or field.type not in (bool, int, float):
             return value
+        if field.type is bool:
+            return switched(value)
         return decimal(value) if field.type is float else figures(value)
 
     @classmethod

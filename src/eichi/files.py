@@ -58,6 +58,12 @@ def settle(draft: Path, path: Path, lasting: bool = True) -> None:
         _sync(path.parent)
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is a ZIP archive. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
 def read_file(path: Path, limit: int = LIMIT) -> bytes:
     """What is in a file. Raises OSError, also for one of more bytes than the limit, and for what is no file: a pipe or
     a device gives bytes without an end, or lets its reader wait for ever.

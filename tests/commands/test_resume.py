@@ -82,7 +82,7 @@ def test_a_stopped_chain_goes_on(
     monkeypatch.chdir(tmp_path)  # what is typed from here is found from elsewhere
     out = tmp_path / "out"
     stopped = eichi("finish", clip.name, *CHAIN, "--out", out)
-    assert stopped.code == STOPPED and "eichi resume continues" in stopped.out
+    assert stopped.code == STOPPED and f"eichi resume --out {out} continues" in stopped.out
     (folder,) = unfinished(out)
     assert list(folder.glob("0*-0*")) and not made(out)
     told = eichi("inspect", folder)
@@ -123,7 +123,7 @@ def test_a_chain_behind_a_video_follows_it_also_after_a_stop(eichi: Run, tmp_pat
     assert len(made(whole)) == 4 and len(stop.asked) == 2
     stop.after(stop.asked[job] * 3 // 4, job)
     stopped = eichi("generate", *words, "--out", out)
-    assert stopped.code == STOPPED and "eichi resume continues" in stopped.out
+    assert stopped.code == STOPPED and f"eichi resume --out {out} continues" in stopped.out
     (folder,) = unfinished(out)
     assert (folder / "chain.json").is_file() == bool(job)
     assert "parts are done" in eichi("inspect", folder).out

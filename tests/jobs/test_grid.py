@@ -18,6 +18,7 @@ from eichi.jobs.view import Status
 from eichi.options import FinishOptions, FrameOptions, Queued, VideoOptions
 from eichi.video.letters import font_for
 from eichi.video.reader import read_frames
+from eichi.video.sheet import Layout, Sheet
 from tests.clips import Made, grey
 
 VIDEO = VideoOptions.parse({"start": "black", "prompt": "猫が走る", "seconds": 1, "seed": 3})
@@ -75,6 +76,13 @@ def test_what_is_no_axis_is_said(text: str, id: str) -> None:
     assert caught.value.id == id
 
 
+def test_replace_is_the_first_of_what_may_be_an_axis() -> None:
+    with pytest.raises(OptionError) as caught:
+        read_axis("шаги=4,8", VideoOptions)
+    known = str(caught.value.values["known"]).split(", ")
+    assert known[0] == "replace" and {"steps", "prompt", "fit"} <= {*known} and "sampling.steps" not in known
+
+
 def test_a_row_of_seeds_and_an_axis_of_seeds_are_not_both() -> None:
     with pytest.raises(OptionError) as caught:
         expand(VIDEO, Batch(count=2, axes=(make_axis("seed", "1,2", VideoOptions),)))
@@ -103,6 +111,7 @@ def test_requests_of_a_grid_have_x_turning_fastest() -> None:
         ((Axis("replace", ("dog", "cat")),), "error.grid.replace"),
         ((Axis("seed", ("1", "2")), Axis("seed", ("3", "4"))), "error.grid.twice"),
         ((Axis("seed", ("1",) * 40), Axis("sampling.steps", ("1",) * 40)), "error.grid.many"),
+        (tuple(Axis(key, ("1", "2")) for key in ("seed", "seconds", "steps", "cfg")), "error.grid.axes"),
         ((Axis("sampling.steps", ("1", "900")),), "error.option.range"),
     ],
 )
@@ -121,6 +130,34 @@ def test_the_axes_are_seen_again_in_the_requests() -> None:
     assert shape_of(deep).z == ("猫が走る", "犬が走る") and shape_of(deep).columns == 3
     odd = [*crossed(VIDEO, axes)[:5], VIDEO.model_copy(update={"prompt": "x"})]  # no grid: a label for each
     assert shape_of(odd).single and len(shape_of(odd).x) == 6 and shape_of(odd).columns == 3
+
+
+CUBE = (
+    make_axis("replace", "猫,犬,鳥", VideoOptions),
+    make_axis("steps", "2,3", VideoOptions),
+    make_axis("loop", "off,final", VideoOptions),
+)
+
+
+@pytest.mark.parametrize("gone", [(6,), (0,), (1,), (0, 1), (1, 4, 11)])
+def test_a_job_that_was_deleted_leaves_its_cell_empty(gone: tuple[int, ...]) -> None:
+    requests = crossed(VIDEO, CUBE)
+    whole = shape_of(requests)
+    left = [number for number in range(len(requests)) if number not in gone]
+    shape = shape_of([requests[number] for number in left])
+    assert (shape.x, shape.y, shape.z) == (whole.x, whole.y, whole.z) and whole.cells == tuple(range(12))
+    assert [cell if cell is None else left[cell] for cell in shape.cells] == [
+        None if number in gone else number for number in whole.cells
+    ]
+
+
+def test_jobs_in_no_grid_have_labels_that_differ() -> None:
+    listed = shape_of(expand(VIDEO, Batch(count=2, axes=CUBE)))
+    assert listed.single and len(set(listed.x)) == 24 and listed.x[0].startswith("猫が走る, Steps: 2")
+    long = ["a" * 30, "b" * 90 + " one", "b" * 90 + " two"]  # what differs is past what is seen
+    labels = shape_of([VIDEO.model_copy(update={"prompt": prompt}) for prompt in long]).x
+    assert labels == ("a" * 30, "…one", "…two")
+    assert shape_of([VIDEO, VIDEO]).x == ("1.", "2.")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +202,31 @@ def test_one_labelled_picture_and_one_labelled_video(queue: Queue, tmp_path: Pat
     with pytest.raises(EichiError) as caught:
         [*write_grid(queue.store, "nothing", tmp_path, "en")]
     assert caught.value.id == "error.grid.unknown"
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp"])
+def test_what_moves_is_played_and_its_last_frame_is_shown(queue: Queue, tmp_path: Path, ending: str) -> None:
+    batch = results(queue, tmp_path, crossed(VIDEO, (make_axis("steps", "2,4", VideoOptions),)))
+    stills = [Image.new("RGB", (48, 32), (shade,) * 3) for shade in (20, 100, 180)]
+    stills[0].save(tmp_path / f"moves{ending}", save_all=True, append_images=stills[1:], duration=100, lossless=True)
+    for job in queue.store.jobs([Status.DONE], batch):
+        made = Finished(str(tmp_path / f"moves{ending}"), "p.png", 1, 4, 0.1, 1)
+        queue.store.change(job.id, [Status.DONE], result=dump(made))
+    picture, video = (one for one in write_grid(queue.store, batch, tmp_path / "out", "en") if isinstance(one, Path))
+    frames = [frame.pixels for frame in read_frames(video)]
+    with Image.open(picture) as image:
+        shown = [np.asarray(image.convert("RGB")), frames[0], frames[-1]]
+    for pixels, shade in zip(shown, (180, 20, 180), strict=True):
+        assert (abs(pixels[..., 0].astype(int) - shade) < 8).sum() > 2000
+
+
+def test_a_label_that_is_longer_than_its_cell_takes_several_lines() -> None:
+    texts = tuple(f"a label that is quite long, as some are, {number}" for number in range(2))
+    sheet = Sheet(texts, ("",), ("",), (None, None), 2, True)
+    layout = Layout(sheet, (160, 90))
+    first, second = (label.lines for label in layout.across)
+    assert len(first) > 1 and " ".join(first) == texts[0] and first != second
+    assert layout.size[1] >= layout.cell[1] + len(first) * layout.line
 
 
 def test_a_grid_that_is_not_done_shows_what_is(queue: Queue, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import av
 import numpy as np
@@ -17,6 +18,7 @@ from eichi.catalog import find
 from eichi.errors import InputError
 from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
+from eichi.video.clip import look
 from eichi.video.latentfile import measure_latents
 from eichi.video.metadata import KEY, LIBRARIES, dump, parameters, read_record, record, save_png, tags, without_folders
 from eichi.video.writer import Writer
@@ -210,3 +212,13 @@ def test_a_damaged_record_is_no_text_of_another_program(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "v.png", pnginfo=info)
     with pytest.raises(InputError, match="has no generation settings"):
         read_record(tmp_path / "v.png")
+
+
+def test_an_archive_of_frames_is_to_be_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("000000.png", b"x")
+    for read in (read_record, look):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert caught.value.id == "error.file.packed"

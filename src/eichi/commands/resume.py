@@ -90,7 +90,10 @@ def _generate(folder: Path, settings: Settings, as_json: bool) -> None:
     ):
         known = telling is not alone
         last = follow(
-            lambda stop: telling(generate(plan, beside, components, stop, checkpoint, retire=known)), as_json, settings
+            lambda stop: telling(generate(plan, beside, components, stop, checkpoint, retire=known)),
+            as_json,
+            settings,
+            beside,
         )
     follow_chain(plan.options, last, beside, settings, as_json)
 

@@ -4,7 +4,9 @@ Progress goes to standard error, what was made to standard output. Torch is load
 good.
 """
 
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -73,6 +75,7 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
             lambda stop: telling(generate(plan, out, components, stop, place, retire=telling is not alone)),
             as_json,
             settings,
+            out,
         )
     follow_chain(options, last, out, settings, as_json)
     return last
@@ -104,6 +107,7 @@ def follow_finish(
             lambda stop: telling(finish(plan, out, settings.runtime, stop, place)),
             as_json,
             settings,
+            out,
             lambda: "run.stopped_chain" if left_over(out, plan) else "run.stopped_empty",
         )
 
@@ -214,21 +218,31 @@ def _view(plan: "Plan | FramePlan", tokens: "tuple[Reading, ...]" = ()) -> "Plan
     return FramePlanView.of(plan, tokens) if isinstance(plan, FramePlan) else PlanView.of(plan, tokens)
 
 
+def how_to_resume(out: Path, settings: Settings) -> str:
+    """The command that goes on with what lies in a folder."""
+    words = ["eichi", "resume"]
+    if out.absolute() != settings.outputs.absolute():
+        words += ["--out", str(out)]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
 def follow(
     start: Callable[[Callable[[], bool]], Iterator[Event]],
     as_json: bool,
     settings: Settings,
+    out: Path | None = None,
     empty: Callable[[], str] = lambda: "run.stopped_empty",
 ) -> Event:
-    """Show a job to its end, which is returned; Ctrl-C stops it, and the program with it. `empty` is what is said then
-    where there is nothing to be seen yet.
+    """Show a job to its end, which is returned; Ctrl-C stops it, and the program with it. `out` is where its result
+    comes to lie, `empty` what is said where there is nothing to be seen yet.
     """
     from eichi.progress import show
 
     with interrupt() as stop:
         last = show(start(stop), settings.language, print_json if as_json else None)
     if not as_json and isinstance(last, Stopped):
-        click.echo(say("run.stopped" if last.video else empty(), settings.language, **vars(last)))
+        id, again = "run.stopped" if last.video else empty(), how_to_resume(out or settings.outputs, settings)
+        click.echo(say(id, settings.language, **vars(last), resume=again))
     elif not as_json:
         click.echo(done(last, settings.language))
     if isinstance(last, Stopped):

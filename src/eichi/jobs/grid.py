@@ -4,7 +4,8 @@ An axis is `KEY=VALUES`: an option's key, or `replace` for a part of the prompt.
 hold a comma), or for numbers `start-end [n]`, so many even steps. Commas and figures are taken as keyboards of our
 languages type them; what may be read in two ways is refused. Jobs of a grid are ordinary jobs of one batch, X
 turning fastest. What the axes were is read from the jobs again: from how their requests differ. So nothing of a grid
-is kept anywhere, and a batch of any other kind can be seen as one. Reads no file.
+is kept anywhere, a batch of any other kind can be seen as one, and a job that was deleted leaves its cell empty. Reads
+no file.
 """
 
 import csv
@@ -12,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, permutations, product
 from math import ceil, prod, sqrt
 from typing import Any, TypeAlias
 
@@ -39,6 +40,7 @@ EAST = 0x2E80  # the first sign of scripts without spaces
 WRITTEN = "written."  # what prompts were before wildcards were drawn is no axis
 
 Drawn: TypeAlias = VideoOptions | FrameOptions
+Pattern: TypeAlias = tuple[int, ...]  # which of its values an option has in each job, numbered as they come
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def make_axis(key: str, text: str, kind: type[Options]) -> Axis:
     if not key:
         raise OptionError("error.grid.option")
     if key != REPLACE and key not in fields:
-        known = sorted(name for name, one in fields.items() if not one.repeatable)
-        raise OptionError("error.option.unknown", key=key, known=", ".join(known))
+        short = {key: flag for flag, key in flags.items()}
+        known = sorted(short.get(name, name) for name, one in fields.items() if not one.repeatable)
+        raise OptionError("error.option.unknown", key=key, known=", ".join([REPLACE, *known]))
     field = fields.get(key)
     if field is not None and field.repeatable:
         raise OptionError("error.grid.axis", key=key)
@@ -146,7 +149,9 @@ def _put(values: Plain, axis: Axis, value: str) -> None:
 
 def crossed(options: Drawn, axes: Sequence[Axis]) -> list[Drawn]:
     """All requests of a grid, X turning fastest, with one seed where that is no axis. Raises OptionError."""
-    if len(axes) > AXES or prod(len(axis.values) for axis in axes) > MOST:
+    if len(axes) > AXES:
+        raise OptionError("error.grid.axes", limit=AXES)
+    if prod(len(axis.values) for axis in axes) > MOST:
         raise OptionError("error.grid.many", limit=MOST)
     for at, axis in enumerate(axes):
         check_axis(options, axis, axes[:at])
@@ -163,10 +168,12 @@ def crossed(options: Drawn, axes: Sequence[Axis]) -> list[Drawn]:
 
 @dataclass(frozen=True)
 class Shape:
-    """How jobs lie in a grid: what is said along X, Y and Z, one job a cell, X turning fastest. Where only X has
-    something to say, its `columns` are fewer than that and every cell has its own label.
+    """How jobs lie in a grid: what is said along X, Y and Z, and the number of the job in each cell, X turning fastest,
+    None in an empty one. Where only X has something to say, its `columns` are fewer than that and every cell has its
+    own label.
     """
 
+    cells: tuple[int | None, ...]
     x: tuple[str, ...]
     y: tuple[str, ...] = ("",)
     z: tuple[str, ...] = ("",)
@@ -181,36 +188,102 @@ class Shape:
 
 
 def shape_of(requests: Sequence[Options], language: str = ENGLISH) -> Shape:
-    """The axes along which requests differ, in the words of a language."""
+    """The axes along which requests differ, in the words of a language; a list where they are in no grid."""
     flats = [dict(_flat(one.dump())) for one in requests]
-    keys = [key for key in flats[0] if not key.startswith(WRITTEN)]
+    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if not key.startswith(WRITTEN)]
     told = {key: [flat.get(key) for flat in flats] for key in keys}
     for key in TEXTS & told.keys():
         for flat, text in zip(flats, _apart([one or "" for one in told[key]]), strict=True):
             flat[key] = text  # for the labels alone
-    differing = [key for key in keys if any(one != told[key][0] for one in told[key])]
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for key in differing:  # what changes together is one axis
-        known = [*dict.fromkeys(map(repr, told[key]))]
-        groups.setdefault(tuple(known.index(repr(one)) for one in told[key]), []).append(key)
-    axes = sorted(groups, key=lambda pattern: next(at for at, one in enumerate(pattern) if one != pattern[0]))
-    sizes, stride = [max(pattern) + 1 for pattern in axes], 1
-    regular = prod(sizes) == len(requests) and len(axes) <= AXES
-    for pattern, size in zip(axes, sizes, strict=True):
-        regular = regular and all(one == at // stride % size for at, one in enumerate(pattern))
-        stride *= size
+    groups: dict[Pattern, list[str]] = {}
+    for key in keys:  # what changes together is one axis
+        if max(pattern := _pattern(told[key])):
+            groups.setdefault(pattern, []).append(key)
     fields = {field.key: field for field in walk(type(requests[0]))}
-    if not regular or not axes:
-        labels = [_label(differing, fields, flat, language) for flat in flats]
-        return Shape(tuple(labels))
-    sides = []
-    for pattern in axes:
-        cells = [pattern.index(number) for number in range(max(pattern) + 1)]
-        sides.append(tuple(_label(groups[pattern], fields, flats[cell], language) for cell in cells))
-    return Shape(*sides)
+    axes = _axes([*groups])
+    if not axes:
+        telling = [groups[one] for one in sorted(groups, key=_changes, reverse=True)]
+        listed = [*(group[0] for group in telling), *(key for group in telling for key in group[1:])]
+        labels = [_label(listed, fields, flat, language) for flat in flats]
+        return Shape(tuple(range(len(flats))), _distinct(labels))
+    sides = [
+        _distinct([_label(groups[axis], fields, flats[axis.index(value)], language) for value in order])
+        for axis, order in axes.items()
+    ]
+    return Shape(_cells(axes), *sides)
+
+
+def _pattern(values: Sequence[Any]) -> Pattern:
+    known: dict[str, int] = {}
+    return tuple(known.setdefault(repr(one), len(known)) for one in values)
+
+
+def _changes(pattern: Pattern) -> int:
+    """How many jobs differ from the one before."""
+    return sum(one != other for one, other in pairwise(pattern))
+
+
+def _axes(patterns: Sequence[Pattern]) -> dict[Pattern, list[int]]:
+    """What lies along X, Y and Z, each with its values in their order; nothing where jobs are in no grid.
+
+    Jobs may be missing, as long as more than half of the cells are full: where one option tells every job from every
+    other, as in a list, any second one would leave half of them empty.
+    """
+    jobs = [*zip(*patterns, strict=True)]
+    if not 0 < len(patterns) <= AXES or prod(max(one) + 1 for one in patterns) >= 2 * len(jobs):
+        return {}
+    if len(set(jobs)) < len(jobs):  # two in one cell
+        return {}
+    first = sorted(patterns, key=lambda one: next(at for at, value in enumerate(one) if value))
+    for axes in permutations(first):  # X turns fastest, so it changes first, if the job that would do so is there
+        found = {axis: _order(axis, axes[at + 1 :]) for at, axis in enumerate(axes)}
+        if all(found.values()):
+            return found
+    return {}
+
+
+def _order(axis: Pattern, slower: Sequence[Pattern]) -> list[int]:
+    """The values of an axis in an order in which they come wherever nothing slower changes; empty where none is."""
+    before: dict[int, set[int]] = {value: set() for value in axis}
+    for at, (last, value) in enumerate(pairwise(axis)):
+        if value != last and all(one[at] == one[at + 1] for one in slower):
+            before[value].add(last)
+    order: dict[int, None] = {}
+    while before:
+        free = next((value for value, needed in before.items() if needed <= order.keys()), None)
+        if free is None:
+            return []
+        order[free] = None
+        del before[free]
+    return [*order]
+
+
+def _cells(axes: dict[Pattern, list[int]]) -> tuple[int | None, ...]:
+    """The number of the job in each cell of a grid, X turning fastest."""
+    known = {job: number for number, job in enumerate(zip(*axes, strict=True))}
+    return tuple(known.get(tuple(reversed(cell))) for cell in product(*reversed(axes.values())))
+
+
+def _distinct(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels as they are, numbered where two would be the same."""
+    if len(set(labels)) == len(labels):
+        return tuple(labels)
+    return tuple(f"{number}. {label}".strip() for number, label in enumerate(labels, 1))
 
 
 def _apart(texts: Sequence[str]) -> Sequence[str]:
+    """Texts without what they begin and end with alike, so that they differ where they are seen: first what all of
+    them share, then what those do that still begin in the same way.
+    """
+    rest = _bare(texts)
+    alike: dict[str, list[str]] = {}
+    for text in dict.fromkeys(rest):
+        alike.setdefault(shorten(text, SHORT), []).append(text)
+    bare = {text: one for group in alike.values() for text, one in zip(group, _bare(group), strict=True)}
+    return [bare[text] for text in rest] if len(set(bare.values())) == len(bare) else rest
+
+
+def _bare(texts: Sequence[str]) -> Sequence[str]:
     """Texts without the words that all of them begin and end with, where one would be cut before they differ."""
     if max(map(cell_len, texts)) <= SHORT or len(set(texts)) == 1:
         return texts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eichi.errors import InputError
 from eichi.events import Adjusted, Finished, FrameFinished
-from eichi.jobs.grid import Shape, shape_of
+from eichi.jobs.grid import shape_of
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
@@ -60,15 +60,15 @@ def _shown(job: Job, chains: Mapping[str, Job]) -> Path | None:
 def sheet_of(cells: Sequence[Cell], language: str) -> Sheet:
     """How the results of jobs lie beside each other. Raises InputError where there is none yet."""
     shape = shape_of([cell.job.options for cell in cells], language)
-    files = tuple(cell.file for cell in cells)
-    if not any(files):
+    if not any(cell.file for cell in cells):
         raise InputError("error.grid.nothing")
+    files = tuple(None if number is None else cells[number].file for number in shape.cells)
     return Sheet(shape.x, shape.y, shape.z, files, shape.columns, shape.single)
 
 
-def note_of(shape: Shape) -> str:
+def note_of(sheet: Sheet) -> str:
     """The axes in one line, for what shows the comment of a file."""
-    sides = [side for side in (shape.x, shape.y, shape.z) if any(side)]
+    sides = [side for side in (sheet.x, sheet.y, sheet.z) if any(side)]
     return " × ".join(" | ".join(side) for side in sides)
 
 
@@ -80,7 +80,7 @@ def write_grid(store: Store, batch: str, folder: Path, language: str) -> Iterato
 
     cells = batch_cells(store, batch)
     sheet = sheet_of(cells, language)
-    note = note_of(Shape(sheet.x, sheet.y, sheet.z))
+    note = note_of(sheet)
     check_folder(folder)
     target = folder / f"grid_{batch}{PICTURE}"
     if not write_picture(sheet, target, note):

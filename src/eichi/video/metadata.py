@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from eichi.catalog import known
 from eichi.declare import Plain
 from eichi.errors import InputError
-from eichi.files import aside
+from eichi.files import aside, is_packed
 from eichi.options import Options, files_of, place, put
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
@@ -178,7 +178,7 @@ def read_record(path: Path) -> Record:
     for key, value in read_texts(texts).items():
         place(request, key, value)
     if not request:
-        raise InputError("error.file.record", path=path)
+        raise InputError("error.file.packed" if is_packed(path) else "error.file.record", path=path)
     return {"kind": FOREIGN, "request": request}
 
 

@@ -88,6 +88,18 @@ def count_frames(path: Path) -> int:
     return known or sum(1 for _ in read_frames(path))
 
 
+def read_last(path: Path) -> NDArray[np.uint8]:
+    """The frame that a video ends with; what is before it is decoded and not converted. Raises InputError."""
+    with open_video(path) as container:
+        view: View | None = None
+        last: av.VideoFrame | None = None
+        for _, frame in timed(container):
+            view, last = view or View(container, frame), frame
+        if view is None or last is None:
+            raise InputError("error.video.read", path=path, reason="reason.frames")
+        return view.show(last)
+
+
 def read_frame(path: Path, number: int) -> NDArray[np.uint8]:
     """One frame of a video of an even pace, as ours are, counted from 0: decoded from the last key frame before it.
 

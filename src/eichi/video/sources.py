@@ -24,6 +24,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, ROWSPERSTRIP, SAMPLE
 from pillow_heif import HeifImageFile  # noqa: TID251
 
 from eichi.errors import InputError, PictureError
+from eichi.files import is_packed
 from eichi.reasons import Unfit
 from eichi.video import gif, jpeg, png, webp
 
@@ -149,6 +150,8 @@ def _opened(path: Path, formats: str, id: str) -> Iterator[InputContainer]:
 def _playable(path: Path) -> Iterator[Path]:
     """A file as FFmpeg reads it: itself, but for an animated WebP. Raises InputError."""
     try:
+        if is_packed(path):
+            raise InputError("error.file.packed", path=path)
         with path.open("rb") as file:
             if gif.is_gif(file):
                 gif.check(file)

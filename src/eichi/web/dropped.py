@@ -41,7 +41,7 @@ from eichi.web.visitor import Visitor
 Kind = Literal["settings", "picture", "archive", "favourites", "latents", "lora"]
 ZIP, JSON, WEIGHTS = (b"PK\3\4", b"PK\5\6"), (".json",), (".safetensors",)
 KNOWN = "PNG, JPEG, WebP, MP4, safetensors, ZIP, JSON"
-UNTOLD = ("error.file.record", "error.file.kind")  # what a file says that gives no options
+UNTOLD = ("error.file.record", "error.file.kind", "error.file.packed")  # what a file says that gives no options
 
 
 @dataclass
