@@ -93,7 +93,13 @@ def test_a_file_that_falls_where_nothing_takes_it_leaves_the_page_alone(server: 
 def test_every_form_is_seen_in_the_history(server: Server, browser: Browser, clip: Path) -> None:
     with visiting(browser, server.address, "en", "queue") as page:
         numbers = {name: finished(page, server, clip, format=name) for name in (*PLAYED, *SHOWN)}
+        for name in ("gif", "webp"):
+            assert page.request.get(f"{server.address}/api/v1/jobs/{numbers[name]}/frames/14.png").ok
         go(page, "history")
+        page.locator("[name=kind]").select_option(label=say("kind.finish"))
+        title = page.locator("#gallery li", has=page.get_by_label(say("latest.look", job=numbers["gif"]), exact=True))
+        expect(title.locator(".prompt")).to_contain_text(".gif")  # its own file, not its source
+        expect(title.locator("small").first).not_to_contain_text(say("page.seed", seed=0))
         for name, number in numbers.items():
             page.get_by_label(say("latest.look", job=number)).click()
             box = page.locator("dialog[open]")
@@ -102,6 +108,10 @@ def test_every_form_is_seen_in_the_history(server: Server, browser: Browser, cli
                 assert box.locator("video").evaluate("node => node.videoWidth") == 64
             else:
                 assert box.locator("img.still").evaluate("node => node.decode().then(() => node.naturalWidth)") == 64
+                box.get_by_role("button", name=say("do.more")).click()
+                again = page.get_by_role("menuitem", name=say("do.finish"), exact=True)
+                expect(again).to_have_count(int(name != "png"))  # an archive is no video
+                page.keyboard.press("Escape")
             page.keyboard.press("Escape")
 
 
@@ -115,6 +125,9 @@ def test_a_result_is_finished_again_with_its_settings(server: Server, browser: B
         page.wait_for_selector("body[data-ready] main[data-place=finish]")
         expect(page.locator("#line")).to_contain_text("64 × 48")
         expect(page.locator("#finish-finish-vignette")).to_have_value("0")
+        expect(page.locator("job-stage")).to_be_hidden()  # nothing was started here
+        page.locator("#toasts").get_by_role("button", name=say("do.use", "ru")).click()
+        expect(page.locator("#finish-finish-vignette")).to_have_value("0,4")
         page.goto(f"{server.address}/ru/finish?use={number}")
         page.wait_for_selector("body[data-ready]")
         expect(page.locator("#finish-finish-vignette")).to_have_value("0,4")

@@ -119,6 +119,7 @@ def shown(page: Page, count: int) -> None:
     assert sheet.locator("img").evaluate("node => node.decode().then(() => node.naturalWidth)") > 80
     sheet.locator("video").evaluate(LOADED)
     assert sheet.locator("video").evaluate("node => node.videoWidth") > 80
+    expect(sheet.get_by_role("link", name=say("batch.whole", "ja"))).to_have_attribute("target", "_blank")
     with page.expect_download() as download:
         sheet.get_by_role("link", name="PNG").click()
     assert download.value.suggested_filename.endswith(".png")

@@ -129,6 +129,24 @@ def test_a_finished_video_gives_the_request_of_the_one_it_was_made_from(
     assert (found["picture"] is None) == (form == "mp4")
 
 
+@pytest.mark.parametrize("form", ["gif", "webp"])
+def test_a_finished_picture_of_somebodys_own_video_is_a_picture_and_its_chain_is_had(
+    client: TestClient, tmp_path: Path, form: str
+) -> None:
+    settings = load_settings()
+    Image.new("RGB", (64, 48), "red").save(source := tmp_path / "own.gif")
+    options = FinishOptions.parse({"video": source, "finish": {"format": form, "grain": 0.3}})
+    *_, last = finish(make_finish_plan(options, settings.model_folders), tmp_path / "out", settings.runtime)
+    assert isinstance(last, Finished)
+    made = Path(last.video)
+    found = read(client, made).json()
+    assert (found["kind"], found["options"], found["notes"]) == ("picture", None, [])
+    for path, chain in ((made, options.finish.model_dump(mode="json")), (source, None)):
+        given = client.post("/api/v1/files", files={"file": (path.name, path.read_bytes())}).json()["id"]
+        told = client.get("/api/v1/finish/settings", params={"video": given}).json()
+        assert told == {"finish": chain, "notes": [], "note_ids": []}
+
+
 def test_a_picture_that_is_gone_is_said(stranger: TestClient, video: VideoOptions, tmp_path: Path) -> None:
     told = read(stranger, made_from(video, tmp_path / "away")).json()
     assert told["options"]["image"] is None

@@ -11,7 +11,7 @@ from eichi.declare import Plain, shown
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.library.salvage import Lost, salvage
-from eichi.options import FrameOptions, Request, VideoOptions
+from eichi.options import FrameOptions, Options, Request, VideoOptions
 from eichi.reasons import Reason, unfit
 from eichi.text import shorten
 
@@ -35,7 +35,7 @@ def read_request_from(kind: type[Asked], values: Mapping[str, Any]) -> tuple[Ask
     return kind.parse(known), left
 
 
-def sift(kind: type[Request], values: Mapping[str, Any]) -> tuple[Plain, tuple[Adjusted, ...]]:
+def sift(kind: type[Options], values: Mapping[str, Any]) -> tuple[Plain, tuple[Adjusted, ...]]:
     """The values that a request of this kind can use, and a word on each of the others."""
     _, known, lost = salvage(kind.model_validate, values)
     return known, few([*map(_note, lost[:MOST])], len(lost))

@@ -23,7 +23,7 @@ from eichi.library.outside import over, read_request_from
 from eichi.library.restore import restore
 from eichi.library.whereabouts import Places
 from eichi.names import fit_name
-from eichi.options import LoraOptions, Request, VideoOptions
+from eichi.options import FinishOptions, LoraOptions, Request, VideoOptions
 from eichi.settings import Settings
 from eichi.video import images
 from eichi.video.latentfile import measure_latents
@@ -127,6 +127,8 @@ class Reader:
         except InputError as error:
             if error.id not in UNTOLD:
                 raise
+            if error.values.get("kind") == FinishOptions.kind:
+                return  # of somebody's own video: a picture like any other, nothing of it is lost
             if error.id != UNTOLD[0] or KEY in texts_in(path):
                 error.values = {key: path.name if value == path else value for key, value in error.values.items()}
                 found.notes[error.say(self.visitor.language)] = error.id

@@ -1,18 +1,23 @@
-"""Finishing a video over HTTP: the upscalers that there are, what a chain comes to, one frame of it, the job."""
+"""Finishing a video over HTTP: upscalers, what a chain comes to, one frame, the job, what a file was finished by."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from eichi.errors import InputError
 from eichi.finish.plan import make_finish_plan
 from eichi.jobs.finishing import FinishPlanView
 from eichi.jobs.view import JobView, View
+from eichi.library.outside import sift
 from eichi.models.upscalers import list_upscalers
-from eichi.options import FinishOptions
+from eichi.options import ChainOptions, FinishOptions
+from eichi.video.metadata import read_record
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.frames import Png
 from eichi.web.api.operations import operations
 from eichi.web.api.starts import Once
 from eichi.web.desk import Desk
+from eichi.web.drafted import told
+from eichi.web.i18n import Words
 from eichi.web.visitor import Visiting
 
 
@@ -20,6 +25,14 @@ class Upscalers(View):
     """The names of the upscalers on this machine, the one that ships first."""
 
     upscalers: tuple[str, ...]
+
+
+class ChainView(View):
+    """The chain that a video was finished by, None for one that was not; documents know `notes` by `note_ids`."""
+
+    finish: ChainOptions | None = None
+    notes: tuple[str, ...] = ()
+    note_ids: tuple[str, ...] = ()
 
 
 class Glimpse(BaseModel):
@@ -38,6 +51,23 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/upscalers")
     def list_the_upscalers() -> Upscalers:
         return Upscalers(upscalers=tuple(one.name for one in list_upscalers(desk.settings.model_folders)))
+
+    @router.get("/finish/settings")
+    def read_finish(video: str, visitor: Visiting) -> ChainView:
+        """Give back the chain that a video among the files was finished by. Its values that are not known are said."""
+        path = refs.find(video)
+        try:
+            record = read_record(path)
+        except InputError as error:
+            if error.id != "error.file.record":
+                raise
+            return ChainView()
+        if record["kind"] != FinishOptions.kind:
+            return ChainView()
+        asked = {"video": path.name, "finish": record["request"].get("finish", {})}
+        values, notes = sift(FinishOptions, asked)
+        said = {refs.text(note, visitor): id for note, id in told(notes, Words(visitor.language)).items()}
+        return ChainView(finish=FinishOptions.parse(values).finish, notes=tuple(said), note_ids=tuple(said.values()))
 
     @router.post("/plan/finish")
     def plan_finish(options: FinishOptions, visitor: Visiting) -> FinishPlanView:

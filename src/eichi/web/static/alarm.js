@@ -1,8 +1,8 @@
 // A sound and a notification when a job ends, where the browser was asked for them. Of several tabs one tells.
 
+import { titleOf } from "./jobtext.js";
 import { live } from "./live.js";
 import { shared } from "./storage.js";
-import { say } from "./words.js";
 
 const SOUND = "eichi.sound", NOTICE = "eichi.notify", TOLD = "eichi.told";
 const OVER = new Set(["done", "failed"]);
@@ -53,7 +53,7 @@ function first(job) {
 function tell(job) {
   if (loud()) ring();
   if (!notices()) return;
-  const body = job.prompt || say("page.no_prompt"), shown = new Notification(`#${job.id} · ${job.status_text}`, { body, tag: `eichi-${job.id}` });
+  const body = titleOf(job), shown = new Notification(`#${job.id} · ${job.status_text}`, { body, tag: `eichi-${job.id}` });
   shown.addEventListener("click", () => globalThis.focus());
 }
 

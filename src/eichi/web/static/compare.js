@@ -4,7 +4,7 @@ import { get, isId, pictureUrl } from "./api.js";
 import { button, el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { flat } from "./draft.js";
-import { clipOf, framesOf, stillOf } from "./jobtext.js";
+import { clipOf, framesOf, moving, seedOf, stillOf } from "./jobtext.js";
 import { key } from "./keys.js";
 import { saying } from "./toast.js";
 import { known, number, pick, say } from "./words.js";
@@ -24,7 +24,8 @@ export async function compare(a, b) {
   const told = await saying(() => Promise.all([get(`jobs/${a.id}`), get(`jobs/${b.id}`)]));
   if (!told) return;
   const pair = new Pair(a, b), differ = await table(a, b, told);
-  open(el("div", { class: "compare" }, pair.view, pair.controls, differ), {
+  const itself = [a, b].some((job) => moving(job) && !clipOf(job)) ? el("p", { class: "soft", text: say("compare.itself") }) : null;
+  open(el("div", { class: "compare" }, pair.view, pair.controls, itself, differ), {
     title: say("compare.title", { a: a.id, b: b.id }),
     class: "wide",
     closed: () => pair.pause(),
@@ -131,7 +132,7 @@ function medium(job) {
 
 /** The options that differ. @param {JobRow} a @param {JobRow} b @param {any[]} told */
 async function table(a, b, told) {
-  const [one, other] = told.map((job, at) => ({ ...flat(job.request ?? {}), seed: [a, b][at].seed }));
+  const [one, other] = told.map((job, at) => ({ ...flat(job.request ?? {}), seed: seedOf([a, b][at]) }));
   const all = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((key) => !WRITTEN.test(key));
   const has = [a, b].map((job, at) => (/** @type {string} */ key) => asks(job, told[at].request ?? {}, key) || a.kind === b.kind);
   const meant = (/** @type {string} */ key) => has.every((asked) => asked(key)) || FINISHED.test(key);

@@ -8,6 +8,7 @@ import { key } from "./keys.js";
 import { live } from "./live.js";
 import { more } from "./more.js";
 import { droppable } from "./picture.js";
+import { fileOf } from "./jobtext.js";
 import { placeUrl } from "./results.js";
 import { begin } from "./shell.js";
 import { saying, toast } from "./toast.js";
@@ -113,7 +114,7 @@ async function arrive() {
     }
   } else if (of && /^[1-9]\d*$/.test(of)) {
     const row = live.jobs.get(Number(of)) ?? (await saying(() => get(`jobs?id=${of}&limit=1`)))?.rows?.[0];
-    const name = row?.video ? decodeURIComponent(row.video.split("/").pop().split("?")[0]) : "";
+    const name = row ? fileOf(row) : "";
     const id = `job:${of}/${name}`;
     if (name && isId(id)) mine.change((values) => (values.video = id), { undo: "undo.taken" });
   }
@@ -129,7 +130,20 @@ function flattened(request) {
   return values;
 }
 
-mine.addEventListener("change", () => {
+/** The settings that a video was finished with before, where they are others than those that stand there. */
+async function offer() {
+  const video = mine.get("video");
+  if (!video) return;
+  const told = await get(`finish/settings?video=${encodeURIComponent(video)}`).catch(() => null); // the plan says what is wrong with it
+  if (!told?.finish || mine.get("video") !== video) return;
+  const values = flattened({ video, finish: told.finish }), now = mine.values;
+  if (Object.keys({ ...values, ...now }).every((key) => JSON.stringify(values[key] ?? null) === JSON.stringify(now[key] ?? null))) return;
+  const use = () => mine.replace(values, { undo: "undo.settings" }) && toast(say("undo.settings"), { undo: mine.back() });
+  toast(say("finish.settings"), { said: told, action: { text: say("do.use"), run: use } });
+}
+
+mine.addEventListener("change", (event) => {
+  if (/** @type {CustomEvent} */ (event).detail.keys.includes("video")) void offer();
   clearTimeout(timer);
   timer = setTimeout(plan, WAIT);
   old(true);

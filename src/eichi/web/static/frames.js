@@ -3,7 +3,7 @@
 import { address, post } from "./api.js";
 import { open } from "./dialog.js";
 import { button, el } from "./dom.js";
-import { framesOf, inFile } from "./jobtext.js";
+import { framesOf, inFile, titleOf } from "./jobtext.js";
 import { live } from "./live.js";
 import { saying } from "./toast.js";
 import { say } from "./words.js";
@@ -26,7 +26,7 @@ export function fromResult(draft, key) {
   const rows = made.map((job) => {
     const first = shown(job, "first", () => take(job, 0));
     const last = framesOf(job) > 1 ? shown(job, "last", () => take(job, inFile(job, framesOf(job) - 1))) : null;
-    return el("li", {}, el("p", { text: `#${job.id} · ${job.prompt || say("page.no_prompt")}` }), el("div", { class: "row" }, first, last));
+    return el("li", {}, el("p", { text: `#${job.id} · ${titleOf(job)}` }), el("div", { class: "row" }, first, last));
   });
   const content = rows.length ? el("ul", { class: "result-frames" }, ...rows) : el("p", { class: "none", text: say("page.no_results") });
   const close = open(content, { title: say("do.from_result"), class: "wide" });

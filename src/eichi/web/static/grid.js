@@ -56,6 +56,7 @@ export function showGrid(job) {
 function show(sheet, from, job, played) {
   const clip = /** @type {any} */ (played ? document.createElement("clip-viewer") : null);
   const save = ["png", ...(clip ? ["mp4"] : [])].map((ending) => el("a", { class: "button", href: from(ending), download: `grid_${job.batch}.${ending}`, text: `${say("do.download")} (${ending.toUpperCase()})` }));
-  sheet.replaceChildren(el("img", { src: from("png"), alt: say("batch.grid"), class: "still" }), ...(clip ? [clip] : []), el("div", { class: "row" }, ...save));
+  const whole = el("a", { href: from("png"), target: "_blank", title: say("batch.whole"), class: "whole" }, el("img", { src: from("png"), alt: `${say("batch.grid")} – ${say("batch.whole")}`, class: "still" }));
+  sheet.replaceChildren(whole, ...(clip ? [clip] : []), el("div", { class: "row" }, ...save));
   clip?.show(from("mp4"), 0, { label: say("batch.grid") });
 }

@@ -6,7 +6,7 @@ import { menu, open } from "./dialog.js";
 import { compare } from "./compare.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
-import { clipOf, figures, framesOf, lengthOf, stillOf } from "./jobtext.js";
+import { clipOf, figures, framesOf, lengthOf, stillOf, titleOf } from "./jobtext.js";
 import { more as moreOf, tell } from "./more.js";
 import { download, made, remove, resultItems, thumb, useAgain } from "./results.js";
 import { begin } from "./shell.js";
@@ -82,7 +82,7 @@ function fill(node, job) {
   tick.setAttribute("aria-label", say("history.pick", { job: job.id }));
   find(".look", node).setAttribute("aria-label", say("latest.look", { job: job.id }));
   find(".length", node).textContent = lengthOf(job);
-  find(".prompt", node).textContent = job.prompt || say("page.no_prompt");
+  find(".prompt", node).textContent = titleOf(job);
   find("small", node).textContent = figures(job);
   find(".when", node).textContent = job.ended ? `${job.status_text} · ${when(job.ended)}` : job.status_text;
   const wrong = find(".wrong", node);
@@ -96,7 +96,7 @@ function view(job) {
   const at = shown.findIndex((one) => one.id === job.id), box = el("div", { class: "stack" });
   const clip = /** @type {any} */ (clipOf(job) ? document.createElement("clip-viewer") : null);
   box.append(clip ?? (stillOf(job) ? el("img", { src: stillOf(job), alt: say("stage.result"), class: "still" }) : el("p", { class: "none" }, job.message ?? say("history.nothing"), " ", moreOf(job.message_id))));
-  box.append(el("p", { text: job.prompt }), el("small", { text: figures(job) }));
+  box.append(el("p", { text: titleOf(job) }), el("small", { text: figures(job) }));
   const go = (by) => {
     const next = shown[at + by];
     close();

@@ -16,11 +16,23 @@ const paced = (job) => job.whole ?? (job.kind === "finish" && job.seconds ? { se
 /** The ending of a job's result. @param {import("./live.js").JobRow} job */
 const ending = (job) => (job.video ?? "").split("?")[0].split(".").pop() ?? "";
 
+/** The name of the file of a job's result, empty where there is none. @param {import("./live.js").JobRow} job */
+export const fileOf = (job) => decodeURIComponent((job.video ?? "").split("?")[0].split("/").pop() ?? "");
+
+/** What a job is called: by its prompt, one that finished a video by the file that it made. @param {import("./live.js").JobRow} job */
+export const titleOf = (job) => (job.kind === "finish" && fileOf(job)) || job.prompt || say("page.no_prompt");
+
+/** The seed that a job drew; what finishes a video draws nothing. @param {import("./live.js").JobRow} job */
+export const seedOf = (job) => (job.kind === "finish" ? null : job.seed);
+
 /** A result that is played, null where it is none. @param {import("./live.js").JobRow} job */
 export const clipOf = (job) => (job.video && job.kind !== "frame" && ["mp4", "mov", "webm"].includes(ending(job)) ? job.video : null);
 
 /** A result that is shown as a picture, moving or not; of an archive a frame of it. @param {import("./live.js").JobRow} job */
 export const stillOf = (job) => (!job.video || clipOf(job) ? null : ending(job) === "zip" ? job.thumb : job.video);
+
+/** Whether a result has frames in one file, played or shown as a picture that moves. @param {import("./live.js").JobRow} job */
+export const moving = (job) => Boolean(clipOf(job)) || (job.kind === "finish" && ["gif", "webp"].includes(ending(job)));
 
 /** The frames of a job's video as they are looked at, thirty a second. @param {import("./live.js").JobRow} job */
 export const framesOf = (job) => (paced(job) ? Math.round(paced(job).seconds * FPS) : (job.frames ?? 0));
@@ -38,7 +50,7 @@ export function inFile(job, frame) {
  */
 export function figures(job) {
   const parts = [`#${job.id}`, lengthOf(job), `${job.width} × ${job.height}`, ...(job.model ? [modelName(job)] : [])];
-  if (job.seed !== null) parts.push(say("page.seed", { seed: job.seed }));
+  if (seedOf(job) !== null) parts.push(say("page.seed", { seed: job.seed }));
   if (job.priority) parts.push(say("queue.priority", { priority: number(job.priority) }));
   if (job.owner) parts.push(job.owner);
   return parts.join(" · ");

@@ -2,7 +2,7 @@
 
 import { el, sync } from "./dom.js";
 import { compare } from "./compare.js";
-import { lengthOf } from "./jobtext.js";
+import { lengthOf, seedOf } from "./jobtext.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
 import { download, made, thumb } from "./results.js";
@@ -82,7 +82,7 @@ export class LatestResults extends HTMLElement {
     tick.setAttribute("aria-label", say("latest.pick", { job: job.id }));
     tick.title = say("latest.pick", { job: job.id });
     /** @type {HTMLElement} */ (node.querySelector("p")).textContent = `#${job.id} · ${lengthOf(job)}`;
-    /** @type {HTMLElement} */ (node.querySelector("small")).textContent = job.seed === null ? "" : say("page.seed", { seed: job.seed });
+    /** @type {HTMLElement} */ (node.querySelector("small")).textContent = seedOf(job) === null ? "" : say("page.seed", { seed: job.seed });
   }
 }
 

@@ -6,7 +6,7 @@ import { draft } from "./draft.js";
 import { el, icon } from "./dom.js";
 import { open } from "./dialog.js";
 import { showGrid } from "./grid.js";
-import { clipOf, inFile } from "./jobtext.js";
+import { fileOf, inFile, moving } from "./jobtext.js";
 import { live } from "./live.js";
 import { tell } from "./more.js";
 import { saying, toast } from "./toast.js";
@@ -139,10 +139,8 @@ export function extend(job) {
 
 /** A video of ours that a new one follows, in Create. @param {JobRow} job */
 function followOn(job) {
-  const name = job.files?.find((one) => one.endsWith(".mp4") && job.video?.includes(encodeURIComponent(one)));
-  if (!name) return;
   draft("video").change((values) => {
-    values["source.before"] = `job:${job.id}/${name}`;
+    values["source.before"] = `job:${job.id}/${fileOf(job)}`;
     delete values["kept.latents"];
   }, { undo: "undo.video_taken" });
   const here = location.pathname.endsWith("/create");
@@ -172,9 +170,9 @@ export function resultItems(job, frame) {
   if (job.actions.includes("retry")) items.push({ text: say("do.retry"), icon: "redo", run: () => act(job, "retry") });
   if (job.video && job.kind === "video") items.push({ text: say("do.extend"), icon: "extend", run: () => extend(job), disabled: !extensible(job) });
   if (job.batch) items.push({ text: say("do.grid"), icon: "compare", run: () => showGrid(job) });
-  if (clipOf(job)) items.push({ text: say("do.finish"), icon: "brush", run: () => finishing(job) });
-  if (clipOf(job)) items.push({ text: say("result.continue"), icon: "extend", run: () => followOn(job) });
-  if (clipOf(job) || job.kind === "frame") items.push(...frameItems(job, frame));
+  if (moving(job)) items.push({ text: say("do.finish"), icon: "brush", run: () => finishing(job) });
+  if (moving(job)) items.push({ text: say("result.continue"), icon: "extend", run: () => followOn(job) });
+  if (moving(job) || job.kind === "frame") items.push(...frameItems(job, frame));
   if (document.body.dataset.local) items.push({ text: say("do.open_folder"), icon: "folder", run: () => saying(() => post(`jobs/${job.id}/folder`)) });
   return items;
 }

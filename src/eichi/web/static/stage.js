@@ -5,7 +5,7 @@ import { button, el } from "./dom.js";
 import { menu } from "./dialog.js";
 import { draft } from "./draft.js";
 import { showGrid } from "./grid.js";
-import { clipOf, framesOf, lengthOf, modelName, stillOf } from "./jobtext.js";
+import { clipOf, framesOf, lengthOf, modelName, moving, seedOf, stillOf } from "./jobtext.js";
 import { live } from "./live.js";
 import { tell } from "./more.js";
 import { act, download, extend, extensible, finishing, home, jobRow, made, placeUrl, resultItems, useAgain } from "./results.js";
@@ -19,7 +19,10 @@ import "./viewer.js";
 const preparing = (told) => (told.fraction === null ? told.said : `${told.said} · ${say("stage.whole", { percent: Math.round(100 * told.fraction) })}`);
 const ACTIVE = new Set(["running", "stopping"]), OVER = new Set(["done", "stopped", "failed"]);
 
-/** `<job-stage>`. Which job it shows is told by "stage" on the document. */
+/**
+ * `<job-stage>`. Which job it shows is told by "stage" on the document. One of a `kind` shows jobs of that kind that run
+ * or were started here, until another video is chosen, and lets its card go where there is none.
+ */
 export class JobStage extends HTMLElement {
   connectedCallback() {
     if (this.view) return;
@@ -27,7 +30,8 @@ export class JobStage extends HTMLElement {
     this.chosen = null;
     /** @type {number[]} jobs that were started here and have not been heard of */
     this.awaited = [];
-    this.draft = draft("video");
+    this.kind = this.getAttribute("kind");
+    this.draft = draft(/** @type {any} */ (this.kind ?? "video"));
     this.clip = /** @type {import("./viewer.js").ClipViewer} */ (document.createElement("clip-viewer"));
     this.image = /** @type {HTMLImageElement} */ (el("img", { class: "still", alt: "" }));
     this.image.addEventListener("error", () => (this.image.hidden = true));
@@ -45,13 +49,13 @@ export class JobStage extends HTMLElement {
     this.acts = el("div", { class: "acts" });
     this.append(this.view, el("div", { class: "side" }, this.head, this.said, this.figures, this.flags, this.acts));
     live.addEventListener("jobs", () => this.show());
-    this.draft.addEventListener("change", () => this.job || this.nothing());
+    this.draft.addEventListener("change", (event) => this.asked(/** @type {CustomEvent} */ (event).detail.keys));
     document.addEventListener("words", () => this.show(true));
     document.addEventListener("started", (event) => this.started(/** @type {CustomEvent} */ (event).detail.jobs));
     document.addEventListener("look", (event) => this.look(/** @type {CustomEvent} */ (event).detail));
     this.timer = setInterval(() => this.progress(), 1000);
     const asked = new URLSearchParams(location.search).get("job");
-    if (asked) this.look(Number(asked));
+    if (asked && !this.kind) this.look(Number(asked));
     this.show();
   }
 
@@ -60,6 +64,14 @@ export class JobStage extends HTMLElement {
     this.awaited = jobs;
     this.chosen = null;
     this.show();
+  }
+
+  /** Something else is asked for; a result is not of another video. @param {string[]} keys */
+  asked(keys) {
+    if (this.kind && keys.includes("video")) {
+      this.awaited = [];
+      this.show();
+    } else if (!this.job) this.nothing();
   }
 
   /** Look at a job. @param {number} id */
@@ -75,10 +87,18 @@ export class JobStage extends HTMLElement {
   /** The job to show: the one that was chosen, that runs, that was started here, that was paused, that ended last. */
   current() {
     const chosen = this.chosen === null ? undefined : live.jobs.get(this.chosen);
+    if (this.kind) return chosen ?? this.followed();
     const awaited = this.awaited.map((id) => live.jobs.get(id)).find((job) => job && !OVER.has(job.status));
     const held = live.coming().find((job) => job.begun);
     const last = live.ended()[0];
     return chosen ?? live.active()[0] ?? awaited ?? held ?? last;
+  }
+
+  /** The job of the kind that runs or was started here, over or not. */
+  followed() {
+    const running = live.active().find((job) => job.kind === this.kind);
+    if (running && !this.awaited.includes(running.id)) this.awaited = [running.id, ...this.awaited];
+    return running ?? this.awaited.map((id) => live.jobs.get(id)).find(Boolean);
   }
 
   /** @param {boolean} [anew] words have changed */
@@ -90,6 +110,7 @@ export class JobStage extends HTMLElement {
     if (before?.id !== job?.id) document.dispatchEvent(new CustomEvent("stage", { detail: job ?? null }));
     this.dataset.status = job?.status ?? "empty";
     this.dataset.job = String(job?.id ?? "");
+    if (this.kind) /** @type {HTMLElement} */ (this.closest(".card")).hidden = !job && !this.awaited.length;
     if (!job) return this.nothing();
     this.picture(job);
     this.progress();
@@ -101,8 +122,7 @@ export class JobStage extends HTMLElement {
     const waiting = this.awaited.length > 0;
     this.clip.hidden = this.image.hidden = this.over.hidden = true;
     this.hint.hidden = false;
-    const video = this.draft.get("source.before") ? "stage.empty_video" : "stage.empty";
-    const empty = document.querySelector("main")?.dataset.place === "finish" ? "stage.empty_finish" : video;
+    const empty = this.draft.get("source.before") ? "stage.empty_video" : "stage.empty";
     this.hint.textContent = say(waiting ? "stage.queued" : live.known ? empty : "stage.asking");
     for (const node of [this.head, this.figures, this.flags, this.acts, this.said]) node.replaceChildren();
     this.head.hidden = true;
@@ -201,7 +221,7 @@ export class JobStage extends HTMLElement {
     rows.push([say("label.resolution"), `${job.width} × ${job.height}`]);
     if (step?.pace) rows.push([say("stage.pace"), span(step.pace)]);
     if (job.started && job.ended) rows.push([say("stage.took"), span(job.ended - job.started)]);
-    if (job.seed !== null && job.kind !== "finish") rows.push([say("label.seed"), String(job.seed)]);
+    if (seedOf(job) !== null) rows.push([say("label.seed"), String(job.seed)]);
     if (step?.cached) rows.push([say("stage.reused"), `${Math.round(100 * step.cached)} %`]);
     if (job.model) rows.push([say(job.kind === "finish" ? "label.finish.upscale" : "label.model"), modelName(job)]);
     return rows;
@@ -224,7 +244,7 @@ export class JobStage extends HTMLElement {
       if (made(job)) add("download", "do.download", () => download(job));
       if (job.video && extensible(job)) add("extend", "do.extend", () => extend(job));
       if (job.status !== "waiting" && job.status !== "held") {
-        if (clipOf(job)) add("brush", "do.finish", () => finishing(job));
+        if (moving(job) && !this.kind) add("brush", "do.finish", () => finishing(job));
         if (job.batch) add("compare", "do.grid", () => showGrid(job), true);
         add("copy", job.kind === "finish" ? "do.use" : "result.same_seed", () => useAgain(job, "same"), true);
         if (job.kind !== "finish") add("dice", "result.new_seed", () => useAgain(job, "new"), true);
