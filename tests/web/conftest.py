@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from eichi.events import Started, Step
 from eichi.jobs.schema import Job
@@ -16,6 +17,8 @@ from tests.stores import new_store
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.web.browser import Server
+
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
@@ -24,6 +27,23 @@ def browser() -> "Iterator[Browser]":
 
     with browsing() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+    """A server of a machine that nobody has used."""
+    from tests.web.browser import serving
+
+    with serving(tmp_path_factory.mktemp("machine")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small picture, wider than high, for the tests of a module."""
+    path = tmp_path_factory.mktemp("given") / "ball.png"
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    return path
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Finishing a video on the page: from a file that is dropped to a result in every form that a browser shows."""
 
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,12 @@ from eichi.web.uploads import ENDINGS
 from eichi.words import say
 from tests.clips import Made
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import DROP, PATIENCE, Server, await_done, go, serving, visiting
+from tests.web.browser import DROP, PATIENCE, Server, await_done, go, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 LOADED = "node => node.readyState || new Promise((done, no) => { node.onloadeddata = done; node.onerror = no; })"
 PLAYED, SHOWN = ("mp4", "av1", "webm"), ("gif", "webp", "png")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("machine")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

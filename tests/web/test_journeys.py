@@ -4,7 +4,6 @@ tabs, a server that goes away, a section once more, a draft of a tab that was cl
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 import av
 from av.audio.stream import AudioStream
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from eichi.events import Preparing, Step
@@ -31,19 +29,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO
 expect.set_options(timeout=PATIENCE)
 TABS = 8  # more than the six connections that a browser allows to a server
 SLOW = {"steps": 100, "teacache": False}  # seen while it is made, on a fast machine, too
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("machine")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("given") / "ball.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
-    return path
 
 
 def tab_to(page: Page, control: Locator) -> None:

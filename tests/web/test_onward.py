@@ -1,7 +1,6 @@
 """What people do with results: a grid of settings, two of them compared, a frame of one as the start of the next."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,25 +20,12 @@ from eichi.words import say
 from tests.clips import Made
 from tests.machine import NO_BROWSER, chromium
 from tests.web import serving as threads
-from tests.web.browser import PATIENCE, Server, await_done, give, go, job, opened, serving, visiting
+from tests.web.browser import PATIENCE, Server, await_done, give, go, job, opened, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 LOADED = "node => node.readyState || new Promise((done, no) => { node.onloadeddata = done; node.onerror = no; })"
 STEPS = {"steps": 1}, {"steps": 2}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("machine")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("given") / "ball.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +77,7 @@ def test_a_grid_is_written_counted_made_and_looked_at(server: Server, browser: B
         page.get_by_role("button", name=say("do.resume_all", "ja")).click()
         expect(page.locator("#none")).to_be_visible()
         shown(page, 4)
-        # The same once more, of words of the prompt.
+        # Another one, of words of the prompt.
         go(page, "create")
         page.locator("details[data-group=batch] > summary").click()
         page.locator("#batch-y").select_option("")
@@ -101,11 +87,12 @@ def test_a_grid_is_written_counted_made_and_looked_at(server: Server, browser: B
         expect(wrong).to_have_text(re.compile(say("error.grid.replace", "ja", text="犬")))
         page.locator("#batch-x-values").fill("猫、犬")
         expect(start).to_have_text(say("do.start_many", "ja", jobs=2))
+        page.request.post(f"{server.address}/api/v1/queue/hold")
         page.locator("#start").click()
-        expect(page.locator("#toasts")).to_contain_text("2")
-        expect(page.locator("job-stage .state.done")).to_be_visible()
-        shown(page, 2)
-        expect(page.locator("#gallery .prompt")).to_contain_text(["白い犬が走る", "白い猫が走る"])
+        page.locator("#toasts").get_by_role("button", name=say("place.queue", "ja")).click()
+        expect(page.locator("#jobs .prompt")).to_contain_text(["白い猫が走る", "白い犬が走る"])
+        for what in ("clear", "resume"):  # the other tests have the queue for themselves
+            page.request.post(f"{server.address}/api/v1/queue/{what}")
 
 
 def shown(page: Page, count: int) -> None:

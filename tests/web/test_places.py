@@ -1,6 +1,5 @@
 """Every place in a browser: ready without a complaint, in each language, narrow, in light and dark, for everybody."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,11 @@ from playwright.sync_api import Browser, Page, expect
 from eichi.words import languages, say
 from tests.clips import moving
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, PLACES, Server, begin_with, give, go, opened, serving, visiting
+from tests.web.browser import PATIENCE, PLACES, Server, begin_with, give, go, opened, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("machine")) as server:
-        yield server
 
 
 def narrow(page: Page) -> int:

@@ -174,7 +174,7 @@ function value(key, said, files) {
   if (files.has(said)) return file(said, files.get(said));
   if (typeof said === "string") return el("span", { text: pick(`choice.${key}.${said}`, said) });
   const entry = (one) => (one && typeof one === "object" ? entries(Object.values(one)) : [value("", one, files)]);
-  const entries = (all) => all.filter((one) => one !== null).flatMap((one, at) => [...(at ? [" · "] : []), ...entry(one)]);
+  const entries = (all) => all.filter((one) => one !== null).flatMap((one, at) => (at ? [" · "] : []).concat(entry(one)));
   const inside = Object.entries(said).map(([name, one]) => el("span", { class: "entry" }, Array.isArray(said) ? "" : `${name}: `, ...entry(one)));
   return el("span", {}, ...(inside.length ? inside : [icon("minus")]));
 }
