@@ -11,10 +11,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from hypothesis import settings
-from PIL import Image
 
 from tests.hub import Hub, serve, use
 from tests.machine import NO_BROWSER, chromium
+from tests.pictures import save_small
 from tests.program import Result, Run
 from tests.published import repositories
 
@@ -102,7 +102,7 @@ def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 def picture(tmp_path: Path) -> Path:
     """A small picture, wider than high."""
     path = tmp_path / "picture.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    save_small(path)
     return path
 
 

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ def bare_png(rows: np.ndarray[Any, np.dtype[Any]], kind: int, before: bytes = b"
     data = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
     start = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + start + before + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def save_small(path: Path) -> None:
+    """A small picture, wider than high."""
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
 
 
 def encoded(kind: str, side: int = 64, **values: Any) -> bytes:

@@ -59,9 +59,10 @@ def settle(draft: Path, path: Path, lasting: bool = True) -> None:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is a ZIP archive. Raises OSError."""
-    with path.open("rb") as file:
+    """Whether a file is a ZIP archive, for who could not read it as something else."""
+    with suppress(OSError), path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
+    return False
 
 
 def read_file(path: Path, limit: int = LIMIT) -> bytes:

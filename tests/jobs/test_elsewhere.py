@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from eichi.commands.run import run_request
 from eichi.errors import InputError, RunError, StoreError
@@ -22,6 +21,7 @@ from eichi.options import VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.generate import generate
 from eichi.settings import load_settings
+from tests.pictures import save_small
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def worker(queue: Queue) -> Worker:
 
 @pytest.fixture
 def options(tmp_path: Path) -> VideoOptions:
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(tmp_path / "start.png")
+    save_small(tmp_path / "start.png")
     values = {"image": tmp_path / "start.png", "prompt": "p", "seconds": 1, "section_size": 0.5}
     return VideoOptions.parse(values | {"sampling": {"steps": 1}})
 

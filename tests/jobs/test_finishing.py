@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from eichi.errors import EichiError
 from eichi.events import Adjusted, Changed, Event, Finished, FinishStarted, SectionDone
@@ -21,6 +20,7 @@ from eichi.options import FinishOptions, Queued, VideoOptions
 from eichi.settings import load_settings
 from eichi.video.metadata import read_record
 from tests.clips import Made
+from tests.pictures import save_small
 
 COUNT = 20
 
@@ -119,7 +119,7 @@ def test_what_a_dead_worker_has_finished_is_found(store: Store, queue: Queue, wo
 
 def test_a_chain_follows_its_video_once(store: Store, queue: Queue, worker: Worker, tmp_path: Path) -> None:
     picture = tmp_path / "start.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(picture)
+    save_small(picture)
     values: dict[str, Any] = {"image": picture, "seconds": 1, "section_size": 0.5, "sampling": {"steps": 1}, "seed": 5}
     asked = VideoOptions.parse(values | {"finish": {"format": "gif", "scale": 0.5}})
     first = add(queue, asked)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from eichi.errors import InputError, StoreError
 from eichi.events import Adjusted, Event, Finished, FrameFinished, SectionDone, Stopped, dump
@@ -30,6 +29,7 @@ from eichi.settings import Settings, load_settings
 from eichi.video.jobfolder import JobFolder
 from eichi.video.metadata import read_record
 from tests.clips import Made, clip
+from tests.pictures import save_small
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def queue(store: Store, settings: Settings, at_home: Freight) -> Queue:
 def video(tmp_path: Path) -> VideoOptions:
     folder = tmp_path / "mine"
     folder.mkdir()
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(folder / "start.png")
+    save_small(folder / "start.png")
     values: dict[str, Any] = {"image": folder / "start.png", "prompt": "p", "seed": 3, "seconds": 1}
     return VideoOptions.parse(values | {"section_size": 0.5, "sampling": {"steps": 2}})
 

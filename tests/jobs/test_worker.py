@@ -41,6 +41,7 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import load_settings, write_settings
 from eichi.video.jobfolder import JobFolder
 from tests.jobs.damage import WAYS, write
+from tests.pictures import save_small
 
 SECTIONS = 3
 
@@ -70,7 +71,7 @@ class Asking(Store):
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pictures") / "start.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    save_small(path)
     return path
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image
 
 from eichi.events import Started, Step
 from eichi.jobs.schema import Job
 from eichi.options import VideoOptions
 from eichi.settings import load_settings
 from eichi.web.desk import Desk
+from tests.pictures import save_small
 from tests.stores import new_store
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
 def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small picture, wider than high, for the tests of a module."""
     path = tmp_path_factory.mktemp("given") / "ball.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    save_small(path)
     return path
 
 

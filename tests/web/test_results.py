@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from eichi.words import say
 from tests.machine import NO_BROWSER, chromium
+from tests.pictures import save_small
 from tests.web.browser import PATIENCE, Server, give, serving, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
@@ -24,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     """A server with two videos that are made, and a queue that is held."""
     folder = tmp_path_factory.mktemp("machine")
     picture = folder / "ball.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(picture)
+    save_small(picture)
     with serving(folder) as server:
         page = browser.new_page()
         id = give(page, server.address, picture)

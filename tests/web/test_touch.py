@@ -9,12 +9,12 @@ from safetensors.numpy import save_file
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from eichi.video.latentfile import Latents, save_latents
 from eichi.words import say
 from tests.machine import NO_BROWSER, chromium
+from tests.pictures import save_small
 from tests.web.browser import (
     PATIENCE,
     PLACES,
@@ -62,7 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     """A server with something in every place, and the id of a picture."""
     folder = tmp_path_factory.mktemp("machine")
     picture = folder / "ball.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(picture)
+    save_small(picture)
     with serving(folder) as server:
         loras, outputs = server.home / "home" / "loras", server.home / "outputs"
         for path in (loras, outputs):

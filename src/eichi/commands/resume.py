@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from os.path import isdir
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,10 @@ from eichi.terminal import json_flag, out_flag, reporting, tell
 from eichi.usage import Command
 from eichi.video.metadata import Record
 from eichi.words import say
+
+if TYPE_CHECKING:
+    from eichi.finish.folder import FinishFolder
+    from eichi.finish.plan import FinishPlan
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,10 @@ def left(folder: Path, settings: Settings) -> Left | None:
     from eichi.video.sectionfolder import RECORD
 
     if (folder / FINISH).is_file():
-        from eichi.finish.folder import FinishFolder, asked
-        from eichi.finish.plan import finish_record, make_finish_plan
+        from eichi.finish.plan import finish_record
 
-        plan = make_finish_plan(asked(folder), settings.model_folders, settings.cache)
-        return Left(finish_record(plan), FinishFolder(folder, plan.form.ending).made, plan.parts)
+        plan, chain = _chain(folder, settings)
+        return Left(finish_record(plan), chain.made, plan.parts)
     place = JobFolder(folder)
     if not place.begun:
         return None
@@ -68,12 +72,17 @@ def left(folder: Path, settings: Settings) -> Left | None:
     return Left(place.card().get(RECORD) or record(plan_), place.settled, len(plan_.sections))
 
 
-def _finish(folder: Path, settings: Settings, as_json: bool) -> None:
+def _chain(folder: Path, settings: Settings) -> "tuple[FinishPlan, FinishFolder]":
+    """The plan of a chain, and where its parts are. Raises InputError."""
     from eichi.finish.folder import FinishFolder, asked
     from eichi.finish.plan import make_finish_plan
 
     plan = make_finish_plan(asked(folder), settings.model_folders, settings.cache)
-    place = FinishFolder(folder, plan.form.ending)
+    return plan, FinishFolder(folder, plan.form.ending)
+
+
+def _finish(folder: Path, settings: Settings, as_json: bool) -> None:
+    plan, place = _chain(folder, settings)
     follow_finish(plan, folder.parent, settings, as_json, place)
 
 

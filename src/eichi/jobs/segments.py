@@ -41,6 +41,7 @@ class Segments:
     def __init__(self, place: Place, start: str, video: str) -> None:
         self._place, self._start, self._video = place, start, video
         self._sent: dict[str, str] = {}
+        self._source = ""  # what tells segments of the plan from all others, once it is known
 
     def fetch(self, plan: FinishPlan, folder: FinishFolder) -> None:
         """Bring here what the place has of a plan, and is not here. Raises StoreError, DiskError."""
@@ -98,11 +99,13 @@ class Segments:
         return {}
 
     def _made_from(self, plan: FinishPlan) -> str:
-        """What tells segments of a plan from all others, on any machine."""
-        upscaler = None if plan.upscaler is None else digest(plan.upscaler.path)
-        chain = plan.chain.model_copy(update={"upscale": upscaler})
-        told = [chain.dump(), self._video, versions(), plan.part(0).stop]
-        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        """What tells segments of the job's plan from all others, on any machine; its upscaler is read once."""
+        if not self._source:
+            upscaler = None if plan.upscaler is None else digest(plan.upscaler.path)
+            chain = plan.chain.model_copy(update={"upscale": upscaler})
+            told = [chain.dump(), self._video, versions(), plan.part(0).stop]
+            self._source = sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return self._source
 
 
 def segments_of(freight: Freight, job: Job) -> Segments | None:

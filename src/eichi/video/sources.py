@@ -143,15 +143,13 @@ def _opened(path: Path, formats: str, id: str) -> Iterator[InputContainer]:
         ):
             yield container
     except av.FFmpegError as error:
-        raise InputError(id, path=path, reason=error) from error
+        raise InputError("error.file.packed" if is_packed(path) else id, path=path, reason=error) from error
 
 
 @contextmanager
 def _playable(path: Path) -> Iterator[Path]:
     """A file as FFmpeg reads it: itself, but for an animated WebP. Raises InputError."""
     try:
-        if is_packed(path):
-            raise InputError("error.file.packed", path=path)
         with path.open("rb") as file:
             if gif.is_gif(file):
                 gif.check(file)

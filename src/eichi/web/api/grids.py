@@ -1,5 +1,6 @@
 """A batch at a glance over HTTP: its results side by side, one picture and one video, made when they are asked for."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
@@ -13,11 +14,12 @@ from pydantic import TypeAdapter
 from eichi.errors import InputError
 from eichi.events import Adjusted
 from eichi.files import trim
-from eichi.jobs.gridsheet import PICTURE, VIDEO, batch_cells, write_grid
+from eichi.jobs.gridsheet import PICTURE, VIDEO, Cell, batch_cells, write_grid
 from eichi.jobs.view import View
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
+from eichi.web.drafted import told
 from eichi.web.i18n import Words
 from eichi.web.visitor import Visiting
 from eichi.words import languages
@@ -44,11 +46,10 @@ def routes(desk: Desk) -> APIRouter:
     router = operations("files")
     making = Lock()  # one at a time: a large one reads many videos at once
 
-    def made(batch: str, language: str) -> Path:
-        """The folder with the grid of a batch as it is now, in the words of a language."""
-        cells = batch_cells(desk.store, batch)
-        told = "\0".join([language, *(f"{cell.job.id} {cell.job.ended} {cell.file}" for cell in cells)])
-        mark = blake2b(told.encode(), digest_size=8).hexdigest()
+    def made(batch: str, cells: Sequence[Cell], language: str) -> Path:
+        """The folder with the grid of a batch whose cells are these by now, in the words of a language."""
+        state = "\0".join([language, *(f"{cell.job.id} {cell.job.ended} {cell.file}" for cell in cells)])
+        mark = blake2b(state.encode(), digest_size=8).hexdigest()
         folder = desk.settings.cache / FOLDER / mark
         with making:
             if not (folder / NOTES).is_file():
@@ -59,7 +60,7 @@ def routes(desk: Desk) -> APIRouter:
 
     def file(batch: str, language: str, ending: str) -> FileResponse:
         """A file of the grid of a batch. Raises InputError."""
-        folder = made(batch, language)
+        folder = made(batch, batch_cells(desk.store, batch), language)
         path = folder / f"grid_{batch}{ending}"
         if not path.is_file():
             large = next((one for one in _notes(folder) if one.id == "note.grid.played"), None)
@@ -72,15 +73,15 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/batches/{batch}/grid")
     def look_at_grid(batch: Batch, visitor: Visiting, language: str = "") -> GridView:
         said, cells = spoken(language, visitor), batch_cells(desk.store, batch)
-        folder = made(batch, said)
-        notes, words = _notes(folder), Words(said)
+        folder = made(batch, cells, said)
+        notes = told(_notes(folder), Words(said))
         return GridView(
             jobs=len(cells),
             done=sum(cell.file is not None for cell in cells),
             played=(folder / f"grid_{batch}{VIDEO}").is_file(),
             mark=folder.name,
-            notes=tuple(words(one.id, **one.values) for one in notes),
-            note_ids=tuple(one.id for one in notes),
+            notes=tuple(notes),
+            note_ids=tuple(notes.values()),
         )
 
     @router.get("/batches/{batch}/grid.png", response_class=FileResponse, responses=PLAIN_ANSWERS)
