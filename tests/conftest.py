@@ -101,9 +101,7 @@ def eichi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     """A small picture, wider than high."""
-    path = tmp_path / "picture.png"
-    save_small(path)
-    return path
+    return save_small(tmp_path / "picture.png")
 
 
 @pytest.fixture

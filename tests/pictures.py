@@ -39,9 +39,10 @@ def bare_png(rows: np.ndarray[Any, np.dtype[Any]], kind: int, before: bytes = b"
     return b"\x89PNG\r\n\x1a\n" + start + before + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
-def save_small(path: Path) -> None:
-    """A small picture, wider than high."""
+def save_small(path: Path) -> Path:
+    """A small picture, wider than high, at a path."""
     Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    return path
 
 
 def encoded(kind: str, side: int = 64, **values: Any) -> bytes:

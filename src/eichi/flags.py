@@ -156,11 +156,11 @@ def _numbers(text: str, flag: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def read_assignments(kind: type[Options], typed: Mapping[str, str]) -> dict[str, Any]:
+def read_assignments(kind: type[Options], typed: Mapping[str, str]) -> Plain:
     """What `--set` gives options, by key; an empty value is None where the option may be left open. Raises OptionError,
     also for a key below an option, which another value of that option would hide.
     """
-    fields, found = {field.key: field for field in walk(kind)}, dict[str, Any]()
+    fields, found = {field.key: field for field in walk(kind)}, Plain()
     for key, value in typed.items():
         field = fields.get(key)
         if field is not None and field.repeatable:

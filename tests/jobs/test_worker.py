@@ -70,9 +70,7 @@ class Asking(Store):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "start.png"
-    save_small(path)
-    return path
+    return save_small(tmp_path_factory.mktemp("pictures") / "start.png")
 
 
 @pytest.fixture

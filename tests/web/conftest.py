@@ -41,9 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
 @pytest.fixture(scope="module")
 def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small picture, wider than high, for the tests of a module."""
-    path = tmp_path_factory.mktemp("given") / "ball.png"
-    save_small(path)
-    return path
+    return save_small(tmp_path_factory.mktemp("given") / "ball.png")
 
 
 @pytest.fixture

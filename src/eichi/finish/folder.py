@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from eichi.errors import DiskError, InputError, OptionError
+from eichi.events import Json
 from eichi.files import aside, read_file, remove
 from eichi.finish.plan import FinishPlan
 from eichi.finish.source import SPOOLED
@@ -149,7 +150,7 @@ def asked(folder: Path) -> FinishOptions:
         raise InputError("error.resume.chain", folder=folder, card=FINISH, reason=error) from error
 
 
-def card_of(plan: FinishPlan) -> dict[str, Any]:
+def card_of(plan: FinishPlan) -> Json:
     """What segments are made from: the request, the files by size and time, the libraries.
 
     Files are named so that they are found from everywhere. Raises InputError for one that is gone.
@@ -161,7 +162,7 @@ def card_of(plan: FinishPlan) -> dict[str, Any]:
     if plan.upscaler is not None and plan.chain.upscale not in (plan.upscaler.name, plan.upscaler.path.name):
         request["finish"]["upscale"] = str(plan.upscaler.path)
     card = {"request": request, "files": states, "versions": versions()}
-    plain: dict[str, Any] = json.loads(json_text(card, fallback=str))
+    plain: Json = json.loads(json_text(card, fallback=str))
     return plain
 
 

@@ -143,7 +143,7 @@ def inputs_needed(connection: sa.Connection) -> set[str]:
     return {str(content) for inputs in found for content in inputs.values()}
 
 
-def bin_new(connection: sa.Connection, thrown: dict[str, Any]) -> list[int]:
+def bin_new(connection: sa.Connection, thrown: dict[str, object]) -> list[int]:
     """Put all jobs into the bin that wait and were never begun: their numbers, in their order."""
     new = COMING & (jobs.c.status == Status.WAITING) & jobs.c.checkpoint.is_(None)
     # Locked in one order by all, so that no two wait for each other.

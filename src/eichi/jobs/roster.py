@@ -66,7 +66,7 @@ def sweep(connection: sa.Connection, dead: list[tuple[str, float]]) -> None:
         connection.execute(sa.delete(workers).where(workers.c.runner == runner, workers.c.beat == heard))
 
 
-def _row(worker: WorkerView) -> dict[str, Any]:
+def _row(worker: WorkerView) -> dict[str, object]:
     values = worker.model_dump(mode="json")
     return {name: values.pop(name) for name in OWN} | {"body": values | {"job": None, "message": None}}
 

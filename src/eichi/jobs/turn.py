@@ -22,7 +22,7 @@ PASSES = 4  # times that a job may be overtaken
 # In the bin. What a damaged row has there is no time, and hides no job.
 BINNED = sa.func.coalesce(sa.cast(jobs.c.binned, sa.Float), 0) > 0
 # Counted with every change of a row but signs of life and places.
-TURNED: dict[str, Any] = {"version": jobs.c.version + 1}
+TURNED: dict[str, object] = {"version": jobs.c.version + 1}
 
 WAITS = (jobs.c.status == Status.WAITING) & ~BINNED
 ORDER = (jobs.c.priority.desc(), jobs.c.position, jobs.c.id)

@@ -325,7 +325,7 @@ class _Lead(ModelHook):  # type: ignore[misc]  # diffusers is not typed
     def __init__(self, team: Team, cache: StepCache | None, kernels: Kernels) -> None:
         super().__init__()
         self.team, self.cache, self.kernels = team, cache, kernels
-        self._sent: dict[str, Any] = {}
+        self._sent: dict[str, object] = {}
 
     def pre_forward(self, module: nn.Module, *given: Any, **named: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         assert not given, "the denoiser names what it gives"

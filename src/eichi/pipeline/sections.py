@@ -10,7 +10,6 @@ Knows nothing of pictures, prompts' words, files or frames.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from diffusers import HunyuanVideoFramepackTransformer3DModel
@@ -106,7 +105,7 @@ class Denoiser:
         self.words, self.away = section.positive, 0
         if options.nag != 1.0:
             self.words, self.away = self._beside()
-        self._told: dict[tuple[int, float], dict[str, Any]] = {}
+        self._told: dict[tuple[int, float], dict[str, float]] = {}
 
     def __call__(self, state: Tensor, sigma: float) -> Tensor:
         """x0 [1, c, w, h, w'] in float32 from a state at noise level `sigma`."""
@@ -145,7 +144,7 @@ class Denoiser:
         )[0]
         return velocity.float()
 
-    def _beyond(self, sigma: float, away: int) -> dict[str, Any]:
+    def _beyond(self, sigma: float, away: int) -> dict[str, dict[str, float]]:
         """What the transformer is told beside the inputs of the library's: nothing where that is not asked for."""
         options = self.options
         if options.nag == 1.0 and options.rope == 1.0:

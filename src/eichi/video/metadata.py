@@ -174,7 +174,7 @@ def read_record(path: Path) -> Record:
         if not _is_record(values):
             raise InputError("error.file.record", path=path)
         return dict(values)
-    request: dict[str, Any] = {}
+    request: Plain = {}
     for key, value in read_texts(texts).items():
         place(request, key, value)
     if not request:

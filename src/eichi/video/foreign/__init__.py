@@ -13,6 +13,7 @@ brought it reads a quarter, it takes a seed out of a quoted text, and it is quad
 from collections.abc import Mapping
 from typing import Any
 
+from eichi.declare import Plain
 from eichi.reading import looks_like_json, parse_json
 from eichi.video.foreign.graph import is_graph, read_graph
 from eichi.video.foreign.named import read_named
@@ -27,7 +28,7 @@ FIRST = (BARE, "invokeai_metadata", "sd-metadata", "generation_data", "usercomme
 WITHIN = ("sui_image_params", "extraMetadata", "image", "prompt")
 
 
-def read_texts(texts: Mapping[str, str]) -> dict[str, Any]:
+def read_texts(texts: Mapping[str, str]) -> Plain:
     """The options that the texts of a file have, by dotted key, as they are written there; `texts` by small name."""
     short = {name: text for name, text in texts.items() if len(text) <= LIMIT}
     for name in sorted(short, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
@@ -36,7 +37,7 @@ def read_texts(texts: Mapping[str, str]) -> dict[str, Any]:
     return read_named(short)
 
 
-def read_text(text: str, bare: bool = True) -> dict[str, Any]:
+def read_text(text: str, bare: bool = True) -> Plain:
     """The options that one text has; where it is `bare`, words without settings are a prompt."""
     text = text.strip("\0\ufeff \t\r\n")
     if looks_like_json(text):
@@ -47,7 +48,7 @@ def read_text(text: str, bare: bool = True) -> dict[str, Any]:
     return read_lines(text, bare)
 
 
-def _read_table(values: Any) -> dict[str, Any]:
+def _read_table(values: Any) -> Plain:
     """The options that a table of JSON has, or a table within it."""
     if not isinstance(values, dict):
         return {}

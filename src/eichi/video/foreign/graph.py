@@ -8,6 +8,7 @@ looked at a bounded number of times, however the links run.
 from collections.abc import Mapping
 from typing import Any
 
+from eichi.declare import Plain
 from eichi.video.foreign.named import plain, read_named, read_values
 
 # Samplers that are looked at, and links that are gone back for one number.
@@ -48,7 +49,7 @@ def is_graph(values: Mapping[str, Any]) -> bool:
     return any(isinstance(node, dict) and "class_type" in node for node in values.values())
 
 
-def read_graph(values: Mapping[str, Any]) -> dict[str, Any]:
+def read_graph(values: Mapping[str, Any]) -> Plain:
     """The options that a graph drew with, by dotted key; nothing of a graph without words."""
     graph = _Graph(values)
     for name in graph.samplers():
@@ -83,13 +84,13 @@ class _Graph:
         found = [name for name in self.inputs if self._draws(name)][:MOST]
         return sorted(found, key=lambda name: bool(self._before(name) & {*found}))
 
-    def sampler(self, name: str) -> dict[str, Any]:
+    def sampler(self, name: str) -> Plain:
         """What a sampler was given; nothing where it was given no words, links where they lead to none of one side."""
         parts = self._parts(name)
         texts: dict[str, str] = {}
-        ends: dict[str, Any] = {}
-        numbers: dict[str, Any] = {}
-        lost: dict[str, Any] = {}  # what is given, but leads to nothing that can be taken
+        ends: Plain = {}
+        numbers: Plain = {}
+        lost: Plain = {}  # what is given, but leads to nothing that can be taken
         for inputs in parts:
             for key in inputs:
                 if plain(key) in TAKEN:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from eichi.declare import Plain
 from eichi.reading import looks_like_json
 from eichi.text import shorten
 
@@ -59,7 +60,7 @@ def read_values(values: Mapping[str, Any]) -> dict[str, str]:
 
     What is no number stays as it is where there is no other, so that it can be said that it is not used.
     """
-    table: dict[str, Any] = {}
+    table: Plain = {}
     for name, value in values.items():
         table.setdefault(plain(name), value)
     if SHORT[1] not in table:

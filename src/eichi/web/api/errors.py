@@ -1,7 +1,7 @@
 """Errors as answers: one model, in the visitor's language. What is wrong with a question is said by our sentences."""
 
 from tempfile import gettempdir
-from typing import Any, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -21,11 +21,10 @@ from eichi.web.uploads import LARGEST
 from eichi.web.visitor import spoken, visiting
 
 SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorView, "description": text} for status, text in SAID.items()
-}
+Answers: TypeAlias = dict[int | str, dict[str, Any]]  # as the library takes them, by their status
+ANSWERS: Answers = {status: {"model": ErrorView, "description": text} for status, text in SAID.items()}
 # Of what answers with something else than JSON, FastAPI would say that its errors are of that kind too.
-PLAIN_ANSWERS: dict[int | str, dict[str, Any]] = {
+PLAIN_ANSWERS: Answers = {
     status: {
         "description": text,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorView"}}},

@@ -1,11 +1,11 @@
 """The stream that every page follows: what is there, then what changes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 
-from eichi.web.api.errors import PLAIN_ANSWERS
+from eichi.web.api.errors import PLAIN_ANSWERS, Answers
 from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.live import Change
@@ -26,7 +26,7 @@ EVENT = {
         "data": {"contentMediaType": "application/json", "contentSchema": {"$ref": "#/components/schemas/Change"}}
     },
 }
-CHANGES: dict[int | str, dict[str, Any]] = {
+CHANGES: Answers = {
     200: {
         "description": "Everything, then what changes. The id of an event is what to go on from.",
         "content": {Stream.media_type: {"schema": {"type": "string"}, "itemSchema": EVENT}},

@@ -27,7 +27,7 @@ from eichi.jobs.view import (
     Told,
     View,
 )
-from eichi.web.api.errors import PLAIN_ANSWERS
+from eichi.web.api.errors import PLAIN_ANSWERS, Answers
 from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.live import PACE
@@ -50,7 +50,7 @@ EVENT = {
         }
     },
 }
-TOLD: dict[int | str, dict[str, Any]] = {
+TOLD: Answers = {
     200: {
         "description": "What the job said and says, to its end. The id of an event is the number to go on from.",
         "content": {EventSourceResponse.media_type: {"schema": {"type": "string"}, "itemSchema": EVENT}},
