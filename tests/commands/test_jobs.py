@@ -310,7 +310,7 @@ def test_run_is_left_by_control_c_and_goes_on(eichi: Run, picture: Path) -> None
     if sys.platform == "win32":
         pytest.skip("no groups of processes that get a signal")
     # So many steps that what follows the first section outlasts the news of it.
-    words = ("--image", picture, *SHORT, "--seconds", 1.5, "--steps", 60, "--no-teacache")
+    words = ("--image", picture, *SHORT, "--seconds", 1.5, "--steps", 40, "--no-teacache")
     long = eichi("add", *words, "--json").last["added"][0]
     command = [*TERMINAL, "jobs", "run", "--json"]
     process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, start_new_session=True)

@@ -23,6 +23,7 @@ from eichi.options import FrameOptions, VideoOptions
 from eichi.settings import Settings, load_settings, variable
 from tests.clips import clip
 from tests.docs.blocks import OPEN, ROOT, Line, commands
+from tests.pictures import save_small
 from tests.program import Run
 
 LINES = list(commands())
@@ -132,7 +133,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     demo = made / "src" / "eichi" / "demo"
     shutil.copytree(ROOT / "src" / "eichi" / "demo", demo)
     for name in ("cat.jpg", "end.jpg", "sitting.jpg", "dress.png"):
-        shutil.copyfile(demo / "picture.jpg", made / name)
+        save_small(made / name)
     for name in ("style.safetensors", "face.safetensors"):
         shutil.copyfile(demo / "blueprint.safetensors", made / name)
     for name in ("holiday.mp4", "evening.mp4"):

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import shutil
 import textwrap
 import tomllib
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.blocks import ROOT, Block, blocks
+from tests.docs.blocks import Block, blocks
+from tests.pictures import save_small
 
 # Programs that people run. Those of the reference have tests of their own, in `tests.reference` and
 # `tests.web.test_examples`; what guides for developers show is a part of something.
@@ -56,7 +56,7 @@ def test_what_is_a_setting_is_read(block: Block) -> None:
 @pytest.mark.parametrize("block", PROGRAMS, ids=str)
 def test_a_program_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cat.jpg", "end.jpg"):
-        shutil.copyfile(ROOT / "src" / "eichi" / "demo" / "picture.jpg", tmp_path / name)
+        save_small(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     shorter = re.sub(r"\bseconds=\d+", 'seconds=0.3, sampling={"steps": 1}', block.text)
     exec(compile(shorter, str(block), "exec"), {"__name__": "__main__"})

@@ -28,7 +28,7 @@ from tests.web.conftest import running
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
 TABS = 8  # more than the six connections that a browser allows to a server
-SLOW = {"steps": 100, "teacache": False}  # seen while it is made, on a fast machine, too
+SLOW = {"steps": 40, "teacache": False}  # seen while it is made, on a fast machine, too
 
 
 def tab_to(page: Page, control: Locator) -> None:
@@ -126,7 +126,7 @@ def test_a_job_and_half_a_word_outlive_the_server(tmp_path: Path, browser: Brows
         opened(page, server.address, "ja")
         number = job(page, server.address, give(page, server.address, ball), sampling=SLOW)
         line = page.locator("job-stage .line")
-        expect(line).to_contain_text(re.compile(r"[1-9]\d*/100"))
+        expect(line).to_contain_text(re.compile(r"[1-9]\d*/40"))
         page.locator("#video-prompt").press_sequentially("赤いボー")
         server.kill()
         expect(page.locator("#lost")).to_have_text(say("page.offline", "ja"))
