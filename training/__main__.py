@@ -2,7 +2,7 @@
 
 Every stage continues where it was interrupted. Minutes are processor time of one core; the defaults, four hours in
 all, are for two. On another device than the CPU they are minutes of the clock. `adopt` begins a state folder with the
-weights that ship, so that `fork` and `decoder` go on from them; `all` begins with nothing.
+weights that ship, so that `fork` and `decoder` go on from them, and `before` measures those; `all` begins with nothing.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def stages(args: argparse.Namespace) -> dict[str, Callable[[], object]]:
         "drawn": lambda: drawn.fill(folder, DRAWN, args.device),
         "polish": lambda: decoder.train(folder, cache.codec(folder), minutes("polish"), sizes, args.device),
         "export": lambda: export.export(folder, args.target),
-        "calibrate": lambda: calibrate.calibrate(args.target),
+        "calibrate": lambda: calibrate.calibrate(args.target, args.pixels),
         "curves": lambda: report.curves(folder),
         "report": lambda: report.report(args.pictures, args.pixels),
     }
@@ -56,7 +56,9 @@ def clips(folder: Path, count: int, workers: int, pixels: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=["all", "adopt", *stages(argparse.Namespace(state=Path(), pixels=64))])
+    parser.add_argument(
+        "stage", choices=["all", "adopt", "before", *stages(argparse.Namespace(state=Path(), pixels=64))]
+    )
     parser.add_argument("--state", type=Path, default=Path("build/training"), help="folder of caches and checkpoints")
     parser.add_argument("--target", type=Path, default=Path("src/eichi/models/tiny"), help="where weights are exported")
     parser.add_argument("--minutes", type=float, help=f"budget of one stage; by default {MINUTES}")
@@ -71,10 +73,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=64, help="held-out pictures of the report")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if args.stage == "adopt":
-        adopt.adopt(args.target, args.state)
-        return
     runs = stages(args)
+    alone = {
+        "adopt": lambda: adopt.adopt(args.target, args.state),
+        "before": lambda: report.before(args.pictures, args.pixels),
+    }
+    if args.stage in alone:
+        alone[args.stage]()
+        return
     for name in runs if args.stage == "all" else [args.stage]:
         runs[name]()
 

@@ -20,19 +20,19 @@ PICTURES, STEPS = 6, 25
 TEA, MAG = "teacache.json", "magcache.json"
 
 
-def calibrate(target: Path) -> dict[str, list[float]]:
-    """Measure both models and write what was found beside the weights."""
-    found = {model: measure(model) for model in MODELS}
+def calibrate(target: Path, side: int) -> dict[str, list[float]]:
+    """Measure both models on pictures of `side` pixels and write what was found beside the weights."""
+    found = {model: measure(model, side) for model in MODELS}
     polynomials = {model: measured.polynomial for model, measured in found.items()}
     _write(target / TEA, polynomials)
     _write(target / MAG, {model: {str(measured.steps): measured.ratios} for model, measured in found.items()})
     return polynomials
 
 
-def measure(model: str) -> Measured:
+def measure(model: str, side: int) -> Measured:
     """All steps of some clips."""
     with tempfile.TemporaryDirectory() as folder:
-        judge = Judge(model, PICTURES, Path(folder))
+        judge = Judge(model, PICTURES, Path(folder), side)
         with watched(judge.components.transformer) as measured:
             for subject, word in zip(judge.subjects, ("right", "left", "up", "down", "right", "up"), strict=True):
                 judge.clip(subject, f"the {{s}} moves {word}", sampling={"steps": STEPS, "teacache": False})

@@ -5,7 +5,7 @@
     text_encoder_2/ tokenizer_2/                    CLIP
     vae/ image_encoder/ feature_extractor/
     preview.json                                    latents to colours, as a 16 x 3 matrix
-    README.md                                       the model card
+    README.md                                       the model card, with the figures that were measured last
 
 Float16 is for storage: the program computes in float32. The VAE would also compute in float16 (`training/half.py`).
 Weights are saved by the official classes, so each folder loads with the official `from_pretrained`.
@@ -14,7 +14,6 @@ Weights are saved by the official classes, so each folder loads with the officia
 import json
 import logging
 import shutil
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -25,6 +24,7 @@ from training import cache, samples, state, world
 from training.codec import Codec, autoencoder
 from training.decoder import start
 from training.half import halve
+from training.page import card
 from training.text import saved_tokenizers
 from training.transformer import eyes, network
 
@@ -62,8 +62,7 @@ def export(folder: Path, target: Path) -> None:
         aside / "feature_extractor"
     )
     (aside / "preview.json").write_text(preview(code), encoding="utf-8")
-    card = resources.files("training") / "card.md"
-    (aside / "README.md").write_text(card.read_text(encoding="utf-8"), encoding="utf-8")
+    (aside / "README.md").write_text(card(), encoding="utf-8")
     size = sum(p.stat().st_size for p in aside.rglob("*") if p.is_file())
     if size > LIMIT:
         raise ValueError(f"the embedded model takes {size} bytes, more than the {LIMIT} a package may carry")

@@ -19,7 +19,7 @@ from training.codec import CHANNELS
 from training.text import WIDTH, Tokens, Told, encoders, read, saved_tokenizers
 
 HEADS, HEAD = 4, 32
-DUAL, SINGLE = 2, 7
+DUAL, SINGLE = 2, 4
 AXES = (8, 12, 12)  # of a head's 32 numbers: time, height, width
 SHARPNESS = 1.4
 

@@ -3,7 +3,7 @@
 Everything is measured through the program itself (`judge.py`), on pictures of the held-out world: other seeds, and
 photographs never trained on. Every picture is combined with every word, so that a figure says what the *word* did; the
 empty prompt is one control that keeps the table honest, the world's own clips in a model's place are the other. Each
-figure stands beside the least that was asked for, and where it is less, the table says so.
+figure stands beside the least that was asked for (`page.py`).
 
 Sprites are followed in pictures of single latents, one frame of four: that is enough and ten times quicker than all.
 Seams and smoothness are measured in the frames that a user gets.
@@ -13,7 +13,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,82 +27,17 @@ from torch import Tensor
 from training import measures, sheets, sprites, track, world
 from training.decoder import decibels
 from training.judge import LEAST, SIDE, Clip, Judge, Subject, Truth
-from training.measures import FALL, HIGH, RISE, TURNED
+from training.measures import FALL, HIGH, RISE
+from training.page import BEFORE, FIGURES, MODELS, SAID, TARGET, TRUTH, WEIGHTS, Figures, Measured, card, page
 from training.words import DIRECTIONS, OPPOSITE
 
 log = logging.getLogger(__name__)
 
-MODELS = {"tiny": "standard", "tiny-f1": "F1"}
-TRUTH = "the world itself"
-ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "measured" / "tiny-model.md"
-WEIGHTS = ROOT / "src" / "eichi" / "models" / "tiny"
-
-SAID = {
-    "right": "the {s} moves right",
-    "left": "the {s} moves left",
-    "up": "the {s} moves up",
-    "down": "the {s} moves down",
-    "still": "the {s} stands still",
-    "jump": "the {s} jumps",
-    "spin": "the {s} spins",
-    "wave": "the {s} waves",
-    "grow": "the {s} grows",
-    "shrink": "the {s} shrinks",
-    "pan right": "the camera pans right",
-    "pan left": "the camera pans left",
-    "zoom": "the camera zooms in",
-    "": "",
-}
 SHOWN = 4  # pictures of a motion's sheet, for each model
 LONG = 4.8  # seconds that make four sections
 SPANS = [0, 9, 10, 18]  # the first and the last latent of what each of two sections shows
 
-Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One row of the table: a figure's name, what it is, and from where on it is good enough."""
-
-    name: str
-    what: str
-    least: float
-    unit: str = "%"  # shares are printed in hundredths
-    most: bool = False  # the figure must not be larger, instead of smaller
-
-    def met(self, value: float) -> bool:
-        return value <= self.least if self.most else value >= self.least
-
-    def told(self, value: float) -> str:
-        return f"{100 * value:.1f} %" if self.unit == "%" else f"{value:.1f} {self.unit}".strip()
-
-
-BARS = (
-    Bar("clips", "VAE: synthetic clips", 32, "dB"),
-    Bar("photographs", "VAE: photographs never seen", 29, "dB"),
-    Bar("coded", "a sprite's steps between frames, clip through the VAE: deviation / mean", 0.5, "", True),
-    Bar("made", "the same in what the model makes", 0.5, "", True),
-    Bar("named", "goes the named way, plain and textured", 0.98),
-    Bar("named on photographs", "goes the named way, photographs", 0.92),
-    Bar("empty", "passes as a named way with an empty prompt (chance: 25 %)", 0.25, "%", True),
-    Bar("jump", "jumps: rises by more than 8 % of the width", 0.95),
-    Bar("spin", f"spins: by {TURNED[0]:.0f} to {TURNED[1]:.0f} degrees within the first second, on the spot", 0.85),
-    Bar("wave", "a figure waves: an arm goes up beside its head and comes down again", 0.85),
-    Bar("grow", f"grows: area over {RISE}", 0.95),
-    Bar("shrink", f"shrinks: area under {FALL}", 0.85),
-    Bar("pan", "the camera pans: background shifts by more than 5 % of the width", 0.95),
-    Bar("zoom", "the camera zooms: magnification over 1.1", 0.95),
-    Bar("still", "stands still: largest drift, mean over the pictures, of the width", 0.01, "%", True),
-    Bar("kept", "a moving sprite over 5 s: colour and shape lose from the first second to the last", 2.0, "dB", True),
-    Bar("edges", "outline after 1 s: share of it whose contrast is at least half of the truth's", 0.80),
-    Bar("final", "Final Frame reached: sprite's centre misses by, of the width", 0.01, "%", True),
-    Bar("key", "key frame of a section reached: sprite's centre misses by, of the width", 0.01, "%", True),
-    Bar("opposite", "opposite prompts in two sections go opposite ways", 0.95),
-    Bar("seams", "step between sections against the clip's median step", 1.5, "", True),
-    Bar("seconds", "seconds for a section of 1 s, 25 steps, 2 cores, no step cache", 8, "s", True),
-    Bar("megabytes", "package data", 25, "MB", True),
-)
+Strips = list[tuple[str, Clip]]
 
 
 @dataclass
@@ -111,7 +46,7 @@ class Bench:
 
     judge: Judge
     figures: Figures = field(default_factory=dict)
-    strips: dict[str, list[tuple[str, Clip]]] = field(default_factory=dict)
+    strips: dict[str, Strips] = field(default_factory=dict)
 
     def shots(self, subject: Subject, word: str, quick: bool = False, **options: Any) -> Clip:
         """What each latent of a video shows, or only the first and the last."""
@@ -140,26 +75,36 @@ class Bench:
 
 
 def report(pictures: int, side: int = SIDE, target: Path = TARGET) -> None:
-    """Measure both models, each in a process of its own, and the world; write the page with its sheets.
+    """Measure both models, each in a process of its own, and the world; write the page with its sheets, and the card.
 
     `side` is that of the pictures, in pixels.
     """
-    names = (*MODELS, TRUTH)
+    found = _found((*MODELS, TRUTH), pictures, side)
+    folder = target.with_suffix("")
+    for word in SAID:
+        rows = [(f"{MODELS[model]}: {label}", clip) for model in MODELS for label, clip in found[model][1][word]]
+        sheets.sheet(folder / f"{word or 'empty'}.webp".replace(" ", "-"), rows)
+    Measured(pictures, side, {model: values for model, (values, _) in found.items()}).write(folder / FIGURES)
+    target.write_text(page(target), encoding="utf-8")
+    (WEIGHTS / "README.md").write_text(card(target), encoding="utf-8")
+
+
+def before(pictures: int, side: int = SIDE, target: Path = TARGET) -> None:
+    """Measure the weights that ship, so that those which replace them can be shown beside them."""
+    figures = {model: values for model, (values, _) in _found(tuple(MODELS), pictures, side).items()}
+    Measured(pictures, side, figures).write(target.with_suffix("") / BEFORE)
+
+
+def _found(names: Sequence[str], pictures: int, side: int) -> dict[str, tuple[Figures, dict[str, Strips]]]:
+    """Figures and clips to look at, by what was measured."""
     with get_context("spawn").Pool(len(MODELS)) as pool:
         found = dict(zip(names, pool.starmap(measured, [(name, pictures, side) for name in names], 1), strict=True))
     for model in MODELS:
         found[model][0].update(cost(model, side))
-    folder = target.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
-    for word in SAID:
-        rows = [(f"{MODELS[model]}: {label}", clip) for model in MODELS for label, clip in found[model][1][word]]
-        sheets.sheet(folder / f"{word or 'empty'}.webp".replace(" ", "-"), rows)
-    figures = {model: values for model, (values, _) in found.items()}
-    (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    target.write_text(page(figures, pictures, side), encoding="utf-8")
+    return found
 
 
-def measured(model: str, pictures: int, side: int) -> tuple[Figures, dict[str, list[tuple[str, Clip]]]]:
+def measured(model: str, pictures: int, side: int) -> tuple[Figures, dict[str, Strips]]:
     """All figures of one model, or of the world in its place, and clips to look at."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("eichi").setLevel(logging.WARNING)
@@ -363,53 +308,6 @@ def cost(model: str, side: int) -> Figures:
         seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file())
     return {"seconds": seconds, "megabytes": size / 1e6}
-
-
-def page(figures: dict[str, Figures], pictures: int, side: int) -> str:
-    """The whole page."""
-    return "\n".join([*_head(pictures, side), *_table(figures), *_after(figures), *_sheets()]) + "\n"
-
-
-def _head(pictures: int, side: int) -> Iterator[str]:
-    yield from (
-        "# The embedded model, measured",
-        "",
-        "Made by `make behaviour`: both checkpoints in the package, through the program with its defaults (25 steps,",
-        f"TeaCache), on {pictures} held-out pictures of {side} x {side}, a third of them photographs never seen; from",
-        "“jumps” on a third of the pictures, for clips of five seconds a sixth. How it was made, what is in it and",
-        "what it cannot do: [its card](../src/eichi/models/tiny/README.md).",
-        "",
-    )
-
-
-def _table(figures: dict[str, Figures]) -> Iterator[str]:
-    yield f"| what | asked for | {' | '.join(MODELS.values())} | {TRUTH} | |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for bar in BARS:
-        values = [figures[name].get(bar.name) for name in (*MODELS, TRUTH)]
-        told = ["-" if value is None else bar.told(value) for value in values]
-        short = any(value is not None and not bar.met(value) for value in values[: len(MODELS)])
-        least = f"{'at most' if bar.most else 'at least'} {bar.told(bar.least)}"
-        yield f"| {bar.what} | {least} | {' | '.join(told)} | {'**not reached**' if short else ''} |"
-
-
-def _after(figures: dict[str, Figures]) -> Iterator[str]:
-    worst = " and ".join(f"{figures[model]['worst seam']:.1f}" for model in MODELS)
-    yield from (
-        "",
-        "“The world itself” is what a model that had learnt everything would reach: the clips of the training world",
-        "with the same pictures, sent through the VAE. The row of seams is the median over all seams; the worst has",
-        f"{worst} times its clip's median step.",
-    )
-    if (TARGET.with_suffix("") / "curves.webp").exists():
-        yield from ("", "![loss over steps](tiny-model/curves.webp)")
-
-
-def _sheets() -> Iterator[str]:
-    for word, said in SAID.items():
-        title = said.format(s="sprite") or "(empty prompt)"
-        name = (word or "empty").replace(" ", "-")
-        yield from ("", f"## {title[0].upper()}{title[1:]}", "", f"![{title}](tiny-model/{name}.webp)")
 
 
 def curves(folder: Path, target: Path = TARGET) -> None:

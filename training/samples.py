@@ -30,7 +30,7 @@ from training.rng import Rng, pick
 from training.words import CAMERA, DIRECTIONS, OPPOSITE
 
 REVERSE, FORWARD = "reverse", "forward"
-WINDOWS, SHORT_SHARE = (9, 5), 0.15
+WINDOWS, SHORT_SHARE = (9, 5), 0.3
 # Shares of paddings of 0, 1, 2, 3 windows, and of any number of latents.
 PADDINGS, OTHER = (0.36, 0.28, 0.1, 0.08), 0.18
 KEY_FRAME, FINAL, ODD_LENGTH = 0.2, 0.4, 0.12

@@ -7,10 +7,15 @@ import torch
 from PIL import Image, ImageDraw
 
 LABEL = 190  # pixels beside a row
+SEEN = 128  # pixels of a frame's width that can be looked at
 
 
-def sheet(path: Path, rows: Sequence[tuple[str, torch.Tensor]], columns: int = 10, zoom: int = 2) -> None:
-    """Write labelled clips (frames, 3, h, w) in -1..1; frames are taken at even distances, first and last included."""
+def sheet(path: Path, rows: Sequence[tuple[str, torch.Tensor]], columns: int = 10) -> None:
+    """Write labelled clips (frames, 3, h, w) in -1..1; frames are taken at even distances, first and last included.
+
+    Small ones are enlarged by a whole number.
+    """
+    zoom = max(1, SEEN // rows[0][1].shape[-1])
     strips = [(label, _strip(clip, columns)) for label, clip in rows]
     height, width = strips[0][1].shape[1:]
     canvas = Image.new("RGB", (LABEL + width * zoom, sum(s.shape[1] for _, s in strips) * zoom), "white")

@@ -54,7 +54,7 @@ SAVE_EVERY = 480.0  # seconds
 CHECK_EVERY = 1200.0  # seconds of training; a look at the validation set costs as much as a dozen steps
 FIRST_SHARE = 0.1  # of all minutes; until then the second stage sees clips of the smallest sprites, if there are any
 EVERYDAY_GUIDANCE = 10.0
-MEMORY = 0.998  # of the running mean of the weights, from step to step
+MEMORY = 0.996  # of the running mean of the weights, from step to step
 CHECKED, CHECKED_BATCH = 6, 16  # batches of the validation set
 
 
@@ -194,6 +194,7 @@ class Trainer:
             if self._agree(time.monotonic() - saved) > SAVE_EVERY:
                 self.keep()
                 saved = time.monotonic()
+        self.due = 0.0  # the last network is compared in any case: rates have fallen to nothing by then
         self.keep()
         log.info("%s finished: %d steps, %.0f s", self.job.path.stem, self.step, self.spent)
 

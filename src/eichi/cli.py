@@ -128,7 +128,8 @@ def frame(assignments: tuple[str, ...], only_plan: bool, out: Path | None, as_js
 def demo(model: str, out: Path | None, as_json: bool) -> None:
     with reporting(as_json) as settings, as_file(files("eichi") / "demo" / "picture.jpg") as picture:
         prompt = (files("eichi") / "demo" / "prompt.txt").read_text(encoding="utf-8").strip()
-        options = VideoOptions.parse({"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1})
+        asked = {"model": model, "image": picture, "prompt": prompt, "seconds": 2.0, "seed": 1}
+        options = VideoOptions.parse(asked | {"finish": {"upscale": "compact2x"}})
         run_request(options, out or settings.outputs, settings, as_json, kept=True)  # the page's history begins with it
 
 

@@ -18,10 +18,6 @@ def test_every_part_is_there_and_the_whole_is_small() -> None:
     assert sum(p.stat().st_size for p in TINY.rglob("*") if p.is_file()) <= LIMIT
 
 
-def test_the_card_is_what_an_export_would_write() -> None:
-    assert (TINY / "README.md").read_text() == (Path(__file__).parents[2] / "training" / "card.md").read_text()
-
-
 def test_the_shipped_tokenizer_takes_the_template_as_the_catalogue_says() -> None:
     tokenizer = AutoTokenizer.from_pretrained(TINY / "tokenizer")
     template = find("tiny").template
