@@ -52,7 +52,10 @@ class Bar:
     def met(self, value: float) -> bool:
         return value <= self.least if self.most else value >= self.least
 
-    def told(self, value: float) -> str:
+    def told(self, value: float | None) -> str:
+        """A figure as it is printed; a dash where it was not measured."""
+        if value is None:
+            return "-"
         return f"{100 * value:.1f} %" if self.unit == "%" else f"{value:.1f} {self.unit}".strip()
 
 
@@ -111,7 +114,7 @@ def page(target: Path = TARGET) -> str:
 
 def card(target: Path = TARGET) -> str:
     """The model card, its table filled in."""
-    text = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
+    text = (ROOT / "training" / "card.md").read_text(encoding="utf-8")
     return text.replace("{figures}", "\n".join(_rows(Measured.read(target.with_suffix("") / FIGURES))))
 
 
@@ -119,7 +122,7 @@ def _rows(now: Measured) -> Iterator[str]:
     yield f"| on {now.pictures} pictures of {now.side} x {now.side} | {' | '.join(MODELS.values())} |"
     yield "|---" * (len(MODELS) + 1) + "|"
     for bar in BARS:
-        told = [bar.told(now.figures[model][bar.name]) if bar.name in now.figures[model] else "-" for model in MODELS]
+        told = [bar.told(now.figures[model].get(bar.name)) for model in MODELS]
         yield f"| {bar.what} | {' | '.join(told)} |"
 
 
@@ -146,7 +149,7 @@ def _table(now: Measured, before: Measured | None) -> Iterator[str]:
     yield "| --- " * (len(columns) + 3) + "|"
     for bar in BARS:
         values = [figures.get(bar.name) for _, figures in columns]
-        told = ["-" if value is None else bar.told(value) for value in values]
+        told = map(bar.told, values)
         short = any(value is not None and not bar.met(value) for value in values[: len(MODELS)])
         least = f"{'at most' if bar.most else 'at least'} {bar.told(bar.least)}"
         yield f"| {bar.what} | {least} | {' | '.join(told)} | {'**not reached**' if short else ''} |"
