@@ -17,7 +17,7 @@ from eichi.jobs.runner import new_runner
 from eichi.jobs.store import Store
 from eichi.jobs.view import Status
 from eichi.jobs.worker import Worker
-from eichi.options import VideoOptions
+from eichi.options import FinishOptions, VideoOptions
 from eichi.pipeline.checkpoint import Checkpoint
 from eichi.pipeline.generate import generate
 from eichi.settings import load_settings
@@ -156,17 +156,22 @@ def _parts(queue: Queue, worker: Worker, id: int, after: int) -> Iterator[object
 def test_what_a_terminal_makes_is_a_job_of_the_page(
     home: Path, options: VideoOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With its sections, of which the page may make some anew; `eichi demo` is such a one."""
-    run_request(options, tmp_path / "out", load_settings(), as_json=False, kept=True)
+    """With its sections, of which the page may make some anew, and what finishes it; `eichi demo` is such a one."""
+    both = VideoOptions.parse(options.dump() | {"finish": {"format": "gif"}})
+    run_request(both, tmp_path / "out", load_settings(), as_json=False, kept=True)
     with Store(load_settings().store) as store:
-        (job,) = store.jobs()
+        job, chain = sorted(store.jobs(), key=lambda job: job.id)
         said = [told.event.kind for told in store.events(job.id)]
+        assert store.events(chain.id)[-1].event.kind == "changed"
     assert (job.status, job.runner) == (Status.DONE, None)
     assert isinstance(job.result, Finished) and Path(job.result.video).is_file()
     assert str(job.result.video) in capsys.readouterr().out
     assert said[0] == said[-1] == "changed" and "section_done" in said
     assert job.checkpoint is not None and job.pace is not None
     assert any(Path(job.checkpoint).parent.glob(".*.made"))
+    assert isinstance(chain.options, FinishOptions) and (chain.status, chain.runner) == (Status.DONE, None)
+    assert str(chain.options.video) == job.result.video
+    assert isinstance(chain.result, Finished) and Path(chain.result.video).suffix == ".gif"
 
 
 @pytest.mark.parametrize(

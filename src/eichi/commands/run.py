@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from eichi.plan.plan import Plan
 
 
+Place = TypeVar("Place", "Checkpoint", "FinishFolder")
 Telling = Callable[[Iterator[Event]], Iterator[Event]]  # lets somebody know of the events of a job, and passes them on
 
 
@@ -67,27 +68,34 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     shared_plan(plan, settings.runtime)
     check_chain(options.finish, settings.model_folders)
     from eichi.models.load import Components
+    from eichi.pipeline.checkpoint import new_checkpoint
     from eichi.pipeline.generate import generate
 
     with closing(Components(plan.entry, settings.runtime)) as components, ExitStack() as held:
-        place, telling = held.enter_context(_job(options, out, settings)) if kept else NOBODY
+        place, telling = None, alone
+        if kept:
+            place, telling = held.enter_context(_job(options, out, settings, partial(new_checkpoint, out)))
         last = follow(
             lambda stop: telling(generate(plan, out, components, stop, place, retire=telling is not alone)),
             as_json,
             settings,
             out,
         )
-    follow_chain(options, last, out, settings, as_json)
+    follow_chain(options, last, out, settings, as_json, kept)
     return last
 
 
-def follow_chain(options: VideoOptions, last: Event, out: Path, settings: Settings, as_json: bool) -> None:
+def follow_chain(
+    options: VideoOptions, last: Event, out: Path, settings: Settings, as_json: bool, kept: bool = False
+) -> None:
     """Finish the video that a job has ended with, where its request asks for that."""
     from eichi.finish.plan import make_finish_plan
 
     if options.finish.asked and isinstance(last, Finished):
         chain = FinishOptions(video=Path(last.video), finish=options.finish)
-        follow_finish(make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json)
+        follow_finish(
+            make_finish_plan(chain, settings.model_folders, settings.cache), out, settings, as_json, kept=kept
+        )
 
 
 def follow_finish(
@@ -96,13 +104,21 @@ def follow_finish(
     settings: Settings,
     as_json: bool,
     place: "FinishFolder | None" = None,
+    kept: bool = False,
 ) -> None:
-    """Finish a video, or go on in a `place` or where the same was interrupted, which may be a job of the store."""
-    from eichi.finish.folder import left_over
+    """Finish a video, or go on in a `place` or where the same was interrupted, which may be a job of the store. One
+    that is `kept` becomes such a job.
+    """
+    from eichi.finish.folder import left_over, new_folder
     from eichi.finish.run import finish
 
-    place = place or left_over(out, plan)
-    with nullcontext(alone) if place is None else telling_of(settings, place.folder, plan.options) as telling:
+    place, telling = place or left_over(out, plan), alone
+    with ExitStack() as held:
+        if place is not None:
+            telling = held.enter_context(telling_of(settings, place.folder, plan.options))
+        elif kept:
+            begin = partial(new_folder, out, plan.form.ending)
+            place, telling = held.enter_context(_job(plan.options, out, settings, begin))
         follow(
             lambda stop: telling(finish(plan, out, settings.runtime, stop, place)),
             as_json,
@@ -129,19 +145,22 @@ def telling_of(settings: Settings, folder: Path, options: VideoOptions | FinishO
 
 
 @contextmanager
-def _job(options: VideoOptions, out: Path, settings: Settings) -> "Iterator[tuple[Checkpoint | None, Telling]]":
-    """A job of the store that this process runs, as the page would have it; where the store fails, that is said."""
+def _job(
+    options: VideoOptions | FinishOptions, out: Path, settings: Settings, begin: "Callable[[], Place]"
+) -> "Iterator[tuple[Place | None, Telling]]":
+    """A job of the store that this process runs, as the page would have it, in the place that `begin` makes; where the
+    store fails, that is said.
+    """
     from eichi.jobs.draft import draft
     from eichi.jobs.elsewhere import run_here
     from eichi.jobs.runner import new_runner
     from eichi.jobs.store import Store
-    from eichi.pipeline.checkpoint import new_checkpoint
 
     with ExitStack() as stack:
-        place, telling = NOBODY
+        place, telling = None, alone
         try:
-            asked = draft(options, out, settings.model_folders)
-            place = new_checkpoint(out)
+            asked = draft(options, out, settings.model_folders, cache=settings.cache)
+            place = begin()
             store = stack.enter_context(Store(settings.store))
             (job,) = store.add([asked], runner=new_runner())
             telling = partial(run_here, store=store, job=job, checkpoint=str(place.folder.absolute()))
@@ -153,9 +172,6 @@ def _job(options: VideoOptions, out: Path, settings: Settings) -> "Iterator[tupl
 def alone(events: Iterator[Event]) -> Iterator[Event]:
     """The events of a job that no store knows."""
     return events
-
-
-NOBODY = None, alone
 
 
 def draw_images(plans: Sequence["FramePlan"], out: Path, settings: Settings, as_json: bool) -> None:
