@@ -101,7 +101,7 @@ train: .venv/ready-dev
 	nice -n 10 $(BIN)/python -m training all
 
 behaviour: .venv/ready-dev
-	$(BIN)/python -m training report
+	$(BIN)/python -m training report --pixels 128
 
 .venv/bin/python:
 	@echo "Setting up in .venv: some minutes, 1.2 GB with the torch for the CPU, about 5 GB with that for a card."

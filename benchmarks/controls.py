@@ -62,7 +62,7 @@ class Control:
     seconds: float = 2.0
     single: bool = False
     enlarge: int = 0  # of a small effect, also its difference to the first row, this many times
-    side: int = SIDE  # of a square video; the embedded model knows no larger ones, so these come out badly
+    side: int = SIDE  # of a square video; above 128 pixels the embedded model draws badly
     colours: bool = False  # whether colours are measured, too
     cost: str = ""  # times as long as without it
 
@@ -226,7 +226,7 @@ CONTROLS = (
         "half as far apart the sprite goes twice as far, and blurs.",
         "sampling#vision-strength-and-position-scale",
         lambda s: tuple(
-            (label, RIGHT, steps(**values) | {"resolution": 128})
+            (label, RIGHT, steps(**values) | {"resolution": 256})
             for label, values in (
                 ("off", {}),
                 ("0.5 from 800", {"rope": 0.5}),
@@ -234,7 +234,7 @@ CONTROLS = (
             )
         ),
         seconds=1.0,
-        side=128,
+        side=256,
         cost="1.01",
     ),
     Control(

@@ -99,11 +99,13 @@ def test_a_copy_of_the_embedded_folder_keeps_its_two_transformers(tmp_path: Path
 
 def test_a_card_may_name_the_sizes_that_are_drawn(tmp_path: Path) -> None:
     entry = find(str(folder(tmp_path / "mine", '{"like": "framepack", "sizes": {"64": [[64, 64], [48, 80]]}}')))
-    assert (entry.sizes, entry.resolution) == ({64: ((64, 64), (48, 80))}, 64)
+    assert (entry.sizes, entry.resolution, entry.small) == ({64: ((64, 64), (48, 80))}, 64, None)
     entry = find(
         str(folder(tmp_path / "other", '{"like": "framepack", "sizes": {"64": [[64, 64]], "640": [[640, 640]]}}'))
     )
     assert entry.resolution == 640
+    entry = find(str(folder(tmp_path / "third", '{"like": "tiny", "sizes": {"128": [[128, 128]]}}')))
+    assert (entry.resolution, entry.small) == (128, None)
 
 
 @pytest.mark.parametrize(

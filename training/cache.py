@@ -28,11 +28,13 @@ FIRST, TRAIN, VALID = world.FIRST, "train", "valid"  # splits of the world
 LATENTS = 37
 FRAMES = GROUP * (LATENTS - 1) + 1
 CHUNK = 250
-# Sizes (height, width) of successive chunks, by the side of a square picture: most are square, as many lie as stand. A
-# network for 128 pixels sees some of the smaller ones, too.
+# Sizes (height, width) of successive chunks, by the side of a square picture: most are square, as many lie as stand. Of
+# what a network for 128 pixels sees, every other chunk is small: a step with it costs a quarter, and what was learnt
+# there is soon forgotten. The first two are what the validation set has.
+LARGE, SMALL = ((128, 128), (128, 128), (96, 160), (160, 96)), ((64, 64), (64, 64), (48, 80), (80, 48))
 SIZES = {
     64: ((64, 64),) * 8 + ((48, 80), (80, 48)) * 2,
-    128: ((128, 128),) * 9 + ((96, 160), (160, 96)) * 2 + ((64, 64), (48, 80), (80, 48)),
+    128: tuple(size for both in zip(LARGE, SMALL, strict=True) for size in both),
 }
 # Side of the picture that the vision encoder is fed; it only ever sees the start picture.
 VISION = 64

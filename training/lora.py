@@ -6,7 +6,7 @@ gone again. Scenes of the synthetic world are painted over and coded by the ship
 weighted as in the training of the model itself, and only the low-rank matrices learn; peft holds them, and the file is
 what diffusers writes. Needs no state folder: whoever has the program can train.
 
-A step takes half a second on one core, and three hundred are enough to see.
+A step takes a second on one core, and three hundred are enough to see.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from training.transformer import loss
 log = logging.getLogger(__name__)
 
 RANK, RATE, BATCH = 8, 3e-3, 8
-SIZES = ((64, 64), (64, 64), (48, 80), (80, 48))
+SIZES = ((128, 128), (96, 160), (160, 96), (64, 64))
 # What attention looks at and what the blocks make of it; modulation decides over brightness as a whole.
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2", "proj_mlp", "proj_out", "linear"]
 STRENGTHS = (0.0, 0.4, 0.8, 1.2)

@@ -136,7 +136,8 @@ def _head(now: Measured, before: Measured | None) -> Iterator[str]:
         "it and what it cannot do: [its card](../src/eichi/models/tiny/README.md).",
     )
     if before is not None:
-        yield f"“Before” are the weights that these replaced, on {before.pictures} such pictures of the same size."
+        size = f"{before.side} x {before.side}"
+        yield f"“Before” are the weights that these replaced, on {before.pictures} such pictures of {size}."
     yield ""
 
 

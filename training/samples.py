@@ -33,12 +33,12 @@ REVERSE, FORWARD = "reverse", "forward"
 WINDOWS, SHORT_SHARE = (9, 5), 0.3
 # Shares of paddings of 0, 1, 2, 3 windows, and of any number of latents.
 PADDINGS, OTHER = (0.36, 0.28, 0.1, 0.08), 0.18
-KEY_FRAME, FINAL, ODD_LENGTH = 0.2, 0.4, 0.12
+KEY_FRAME, FINAL, ODD_LENGTH = 0.3, 0.4, 0.12
 NOISE = (0.0, 0.0, 0.05, 0.15)
 # Shares of single images, of images with a reference, and with a part masked out.
 SINGLE, REFERRED, MASKED = 0.1, 0.6, 0.3
-CROSSED = 0.5  # of histories that go the opposite way
-SLOW = ("spin", "shrink", "wave")
+CROSSED = 0.75  # of histories that go the opposite way
+SLOW = ("spin", "shrink", "wave", "zoom")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Mix:
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True, unsaid=0.25)
+LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True, unsaid=0.1)
 # What networks are compared on: it stays when lessons change.
 CHECK = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.0, camera=True)
 
@@ -103,14 +103,20 @@ def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) ->
     }
 
 
-def draw(rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix = LATE) -> tuple[int, Sample]:
-    """A batch of `count` windows; also says which of the sets of clips (one per picture size) it comes from."""
+def draw(
+    rng: Rng, clips: Sequence[Clips], direction: str, count: int, mix: Mix = LATE, common: Rng | None = None
+) -> tuple[int, Sample]:
+    """A batch of `count` windows; also says which of the sets of clips (one per picture size) it comes from.
+
+    What a step's time depends on is drawn from `common`: processes that wait for each other take equally long then.
+    """
+    common = common or rng
     sizes = [len(c) for c in clips]
-    which = int(rng.choice(len(sizes), p=[s / sum(sizes) for s in sizes]))
+    which = int(common.choice(len(sizes), p=[s / sum(sizes) for s in sizes]))
     rows = torch.tensor([_row(rng, clips[which], mix) for _ in range(count)])
     if direction == REVERSE and rng.random() < SINGLE:
         return which, _single(rng, clips[which], rows)
-    window = WINDOWS[int(rng.random() < SHORT_SHARE)]
+    window = WINDOWS[int(common.random() < SHORT_SHARE)]
     make = _reverse if direction == REVERSE else _forward
     return which, make(rng, clips[which], rows, window, mix)
 

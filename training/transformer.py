@@ -222,7 +222,7 @@ class Trainer:
         direction = job.direction or (samples.REVERSE, samples.FORWARD)[(self.step + job.rank) % 2]
         early = job.direction is None and self.spent < 60 * job.minutes * LESSON
         mix = samples.EARLY if early else samples.LATE
-        which, sample = samples.draw(rng, self.clips, direction, job.batch, mix)
+        which, sample = samples.draw(rng, self.clips, direction, job.batch, mix, stream("common", self.step))
         said = said_with(self.clips[which], sample)
         told = self.net.read(self.tokens[which].pick(said).to(job.device))
         seen = self.seen[which][sample.rows].to(job.device)

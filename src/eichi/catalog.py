@@ -185,6 +185,8 @@ class Entry:
     """One model: `sizes` are (height, width) by resolution id, `teacache` a polynomial, highest power first,
     `magcache` changes of size at every step, for some numbers of steps.
 
+    A picture of fewer pixels than any size of the usual `resolution` is made at that of `small`, if there is one.
+
     `published` are the networks of the parts that have weights, `spare` folders of the package for parts that are
     nothing but constants. `moment` says which of its four frames a latent of the
     VAE stands for, 1 to 4: the middle, where nobody knows better.
@@ -202,6 +204,7 @@ class Entry:
     anatomy: Anatomy
     published: Mapping[str, Published]
     root: Path | None = None
+    small: int | None = None
     moment: float = 2.5
     spare: Mapping[str, Path] = field(default_factory=dict)
 
@@ -245,7 +248,8 @@ def _like(folder: Path) -> Entry:
         magcache = tuple(tuple(float(r) for r in table) for table in told.get("magcache", base.magcache))
         sizes = base.sizes if "sizes" not in told else _sizes(told["sizes"])
         resolution = base.resolution if base.resolution in sizes else max(sizes)
-        return replace(base, teacache=teacache, magcache=magcache, sizes=sizes, resolution=resolution)
+        small = base.small if base.small in sizes else None
+        return replace(base, teacache=teacache, magcache=magcache, sizes=sizes, resolution=resolution, small=small)
     except FileNotFoundError as error:
         raise ModelError("error.model.card", folder=folder, card=CARD, known=", ".join(_entries())) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -313,7 +317,7 @@ def _entries() -> dict[str, Entry]:
 
 
 def _tiny(name: str) -> Entry:
-    """The embedded model: trained on a synthetic world at 64 pixels, see the card beside its weights."""
+    """The embedded model: trained on a synthetic world at 128 pixels, see the card beside its weights."""
     root = _package() / "models" / "tiny"
     parts = {part: PartSource(None, part) for part in PARTS}
     if name == "tiny-f1":
@@ -322,8 +326,9 @@ def _tiny(name: str) -> Entry:
         name=name,
         direction="forward" if name == "tiny-f1" else "reverse",
         parts=parts,
-        sizes={64: ((48, 80), (64, 64), (80, 48))},
-        resolution=64,
+        sizes={64: ((48, 80), (64, 64), (80, 48)), 128: ((96, 160), (128, 128), (160, 96))},
+        resolution=128,
+        small=64,
         template=HUNYUAN,
         preview=_preview(root / "preview.json"),
         teacache=_teacache(root / "teacache.json", name),

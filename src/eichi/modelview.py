@@ -83,7 +83,8 @@ class ModelView(View):
 
     `size` are the bytes that are still to be fetched, near enough, `here` those that have come of parts that are not
     whole. `interrupted` says that a download was begun and has not ended; `removable` are bytes that removing frees,
-    `short` those that the disk has too few for a download.
+    `short` those that the disk has too few for a download. A model whose resolution goes by the picture has no
+    `default` one.
     """
 
     name: str
@@ -100,7 +101,7 @@ class ModelView(View):
     parts: tuple[PartView, ...]
     licences: tuple[LicenceView, ...]
     resolutions: tuple[ResolutionView, ...]
-    default: int
+    default: int | None
     notes: tuple[str, ...]
 
 
@@ -226,7 +227,7 @@ def model_view(entry: Entry, models: ModelFolders, language: str, agreed: frozen
         resolutions=tuple(
             ResolutionView(value=size, label=f"{size} {say('unit.pixels', language)}") for size in entry.sizes
         ),
-        default=entry.resolution,
+        default=None if entry.small is not None else entry.resolution,
         notes=(say(f"mode.{entry.direction}_help", language),),
     )
 

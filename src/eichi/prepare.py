@@ -46,6 +46,7 @@ Asked = TypeVar("Asked", VideoOptions, FrameOptions)
 Made = TypeVar("Made", Plan, FramePlan, FillPlan)
 
 
+PLENTY = 256  # pixels of either side, at least, of a start picture that is made
 STRETCH = 0.05  # of its form: what a video may lose without a word
 # Stands for a start picture that is not given yet, in a plan that is only looked at.
 ABSENT = Path(MADE)
@@ -130,7 +131,8 @@ def begin_of(options: VideoOptions | FrameOptions) -> Path | None:
 def _measured(options: Asked, size: Size | None) -> Size:
     """The (width, height) of the start picture, or what stands for it. Raises PictureError."""
     if isinstance(options, VideoOptions) and options.start != "picture":
-        return options.form
+        width, height = options.form
+        return PLENTY * width, PLENTY * height  # it is made as large as is asked for
     if options.image == ABSENT and size is not None:
         return size
     assert options.image is not None

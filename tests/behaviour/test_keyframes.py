@@ -45,7 +45,9 @@ def test_a_section_image_pulls_its_section_most(judge: Judge) -> None:
     free, held = (distances(judge, TWO, lambda s, k=k: {"sections": {0: s.last} if k else {}}) for k in (False, True))  # type: ignore[misc]
     early, late = ((free - held)[:, part].mean(1) for part in (slice(1, 10), slice(10, None)))
     assert (late > 0).sum() >= PICTURES - 1
-    assert late.sum() > 2 * early.sum()
+    assert (late > early).sum() >= PICTURES - 1
+    # An even way from the start picture to a section that stays at its image comes half as near: twice is a jump.
+    assert late.sum() > 1.5 * early.sum()
 
 
 @pytest.mark.parametrize(("loop", "seconds"), [("final", ONE), ("seamless", TWO)])

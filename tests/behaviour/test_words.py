@@ -4,8 +4,11 @@ Pictures are held out from training. The empty prompt is the control that keeps 
 sprite must not go every named way.
 """
 
+from pathlib import Path
+
 import pytest
 
+from eichi.catalog import find
 from training.judge import LEAST, Clip, Judge, Subject
 from training.words import DIRECTIONS
 
@@ -47,3 +50,13 @@ def test_standing_still_moves_least(judge: Judge) -> None:
 def test_the_first_frame_is_the_picture(judge: Judge) -> None:
     for subject in judge.subjects[:2]:
         assert judge.likeness(subject, judge.clip(subject, "the {s} jumps", **QUICK)) >= 30.0
+
+
+@pytest.mark.parametrize("model", ["tiny", "tiny-f1"])
+def test_words_move_it_in_larger_pictures_too(model: str, tmp_path: Path) -> None:
+    judge = Judge(model, 1, tmp_path, find(model).resolution)
+    subject = judge.subjects[0]
+    for direction in ("right", "up"):
+        clip = shown(judge, subject, f"the {{s}} moves {direction}")
+        assert clip.shape[-2:] == (128, 128)
+        assert judge.went(subject, clip, direction) > LEAST

@@ -19,7 +19,7 @@ from tests.clips import Made
 from tests.program import Run
 
 CHAIN = ("--grain", "0.3", "--scale", "0.5", "--reverse")
-VIDEO = ("--model", "tiny", "--start", "noise", "--seconds", "1.5", "--steps", "1", "--seed", "3")
+VIDEO = ("--model", "tiny", "--start", "noise", "--resolution", "64", "--seconds", "1.5", "--steps", "1", "--seed", "3")
 
 
 class Stop:

@@ -22,7 +22,8 @@ from eichi.video.jobfolder import unfinished
 
 
 def planned(tmp_path: Path, **values: Any) -> Plan:
-    request = {"prompt": "a star", "seconds": 1, "section_size": 0.5, "seed": 3, "sampling": {"steps": 1}} | values
+    request = {"prompt": "a star", "seconds": 1, "section_size": 0.5, "seed": 3, "resolution": 64}
+    request |= {"sampling": {"steps": 1}} | values
     return make_plan(VideoOptions.parse(request), ModelFolders(tmp_path))
 
 

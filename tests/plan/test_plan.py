@@ -13,6 +13,7 @@ from eichi.errors import OptionError
 from eichi.jobs.view import PlanView
 from eichi.options import MAX_SEED, VideoOptions, place
 from eichi.plan.plan import Plan, make_plan
+from eichi.plan.size import usual
 from eichi.plan.timeline import WINDOWS, paddings
 
 
@@ -55,7 +56,7 @@ def test_a_plan_is_consistent(values: dict[str, Any], data: st.DataObject) -> No
     assert plan.latents == window * count + 1
     assert plan.frames == 4 * window * count + own
     assert [section.order for section in plan.sections] == list(range(count))
-    assert (plan.height, plan.width) in plan.entry.sizes[plan.entry.resolution]
+    assert (plan.height, plan.width) in plan.entry.sizes[usual(plan.entry, values["size"])]
     # Every frame and every made latent belongs to exactly one section; the standard model makes the last one first.
     in_time = plan.sections[::-1] if reverse else plan.sections
     frames = [frame for section in in_time for frame in range(section.start_frame, section.end_frame)]
@@ -177,7 +178,7 @@ def test_a_plan_planned_again_is_the_same() -> None:
     [
         ("framepack", {"image": None}, ["--image"]),
         ("framepack", {"resolution": 650}, ["resolution", "650", "384, 512, 640"]),
-        ("tiny", {"resolution": 640}, ["resolution", "640", "Use one of: 64."]),
+        ("tiny", {"resolution": 640}, ["resolution", "640", "Use one of: 64, 128."]),
         ("framepack", {"sampling": {"image_strength": 1.01}}, ["sampling.image_strength", "choose an F1 model"]),
         ("framepack-f1", {"keyframes": {"final": "e.png"}}, ["keyframes.final", "choose a standard model"]),
         ("framepack-f1", {"keyframes": {"sections": {0: "e.png"}}}, ["keyframes.sections", "choose a standard model"]),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eichi.catalog import FRAMEPACK_SIZES, find
-from eichi.plan.size import nearest, published
+from eichi.plan.size import nearest, published, usual
 
 SQUARE = {id: (id, id) for id in FRAMEPACK_SIZES} | {1080: (1056, 1056), 2160: (2144, 2144)}
 WIDE = {384: (288, 512), 512: (384, 640), 640: (480, 832), 768: (576, 960), 960: (704, 1152)} | {
@@ -46,6 +46,21 @@ def test_the_first_framepack_has_no_square(
     assert published(entry, 640, picture, first=True) == first
     assert published(entry, 512, (500, 500), first=True) == (512, 512)
     assert published(find("tiny"), 64, (500, 500), first=True) == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("model", "picture", "resolution"),
+    [
+        ("tiny", (128, 128), 128),
+        ("tiny-f1", (160, 96), 128),
+        ("tiny", (159, 96), 64),
+        ("tiny", (96, 64), 64),
+        ("tiny", (4000, 2), 64),
+        ("framepack", (96, 64), 640),
+    ],
+)
+def test_a_picture_of_few_pixels_is_made_small(model: str, picture: tuple[int, int], resolution: int) -> None:
+    assert usual(find(model), picture) == resolution
 
 
 @given(st.sampled_from(sorted(FRAMEPACK_SIZES)), st.integers(1, 9999), st.integers(1, 9999))

@@ -26,7 +26,7 @@ def test_a_style_repaints(style: str) -> None:
 @pytest.mark.slow
 def test_it_learns_and_its_file_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lora, "SIZES", ((48, 48),))
-    student = lora.Student("tiny", "negative", count=2)
+    student = lora.Student("tiny", "blueprint", count=2)
     (clips,) = student.clips
     assert (len(clips), clips.clips.shape) == (2, (2, 37, 16, 6, 6))
 
@@ -38,7 +38,7 @@ def test_it_learns_and_its_file_works(tmp_path: Path, monkeypatch: pytest.Monkey
     student.learn(8, batch=2)
     assert mean() < 0.97 * before
 
-    path = tmp_path / "negative.safetensors"
+    path = tmp_path / "blueprint.safetensors"
     student.save(path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     components = Components(find("tiny"), Runtime(ModelFolders(tmp_path), "cpu"))

@@ -60,7 +60,7 @@ def test_a_start_that_is_made_needs_no_image(desk: Desk, video: VideoOptions) ->
     view = drafted(desk, video, image=None, start="noise", aspect="9:16", keyframes__loop="final")
     assert problems(view) == []
     assert isinstance(view.plan, PlanView)
-    assert (view.plan.images, view.plan.width, view.plan.height) == ({}, 48, 80)
+    assert (view.plan.images, view.plan.width, view.plan.height) == ({}, 96, 160)
 
 
 def test_every_wrong_item_is_named_and_the_rest_is_planned(desk: Desk, video: VideoOptions, picture: Path) -> None:

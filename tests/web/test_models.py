@@ -36,7 +36,8 @@ def test_models_are_listed_with_what_they_need(client: TestClient) -> None:
     told = client.get("/api/v1/models", headers={"eichi-language": "ru"}).json()["models"]
     models = {model["name"]: model for model in told}
     tiny, full = models["tiny"], models["framepack-f1"]
-    assert (tiny["present"], tiny["size"], tiny["resolutions"]) == (True, 0, [{"value": 64, "label": "64 пикс."}])
+    assert (tiny["present"], tiny["size"], tiny["default"]) == (True, 0, None)  # it goes by the picture
+    assert tiny["resolutions"] == [{"value": side, "label": f"{side} пикс."} for side in (64, 128)]
     assert (full["present"], full["default"], full["direction"], full["label"]) == (
         False,
         640,

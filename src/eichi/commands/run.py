@@ -72,7 +72,8 @@ def run_request(options: VideoOptions, out: Path, settings: Settings, as_json: b
     from eichi.pipeline.generate import generate
 
     with closing(Components(plan.entry, settings.runtime)) as components, ExitStack() as held:
-        place, telling = None, alone
+        place: Checkpoint | None = None
+        telling: Telling = alone
         if kept:
             place, telling = held.enter_context(_job(options, out, settings, partial(new_checkpoint, out)))
         last = follow(
@@ -112,7 +113,8 @@ def follow_finish(
     from eichi.finish.folder import left_over, new_folder
     from eichi.finish.run import finish
 
-    place, telling = place or left_over(out, plan), alone
+    place = place or left_over(out, plan)
+    telling: Telling = alone
     with ExitStack() as held:
         if place is not None:
             telling = held.enter_context(telling_of(settings, place.folder, plan.options))
@@ -157,7 +159,8 @@ def _job(
     from eichi.jobs.store import Store
 
     with ExitStack() as stack:
-        place, telling = None, alone
+        place: Place | None = None
+        telling: Telling = alone
         try:
             asked = draft(options, out, settings.model_folders, cache=settings.cache)
             place = begin()

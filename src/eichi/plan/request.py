@@ -9,7 +9,7 @@ from eichi.catalog import Entry
 from eichi.declare import walk
 from eichi.events import Adjusted
 from eichi.options import MAX_SEED, FillOptions, Request, StepOptions
-from eichi.plan.size import published
+from eichi.plan.size import published, usual
 from eichi.plan.wildcards import plain
 
 Asked = TypeVar("Asked", bound=Request)
@@ -33,7 +33,7 @@ def settle(options: Asked, entry: Entry, picture: tuple[int, int]) -> tuple[Aske
     `picture` is the start picture's (width, height). A seed that was left open is drawn here, so that what is
     resolved can be run again.
     """
-    resolution = options.resolution or entry.resolution
+    resolution = options.resolution or usual(entry, picture)
     height, width = published(entry, resolution, picture, first=options.fit == "original")
     seed = drawn(options.seed)
     return options.model_copy(update={"seed": seed, "resolution": resolution}), seed, height, width

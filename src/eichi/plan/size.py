@@ -17,6 +17,14 @@ def published(entry: Entry, resolution: int, picture: tuple[int, int], first: bo
     return nearest(tuple(size for size in sizes if size not in LATER) if first else sizes, *picture)
 
 
+def usual(entry: Entry, picture: tuple[int, int]) -> int:
+    """The resolution that a model takes for a picture of (width, height) pixels if none is asked for."""
+    least = min(height * width for height, width in entry.sizes[entry.resolution])
+    if entry.small is not None and picture[0] * picture[1] < least:
+        return entry.small
+    return entry.resolution
+
+
 def resolution_of(entry: Entry, size: tuple[int, int]) -> int | None:
     """A model's resolution by which a picture of (height, width) keeps its size, None where there is none."""
     return next((one for one, sizes in entry.sizes.items() if nearest(sizes, size[1], size[0]) == size), None)

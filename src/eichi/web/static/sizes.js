@@ -96,8 +96,8 @@ export class Models {
     list.dataset.state = state;
     const offered = (model?.resolutions ?? []).map((one) => [one.value, one.label]);
     if (chosen !== null && !offered.some(([value]) => value === chosen)) offered.push([chosen, String(chosen)]);
-    const rest = offered.filter(([value]) => value !== model?.default || value === chosen);
-    list.replaceChildren(new Option(model ? String(offered.find(([value]) => value === model.default)?.[1] ?? model.default) : say("page.auto"), ""));
+    const usual = model?.default ?? null, rest = offered.filter(([value]) => value !== usual || value === chosen);
+    list.replaceChildren(new Option(usual === null ? say("page.auto") : String(offered.find(([value]) => value === usual)?.[1] ?? usual), ""));
     for (const [value, text] of rest) {
       const one = new Option(text, String(value), false, value === chosen);
       one.dataset.value = JSON.stringify(value);
