@@ -37,9 +37,10 @@ def rise(clip: Clip, background: Tensor) -> float:
     return float((places[0, 1] - places[:, 1]).max())
 
 
-def spins(clip: Clip, background: Tensor) -> bool:
+def spins(clip: Clip, scene: world.Scene, background: Tensor) -> bool:
     """Whether the sprite turns while it stays where it is."""
-    turned = [track.turned(clip[0], later, background) for later in clip[SOON]]
+    centre = world.truth(scene, torch.zeros(1))[0]
+    turned = [track.turned(clip[0], later, background, centre) for later in clip[SOON]]
     return any(TURNED[0] <= angle <= TURNED[1] for angle in turned) and track.drift(clip, background) < STAYS
 
 

@@ -185,7 +185,7 @@ def _moves(bench: Bench, subjects: Sequence[Subject]) -> None:
     test("grow", lambda clip, s: track.growth(clip, s.background) > RISE)
     test("shrink", lambda clip, s: track.growth(clip, s.background) < FALL)
     turning = [s for s in bench.judge.subjects if s.sprite in sprites.TURNING][: len(subjects)]
-    test("spin", lambda clip, s: measures.spins(clip, s.background), turning)
+    test("spin", lambda clip, s: measures.spins(clip, s.scene, s.background), turning)
     figures = bench.judge.others("figure", len(subjects))
     test("wave", lambda clip, s: measures.waves(clip, s.scene, s.background), figures)
 

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 QUIET = 0.16
 SHIFTS = tuple(k / 64 for k in range(-24, 25))
 ANGLES = tuple(range(-80, 81, 4))  # degrees
-REACH = 0.45  # of half the width: a circle that holds any sprite
 SCALES = tuple(1 + k / 40 for k in range(-8, 33))
 
 
@@ -51,22 +50,27 @@ def growth(frames: torch.Tensor, background: torch.Tensor) -> float:
     return float(mass[-max(1, len(mass) // 10) :].mean() / mass[0].clamp(min=1e-4))
 
 
-def turned(first: torch.Tensor, later: torch.Tensor, background: torch.Tensor) -> float:
-    """By how many degrees, whichever way, the sprite turned about its centre between two frames (3, h, w)."""
-    place, _ = centres(first[None], background)
+def turned(first: torch.Tensor, later: torch.Tensor, background: torch.Tensor, centre: torch.Tensor) -> float:
+    """By how many degrees, whichever way, what stands out of the background turned between two frames (3, h, w).
+
+    It is cut out of the first frame, turned about `centre` (2) and laid over the background, (1, 3, h, w): what does
+    not turn, however rich, then counts for nothing.
+    """
     height, width = first.shape[-2:]
-    x, y = 2 * float(place[0, 0]), 2 * float(place[0, 1]) * width / height
-    trials, grids = [math.radians(angle) for angle in ANGLES], []
-    rows, columns = torch.meshgrid(torch.linspace(-1, 1, 33), torch.linspace(-1, 1, 33), indexing="ij")
-    disc = ((rows**2 + columns**2) <= 1).float()
-    for angle in trials:
+    cover = (_smooth((first - background).abs().mean(1) - QUIET) > 0).float()
+    cut = torch.cat([(first * cover), cover])
+    x, y = (centre * 2).tolist()
+    rows, columns = torch.meshgrid(
+        (torch.arange(height) + 0.5 - height / 2) * 2 / width, (torch.arange(width) + 0.5) * 2 / width - 1, indexing="ij"
+    )
+    rows, columns, grids = rows - y, columns - x, []
+    for angle in map(math.radians, ANGLES):
         cos, sin = math.cos(angle), math.sin(angle)
-        across, down = REACH * (columns * cos + rows * sin), REACH * (rows * cos - columns * sin)
-        grids.append(torch.stack([x + across, y + down * width / height], -1))
-    seen = F.grid_sample(first.expand(len(trials), -1, -1, -1), torch.stack(grids), align_corners=False)
-    there = F.grid_sample(later[None], grids[ANGLES.index(0)][None], align_corners=False)
-    error = ((seen - there).abs() * disc).sum((1, 2, 3))
-    return float(abs(ANGLES[int(error.argmin())]))
+        across, down = x + columns * cos + rows * sin, y + rows * cos - columns * sin
+        grids.append(torch.stack([across, down * width / height], -1))
+    turning = F.grid_sample(cut.expand(len(grids), -1, -1, -1), torch.stack(grids), align_corners=False)
+    shown = turning[:, :3] + background * (1 - turning[:, 3:])
+    return float(abs(ANGLES[int((shown - later).abs().sum((1, 2, 3)).argmin())]))
 
 
 def panned(first: torch.Tensor, last: torch.Tensor) -> float:

@@ -36,16 +36,32 @@ def test_a_picture_whose_sprite_cannot_be_seen_is_left_out() -> None:
 
 @pytest.mark.parametrize("motion", ["jump", "grow", "shrink", "spin", "still"])
 def test_what_happens_on_the_spot_is_told_apart(motion: str) -> None:
+    scene = replace(PLAIN, motion=motion)
     frames, background = clip(motion)
     seen = {
         "jump": measures.rise(frames, background) > measures.HIGH,
         "grow": track.growth(frames, background) > measures.RISE,
         "shrink": track.growth(frames, background) < measures.FALL,
-        "spin": measures.spins(frames, background),
-        "still": track.drift(frames, background) < 0.01 and not measures.spins(frames, background),
+        "spin": measures.spins(frames, scene, background),
+        "still": track.drift(frames, background) < 0.01 and not measures.spins(frames, scene, background),
     }
     assert seen[motion]
     assert not any(there for name, there in seen.items() if name in ("jump", "spin") and name != motion)
+
+
+@pytest.mark.parametrize("kind", ["photo", "pattern", "noise"])
+def test_a_turn_is_seen_before_a_rich_background(kind: str) -> None:
+    """What stands still behind a small sprite must not speak against it."""
+    scenes = (world.scene("held", k, (128, 128), "spin") for k in range(300))
+    some = list(islice((s for s in scenes if s.kind == kind and s.sprite is not None), 6))
+    background = {id(s): world.render(s, torch.zeros(1), bare=True) for s in some}
+
+    def seen(motion: str) -> list[bool]:
+        clips = [world.render(replace(s, motion=motion), torch.arange(0.0, 73.0, 4.0)) for s in some]
+        return [measures.spins(clip, s, background[id(s)]) for clip, s in zip(clips, some, strict=True)]
+
+    assert seen("spin").count(True) >= 5
+    assert not any(seen("still"))
 
 
 def test_waving_is_told_from_everything_else_a_figure_does() -> None:
