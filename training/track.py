@@ -59,11 +59,9 @@ def turned(first: torch.Tensor, later: torch.Tensor, background: torch.Tensor, c
     height, width = first.shape[-2:]
     cover = (_smooth((first - background).abs().mean(1) - QUIET) > 0).float()
     cut = torch.cat([(first * cover), cover])
-    x, y = (centre * 2).tolist()
-    rows, columns = torch.meshgrid(
-        (torch.arange(height) + 0.5 - height / 2) * 2 / width, (torch.arange(width) + 0.5) * 2 / width - 1, indexing="ij"
-    )
-    rows, columns, grids = rows - y, columns - x, []
+    (x, y), grids = (2 * centre).tolist(), []
+    tops, lefts = (torch.arange(height) + 0.5 - height / 2) * 2 / width, (torch.arange(width) + 0.5) * 2 / width - 1
+    rows, columns = torch.meshgrid(tops - y, lefts - x, indexing="ij")
     for angle in map(math.radians, ANGLES):
         cos, sin = math.cos(angle), math.sin(angle)
         across, down = x + columns * cos + rows * sin, y + rows * cos - columns * sin

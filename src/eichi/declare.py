@@ -59,6 +59,7 @@ Cost = Literal["time", "memory"]
 Kind = Literal["picture", "video", "sound", "latents", "lora", "folder", "line"]
 Unit = Literal["seconds", "percent", "pixels", "gigabytes"]
 
+WIDEST = 60  # columns of a value in a sentence
 FINE = 0.01  # the step of a number that says no other
 OPTION = "option."
 
@@ -380,4 +381,4 @@ def shown(value: object, secret: bool = False) -> str:
         return ELLIPSIS
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return shorten(repr(value) if isinstance(value, str) else str(value), 60)
+    return shorten(repr(value[:WIDEST]) if isinstance(value, str) else str(value), WIDEST)

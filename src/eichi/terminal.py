@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -38,34 +39,35 @@ def out_flag(command: Command) -> Command:
 
 @contextmanager
 def interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks the job to stop after the current step; a second one ends the program at once."""
+    """Ctrl-C, or what asks a process to end, asks the job to stop after the current step; a second one ends the program
+    at once.
+    """
     asked = threading.Event()
 
-    def handle(number: int, frame: object) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
 
-    before = signal.signal(signal.SIGINT, handle)
-    try:
+    with _handled(signal.SIGINT, handle), _handled(signal.SIGTERM, handle):
         yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
-def ending() -> Iterator[None]:
-    """What asks a process to end (SIGTERM) does what Ctrl-C does: those that it has started end with it."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _handled(number: signal.Signals, handle: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    before = signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
 
 
 @contextmanager
 def reporting(as_json: bool) -> Iterator[Settings]:
-    """Settings for a command; its errors as one sentence and an exit code."""
+    """Settings for a command; its errors as one sentence and an exit code.
+
+    What asks the process to end (SIGTERM) does what Ctrl-C does: those that it has started end with it.
+    """
     from eichi.library.repair import repair_settings
 
     language = asked_language()
@@ -78,7 +80,8 @@ def reporting(as_json: bool) -> Iterator[Settings]:
         language = settings.language
         for note in notes:
             tell(in_terminal(note, language))
-        yield settings
+        with _handled(signal.SIGTERM, signal.default_int_handler):
+            yield settings
     except EichiError as error:
         fail(error, language, as_json)
     except KeyboardInterrupt:

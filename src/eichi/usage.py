@@ -8,6 +8,7 @@ Knows no command.
 import re
 from collections.abc import Iterable
 from functools import cache
+from math import isfinite
 from typing import Any
 
 import click
@@ -18,6 +19,9 @@ from eichi.reasons import Unfit
 from eichi.settings import asked_language
 from eichi.text import decimal, figures
 from eichi.words import ENGLISH, say, table
+
+LAST = 2**31 - 1  # what every database takes
+EXACT = 2**53  # from here on not every whole number is one of those with a point
 
 # What click itself writes in help.
 OWN = {
@@ -98,7 +102,10 @@ class Group(Command, click.Group):
 
 
 class Number(click.ParamType[float]):
-    """A number within bounds, complained of in the words of every other option."""
+    """A number within bounds, complained of in the words of every other option.
+
+    A whole one without bounds is one that every database takes.
+    """
 
     name = "number"
 
@@ -116,6 +123,10 @@ class Number(click.ParamType[float]):
         below = self._low is not None and number < self._low
         if below or (self._high is not None and number > self._high):
             raise beyond(key, value, self._low, self._high)
+        if self._whole and self._high is None and number > LAST:
+            raise beyond(key, value, None, LAST)
+        if self._whole and self._low is None and number < -LAST:
+            raise beyond(key, value, -LAST, None)
         return number
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
@@ -128,7 +139,10 @@ def _read(text: str, whole: bool) -> float:
     given = figures(text).strip() if whole else decimal(text).strip()
     if not re.fullmatch(form, given, re.ASCII):
         raise Unfit("reason.whole" if whole else "reason.number")
-    return int(given) if whole and len(given) < 20 else float(given)
+    number = float(given)
+    if not isfinite(number):
+        raise Unfit("reason.digits")
+    return int(number) if whole and abs(number) < EXACT else number
 
 
 def explain(error: click.UsageError) -> InputError:

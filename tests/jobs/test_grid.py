@@ -1,5 +1,6 @@
 """Grids: axes as they are typed, requests in their order, and the axes seen again in the requests."""
 
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def test_axes_as_they_are_typed(text: str, axis: Axis) -> None:
         ("=1,2", "error.grid.form"),
         ("cfg=1,5, 2,5", "error.grid.comma"),
         ("cfg=1,500-2,500 [3]", "error.grid.comma"),
+        (f"seed={'9' * 400}-1", "error.option.value"),
+        (f"seconds={'9' * 308}-{'8' * 308} [3]", "error.option.value"),
     ],
 )
 def test_what_is_no_axis_is_said(text: str, id: str) -> None:
@@ -113,12 +116,24 @@ def test_requests_of_a_grid_have_x_turning_fastest() -> None:
         ((Axis("seed", ("1",) * 40), Axis("sampling.steps", ("1",) * 40)), "error.grid.many"),
         (tuple(Axis(key, ("1", "2")) for key in ("seed", "seconds", "steps", "cfg")), "error.grid.axes"),
         ((Axis("sampling.steps", ("1", "900")),), "error.option.range"),
+        ((Axis("replace", ("が", "x" * 19_998)),), "error.option.value"),
     ],
 )
 def test_grids_that_cannot_be_are_refused(axes: tuple[Axis, ...], id: str) -> None:
     with pytest.raises(OptionError) as caught:
         crossed(VIDEO, axes)
     assert caught.value.id == id
+
+
+def test_a_prompt_that_would_be_too_long_is_never_made() -> None:
+    """20,000 signs times 20,000 would hold everybody else up."""
+    long = VIDEO.model_copy(update={"prompt": "a" * 20_000})
+    tracemalloc.start()
+    with pytest.raises(OptionError) as caught:
+        crossed(long, (Axis("replace", ("a", "b" * 19_000)),))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert caught.value.values["reason"] == "reason.long" and most < 20_000_000
 
 
 def test_the_axes_are_seen_again_in_the_requests() -> None:

@@ -20,7 +20,20 @@ from eichi.options import VideoOptions
 from eichi.plan.plan import Plan, make_plan
 from eichi.video.clip import look
 from eichi.video.latentfile import measure_latents
-from eichi.video.metadata import KEY, LIBRARIES, dump, parameters, read_record, record, save_png, tags, without_folders
+from eichi.video.metadata import (
+    FOREIGN,
+    KEY,
+    LIBRARIES,
+    Record,
+    ancestry,
+    dump,
+    parameters,
+    read_record,
+    record,
+    save_png,
+    tags,
+    without_folders,
+)
 from eichi.video.writer import Writer
 
 PIXELS = np.zeros((1, 48, 64, 3), dtype=np.uint8)
@@ -98,6 +111,38 @@ def test_a_record_from_before_loses_its_folders() -> None:
     new = without_folders({"request": request, "sources": [{"model": "/a/b/"}, None]})
     assert (new["request"]["image"], new["sources"]) == ("cat.png", [{"model": "b"}, None])
     assert (new["request"]["prompt"], new["request"]["keyframes"]["prompts"]) == ("a/b", {"0": "/c"})
+
+
+def made_from(path: Path, values: Record, times: int) -> Record:
+    """What is read of a result that was made from a result of a record, and so on, so many times."""
+    for number in range(times):
+        save_png(path, PIXELS[0], {"kind": "finish", "request": {"n": number}, "sources": ancestry([values])})
+        values = read_record(path)
+    return values
+
+
+def test_results_are_made_from_results_as_often_as_one_likes(tmp_path: Path) -> None:
+    """The last steps and what all began with are told."""
+    values, told = made_from(tmp_path / "a.png", record(plan("how it began")), 60), list[Any]()
+    while values["kind"] == "finish":
+        told.append(values["request"]["n"])
+        (values,) = values["sources"]
+    assert told == [*range(59, 49, -1)]
+    assert values["request"]["prompt"] == "how it began"
+
+
+def test_of_many_sources_no_more_is_told_than_can_be_read(tmp_path: Path) -> None:
+    one = record(plan("x" * 20_000))
+    for count, left in ((10, 10), (2000, 0)):
+        save_png(tmp_path / "a.png", PIXELS[0], {"kind": "latents", "request": {}, "sources": ancestry([one] * count)})
+        sources = read_record(tmp_path / "a.png")["sources"]
+        assert (len(sources), sum(source is not None for source in sources)) == (count, left)
+
+
+def test_a_result_of_another_program_s_is_read(tmp_path: Path) -> None:
+    theirs = {"kind": FOREIGN, "request": {"prompt": "a cat"}}
+    save_png(tmp_path / "a.png", PIXELS[0], {"kind": "finish", "request": {}, "sources": ancestry([theirs, None])})
+    assert read_record(tmp_path / "a.png")["sources"] == [theirs, None]
 
 
 @pytest.mark.parametrize("name", ["v.png", "v.mp4"])

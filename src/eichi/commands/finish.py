@@ -3,15 +3,16 @@
 Thin: one request, the same as the page's. Torch is loaded only where an upscaler is asked for.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from eichi.commands.latents import target
 from eichi.commands.run import follow_finish
 from eichi.flags import read_request, some_flags
 from eichi.lines import in_terminal
-from eichi.names import check_name
 from eichi.options import FinishOptions
 from eichi.settings import Settings
 from eichi.terminal import json_flag, out_flag, print_json, reporting, tell
@@ -20,6 +21,8 @@ from eichi.words import say
 
 if TYPE_CHECKING:
     from eichi.finish.plan import FinishPlan
+
+LATEST, PICTURE = 1e6, ".png"  # a second that may be asked for
 
 
 @click.command(cls=Command, help=say("cli.finish"))
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preview",
     nargs=2,
-    type=(Number(0, whole=False), click.Path(path_type=Path)),
+    type=(Number(0, LATEST, whole=False), click.Path(path_type=Path)),
     default=None,
     metavar="SECOND FILE",
     help=say("cli.finish_preview"),
@@ -59,22 +62,36 @@ def finish(
                 click.echo(in_terminal(note, settings.language))
             return
         if preview is not None:
-            _preview(plan, *preview, settings)
+            made = _preview(plan, *preview, settings)
+            if as_json:
+                print_json(made)
+            else:
+                click.echo(say("run.finished", settings.language, file=made.file))
             return
         follow_finish(plan, out or settings.outputs, settings, as_json)
 
 
-def _preview(plan: "FinishPlan", second: float, target: Path, settings: Settings) -> None:
+@dataclass(frozen=True)
+class Preview:
+    """A frame of a result that was written: its file, the second that it is shown at, its size in pixels."""
+
+    file: str
+    second: float
+    width: int
+    height: int
+
+
+def _preview(plan: "FinishPlan", second: float, file: Path, settings: Settings) -> Preview:
     """One frame of a result, as a PNG with the record."""
     from eichi.finish.plan import finish_record
     from eichi.finish.run import preview
     from eichi.video.metadata import save_png
     from eichi.video.writer import writing
 
-    check_name(target)
+    path = target(file, settings, plan.options.video, "preview", PICTURE)
     for note in plan.notes:
         tell(in_terminal(note, settings.language))
     pixels = preview(plan, second, settings.runtime)
-    with writing(target):
-        save_png(target, pixels, finish_record(plan) | {"second": second})
-    click.echo(say("run.finished", settings.language, file=target))
+    with writing(path):
+        save_png(path, pixels, finish_record(plan) | {"second": second})
+    return Preview(str(path), second, plan.width, plan.height)

@@ -19,7 +19,7 @@ from eichi.library.lorafolders import located
 from eichi.lines import in_terminal
 from eichi.options import MAX_SEED, QUEUED, FinishOptions, FrameOptions, VideoOptions
 from eichi.settings import Settings
-from eichi.terminal import FAILED, STOPPED, ending, json_flag, out_flag, print_json, reporting, tell
+from eichi.terminal import FAILED, STOPPED, json_flag, out_flag, print_json, reporting, tell
 from eichi.text import pad, shorten
 from eichi.usage import Group, Number
 from eichi.words import say
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from eichi.jobs.view import JobView, Told
 
 PATH = click.Path(path_type=Path)
-NUMBER = Number(-(2**31), 2**31 - 1)  # what every database takes
 SHOWN = 50  # columns of a prompt in a list
 
 
@@ -69,7 +68,7 @@ def jobs() -> None:
 
 
 def _id(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.argument("job", type=NUMBER)(command)
+    return click.argument("job", type=Number())(command)
 
 
 @jobs.command(help=say("cli.jobs.add"))
@@ -84,7 +83,7 @@ def _id(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--grid-x", metavar="KEY=VALUES", help=say("cli.jobs.grid_x"))
 @click.option("--grid-y", metavar="KEY=VALUES", help=say("cli.jobs.grid_more"))
 @click.option("--grid-z", metavar="KEY=VALUES", help=say("cli.jobs.grid_more"))
-@click.option("--priority", type=NUMBER, default=0, help=say("cli.jobs.priority"))
+@click.option("--priority", type=Number(), default=0, help=say("cli.jobs.priority"))
 @click.option("--dry-run", is_flag=True, help=say("cli.jobs.dry"))
 @out_flag
 @json_flag
@@ -122,7 +121,7 @@ def add(
 @click.argument("video", type=PATH)
 @some_flags(FinishOptions)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=say("cli.set"))
-@click.option("--priority", type=NUMBER, default=0, help=say("cli.jobs.priority"))
+@click.option("--priority", type=Number(), default=0, help=say("cli.jobs.priority"))
 @out_flag
 @json_flag
 def finish(
@@ -147,12 +146,11 @@ def run(as_json: bool) -> None:
             tell(say("cli.queue.held", settings.language))
         executor, ended, stopped = open_executor(queue.store, settings), dict[int, str](), False
         try:
-            with ending():
-                for id in executor.drain():
-                    if id == ELSEWHERE:
-                        tell(say("queue.elsewhere", settings.language))
-                    else:
-                        ended[id] = _watch(queue, id, settings.language)
+            for id in executor.drain():
+                if id == ELSEWHERE:
+                    tell(say("queue.elsewhere", settings.language))
+                else:
+                    ended[id] = _watch(queue, id, settings.language)
         except KeyboardInterrupt:
             stopped = True
             tell(say("queue.lasting" if executor.lasting else "queue.leaving", settings.language))
@@ -224,8 +222,8 @@ def follow(job: int, as_json: bool) -> None:
 
 @jobs.command(help=say("cli.jobs.move"))
 @_id
-@click.option("--to", type=NUMBER, help=say("cli.jobs.to"))
-@click.option("--priority", type=NUMBER, help=say("cli.jobs.priority"))
+@click.option("--to", type=Number(), help=say("cli.jobs.to"))
+@click.option("--priority", type=Number(), help=say("cli.jobs.priority"))
 @json_flag
 def move(job: int, to: int | None, priority: int | None, as_json: bool) -> None:
     with open_queue(as_json) as (settings, queue):
@@ -244,7 +242,7 @@ def edit(job: int, assignments: tuple[str, ...], as_json: bool) -> None:
 
 @jobs.command(help=say("cli.jobs.redo"))
 @_id
-@click.argument("section", type=NUMBER)
+@click.argument("section", type=Number())
 @click.option("--seed", type=Number(0, MAX_SEED), help=say("cli.jobs.redo.seed"))
 @click.option("--prompt", help=say("cli.jobs.redo.prompt"))
 @click.option("--image", type=PATH, help=say("cli.jobs.redo.image"))
@@ -288,7 +286,7 @@ def stop(job: int, how: str, as_json: bool) -> None:
 
 
 @jobs.command(help=say("cli.jobs.hold"))
-@click.argument("job", type=NUMBER, required=False)
+@click.argument("job", type=Number(), required=False)
 @json_flag
 def hold(job: int | None, as_json: bool) -> None:
     with open_queue(as_json) as (settings, queue):
@@ -300,7 +298,7 @@ def hold(job: int | None, as_json: bool) -> None:
 
 
 @jobs.command(help=say("cli.jobs.resume"))
-@click.argument("job", type=NUMBER, required=False)
+@click.argument("job", type=Number(), required=False)
 @json_flag
 def resume(job: int | None, as_json: bool) -> None:
     with open_queue(as_json) as (settings, queue):

@@ -7,7 +7,7 @@ import click
 
 from eichi.declare import shown
 from eichi.errors import OptionError
-from eichi.terminal import ending, reporting, tell
+from eichi.terminal import reporting, tell
 from eichi.usage import Command, Number
 from eichi.words import language_of, languages, say
 
@@ -61,7 +61,7 @@ def ui(
             if inbrowser:
                 webbrowser.open("http://{server}:{port}/".format(**at))
             return
-        with listener, ending():
+        with listener:
             from eichi.web.app import serve
 
             address = say("ui.address", language, **at)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from eichi.terminal import STOPPED, ending, json_flag, print_json, reporting, tell
+from eichi.terminal import STOPPED, json_flag, print_json, reporting, tell
 from eichi.usage import Command
 from eichi.words import say
 
@@ -38,7 +38,7 @@ def worker(store: str | None, place: str | None, devices: str | None, drain: boo
             home = Homecoming(opened, Freight(settings, open_place(settings.place, opened)))
             tell(say("worker.ready", settings.language, store=settings.store.rsplit("@")[-1]))
             try:
-                with ending(), home.watching():
+                with home.watching():
                     for job in executor.drain() if drain else executor.serve():
                         if job == ELSEWHERE:
                             tell(say("queue.elsewhere", settings.language))

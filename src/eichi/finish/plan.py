@@ -23,7 +23,7 @@ from eichi.models.upscalers import Facts, UpscalerFile, facts_of, find_upscaler
 from eichi.options import ChainOptions, FinishOptions, quality
 from eichi.video.clip import Clip, look
 from eichi.video.form import FPS
-from eichi.video.metadata import Marks, Record, portable, read_record, versions, without_folders
+from eichi.video.metadata import Marks, Record, ancestry, portable, read_record, versions
 from eichi.video.sources import BUDGET, FRAME
 
 PART = 48  # worked frames of a segment
@@ -273,7 +273,7 @@ def finish_record(plan: FinishPlan, marks: Marks | None = None) -> Record:
         "sections": plan.parts,
         "rate": round(float(plan.out), 3),
         "versions": versions(),
-        "sources": [None if plan.source is None else without_folders(plan.source)],
+        "sources": ancestry([plan.source]),
     }
     if plan.upscaler is not None and plan.facts is not None:
         values["upscaler"] = {"name": plan.upscaler.name, "architecture": plan.facts.architecture}

@@ -19,10 +19,11 @@ from typing import Any, TypeAlias
 
 from rich.cells import cell_len
 
-from eichi.declare import OptionField, Plain, walk
+from eichi.declare import OptionField, Plain, shown, walk
 from eichi.errors import OptionError
 from eichi.options import FrameOptions, Options, VideoOptions, place
 from eichi.plan.request import drawn
+from eichi.plan.wildcards import LONG
 from eichi.reasons import Unfit
 from eichi.text import ELLIPSIS, decimal, shorten
 from eichi.words import ENGLISH, say
@@ -30,6 +31,7 @@ from eichi.words import ENGLISH, say
 REPLACE = "replace"
 AXES = 3
 MOST = 1000  # jobs of a grid
+FARTHEST = 1e12  # more than any option's number
 STEPS = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?)\s*-\s*([-+]?\d+(?:[.,]\d+)?)\s*(?:\[\s*(\d{1,4})\s*\])?\s*")
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—−〜~ー"), "-")  # what keyboards and editors make of it
 COMMAS = ",，、"  # those of other scripts where there is no plain one
@@ -101,6 +103,8 @@ def _numbers(text: str, field: OptionField) -> Iterator[str]:
     try:
         if steps is not None:
             ends = float(decimal(steps[1])), float(decimal(steps[2]))
+            if max(map(abs, ends)) > FARTHEST:
+                raise OptionError("error.option.value", key=field.key, value=shown(text), reason="reason.digits")
             yield from _steps(*ends, steps[3], whole=field.type is int)
         elif ";" in plain:
             yield from (decimal(one).strip() for one in plain.split(";") if one.strip())
@@ -142,7 +146,10 @@ def check_values(options: Drawn, axis: Axis) -> None:
 def _put(values: Plain, axis: Axis, value: str) -> None:
     """Put a value of an axis into the plain values of a request. Raises OptionError."""
     if axis.key == REPLACE:
-        values["prompt"] = values["prompt"].replace(axis.values[0], value)
+        text, words = values["prompt"], axis.values[0]
+        if len(text) + text.count(words) * (len(value) - len(words)) > LONG:  # before it is made
+            raise OptionError("error.option.value", key="prompt", value=shown(text), reason="reason.long", limit=LONG)
+        values["prompt"] = text.replace(words, value)
     else:
         place(values, axis.key, value)
 

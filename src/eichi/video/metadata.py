@@ -14,7 +14,7 @@ and nobody learns from a result how its maker's folders are called: a file is na
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ from eichi.files import aside, is_packed
 from eichi.options import Options, files_of, place, put
 from eichi.plan.oneframe import FramePlan
 from eichi.plan.plan import Plan
-from eichi.reading import parse_json
+from eichi.reading import MOST, parse_json
 from eichi.text import json_text
 from eichi.video.foreign import read_texts
-from eichi.video.texts import DESCRIPTION, OURS, texts_in
+from eichi.video.texts import DESCRIPTION, LONGEST, OURS, texts_in
 
 # The record of a result: JSON that this program or another, older or newer one has written.
 Record = dict[str, Any]
@@ -45,6 +45,7 @@ Marks = Mapping[str, Mapping[str, Any]]
 KEY = OURS
 PARAMETERS = "parameters"
 FOREIGN = "foreign"
+GENERATIONS = 8  # of results made from results; a record lies two levels deeper with each
 TEXTS = ("prompt", "negative", "prompts", "print")  # where a stroke parts no folders
 LIBRARIES = ("framepack-eichi", "torch", "diffusers", "transformers", "av", "numpy")
 
@@ -81,6 +82,43 @@ def without_folders(values: Any, key: str = "") -> Any:
     if isinstance(values, list):
         return [without_folders(value, key) for value in values]
     return last_part(values) if isinstance(values, str) and key not in TEXTS else values
+
+
+def ancestry(sources: Sequence[Record | None]) -> list[Record | None]:
+    """The records of what a result is made from, each with those of what that was made from, in so far as they can be
+    read again with it: what lies too far back is left out between the last steps and what all began with.
+    """
+    whole = [source and without_folders(source) for source in sources]
+    for generations in range(GENERATIONS, -1, -1):
+        found = [source and _recent(source, generations) for source in whole]
+        if _fits(found):
+            return found
+    return [source if _fits(source, len(found)) else None for source in found]
+
+
+def _recent(values: Record, generations: int) -> Record:
+    """A record that tells of so many generations before it, and of the first."""
+    if "sources" not in values:
+        return values
+    before = _recent if generations else _first
+    return values | {"sources": [source and before(source, generations - 1) for source in values["sources"]]}
+
+
+def _first(values: Record, _: int) -> Record:
+    """The record of what a result's first source, and that one's, and so on, began with."""
+    while sources := [source for source in values.get("sources", []) if source]:
+        values = sources[0]
+    return values
+
+
+def _fits(values: Any, share: int = 1) -> bool:
+    """Whether values take less than half of a readable record's room, or of so many equal shares of that."""
+    text = json_text([[values]])
+    try:
+        parse_json(text, MOST // 2 // share)
+    except ValueError:
+        return False
+    return len(text.encode()) <= LONGEST // 2 // share
 
 
 def record(plan: Plan | FramePlan, marks: Marks | None = None) -> Record:
@@ -182,19 +220,22 @@ def read_record(path: Path) -> Record:
     return {"kind": FOREIGN, "request": request}
 
 
-def _is_record(values: object) -> bool:
-    """Whether values have what every record has, and nothing in its place that is no such thing."""
+def _is_record(values: object, source: bool = False) -> bool:
+    """Whether values have what every record has, and nothing in its place that is no such thing.
+
+    Of another program is only what a result was made from, never a record itself.
+    """
     if not isinstance(values, dict):
         return False
     sources = values.get("sources", [])
     return (
         isinstance(values.get("kind"), str)
-        and values["kind"] != FOREIGN
+        and (source or values["kind"] != FOREIGN)
         and isinstance(values.get("request"), dict)
         and isinstance(values.get("model"), str | None)
         and isinstance(values.get("versions", {}), dict)
         and isinstance(sources, list)
-        and all(source is None or _is_record(source) for source in sources)
+        and all(one is None or _is_record(one, source=True) for one in sources)
     )
 
 

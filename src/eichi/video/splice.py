@@ -23,7 +23,7 @@ from eichi.plan.fill import FillPlan
 from eichi.plan.splice import frame_total, joined, stretches, trimmed
 from eichi.plan.timeline import frame_count, real_seconds
 from eichi.video.latentfile import Latents, load_latents, measure_latents, save_latents
-from eichi.video.metadata import Marks, Record, model_name, portable, read_record, versions, without_folders
+from eichi.video.metadata import Marks, Record, ancestry, model_name, portable, read_record, versions, without_folders
 
 KIND = "latents"
 
@@ -180,7 +180,7 @@ def _made(shape: Shape, sources: Sequence[ToolSource]) -> Record:
     return {
         **figures(shape),
         "clips": len(stretches(shape)),
-        "sources": [without_folders(source.record) for source in sources],
+        "sources": ancestry([source.record for source in sources]),
         "versions": versions(),
     }
 
