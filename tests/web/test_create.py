@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from eichi.video.latentfile import Latents, save_latents
 from tests.machine import NO_BROWSER, chromium
-from tests.web.browser import PATIENCE, Server, opened, serving, visiting, watched
+from tests.web.browser import PATIENCE, Server, begin_with, opened, serving, visiting, watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason=NO_BROWSER)]
 expect.set_options(timeout=PATIENCE)
@@ -216,6 +216,20 @@ def test_a_mode_and_back_keeps_what_only_the_first_has(server: Server, browser: 
         page.locator("input[name=mode][value=reverse]").check(force=True)
         expect(page.locator("#video-model")).to_have_value("tiny")
         expect(page.locator("picture-drop[name='keyframes.final']")).to_have_class(re.compile("filled"))
+
+
+def test_what_a_section_has_stays_where_it_is_in_another_mode(server: Server, browser: Browser) -> None:
+    """The standard model numbers sections from the video's end, F1 from its start."""
+    with visiting(browser, server.address, "ja") as page:
+        begin_with(page, {"start": "black", "seconds": 2, "keyframes.prompts": {"1": "走る猫"}})
+        page.reload()
+        first, second = (page.locator(f'time-line [data-place="{place}"]') for place in (0, 1))
+        expect(second).to_contain_text("走る猫")
+        page.locator("input[name=mode][value=forward]").check(force=True)
+        expect(first).to_contain_text("走る猫")
+        expect(second).not_to_contain_text("走る猫")
+        page.locator("input[name=mode][value=reverse]").check(force=True)
+        expect(second).to_contain_text("走る猫")
 
 
 def test_a_preset_is_saved_applied_deleted_and_had_back(server: Server, browser: Browser) -> None:

@@ -4,7 +4,9 @@ import { get } from "./api.js";
 import { menu } from "./dialog.js";
 import { el, find, findAll } from "./dom.js";
 import { live } from "./live.js";
+import { planned } from "./plan.js";
 import { shared } from "./storage.js";
+import { turned } from "./timeline-items.js";
 import { saying } from "./toast.js";
 import { language, say, size } from "./words.js";
 
@@ -43,12 +45,14 @@ export class Models {
   }
 
   /**
-   * Another kind of model: the one that was last used of it. What only the other kind has stays in the draft.
+   * Another kind of model: the one that was last used of it. What only the other kind has stays in the draft, and what
+   * sections have of their own stays where it is in the video, which the other kind numbers from its other end.
    * @param {string} direction
    */
   turn(direction) {
-    const model = this.usual(direction);
+    const model = this.usual(direction), count = planned()?.plan?.sections?.length ?? 0;
     this.draft.change((values) => {
+      turned(values, count);
       values["page.direction"] = direction === "reverse" ? null : direction;
       values.model = model === "tiny" ? null : model;
     });

@@ -53,6 +53,18 @@ export function owned(values) {
   return all.filter(({ number, kind }) => own(values, number, kind)?.trim()).sort((a, b) => a.number - b.number);
 }
 
+/**
+ * Number what sections have of their own from the other end of so many; what lies beyond them stays.
+ * @param {Values} values changed
+ * @param {number} count
+ */
+export function turned(values, count) {
+  for (const key of [SECTIONS, PROMPTS].filter((one) => values[one])) {
+    const other = ([place, what]) => [Number(place) < count ? count - 1 - Number(place) : place, what];
+    values[key] = Object.fromEntries(Object.entries(values[key]).map(other));
+  }
+}
+
 /** Pictures and prompts of sections. @param {Values} values */
 const tables = (values) => ({ sections: values[SECTIONS] ?? {}, prompts: values[PROMPTS] ?? {} });
 
