@@ -125,6 +125,7 @@ function beginEdit(draft, id, values, asked) {
 
 /** What the form asked for is in the queue: the draft is back, unless more was typed meanwhile. @param {Draft} draft @param {Edit} job @param {Values} values */
 function doneEdit(draft, job, values) {
+  if (editing()?.id !== job.id) return; // it was left meanwhile
   if (!same(draft.values, values)) return putEdit({ ...job, asked: values });
   putEdit(null);
   draft.replace(job.before);
