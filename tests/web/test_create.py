@@ -347,6 +347,7 @@ def test_a_waiting_job_is_changed_or_left_and_the_draft_is_back(
         page.locator("#edit-cancel").click()
         expect(prompt(page)).to_have_value("draft")
         page.goto(f"/en/create?edit={job['id']}")
+        page.wait_for_selector("body[data-ready]")
         expect(prompt(page)).to_have_value("waits")
         prompt(page).fill("changed")
         page.locator("#edit-save").click()

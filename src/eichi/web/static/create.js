@@ -85,7 +85,6 @@ await begin(async () => {
   figures(draft, facts.lengths);
   pictures(form);
   keyframes();
-  form.paste("image");
   form.advice(fields);
   menu(find("#more"), () => [
     { text: say("keep.archive"), icon: "save", run: archive },
@@ -94,12 +93,13 @@ await begin(async () => {
   kept(draft, form.change);
   batch(draft);
   shelf(draft, form.change, form.drafted);
-  takeAnywhere(draft, form.drafted, form.change);
   const start = starting(draft);
   key("Ctrl+Enter", "do.start", start);
   key("Ctrl+Z", "do.undo", () => form.undo(), () => !typing());
   find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
   if (!(await form.asked(GIVEN)) && !Object.keys(draft.values).length) await startUp(draft, models);
   await loras(draft, form.change);
+  form.paste("image"); // what comes from outside does not come before the values that it is put among
+  takeAnywhere(draft, form.drafted, form.change);
   plan(draft);
 });

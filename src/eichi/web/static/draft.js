@@ -1,12 +1,12 @@
 // What a tab is about to ask for. A draft belongs to its tab: it outlives a reload and a restart of browser and server,
-// no other tab reads or changes it, and a tab that was closed leaves it among the last drafts. Whatever is cleared,
+// no other tab reads or changes it, and a tab that was closed leaves it among the last drafts, as does what is set aside. Whatever is cleared,
 // deleted or replaced can be had back.
 
 import { fresh } from "./api.js";
 import { shared, tabOnly } from "./storage.js";
 
 const TAB = "eichi.tab", MINE = "eichi.draft.", LAST = "eichi.drafts";
-const KEPT = 12, STEPS = 30; // drafts of closed tabs, states to go back to
+const KEPT = 12, STEPS = 30; // drafts of closed tabs and those set aside, states to go back to
 const TABLES = ["keyframes.sections", "keyframes.prompts"];
 
 /** @typedef {Record<string, any>} Values flat dotted keys; only what differs from the default */
@@ -156,7 +156,18 @@ export function draft(kind) {
 }
 
 /**
- * The drafts that other tabs had when they were last changed, the newest first.
+ * Keep values among the last drafts before others take their place.
+ * @param {Draft["kind"]} kind
+ * @param {Values} values
+ * @returns {boolean} whether anything is set in them
+ */
+export function aside(kind, values) {
+  if (!lastDrafts().some((one) => one.kind === kind && same(one.values, values))) list(`${fresh()}.${kind}`, "", kind, values);
+  return begun(kind, values);
+}
+
+/**
+ * The drafts that other tabs had when they were last changed, and those that were set aside, the newest first.
  * @returns {{tab: string, kind: "video" | "frame", time: number, values: Values}[]}
  */
 export function lastDrafts() {
@@ -191,14 +202,21 @@ function channel() {
 /** @param {Draft} one */
 function keep(one) {
   const there = tabOnly.setItem(MINE + one.kind, JSON.stringify(one.values));
-  const all = stored(shared, LAST) ?? {}, name = `${tab()}.${one.kind}`;
+  list(`${tab()}.${one.kind}`, tab(), one.kind, one.values);
+  if (!there) document.dispatchEvent(new CustomEvent("unkept")); // no room, or a browser that keeps nothing
+}
+
+/** Whether more is set than a form begins with. @param {Draft["kind"]} kind @param {Values} values */
+const begun = (kind, values) => kind !== "finish" && Object.keys(values).some((key) => key !== "model" && !key.startsWith("page."));
+
+/** Note a draft among the last ones. @param {string} name @param {string} of the tab @param {Draft["kind"]} kind @param {Values} values */
+function list(name, of, kind, values) {
+  const all = stored(shared, LAST) ?? {};
   delete all[name];
-  const begun = one.kind !== "finish" && Object.keys(one.values).some((key) => key !== "model" && !key.startsWith("page."));
-  if (begun) all[name] = { tab: tab(), kind: one.kind, time: Date.now(), values: one.values };
+  if (begun(kind, values)) all[name] = { tab: of, kind, time: Date.now(), values };
   const newest = Object.entries(all).sort(([, a], [, b]) => b.time - a.time).slice(0, KEPT);
   // The oldest make room; where none is left, the tab still has its own.
   while (!shared.setItem(LAST, JSON.stringify(Object.fromEntries(newest))) && newest.length) newest.pop();
-  if (!there) document.dispatchEvent(new CustomEvent("unkept")); // no room, or a browser that keeps nothing
 }
 
 /** @param {typeof shared} storage @param {string} key */
@@ -223,6 +241,6 @@ function entries(had = {}, made = {}, now = {}) {
 }
 
 /** @param {any} a @param {any} b */
-function same(a, b) {
+export function same(a, b) {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

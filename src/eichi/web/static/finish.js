@@ -3,6 +3,7 @@
 import { Refused, get, isId, post, put } from "./api.js";
 import { el, find, findAll } from "./dom.js";
 import { draft } from "./draft.js";
+import { follow } from "./follow.js";
 import { bind, mark } from "./form.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
@@ -22,6 +23,12 @@ const form = find("#form"), mine = draft("finish"), picture = find("#glimpse"), 
 let turn = 0, timer = 0, shown = "";
 /** The job that is changed, null for a new one. @type {number | null} */
 let edited = null;
+/** The id of what keeps it from being changed, nothing where it can be. */
+let lost = "";
+const ask = follow(() => edited, (text) => {
+  lost = text;
+  editing();
+});
 
 /** The request of the draft. */
 const asked = () => mine.options();
@@ -86,20 +93,26 @@ async function start() {
   const go = find("#start");
   if (go.disabled) return;
   go.disabled = true;
-  const made = await saying(() => (edited === null ? post("jobs/finish", asked()) : put(`jobs/${edited}`, asked())));
+  const saved = edited !== null && !lost; // as it was offered, whatever is told meanwhile
+  const made = await saying(() => (saved ? put(`jobs/${edited}`, asked()) : post("jobs/finish", asked())));
   go.disabled = false;
-  if (!made) return;
+  if (!made) return saved ? ask() : undefined; // it may have been too late
   document.dispatchEvent(new CustomEvent("started", { detail: { jobs: [made.id] } }));
-  if (edited !== null) return void (location.href = placeUrl("queue"));
+  if (saved) return void (location.href = placeUrl("queue"));
   if (matchMedia("(max-width: 900px)").matches) find("job-stage").scrollIntoView({ block: "start" });
   toast(say("page.queued", { first: made.id, count: 1 }), { action: { text: say("place.queue"), run: () => (location.href = placeUrl("queue")) } });
+  edited = null;
+  lost = "";
+  editing();
 }
 
-/** Say that a job is changed, where one is. */
+/** Say that a job is changed, where one is, and what keeps it from that. */
 function editing() {
-  find("#editing").hidden = edited === null;
-  find("#editing").textContent = edited === null ? "" : say("page.editing", { job: edited });
-  find("#start span").textContent = say(edited === null ? "do.finish" : "do.save");
+  const banner = find("#editing"), text = edited === null ? "" : say(lost || "page.editing", { job: edited });
+  banner.hidden = edited === null;
+  banner.classList.toggle("missed", Boolean(lost));
+  if (banner.textContent !== text) banner.textContent = text; // what is written anew is read out again
+  find("#start span").textContent = say(edited === null || lost ? "do.finish" : "do.save");
 }
 
 /** What the address asks for: the result of a job to finish, the settings of a job again, a job to change. */

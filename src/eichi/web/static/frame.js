@@ -51,12 +51,10 @@ await begin(async () => {
   models.show();
   figures(draft, {});
   form.advice(fields);
-  form.paste("image");
   mask();
   references(form);
   batch(draft);
   shelf(draft, form.change, form.drafted);
-  takeAnywhere(draft, form.drafted, form.change);
   find("#from-result").addEventListener("click", () => fromResult(draft, "image"));
   menu(find("#more"), () => [{ text: say("do.clear_all"), icon: "trash", run: () => form.clear() }]);
   const start = starting(draft);
@@ -65,5 +63,7 @@ await begin(async () => {
   find("#start kbd").textContent = shown("Ctrl+Enter").replace("+", " ");
   if (!(await form.asked({ image: "image" })) && !Object.keys(draft.values).length) await startUp(draft, models);
   await loras(draft, form.change);
+  form.paste("image"); // what comes from outside does not come before the values that it is put among
+  takeAnywhere(draft, form.drafted, form.change);
   plan(draft);
 });

@@ -32,7 +32,7 @@ function called(event) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing) return;
+  if (event.defaultPrevented || event.isComposing || document.querySelector("main[inert]")) return; // the place has no values yet
   const box = [...document.querySelectorAll("dialog[open]")].at(-1); // the one on top
   const name = called(event), target = /** @type {HTMLElement} */ (event.target);
   const typing = target.closest?.(TYPING), pressing = name === "Space" && target.closest?.("button, a, summary, input");

@@ -13,7 +13,7 @@ import { language, learn, say, speak, when } from "./words.js";
 const SCHEME = "eichi.scheme";
 
 /**
- * Begin a place: words, then what changes by itself.
+ * Begin a place: words, then what changes by itself. Nothing on it can be used before it has its values.
  * @param {() => unknown} [show] builds what the place shows, once there are words
  */
 export async function begin(show = () => {}) {
@@ -37,6 +37,7 @@ export async function begin(show = () => {}) {
   await show();
   watch();
   live.start();
+  find("#main").inert = false;
   document.body.dataset.ready = "1";
 }
 
