@@ -300,7 +300,7 @@ def test_another_seed_draws_the_prompts_once_more(client: TestClient, desk: Desk
     written = video.model_copy(update={"prompt": "a {red|green} ball", "negative": "{fog|rain}"})
     keys = video.keyframes.model_copy(update={"prompts": {0: "it {rolls|jumps}", 1: "it stops"}})
     job = desk.start([written.model_copy(update={"keyframes": keys})])[0]
-    drawn = job.request
+    drawn: Any = job.request
     assert "{" not in drawn["prompt"] + drawn["negative"] + drawn["keyframes"]["prompts"]["0"]
 
     def texts(seed: str) -> Any:
