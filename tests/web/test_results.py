@@ -1,7 +1,7 @@
 """What was made, on the page: frame by frame, compared, found again, deleted and had back; the queue by hand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -159,11 +159,13 @@ def test_a_mask_is_never_lost_without_a_word(server: Server, browser: Browser, t
         page.keyboard.press("Escape")  # nothing was painted
         expect(sheet).to_have_count(0)
         expect(button).to_have_text(none)
-        for leave in (
+        cross = page.locator("dialog > header").get_by_role("button", name=say("do.close"))
+        leaves: list[Callable[[], None]] = [
             lambda: page.keyboard.press("Escape"),
             lambda: page.mouse.click(2, 2),
-            lambda: page.locator("dialog > header").get_by_role("button", name=say("do.close")).click(),
-        ):
+            cross.click,
+        ]
+        for leave in leaves:
             paint()
             leave()
             expect(button).to_have_text(has)
