@@ -5,7 +5,7 @@ import sys
 import pytest
 from pydantic import BaseModel
 
-from eichi.errors import ModelError, RunError
+from eichi.errors import DiskError, EichiError, InputError, ModelError, RunError
 from eichi.said import Refusal, last_line, read_said, say_last
 
 
@@ -25,6 +25,15 @@ def test_an_error_comes_back_as_one_of_ours(capsys: pytest.CaptureFixture[str]) 
         read_said(last_line(capsys.readouterr().out), Size, ModelError)
     assert caught.value.id == "error.upscaler.read"
     assert caught.value.plain == {"path": "a.pth", "reason": "reason.damaged"}
+
+
+@pytest.mark.parametrize(("error", "kind"), [(ModelError, InputError), (DiskError, RunError)])
+def test_what_was_asked_for_is_still_to_blame_or_not(
+    error: type[EichiError], kind: type[EichiError], capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_last(Refusal.of(error("error.upscaler.read", path="a.pth", reason="reason.damaged")))
+    with pytest.raises(kind):
+        read_said(last_line(capsys.readouterr().out), Size)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "Killed", '{"error": 1}', '{"pixels": "many"}'])

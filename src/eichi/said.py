@@ -9,25 +9,27 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from eichi.errors import EichiError
+from eichi.errors import EichiError, InputError, RunError
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Refusal(BaseModel):
-    """An error of ours: its id, and what fills its sentence."""
+    """An error of ours: its id, what fills its sentence, and whether it is about what was asked for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     error: str
     values: dict[str, str | int | float | None] = {}
+    input: bool = False
 
     @classmethod
     def of(cls, error: EichiError) -> "Refusal":
-        return cls(error=error.id, values=error.plain)
+        return cls(error=error.id, values=error.plain, input=isinstance(error, InputError))
 
-    def error_of(self, kind: type[EichiError]) -> EichiError:
-        """The error again, as one of a kind."""
+    def error_of(self, kind: type[EichiError] | None) -> EichiError:
+        """The error again, as one of a kind; None for what it was."""
+        kind = kind or (InputError if self.input else RunError)
         return kind(self.error, **self.values)
 
 
@@ -36,8 +38,10 @@ def say_last(said: BaseModel) -> None:
     sys.stdout.write(said.model_dump_json() + "\n")
 
 
-def read_said(text: str | bytes, answer: type[Answer], refused: type[EichiError]) -> Answer:
-    """An answer in JSON. Raises an error of the kind `refused` where that is what was said, ValueError."""
+def read_said(text: str | bytes, answer: type[Answer], refused: type[EichiError] | None = None) -> Answer:
+    """An answer in JSON. Raises the error that was said instead, as one of the kind `refused` where that is given, and
+    ValueError.
+    """
     try:
         refusal = Refusal.model_validate_json(text)
     except ValidationError:

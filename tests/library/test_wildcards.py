@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eichi.errors import InputError
-from eichi.library.wildcards import drawn_request, example
+from eichi.library.wildcards import drawn_request, example, undrawn
 from eichi.options import FillOptions, FrameOptions, VideoOptions
 
 WRITTEN = "a {red|green} __animal__ [1s: {runs|sits}]"
@@ -40,6 +40,14 @@ def test_prompts_are_drawn_and_what_was_written_is_kept(lists: Path) -> None:
     assert drawn_request(asked, lists) == made
     assert drawn_request(made, lists) == made  # as a job that is made again has it
     assert drawn_request(made, None).prompt == made.prompt  # or one on a machine without the lists
+
+
+def test_a_request_comes_back_as_it_was_written(lists: Path) -> None:
+    asked = request(negative="{x|y}", keyframes={"prompts": {0: "own {p|q}", 1: "plain"}})
+    assert undrawn(drawn_request(asked, lists)) == asked
+    assert undrawn(asked) == asked
+    frame = FrameOptions.parse({"image": "a.png", "prompt": "{a|b}", "seed": 3})
+    assert undrawn(drawn_request(frame, None)) == frame
 
 
 def test_seeds_draw_differently_and_an_open_one_is_settled(lists: Path) -> None:

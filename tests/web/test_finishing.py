@@ -55,7 +55,12 @@ def test_a_video_is_dropped_looked_at_and_finished(server: Server, browser: Brow
         page.locator("#finish-finish-speed").fill("99")  # refused below its field, and nothing can be started
         expect(page.locator("[data-key='finish.speed'] .wrong")).to_be_visible()
         expect(page.locator("#start")).to_be_disabled()
+        reason = page.locator("[data-key='finish.speed'] .wrong").inner_text()
+        expect(page.locator("#problem > span")).to_have_text(reason)  # and beside the buttons, with a way to the field
+        page.locator("#problem-go").click()
+        expect(page.locator("#finish-finish-speed")).to_be_focused()
         page.locator("#finish-finish-speed").fill("0.5")
+        expect(page.locator("#problem")).to_be_hidden()
         expect(page.locator("#notes")).to_contain_text(say("label.finish.fps", "ja"))
         page.locator("#second").fill("0.2")
         page.locator("#look").click()

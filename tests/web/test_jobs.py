@@ -142,6 +142,17 @@ def test_jobs_are_found(client: TestClient, desk: Desk, video: VideoOptions) -> 
     assert get("/api/v1/jobs?sort=oddest").status_code == 422
 
 
+def test_jobs_are_found_by_what_their_sections_say(client: TestClient, desk: Desk, video: VideoOptions) -> None:
+    keys = video.keyframes.model_copy(update={"prompts": {0: "She waves", 2: "Закат"}})
+    one, _ = desk.start([video.model_copy(update={"prompt": "a ball", "keyframes": keys}), video])
+    for words in ("WAVES", "закат", "ball%20waves", "sunset"):
+        found = ids(client.get(f"/api/v1/jobs?search={words}"))
+        assert found == ([] if words == "sunset" else [one.id])
+    for damaged in ({"prompts": ["waves"]}, "waves", None):  # as a row may be
+        desk.store.change(one.id, [Status.WAITING], request={**one.request, "keyframes": damaged})
+        assert ids(client.get("/api/v1/jobs?search=waves")) == []
+
+
 def test_a_job_is_moved_changed_removed_and_had_back(client: TestClient, desk: Desk, video: VideoOptions) -> None:
     one, two = (job.id for job in desk.start([video, video]))
     assert client.put(f"/api/v1/jobs/{two}/place", json={"to": 1}).status_code == 200

@@ -296,6 +296,25 @@ def test_a_random_seed_stays_random(client: TestClient, desk: Desk, video: Video
     assert seed(open_seed, "?seed=same") == 7
 
 
+def test_another_seed_draws_the_prompts_once_more(client: TestClient, desk: Desk, video: VideoOptions) -> None:
+    written = video.model_copy(update={"prompt": "a {red|green} ball", "negative": "{fog|rain}"})
+    keys = video.keyframes.model_copy(update={"prompts": {0: "it {rolls|jumps}", 1: "it stops"}})
+    job = desk.start([written.model_copy(update={"keyframes": keys})])[0]
+    drawn: Any = job.request
+    assert "{" not in drawn["prompt"] + drawn["negative"] + drawn["keyframes"]["prompts"]["0"]
+
+    def texts(seed: str) -> Any:
+        options = client.get(f"/api/v1/jobs/{job.id}/options?seed={seed}").json()["options"]
+        said = options["prompt"], options["negative"], options["keyframes"]["prompts"]
+        return *said, {name: text for name, text in options["written"].items() if text}
+
+    before = "a {red|green} ball", "{fog|rain}", {"0": "it {rolls|jumps}", "1": "it stops"}
+    assert texts("new") == (*before, {})
+    same = {"prompt": before[0], "negative": before[1], "sections": {"0": before[2]["0"]}}
+    kept = drawn["prompt"], drawn["negative"], drawn["keyframes"]["prompts"], same
+    assert texts("same") == texts("asked") == kept
+
+
 def test_lost_pictures_of_a_job_are_said(client: TestClient, desk: Desk, video: VideoOptions, picture: Path) -> None:
     frame = FrameOptions.parse(
         {"image": picture, "prompt": "x", "references": [{"image": picture, "index": 2}, {"image": picture}]}

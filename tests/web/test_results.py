@@ -1,7 +1,7 @@
 """What was made, on the page: frame by frame, compared, found again, deleted and had back; the queue by hand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -129,6 +129,62 @@ def test_the_queue_is_ordered_by_hand_cleared_and_had_back(server: Server, brows
         expect(prompts).to_have_text(["second", "first", "third"])
         page.get_by_role("button", name=say("queue.clear", "ja")).click()
         expect(prompts).to_have_count(0)
+
+
+def test_a_mask_is_never_lost_without_a_word(server: Server, browser: Browser, tmp_path: Path) -> None:
+    person, other = tmp_path / "person.png", tmp_path / "other.png"
+    Image.new("RGB", (96, 96), "green").save(person)
+    Image.new("RGB", (96, 96), "blue").save(other)
+    with visiting(browser, server.address, "en", "frame") as page:
+        button, sheet = page.locator("#image-mask"), page.locator(".painter canvas")
+        has, none = say("single.edit_mask"), say("single.paint_mask")
+        said = page.locator("#toasts .toast")
+        refusal = {"id": "error.upload.large", "message": "too large"}
+
+        def paint() -> None:
+            button.click()
+            expect(sheet).to_be_focused()
+            box = sheet.bounding_box()
+            assert box is not None
+            page.mouse.move(box["x"] + 30, box["y"] + 30)
+            page.mouse.down()
+            page.mouse.move(box["x"] + 90, box["y"] + 90, steps=4)
+            page.mouse.up()
+
+        def undo(text: str) -> None:
+            said.filter(has_text=text).get_by_role("button", name=say("do.undo")).click()
+
+        page.set_input_files("picture-drop input", person)
+        button.click()
+        page.keyboard.press("Escape")  # nothing was painted
+        expect(sheet).to_have_count(0)
+        expect(button).to_have_text(none)
+        cross = page.locator("dialog > header").get_by_role("button", name=say("do.close"))
+        leaves: list[Callable[[], None]] = [
+            lambda: page.keyboard.press("Escape"),
+            lambda: page.mouse.click(2, 2),
+            cross.click,
+        ]
+        for leave in leaves:
+            paint()
+            leave()
+            expect(button).to_have_text(has)
+            undo(say("undo.mask"))
+            expect(button).to_have_text(none)
+        paint()
+        page.route("**/api/v1/pictures", lambda route: route.fulfill(status=413, json=refusal))
+        page.keyboard.press("Escape")
+        expect(page.locator("#toasts .problem")).to_have_count(1)
+        page.unroute("**/api/v1/pictures")
+        expect(sheet).to_be_visible()  # what could not be saved is still there
+        page.keyboard.press("Escape")
+        expect(button).to_have_text(has)
+        before = page.locator("picture-drop img").get_attribute("src")
+        page.set_input_files("picture-drop input", other)
+        expect(button).to_have_text(none)
+        undo(say("undo.mask_lost"))
+        expect(button).to_have_text(has)
+        expect(page.locator("picture-drop img")).to_have_attribute("src", str(before))
 
 
 def test_a_painted_mask_and_references_outlive_a_reload(server: Server, browser: Browser, tmp_path: Path) -> None:

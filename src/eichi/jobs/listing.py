@@ -68,10 +68,10 @@ class Listing:
 
 
 class Brief(NamedTuple):
-    """What of a job is searched and sorted by where the database cannot: its prompt, the length of its video."""
+    """What of a job is searched and sorted by where the database cannot: its prompts, the length of its video."""
 
     id: int
-    prompt: str
+    prompts: str
     seconds: float
     ended: float
 
@@ -125,10 +125,7 @@ def briefs(connection: sa.Connection, asked: Listing) -> list[Brief]:
     """A whole list in its order, as little of each job as is searched."""
     found = sa.select(jobs.c.id, jobs.c.request, jobs.c.plan, jobs.c.ended).where(asked.where).order_by(*asked.order)
     rows = connection.execute(found)
-    return [
-        Brief(row.id, str(_at(row.request, "prompt")), _number(_at(row.plan, "seconds")), _number(row.ended))
-        for row in rows
-    ]
+    return [Brief(row.id, _prompts(row.request), _number(_at(row.plan, "seconds")), _number(row.ended)) for row in rows]
 
 
 def column(connection: sa.Connection, name: str) -> list[Any]:
@@ -150,6 +147,12 @@ def bin_new(connection: sa.Connection, thrown: dict[str, object]) -> list[int]:
     ids = list(connection.scalars(sa.select(jobs.c.id).where(new).order_by(*ORDER).with_for_update()))
     gone = set(connection.scalars(sa.update(jobs).where(new).values(thrown).returning(jobs.c.id)))
     return [id for id in ids if id in gone]
+
+
+def _prompts(request: object) -> str:
+    """The prompt of a request and those of its sections, in lines."""
+    own = _at(_at(request, "keyframes"), "prompts")
+    return "\n".join(map(str, (_at(request, "prompt"), *(own.values() if isinstance(own, dict) else ()))))
 
 
 def _at(value: object, name: str) -> object:

@@ -70,6 +70,21 @@ def drawn_request(options: Asked, folder: Path | None) -> Asked:
     return options.model_copy(update=values)
 
 
+def undrawn(options: Asked) -> Asked:
+    """A request whose prompts are as they were written before they were drawn, so that another seed draws its own."""
+    told = options.written
+    values: dict[str, object] = {
+        "prompt": options.prompt if told.prompt is None else told.prompt,
+        "negative": options.negative if told.negative is None else told.negative,
+        "written": WrittenOptions(),
+    }
+    if isinstance(options, VideoOptions):
+        own = options.keyframes.prompts
+        before = {number: told.sections.get(number, text) for number, text in own.items()}
+        values["keyframes"] = options.keyframes.model_copy(update={"prompts": before})
+    return options.model_copy(update=values)
+
+
 def example(options: Asked, folder: Path | None) -> tuple[Asked, bool]:
     """A request as it might be drawn, its seed as it was; whether another run may draw something else."""
     shown = drawn_request(options.model_copy(update={"seed": options.seed or 0}), folder)

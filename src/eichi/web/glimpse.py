@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from eichi.errors import EichiError, RunError
+from eichi.errors import RunError
 from eichi.finish.plan import Look
 from eichi.options import FinishOptions
 from eichi.said import last_line, read_said
@@ -22,6 +22,7 @@ MODULE = "eichi.finish.look"
 LINE = 200  # signs of what a process said last
 WAITING = 6  # who asks at a time
 LONGEST = 300.0  # seconds for one frame of a slow network on a CPU
+KILLED = -9  # how a process ends that the system takes the memory from
 
 
 class Glimpses:
@@ -43,10 +44,10 @@ class Glimpses:
 
     def _made(self, options: FinishOptions, second: float, settings: Settings) -> bytes:
         place = {"EICHI_HOME": str(settings.home), "EICHI_DEVICE": settings.device}
-        with self._one, TemporaryDirectory() as folder:
-            target = Path(folder) / "frame.png"
-            asked = Look(options=options, second=second, file=target)
-            try:
+        try:
+            with self._one, TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                target = Path(folder) / "frame.png"
+                asked = Look(options=options, second=second, file=target)
                 made = subprocess.run(
                     [sys.executable, "-m", MODULE],
                     input=asked.model_dump_json(),
@@ -56,19 +57,20 @@ class Glimpses:
                     env=os.environ | place,
                     timeout=LONGEST,
                 )
-            except subprocess.TimeoutExpired as error:
-                raise RunError("error.finish.glimpse", reason="reason.os.late") from error
-            _check(made.stdout, made.stderr)
-            try:
+                _check(made)
                 return target.read_bytes()
-            except OSError as error:
-                raise RunError("error.finish.glimpse", reason="reason.damaged") from error
+        except subprocess.TimeoutExpired as error:
+            raise RunError("error.finish.glimpse", reason="reason.os.late") from error
+        except OSError as error:  # no place for a file, no memory for a process
+            raise RunError("error.finish.glimpse", reason=error) from error
 
 
-def _check(said: str, besides: str) -> None:
+def _check(made: subprocess.CompletedProcess[str]) -> None:
     """Raise the error that a process has said, or that it ended without a word."""
     try:
-        read_said(last_line(said), Look, EichiError)
+        read_said(last_line(made.stdout), Look)
     except ValueError as error:
-        last = shorten(last_line(besides) or "?", LINE)
+        if made.returncode == KILLED:
+            raise RunError("error.finish.glimpse", reason="reason.os.memory") from error
+        last = shorten(last_line(made.stderr) or "?", LINE)
         raise RunError("error.finish.glimpse", reason="reason.detail", detail=last) from error

@@ -1,5 +1,6 @@
 """Errors as answers: one model, in the visitor's language. What is wrong with a question is said by our sentences."""
 
+import logging
 from tempfile import gettempdir
 from typing import Any, TypeAlias, get_type_hints
 
@@ -19,6 +20,8 @@ from eichi.web.problems import told
 from eichi.web.refs import Refs
 from eichi.web.uploads import LARGEST
 from eichi.web.visitor import spoken, visiting
+
+log = logging.getLogger(__name__)
 
 SAID = {404: "There is no such thing.", 422: "It cannot be done as it stands."}
 Answers: TypeAlias = dict[int | str, dict[str, Any]]  # as the library takes them, by their status
@@ -42,8 +45,10 @@ ABSENT = (
 
 
 async def explain(request: Request, error: Exception) -> Response:
-    """An error of ours as its sentence."""
+    """An error of ours as its sentence; one that whoever asks can do nothing about is in the log, too."""
     assert isinstance(error, EichiError)
+    if not isinstance(error, InputError):
+        log.error("%s %s: %s", request.method, request.url.path, error)
     status = 404 if error.id in ABSENT and "key" not in error.values else 422
     refs: Refs = request.app.state.refs
     body = json_text(refs.error(error, visiting(request)))

@@ -65,7 +65,7 @@ class Place(BaseModel):
 
 
 class JobsAsked(BaseModel):
-    """Which jobs: `search` is words of the prompt or a number, `before` a time in seconds since 1970.
+    """Which jobs: `search` is words of the prompts or a number, `before` a time in seconds since 1970.
 
     `coming` are those that wait or are held, `ended` those that have ended. Of more than `limit` come the first from
     `offset` on.
@@ -136,8 +136,8 @@ def find_jobs(store: Store, asked: JobsAsked) -> tuple[list[Job], int]:
 
 
 def _said(one: Brief, words: list[str]) -> bool:
-    """Whether every word is in a job's prompt, or is its number."""
-    text = one.prompt.casefold()
+    """Whether every word is in a job's prompts, or is its number."""
+    text = one.prompts.casefold()
     return all(word in text or word.lstrip("#") == str(one.id) for word in words)
 
 

@@ -18,7 +18,8 @@ from eichi.jobs.view import Kind, View
 from eichi.library.archive import write_archive
 from eichi.library.loras import lora
 from eichi.library.outside import kind_of
-from eichi.options import VideoOptions
+from eichi.library.wildcards import undrawn
+from eichi.options import FinishOptions, VideoOptions
 from eichi.reading import parse_json
 from eichi.web.api.jobs import Id
 from eichi.web.api.operations import operations
@@ -74,10 +75,15 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/jobs/{id}/options")
     def read_job(id: Id, visitor: Visiting, seed: Literal["asked", "same", "new"] = "asked") -> ReadView:
-        """The options of a job for another one. A seed that was left open stays so, unless the same is asked for."""
+        """The options of a job for another one. A seed that was left open stays so, unless the same is asked for; for a
+        new one the prompts are as they were written, with their wildcards.
+        """
         job = desk.store.job(id)
         job.check()
-        values, notes = Drafter(desk.refs, visitor).draft(job.options)
+        options = job.options
+        if seed == "new" and not isinstance(options, FinishOptions):
+            options = undrawn(options)
+        values, notes = Drafter(desk.refs, visitor).draft(options)
         if seed == "new":
             values["seed"] = None
         elif seed == "same" and values["seed"] is None:

@@ -6,7 +6,8 @@ import { say } from "./words.js";
 /**
  * Open a dialog with something in it.
  * @param {Node} content
- * @param {{title: string, class?: string, closed?: () => void}} more
+ * @param {{title: string, class?: string, leave?: () => void, closed?: () => void}} more `leave` is done where somebody
+ *   leaves it by Escape, its cross, or a click beside it, and closes it itself
  * @returns {() => void} closes it
  */
 export function open(content, more) {
@@ -14,9 +15,14 @@ export function open(content, more) {
   const dialog = /** @type {HTMLDialogElement} */ (
     el("dialog", { class: `dialog ${more.class ?? ""}`, "aria-labelledby": "dialog-title" })
   );
-  const close = () => dialog.close();
-  dialog.append(el("header", {}, title, button("close", say("do.close"), close, { quiet: true })), content);
-  dialog.addEventListener("click", (event) => event.target === dialog && close());
+  const close = () => dialog.close(), leave = more.leave ?? close;
+  dialog.append(el("header", {}, title, button("close", say("do.close"), leave, { quiet: true })), content);
+  dialog.addEventListener("click", (event) => event.target === dialog && leave());
+  dialog.addEventListener("cancel", (event) => {
+    if (event.target !== dialog) return; // of a choice of files in it
+    event.preventDefault();
+    leave();
+  });
   const toasts = document.querySelector("#toasts"); // what lies outside of a dialog cannot be pressed meanwhile
   dialog.addEventListener("close", () => {
     const below = [...document.querySelectorAll("dialog[open] > header")].at(-1); // a closed one is not among them

@@ -8,6 +8,7 @@ import { shared, tabOnly } from "./storage.js";
 const TAB = "eichi.tab", MINE = "eichi.draft.", LAST = "eichi.drafts";
 const KEPT = 12, STEPS = 30; // drafts of closed tabs and those set aside, states to go back to
 const TABLES = ["keyframes.sections", "keyframes.prompts"];
+const ON = { mask: "image" }; // what was made on another option and goes with it
 
 /** @typedef {Record<string, any>} Values flat dotted keys; only what differs from the default */
 /** @typedef {{undo: string, keys: string[], had: Values, made: Values}} Step what one change changed, and from what */
@@ -35,12 +36,12 @@ export class Draft extends EventTarget {
    * @param {any} value
    */
   set(key, value) {
-    if (same(this.values[key] ?? null, value ?? null)) return;
-    this._put({ ...this.values, [key]: value }, [key]);
+    this.change((values) => (values[key] = value));
   }
 
   /**
-   * Change several at once; with `undo`, the id of a text for it, the state before can be had back.
+   * Change several at once; with `undo`, the id of a text for it, the state before can be had back. So it can where
+   * something goes with what it was made on.
    * @param {(values: Values) => void} mutate
    * @param {{undo?: string}} [more]
    * @returns {boolean} whether anything is another now
@@ -51,8 +52,10 @@ export class Draft extends EventTarget {
     const keys = [...new Set([...Object.keys(values), ...Object.keys(this.values)])];
     const changed = keys.filter((key) => !same(values[key] ?? null, this.values[key] ?? null));
     if (!changed.length) return false;
-    if (more.undo) this.before = [...this.before.slice(1 - STEPS), { undo: more.undo, keys: changed, had: this.values, made: values }];
-    this._put(values, changed);
+    const lost = orphans(values, changed), all = [...changed, ...lost], undo = more.undo ?? (lost.length ? "undo.mask_lost" : "");
+    for (const key of lost) delete values[key];
+    if (undo) this.before = [...this.before.slice(1 - STEPS), { undo, keys: all, had: this.values, made: values }];
+    this._put(values, all, lost);
     return true;
   }
 
@@ -93,6 +96,7 @@ export class Draft extends EventTarget {
   _back({ keys, had, made }) {
     const values = { ...this.values };
     for (const key of keys) values[key] = TABLES.includes(key) ? entries(had[key], made[key], values[key]) : had[key];
+    for (const key of orphans(values, keys)) delete values[key];
     this._put(values, keys);
   }
 
@@ -114,15 +118,18 @@ export class Draft extends EventTarget {
     return nested;
   }
 
-  /** @param {Values} values @param {string[]} keys */
-  _put(values, keys) {
+  /** @param {Values} values @param {string[]} keys @param {string[]} [lost] of those, what went with another one */
+  _put(values, keys, lost = []) {
     for (const key of Object.keys(values)) if (values[key] === null || values[key] === undefined) delete values[key];
     for (const key of TABLES) if (values[key] && !Object.keys(values[key]).length) delete values[key];
     this.values = values;
     keep(this);
-    this.dispatchEvent(new CustomEvent("change", { detail: { keys } }));
+    this.dispatchEvent(new CustomEvent("change", { detail: { keys, lost } }));
   }
 }
+
+/** What was made on an option that is another now, and stayed the same. @param {Values} values @param {string[]} changed */
+const orphans = (values, changed) => Object.keys(ON).filter((key) => values[key] && changed.includes(ON[key]) && !changed.includes(key));
 
 /**
  * A request as the interface answers it, flat.

@@ -4,10 +4,10 @@ import { Refused, get, isId, post, put } from "./api.js";
 import { el, find, findAll } from "./dom.js";
 import { draft } from "./draft.js";
 import { follow } from "./follow.js";
-import { bind, mark } from "./form.js";
+import { bind, mark, reveal } from "./form.js";
 import { key } from "./keys.js";
 import { live } from "./live.js";
-import { more } from "./more.js";
+import { more, tell } from "./more.js";
 import { droppable } from "./picture.js";
 import { fileOf } from "./jobtext.js";
 import { placeUrl } from "./results.js";
@@ -21,6 +21,8 @@ import "./stage.js";
 const WAIT = 250; // milliseconds after the last change
 const form = find("#form"), mine = draft("finish"), picture = find("#glimpse"), second = find("#second");
 let turn = 0, timer = 0, shown = "";
+/** The option that the problem is about. @type {string | null} */
+let wrong = null;
 /** The job that is changed, null for a new one. @type {number | null} */
 let edited = null;
 /** The id of what keeps it from being changed, nothing where it can be. */
@@ -56,13 +58,16 @@ async function plan() {
  * @param {{id?: string, key?: string | null, message: string}[]} problems
  */
 function told(line, notes, problems) {
-  const left = mark(form, problems.map((one) => ({ id: one.id, key: one.key, message: one.message })));
+  mark(form, problems);
   find("#line").textContent = line;
   find("#line").hidden = !line;
   find("#notes").replaceChildren(...notes.map((note) => el("li", {}, say(note.id, note.values), " ", more(note.id))));
-  find("#problem").textContent = left.map((one) => one.message).join(" ");
-  find("#problem").hidden = !left.length;
-  if (problems.length) find("#start").disabled = find("#look").disabled = true;
+  const [first] = problems, problem = find("#problem");
+  tell(problem.firstElementChild, first?.message, first?.id);
+  problem.hidden = !first;
+  wrong = first?.key ?? null;
+  find("#problem-go").hidden = !wrong;
+  if (first) find("#start").disabled = find("#look").disabled = true;
 }
 
 /** One frame as it will be. */
@@ -167,6 +172,7 @@ const beside = (/** @type {DragEvent} */ event) => Boolean(event.dataTransfer?.t
 droppable(find("main"), (transfer) => find("file-drop").take(transfer.files[0]), beside);
 find("#start").addEventListener("click", start);
 find("#look").addEventListener("click", look);
+find("#problem-go").addEventListener("click", () => reveal(wrong));
 find("#clear").addEventListener("click", () => {
   const video = mine.get("video");
   if (mine.replace(video ? { video } : {}, { undo: "undo.cleared" })) toast(say("undo.cleared"), { undo: mine.back() });

@@ -58,6 +58,22 @@ export function mark(root, problems) {
   return left;
 }
 
+/**
+ * Go to what an option is set by, wherever on the place it is.
+ * @param {string | null} key
+ */
+export function reveal(key) {
+  const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
+  if (!field) {
+    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } })); // what is on the timeline
+    return;
+  }
+  for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
+  field.scrollIntoView({ block: "nearest" });
+  const control = field.querySelector(":is(input, select, textarea)[name]") ?? field.querySelector("input") ?? field.querySelector("button");
+  control?.focus();
+}
+
 /** What is typed or chosen in, of a field; of one for a picture what takes the file. @param {HTMLElement} one */
 const inputOf = (one) => one.querySelector("input[name], select[name], textarea[name]") ?? one.querySelector("input");
 

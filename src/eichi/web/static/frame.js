@@ -9,7 +9,7 @@ import { draft as draftOf } from "./draft.js";
 import { bind } from "./form.js";
 import { fromResult } from "./frames.js";
 import { key, shown } from "./keys.js";
-import { paint } from "./painter.js";
+import { changed, paint } from "./painter.js";
 import { plan } from "./plan.js";
 import { references } from "./references.js";
 import { begin } from "./shell.js";
@@ -17,6 +17,7 @@ import { shelf, startUp } from "./shelf.js";
 import { figures, Models } from "./sizes.js";
 import { starting } from "./start.js";
 import { takeAnywhere } from "./take.js";
+import { toast } from "./toast.js";
 import { say } from "./words.js";
 import "./latest.js";
 import "./picture.js";
@@ -24,8 +25,8 @@ import "./stage.js";
 
 const draft = draftOf("frame"), fields = find("#fields");
 
-/** The mask of the start image. */
-function mask() {
+/** The mask of the start image. @param {Asking} form */
+function mask(form) {
   const node = find("#image-mask");
   const show = () => {
     node.hidden = !draft.get("image");
@@ -33,11 +34,11 @@ function mask() {
   };
   node.addEventListener("click", async () => {
     const painted = await paint(draft.get("image"), draft.get("mask"));
-    if (painted !== undefined) draft.set("mask", painted);
+    if (painted !== undefined && painted !== draft.get("mask")) form.change((values) => (values.mask = painted), changed(painted));
   });
   draft.addEventListener("change", (event) => {
-    const { keys } = /** @type {CustomEvent} */ (event).detail;
-    if (keys.includes("image") && !keys.includes("mask") && draft.get("mask")) draft.set("mask", null); // it was painted on another
+    const { lost } = /** @type {CustomEvent} */ (event).detail;
+    if (lost.includes("mask") && draft.get("image")) toast(say("undo.mask_lost"), { undo: draft.back() });
     show();
   });
   document.addEventListener("words", show);
@@ -51,7 +52,7 @@ await begin(async () => {
   models.show();
   figures(draft, {});
   form.advice(fields);
-  mask();
+  mask(form);
   references(form);
   batch(draft);
   shelf(draft, form.change, form.drafted);

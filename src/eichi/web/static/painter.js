@@ -11,7 +11,7 @@ const MOST = 1024, STEPS = 40; // pixels of a side, strokes that can be taken ba
 const SHADE = "rgba(214, 69, 69, 0.55)";
 
 /**
- * Paint a mask.
+ * Paint a mask. What was painted is kept however it is left.
  * @param {string} picture its id
  * @param {string | null} mask the one there is
  * @returns {Promise<string | null | undefined>} the mask's id, null for none, undefined where it was left as it is
@@ -20,22 +20,31 @@ export function paint(picture, mask) {
   return new Promise((answer) => {
     /** @type {string | null | undefined} */
     let made;
+    let over = false, close = () => {};
     const painter = new Painter(picture, mask);
-    const done = button("check", say("painter.done"), async () => {
-      const id = await painter.save();
-      if (id === undefined) return;
+    const end = (/** @type {string | null | undefined} */ id) => {
       made = id;
+      over = true;
       close();
-    }, { class: "primary" });
-    const none = button("trash", say("painter.remove"), () => {
-      made = null;
-      close();
-    });
+    };
+    const leave = async () => {
+      if (!painter.painted) return end(undefined);
+      const id = await painter.save();
+      if (id !== undefined) end(id);
+    };
+    const done = button("check", say("painter.done"), leave, { class: "primary" });
+    const none = button("trash", say("painter.remove"), () => end(null));
     const body = el("div", { class: "painter" }, el("p", { class: "soft", text: say("painter.help") }), painter.tools, painter.board, el("div", { class: "row end" }, none, done));
-    const close = open(body, { title: say("painter.title"), class: "wide", closed: () => answer(made) });
+    // A browser closes it at a second Escape, whatever is still being saved.
+    const closed = () => (over ? answer(made) : show());
+    const show = () => (close = open(body, { title: say("painter.title"), class: "wide", leave, closed }));
+    show();
     painter.load();
   });
 }
+
+/** The word on a mask that is another now. @param {string | null} mask */
+export const changed = (mask) => (mask ? "undo.mask" : "undo.mask_removed");
 
 class Painter {
   /** @param {string} picture @param {string | null} mask */
@@ -44,6 +53,7 @@ class Painter {
     this.mask = mask;
     this.erasing = false;
     this.zoom = 1;
+    this.painted = false; // whether anything was done to the mask
     /** @type {ImageData[]} */
     this.before = [];
     /** @type {ImageData[]} */
@@ -163,6 +173,7 @@ class Painter {
   }
 
   remember() {
+    this.painted = true;
     this.before = [...this.before.slice(1 - STEPS), this.now()];
     this.after = [];
   }

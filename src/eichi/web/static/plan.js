@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { open } from "./dialog.js";
 import { el, find, findAll } from "./dom.js";
-import { mark } from "./form.js";
+import { mark, reveal } from "./form.js";
 import { live } from "./live.js";
 import { more, tell } from "./more.js";
 import { number, say } from "./words.js";
@@ -194,20 +194,4 @@ function meters(tokens) {
     ...(cut ? [el("b", { text: say("meter.cut") }), ` ${cut}`] : []),
   );
   parts.classList.toggle("cut", Boolean(cut));
-}
-
-/**
- * Go to what an option is set by, wherever on the place it is.
- * @param {string | null} key
- */
-export function reveal(key) {
-  const field = key && findAll(".field[data-key]").find((one) => one.dataset.key === key || key.startsWith(`${one.dataset.key}.`));
-  if (!field) {
-    if (key) document.dispatchEvent(new CustomEvent("reveal", { detail: { key } })); // what is on the timeline
-    return;
-  }
-  for (let group = field.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
-  field.scrollIntoView({ block: "nearest" });
-  const control = field.querySelector(":is(input, select, textarea)[name]") ?? field.querySelector("input") ?? field.querySelector("button");
-  control?.focus();
 }

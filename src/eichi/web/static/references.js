@@ -4,7 +4,7 @@ import { isId, pictureUrl, upload } from "./api.js";
 import { button, el, find, sync } from "./dom.js";
 import { menu } from "./dialog.js";
 import { tell } from "./more.js";
-import { paint } from "./painter.js";
+import { changed, paint } from "./painter.js";
 import { droppable, KINDS } from "./picture.js";
 import { figure, say } from "./words.js";
 
@@ -33,8 +33,9 @@ export function references(form) {
         return;
       }
       try {
-        const { id } = await upload("pictures", file), now = all();
-        put([...now.slice(0, at), { image: id }, ...now.slice(at + 1)]);
+        const { id } = await upload("pictures", file), now = all(), had = now[at];
+        const one = had?.image === id ? had : { image: id, index: had?.index ?? null };
+        put([...now.slice(0, at), one, ...now.slice(at + 1)], had?.mask && !one.mask ? "undo.mask_lost" : undefined);
         at++;
       } catch (error) {
         tell(wrong, error.message, error.id);
@@ -65,8 +66,9 @@ export function references(form) {
       put(all().map((one, n) => ({ image: one.image, mask: one.mask ?? null, index: n === at ? (Number.isFinite(value) ? value : text) : (one.index ?? null) })));
     });
     const mask = button("brush", "", async () => {
-      const painted = await paint(all()[at].image, all()[at].mask ?? null);
-      if (painted !== undefined) put(all().map((one, n) => ({ image: one.image, index: one.index ?? null, mask: n === at ? painted : (one.mask ?? null) })));
+      const had = all()[at].mask ?? null, painted = await paint(all()[at].image, had);
+      if (painted === undefined || painted === had) return;
+      put(all().map((one, n) => ({ image: one.image, index: one.index ?? null, mask: n === at ? painted : (one.mask ?? null) })), changed(painted));
     });
     const more = button("more", say("do.more"), () => {}, { quiet: true });
     menu(more, () => [
