@@ -195,4 +195,4 @@ def test_a_video_to_finish_is_followed_too(desk: Desk, browser: Browser, tmp_pat
         page.locator("#start").click()
         expect(page.locator("#editing")).to_be_hidden()
         (added,) = desk.store.jobs()
-        assert added.request["finish"]["grain"] == 0.2
+        assert FinishOptions.parse(added.request).finish.grain == 0.2
