@@ -143,5 +143,5 @@ await begin(async () => {
   find("#sound").checked = loud();
   find("#notify").checked = notices();
   await load();
-  document.getElementById(location.hash.slice(1))?.focus(); // the one that somebody was sent to
 });
+document.getElementById(location.hash.slice(1))?.focus(); // the one that somebody was sent to
