@@ -29,7 +29,7 @@ def prompt(page: Page) -> Locator:
 
 def asked(desk: Desk) -> list[str]:
     """The prompts of all jobs, the first that was added first."""
-    return [job.request["prompt"] for job in sorted(desk.store.jobs(), key=lambda job: job.id)]
+    return [str(job.request["prompt"]) for job in sorted(desk.store.jobs(), key=lambda job: job.id)]
 
 
 def drafted(page: Page) -> list[str]:
