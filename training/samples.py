@@ -55,7 +55,7 @@ class Mix:
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.45, named=0.46, photos=0.5, slow=0.65, camera=True, unsaid=0.1)
+LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True, unsaid=0.1)
 # What networks are compared on: it stays when lessons change.
 CHECK = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.0, camera=True)
 
