@@ -58,7 +58,7 @@ def turned(first: torch.Tensor, later: torch.Tensor, background: torch.Tensor, c
     """
     height, width = first.shape[-2:]
     cover = (_smooth((first - background).abs().mean(1) - QUIET) > 0).float()
-    cut = torch.cat([(first * cover), cover])
+    cut = torch.cat([first * cover, cover])
     (x, y), grids = (2 * centre).tolist(), []
     tops, lefts = (torch.arange(height) + 0.5 - height / 2) * 2 / width, (torch.arange(width) + 0.5) * 2 / width - 1
     rows, columns = torch.meshgrid(tops - y, lefts - x, indexing="ij")

@@ -59,6 +59,7 @@ Cost = Literal["time", "memory"]
 Kind = Literal["picture", "video", "sound", "latents", "lora", "folder", "line"]
 Unit = Literal["seconds", "percent", "pixels", "gigabytes"]
 
+LAST = 2**31 - 1  # the last whole number that every database takes
 WIDEST = 60  # columns of a value in a sentence
 FINE = 0.01  # the step of a number that says no other
 OPTION = "option."

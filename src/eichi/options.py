@@ -22,6 +22,7 @@ from eichi.reasons import Unfit
 from eichi.text import decimal, encodable, figures
 
 MAX_SEED = 2**32 - 1
+LATEST = 1e6  # the last second of a result whose frame may be asked for
 # The highest time position of a single image; the rotary code takes any, the models make little sense of later ones.
 MAX_INDEX = 64
 LENGTHS = (*range(1, 21), 30, 40)  # seconds that are offered for both kinds of model

@@ -13,15 +13,12 @@ from typing import Any
 
 import click
 
-from eichi.declare import beyond, shown
+from eichi.declare import LAST, beyond, shown
 from eichi.errors import InputError, OptionError
 from eichi.reasons import Unfit
 from eichi.settings import asked_language
 from eichi.text import decimal, figures
 from eichi.words import ENGLISH, say, table
-
-LAST = 2**31 - 1  # what every database takes
-EXACT = 2**53  # from here on not every whole number is one of those with a point
 
 # What click itself writes in help.
 OWN = {
@@ -142,7 +139,7 @@ def _read(text: str, whole: bool) -> float:
     number = float(given)
     if not isfinite(number):
         raise Unfit("reason.digits")
-    return int(number) if whole and abs(number) < EXACT else number
+    return int(number) if whole else number
 
 
 def explain(error: click.UsageError) -> InputError:

@@ -13,7 +13,7 @@ from eichi.commands.latents import target
 from eichi.commands.run import follow_finish
 from eichi.flags import read_request, some_flags
 from eichi.lines import in_terminal
-from eichi.options import FinishOptions
+from eichi.options import LATEST, FinishOptions
 from eichi.settings import Settings
 from eichi.terminal import json_flag, out_flag, print_json, reporting, tell
 from eichi.usage import Command, Number
@@ -22,7 +22,7 @@ from eichi.words import say
 if TYPE_CHECKING:
     from eichi.finish.plan import FinishPlan
 
-LATEST, PICTURE = 1e6, ".png"  # a second that may be asked for
+PICTURE = ".png"
 
 
 @click.command(cls=Command, help=say("cli.finish"))

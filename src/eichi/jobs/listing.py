@@ -11,16 +11,17 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from eichi.jobs.schema import Job, jobs, state
+from eichi.declare import LAST
+from eichi.jobs.schema import Job, events, jobs, state
 from eichi.jobs.turn import BINNED, ORDER
 from eichi.jobs.view import ACTIVE, IDLE, OPEN, Kind, Status
 
 Sort = Literal["queue", "newest", "oldest"]
 GAP = 100  # between the places of two jobs that came one after another
-# What a damaged row has instead of a number is greater than every number, and has no place among them.
-LAST = 2**31 - 1
 
 COMING = jobs.c.status.in_(IDLE) & ~BINNED
+# What a damaged row has instead of a number is greater than every number, and has no place among them.
+PLACED, NUMBERED = jobs.c.position <= LAST, events.c.number <= LAST
 ENDED = sa.func.coalesce(jobs.c.ended, jobs.c.created)
 
 
@@ -211,7 +212,7 @@ def owned(connection: sa.Connection, owner: str) -> int:
 
 def last(connection: sa.Connection) -> int:
     """The last place that was ever given."""
-    return connection.scalar(sa.select(sa.func.max(jobs.c.position)).where(jobs.c.position <= LAST)) or 0
+    return connection.scalar(sa.select(sa.func.max(jobs.c.position)).where(PLACED)) or 0
 
 
 def between(connection: sa.Connection, id: int, to: int) -> int | None:
@@ -220,7 +221,7 @@ def between(connection: sa.Connection, id: int, to: int) -> int | None:
     Those behind are moved where there is none.
     """
     priority = sa.select(jobs.c.priority).where(jobs.c.id == id).scalar_subquery()
-    others = COMING & (jobs.c.priority == priority) & (jobs.c.id != id) & (jobs.c.position <= LAST)
+    others = COMING & (jobs.c.priority == priority) & (jobs.c.id != id) & PLACED
     ordered = sa.select(jobs.c.id, jobs.c.position).where(others).order_by(jobs.c.position, jobs.c.id)
     if to == 1:
         after = connection.execute(ordered.limit(1)).first()

@@ -21,7 +21,7 @@ from eichi.errors import InputError
 from eichi.events import Changed, Event, Failed, Preparing, SectionDone, Step, dump
 from eichi.jobs import listing, roster, turn
 from eichi.jobs.clock import Clock
-from eichi.jobs.listing import GAP, Brief, Listing, Marks, Wanted
+from eichi.jobs.listing import GAP, NUMBERED, Brief, Listing, Marks, Wanted
 from eichi.jobs.measures import Measures, measure
 from eichi.jobs.nodes import WorkerView
 from eichi.jobs.runner import alive
@@ -33,8 +33,6 @@ from eichi.jobs.view import ACTIONS, ACTIVE, IDLE, Action, Status, Told, states
 PACE = 0.1  # seconds between two looks of a follower
 GLANCE = 1.0  # seconds between two of them at whether the worker lives, which costs as much as the look
 ATTEMPTS = 3  # times that a job may lose its worker in one section before it counts as failed
-
-NUMBERED = events.c.number <= listing.LAST  # all that is not damaged
 # Of no worker: a damaged state has none either.
 IDLE_ROW = jobs.c.status.not_in([status for status, possible in ACTIONS.items() if Action.REMOVE not in possible])
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from eichi.declare import LAST
 from eichi.errors import StoreError
 from eichi.events import Json, Message, Result, dump, read_message
-from eichi.jobs.listing import LAST
 from eichi.jobs.places import Place, reaching
 from eichi.text import json_text
 

@@ -58,31 +58,12 @@ def drawn_request(options: Asked, folder: Path | None) -> Asked:
     seed = drawn(options.seed)
     made = {key: draw(text, seed, key, partial(lines, key)) for key, text in texts.items()}
     written = _written({key: text for key, text in texts.items() if made[key] != text})
-    values: dict[str, object] = {
-        "prompt": made["prompt"],
-        "negative": made["negative"],
-        "seed": seed,
-        "written": written,
-    }
-    if isinstance(options, VideoOptions):
-        own = {number: made[_key(number)] for number in options.keyframes.prompts}
-        values["keyframes"] = options.keyframes.model_copy(update={"prompts": own})
-    return options.model_copy(update=values)
+    return _retold(options, made, {"seed": seed, "written": written})
 
 
 def undrawn(options: Asked) -> Asked:
     """A request whose prompts are as they were written before they were drawn, so that another seed draws its own."""
-    told = options.written
-    values: dict[str, object] = {
-        "prompt": options.prompt if told.prompt is None else told.prompt,
-        "negative": options.negative if told.negative is None else told.negative,
-        "written": WrittenOptions(),
-    }
-    if isinstance(options, VideoOptions):
-        own = options.keyframes.prompts
-        before = {number: told.sections.get(number, text) for number, text in own.items()}
-        values["keyframes"] = options.keyframes.model_copy(update={"prompts": before})
-    return options.model_copy(update=values)
+    return _retold(options, _texts(options) | _before(options.written), {"written": WrittenOptions()})
 
 
 def example(options: Asked, folder: Path | None) -> tuple[Asked, bool]:
@@ -100,6 +81,15 @@ def _texts(options: Said) -> dict[str, str]:
     return found
 
 
+def _retold(options: Asked, texts: Mapping[str, str], more: Mapping[str, object]) -> Asked:
+    """A request with these texts, by their keys, and with other options."""
+    values = {"prompt": texts["prompt"], "negative": texts["negative"], **more}
+    if isinstance(options, VideoOptions):
+        own = {number: texts[_key(number)] for number in options.keyframes.prompts}
+        values["keyframes"] = options.keyframes.model_copy(update={"prompts": own})
+    return options.model_copy(update=values)
+
+
 def _key(number: int) -> str:
     return f"keyframes.prompts.{number}"
 
@@ -109,16 +99,21 @@ def _written(texts: dict[str, str]) -> WrittenOptions:
     return WrittenOptions(prompt=texts.get("prompt"), negative=texts.get("negative"), sections=sections)
 
 
+def _before(told: WrittenOptions) -> dict[str, str]:
+    """The texts that were written otherwise, by their keys."""
+    found = {"prompt": told.prompt, "negative": told.negative} | {_key(n): text for n, text in told.sections.items()}
+    return {key: text for key, text in found.items() if text is not None}
+
+
 def _still(options: Said, texts: dict[str, str], lines: Lists) -> WrittenOptions:
     """What of a request's texts was written otherwise, and is still drawn to what they are."""
     told = options.written
     if options.seed is None or told == WrittenOptions():
         return WrittenOptions()
-    before = {"prompt": told.prompt, "negative": told.negative} | {_key(n): text for n, text in told.sections.items()}
     kept: dict[str, str] = {}
-    for key, text in before.items():
+    for key, text in _before(told).items():
         try:
-            if text is not None and draw(text, options.seed, key, partial(lines, key)) == texts.get(key):
+            if draw(text, options.seed, key, partial(lines, key)) == texts.get(key):
                 kept[key] = text
         except InputError:  # its lists are not on this machine
             continue

@@ -100,11 +100,14 @@ def _recent(values: Record, generations: int) -> Record:
     """A record that tells of so many generations before it, and of the first."""
     if "sources" not in values:
         return values
-    before = _recent if generations else _first
-    return values | {"sources": [source and before(source, generations - 1) for source in values["sources"]]}
+
+    def told(source: Record) -> Record:
+        return _recent(source, generations - 1) if generations else _first(source)
+
+    return values | {"sources": [source and told(source) for source in values["sources"]]}
 
 
-def _first(values: Record, _: int) -> Record:
+def _first(values: Record) -> Record:
     """The record of what a result's first source, and that one's, and so on, began with."""
     while sources := [source for source in values.get("sources", []) if source]:
         values = sources[0]

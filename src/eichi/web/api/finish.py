@@ -9,7 +9,7 @@ from eichi.jobs.finishing import FinishPlanView
 from eichi.jobs.view import JobView, View
 from eichi.library.outside import sift
 from eichi.models.upscalers import list_upscalers
-from eichi.options import ChainOptions, FinishOptions
+from eichi.options import LATEST, ChainOptions, FinishOptions
 from eichi.video.metadata import read_record
 from eichi.web.api.errors import PLAIN_ANSWERS
 from eichi.web.api.frames import Png
@@ -41,7 +41,7 @@ class Glimpse(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     options: FinishOptions
-    second: float = Field(0.0, ge=0, le=1e6)
+    second: float = Field(0.0, ge=0, le=LATEST)
 
 
 def routes(desk: Desk) -> APIRouter:

@@ -7,14 +7,15 @@ from fastapi import APIRouter
 from fastapi import Path as InPath
 from fastapi.responses import Response
 
+from eichi.declare import LAST
 from eichi.web.api.errors import PLAIN_ANSWERS
-from eichi.web.api.jobs import HIGHEST, Id
+from eichi.web.api.jobs import Id
 from eichi.web.api.operations import operations
 from eichi.web.api.pictures import LASTING, WEBP, PictureGiven
 from eichi.web.desk import Desk
 from eichi.web.thumbs import At, frame, name_frame, thumb
 
-Number = Annotated[int, InPath(ge=0, le=HIGHEST)]
+Number = Annotated[int, InPath(ge=0, le=LAST)]
 
 
 class Png(Response):

@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from eichi.declare import LAST
 from eichi.jobs.listing import Brief, Listing
 from eichi.jobs.schema import Job
 from eichi.jobs.store import Store
@@ -35,10 +36,9 @@ from eichi.web.rows import JobRow
 from eichi.web.visitor import Visiting, Visitor
 
 Sort = Literal["newest", "oldest", "longest"]
-HIGHEST = 2**31 - 1  # what every database takes as a number
 PAGE, MOST = 200, 1000  # jobs of one answer, where nothing is said, and at most
-Id = Annotated[int, InPath(ge=1, le=HIGHEST)]
-Number = Annotated[int, Query(ge=0, le=HIGHEST)]
+Id = Annotated[int, InPath(ge=1, le=LAST)]
+Number = Annotated[int, Query(ge=0, le=LAST)]
 # What a stream answers, for the schema: a text of events, of which each has one of these as its data.
 EVENT = {
     "type": "object",
@@ -61,7 +61,7 @@ TOLD: Answers = {
 class Place(BaseModel):
     """A place among the jobs to come that have the same priority, the first being 1."""
 
-    to: int = Field(ge=1, le=HIGHEST)
+    to: int = Field(ge=1, le=LAST)
 
 
 class JobsAsked(BaseModel):
@@ -73,7 +73,7 @@ class JobsAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: int | None = Field(None, ge=1, le=HIGHEST)
+    id: int | None = Field(None, ge=1, le=LAST)
     search: str = Field("", max_length=1000)
     status: Status | None = None
     kind: Kind | None = None
@@ -81,7 +81,7 @@ class JobsAsked(BaseModel):
     ended: bool = False
     before: float | None = None
     sort: Sort | None = None
-    offset: int = Field(0, ge=0, le=HIGHEST)
+    offset: int = Field(0, ge=0, le=LAST)
     limit: int = Field(PAGE, ge=1, le=MOST)
 
     @model_validator(mode="before")
@@ -168,7 +168,7 @@ def routes(desk: Desk) -> APIRouter:
         job: Annotated[Job, Depends(_existing(desk))],
         visitor: Visiting,
         after: Number = 0,
-        last_event_id: Annotated[int, Header(ge=0, le=HIGHEST)] = 0,
+        last_event_id: Annotated[int, Header(ge=0, le=LAST)] = 0,
     ) -> AsyncIterable[ServerSentEvent]:
         async for told in _told(desk, job.id, max(after, last_event_id)):
             yield ServerSentEvent(data=refs.seen(told, visitor), id=str(told.number))

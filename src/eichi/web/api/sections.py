@@ -10,16 +10,16 @@ from fastapi import APIRouter
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
-from eichi.declare import Plain, at, walk
+from eichi.declare import LAST, Plain, at, walk
 from eichi.jobs.schema import Job
 from eichi.jobs.view import JobSections, JobView
 from eichi.options import MAX_SEED, VideoOptions, has, place
-from eichi.web.api.jobs import HIGHEST, Id
+from eichi.web.api.jobs import Id
 from eichi.web.api.operations import operations
 from eichi.web.desk import Desk
 from eichi.web.visitor import Visiting, Visitor
 
-Section = Annotated[int, InPath(ge=-1, le=HIGHEST, description="Its number; -1 connects a seamless loop.")]
+Section = Annotated[int, InPath(ge=-1, le=LAST, description="Its number; -1 connects a seamless loop.")]
 
 
 class SectionChange(BaseModel):
@@ -43,7 +43,7 @@ class AheadChange(BaseModel):
 class Branch(AheadChange):
     """How many sections are kept, in the order of generation, and how the video goes on."""
 
-    order: int = Field(ge=0, le=HIGHEST)
+    order: int = Field(ge=0, le=LAST)
 
 
 def routes(desk: Desk) -> APIRouter:

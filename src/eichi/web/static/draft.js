@@ -1,6 +1,6 @@
 // What a tab is about to ask for. A draft belongs to its tab: it outlives a reload and a restart of browser and server,
-// no other tab reads or changes it, and a tab that was closed leaves it among the last drafts, as does what is set aside. Whatever is cleared,
-// deleted or replaced can be had back.
+// no other tab reads or changes it, and a tab that was closed leaves it among the last drafts, as does what is set
+// aside. Whatever is cleared, deleted or replaced can be had back.
 
 import { fresh } from "./api.js";
 import { shared, tabOnly } from "./storage.js";
