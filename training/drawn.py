@@ -7,18 +7,15 @@ in a few Euler steps, from the same windows that the networks learn from.
 
 import logging
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 
 from training import samples, state
 from training.cache import TRAIN, Clips, read
-from training.network import Net
 from training.rng import Rng, stream
 from training.samples import FORWARD, REVERSE
-from training.text import Told
-from training.transformer import EVERYDAY_GUIDANCE, SHIFT, network, prepare
+from training.transformer import draw, network, prepare
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +47,8 @@ def fill(folder: Path, batches: int, device: str = "cpu") -> None:
             rng = stream(f"drawn {direction}", number)
             which, sample = samples.draw(rng, clips, direction, BATCH)
             told = net.read(tokens[which].pick(sample.rows).to(device))
-            made = draw(net, rng, sample.to(device), told, seen[which][sample.rows].to(device)).cpu()
+            there, noise = seen[which][sample.rows].to(device), torch.ones(BATCH)
+            made = draw(net, rng, sample.to(device), told, there, STEPS, noise).cpu()
             pair = made.transpose(1, 2).flatten(0, 1).half(), sample.window.transpose(1, 2).flatten(0, 1).half()
             pairs.setdefault(_size(clips[which]), []).append(pair)
             if number % 10 == 0:
@@ -58,20 +56,6 @@ def fill(folder: Path, batches: int, device: str = "cpu") -> None:
     for size, found in pairs.items():
         made, true = (torch.cat(parts) for parts in zip(*found, strict=True))
         state.save(_path(folder, size), {"made": made, "true": true})
-
-
-@torch.no_grad()
-def draw(net: Net, rng: Rng, sample: samples.Sample, told: Told, seen: torch.Tensor) -> torch.Tensor:
-    """Windows (n, 16, w, h, w) from noise, in STEPS steps of Euler's method."""
-    even = torch.linspace(1, 0, STEPS + 1)
-    sigmas = SHIFT * even / (1 + (SHIFT - 1) * even)
-    x = torch.randn(sample.window.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31))))
-    x, count = x.to(sample.window.device), len(x)
-    sigmas, guidance = sigmas.to(x.device), torch.full((count,), EVERYDAY_GUIDANCE, device=x.device)
-    for sigma, following in pairwise(sigmas):
-        velocity = net(x, sigma.expand(count), sample.context, told, seen, guidance)
-        x = x + (following - sigma) * velocity
-    return x
 
 
 def known(folder: Path) -> dict[tuple[int, ...], Drawn]:

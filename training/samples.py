@@ -15,10 +15,15 @@ Positions always tell the true distance in time. All samples of a batch share on
 the official class has no batch axis. A third of the histories carries noise, since at work they are the model's own.
 Some histories contradict the prompt: a section's own prompt must count for more than where the neighbours go. With some
 others nothing is said at all: then things go on as the neighbours show them.
+
+And for some, the nearest window of the history is a sample of its own, as the section made before this one was: the
+network draws it first and goes on from that, as it does at work. Who only ever saw true neighbours takes its own errors
+for what the world looks like, and adds to them from section to section.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 
@@ -28,6 +33,8 @@ from eichi.plan.oneframe import PROFILES, frame_layout
 from training.cache import LATENTS, Clips
 from training.rng import Rng, pick
 from training.words import CAMERA, DIRECTIONS, OPPOSITE
+
+Section: TypeAlias = tuple[int, torch.Tensor, torch.Tensor]  # place in a batch, window, history; time first
 
 REVERSE, FORWARD = "reverse", "forward"
 WINDOWS, SHORT_SHARE = (9, 5), 0.3
@@ -51,11 +58,12 @@ class Mix:
     slow: float  # share of the motions learnt most slowly among the clips without a direction
     camera: bool  # whether others may be clips with a moving camera
     unsaid: float = 0.0  # share of windows without a prompt among those whose neighbours show the motion
+    drafted: float = 0.0  # share of batches whose histories the network draws itself where it can
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True, unsaid=0.1)
+LATE = Mix(alone=0.4, named=0.46, photos=0.5, slow=0.65, camera=True, unsaid=0.1, drafted=0.6)
 # What networks are compared on: it stays when lessons change.
 CHECK = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.0, camera=True)
 
@@ -70,6 +78,7 @@ class Sample:
     history: torch.Tensor  # (n, 16, 19, h, w), in the order of time; of an image, what its layout has
     rows: torch.Tensor  # of the clips, to find prompts and pictures by
     unsaid: torch.Tensor  # (n) bool, whether the prompt is left out
+    earlier: "Earlier | None" = None
 
     @property
     def context(self) -> dict[str, torch.Tensor]:
@@ -81,6 +90,21 @@ class Sample:
         window, anchor, history = (part.to(device) for part in (self.window, self.anchor, self.history))
         return replace(self, window=window, anchor=anchor, history=history)
 
+    def after(self, made: torch.Tensor) -> "Sample":
+        """The same behind the sections that were made for `earlier`, (n, 16, w, h, w)."""
+        assert self.earlier is not None
+        size, history = made.shape[2], self.history.clone()
+        history[self.earlier.places, :, slice(size) if _behind(self.layout) else slice(-size, None)] = made
+        return replace(self, history=history, earlier=None)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The sections made before some of a batch's: their windows are the nearest of what these have as history."""
+
+    sample: Sample
+    places: torch.Tensor  # in the batch
+
 
 def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) -> dict[str, torch.Tensor]:
     """Split latents of history, in the order of time, the way a layout does.
@@ -88,7 +112,7 @@ def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) ->
     For a resolution that a layout leaves out, the anchor stands in at no position, see `eichi.models.emptyhistory`.
     """
     sizes, device = (len(layout.clean), len(layout.x2), len(layout.x4)), anchor.device
-    if layout.x4 and layout.x4[0] < layout.window[0]:
+    if not _behind(layout):
         x4, x2, clean = history.split(sizes[::-1], dim=2)
     else:
         clean, x2, x4 = history.split(sizes, dim=2)
@@ -101,6 +125,11 @@ def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) ->
         "latents_history_4x": x4 if layout.x4 else anchor,
         "indices_latents_history_4x": torch.tensor(layout.x4, device=device),
     }
+
+
+def _behind(layout: Layout) -> bool:
+    """Whether the history lies behind the window, nearest first."""
+    return not (layout.x4 and layout.x4[0] < layout.window[0])
 
 
 def draw(
@@ -117,8 +146,9 @@ def draw(
     if direction == REVERSE and rng.random() < SINGLE:
         return which, _single(rng, clips[which], rows)
     window = WINDOWS[int(common.random() < SHORT_SHARE)]
+    drafts = mix.drafted > 0 and bool(common.random() < mix.drafted)
     make = _reverse if direction == REVERSE else _forward
-    return which, make(rng, clips[which], rows, window, mix)
+    return which, make(rng, clips[which], rows, window, mix, drafts)
 
 
 def _row(rng: Rng, clips: Clips, mix: Mix) -> int:
@@ -144,10 +174,11 @@ def _crossed(rng: Rng, clips: Clips, row: int) -> int | None:
     return other if clips.motions[other] == opposite else None
 
 
-def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) -> Sample:
+def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix, drafts: bool) -> Sample:
     padding = _padding(rng, window)
     anchors, windows, histories, unsaid = [], [], [], []
-    for row in rows.tolist():
+    earlier: list[Section] = []
+    for place, row in enumerate(rows.tolist()):
         free = LATENTS - 1 - window - padding  # latents between start and end that are neither padding nor window
         key = int(rng.integers(0, free + 1)) if rng.random() < KEY_FRAME else 0
         first = key + padding + 1
@@ -157,7 +188,7 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) 
         if rng.random() > ODD_LENGTH:
             length = window * int(rng.integers(0, left // window + 1))
         silent = rng.random() < mix.alone
-        other = _crossed(rng, clips, row)
+        other = None if drafts else _crossed(rng, clips, row)
         shown = row if other is None else other
         behind = [] if silent else [*clips.clips[shown, after : after + length]]
         if not silent and rng.random() < FINAL:
@@ -166,18 +197,23 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) 
         windows.append(clips.clips[row, first:after])
         histories.append(_padded(behind[:CONTEXT], clips, behind=True))
         unsaid.append(len(behind) > 1 and other is None and _left_out(rng, mix))
-    return _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories), unsaid)
+        if drafts and not silent and length >= window and not unsaid[-1]:
+            further = _padded(behind[window:][:CONTEXT], clips, behind=True)
+            earlier.append((place, torch.stack(behind[:window]), further))
+    sample = _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories), unsaid)
+    return _drafted(rng, sample, reverse_layout(window, padding + window), earlier)
 
 
-def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) -> Sample:
+def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix, drafts: bool) -> Sample:
     anchors, windows, histories, unsaid = [], [], [], []
-    for row in rows.tolist():
+    earlier: list[Section] = []
+    for place, row in enumerate(rows.tolist()):
         first = 1 + window * int(rng.integers(0, (LATENTS - 1) // window))
         if rng.random() < ODD_LENGTH:
             first = int(rng.integers(1, LATENTS - window + 1))
         if rng.random() < mix.alone:
             first = 1
-        other = _crossed(rng, clips, row) if first > window else None
+        other = _crossed(rng, clips, row) if first > window and not drafts else None
         shown, made = row, clips.clips[row, first : first + window]
         if other is not None:  # turning round: the way back of what went the other way
             shown, made = other, clips.clips[other, first - 1 - window : first - 1].flip(0)
@@ -185,7 +221,24 @@ def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix) 
         windows.append(made)
         histories.append(_padded([*clips.clips[shown, max(0, first - CONTEXT) : first]], clips, behind=False))
         unsaid.append(first > 2 and other is None and _left_out(rng, mix))
-    return _sample(rng, forward_layout(window), rows, (anchors, windows, histories), unsaid)
+        start = first - window
+        if drafts and start > 0 and not unsaid[-1]:
+            further = _padded([*clips.clips[row, max(0, start - CONTEXT) : start]], clips, behind=False)
+            earlier.append((place, clips.clips[row, start:first], further))
+    sample = _sample(rng, forward_layout(window), rows, (anchors, windows, histories), unsaid)
+    return _drafted(rng, sample, forward_layout(window), earlier)
+
+
+def _drafted(rng: Rng, sample: Sample, layout: Layout, earlier: list[Section]) -> Sample:
+    """A batch with the sections made before some of its own."""
+    if not earlier:
+        return sample
+    numbers, windows, histories = zip(*earlier, strict=True)
+    places = torch.tensor(numbers)
+    anchors = [*sample.anchor[places, :, 0]]
+    parts = anchors, [*windows], [*histories]
+    made = _sample(rng, layout, sample.rows[places], parts, [False] * len(places))
+    return replace(sample, earlier=Earlier(made, places))
 
 
 def _single(rng: Rng, clips: Clips, rows: torch.Tensor) -> Sample:

@@ -23,10 +23,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -56,6 +58,7 @@ FIRST_SHARE = 0.1  # of all minutes; until then the second stage sees clips of t
 EVERYDAY_GUIDANCE = 10.0
 MEMORY = 0.996  # of the running mean of the weights, from step to step
 CHECKED, CHECKED_BATCH = 6, 16  # batches of the validation set
+DRAFT, BEGUN = 4, (0.6, 1.0)  # steps of a history the network draws itself, and the noise levels some begin at
 
 
 @dataclass(frozen=True)
@@ -226,9 +229,22 @@ class Trainer:
         said = said_with(self.clips[which], sample)
         told = self.net.read(self.tokens[which].pick(said).to(job.device))
         seen = self.seen[which][sample.rows].to(job.device)
-        plain, weighted = loss(self.net, rng, sample.to(job.device), told, seen)
+        sample = sample.to(job.device)
+        if sample.earlier is not None:
+            sample = sample.after(self._drafts(rng, sample.earlier, told, seen))
+        plain, weighted = loss(self.net, rng, sample, told, seen)
         answers = motions(self.clips[which], said).to(job.device)
         return plain, weighted + READING * self.readers(told, answers)
+
+    def _drafts(self, rng: Rng, earlier: samples.Earlier, told: Told, seen: torch.Tensor) -> torch.Tensor:
+        """The sections before, as the running mean draws them: half from nothing but noise, half begun in the middle,
+        which strays less from what is to follow."""
+        mean, places, count = self.mean.module, earlier.places, len(earlier.places)
+        assert isinstance(mean, Net)
+        states, mask, pooled = (part[places] for part in told)
+        begun = np.where(rng.random(count) < 0.5, 1.0, rng.uniform(*BEGUN, count))
+        there = earlier.sample.to(self.job.device)
+        return draw(mean, rng, there, (states, mask, pooled), seen[places], DRAFT, torch.from_numpy(begun))
 
     @property
     def begins(self) -> bool:
@@ -393,6 +409,25 @@ def loss(
     moves = (clean - sample.anchor).square().mean(1, keepdim=True) > MOVING
     weight = 1 + (WEIGHT - 1) * moves
     return error.detach().mean(), (error * weight).mean() / weight.mean()
+
+
+@torch.no_grad()
+def draw(
+    net: Net, rng: Rng, sample: samples.Sample, told: Told, seen: torch.Tensor, steps: int, begun: torch.Tensor
+) -> torch.Tensor:
+    """Windows (n, 16, w, h, w) in so many steps of Euler's method, from the noise levels `begun` (n)."""
+    clean, device = sample.window, sample.window.device
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31)))).to(device)
+    begun = begun.float().to(device)
+    level = begun.view(-1, 1, 1, 1, 1)
+    x = (1 - level) * clean + level * noise
+    even = torch.linspace(1, 0, steps + 1)
+    sigmas = SHIFT * even / (1 + (SHIFT - 1) * even)
+    guidance = torch.full_like(begun, EVERYDAY_GUIDANCE)
+    for sigma, following in pairwise(sigmas.tolist()):
+        velocity = net(x, sigma * begun, sample.context, told, seen, guidance)
+        x = x + (following - sigma) * level * velocity
+    return x
 
 
 def eyes() -> SiglipVisionModel:

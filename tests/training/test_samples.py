@@ -97,10 +97,10 @@ def test_a_crossed_history_goes_the_opposite_way() -> None:
 
 def test_nothing_is_left_unsaid_that_the_neighbours_do_not_show() -> None:
     clips = replace(numbered(), motions=["right"] * COUNT, prompts=["it moves"] * COUNT)
-    left_out = 0
-    for step in range(90):
+    left_out, mix = 0, replace(samples.LATE, unsaid=0.5)
+    for step in range(30):
         for direction in (samples.REVERSE, samples.FORWARD):
-            _, sample = samples.draw(stream("unsaid", step), [clips], direction, COUNT)
+            _, sample = samples.draw(stream("unsaid", step), [clips], direction, COUNT, mix)
             shown = [len([n for n in numbers(sample.history[k]) if n]) for k in range(COUNT)]
             assert all(count > 1 for count, unsaid in zip(shown, sample.unsaid.tolist(), strict=True) if unsaid)
             left_out += int(sample.unsaid.sum())
@@ -109,6 +109,41 @@ def test_nothing_is_left_unsaid_that_the_neighbours_do_not_show() -> None:
             answers = transformer.motions(clips, said)
             assert torch.equal(said == COUNT, sample.unsaid) and torch.equal(answers == -100, sample.unsaid)
     assert left_out > 40
+
+
+def test_a_section_may_follow_what_the_network_drew_itself() -> None:
+    """The section made before is dressed as the program would have dressed it, and takes the place of the truth."""
+    clips = [numbered()]
+    mix = replace(samples.LATE, alone=0.2, drafted=1.0, unsaid=0.3)
+    followed = 0
+    for step in range(40):
+        for direction in (samples.REVERSE, samples.FORWARD):
+            _, sample = samples.draw(stream("drafted", step), clips, direction, COUNT, mix)
+            if sample.earlier is None:
+                continue
+            earlier, size, reverse = sample.earlier.sample, len(sample.layout.window), direction == samples.REVERSE
+            near = slice(size) if reverse else slice(-size, None)
+            padding = sample.layout.window[0] - 1
+            assert earlier.layout == (reverse_layout(size, padding + size) if reverse else forward_layout(size))
+            assert not sample.unsaid[sample.earlier.places].any()
+            drawn = sample.after(torch.full_like(earlier.window, 99.0))
+            for k, place in enumerate(sample.earlier.places.tolist()):
+                made, history = numbers(earlier.window[k]), numbers(sample.history[place])
+                assert earlier.rows[k] == sample.rows[place] and history[near] == made
+                first, own = numbers(sample.window[place])[0], numbers(earlier.history[k])
+                assert made[0] == first + (size if reverse else -size)
+                known = [n for n in own if n]
+                further = [n for n in history[size:] if n] if reverse else [*range(max(1, made[0] - 19), made[0])]
+                assert known[: len(further)] == further and (reverse or known == further)
+                assert numbers(drawn.history[place])[near] == [99] * size
+                followed += 1
+            others = [k for k in range(COUNT) if k not in sample.earlier.places.tolist()]
+            assert torch.equal(drawn.history[others], sample.history[others]) and drawn.earlier is None
+    assert followed > 60
+    assert all(
+        samples.draw(stream("drafted", step), clips, samples.FORWARD, COUNT, samples.CHECK)[1].earlier is None
+        for step in range(20)
+    )
 
 
 def test_history_is_split_by_the_layout() -> None:

@@ -177,6 +177,11 @@ def test_a_mask_is_never_lost_without_a_word(server: Server, browser: Browser, t
         expect(page.locator("#toasts .problem")).to_have_count(1)
         page.unroute("**/api/v1/pictures")
         expect(sheet).to_be_visible()  # what could not be saved is still there
+        with page.expect_event("dialog") as asked:
+            page.evaluate("setTimeout(() => history.back())")
+        assert asked.value.type == "beforeunload"
+        asked.value.dismiss()
+        expect(sheet).to_be_visible()
         page.keyboard.press("Escape")
         expect(button).to_have_text(has)
         before = page.locator("picture-drop img").get_attribute("src")

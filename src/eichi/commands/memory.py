@@ -12,6 +12,7 @@ from eichi.flags import otherwise, setting_flag
 from eichi.lines import duration, in_terminal
 from eichi.settings import Settings
 from eichi.terminal import json_flag, print_json, reporting, tell
+from eichi.text import pad
 from eichi.usage import Command, Number
 from eichi.words import say
 
@@ -119,16 +120,19 @@ def _tell(plan: "MemoryPlan", language: str) -> None:
     click.echo(say("memory.request", language, **vars(plan)))
     placement = {**vars(plan.placement), "blocks": plan.blocks, "moved": plan.moved}
     click.echo(say(f"memory.{plan.placement.level}", language, **placement))
-    for name, phase in plan.phases.items():
-        addends = " + ".join(f"{part} {gib:.2f}" for part, gib in phase.items())
-        click.echo(f"  {say(f'memory.{name}', language)}: {sum(phase.values()):.2f} = {addends}")
-    addends = " + ".join(f"{part} {gib:.2f}" for part, gib in plan.memory.items())
-    click.echo(f"  {say('memory.memory', language)}: {plan.ram:.2f} = {addends}")
+    for name, addends in (plan.phases | {"memory": plan.memory}).items():
+        _sum(f"memory.{name}", {say(f"memory.part.{part}", language): gib for part, gib in addends.items()}, language)
     for part, count in plan.parameters.items():
-        click.echo(f"  {part:<18}{count:>16,}")
+        click.echo(f"  {pad(say(f'part.{part}', language), 26)}{count:>16,}")
     if plan.speed is not None:
         click.echo(say("memory.speed", language, **vars(plan.speed), left=duration(plan.speed.job)))
-        addends = " + ".join(f"{part} {seconds:.2f}" for part, seconds in plan.speed.parts.items())
-        click.echo(f"  {say('memory.step', language)}: {plan.speed.step:.2f} = {addends}")
+        parts = {say(f"memory.step.{part}", language): seconds for part, seconds in plan.speed.parts.items()}
+        _sum("memory.step", parts, language)
     for note in (*plan.shortages, *plan.advice):
         tell(in_terminal(note, language))
+
+
+def _sum(title: str, addends: dict[str, float], language: str) -> None:
+    """What something comes to, and of what."""
+    shown = " + ".join(f"{name} {value:.2f}" for name, value in addends.items())
+    click.echo(f"  {say(title, language)}: {sum(addends.values()):.2f} = {shown}")

@@ -85,7 +85,7 @@ def redone(source: Source, number: int, seed: int | None, prompt: str | None, pi
     orders = {section.number: section.order for section in source.plan.sections}
     if number not in orders:
         count = len(orders)
-        raise OptionError("error.section.missing", key="section", number=number, count=count, last=count - 1)
+        raise OptionError("error.section.missing", key="section", number=number, count=count)
     order = orders[number]
     if order >= source.made:
         raise InputError("error.redo.unmade", job=source.job.id, number=number)

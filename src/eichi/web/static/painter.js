@@ -35,8 +35,15 @@ export function paint(picture, mask) {
     const done = button("check", say("painter.done"), leave, { class: "primary" });
     const none = button("trash", say("painter.remove"), () => end(null));
     const body = el("div", { class: "painter" }, el("p", { class: "soft", text: say("painter.help") }), painter.tools, painter.board, el("div", { class: "row end" }, none, done));
+    // The browser asks before it leaves the page: saving would take longer than it waits.
+    const warn = (/** @type {BeforeUnloadEvent} */ event) => painter.painted && event.preventDefault();
+    addEventListener("beforeunload", warn);
     // A browser closes it at a second Escape, whatever is still being saved.
-    const closed = () => (over ? answer(made) : show());
+    const closed = () => {
+      if (!over) return show();
+      removeEventListener("beforeunload", warn);
+      answer(made);
+    };
     const show = () => (close = open(body, { title: say("painter.title"), class: "wide", leave, closed }));
     show();
     painter.load();

@@ -181,7 +181,7 @@ export class JobStage extends HTMLElement {
     if (job.status === "waiting") return this.waiting(job);
     if (job.status === "held") return say("stage.paused");
     if (!step && job.preparing) return preparing(job.preparing);
-    if (!step) return say("stage.loading");
+    if (!step) return say(job.kind === "finish" ? "stage.opening" : "stage.loading");
     if (step.fraction >= 1) return say("stage.finishing");
     const left = step.left === null || step.left === undefined ? null : step.left - (live.connected ? (performance.now() - this.heard) / 1000 : 0);
     const parts = job.kind !== "finish" && job.sections > 1 ? [say("stage.section", { order: step.order + 1, sections: step.sections })] : [];
