@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eichi.commands.latents import target
 from eichi.commands.run import follow_finish
+from eichi.commands.target import target
 from eichi.flags import read_request, some_flags
 from eichi.lines import in_terminal
 from eichi.options import LATEST, FinishOptions

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from eichi.commands.run import follow, run_request
+from eichi.commands.target import LATENTS, target
 from eichi.declare import Plain
-from eichi.errors import InputError, OptionError
+from eichi.errors import OptionError
 from eichi.events import Adjusted, FileFinished, Finished
 from eichi.flags import read_request, some_flags
 from eichi.library.lorafolders import located
@@ -22,7 +23,7 @@ from eichi.terminal import json_flag, print_json, reporting, tell
 from eichi.usage import Group, Number
 from eichi.words import say
 
-LATENTS, VIDEO = ".safetensors", ".mp4"
+VIDEO = ".mp4"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -228,19 +229,3 @@ def decoder(model: str, settings: Settings) -> Any:
     from eichi.models.load import Components
 
     return Components(find(model_place(model, settings.cache)), settings.runtime, parts=("vae",))
-
-
-def target(out: Path | None, settings: Settings, source: Path, word: str, suffix: str = LATENTS) -> Path:
-    """The file for a result: the one named, or a free name after its source in the folder. Raises InputError."""
-    from eichi.names import check_name
-    from eichi.prepare import check_folder
-    from eichi.video.splice import free_name
-
-    named = out is not None and out.suffix == suffix
-    folder = out.parent if out is not None and named else out or settings.outputs
-    check_folder(folder)
-    path = out if out is not None and named else free_name(folder, source, word, suffix)
-    check_name(path)
-    if path.exists():
-        raise InputError("error.latents.exists", path=path)
-    return path
