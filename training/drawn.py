@@ -47,8 +47,8 @@ def fill(folder: Path, batches: int, device: str = "cpu") -> None:
             rng = stream(f"drawn {direction}", number)
             which, sample = samples.draw(rng, clips, direction, BATCH)
             told = net.read(tokens[which].pick(sample.rows).to(device))
-            there, noise = seen[which][sample.rows].to(device), torch.ones(BATCH)
-            made = draw(net, rng, sample.to(device), told, there, STEPS, noise).cpu()
+            there = seen[which][sample.rows].to(device)
+            made = draw(net, rng, sample.to(device), told, there, STEPS, torch.ones(BATCH)).cpu()
             pair = made.transpose(1, 2).flatten(0, 1).half(), sample.window.transpose(1, 2).flatten(0, 1).half()
             pairs.setdefault(_size(clips[which]), []).append(pair)
             if number % 10 == 0:

@@ -90,13 +90,14 @@ class Sample:
     def to(self, device: str) -> "Sample":
         """The same on a device, but for the rows."""
         window, anchor, history = (part.to(device) for part in (self.window, self.anchor, self.history))
-        return replace(self, window=window, anchor=anchor, history=history)
+        earlier = self.earlier and replace(self.earlier, sample=self.earlier.sample.to(device))
+        return replace(self, window=window, anchor=anchor, history=history, earlier=earlier)
 
     def after(self, made: torch.Tensor) -> "Sample":
         """The same behind the sections that were made for `earlier`, (n, 16, w, h, w)."""
         assert self.earlier is not None
         size, history = made.shape[2], self.history.clone()
-        history[self.earlier.places, :, slice(size) if _behind(self.layout) else slice(-size, None)] = made
+        history[self.earlier.places, :, slice(-size, None) if _looks_back(self.layout) else slice(size)] = made
         return replace(self, history=history, earlier=None)
 
 
@@ -114,7 +115,7 @@ def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) ->
     For a resolution that a layout leaves out, the anchor stands in at no position, see `eichi.models.emptyhistory`.
     """
     sizes, device = (len(layout.clean), len(layout.x2), len(layout.x4)), anchor.device
-    if not _behind(layout):
+    if _looks_back(layout):
         x4, x2, clean = history.split(sizes[::-1], dim=2)
     else:
         clean, x2, x4 = history.split(sizes, dim=2)
@@ -129,9 +130,9 @@ def surroundings(layout: Layout, anchor: torch.Tensor, history: torch.Tensor) ->
     }
 
 
-def _behind(layout: Layout) -> bool:
-    """Whether the history lies behind the window, nearest first."""
-    return not (layout.x4 and layout.x4[0] < layout.window[0])
+def _looks_back(layout: Layout) -> bool:
+    """Whether the history is of what came before the window, so that its last latents are the nearest."""
+    return bool(layout.x4) and layout.x4[0] < layout.window[0]
 
 
 def draw(

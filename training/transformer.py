@@ -243,8 +243,7 @@ class Trainer:
         assert isinstance(mean, Net)
         states, mask, pooled = (part[places] for part in told)
         begun = np.where(rng.random(count) < 0.5, 1.0, rng.uniform(*BEGUN, count))
-        there = earlier.sample.to(self.job.device)
-        return draw(mean, rng, there, (states, mask, pooled), seen[places], DRAFT, torch.from_numpy(begun))
+        return draw(mean, rng, earlier.sample, (states, mask, pooled), seen[places], DRAFT, torch.from_numpy(begun))
 
     @property
     def begins(self) -> bool:

@@ -27,7 +27,7 @@ def test_a_section_that_is_not_there_is_named(numbers: list[int], wrong: int) ->
         check_numbers("keyframes.prompts", numbers, 3)
     assert caught.value.values["number"] == wrong
     assert "keyframes.prompts" in str(caught.value)
-    assert "3 sections, numbered from 0" in str(caught.value)
+    assert "3 sections, numbered 0 to 2" in str(caught.value)
 
 
 def test_sections_that_are_there_pass() -> None:

@@ -1,6 +1,7 @@
 """Pictures of 128 pixels: what is drawn in them, a network that grows, and a run that goes on with larger sprites."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,17 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
     monkeypatch.setattr(net, "read", read)
     monkeypatch.setattr(net.transformer, "forward", drawn)
     assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
+
+    drafts: list[str] = []
+
+    def drafted(**given: Any) -> tuple[torch.Tensor]:
+        drafts.append(given["hidden_states"].device.type)
+        return drawn(**given)
+
+    mean = trainer.mean.module
+    assert isinstance(mean, network.Net)
+    monkeypatch.setattr(mean.transformer, "forward", drafted)
+    monkeypatch.setattr(samples, "LATE", replace(samples.LATE, alone=0.0, drafted=1.0))
+    for trainer.step in range(8):
+        assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
+    assert drafts and len(drafts) % transformer.DRAFT == 0

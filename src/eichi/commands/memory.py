@@ -120,19 +120,20 @@ def _tell(plan: "MemoryPlan", language: str) -> None:
     click.echo(say("memory.request", language, **vars(plan)))
     placement = {**vars(plan.placement), "blocks": plan.blocks, "moved": plan.moved}
     click.echo(say(f"memory.{plan.placement.level}", language, **placement))
-    for name, addends in (plan.phases | {"memory": plan.memory}).items():
-        _sum(f"memory.{name}", {say(f"memory.part.{part}", language): gib for part, gib in addends.items()}, language)
+    sums = [(name, sum(phase.values()), phase) for name, phase in plan.phases.items()]
+    for name, total, addends in (*sums, ("memory", plan.ram, plan.memory)):
+        parts = {say(f"memory.part.{part}", language): gib for part, gib in addends.items()}
+        click.echo(_sum(say(f"memory.{name}", language), total, parts))
     for part, count in plan.parameters.items():
-        click.echo(f"  {pad(say(f'part.{part}', language), 26)}{count:>16,}")
+        click.echo(f"  {pad(say(f'part.{part}', language), 30)}{count:>16,}")
     if plan.speed is not None:
         click.echo(say("memory.speed", language, **vars(plan.speed), left=duration(plan.speed.job)))
         parts = {say(f"memory.step.{part}", language): seconds for part, seconds in plan.speed.parts.items()}
-        _sum("memory.step", parts, language)
+        click.echo(_sum(say("memory.step", language), plan.speed.step, parts))
     for note in (*plan.shortages, *plan.advice):
         tell(in_terminal(note, language))
 
 
-def _sum(title: str, addends: dict[str, float], language: str) -> None:
+def _sum(title: str, total: float, addends: dict[str, float]) -> str:
     """What something comes to, and of what."""
-    shown = " + ".join(f"{name} {value:.2f}" for name, value in addends.items())
-    click.echo(f"  {say(title, language)}: {sum(addends.values()):.2f} = {shown}")
+    return f"  {title}: {total:.2f} = " + " + ".join(f"{name} {value:.2f}" for name, value in addends.items())

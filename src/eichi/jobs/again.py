@@ -17,6 +17,7 @@ from eichi.errors import InputError, OptionError
 from eichi.jobs.schema import Job
 from eichi.options import VideoOptions, has, place
 from eichi.plan.ahead import AHEAD, PROMPT, check_made, plan_ahead, same_ahead, with_past
+from eichi.plan.keyframes import check_numbers
 from eichi.plan.plan import Plan
 from eichi.prepare import make_plan
 from eichi.video.jobfolder import JobFolder
@@ -83,9 +84,7 @@ def redone(source: Source, number: int, seed: int | None, prompt: str | None, pi
     The seed stays where the prompt or the picture is another; where nothing is, it is drawn. Raises InputError.
     """
     orders = {section.number: section.order for section in source.plan.sections}
-    if number not in orders:
-        count = len(orders)
-        raise OptionError("error.section.missing", key="section", number=number, count=count)
+    check_numbers("section", [number], len(orders))
     order = orders[number]
     if order >= source.made:
         raise InputError("error.redo.unmade", job=source.job.id, number=number)

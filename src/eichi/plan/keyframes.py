@@ -46,4 +46,4 @@ def check_numbers(key: str, numbers: Collection[int], sections: int) -> None:
     """Refuse, by name, a section that the video does not have."""
     for number in sorted(numbers):
         if not 0 <= number < sections:
-            raise OptionError("error.section.missing", key=key, number=number, count=sections)
+            raise OptionError("error.section.missing", key=key, number=number, count=sections, last=sections - 1)

@@ -93,14 +93,18 @@ def _reason(id: str, language: str) -> str:
 
 def filled(id: str, language: str) -> str:
     """A text with a word for each placeholder."""
-    parts = Formatter().parse(table(language)[id])
-    return "".join(text + ("" if name is None else _slot(name, form or "", language)) for text, name, form, _ in parts)
+    return _filled(table(language)[id], language)
+
+
+def _filled(text: str, language: str) -> str:
+    parts = Formatter().parse(text)
+    return "".join(said + ("" if name is None else _slot(name, form or "", language)) for said, name, form, _ in parts)
 
 
 def _slot(name: str, form: str, language: str) -> str:
     """What stands for a placeholder."""
     if "|" in form:  # what goes with one of something, and with more of them
-        return form.rpartition("|")[2]
+        return _filled(form.rpartition("|")[2], language)
     if form.endswith(("f", "g")) or name in ("number", "count", "limit", "job", "index", "asked", "seconds", "percent"):
         return NUMBER
     kind = next((kind for kind, names in SLOTS.items() if name in names), None)
