@@ -130,3 +130,6 @@ def test_a_result_is_finished_again_with_its_settings(server: Server, browser: B
         page.wait_for_selector("body[data-ready]")
         expect(page.locator("#finish-finish-vignette")).to_have_value("0,4")
         expect(page.locator("#line")).to_contain_text("64 × 48")
+        expect(page.locator("#toasts")).to_contain_text(say("undo.used", "ru"))
+        page.get_by_role("button", name=say("do.choose_video", "ru"), exact=True).click()
+        expect(page.locator(".choices")).to_contain_text(f"#{number} · ")

@@ -6,6 +6,8 @@ import { open } from "./dialog.js";
 import { button, el } from "./dom.js";
 import { draft } from "./draft.js";
 import { Drop } from "./drop.js";
+import { fileOf } from "./jobtext.js";
+import { live } from "./live.js";
 import { droppable } from "./picture.js";
 import { saying } from "./toast.js";
 import { number, say } from "./words.js";
@@ -66,7 +68,8 @@ export class FileDrop extends Drop {
     const answer = await saying(() => get("latents"));
     if (!answer) return;
     const rows = answer.files.filter((one) => one.kind === "video").map((one) => {
-      const node = button("", one.name, () => {
+      const job = live.ended().find((each) => fileOf(each) === one.name);
+      const node = button("", job ? `#${job.id} · ${one.name}` : one.name, () => {
         this.draft.set(this.name, one.id);
         close();
       });

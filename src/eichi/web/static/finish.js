@@ -127,7 +127,7 @@ async function arrive() {
   if (again && /^[1-9]\d*$/.test(again)) {
     const job = await saying(() => get(`jobs/${again}`));
     if (job?.request && job.kind === "finish") {
-      mine.replace(flattened(job.request), { undo: "undo.settings" });
+      if (mine.replace(flattened(job.request), { undo: "undo.used" })) toast(say("undo.used"), { undo: mine.back() });
       edited = query.has("edit") ? job.id : null;
     }
   } else if (of && /^[1-9]\d*$/.test(of)) {
