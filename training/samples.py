@@ -19,6 +19,8 @@ others nothing is said at all: then things go on as the neighbours show them.
 And for some, the nearest window of the history is a sample of its own, as the section made before this one was: the
 network draws it first and goes on from that, as it does at work. Who only ever saw true neighbours takes its own errors
 for what the world looks like, and adds to them from section to section.
+
+Windows `alone` have no neighbours: nothing but the prompt says what will happen, and there guidance is learnt.
 """
 
 from collections.abc import Sequence
@@ -58,14 +60,12 @@ class Mix:
     slow: float  # share of the motions learnt most slowly among the clips without a direction
     camera: bool  # whether others may be clips with a moving camera
     unsaid: float = 0.0  # share of windows without a prompt among those whose neighbours show the motion
-    # Share of batches whose histories the network draws itself where it can. A network that learnt with six in ten of
-    # them keeps its looks longer and steps more at the seams: what it should have drawn does not join what it drew.
-    drafted: float = 0.0
+    drafted: float = 0.0  # share of batches whose histories the network draws itself where it can
 
 
 # Words for directions are the hardest thing to learn and need the most direct lesson; the rest comes easily after.
 EARLY = Mix(alone=0.7, named=0.75, photos=0.3, slow=0.0, camera=False)
-LATE = Mix(alone=0.4, named=0.42, photos=0.5, slow=0.65, camera=True, unsaid=0.1)
+LATE = Mix(alone=0.45, named=0.44, photos=0.5, slow=0.65, camera=True, unsaid=0.1, drafted=0.25)
 # What networks are compared on: it stays when lessons change.
 CHECK = Mix(alone=0.4, named=0.45, photos=0.5, slow=0.0, camera=True)
 
@@ -80,6 +80,7 @@ class Sample:
     history: torch.Tensor  # (n, 16, 19, h, w), in the order of time; of an image, what its layout has
     rows: torch.Tensor  # of the clips, to find prompts and pictures by
     unsaid: torch.Tensor  # (n) bool, whether the prompt is left out
+    alone: torch.Tensor  # (n) bool, whether there are no neighbours
     earlier: "Earlier | None" = None
 
     @property
@@ -92,6 +93,14 @@ class Sample:
         window, anchor, history = (part.to(device) for part in (self.window, self.anchor, self.history))
         earlier = self.earlier and replace(self.earlier, sample=self.earlier.sample.to(device))
         return replace(self, window=window, anchor=anchor, history=history, earlier=earlier)
+
+    def at(self, places: torch.Tensor) -> "Sample":
+        """Those at some places of the batch, as they are: without what lies before."""
+        window, anchor, history, rows, unsaid, alone = (
+            part[places.to(part.device)]
+            for part in (self.window, self.anchor, self.history, self.rows, self.unsaid, self.alone)
+        )
+        return Sample(self.layout, window, anchor, history, rows, unsaid, alone)
 
     def after(self, made: torch.Tensor) -> "Sample":
         """The same behind the sections that were made for `earlier`, (n, 16, w, h, w)."""
@@ -191,7 +200,7 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix, 
         if rng.random() > ODD_LENGTH:
             length = window * int(rng.integers(0, left // window + 1))
         silent = rng.random() < mix.alone
-        other = None if drafts else _crossed(rng, clips, row)
+        other = _crossed(rng, clips, row)
         shown = row if other is None else other
         behind = [] if silent else [*clips.clips[shown, after : after + length]]
         if not silent and rng.random() < FINAL:
@@ -200,7 +209,7 @@ def _reverse(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix, 
         windows.append(clips.clips[row, first:after])
         histories.append(_padded(behind[:CONTEXT], clips, behind=True))
         unsaid.append(len(behind) > 1 and other is None and _left_out(rng, mix))
-        if drafts and not silent and length >= window and not unsaid[-1]:
+        if drafts and other is None and not silent and length >= window and not unsaid[-1]:
             further = _padded(behind[window:][:CONTEXT], clips, behind=True)
             earlier.append((place, torch.stack(behind[:window]), further))
     sample = _sample(rng, reverse_layout(window, padding), rows, (anchors, windows, histories), unsaid)
@@ -216,7 +225,7 @@ def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix, 
             first = int(rng.integers(1, LATENTS - window + 1))
         if rng.random() < mix.alone:
             first = 1
-        other = _crossed(rng, clips, row) if first > window and not drafts else None
+        other = _crossed(rng, clips, row) if first > window else None
         shown, made = row, clips.clips[row, first : first + window]
         if other is not None:  # turning round: the way back of what went the other way
             shown, made = other, clips.clips[other, first - 1 - window : first - 1].flip(0)
@@ -225,7 +234,7 @@ def _forward(rng: Rng, clips: Clips, rows: torch.Tensor, window: int, mix: Mix, 
         histories.append(_padded([*clips.clips[shown, max(0, first - CONTEXT) : first]], clips, behind=False))
         unsaid.append(first > 2 and other is None and _left_out(rng, mix))
         start = first - window
-        if drafts and start > 0 and not unsaid[-1]:
+        if drafts and other is None and start > 0 and not unsaid[-1]:
             further = _padded([*clips.clips[row, max(0, start - CONTEXT) : start]], clips, behind=False)
             earlier.append((place, clips.clips[row, start:first], further))
     sample = _sample(rng, forward_layout(window), rows, (anchors, windows, histories), unsaid)
@@ -303,6 +312,7 @@ def _sample(
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     levels = torch.tensor(NOISE)[torch.from_numpy(rng.integers(0, len(NOISE), len(rows)))].view(-1, 1, 1, 1, 1)
     filled = (histories != 0).any(dim=(2, 3, 4), keepdim=True)  # zeros mean "nothing there" and stay zeros
+    alone = filled.flatten(1).sum(1) <= int(_looks_back(layout))  # of a first section it is the start picture itself
     histories = histories + levels * filled * torch.randn(histories.shape, generator=generator)
     return Sample(
         layout,
@@ -311,4 +321,5 @@ def _sample(
         histories.transpose(1, 2).contiguous(),
         rows,
         torch.tensor(unsaid),
+        alone,
     )

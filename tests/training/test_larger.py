@@ -114,9 +114,14 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
     net = trainer.net
     assert {weight.device.type for weight in (*net.parameters(), *trainer.mean.parameters())} == {"meta"}
 
+    seen: list[str] = []
+
     def read(tokens: Tokens) -> Told:
         assert {part.device.type for part in vars(tokens).values()} == {"meta"}
-        states, mask, pooled = (torch.zeros(shape, device="meta") for shape in ((2, 3, WIDTH), (2, 3), (2, WIDTH)))
+        count = len(tokens.llama)
+        states, mask, pooled = (
+            torch.zeros(shape, device="meta") for shape in ((count, 3, WIDTH), (count, 3), (count, WIDTH))
+        )
         return states, mask, pooled
 
     def drawn(**given: Any) -> tuple[torch.Tensor]:
@@ -124,20 +129,18 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
         assert {part.device.type for part in tensors} == {"meta"}
         return (given["hidden_states"],)
 
-    monkeypatch.setattr(net, "read", read)
-    monkeypatch.setattr(net.transformer, "forward", drawn)
-    assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
-
-    drafts: list[str] = []
-
-    def drafted(**given: Any) -> tuple[torch.Tensor]:
-        drafts.append(given["hidden_states"].device.type)
+    def taught(**given: Any) -> tuple[torch.Tensor]:
+        seen.append("a teacher")
         return drawn(**given)
 
     mean = trainer.mean.module
     assert isinstance(mean, network.Net)
-    monkeypatch.setattr(mean.transformer, "forward", drafted)
-    monkeypatch.setattr(samples, "LATE", replace(samples.LATE, alone=0.0, drafted=1.0))
-    for trainer.step in range(8):
-        assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
-    assert drafts and len(drafts) % transformer.DRAFT == 0
+    for each, forward in ((net, drawn), (mean, taught)):
+        monkeypatch.setattr(each, "read", read)
+        monkeypatch.setattr(each.transformer, "forward", forward)
+    for mix in (replace(samples.LATE, alone=1.0), replace(samples.LATE, alone=0.0, drafted=1.0)):
+        monkeypatch.setattr(samples, "LATE", mix)
+        seen.clear()
+        for trainer.step in range(8):
+            assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
+        assert seen
