@@ -3,6 +3,7 @@
 Every stage continues where it was interrupted. Minutes are processor time of one core; the defaults, four hours in
 all, are for two. On another device than the CPU they are minutes of the clock. `adopt` begins a state folder with the
 weights that ship, so that `fork` and `decoder` go on from them, and `before` measures those; `all` begins with nothing.
+After `teach` a further `fork` learns guidance from the best networks so far.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def clips(folder: Path, count: int, workers: int, pixels: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument(
-        "stage", choices=["all", "adopt", "before", *stages(argparse.Namespace(state=Path(), pixels=64))]
+        "stage", choices=["all", "adopt", "before", "teach", *stages(argparse.Namespace(state=Path(), pixels=64))]
     )
     parser.add_argument("--state", type=Path, default=Path("build/training"), help="folder of caches and checkpoints")
     parser.add_argument("--target", type=Path, default=Path("src/eichi/models/tiny"), help="where weights are exported")
@@ -77,6 +78,7 @@ def main() -> None:
     alone = {
         "adopt": lambda: adopt.adopt(args.target, args.state),
         "before": lambda: report.before(args.pictures, args.pixels),
+        "teach": lambda: transformer.teach(args.state),
     }
     if args.stage in alone:
         alone[args.stage]()

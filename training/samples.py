@@ -20,7 +20,8 @@ And for some, the nearest window of the history is a sample of its own, as the s
 network draws it first and goes on from that, as it does at work. Who only ever saw true neighbours takes its own errors
 for what the world looks like, and adds to them from section to section.
 
-Windows `alone` have no neighbours: nothing but the prompt says what will happen, and there guidance is learnt.
+Windows `alone` have no neighbours: nothing but the prompt says what will happen, and there guidance is learnt
+(`guidance.py`).
 """
 
 from collections.abc import Sequence

@@ -11,9 +11,8 @@ count four times: most of a clip stands still, and without this weight the netwo
 The text encoders have a lesson of their own: linear readers must tell the motion from what they say. Without it,
 "left" and "right", which differ in one word and whose clips differ least, stay the same vector for a long time.
 
-Guidance is learnt as well, as the real model learnt it from a larger one: what the prompt changes in what the running
-mean of the network draws is added to what is to be learnt, the more, the higher the guidance. Only where a section has
-no neighbours: there the words decide, and what follows goes on from it. Guidance 1 stays the world as it is.
+Guidance is learnt from a network that knows the world already and learns no more (`teach`, `guidance.py`); without one,
+all guidances are the same.
 
 Processor time is the budget, so that other work on the machine takes nothing from it. The learning rate is constant
 for the first half of all minutes and then falls linearly, over both stages. Batches are drawn from streams numbered by
@@ -30,7 +29,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -41,6 +40,7 @@ from transformers import SiglipVisionModel
 
 from training import samples, state
 from training.cache import FIRST, TRAIN, VALID, Clips, read, vision
+from training.guidance import EVERYDAY_GUIDANCE, NO_GUIDANCE, Guide, guidances, guide
 from training.muon import Muon
 from training.network import Net
 from training.rng import Rng, stream
@@ -58,15 +58,9 @@ MOVING, WEIGHT = 0.1, 4.0  # mean square difference from the anchor that makes a
 SAVE_EVERY = 480.0  # seconds
 CHECK_EVERY = 1200.0  # seconds of training; a look at the validation set costs as much as a dozen steps
 FIRST_SHARE = 0.1  # of all minutes; until then the second stage sees clips of the smallest sprites, if there are any
-EVERYDAY_GUIDANCE = 10.0
-NO_GUIDANCE, STRONGEST = 1.0, 3.0  # the last as a factor of what the prompt changes; the everyday one is 2
-USUAL, UNGUIDED = 0.6, 0.2  # shares of both guidances; others are any
 MEMORY = 0.996  # of the running mean of the weights, from step to step
 CHECKED, CHECKED_BATCH = 6, 16  # batches of the validation set
 DRAFT, BEGUN = 4, (0.3, 0.6)  # steps of a history the network draws itself, and the noise levels it begins at
-
-# Of noisy windows, noise levels and guidances: what is added to the velocity to be learnt.
-Guide: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -94,6 +88,11 @@ class Job:
         return best(self.folder, self.path.stem)
 
     @property
+    def teacher(self) -> Path:
+        """Who guidance is learnt from, if there is one."""
+        return self.folder / f"{self.path.stem}-teacher.pt"
+
+    @property
     def clock(self) -> Callable[[], float]:
         """What the budget is measured by: on another device, the processor only waits."""
         return time.process_time if self.device == "cpu" else time.perf_counter
@@ -117,6 +116,13 @@ def fork(job: Job) -> None:
     """The second stage: two networks side by side, one direction each."""
     directions = (samples.REVERSE, samples.FORWARD)
     _spawn([replace(job, ranks=2, rank=rank, direction=d) for rank, d in enumerate(directions)])
+
+
+def teach(folder: Path) -> None:
+    """Let the second stage learn guidance from its best networks so far."""
+    for direction in (samples.REVERSE, samples.FORWARD):
+        job = Job(folder, 0.0, 0, 1, direction=direction)
+        state.save(job.teacher, state.load(job.best))
 
 
 def best(folder: Path, stage: str) -> Path:
@@ -168,6 +174,7 @@ class Trainer:
         self.net = Net(job.folder).to(job.device)
         self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
         self.net.short = job.short
+        self.teacher = self._teacher()
         self.optimisers = optimisers(self.net, job)
         self.readers = Readers().to(job.device)
         self.reading = torch.optim.AdamW(self.readers.parameters(), lr=READER_RATE)
@@ -240,8 +247,8 @@ class Trainer:
         sample = sample.to(job.device)
         if sample.earlier is not None:
             sample = sample.after(self._drafts(rng, sample.earlier, told, seen))
-        guide = self._guide(self.tokens[which], said, sample, seen)
-        plain, weighted = loss(self.net, rng, sample, told, seen, guide)
+        led = None if self.teacher is None else guide(self.teacher, self.tokens[which], said, sample, seen)
+        plain, weighted = loss(self.net, rng, sample, told, seen, guidances(rng, job.batch), led)
         answers = motions(self.clips[which], said).to(job.device)
         return plain, weighted + READING * self.readers(told, answers)
 
@@ -250,32 +257,19 @@ class Trainer:
         places = earlier.places
         states, mask, pooled = (part[places] for part in told)
         begun = torch.from_numpy(rng.uniform(*BEGUN, len(places)))
-        return draw(self._teacher, rng, earlier.sample, (states, mask, pooled), seen[places], DRAFT, begun)
+        return draw(self._mean, rng, earlier.sample, (states, mask, pooled), seen[places], DRAFT, begun)
 
-    def _guide(self, tokens: Tokens, said: torch.Tensor, sample: samples.Sample, seen: torch.Tensor) -> Guide:
-        """What the prompts change where there is nothing else to go by. The mean learns this too, so that a share of
-        1 - 1 / s of what it already does makes s times of what the world does."""
-        places = sample.alone.nonzero().flatten()
-        if not len(places):
-            return lambda noisy, sigma, guidance: torch.zeros_like(noisy)
-        both, empty = places.repeat(2), torch.full_like(places, len(tokens.llama) - 1)
-        rows, context = torch.cat([said[places], empty]), sample.at(both).context
-
-        @torch.no_grad()
-        def changed(noisy: torch.Tensor, sigma: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:
-            told = self._teacher.read(tokens.pick(rows).to(self.job.device))
-            velocities = self._teacher(noisy[both], sigma[both], context, told, seen[both], guidance[both])
-            with_words, without = velocities.chunk(2)
-            share = 1 - 1 / strength(guidance[places])
-            return torch.zeros_like(noisy).index_copy(
-                0, places.to(noisy.device), share.view(-1, 1, 1, 1, 1) * (with_words - without)
-            )
-
-        return changed
+    def _teacher(self) -> Net | None:
+        """Who guidance is learnt from: it learns no more itself."""
+        if not self.job.teacher.exists():
+            return None
+        teacher = Net(self.job.folder)
+        teacher.load_state_dict(state.load(self.job.teacher)["model"])
+        return teacher.to(self.job.device).eval().requires_grad_(False)
 
     @property
-    def _teacher(self) -> Net:
-        """The running mean, which the network learns from as it learns from the world."""
+    def _mean(self) -> Net:
+        """The running mean, as it is now."""
         mean = self.mean.module
         assert isinstance(mean, Net)
         return mean
@@ -327,7 +321,7 @@ class Trainer:
     @torch.no_grad()
     def check(self) -> float:
         """The mean network's weighted loss on the validation set."""
-        mean = self._teacher.eval()
+        mean = self._mean.eval()
         tokens, seen = self.checked
         total = 0.0
         for number in range(CHECKED):
@@ -423,30 +417,27 @@ def optimisers(net: Net, job: Job) -> tuple[Muon, torch.optim.AdamW]:
     return muon, adam
 
 
-def strength(guidance: torch.Tensor) -> torch.Tensor:
-    """How many times what a prompt changes is drawn at this guidance."""
-    return (1 + (guidance - NO_GUIDANCE) / (EVERYDAY_GUIDANCE - NO_GUIDANCE)).clamp(max=STRONGEST)
-
-
 def loss(
-    net: Net, rng: Rng, sample: samples.Sample, told: Told, seen: torch.Tensor, guide: Guide | None = None
+    net: Net,
+    rng: Rng,
+    sample: samples.Sample,
+    told: Told,
+    seen: torch.Tensor,
+    guidance: torch.Tensor | None = None,
+    led: Guide | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean square error of the velocity, and the same with moving cells weighted. Without a guide there is no guidance,
-    so that networks are compared by how well they know the world."""
+    """Mean square error of the velocity, and the same with moving cells weighted; `guidance` (n) is none where none is
+    said, so that networks are compared by how well they know the world."""
     clean, count = sample.window, len(sample.rows)
     even = (torch.from_numpy(rng.random(count)).float() + torch.arange(count)) / count  # stratified 0..1
     sigma = SHIFT * even / (1 + (SHIFT - 1) * even)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31))))
     level = sigma.view(-1, 1, 1, 1, 1)
-    kind, other = torch.from_numpy(rng.random(count)), torch.from_numpy(rng.uniform(1, 32, count)).float()
-    guidance = torch.where(kind < USUAL, EVERYDAY_GUIDANCE, torch.where(kind < USUAL + UNGUIDED, NO_GUIDANCE, other))
-    if guide is None:
-        guidance = torch.full_like(other, NO_GUIDANCE)
-    device = clean.device
-    noise, level, sigma, guidance = (part.to(device) for part in (noise, level, sigma, guidance))
+    guidance = torch.full_like(sigma, NO_GUIDANCE) if guidance is None else guidance
+    noise, level, sigma, guidance = (part.to(clean.device) for part in (noise, level, sigma, guidance))
     noisy, wanted = (1 - level) * clean + level * noise, noise - clean
-    if guide is not None:
-        wanted = wanted + guide(noisy, sigma, guidance)
+    if led is not None:
+        wanted = wanted + led(noisy, sigma, guidance)
     velocity = net(noisy, sigma, sample.context, told, seen, guidance)
     error = (velocity - wanted).square()
     moves = (clean - sample.anchor).square().mean(1, keepdim=True) > MOVING

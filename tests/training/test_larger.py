@@ -110,11 +110,14 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
     clips = cache.gather(scenes, lambda frames: torch.randn(len(frames), 16, 6, 10))
     for split in (cache.TRAIN, cache.VALID):
         state.save(tmp_path / "clips" / f"{split}-0000.pt", vars(clips))
+    for direction in (samples.REVERSE, samples.FORWARD):
+        state.save(transformer.best(tmp_path, direction), {"model": network.Net(tmp_path).state_dict()})
+    transformer.teach(tmp_path)
     trainer = Trainer(Job(tmp_path, minutes=1, batch=2, ranks=1, direction=samples.REVERSE, device="meta"))
     net = trainer.net
     assert {weight.device.type for weight in (*net.parameters(), *trainer.mean.parameters())} == {"meta"}
 
-    seen: list[str] = []
+    seen: list[dict[str, Any]] = []
 
     def read(tokens: Tokens) -> Told:
         assert {part.device.type for part in vars(tokens).values()} == {"meta"}
@@ -130,12 +133,12 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
         return (given["hidden_states"],)
 
     def taught(**given: Any) -> tuple[torch.Tensor]:
-        seen.append("a teacher")
+        seen.append(given)
         return drawn(**given)
 
-    mean = trainer.mean.module
-    assert isinstance(mean, network.Net)
-    for each, forward in ((net, drawn), (mean, taught)):
+    mean, teacher = trainer.mean.module, trainer.teacher
+    assert isinstance(mean, network.Net) and teacher is not None
+    for each, forward in ((net, drawn), (mean, taught), (teacher, taught)):
         monkeypatch.setattr(each, "read", read)
         monkeypatch.setattr(each.transformer, "forward", forward)
     for mix in (replace(samples.LATE, alone=1.0), replace(samples.LATE, alone=0.0, drafted=1.0)):
