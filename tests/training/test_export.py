@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import AutoTokenizer, SiglipImageProcessorPil
 
 from eichi.catalog import PARTS, find
 from training import cache, text, track
-from training.export import LIMIT, ROUNDED, coarse
+from training.export import LIMIT
 
 TINY = Path(__file__).parents[2] / "src" / "eichi" / "models" / "tiny"
 
@@ -17,23 +16,6 @@ TINY = Path(__file__).parents[2] / "src" / "eichi" / "models" / "tiny"
 def test_every_part_is_there_and_the_whole_is_small() -> None:
     assert all((TINY / part).is_dir() for part in (*PARTS, "transformer_f1"))
     assert sum(p.stat().st_size for p in TINY.rglob("*") if p.is_file()) <= LIMIT
-
-
-@pytest.mark.parametrize("part", ROUNDED)
-def test_matrices_have_few_digits(part: str) -> None:
-    (path,) = (TINY / part).glob("*.safetensors")
-    matrices = [tensor for tensor in load_file(path).values() if tensor.dim() > 1]
-    assert matrices and all(torch.equal(coarse(tensor.float()), tensor.float()) for tensor in matrices)
-
-
-def test_a_number_is_the_nearest_of_its_digits() -> None:
-    assert coarse(torch.tensor([1.0, 1.0 + 2**-6, 1.0 + 2**-7 + 2**-9, -3.0, 0.0])).tolist() == [
-        1,
-        1 + 2**-6,
-        1 + 2**-6,
-        -3,
-        0,
-    ]
 
 
 def test_the_shipped_tokenizer_takes_the_template_as_the_catalogue_says() -> None:
