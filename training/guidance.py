@@ -14,7 +14,7 @@ import torch
 
 from training.network import Net
 from training.rng import Rng
-from training.samples import Sample
+from training.samples import Sample, surroundings
 from training.text import Tokens
 
 EVERYDAY_GUIDANCE, NO_GUIDANCE = 10.0, 1.0
@@ -43,7 +43,10 @@ def guide(teacher: Net, tokens: Tokens, said: torch.Tensor, sample: Sample, seen
     if not len(places):
         return lambda noisy, sigma, guidance: torch.zeros_like(noisy)
     both, empty = places.repeat(2), torch.full_like(places, len(tokens.llama) - 1)
-    rows, context = torch.cat([said[places], empty]), sample.at(both).context
+    rows, context = (
+        torch.cat([said[places], empty]),
+        surroundings(sample.layout, sample.anchor[both], sample.history[both]),
+    )
 
     @torch.no_grad()
     def changed(noisy: torch.Tensor, sigma: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:

@@ -90,7 +90,7 @@ class Job:
     @property
     def teacher(self) -> Path:
         """Who guidance is learnt from, if there is one."""
-        return self.folder / f"{self.path.stem}-teacher.pt"
+        return teacher(self.folder, self.path.stem)
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -121,8 +121,7 @@ def fork(job: Job) -> None:
 def teach(folder: Path) -> None:
     """Let the second stage learn guidance from its best networks so far."""
     for direction in (samples.REVERSE, samples.FORWARD):
-        job = Job(folder, 0.0, 0, 1, direction=direction)
-        state.save(job.teacher, state.load(job.best))
+        state.save(teacher(folder, direction), state.load(best(folder, direction)))
 
 
 def best(folder: Path, stage: str) -> Path:
@@ -130,13 +129,22 @@ def best(folder: Path, stage: str) -> Path:
     return folder / f"{stage}-best.pt"
 
 
+def teacher(folder: Path, stage: str) -> Path:
+    """Where the network lies that a stage learns guidance from."""
+    return folder / f"{stage}-teacher.pt"
+
+
 def network(folder: Path, direction: str) -> Net:
     """The best network for a direction, in evaluation mode."""
-    net = Net(folder)
     paths = [best(folder, stage) for stage in (direction, "joint")]
-    found = next((path for path in paths if path.exists()), None)
-    if found is not None:
-        net.load_state_dict(state.load(found)["model"])
+    return _still(folder, next((path for path in paths if path.exists()), None))
+
+
+def _still(folder: Path, path: Path | None) -> Net:
+    """A network that learns no more, as a file has it, or an untrained one."""
+    net = Net(folder)
+    if path is not None:
+        net.load_state_dict(state.load(path)["model"])
     return net.eval().requires_grad_(False)
 
 
@@ -174,7 +182,7 @@ class Trainer:
         self.net = Net(job.folder).to(job.device)
         self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
         self.net.short = job.short
-        self.teacher = self._teacher()
+        self.teacher = _still(job.folder, job.teacher).to(job.device) if job.teacher.exists() else None
         self.optimisers = optimisers(self.net, job)
         self.readers = Readers().to(job.device)
         self.reading = torch.optim.AdamW(self.readers.parameters(), lr=READER_RATE)
@@ -258,14 +266,6 @@ class Trainer:
         states, mask, pooled = (part[places] for part in told)
         begun = torch.from_numpy(rng.uniform(*BEGUN, len(places)))
         return draw(self._mean, rng, earlier.sample, (states, mask, pooled), seen[places], DRAFT, begun)
-
-    def _teacher(self) -> Net | None:
-        """Who guidance is learnt from: it learns no more itself."""
-        if not self.job.teacher.exists():
-            return None
-        teacher = Net(self.job.folder)
-        teacher.load_state_dict(state.load(self.job.teacher)["model"])
-        return teacher.to(self.job.device).eval().requires_grad_(False)
 
     @property
     def _mean(self) -> Net:

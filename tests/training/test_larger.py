@@ -110,21 +110,18 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
     clips = cache.gather(scenes, lambda frames: torch.randn(len(frames), 16, 6, 10))
     for split in (cache.TRAIN, cache.VALID):
         state.save(tmp_path / "clips" / f"{split}-0000.pt", vars(clips))
-    for direction in (samples.REVERSE, samples.FORWARD):
-        state.save(transformer.best(tmp_path, direction), {"model": network.Net(tmp_path).state_dict()})
+    state.save(transformer.best(tmp_path, samples.REVERSE), {"model": network.Net(tmp_path).state_dict()})
+    state.save(transformer.best(tmp_path, samples.FORWARD), {"model": network.Net(tmp_path).state_dict()})
     transformer.teach(tmp_path)
     trainer = Trainer(Job(tmp_path, minutes=1, batch=2, ranks=1, direction=samples.REVERSE, device="meta"))
-    net = trainer.net
+    net, teacher = trainer.net, trainer.teacher
+    assert teacher is not None
     assert {weight.device.type for weight in (*net.parameters(), *trainer.mean.parameters())} == {"meta"}
-
-    seen: list[dict[str, Any]] = []
 
     def read(tokens: Tokens) -> Told:
         assert {part.device.type for part in vars(tokens).values()} == {"meta"}
-        count = len(tokens.llama)
-        states, mask, pooled = (
-            torch.zeros(shape, device="meta") for shape in ((count, 3, WIDTH), (count, 3), (count, WIDTH))
-        )
+        shapes = [(len(tokens.llama), *rest) for rest in ((3, WIDTH), (3,), (WIDTH,))]
+        states, mask, pooled = (torch.zeros(shape, device="meta") for shape in shapes)
         return states, mask, pooled
 
     def drawn(**given: Any) -> tuple[torch.Tensor]:
@@ -132,18 +129,31 @@ def test_all_that_learns_and_all_that_it_sees_is_on_the_device(tmp_path: Path, m
         assert {part.device.type for part in tensors} == {"meta"}
         return (given["hidden_states"],)
 
-    def taught(**given: Any) -> tuple[torch.Tensor]:
-        seen.append(given)
+    taught: list[int] = []
+
+    def guiding(**given: Any) -> tuple[torch.Tensor]:
+        taught.append(len(given["hidden_states"]))
         return drawn(**given)
 
-    mean, teacher = trainer.mean.module, trainer.teacher
-    assert isinstance(mean, network.Net) and teacher is not None
-    for each, forward in ((net, drawn), (mean, taught), (teacher, taught)):
+    for each, forward in ((net, drawn), (teacher, guiding)):
         monkeypatch.setattr(each, "read", read)
         monkeypatch.setattr(each.transformer, "forward", forward)
-    for mix in (replace(samples.LATE, alone=1.0), replace(samples.LATE, alone=0.0, drafted=1.0)):
-        monkeypatch.setattr(samples, "LATE", mix)
-        seen.clear()
-        for trainer.step in range(8):
-            assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
-        assert seen
+    assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
+
+    drafts: list[str] = []
+
+    def drafted(**given: Any) -> tuple[torch.Tensor]:
+        drafts.append(given["hidden_states"].device.type)
+        return drawn(**given)
+
+    mean = trainer.mean.module
+    assert isinstance(mean, network.Net)
+    monkeypatch.setattr(mean.transformer, "forward", drafted)
+    monkeypatch.setattr(samples, "LATE", replace(samples.LATE, alone=0.0, drafted=1.0))
+    for trainer.step in range(8):
+        assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
+    assert drafts and len(drafts) % transformer.DRAFT == 0
+    monkeypatch.setattr(samples, "LATE", replace(samples.LATE, alone=1.0))
+    for trainer.step in range(4):
+        assert [part.device.type for part in trainer.lesson()] == ["meta", "meta"]
+    assert taught and not any(count % 2 for count in taught)

@@ -108,7 +108,7 @@ def test_nothing_is_left_unsaid_that_the_neighbours_do_not_show() -> None:
             said = transformer.said_with(clips, sample)
             answers = transformer.motions(clips, said)
             assert torch.equal(said == COUNT, sample.unsaid) and torch.equal(answers == -100, sample.unsaid)
-    assert left_out > 25
+    assert left_out > 40
 
 
 def test_a_section_may_follow_what_the_network_drew_itself() -> None:

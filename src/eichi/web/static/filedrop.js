@@ -67,8 +67,9 @@ export class FileDrop extends Drop {
   async choose() {
     const answer = await saying(() => get("latents"));
     if (!answer) return;
+    const ended = live.ended();
     const rows = answer.files.filter((one) => one.kind === "video").map((one) => {
-      const job = live.ended().find((each) => fileOf(each) === one.name);
+      const job = ended.find((each) => fileOf(each) === one.name);
       const node = button("", job ? `#${job.id} · ${one.name}` : one.name, () => {
         this.draft.set(this.name, one.id);
         close();
